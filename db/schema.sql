@@ -4780,6 +4780,490 @@ $$;
 ALTER FUNCTION headgate._add_step_groups() OWNER TO headgate_owner;
 
 --
+-- Name: chunks; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.chunks (
+    chunk_id bigint NOT NULL,
+    execution_id bigint NOT NULL,
+    step text NOT NULL,
+    round integer NOT NULL,
+    operation_id bigint NOT NULL,
+    call_operation_id bigint,
+    provider_id bigint NOT NULL,
+    group_key text NOT NULL,
+    priority smallint NOT NULL,
+    asset_ids bigint[] NOT NULL,
+    sessions date[],
+    records integer[],
+    calls integer NOT NULL,
+    units integer NOT NULL,
+    window_opened_at timestamp with time zone,
+    state text DEFAULT 'planned'::text NOT NULL,
+    queue text NOT NULL,
+    msg_id bigint,
+    lease_no integer DEFAULT 0 NOT NULL,
+    runner text,
+    leased_until timestamp with time zone,
+    lost_reason text,
+    wake_at timestamp with time zone,
+    park_until timestamp with time zone,
+    park_reason text,
+    retry_count integer DEFAULT 0 NOT NULL,
+    attempt integer DEFAULT 1 NOT NULL,
+    deaths integer DEFAULT 0 NOT NULL,
+    booked integer DEFAULT 0 NOT NULL,
+    requests integer DEFAULT 0 NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    CONSTRAINT a_call_for_the_group_names_its_sessions CHECK ((((call_operation_id IS NULL) = (sessions IS NULL)) AND (cardinality(sessions) = calls))),
+    CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, booked, requests, deaths) >= 0)),
+    CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
+    CONSTRAINT chunk_state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'leased'::text, 'parked'::text]))),
+    CONSTRAINT leased_has_a_holder CHECK (((state <> 'leased'::text) OR ((runner IS NOT NULL) AND (leased_until IS NOT NULL) AND (lease_no > 0)))),
+    CONSTRAINT parked_wakes CHECK (((state <> 'parked'::text) OR ((wake_at IS NOT NULL) AND (park_until IS NOT NULL)))),
+    CONSTRAINT records_are_of_its_jobs CHECK ((cardinality(records) = cardinality(asset_ids))),
+    CONSTRAINT retry_count_is_not_negative CHECK ((retry_count >= 0)),
+    CONSTRAINT sent_has_a_message CHECK (((state = ANY (ARRAY['queued'::text, 'leased'::text])) = (msg_id IS NOT NULL)))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='5000');
+
+ALTER TABLE headgate.chunks OWNER TO headgate_owner;
+
+--
+-- Name: TABLE chunks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.chunks IS 'Jobs that travel together in one message and have not all ended.';
+
+--
+-- Name: COLUMN chunks.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.chunk_id IS 'Surrogate key; what the message carries.';
+
+--
+-- Name: COLUMN chunks.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.execution_id IS 'The execution.';
+
+--
+-- Name: COLUMN chunks.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.step IS 'The step.';
+
+--
+-- Name: COLUMN chunks.round; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.round IS 'The step''s round.';
+
+--
+-- Name: COLUMN chunks.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs meet.';
+
+--
+-- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The call that serves the whole group; null: each asset is called for by the operation itself.';
+
+--
+-- Name: COLUMN chunks.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.provider_id IS 'Whom.';
+
+--
+-- Name: COLUMN chunks.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.group_key IS 'The group its assets belong to.';
+
+--
+-- Name: COLUMN chunks.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.priority IS 'The operation''s priority.';
+
+--
+-- Name: COLUMN chunks.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.asset_ids IS 'The jobs that have not ended, in rank order.';
+
+--
+-- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a call for the group: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
+
+--
+-- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.records IS 'Of a call for the group: rows that answers to earlier sessions changed, in the order of asset_ids; null: none was answered.';
+
+--
+-- Name: COLUMN chunks.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.calls IS 'Calls still to be made.';
+
+--
+-- Name: COLUMN chunks.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.units IS 'Units they cost, all together.';
+
+--
+-- Name: COLUMN chunks.window_opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.window_opened_at IS 'The quota window that carries those units: reserved before the lease, spent in it; null: none does.';
+
+--
+-- Name: COLUMN chunks.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.state IS 'planned, queued, leased or parked.';
+
+--
+-- Name: COLUMN chunks.queue; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.queue IS 'The pgmq queue it travels in.';
+
+--
+-- Name: COLUMN chunks.msg_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.msg_id IS 'Its message.';
+
+--
+-- Name: COLUMN chunks.lease_no; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.lease_no IS 'Fencing token: grows with each lease; an older one changes nothing.';
+
+--
+-- Name: COLUMN chunks.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.runner IS 'Who holds, or last held, the lease.';
+
+--
+-- Name: COLUMN chunks.leased_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.leased_until IS 'End of the lease, real time.';
+
+--
+-- Name: COLUMN chunks.lost_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up for lost; null: it ran out unseen.';
+
+--
+-- Name: COLUMN chunks.wake_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.wake_at IS 'When a parked chunk is sent again.';
+
+--
+-- Name: COLUMN chunks.park_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.park_until IS 'End of its patience: what is still parked then is deferred.';
+
+--
+-- Name: COLUMN chunks.park_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.park_reason IS 'Why it is parked.';
+
+--
+-- Name: COLUMN chunks.retry_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked to be called again; an answer ends the row.';
+
+--
+-- Name: COLUMN chunks.attempt; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.attempt IS 'The attempt its jobs are at.';
+
+--
+-- Name: COLUMN chunks.deaths; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.deaths IS 'Leases that ran out.';
+
+--
+-- Name: COLUMN chunks.booked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.booked IS 'Units each of its jobs has cost in earlier leases.';
+
+--
+-- Name: COLUMN chunks.requests; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.requests IS 'Requests made for each of its jobs in earlier leases.';
+
+--
+-- Name: COLUMN chunks.planned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; what was asked for later is not done by it.';
+
+--
+-- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.providers (
+    provider_id bigint NOT NULL,
+    name text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    base_url text,
+    auth jsonb DEFAULT '{"in": "none"}'::jsonb NOT NULL,
+    secret_name text,
+    headers jsonb DEFAULT '{}'::jsonb NOT NULL,
+    features text[] DEFAULT '{}'::text[] NOT NULL,
+    quota integer,
+    quota_buffer integer DEFAULT 0 NOT NULL,
+    quota_period text DEFAULT 'day'::text NOT NULL,
+    quota_zone text DEFAULT 'UTC'::text NOT NULL,
+    reset_guard interval DEFAULT '00:00:05'::interval NOT NULL,
+    requests_per_minute integer,
+    burst integer,
+    starts_at_once integer GENERATED ALWAYS AS (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2)))) STORED,
+    start_every interval GENERATED ALWAYS AS (('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision)) STORED,
+    max_in_flight integer DEFAULT 50 NOT NULL,
+    breaker_failures integer DEFAULT 10 NOT NULL,
+    breaker_share numeric DEFAULT 0.5 NOT NULL,
+    breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
+    publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
+    is_retired boolean DEFAULT false NOT NULL,
+    CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
+    CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
+    CONSTRAINT base_url_has_no_dot_segments CHECK ((base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
+    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
+    CONSTRAINT breaker_share_is_a_share CHECK (((breaker_share > (0)::numeric) AND (breaker_share <= (1)::numeric))),
+    CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
+    CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
+    CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
+    CONSTRAINT quota_is_not_negative CHECK ((quota >= 0)),
+    CONSTRAINT quota_period_is_known CHECK ((quota_period = ANY (ARRAY['minute'::text, 'hour'::text, 'day'::text, 'month'::text]))),
+    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
+    CONSTRAINT times_are_not_negative CHECK (((reset_guard >= '00:00:00'::interval) AND (breaker_cooldown > '00:00:00'::interval) AND (publication_lag >= '00:00:00'::interval)))
+);
+
+ALTER TABLE headgate.providers OWNER TO headgate_owner;
+
+--
+-- Name: TABLE providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.providers IS 'An outside service and its rules; `local` stands for work without one.';
+
+--
+-- Name: COLUMN providers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.provider_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN providers.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.name IS 'Short name; its queues are called <name>_high, <name>_normal and <name>_low.';
+
+--
+-- Name: COLUMN providers.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.description IS 'What the service is.';
+
+--
+-- Name: COLUMN providers.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.base_url IS 'Every request''s URL starts with this; null for `local`.';
+
+--
+-- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.auth IS 'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
+
+--
+-- Name: COLUMN providers.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.secret_name IS 'Name of the runner''s environment variable that holds the secret; never the secret.';
+
+--
+-- Name: COLUMN providers.headers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.headers IS 'Headers sent with every request.';
+
+--
+-- Name: COLUMN providers.features; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not every account has; operations name what they need. headgate.set_provider changes it.';
+
+--
+-- Name: COLUMN providers.quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota IS 'Units the provider allows per window; null: no quota.';
+
+--
+-- Name: COLUMN providers.quota_buffer; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota_buffer IS 'Units of the quota that are never spent.';
+
+--
+-- Name: COLUMN providers.quota_period; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota_period IS 'Length of a window: minute, hour, day or month.';
+
+--
+-- Name: COLUMN providers.quota_zone; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota_zone IS 'Time zone in which the provider''s windows begin.';
+
+--
+-- Name: COLUMN providers.reset_guard; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.reset_guard IS 'In the last moments before a window''s reset no call starts.';
+
+--
+-- Name: COLUMN providers.requests_per_minute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units) that the provider allows in any 60 seconds, spread evenly over them; null: no limit.';
+
+--
+-- Name: COLUMN providers.burst; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; they are missing in the rest of the minute. Null: a tenth of a second''s worth.';
+
+--
+-- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.starts_at_once IS 'Requests that may start at once after a pause.';
+
+--
+-- Name: COLUMN providers.start_every; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.start_every IS 'Time between the starts of two requests: a minute, wherever it begins, holds no more than requests_per_minute, with two per cent to spare. Null: no limit.';
+
+--
+-- Name: COLUMN providers.max_in_flight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.max_in_flight IS 'Calls open at once, over all runners.';
+
+--
+-- Name: COLUMN providers.breaker_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_failures IS 'Consecutive failures of the provider that open its breaker.';
+
+--
+-- Name: COLUMN providers.breaker_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that opens its breaker, too, once they are twice breaker_failures; 1: only if all are.';
+
+--
+-- Name: COLUMN providers.breaker_cooldown; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
+
+--
+-- Name: COLUMN providers.publication_lag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
+
+--
+-- Name: COLUMN providers.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.is_retired IS 'True: its plan no longer declares it; the row stays because history refers to it.';
+
+--
+-- Name: _admit(headgate.providers, headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunk headgate.chunks;
+    v_next timestamptz;
+    v_is_paced constant boolean := p_provider.requests_per_minute is not null;
+    v_half_open jsonb;
+    v_operation_id bigint;
+begin
+    granted := '{}';
+    starts_at := '{}';
+    if p_is_probe and not headgate._lock_probe(p_provider, p_now) then
+        return;
+    end if;
+    if exists (select from headgate.breakers as b where b.opened > 0 and b.operation_id is not null) then
+        v_half_open := headgate._lock_half_open(p_chunks, p_now);
+    end if;
+    if v_is_paced then
+        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
+    end if;
+
+    foreach v_chunk in array p_chunks loop
+        v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+        continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
+            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
+            or not headgate._spend_lease(p_provider, v_chunk, p_now);
+        granted := granted || v_chunk.chunk_id;
+        starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
+        v_next := v_next + p_provider.start_every * v_chunk.calls;
+        if v_half_open ? v_operation_id::text then
+            v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
+            update headgate.breakers as b
+            set probe_chunk_id = v_chunk.chunk_id
+            where b.operation_id = v_operation_id;
+        end if;
+    end loop;
+
+    if granted <> '{}' and v_is_paced then
+        update headgate.rate_limiters as r set next_start_at = v_next where r.provider_id = p_provider.provider_id;
+    end if;
+    if granted <> '{}' and p_is_probe then
+        update headgate.breakers as b set probe_chunk_id = granted[1] where b.provider_id = p_provider.provider_id;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) OWNER TO headgate_owner;
+
+--
 -- Name: _advance(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4886,6 +5370,29 @@ $$;
 ALTER FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _alert_breakers(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(c.subject, 'error', c.message, c.is_wrong, p_now)
+    from (
+        select a.*
+        from (
+            select b.* from headgate._breaker_alerts(p_provider_id, p_operation_id, p_now) as b
+            union all
+            select s.* from headgate._secret_alerts(p_provider_id) as s
+        ) as a
+        where a.is_wrong <> headgate._is_alerted(a.subject)
+        order by a.subject
+    ) as c;
+$$;
+
+ALTER FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4908,29 +5415,6 @@ CREATE FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reas
 $$;
 
 ALTER FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _alert_gates(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select headgate._set_alert(c.subject, c.severity, c.message, c.is_wrong, p_now)
-    from (
-        select g.*
-        from (
-            select p.* from headgate._provider_alerts(p_provider_id, p_now) as p
-            union all
-            select o.* from headgate._operation_alerts(p_provider_id, p_operation_id, p_now) as o
-        ) as g
-        where g.is_wrong <> headgate._is_alerted(g.subject)
-        order by g.subject
-    ) as c;
-$$;
-
-ALTER FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5195,248 +5679,6 @@ CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT fau
 $$;
 
 ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) OWNER TO headgate_owner;
-
---
--- Name: chunks; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.chunks (
-    chunk_id bigint NOT NULL,
-    execution_id bigint NOT NULL,
-    step text NOT NULL,
-    round integer NOT NULL,
-    operation_id bigint NOT NULL,
-    call_operation_id bigint,
-    provider_id bigint NOT NULL,
-    group_key text NOT NULL,
-    priority smallint NOT NULL,
-    asset_ids bigint[] NOT NULL,
-    sessions date[],
-    records integer[],
-    calls integer NOT NULL,
-    units integer NOT NULL,
-    window_opened_at timestamp with time zone,
-    state text DEFAULT 'planned'::text NOT NULL,
-    queue text NOT NULL,
-    msg_id bigint,
-    lease_no integer DEFAULT 0 NOT NULL,
-    runner text,
-    leased_until timestamp with time zone,
-    lost_reason text,
-    wake_at timestamp with time zone,
-    park_until timestamp with time zone,
-    park_reason text,
-    retry_count integer DEFAULT 0 NOT NULL,
-    attempt integer DEFAULT 1 NOT NULL,
-    deaths integer DEFAULT 0 NOT NULL,
-    booked integer DEFAULT 0 NOT NULL,
-    requests integer DEFAULT 0 NOT NULL,
-    planned_at timestamp with time zone NOT NULL,
-    CONSTRAINT a_call_for_the_group_names_its_sessions CHECK ((((call_operation_id IS NULL) = (sessions IS NULL)) AND (cardinality(sessions) = calls))),
-    CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, booked, requests, deaths) >= 0)),
-    CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
-    CONSTRAINT chunk_state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'leased'::text, 'parked'::text]))),
-    CONSTRAINT leased_has_a_holder CHECK (((state <> 'leased'::text) OR ((runner IS NOT NULL) AND (leased_until IS NOT NULL) AND (lease_no > 0)))),
-    CONSTRAINT parked_wakes CHECK (((state <> 'parked'::text) OR ((wake_at IS NOT NULL) AND (park_until IS NOT NULL)))),
-    CONSTRAINT records_are_of_its_jobs CHECK ((cardinality(records) = cardinality(asset_ids))),
-    CONSTRAINT retry_count_is_not_negative CHECK ((retry_count >= 0)),
-    CONSTRAINT sent_has_a_message CHECK (((state = ANY (ARRAY['queued'::text, 'leased'::text])) = (msg_id IS NOT NULL)))
-)
-WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='5000');
-
-ALTER TABLE headgate.chunks OWNER TO headgate_owner;
-
---
--- Name: TABLE chunks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.chunks IS 'Jobs that travel together in one message and have not all ended.';
-
---
--- Name: COLUMN chunks.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.chunk_id IS 'Surrogate key; what the message carries.';
-
---
--- Name: COLUMN chunks.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.execution_id IS 'The execution.';
-
---
--- Name: COLUMN chunks.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.step IS 'The step.';
-
---
--- Name: COLUMN chunks.round; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.round IS 'The step''s round.';
-
---
--- Name: COLUMN chunks.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs meet.';
-
---
--- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The call that serves the whole group; null: each asset is called for by the operation itself.';
-
---
--- Name: COLUMN chunks.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.provider_id IS 'Whom.';
-
---
--- Name: COLUMN chunks.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.group_key IS 'The group its assets belong to.';
-
---
--- Name: COLUMN chunks.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.priority IS 'The operation''s priority.';
-
---
--- Name: COLUMN chunks.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.asset_ids IS 'The jobs that have not ended, in rank order.';
-
---
--- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a call for the group: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
-
---
--- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.records IS 'Of a call for the group: rows that answers to earlier sessions changed, in the order of asset_ids; null: none was answered.';
-
---
--- Name: COLUMN chunks.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.calls IS 'Calls still to be made.';
-
---
--- Name: COLUMN chunks.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.units IS 'Units they cost, all together.';
-
---
--- Name: COLUMN chunks.window_opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.window_opened_at IS 'The quota window that carries those units: reserved before the lease, spent in it; null: none does.';
-
---
--- Name: COLUMN chunks.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.state IS 'planned, queued, leased or parked.';
-
---
--- Name: COLUMN chunks.queue; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.queue IS 'The pgmq queue it travels in.';
-
---
--- Name: COLUMN chunks.msg_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.msg_id IS 'Its message.';
-
---
--- Name: COLUMN chunks.lease_no; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.lease_no IS 'Fencing token: grows with each lease; an older one changes nothing.';
-
---
--- Name: COLUMN chunks.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.runner IS 'Who holds, or last held, the lease.';
-
---
--- Name: COLUMN chunks.leased_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.leased_until IS 'End of the lease, real time.';
-
---
--- Name: COLUMN chunks.lost_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up for lost; null: it ran out unseen.';
-
---
--- Name: COLUMN chunks.wake_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.wake_at IS 'When a parked chunk is sent again.';
-
---
--- Name: COLUMN chunks.park_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.park_until IS 'End of its patience: what is still parked then is deferred.';
-
---
--- Name: COLUMN chunks.park_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.park_reason IS 'Why it is parked.';
-
---
--- Name: COLUMN chunks.retry_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked to be called again; an answer ends the row.';
-
---
--- Name: COLUMN chunks.attempt; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.attempt IS 'The attempt its jobs are at.';
-
---
--- Name: COLUMN chunks.deaths; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.deaths IS 'Leases that ran out.';
-
---
--- Name: COLUMN chunks.booked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.booked IS 'Units each of its jobs has cost in earlier leases.';
-
---
--- Name: COLUMN chunks.requests; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.requests IS 'Requests made for each of its jobs in earlier leases.';
-
---
--- Name: COLUMN chunks.planned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; what was asked for later is not done by it.';
 
 --
 -- Name: operations; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5919,203 +6161,6 @@ $_$;
 ALTER FUNCTION headgate._as_due(p_operation text, p_due text) OWNER TO headgate_owner;
 
 --
--- Name: operation_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.operation_gates (
-    operation_id bigint NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    opened integer DEFAULT 0 NOT NULL,
-    blocked_until timestamp with time zone,
-    blocked_reason text,
-    probe_chunk_id bigint,
-    counted_since timestamp with time zone,
-    counted_faults integer DEFAULT 0 NOT NULL,
-    counted_answers integer DEFAULT 0 NOT NULL,
-    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened, counted_faults, counted_answers) >= 0))
-)
-WITH (fillfactor='50');
-
-ALTER TABLE headgate.operation_gates OWNER TO headgate_owner;
-
---
--- Name: TABLE operation_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.operation_gates IS 'How the breaker of a call operation stands, by the thresholds of its provider; no row: it never had a fault.';
-
---
--- Name: COLUMN operation_gates.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.operation_id IS 'The operation whose calls are counted.';
-
---
--- Name: COLUMN operation_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.failures IS 'Consecutive failures of its calls since their last answer.';
-
---
--- Name: COLUMN operation_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.opened IS 'Times its breaker has opened in a row; doubles the cool-down.';
-
---
--- Name: COLUMN operation_gates.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.blocked_until IS 'It is not called before; null: calls flow. After a breaker a probe goes first.';
-
---
--- Name: COLUMN operation_gates.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.blocked_reason IS 'Why it is blocked.';
-
---
--- Name: COLUMN operation_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.probe_chunk_id IS 'The chunk that probes its half-open breaker.';
-
---
--- Name: COLUMN operation_gates.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
-
---
--- Name: COLUMN operation_gates.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.counted_faults IS 'Faults counted since then.';
-
---
--- Name: COLUMN operation_gates.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.counted_answers IS 'Answers counted since then.';
-
---
--- Name: provider_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.provider_gates (
-    provider_id bigint NOT NULL,
-    next_start_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    opened integer DEFAULT 0 NOT NULL,
-    blocked_until timestamp with time zone,
-    blocked_reason text,
-    probe_chunk_id bigint,
-    counted_since timestamp with time zone,
-    counted_faults integer DEFAULT 0 NOT NULL,
-    counted_answers integer DEFAULT 0 NOT NULL,
-    auth_failures integer DEFAULT 0 NOT NULL,
-    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0))
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
-
-ALTER TABLE headgate.provider_gates OWNER TO headgate_owner;
-
---
--- Name: TABLE provider_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.provider_gates IS 'How a provider stands: the times granted to requests, and its breaker.';
-
---
--- Name: COLUMN provider_gates.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
-
---
--- Name: COLUMN provider_gates.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.next_start_at IS 'When the next request may start that nobody has been granted; those before have their times. Earlier than now: the provider has rested.';
-
---
--- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.failures IS 'Consecutive failures of the provider since its last answer.';
-
---
--- Name: COLUMN provider_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.opened IS 'Times the breaker has opened in a row; doubles the cool-down.';
-
---
--- Name: COLUMN provider_gates.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.blocked_until IS 'No call is made to the provider before; null: calls flow. After a breaker a probe goes first. Null while opened: one operation failed, and another one probes.';
-
---
--- Name: COLUMN provider_gates.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.blocked_reason IS 'Why it is blocked.';
-
---
--- Name: COLUMN provider_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.probe_chunk_id IS 'The chunk that probes a half-open breaker.';
-
---
--- Name: COLUMN provider_gates.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
-
---
--- Name: COLUMN provider_gates.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.counted_faults IS 'Faults of the provider counted since then.';
-
---
--- Name: COLUMN provider_gates.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.counted_answers IS 'Its answers counted since then.';
-
---
--- Name: COLUMN provider_gates.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.auth_failures IS 'Consecutive internal faults in calling it (a refused token) since its last answer; they block nothing but their execution.';
-
---
--- Name: _as_gate(headgate.operation_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._as_gate(p_own headgate.operation_gates) RETURNS headgate.provider_gates
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_gate headgate.provider_gates;
-begin
-    v_gate.failures := coalesce(p_own.failures, 0);
-    v_gate.opened := coalesce(p_own.opened, 0);
-    v_gate.blocked_until := p_own.blocked_until;
-    v_gate.counted_since := p_own.counted_since;
-    v_gate.counted_faults := coalesce(p_own.counted_faults, 0);
-    v_gate.counted_answers := coalesce(p_own.counted_answers, 0);
-    return v_gate;
-end;
-$$;
-
-ALTER FUNCTION headgate._as_gate(p_own headgate.operation_gates) OWNER TO headgate_owner;
-
---
 -- Name: _as_lags(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6491,6 +6536,164 @@ $$;
 ALTER FUNCTION headgate._books(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _breaker_alerts(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._breaker_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS TABLE(subject text, message text, is_wrong boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        case when o.operation_id is null then 'provider ' || p.name else 'operation ' || o.name end,
+        headgate._breaker_message(coalesce(o.name, p.name), p.provider_id, b),
+        headgate._needs_alert(b.opened, b.blocked_until, p_now)
+    from headgate.breakers as b
+    left join headgate.operations as o on o.operation_id = b.operation_id
+    join headgate.providers as p on p.provider_id = coalesce(b.provider_id, o.provider_id)
+    where (p_provider_id is null or p.provider_id = p_provider_id)
+        and (p_operation_id is null or b.operation_id is null or b.operation_id = p_operation_id);
+$$;
+
+ALTER FUNCTION headgate._breaker_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: breakers; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.breakers (
+    breaker_id bigint NOT NULL,
+    provider_id bigint,
+    operation_id bigint,
+    failures integer DEFAULT 0 NOT NULL,
+    auth_failures integer DEFAULT 0 NOT NULL,
+    opened integer DEFAULT 0 NOT NULL,
+    blocked_until timestamp with time zone,
+    blocked_reason text,
+    probe_chunk_id bigint,
+    counted_since timestamp with time zone,
+    counted_faults integer DEFAULT 0 NOT NULL,
+    counted_answers integer DEFAULT 0 NOT NULL,
+    CONSTRAINT breaker_counts_are_not_negative CHECK ((LEAST(failures, auth_failures, opened, counted_faults, counted_answers) >= 0)),
+    CONSTRAINT breaker_guards_one_thing CHECK ((num_nonnulls(provider_id, operation_id) = 1))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.breakers OWNER TO headgate_owner;
+
+--
+-- Name: TABLE breakers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.breakers IS 'The breaker of each provider and of each operation that makes calls. Calls flow; after failures they are blocked for a while; then one chunk probes, and its answer decides. An operation uses the thresholds of its provider.';
+
+--
+-- Name: COLUMN breakers.breaker_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.breaker_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN breakers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.provider_id IS 'The provider that is guarded; null: an operation is.';
+
+--
+-- Name: COLUMN breakers.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.operation_id IS 'The call operation that is guarded; null: a provider is.';
+
+--
+-- Name: COLUMN breakers.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.failures IS 'Consecutive failures of the calls since their last answer.';
+
+--
+-- Name: COLUMN breakers.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.auth_failures IS 'Consecutive internal faults in calling (a refused token) since the last answer; they block nothing but their execution.';
+
+--
+-- Name: COLUMN breakers.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.opened IS 'Times it has opened in a row; doubles the cool-down.';
+
+--
+-- Name: COLUMN breakers.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.blocked_until IS 'No call is made before; null: calls flow. After the breaker has opened a probe goes first. Null while a provider''s is opened: one operation failed, and another one probes.';
+
+--
+-- Name: COLUMN breakers.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.blocked_reason IS 'Why it is blocked.';
+
+--
+-- Name: COLUMN breakers.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.probe_chunk_id IS 'The chunk that probes.';
+
+--
+-- Name: COLUMN breakers.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.counted_since IS 'The fault from which the share of faults is counted, for a minute; null: there was none since the breaker last moved.';
+
+--
+-- Name: COLUMN breakers.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.counted_faults IS 'Faults counted since then.';
+
+--
+-- Name: COLUMN breakers.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.counted_answers IS 'Answers counted since then.';
+
+--
+-- Name: _breaker_message(text, bigint, headgate.breakers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._breaker_message(p_name text, p_provider_id bigint, p_breaker headgate.breakers) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_breaker.opened > 0 then format(
+            'calls to %s fail%s: its breaker is open until a probe succeeds, and jobs wait (headgate.v_waiting)',
+            p_name,
+            coalesce(' (' || (
+                select c.park_reason
+                from headgate.chunks as c
+                where c.provider_id = p_provider_id
+                    and (
+                        p_breaker.operation_id is null
+                        or coalesce(c.call_operation_id, c.operation_id) = p_breaker.operation_id
+                    )
+                    and c.state = 'parked'
+                    and c.park_reason like 'provider: %'
+                    and c.park_reason not like 'provider: the breaker %'
+                limit 1
+            ) || ')', '')
+        )
+        else format(
+            '%s is blocked until %s: %s',
+            p_name, p_breaker.blocked_until at time zone 'UTC', p_breaker.blocked_reason
+        )
+    end;
+$$;
+
+ALTER FUNCTION headgate._breaker_message(p_name text, p_provider_id bigint, p_breaker headgate.breakers) OWNER TO headgate_owner;
+
+--
 -- Name: _breaker_reason(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6498,9 +6701,9 @@ CREATE FUNCTION headgate._breaker_reason(p_operation_id bigint) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select format('provider: the breaker of %s is open', o.name)
-    from headgate.operations as o
-    where o.operation_id = p_operation_id;
+    select 'provider: the breaker' || coalesce(
+        (select ' of ' || o.name from headgate.operations as o where o.operation_id = p_operation_id), ''
+    ) || ' is open';
 $$;
 
 ALTER FUNCTION headgate._breaker_reason(p_operation_id bigint) OWNER TO headgate_owner;
@@ -6522,11 +6725,11 @@ CREATE FUNCTION headgate._broken_calls(p_at timestamp with time zone) RETURNS TA
             case when k.blocked_until > p_at then 'is closed' else 'failed' end,
             k.blocked_until at time zone 'UTC'
         )
-    from headgate.operation_gates as k
-    join headgate.operations as a using (operation_id)
+    from headgate.breakers as k
+    join headgate.operations as a on a.operation_id = k.operation_id
     join headgate.operations as o on o.operation_id = a.alternative_of_operation_id
     join headgate.providers as p on p.provider_id = a.provider_id
-    join headgate.provider_gates as g on g.provider_id = a.provider_id
+    join headgate.breakers as g on g.provider_id = a.provider_id
     where coalesce(o.path, o.handler, o.ingest_function) is not null
         and (
             k.blocked_until > p_at + o.patience
@@ -6538,194 +6741,6 @@ CREATE FUNCTION headgate._broken_calls(p_at timestamp with time zone) RETURNS TA
 $$;
 
 ALTER FUNCTION headgate._broken_calls(p_at timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.providers (
-    provider_id bigint NOT NULL,
-    name text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    base_url text,
-    auth jsonb DEFAULT '{"in": "none"}'::jsonb NOT NULL,
-    secret_name text,
-    headers jsonb DEFAULT '{}'::jsonb NOT NULL,
-    features text[] DEFAULT '{}'::text[] NOT NULL,
-    quota integer,
-    quota_buffer integer DEFAULT 0 NOT NULL,
-    quota_period text DEFAULT 'day'::text NOT NULL,
-    quota_zone text DEFAULT 'UTC'::text NOT NULL,
-    reset_guard interval DEFAULT '00:00:05'::interval NOT NULL,
-    requests_per_minute integer,
-    burst integer,
-    starts_at_once integer GENERATED ALWAYS AS (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2)))) STORED,
-    start_every interval GENERATED ALWAYS AS (('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision)) STORED,
-    max_in_flight integer DEFAULT 50 NOT NULL,
-    breaker_failures integer DEFAULT 10 NOT NULL,
-    breaker_share numeric DEFAULT 0.5 NOT NULL,
-    breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
-    publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
-    is_retired boolean DEFAULT false NOT NULL,
-    CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
-    CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
-    CONSTRAINT base_url_has_no_dot_segments CHECK ((base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
-    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
-    CONSTRAINT breaker_share_is_a_share CHECK (((breaker_share > (0)::numeric) AND (breaker_share <= (1)::numeric))),
-    CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
-    CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
-    CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
-    CONSTRAINT quota_is_not_negative CHECK ((quota >= 0)),
-    CONSTRAINT quota_period_is_known CHECK ((quota_period = ANY (ARRAY['minute'::text, 'hour'::text, 'day'::text, 'month'::text]))),
-    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
-    CONSTRAINT times_are_not_negative CHECK (((reset_guard >= '00:00:00'::interval) AND (breaker_cooldown > '00:00:00'::interval) AND (publication_lag >= '00:00:00'::interval)))
-);
-
-ALTER TABLE headgate.providers OWNER TO headgate_owner;
-
---
--- Name: TABLE providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.providers IS 'An outside service and its rules; `local` stands for work without one.';
-
---
--- Name: COLUMN providers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.provider_id IS 'Surrogate key.';
-
---
--- Name: COLUMN providers.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.name IS 'Short name; its queues are called <name>_high, <name>_normal and <name>_low.';
-
---
--- Name: COLUMN providers.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.description IS 'What the service is.';
-
---
--- Name: COLUMN providers.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.base_url IS 'Every request''s URL starts with this; null for `local`.';
-
---
--- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.auth IS 'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
-
---
--- Name: COLUMN providers.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.secret_name IS 'Name of the runner''s environment variable that holds the secret; never the secret.';
-
---
--- Name: COLUMN providers.headers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.headers IS 'Headers sent with every request.';
-
---
--- Name: COLUMN providers.features; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not every account has; operations name what they need. headgate.set_provider changes it.';
-
---
--- Name: COLUMN providers.quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota IS 'Units the provider allows per window; null: no quota.';
-
---
--- Name: COLUMN providers.quota_buffer; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota_buffer IS 'Units of the quota that are never spent.';
-
---
--- Name: COLUMN providers.quota_period; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota_period IS 'Length of a window: minute, hour, day or month.';
-
---
--- Name: COLUMN providers.quota_zone; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota_zone IS 'Time zone in which the provider''s windows begin.';
-
---
--- Name: COLUMN providers.reset_guard; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.reset_guard IS 'In the last moments before a window''s reset no call starts.';
-
---
--- Name: COLUMN providers.requests_per_minute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units) that the provider allows in any 60 seconds, spread evenly over them; null: no limit.';
-
---
--- Name: COLUMN providers.burst; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; they are missing in the rest of the minute. Null: a tenth of a second''s worth.';
-
---
--- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.starts_at_once IS 'Requests that may start at once after a pause.';
-
---
--- Name: COLUMN providers.start_every; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.start_every IS 'Time between the starts of two requests: a minute, wherever it begins, holds no more than requests_per_minute, with two per cent to spare. Null: no limit.';
-
---
--- Name: COLUMN providers.max_in_flight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.max_in_flight IS 'Calls open at once, over all runners.';
-
---
--- Name: COLUMN providers.breaker_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.breaker_failures IS 'Consecutive failures of the provider that open its breaker.';
-
---
--- Name: COLUMN providers.breaker_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that opens its breaker, too, once they are twice breaker_failures; 1: only if all are.';
-
---
--- Name: COLUMN providers.breaker_cooldown; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
-
---
--- Name: COLUMN providers.publication_lag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
-
---
--- Name: COLUMN providers.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.is_retired IS 'True: its plan no longer declares it; the row stays because history refers to it.';
 
 --
 -- Name: _budget(headgate.providers, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6754,7 +6769,7 @@ CREATE FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp w
     from headgate._window_at(p_provider, p_at) as b
     left join headgate.quota_windows as q
         on q.provider_id = p_provider.provider_id and q.opened_at = b.opened_at
-    left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id;
+    left join headgate.breakers as g on g.provider_id = p_provider.provider_id;
 $$;
 
 ALTER FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT blocked_until timestamp with time zone) OWNER TO headgate_owner;
@@ -8020,35 +8035,35 @@ CREATE FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_gate headgate.provider_gates;
-    v_own headgate.operation_gates;
+    v_of_provider headgate.breakers;
+    v_of_operation headgate.breakers;
     v_trips record;
     v_window_blocked_until timestamptz;
 begin
-    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
-    select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
+    select * into v_of_provider from headgate.breakers as b where b.provider_id = p_provider.provider_id;
+    select * into v_of_operation from headgate.breakers as b where b.operation_id = p_operation_id;
     select case when w.blocked_until > p_now then w.blocked_until end
     into v_window_blocked_until
     from headgate._window_at(p_provider, p_now) as b
     join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
 
-    if v_gate.blocked_until > p_now then
-        provider_until := v_gate.blocked_until;
-        provider_reason := case when v_gate.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
-            || coalesce(v_gate.blocked_reason, 'closed');
+    if v_of_provider.blocked_until > p_now then
+        provider_until := v_of_provider.blocked_until;
+        provider_reason := case when v_of_provider.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
+            || coalesce(v_of_provider.blocked_reason, 'closed');
     end if;
-    if v_own.blocked_until > p_now then
-        blocked_until := v_own.blocked_until;
-        reason := v_own.blocked_reason;
+    if v_of_operation.blocked_until > p_now then
+        blocked_until := v_of_operation.blocked_until;
+        reason := v_of_operation.blocked_reason;
     end if;
     if p_blames @> array['provider'] then
-        v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
+        v_trips := headgate._tripped(p_provider, v_of_provider, v_of_operation, p_outcomes, p_blames, p_now);
         if v_trips.of_provider then
-            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_gate, p_now));
-            provider_reason := 'provider: the breaker is open';
+            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_of_provider, p_now));
+            provider_reason := headgate._breaker_reason(null);
         end if;
         if v_trips.of_operation then
-            blocked_until := headgate._cooled_at(p_provider, headgate._as_gate(v_own), p_now);
+            blocked_until := headgate._cooled_at(p_provider, v_of_operation, p_now);
             reason := headgate._breaker_reason(p_operation_id);
         end if;
     end if;
@@ -8110,17 +8125,17 @@ $$;
 ALTER FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _cooled_at(headgate.providers, headgate.provider_gates, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _cooled_at(headgate.providers, headgate.breakers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._cooled_at(p_provider headgate.providers, p_breaker headgate.breakers, p_now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p_now + p_provider.breaker_cooldown * power(2, least(10, headgate._times_cooled(p_gate)));
+    select p_now + p_provider.breaker_cooldown * power(2, least(10, headgate._times_cooled(p_breaker)));
 $$;
 
-ALTER FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._cooled_at(p_provider headgate.providers, p_breaker headgate.breakers, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _cost_words(bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8196,28 +8211,28 @@ $$;
 ALTER FUNCTION headgate._count_words(p_count bigint, p_noun text) OWNER TO headgate_owner;
 
 --
--- Name: _counted(headgate.provider_gates, integer, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _counted(headgate.breakers, integer, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) RETURNS headgate.provider_gates
+CREATE FUNCTION headgate._counted(p_breaker headgate.breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) RETURNS headgate.breakers
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if p_gate.counted_since is null or p_gate.counted_since < p_now - interval '1 minute' then
-        p_gate.counted_since := case when p_faults > 0 then p_now end;
-        p_gate.counted_faults := 0;
-        p_gate.counted_answers := 0;
+    if p_breaker.counted_since is null or p_breaker.counted_since < p_now - interval '1 minute' then
+        p_breaker.counted_since := case when p_faults > 0 then p_now end;
+        p_breaker.counted_faults := 0;
+        p_breaker.counted_answers := 0;
     end if;
-    if p_gate.counted_since is not null then
-        p_gate.counted_faults := p_gate.counted_faults + p_faults;
-        p_gate.counted_answers := p_gate.counted_answers + p_answers;
+    if p_breaker.counted_since is not null then
+        p_breaker.counted_faults := p_breaker.counted_faults + p_faults;
+        p_breaker.counted_answers := p_breaker.counted_answers + p_answers;
     end if;
-    return p_gate;
+    return p_breaker;
 end;
 $$;
 
-ALTER FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._counted(p_breaker headgate.breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8613,7 +8628,7 @@ begin
         ) as e
     ),
     shut as materialized (
-        select k.operation_id, k.blocked_until from headgate.operation_gates as k where k.blocked_until > p_at
+        select k.operation_id, k.blocked_until from headgate.breakers as k where k.blocked_until > p_at
     ),
     charge as materialized (
         -- What each asset costs, and what the call does that serves them all.
@@ -10069,7 +10084,7 @@ begin
     join headgate.asset_processing_state as s
         on s.operation_id = p.operation_id and s.asset_id = p.asset_id
     left join headgate.operations as k on k.operation_id = p.call_operation_id
-    left join headgate.operation_gates as h
+    left join headgate.breakers as h
         on h.blocked_until > p_at
         and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
     left join headgate.v_refusals as w on w.reason = p.reason
@@ -10927,35 +10942,6 @@ $$;
 ALTER FUNCTION headgate._function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) OWNER TO headgate_owner;
 
 --
--- Name: _gate_message(text, bigint, bigint, integer, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) RETURNS text
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select case
-        when p_opened > 0 then format(
-            'calls to %s fail%s: its breaker is open until a probe succeeds, and jobs wait (headgate.v_waiting)',
-            p_name,
-            coalesce(' (' || (
-                select c.park_reason
-                from headgate.chunks as c
-                where c.provider_id = p_provider_id
-                    and (p_operation_id is null or coalesce(c.call_operation_id, c.operation_id) = p_operation_id)
-                    and c.state = 'parked'
-                    and c.park_reason like 'provider: %'
-                    and c.park_reason not like 'provider: the breaker %'
-                limit 1
-            ) || ')', '')
-        )
-        else format('%s is blocked until %s: %s', p_name, p_blocked_until at time zone 'UTC', p_blocked_reason)
-    end;
-$$;
-
-ALTER FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) OWNER TO headgate_owner;
-
---
 -- Name: _given(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11072,7 +11058,7 @@ declare
     v_passed record;
 begin
     if p_fit <> '{}' then
-        select * into v_passed from headgate._pass_gate(p_provider, p_fit, p_is_probe, p_now);
+        select * into v_passed from headgate._admit(p_provider, p_fit, p_is_probe, p_now);
     else
         select '{}'::bigint[] as granted into v_passed;
     end if;
@@ -11891,7 +11877,7 @@ CREATE FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at timestamp wi
     AS $$
     select exists (
         select
-        from headgate.operation_gates as k
+        from headgate.breakers as k
         where k.operation_id = p_operation_id
             and k.blocked_until > p_at
     );
@@ -12131,7 +12117,7 @@ CREATE FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with ti
     AS $$
     select exists (
         select
-        from headgate.operation_gates as k
+        from headgate.breakers as k
         where k.operation_id = p_operation_id
             and (k.blocked_until > p_now or k.opened > 0 and headgate._is_leased(k.probe_chunk_id))
     );
@@ -12140,19 +12126,26 @@ $$;
 ALTER FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _is_watched(headgate.provider_gates, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _is_watched(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) RETURNS boolean
+CREATE FUNCTION headgate._is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p_gate.failures > 0
-        or p_gate.opened > 0
-        or p_probe_chunk_id is not null
-        or coalesce(p_gate.counted_since >= p_now - interval '1 minute', false);
+    select exists (
+        select
+        from headgate.breakers as b
+        where (b.provider_id = p_provider_id or b.operation_id = p_operation_id)
+            and (
+                greatest(b.failures, b.auth_failures, b.opened) > 0
+                or b.probe_chunk_id is not null
+                or b.counted_since >= p_now - interval '1 minute'
+            )
+    );
 $$;
 
-ALTER FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _is_worked_off(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12701,7 +12694,7 @@ begin
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe
-                        or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
+                        or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
@@ -12871,6 +12864,29 @@ $$;
 ALTER FUNCTION headgate._lock(p_name text, p_is_shared boolean) OWNER TO headgate_owner;
 
 --
+-- Name: _lock_breakers(bigint, bigint, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._lock_breakers(p_provider_id bigint, p_operation_id bigint, p_with_operations boolean) RETURNS bigint[]
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array(
+        select b.breaker_id
+        from headgate.breakers as b
+        left join headgate.operations as o on o.operation_id = b.operation_id
+        where case
+            when p_operation_id is not null then b.operation_id = p_operation_id
+            else b.provider_id = p_provider_id or p_with_operations and o.provider_id = p_provider_id
+        end
+        order by b.operation_id nulls first
+        for update of b
+    );
+$$;
+
+ALTER FUNCTION headgate._lock_breakers(p_provider_id bigint, p_operation_id bigint, p_with_operations boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _lock_half_open(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12880,16 +12896,36 @@ CREATE FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now times
     AS $$
     select coalesce(jsonb_object_agg(h.operation_id, not headgate._is_shut(h.operation_id, p_now)), '{}')
     from (
-        select k.operation_id
-        from headgate.operation_gates as k
-        where k.opened > 0
-            and k.operation_id in (select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u)
-        order by k.operation_id
+        select b.operation_id
+        from headgate.breakers as b
+        where b.opened > 0
+            and b.operation_id in (select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u)
+        order by b.operation_id
         for update
     ) as h;
 $$;
 
 ALTER FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _lock_probe(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._lock_probe(p_provider headgate.providers, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_breaker headgate.breakers;
+begin
+    select * into v_breaker from headgate.breakers as b where b.provider_id = p_provider.provider_id for update;
+    return coalesce(v_breaker.blocked_until <= p_now, true)
+        and v_breaker.opened > 0
+        and not headgate._is_leased(v_breaker.probe_chunk_id);
+end;
+$$;
+
+ALTER FUNCTION headgate._lock_probe(p_provider headgate.providers, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _locked_pairs(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13479,6 +13515,47 @@ $$;
 ALTER FUNCTION headgate._more_written(p_before jsonb, p_after jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _move_breaker(headgate.providers, headgate.breakers, bigint, integer, integer, integer, boolean, boolean, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._move_breaker(p_provider headgate.providers, p_breaker headgate.breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_breaker headgate.breakers := headgate._counted(p_breaker, p_faults, p_answers, p_now);
+begin
+    if p_trips or p_is_suspected or v_breaker.opened > 0 then
+        v_breaker.counted_since := null;  -- a breaker that opens, or lets calls flow again, counts from zero
+    end if;
+    update headgate.breakers as b
+    set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else b.failures + p_faults end,
+        auth_failures = case when p_answers > 0 then 0 else b.auth_failures + p_auth_failures end,
+        opened = case
+            when p_trips then least(10, headgate._times_cooled(b) + 1)
+            when p_is_suspected then greatest(1, b.opened)
+            when p_answers > 0 then 0
+            else b.opened
+        end,
+        counted_since = v_breaker.counted_since,
+        counted_faults = v_breaker.counted_faults,
+        counted_answers = v_breaker.counted_answers,
+        probe_chunk_id = case when b.probe_chunk_id = p_chunk_id then null else b.probe_chunk_id end,
+        blocked_until = greatest(
+            case when not p_is_suspected then b.blocked_until end,
+            p_blocked_until,
+            case when p_trips then headgate._cooled_at(p_provider, b, p_now) end
+        ),
+        blocked_reason = coalesce(
+            p_reason, case when p_trips then headgate._breaker_reason(b.operation_id) end, b.blocked_reason
+        )
+    where b.breaker_id = p_breaker.breaker_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._move_breaker(p_provider headgate.providers, p_breaker headgate.breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _move_units(bigint, timestamp with time zone, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13771,20 +13848,25 @@ CREATE FUNCTION headgate._next_start(p_provider headgate.providers, p_is_probe b
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_gate headgate.provider_gates;
+    v_next timestamptz;
 begin
-    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-    if v_gate.blocked_until > p_now
-        or (v_gate.opened > 0) <> p_is_probe
-        or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id)
+    select r.next_start_at into v_next
+    from headgate.rate_limiters as r
+    where r.provider_id = p_provider.provider_id
+    for update;
+    if exists (
+        select
+        from headgate.breakers as b
+        where b.provider_id = p_provider.provider_id
+            and (b.blocked_until > p_now or (b.opened > 0) <> p_is_probe)
+    )
     then
         return 'infinity';
     end if;
     return case
-        when p_provider.requests_per_minute is null then null
         -- A clock that jumped back forgets what it granted; who read it a moment earlier does not.
-        when v_gate.next_start_at > p_now + interval '1 hour' then p_now
-        else greatest(v_gate.next_start_at, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
+        when v_next > p_now + interval '1 hour' then p_now
+        else greatest(v_next, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
     end;
 end;
 $$;
@@ -13810,8 +13892,8 @@ CREATE FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_now times
                     case when w.blocked_until > p_now then w.blocked_until end
                 ),
                 case
-                    when c.calls > 0 and g.next_start_at > p_now + headgate._start_ahead()
-                        then g.next_start_at - headgate._start_ahead()
+                    when c.calls > 0 and r.next_start_at > p_now + headgate._start_ahead()
+                        then r.next_start_at - headgate._start_ahead()
                 end,
                 p_now + interval '1 second'
             )
@@ -13819,8 +13901,9 @@ CREATE FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_now times
     ))
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)
-    left join headgate.provider_gates as g using (provider_id)
-    join headgate.providers as p using (provider_id)
+    left join headgate.breakers as g on g.provider_id = c.provider_id
+    left join headgate.rate_limiters as r on r.provider_id = c.provider_id
+    join headgate.providers as p on p.provider_id = c.provider_id
     left join headgate.quota_windows as w on w.provider_id = c.provider_id and w.opened_at = c.window_opened_at
     where c.state <> 'planned'
         and p.name <> all (p_avoid)
@@ -13895,44 +13978,37 @@ CREATE FUNCTION headgate._note_answers(p_provider headgate.providers, p_operatio
     AS $$
 declare
     v_report record;
-    v_gate headgate.provider_gates;
-    v_own headgate.operation_gates;
+    v_of_provider headgate.breakers;
+    v_of_operation headgate.breakers;
     v_trips record;
 begin
     if p_chunk.calls = 0 then
         return;  -- nobody was asked
     end if;
     v_report := headgate._answers_of(p_outcomes, p_blames);
-    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
-    select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
-    if v_report.faults > 0 or v_report.auth_failures > 0 or p_closing is not null
-        or v_report.answers > 0 and (
-            v_gate.auth_failures > 0
-            or headgate._is_watched(v_gate, v_gate.probe_chunk_id, p_now)
-            or v_own.operation_id is not null
-                and headgate._is_watched(headgate._as_gate(v_own), v_own.probe_chunk_id, p_now)
-        )
+    if v_report.faults > 0
+        or v_report.auth_failures > 0
+        or p_closing is not null
+        or v_report.answers > 0 and headgate._is_watched(p_provider.provider_id, p_operation_id, p_now)
     then
-        select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-        if v_report.faults > 0 then
-            insert into headgate.operation_gates (operation_id) values (p_operation_id) on conflict do nothing;
-        end if;
-        select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id for update;
-        v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
-        perform headgate._note_provider(
-            p_provider, v_gate, p_chunk.chunk_id,
-            case when v_own.blocked_until > p_now then 0 else v_report.faults end,
-            v_report.answers, v_report.auth_failures,
-            v_trips.of_provider, v_trips.is_suspected,
+        select * into v_of_provider from headgate.breakers as b where b.provider_id = p_provider.provider_id for update;
+        select * into v_of_operation from headgate.breakers as b where b.operation_id = p_operation_id for update;
+        v_trips := headgate._tripped(p_provider, v_of_provider, v_of_operation, p_outcomes, p_blames, p_now);
+        perform headgate._move_breaker(
+            p_provider, v_of_provider, p_chunk.chunk_id,
+            -- What fails while its operation is blocked was already under way.
+            case when v_of_operation.blocked_until > p_now then 0 else v_report.faults end,
+            v_report.answers, v_report.auth_failures, v_trips.of_provider, v_trips.is_suspected,
             case
                 when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_blocked_until
             end,
             p_reason, p_now
         );
-        perform headgate._note_operation(
-            p_provider, v_own, p_chunk.chunk_id, v_report.faults, v_report.answers, v_trips.of_operation, p_now
+        perform headgate._move_breaker(
+            p_provider, v_of_operation, p_chunk.chunk_id, v_report.faults, v_report.answers, v_report.auth_failures,
+            v_trips.of_operation, false, null, null, p_now
         );
-        perform headgate._alert_gates(p_provider.provider_id, p_operation_id, p_now);
+        perform headgate._alert_breakers(p_provider.provider_id, p_operation_id, p_now);
     end if;
     if p_closing ->> 'until' = 'reset' then
         update headgate.quota_windows as w
@@ -14032,38 +14108,6 @@ $$;
 ALTER FUNCTION headgate._note_mistake(p_kind text, p_name text, p_message text, p_hint text) OWNER TO headgate_owner;
 
 --
--- Name: _note_operation(headgate.providers, headgate.operation_gates, bigint, integer, integer, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_gate headgate.provider_gates := headgate._counted(headgate._as_gate(p_own), p_faults, p_answers, p_now);
-begin
-    if p_trips or v_gate.opened > 0 then
-        v_gate.counted_since := null;
-    end if;
-    update headgate.operation_gates as k
-    set failures = case when p_answers > 0 or p_trips then 0 else k.failures + p_faults end,
-        opened = case when p_trips then least(10, k.opened + 1) when p_answers > 0 then 0 else k.opened end,
-        counted_since = v_gate.counted_since,
-        counted_faults = v_gate.counted_faults,
-        counted_answers = v_gate.counted_answers,
-        probe_chunk_id = case when k.probe_chunk_id = p_chunk_id then null else k.probe_chunk_id end,
-        blocked_until = case
-            when p_trips then headgate._cooled_at(p_provider, headgate._as_gate(k), p_now)
-            else k.blocked_until
-        end,
-        blocked_reason = case when p_trips then headgate._breaker_reason(k.operation_id) else k.blocked_reason end
-    where k.operation_id = p_own.operation_id;
-end;
-$$;
-
-ALTER FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: _note_plan_mistakes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14090,47 +14134,6 @@ CREATE FUNCTION headgate._note_plan_mistakes(p_plan text) RETURNS void
 $$;
 
 ALTER FUNCTION headgate._note_plan_mistakes(p_plan text) OWNER TO headgate_owner;
-
---
--- Name: _note_provider(headgate.providers, headgate.provider_gates, bigint, integer, integer, integer, boolean, boolean, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_gate headgate.provider_gates := headgate._counted(p_gate, p_faults, p_answers, p_now);
-begin
-    if p_trips or p_is_suspected or v_gate.opened > 0 then
-        v_gate.counted_since := null;  -- a breaker that opens or closes begins anew
-    end if;
-    update headgate.provider_gates as g
-    set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else g.failures + p_faults end,
-        auth_failures = case when p_answers > 0 then 0 else g.auth_failures + p_auth_failures end,
-        opened = case
-            when p_trips then least(10, headgate._times_cooled(g) + 1)
-            when p_is_suspected then greatest(1, g.opened)
-            when p_answers > 0 then 0
-            else g.opened
-        end,
-        counted_since = v_gate.counted_since,
-        counted_faults = v_gate.counted_faults,
-        counted_answers = v_gate.counted_answers,
-        probe_chunk_id = case when g.probe_chunk_id = p_chunk_id then null else g.probe_chunk_id end,
-        blocked_until = greatest(
-            case when not p_is_suspected then g.blocked_until end,
-            p_blocked_until,
-            case when p_trips then headgate._cooled_at(p_provider, g, p_now) end
-        ),
-        blocked_reason = coalesce(
-            p_reason, case when p_trips then 'provider: the breaker is open' end, g.blocked_reason
-        )
-    where g.provider_id = p_gate.provider_id;
-end;
-$$;
-
-ALTER FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _object(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14177,6 +14180,28 @@ CREATE FUNCTION headgate._open_actions(p_execution headgate.process_executions, 
 $$;
 
 ALTER FUNCTION headgate._open_actions(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
+
+--
+-- Name: _open_breakers(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_breakers() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    insert into headgate.rate_limiters (provider_id)
+    select p.provider_id from headgate.providers as p
+    on conflict do nothing;
+    insert into headgate.breakers (provider_id, operation_id)
+    select p.provider_id, null from headgate.providers as p
+    union all
+    select null, o.operation_id from headgate.operations as o where o.path is not null
+    on conflict do nothing;
+end;
+$$;
+
+ALTER FUNCTION headgate._open_breakers() OWNER TO headgate_owner;
 
 --
 -- Name: _open_months(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14450,7 +14475,7 @@ CREATE FUNCTION headgate._openness(p_provider headgate.providers, p_now timestam
         and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
         coalesce(g.opened > 0, false)
     from headgate._window_at(p_provider, p_now) as b
-    left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id
+    left join headgate.breakers as g on g.provider_id = p_provider.provider_id
     left join headgate.quota_windows as w
         on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
 $$;
@@ -14484,28 +14509,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._operation(p_operation text) OWNER TO headgate_owner;
-
---
--- Name: _operation_alerts(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS TABLE(severity text, subject text, message text, is_wrong boolean)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        'error',
-        'operation ' || o.name,
-        headgate._gate_message(o.name, o.provider_id, o.operation_id, k.opened, k.blocked_until, k.blocked_reason),
-        headgate._needs_alert(k.opened, k.blocked_until, p_now)
-    from headgate.operations as o
-    left join headgate.operation_gates as k using (operation_id)
-    where o.path is not null
-        and (p_provider_id is null or o.provider_id = p_provider_id)
-        and (p_operation_id is null or o.operation_id = p_operation_id);
-$$;
-
-ALTER FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _operation_mistakes(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15167,57 +15170,6 @@ $$;
 ALTER FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _pass_gate(headgate.providers, headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) RETURNS record
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_chunk headgate.chunks;
-    v_next timestamptz;
-    v_is_paced constant boolean := p_provider.requests_per_minute is not null;
-    v_half_open jsonb;
-    v_operation_id bigint;
-begin
-    granted := '{}';
-    starts_at := '{}';
-    if v_is_paced or p_is_probe then
-        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
-    end if;
-    if exists (select from headgate.operation_gates as k where k.opened > 0) then
-        v_half_open := headgate._lock_half_open(p_chunks, p_now);
-    end if;
-
-    foreach v_chunk in array p_chunks loop
-        v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
-        continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
-            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
-            or not headgate._spend_lease(p_provider, v_chunk, p_now);
-        granted := granted || v_chunk.chunk_id;
-        starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
-        v_next := v_next + p_provider.start_every * v_chunk.calls;
-        if v_half_open ? v_operation_id::text then
-            v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
-            update headgate.operation_gates as k
-            set probe_chunk_id = v_chunk.chunk_id
-            where k.operation_id = v_operation_id;
-        end if;
-    end loop;
-
-    if granted <> '{}' and (v_is_paced or p_is_probe) then
-        update headgate.provider_gates as g
-        set next_start_at = case when v_is_paced then v_next else g.next_start_at end,
-            probe_chunk_id = case when p_is_probe then granted[1] else g.probe_chunk_id end
-        where g.provider_id = p_provider.provider_id;
-    end if;
-end;
-$$;
-
-ALTER FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) OWNER TO headgate_owner;
-
---
 -- Name: _pieces(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15584,38 +15536,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._provider(p_provider text) OWNER TO headgate_owner;
-
---
--- Name: _provider_alerts(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._provider_alerts(p_provider_id bigint, p_now timestamp with time zone) RETURNS TABLE(severity text, subject text, message text, is_wrong boolean)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        'error',
-        'provider ' || p.name,
-        headgate._gate_message(p.name, p.provider_id, null, g.opened, g.blocked_until, g.blocked_reason),
-        headgate._needs_alert(g.opened, g.blocked_until, p_now)
-    from headgate.providers as p
-    join headgate.provider_gates as g using (provider_id)
-    where p_provider_id is null or p.provider_id = p_provider_id
-    union all
-    select
-        'error',
-        'secret of ' || p.name,
-        format(
-            '%s refuses our calls (401, 403) or they cannot be made: check %s where the runners are, then '
-            'headgate.retry_failed', p.name, coalesce(p.secret_name, 'its base_url and auth')
-        ),
-        g.auth_failures > 0
-    from headgate.providers as p
-    join headgate.provider_gates as g using (provider_id)
-    where p_provider_id is null or p.provider_id = p_provider_id;
-$$;
-
-ALTER FUNCTION headgate._provider_alerts(p_provider_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _publication_lag(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16736,7 +16656,7 @@ begin
             and s.next_due_at is not null;
     else
         delete from headgate.asset_processing_state as s where s.operation_id = p_operation_id;
-        delete from headgate.operation_gates as g where g.operation_id = p_operation_id;
+        delete from headgate.breakers as b where b.operation_id = p_operation_id;
         delete from headgate.operations as o where o.operation_id = p_operation_id;
     end if;
 end;
@@ -16785,7 +16705,8 @@ begin
     then
         update headgate.providers as p set is_retired = true where p.provider_id = p_provider_id;
     else
-        delete from headgate.provider_gates as g where g.provider_id = p_provider_id;
+        delete from headgate.rate_limiters as r where r.provider_id = p_provider_id;
+        delete from headgate.breakers as b where b.provider_id = p_provider_id;
         delete from headgate.providers as p where p.provider_id = p_provider_id;
     end if;
 end;
@@ -16897,7 +16818,7 @@ CREATE FUNCTION headgate._retry_action(p_execution headgate.process_executions, 
             (6, 'internal', ' deferred by an internal fault')
         ) as k (weight, kind, words) using (kind)
         join headgate.operations as o using (operation_id)
-        left join headgate.provider_gates as g using (provider_id)
+        left join headgate.breakers as g using (provider_id)
         group by k.weight, k.words
         union all
         select 5, format('step %s failed: %s', s.step, left(f.error, 300)), null
@@ -17452,6 +17373,28 @@ $$;
 ALTER FUNCTION headgate._schema_objects() OWNER TO headgate_owner;
 
 --
+-- Name: _secret_alerts(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._secret_alerts(p_provider_id bigint) RETURNS TABLE(subject text, message text, is_wrong boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'secret of ' || p.name,
+        format(
+            '%s refuses our calls (401, 403) or they cannot be made: check %s where the runners are, then '
+            'headgate.retry_failed', p.name, coalesce(p.secret_name, 'its base_url and auth')
+        ),
+        b.auth_failures > 0
+    from headgate.providers as p
+    join headgate.breakers as b using (provider_id)
+    where p_provider_id is null or p.provider_id = p_provider_id;
+$$;
+
+ALTER FUNCTION headgate._secret_alerts(p_provider_id bigint) OWNER TO headgate_owner;
+
+--
 -- Name: _selected_assets(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17754,10 +17697,10 @@ $$;
 ALTER FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active boolean) OWNER TO headgate_owner;
 
 --
--- Name: _set_gate(bigint, bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _set_breaker(bigint, bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) RETURNS void
+CREATE FUNCTION headgate._set_breaker(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -17765,46 +17708,21 @@ begin
     if p_blocked_until is null then
         perform headgate._wake_parked(p_provider_id, p_operation_id);
     end if;
-    if p_operation_id is null then
-        update headgate.provider_gates as g
-        set blocked_until = p_blocked_until,
-            blocked_reason = case when p_blocked_until is not null then p_reason end,
-            failures = 0,
-            auth_failures = 0,
-            opened = 0,
-            counted_since = null,
-            counted_faults = 0,
-            counted_answers = 0,
-            probe_chunk_id = null
-        where g.provider_id = p_provider_id;
-        delete from headgate.operation_gates as k
-        where k.operation_id in (
-            select l.operation_id
-            from headgate.operation_gates as l
-            join headgate.operations as o using (operation_id)
-            where o.provider_id = p_provider_id
-                and p_blocked_until is null
-            order by l.operation_id
-            for update of l
-        );
-    else
-        insert into headgate.operation_gates as k (operation_id, blocked_until, blocked_reason)
-        values (
-            p_operation_id,
-            p_blocked_until,
-            case when p_blocked_until is not null then 'provider: ' || p_reason end
-        )
-        on conflict (operation_id) do update
-        set blocked_until = excluded.blocked_until,
-            blocked_reason = excluded.blocked_reason,
-            failures = 0,
-            opened = 0,
-            counted_since = null,
-            counted_faults = 0,
-            counted_answers = 0,
-            probe_chunk_id = null;
-    end if;
-    perform headgate._alert_gates(p_provider_id, p_operation_id, headgate.clock());
+    update headgate.breakers as b
+    set blocked_until = p_blocked_until,
+        blocked_reason = case
+            when p_blocked_until is not null and b.operation_id is not null then 'provider: ' || p_reason
+            when p_blocked_until is not null then p_reason
+        end,
+        failures = 0,
+        auth_failures = 0,
+        opened = 0,
+        counted_since = null,
+        counted_faults = 0,
+        counted_answers = 0,
+        probe_chunk_id = null
+    where b.breaker_id = any (headgate._lock_breakers(p_provider_id, p_operation_id, p_blocked_until is null));
+    perform headgate._alert_breakers(p_provider_id, p_operation_id, headgate.clock());
     if p_blocked_until is null and p_operation_id is null then
         update headgate.quota_windows as w
         set blocked_until = null
@@ -17815,7 +17733,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._set_breaker(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _setting_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18692,8 +18610,8 @@ begin
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
-        left join headgate.provider_gates as g using (provider_id)
-        left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        left join headgate.breakers as g on g.provider_id = c.provider_id
+        left join headgate.breakers as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         left join headgate.quota_windows as w
             on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
         where e.status = 'running'
@@ -19025,17 +18943,17 @@ $$;
 ALTER FUNCTION headgate._template_fields(p_operation headgate.operations) OWNER TO headgate_owner;
 
 --
--- Name: _times_cooled(headgate.provider_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _times_cooled(headgate.breakers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) RETURNS integer
+CREATE FUNCTION headgate._times_cooled(p_breaker headgate.breakers) RETURNS integer
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select case when p_gate.blocked_until is null then 0 else p_gate.opened end;
+    select case when p_breaker.blocked_until is null then 0 else p_breaker.opened end;
 $$;
 
-ALTER FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._times_cooled(p_breaker headgate.breakers) OWNER TO headgate_owner;
 
 --
 -- Name: _totals(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19356,58 +19274,58 @@ $$;
 ALTER FUNCTION headgate._trial_step(p_call headgate.operations, p_need headgate.operations, p_asset headgate.assets, p_pipeline text) OWNER TO headgate_owner;
 
 --
--- Name: _tripped(headgate.providers, bigint, headgate.provider_gates, headgate.operation_gates, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _tripped(headgate.providers, headgate.breakers, headgate.breakers, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) RETURNS record
+CREATE FUNCTION headgate._tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    of_operation := headgate._trips_breaker(p_provider, headgate._as_gate(p_own), p_outcomes, p_blames, p_now);
-    of_provider := coalesce(p_own.blocked_until <= p_now, true)
-        and headgate._trips_breaker(p_provider, p_gate, p_outcomes, p_blames, p_now);
+    of_operation := headgate._trips(p_provider, p_of_operation, p_outcomes, p_blames, p_now);
+    of_provider := coalesce(p_of_operation.blocked_until <= p_now, true)
+        and headgate._trips(p_provider, p_of_provider, p_outcomes, p_blames, p_now);
     is_suspected := of_provider
         and of_operation
-        and p_gate.failures <= coalesce(p_own.failures, 0)
+        and p_of_provider.failures <= p_of_operation.failures
         and exists (
             select
             from headgate.chunks as c
-            left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            join headgate.breakers as b on b.operation_id = coalesce(c.call_operation_id, c.operation_id)
             where c.provider_id = p_provider.provider_id
                 and c.state in ('queued', 'leased')
                 and c.calls > 0
-                and coalesce(c.call_operation_id, c.operation_id) <> p_operation_id
-                and coalesce(k.opened, 0) = 0
-                and coalesce(k.blocked_until <= p_now, true)
+                and b.operation_id <> p_of_operation.operation_id
+                and b.opened = 0
+                and coalesce(b.blocked_until <= p_now, true)
         );
     of_provider := of_provider and not is_suspected;
 end;
 $$;
 
-ALTER FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) OWNER TO headgate_owner;
 
 --
--- Name: _trips_breaker(headgate.providers, headgate.provider_gates, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _trips(headgate.providers, headgate.breakers, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) RETURNS boolean
+CREATE FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select r.faults > 0
-        and coalesce(p_gate.blocked_until <= p_now, true)
+        and coalesce(p_breaker.blocked_until <= p_now, true)
         and (
-            r.answers = 0 and (p_gate.opened > 0 or p_gate.failures + r.faults >= p_provider.breaker_failures)
-            or p_gate.opened = 0
+            r.answers = 0 and (p_breaker.opened > 0 or p_breaker.failures + r.faults >= p_provider.breaker_failures)
+            or p_breaker.opened = 0
             and c.counted_faults + c.counted_answers >= 2 * p_provider.breaker_failures
             and c.counted_faults >= p_provider.breaker_share * (c.counted_faults + c.counted_answers)
         )
     from headgate._answers_of(p_outcomes, p_blames) as r
-    cross join lateral headgate._counted(p_gate, r.faults, r.answers, p_now) as c;
+    cross join lateral headgate._counted(p_breaker, r.faults, r.answers, p_now) as c;
 $$;
 
-ALTER FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _trust_bulk(text, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20889,7 +20807,7 @@ declare
     v_now constant timestamptz := headgate.clock();
 begin
     perform headgate._end_sessions();
-    perform headgate._alert_gates(null, null, v_now);
+    perform headgate._alert_breakers(null, null, v_now);
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
     perform headgate._resolve_gone_steps(v_now);
@@ -20919,10 +20837,7 @@ CREATE FUNCTION headgate.check_plans() RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    insert into headgate.provider_gates (provider_id)
-    select p.provider_id from headgate.providers as p
-    on conflict (provider_id) do nothing;
-
+    perform headgate._open_breakers();
     perform pgmq.create(q.queue)
     from headgate.providers as p
     cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue)
@@ -21517,16 +21432,16 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     select 'provider ' || p.name, 'warn', format('blocked until %s: %s', g.blocked_until, g.blocked_reason),
         format('wait, or unblock it: set_provider(''%s'', ''{"blocked_until": null}'')', p.name), false
     from headgate.providers as p
-    join headgate.provider_gates as g using (provider_id)
+    join headgate.breakers as g using (provider_id)
     where g.blocked_until > headgate.clock()
     union all
     select 'operation ' || o.name, 'warn', format('blocked until %s: %s', k.blocked_until, k.blocked_reason),
         format(
             'wait, or unblock it: set_provider(''%s'', ''{"operation": "%s", "blocked_until": null}'')', p.name, o.name
         ), false
-    from headgate.operation_gates as k
-    join headgate.operations as o using (operation_id)
-    join headgate.providers as p using (provider_id)
+    from headgate.breakers as k
+    join headgate.operations as o on o.operation_id = k.operation_id
+    join headgate.providers as p on p.provider_id = o.provider_id
     where k.blocked_until > headgate.clock();
 $$;
 
@@ -23635,7 +23550,7 @@ begin
     end;
 
     if p_changes ? 'blocked_until' then
-        perform headgate._set_gate(
+        perform headgate._set_breaker(
             v_old.provider_id, v_operation_id, v_blocked_until, coalesce(p_changes ->> 'reason', 'closed by hand')
         );
     end if;
@@ -23884,10 +23799,10 @@ begin
         select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;
         return;
     end if;
-    update headgate.provider_gates as g
-    set next_start_at = greatest(g.next_start_at, v_now) + v_provider.start_every * v_calls
-    where g.provider_id = v_provider.provider_id
-    returning g.next_start_at - v_provider.start_every * v_calls into v_starts_at;
+    update headgate.rate_limiters as r
+    set next_start_at = greatest(r.next_start_at, v_now) + v_provider.start_every * v_calls
+    where r.provider_id = v_provider.provider_id
+    returning r.next_start_at - v_provider.start_every * v_calls into v_starts_at;
 
     return query
     select
@@ -26514,6 +26429,84 @@ COMMENT ON COLUMN equities.v_ticker_processing_history.error IS 'The error, or w
 COMMENT ON COLUMN equities.v_ticker_processing_history.run_id IS 'The run.';
 
 --
+-- Name: _breakers; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._breakers AS
+ SELECT b.provider_id,
+    b.operation_id,
+    s.state,
+    b.failures,
+    b.auth_failures,
+        CASE
+            WHEN (s.state <> 'flowing'::text) THEN b.blocked_until
+            ELSE NULL::timestamp with time zone
+        END AS blocked_until,
+        CASE
+            WHEN (s.state <> 'flowing'::text) THEN b.blocked_reason
+            ELSE NULL::text
+        END AS blocked_reason
+   FROM ((headgate.breakers b
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t)
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN (b.blocked_until > t.now) THEN 'blocked'::text
+                    WHEN (b.opened > 0) THEN 'probing'::text
+                    ELSE 'flowing'::text
+                END AS state) s);
+
+ALTER VIEW headgate._breakers OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _breakers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._breakers IS 'How each breaker stands now: a provider''s, or an operation''s.';
+
+--
+-- Name: COLUMN _breakers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.provider_id IS 'The provider; null: an operation is guarded.';
+
+--
+-- Name: COLUMN _breakers.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.operation_id IS 'The operation; null: a provider is guarded.';
+
+--
+-- Name: COLUMN _breakers.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.state IS 'flowing, blocked or probing.';
+
+--
+-- Name: COLUMN _breakers.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.failures IS 'Consecutive failures, which open it.';
+
+--
+-- Name: COLUMN _breakers.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.auth_failures IS 'Consecutive internal faults in calling.';
+
+--
+-- Name: COLUMN _breakers.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.blocked_until IS 'No call is, or was, made before; null: calls flow.';
+
+--
+-- Name: COLUMN _breakers.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.blocked_reason IS 'Why it is, or was, blocked.';
+
+--
 -- Name: _requests; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26641,6 +26634,19 @@ ALTER TABLE headgate.alerts ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTI
 
 ALTER TABLE headgate.assets ALTER COLUMN asset_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME headgate.assets_asset_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: breakers_breaker_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.breakers ALTER COLUMN breaker_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.breakers_breaker_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -27432,6 +27438,36 @@ COMMENT ON COLUMN headgate.quota_windows.used_elsewhere IS 'Units the provider r
 --
 
 COMMENT ON COLUMN headgate.quota_windows.blocked_until IS 'The provider said its quota is used up: no call is made to it before.';
+
+--
+-- Name: rate_limiters; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.rate_limiters (
+    provider_id bigint NOT NULL,
+    next_start_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.rate_limiters OWNER TO headgate_owner;
+
+--
+-- Name: TABLE rate_limiters; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.rate_limiters IS 'The times granted to a provider''s requests.';
+
+--
+-- Name: COLUMN rate_limiters.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.rate_limiters.provider_id IS 'The provider.';
+
+--
+-- Name: COLUMN rate_limiters.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.rate_limiters.next_start_at IS 'When the next request may start that nobody has been granted; those before have their times. Earlier than now: the provider has rested.';
 
 --
 -- Name: response_rules; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -28708,25 +28744,13 @@ COMMENT ON COLUMN headgate.v_leases.reason IS 'What v_waiting says of work that 
 CREATE VIEW headgate.v_operation_health AS
  SELECT o.name AS operation,
     p.name AS provider,
-        CASE
-            WHEN (k.blocked_until > t.now) THEN 'blocked'::text
-            WHEN (k.opened > 0) THEN 'probing'::text
-            ELSE 'flowing'::text
-        END AS state,
-    COALESCE(k.failures, 0) AS failures,
-        CASE
-            WHEN ((k.blocked_until > t.now) OR (k.opened > 0)) THEN k.blocked_until
-            ELSE NULL::timestamp with time zone
-        END AS blocked_until,
-        CASE
-            WHEN ((k.blocked_until > t.now) OR (k.opened > 0)) THEN k.blocked_reason
-            ELSE NULL::text
-        END AS reason
-   FROM (((headgate.operations o
+    COALESCE(b.state, 'flowing'::text) AS state,
+    COALESCE(b.failures, 0) AS failures,
+    b.blocked_until,
+    b.blocked_reason AS reason
+   FROM ((headgate.operations o
      JOIN headgate.providers p USING (provider_id))
-     LEFT JOIN headgate.operation_gates k USING (operation_id))
-     CROSS JOIN ( SELECT headgate.clock() AS now
-         OFFSET 0) t)
+     LEFT JOIN headgate._breakers b ON ((b.operation_id = o.operation_id)))
   WHERE (o.path IS NOT NULL)
   ORDER BY p.name, o.name;
 
@@ -29187,32 +29211,23 @@ COMMENT ON COLUMN headgate.v_pipelines.latest_started_at IS 'When that run start
 
 CREATE VIEW headgate.v_provider_health AS
  SELECT p.name AS provider,
+    COALESCE(b.state, 'flowing'::text) AS state,
+    COALESCE(b.failures, 0) AS failures,
+    b.blocked_until,
+    b.blocked_reason,
         CASE
-            WHEN (g.blocked_until > t.now) THEN 'blocked'::text
-            WHEN (g.opened > 0) THEN 'probing'::text
-            ELSE 'flowing'::text
-        END AS state,
-    COALESCE(g.failures, 0) AS failures,
-        CASE
-            WHEN ((g.blocked_until > t.now) OR (g.opened > 0)) THEN g.blocked_until
-            ELSE NULL::timestamp with time zone
-        END AS blocked_until,
-        CASE
-            WHEN ((g.blocked_until > t.now) OR (g.opened > 0)) THEN g.blocked_reason
-            ELSE NULL::text
-        END AS blocked_reason,
-        CASE
-            WHEN (p.requests_per_minute IS NOT NULL) THEN (GREATEST((0)::numeric, LEAST((p.starts_at_once)::numeric, floor(((EXTRACT(epoch FROM (t.now - g.next_start_at)) / EXTRACT(epoch FROM p.start_every)) + (p.starts_at_once)::numeric)))))::integer
+            WHEN (p.requests_per_minute IS NOT NULL) THEN (GREATEST((0)::numeric, LEAST((p.starts_at_once)::numeric, floor(((EXTRACT(epoch FROM (t.now - r.next_start_at)) / EXTRACT(epoch FROM p.start_every)) + (p.starts_at_once)::numeric)))))::integer
             ELSE NULL::integer
         END AS rate_tokens,
-    COALESCE(g.auth_failures, 0) AS auth_failures,
+    COALESCE(b.auth_failures, 0) AS auth_failures,
     ARRAY( SELECT o.name
-           FROM (headgate.operation_gates k
-             JOIN headgate.operations o USING (operation_id))
-          WHERE ((o.provider_id = p.provider_id) AND ((k.blocked_until > t.now) OR (k.opened > 0)))
+           FROM (headgate._breakers k
+             JOIN headgate.operations o ON ((o.operation_id = k.operation_id)))
+          WHERE ((o.provider_id = p.provider_id) AND (k.state <> 'flowing'::text))
           ORDER BY o.name) AS blocked_operations
-   FROM ((headgate.providers p
-     LEFT JOIN headgate.provider_gates g USING (provider_id))
+   FROM (((headgate.providers p
+     LEFT JOIN headgate._breakers b USING (provider_id))
+     LEFT JOIN headgate.rate_limiters r USING (provider_id))
      CROSS JOIN ( SELECT headgate.clock() AS now
          OFFSET 0) t)
   ORDER BY p.name;
@@ -29931,7 +29946,7 @@ CREATE VIEW headgate.v_waiting AS
              JOIN headgate.providers r ON ((r.provider_id = c.provider_id)))
              LEFT JOIN headgate.operations b ON ((b.operation_id = c.call_operation_id)))
              JOIN headgate.v_provider_health h ON ((h.provider = r.name)))
-             JOIN headgate.provider_gates g ON ((g.provider_id = c.provider_id)))
+             JOIN headgate.rate_limiters g ON ((g.provider_id = c.provider_id)))
              LEFT JOIN headgate.v_operation_health k ON ((k.operation = COALESCE(b.name, o.name))))
              CROSS JOIN ( SELECT headgate.clock() AS now
                  OFFSET 0) t)
@@ -30234,6 +30249,13 @@ ALTER TABLE ONLY headgate.assets
     ADD CONSTRAINT assets_pkey PRIMARY KEY (asset_id);
 
 --
+-- Name: breakers breakers_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.breakers
+    ADD CONSTRAINT breakers_pkey PRIMARY KEY (breaker_id);
+
+--
 -- Name: chunks chunks_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30269,11 +30291,11 @@ ALTER TABLE ONLY headgate.locks
     ADD CONSTRAINT locks_pkey PRIMARY KEY (name);
 
 --
--- Name: operation_gates operation_gates_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+-- Name: breakers operation_has_one_breaker; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
-ALTER TABLE ONLY headgate.operation_gates
-    ADD CONSTRAINT operation_gates_pkey PRIMARY KEY (operation_id);
+ALTER TABLE ONLY headgate.breakers
+    ADD CONSTRAINT operation_has_one_breaker UNIQUE (operation_id);
 
 --
 -- Name: operation_inputs operation_inputs_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30374,11 +30396,11 @@ ALTER TABLE ONLY headgate.provider_addresses
     ADD CONSTRAINT provider_addresses_pkey PRIMARY KEY (provider_id);
 
 --
--- Name: provider_gates provider_gates_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+-- Name: breakers provider_has_one_breaker; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
-ALTER TABLE ONLY headgate.provider_gates
-    ADD CONSTRAINT provider_gates_pkey PRIMARY KEY (provider_id);
+ALTER TABLE ONLY headgate.breakers
+    ADD CONSTRAINT provider_has_one_breaker UNIQUE (provider_id);
 
 --
 -- Name: providers providers_name_is_unique; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30414,6 +30436,13 @@ ALTER TABLE ONLY headgate.quota_shares
 
 ALTER TABLE ONLY headgate.quota_windows
     ADD CONSTRAINT quota_windows_pkey PRIMARY KEY (provider_id, opened_at);
+
+--
+-- Name: rate_limiters rate_limiters_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.rate_limiters
+    ADD CONSTRAINT rate_limiters_pkey PRIMARY KEY (provider_id);
 
 --
 -- Name: response_rules response_rules_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30787,6 +30816,20 @@ ALTER TABLE ONLY headgate.asset_processing_state
     ADD CONSTRAINT asset_processing_state_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
 
 --
+-- Name: breakers breakers_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.breakers
+    ADD CONSTRAINT breakers_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
+
+--
+-- Name: breakers breakers_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.breakers
+    ADD CONSTRAINT breakers_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
 -- Name: chunks chunks_call_operation_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30820,13 +30863,6 @@ ALTER TABLE ONLY headgate.chunks
 
 ALTER TABLE ONLY headgate.dags
     ADD CONSTRAINT dags_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
-
---
--- Name: operation_gates operation_gates_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
---
-
-ALTER TABLE ONLY headgate.operation_gates
-    ADD CONSTRAINT operation_gates_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
 
 --
 -- Name: operation_inputs operation_inputs_input_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30927,13 +30963,6 @@ ALTER TABLE ONLY headgate.provider_addresses
     ADD CONSTRAINT provider_addresses_provider_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id) ON DELETE CASCADE;
 
 --
--- Name: provider_gates provider_gates_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
---
-
-ALTER TABLE ONLY headgate.provider_gates
-    ADD CONSTRAINT provider_gates_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
-
---
 -- Name: publication_lags publication_lags_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30960,6 +30989,13 @@ ALTER TABLE ONLY headgate.quota_shares
 
 ALTER TABLE ONLY headgate.quota_windows
     ADD CONSTRAINT quota_windows_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: rate_limiters rate_limiters_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.rate_limiters
+    ADD CONSTRAINT rate_limiters_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
 
 --
 -- Name: response_rules response_rules_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -31552,6 +31588,12 @@ GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO
 REVOKE ALL ON FUNCTION headgate._add_step_groups() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _advance(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31570,16 +31612,16 @@ REVOKE ALL ON FUNCTION headgate._advance_reopened(p_now timestamp with time zone
 REVOKE ALL ON FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _alert_lines(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31628,12 +31670,6 @@ REVOKE ALL ON FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings
 --
 
 REVOKE ALL ON FUNCTION headgate._as_due(p_operation text, p_due text) FROM PUBLIC;
-
---
--- Name: FUNCTION _as_gate(p_own headgate.operation_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._as_gate(p_own headgate.operation_gates) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _as_lags(p_provider text, p_lags jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31688,6 +31724,18 @@ REVOKE ALL ON FUNCTION headgate._behind(p_execution_id bigint, p_steps text[]) F
 --
 
 REVOKE ALL ON FUNCTION headgate._books(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _breaker_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._breaker_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _breaker_message(p_name text, p_provider_id bigint, p_breaker headgate.breakers); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._breaker_message(p_name text, p_provider_id bigint, p_breaker headgate.breakers) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _breaker_reason(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31906,10 +31954,10 @@ REVOKE ALL ON FUNCTION headgate._connections(p_value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _cooled_at(p_provider headgate.providers, p_breaker headgate.breakers, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._cooled_at(p_provider headgate.providers, p_breaker headgate.breakers, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _cost_words(p_records bigint, p_units bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31930,10 +31978,10 @@ REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, 
 REVOKE ALL ON FUNCTION headgate._count_words(p_count bigint, p_noun text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _counted(p_breaker headgate.breakers, p_faults integer, p_answers integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._counted(p_breaker headgate.breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32254,12 +32302,6 @@ REVOKE ALL ON FUNCTION headgate._foreign_locks() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) FROM PUBLIC;
-
---
 -- Name: FUNCTION _given(p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32512,10 +32554,10 @@ REVOKE ALL ON FUNCTION headgate._is_selected(p_execution headgate.process_execut
 REVOKE ALL ON FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_worked_off(p_execution_id bigint, p_states text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32650,10 +32692,22 @@ REVOKE ALL ON FUNCTION headgate._live_closing(p_provider headgate.providers, p_c
 REVOKE ALL ON FUNCTION headgate._lock(p_name text, p_is_shared boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _lock_breakers(p_provider_id bigint, p_operation_id bigint, p_with_operations boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._lock_breakers(p_provider_id bigint, p_operation_id bigint, p_with_operations boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _lock_probe(p_provider headgate.providers, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._lock_probe(p_provider headgate.providers, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _locked_pairs(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32768,6 +32822,12 @@ REVOKE ALL ON FUNCTION headgate._mistaken_names(p_kind text, p_whole text) FROM 
 --
 
 REVOKE ALL ON FUNCTION headgate._more_written(p_before jsonb, p_after jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _move_breaker(p_provider headgate.providers, p_breaker headgate.breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._move_breaker(p_provider headgate.providers, p_breaker headgate.breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32890,22 +32950,10 @@ REVOKE ALL ON FUNCTION headgate._note_follow_up(p_kind text, p_name text) FROM P
 REVOKE ALL ON FUNCTION headgate._note_mistake(p_kind text, p_name text, p_message text, p_hint text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) FROM PUBLIC;
-
---
 -- Name: FUNCTION _note_plan_mistakes(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._note_plan_mistakes(p_plan text) FROM PUBLIC;
-
---
--- Name: FUNCTION _note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _object(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32918,6 +32966,12 @@ REVOKE ALL ON FUNCTION headgate._object(p_kind text, p_name text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._open_actions(p_execution headgate.process_executions, p_pipeline text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_breakers(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_breakers() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_months(p_months integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32972,12 +33026,6 @@ REVOKE ALL ON FUNCTION headgate._openness(p_provider headgate.providers, p_now t
 --
 
 REVOKE ALL ON FUNCTION headgate._operation(p_operation text) FROM PUBLIC;
-
---
--- Name: FUNCTION _operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _operation_mistakes(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33082,12 +33130,6 @@ REVOKE ALL ON FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates head
 REVOKE ALL ON FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) FROM PUBLIC;
-
---
 -- Name: FUNCTION _pieces(p_template text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33146,12 +33188,6 @@ REVOKE ALL ON FUNCTION headgate._price(p_chunk headgate.chunks) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._provider(p_provider text) FROM PUBLIC;
-
---
--- Name: FUNCTION _provider_alerts(p_provider_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._provider_alerts(p_provider_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _publication_lag(p_provider_id bigint, p_calendar text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33478,6 +33514,12 @@ REVOKE ALL ON FUNCTION headgate._schedule(p_provider headgate.providers, p_start
 REVOKE ALL ON FUNCTION headgate._schema_objects() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _secret_alerts(p_provider_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._secret_alerts(p_provider_id bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _selected_assets(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33526,10 +33568,10 @@ REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_me
 REVOKE ALL ON FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _set_breaker(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._set_breaker(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _setting_of(p_column text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33760,10 +33802,10 @@ REVOKE ALL ON FUNCTION headgate._tally_of(p_status text, p_reason text, p_jobs i
 REVOKE ALL ON FUNCTION headgate._template_fields(p_operation headgate.operations) FROM PUBLIC;
 
 --
--- Name: FUNCTION _times_cooled(p_gate headgate.provider_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _times_cooled(p_breaker headgate.breakers); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._times_cooled(p_breaker headgate.breakers) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _totals(p_execution_id bigint, OUT planned integer, OUT succeeded integer, OUT failed integer, OUT deferred integer, OUT skipped integer, OUT units integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33790,16 +33832,16 @@ REVOKE ALL ON FUNCTION headgate._trial(p_operation text, p_asset_id bigint, p_pi
 REVOKE ALL ON FUNCTION headgate._trial_step(p_call headgate.operations, p_need headgate.operations, p_asset headgate.assets, p_pipeline text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _trust_bulk(p_operation text, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -98,7 +98,7 @@ class Feeder:
         )
 
     def avoided(self) -> Sequence[str]:
-        """Return the providers without their secret, with enough to do, or just closed."""
+        """Return the providers without their secret, with enough to do, or just stopped."""
         for gate in self._flight.gates():
             gate.was_avoided = self._is_full(gate)
         full = {gate.provider for gate in self._flight.gates() if gate.was_avoided}
@@ -107,8 +107,6 @@ class Feeder:
     def take(self, claim: Claim) -> None:
         """Put claimed chunks to work."""
         for chunk in claim.chunks:
-            gate = self._flight.gate(chunk.provider)
-            gate.reopen(chunk, claim.at)
             self._take_safely(chunk, claim.at)
 
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
@@ -183,7 +181,7 @@ class Feeder:
             or gate.verdicts >= self._lanes.size
             or (gate.handlings > 0 and not self._workshop.room(gate))
         )
-        return is_busy or gate.is_telling()
+        return is_busy or gate.is_stopped()
 
     def _target_of(self, gate: Gate) -> int:
         return min(self._target, 2 * gate.in_flight) if gate.load else self._target

@@ -61,14 +61,14 @@ class Flight:
         return list(self._turn)
 
     def take(self, held: Held) -> None:
-        """Add a chunk; its calls start as room comes. A closed provider's stay unsent."""
+        """Add a chunk; its calls start as room comes. A blocked provider's stay unsent."""
         gate = self.gate(held.chunk.provider)
         gate.in_flight = held.call.in_flight
         gate.queue.append(held)
         gate.load += held.waiting
         self.load += held.waiting
-        if closing := gate.closing_for(held.chunk, self._loop.time()):
-            self.give_up(held, closing.reason)
+        if gate.stop_at_once(held, self._loop.time()) and held.closing is not None:
+            self.give_up(held, held.closing.reason)
         self.pump()
 
     def pump(self) -> None:
@@ -94,6 +94,7 @@ class Flight:
     def drop(self, held: Held) -> None:
         """Forget a chunk whose lease is lost: its calls end, their answers count for nothing."""
         held.is_lost = True
+        self.gate(held.chunk.provider).handed_in(held)
         self._lighten(held, held.waiting)
         held.next = len(held.urls)
         self.buffered -= held.discard()
@@ -178,9 +179,8 @@ class Flight:
         """Draw the conclusions that cannot wait for the database."""
         is_answered = outcome.is_success or outcome.blame == "item"
         if outcome.closing is not None:
-            gate.close(held.chunk, outcome.closing, self._loop.time())
             logger.warning("%s is closed: %s", gate.provider, outcome.reason)
-            for other in gate.affected():
+            for other in gate.stop(held, outcome.closing, self._loop.time()):
                 self.give_up(other, outcome.closing.reason)
         if held.is_probing and is_answered:
             held.is_probing = False

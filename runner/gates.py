@@ -1,31 +1,18 @@
-"""What one runner knows of a provider right now: how many calls are open, and what is closed."""
+"""What one runner does with a provider right now: how many calls are open, and who waits."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Final
 
-from runner.chunks import Chunk
-from runner.leases import Held
+from runner.leases import Held, Leased
 from runner.rules import Closing
 
 MOST_FAULTS: Final = 10
 MOST_CHUNKS: Final = 20
 """How many chunks a claim may bring."""
-
-Scope: TypeAlias = tuple[str, str] | None
-
-
-@dataclass(slots=True)
-class Closed:
-    """A closing as the answer gave it; it holds until a claim made after it was told says else."""
-
-    closing: Closing
-    at: float
-    told_at: float | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +32,8 @@ class Gate:
     """Calls in a row that failed by the provider's fault."""
     was_avoided: bool = False
     queue: deque[Held] = field(default_factory=deque)
-    closed: dict[Scope, Closed] = field(default_factory=dict)
+    stopped: list[Held] = field(default_factory=list)
+    """Leases that an answer has stopped, until their report is handed in."""
 
     def next_call(self, now: float) -> Held | None:
         """Return the chunk whose call starts next, if one may."""
@@ -64,38 +52,32 @@ class Gate:
         paces = (held.pace for held in self.queue if held.waiting and not held.is_starved)
         return min((pace.next_at for pace in paces if pace is not None), default=math.inf)
 
-    def close(self, chunk: Chunk, closing: Closing, now: float) -> None:
-        """Note that an answer closed the provider, or only the chunk's execution."""
-        scope = chunk.execution if closing.until == "execution" else None
-        known = self.closed.get(scope)
-        if known is None or known.told_at is not None:
-            self.closed[scope] = Closed(closing, now)
+    def stop(self, held: Held, closing: Closing, now: float) -> list[Held]:
+        """Note that an answer to a lease stops calls; return the leases that it stops."""
+        self._stop(held, closing, now)
+        waiting = [other for other in self.queue if other.waiting and other is not held]
+        others = [other for other in waiting if held.stops(other.chunk)]
+        for other in others:
+            self._stop(other, closing, now)
+        return [held, *others]
 
-    def closing_for(self, chunk: Chunk, now: float) -> Closing | None:
-        """Return what is closed for a chunk, its seconds counted from now."""
-        known = self.closed.get(None) or self.closed.get(chunk.execution)
-        if known is None or known.closing.seconds is None:
-            return known.closing if known else None
-        return replace(known.closing, seconds=max(0.0, known.closing.seconds - (now - known.at)))
+    def stop_at_once(self, held: Held, now: float) -> bool:
+        """Stop a new lease when an answer that is not handed in stops its calls, too."""
+        known = next((other for other in self.stopped if other.stops(held.chunk)), None)
+        closing = known.closing_at(now) if known else None
+        if closing is not None:
+            self._stop(held, closing, now)
+        return closing is not None
 
-    def told(self, chunk: Chunk, now: float) -> None:
-        """Note that the database knows what is closed for the chunk."""
-        for scope in (None, chunk.execution):
-            if (known := self.closed.get(scope)) and known.told_at is None:
-                known.told_at = now
+    def handed_in(self, held: Leased) -> None:
+        """Note that the database knows what stopped a lease, or that the lease is lost."""
+        self.stopped = [other for other in self.stopped if other is not held]
 
-    def reopen(self, chunk: Chunk, claimed_at: float) -> None:
-        """A chunk that was claimed after the database knew of a closing ends it."""
-        for scope in (None, chunk.execution):
-            known = self.closed.get(scope)
-            if known and known.told_at is not None and claimed_at > known.told_at:
-                del self.closed[scope]
+    def is_stopped(self) -> bool:
+        """Tell whether an answer stopped all calls, and the database does not know it yet."""
+        return any(held.closing and held.closing.until != "execution" for held in self.stopped)
 
-    def is_telling(self) -> bool:
-        """Tell whether the provider is closed and the database does not know it yet."""
-        known = self.closed.get(None)
-        return known is not None and known.told_at is None
-
-    def affected(self) -> Iterator[Held]:
-        """Return the chunks whose waiting calls are closed."""
-        return (h for h in list(self.queue) if self.closing_for(h.chunk, 0.0) is not None)
+    def _stop(self, held: Held, closing: Closing, now: float) -> None:
+        if held.closing is None:
+            held.closing, held.closed_at = closing, now
+            self.stopped.append(held)

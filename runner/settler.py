@@ -89,7 +89,7 @@ class Settler:
         """Hand in all that a handler made of its chunk."""
         held.is_settling = True
         try:
-            claim = await self._hand_in(held.chunk, report, is_last=True)
+            claim = await self._hand_in(held, report, is_last=True)
         except Unwritable as exc:
             await self.keeper.give_up(held, str(exc))
         else:
@@ -106,7 +106,7 @@ class Settler:
             report = held.take_report()
             is_last = held.is_ended and not held.has_report
             try:
-                claim = await self._hand_in(held.chunk, report, is_last=is_last)
+                claim = await self._hand_in(held, report, is_last=is_last)
             except Unwritable as exc:
                 if not self._refuse(held, report, str(exc)):
                     await self.keeper.give_up(held, str(exc))
@@ -131,10 +131,11 @@ class Settler:
         return True
 
     async def _end(self, chunk: Chunk, verdict: Verdict) -> None:
+        held = Leased(chunk, self._loop.time())
         try:
-            claim = await self._hand_in(chunk, verdict, is_last=True)
+            claim = await self._hand_in(held, verdict, is_last=True)
         except Unwritable as exc:
-            await self.keeper.give_up(Leased(chunk, self._loop.time()), str(exc))
+            await self.keeper.give_up(held, str(exc))
             return
         finally:
             self.flight.gate(chunk.provider).verdicts -= 1
@@ -142,14 +143,14 @@ class Settler:
             self.totals.lost += 1
         self._ended(chunk, claim, was_fruitless=False)
 
-    async def _hand_in(self, chunk: Chunk, report: Result, *, is_last: bool) -> Claim | None:
+    async def _hand_in(self, held: Leased, report: Result, *, is_last: bool) -> Claim | None:
         """Complete a slice; None when the chunk is lost. Raises Unwritable."""
-        gate = self.flight.gate(chunk.provider)
+        chunk = held.chunk
         closing: Closing | None = None
 
         def send(queue: Queue, part: Result, is_last_part: bool) -> Awaitable[Claim]:
             nonlocal closing
-            closing = gate.closing_for(chunk, self._loop.time())
+            closing = held.closing_at(self._loop.time())
             may_claim = is_last and is_last_part and closing is None
             wanted = self.feed.wanted_after(chunk) if may_claim else 0
             return queue.complete(chunk, part, closing=closing, claim=wanted)
@@ -162,8 +163,9 @@ class Settler:
         except ServerUnreachable as exc:
             logger.error("chunk %s is left to its lease: %s", chunk.chunk_id, exc)
             return None
-        if closing is not None:
-            gate.told(chunk, self._loop.time())
+        finally:
+            if closing is not None:
+                self.flight.gate(chunk.provider).handed_in(held)
         self.totals.count(report, is_last=is_last)
         return claim
 

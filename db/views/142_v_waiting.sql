@@ -55,7 +55,7 @@ from (
     join headgate.providers as r on r.provider_id = c.provider_id
     left join headgate.operations as b on b.operation_id = c.call_operation_id
     join headgate.v_provider_health as h on h.provider = r.name
-    join headgate.provider_gates as g on g.provider_id = c.provider_id
+    join headgate.rate_limiters as g on g.provider_id = c.provider_id
     left join headgate.v_operation_health as k on k.operation = coalesce(b.name, o.name)
     cross join (select headgate.clock() as now offset 0) as t
     left join headgate.quota_windows as q

@@ -201,8 +201,8 @@ ORDER: dict[str, LiteralString] = {
     "chunk": "headgate.chunks",
     "state": "headgate.asset_processing_state",
     "step": "headgate.process_steps",
-    "gate": "headgate.provider_gates",
-    "own gate": "headgate.operation_gates",
+    "breaker": "headgate.breakers",
+    "rate limiter": "headgate.rate_limiters",
     "window": "headgate.quota_windows",
 }
 

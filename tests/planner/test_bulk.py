@@ -127,10 +127,10 @@ def test_what_the_window_cannot_pay_for_the_group_is_put_off(toy: Toy):
     assert rows[0]["evidence"]["units_short"] == 1
 
 
-def gate(toy: Toy, **columns: object) -> None:
+def breaker(toy: Toy, **columns: object) -> None:
     """Set how the breaker of the call for the group stands; its closing in minutes from now."""
     toy.sql(
-        "insert into headgate.operation_gates as k (operation_id, blocked_until, opened)"
+        "insert into headgate.breakers as k (operation_id, blocked_until, opened)"
         " select o.operation_id, %(now)s::timestamptz + make_interval(mins => %(minutes)s), %(opened)s"
         " from headgate.operations as o where o.name = 'update_all'"
         " on conflict (operation_id) do update"
@@ -144,9 +144,9 @@ def test_a_call_that_is_closed_beyond_patience_is_not_waited_for(toy: Toy):
     arrange(toy)
     loaded(toy, 12, "W", "2024-03-01")
 
-    gate(toy, minutes=5, opened=1)
+    breaker(toy, minutes=5, opened=1)
     assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}
-    gate(toy, minutes=60, opened=1)
+    breaker(toy, minutes=60, opened=1)
     rows = explained(toy)
     assert [x["units"] for x in rows] == [1] * 12
     assert {x["reason"] for x in rows} == {
@@ -159,7 +159,7 @@ def test_a_call_that_is_closed_beyond_patience_is_not_waited_for(toy: Toy):
 def test_without_units_for_all_the_first_are_asked_for_one_by_one(toy: Toy):
     arrange(toy)
     loaded(toy, 12, "W", "2024-03-01")
-    gate(toy, minutes=60, opened=1)
+    breaker(toy, minutes=60, opened=1)
     toy.provider(quota=7)
 
     assert [x["decision"] for x in explained(toy)] == ["run"] * 7 + ["defer"] * 5
@@ -170,7 +170,7 @@ def test_a_call_that_cannot_be_replaced_is_waited_for(toy: Toy):
     arrange(toy)
     loaded(toy, 12, "W", "2024-03-01")
     toy.tune("update", path=None, query={}, units=0, ingest_function=None)
-    gate(toy, minutes=60, opened=1)
+    breaker(toy, minutes=60, opened=1)
 
     assert {x["decision"] for x in explained(toy)} == {"defer"}
 
@@ -178,16 +178,16 @@ def test_a_call_that_cannot_be_replaced_is_waited_for(toy: Toy):
 def test_a_call_that_keeps_failing_is_left_alone_for_a_day_while_its_provider_answers(toy: Toy):
     arrange(toy)
     loaded(toy, 12, "W", "2024-03-01")
-    gate(toy, minutes=-60, opened=2)
+    breaker(toy, minutes=-60, opened=2)
     assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}, "asked in time"
 
-    gate(toy, minutes=-60, opened=5)
+    breaker(toy, minutes=-60, opened=5)
     (reason,) = {x["reason"] for x in explained(toy)}
     assert reason.endswith("one by one, because update_all failed until 2024-03-05 11:00:00")
-    toy.sql("update headgate.provider_gates set opened = 1")
+    toy.sql("update headgate.breakers set opened = 1 where provider_id is not null")
     assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}, "it is away"
-    toy.sql("update headgate.provider_gates set opened = 0")
-    gate(toy, minutes=-24 * 60, opened=5)
+    toy.sql("update headgate.breakers set opened = 0 where provider_id is not null")
+    breaker(toy, minutes=-24 * 60, opened=5)
     assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}, "tried again"
 
 

@@ -183,7 +183,7 @@ async def test_a_closing_reaches_the_provider(plan, mine):
 
     seconds = plan.scalar(
         "select extract(epoch from blocked_until - headgate.clock())"
-        " from headgate.provider_gates join headgate.providers using (provider_id)"
+        " from headgate.breakers join headgate.providers using (provider_id)"
         " where name = 'shop'"
     )
     assert DAY - PATIENCE < seconds <= DAY

@@ -15,7 +15,7 @@ declare
     v_now constant timestamptz := headgate.clock();
 begin
     perform headgate._end_sessions();
-    perform headgate._alert_gates(null, null, v_now);
+    perform headgate._alert_breakers(null, null, v_now);
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
     perform headgate._resolve_gone_steps(v_now);

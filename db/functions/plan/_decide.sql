@@ -146,7 +146,7 @@ begin
         ) as e
     ),
     shut as materialized (
-        select k.operation_id, k.blocked_until from headgate.operation_gates as k where k.blocked_until > p_at
+        select k.operation_id, k.blocked_until from headgate.breakers as k where k.blocked_until > p_at
     ),
     charge as materialized (
         -- What each asset costs, and what the call does that serves them all.

@@ -87,7 +87,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select exists (
         select
-        from headgate.operation_gates as k
+        from headgate.breakers as k
         where k.operation_id = p_operation_id
             and k.blocked_until > p_at
     );

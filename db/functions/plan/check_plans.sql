@@ -1,5 +1,5 @@
 -- After every migration: rows that name what does not exist are refused here, with their name, not found out at night.
--- Also makes what the rows imply: a gate and queues per provider, a state row per need.
+-- Also makes what the rows imply: breakers, a rate limiter and queues per provider, a state row per need.
 
 create or replace function headgate.check_plans()
 returns void
@@ -9,10 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    insert into headgate.provider_gates (provider_id)
-    select p.provider_id from headgate.providers as p
-    on conflict (provider_id) do nothing;
-
+    perform headgate._open_breakers();
     perform pgmq.create(q.queue)
     from headgate.providers as p
     cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue)

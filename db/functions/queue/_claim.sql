@@ -1,6 +1,6 @@
 -- Claims of one provider, in two halves. Reach: messages are read most urgent first, and their chunks locked if nobody
--- else has them; because it starts from messages it skips and never waits. Grant: the gate and the quota window move
--- once for all, and leases are given.
+-- else has them; because it starts from messages it skips and never waits. Grant: the rate limiter and the quota
+-- window move once for all, and leases are given.
 
 create or replace function headgate._claim(
     p_runner text,

@@ -2,7 +2,7 @@
 
 create or replace function headgate._cooled_at(
     p_provider headgate.providers,
-    p_gate headgate.provider_gates,
+    p_breaker headgate.breakers,
     p_now timestamptz
 )
 returns timestamptz
@@ -10,5 +10,5 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select p_now + p_provider.breaker_cooldown * power(2, least(10, headgate._times_cooled(p_gate)));
+    select p_now + p_provider.breaker_cooldown * power(2, least(10, headgate._times_cooled(p_breaker)));
 $func$;

@@ -1,27 +1,27 @@
--- The gate with a report added to its share, which is counted for a minute from the first fault on. Without a fault in
--- the last minute nothing is counted, so that answers alone never need the gate.
+-- The breaker with a report added to its share, which is counted for a minute from the first fault on. Without a fault in
+-- the last minute nothing is counted, so that answers alone never write to it.
 
 create or replace function headgate._counted(
-    p_gate headgate.provider_gates,
+    p_breaker headgate.breakers,
     p_faults integer,
     p_answers integer,
     p_now timestamptz
 )
-returns headgate.provider_gates
+returns headgate.breakers
 language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    if p_gate.counted_since is null or p_gate.counted_since < p_now - interval '1 minute' then
-        p_gate.counted_since := case when p_faults > 0 then p_now end;
-        p_gate.counted_faults := 0;
-        p_gate.counted_answers := 0;
+    if p_breaker.counted_since is null or p_breaker.counted_since < p_now - interval '1 minute' then
+        p_breaker.counted_since := case when p_faults > 0 then p_now end;
+        p_breaker.counted_faults := 0;
+        p_breaker.counted_answers := 0;
     end if;
-    if p_gate.counted_since is not null then
-        p_gate.counted_faults := p_gate.counted_faults + p_faults;
-        p_gate.counted_answers := p_gate.counted_answers + p_answers;
+    if p_breaker.counted_since is not null then
+        p_breaker.counted_faults := p_breaker.counted_faults + p_faults;
+        p_breaker.counted_answers := p_breaker.counted_answers + p_answers;
     end if;
-    return p_gate;
+    return p_breaker;
 end;
 $func$;

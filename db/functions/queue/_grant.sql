@@ -17,7 +17,7 @@ declare
     v_passed record;
 begin
     if p_fit <> '{}' then
-        select * into v_passed from headgate._pass_gate(p_provider, p_fit, p_is_probe, p_now);
+        select * into v_passed from headgate._admit(p_provider, p_fit, p_is_probe, p_now);
     else
         select '{}'::bigint[] as granted into v_passed;
     end if;

@@ -1,4 +1,4 @@
--- Leases for chunks that passed the gate: a new token each, and the requests that go with it.
+-- Leases for chunks that are admitted: a new token each, and the requests that go with it.
 
 create or replace function headgate._lease(
     p_runner text,
@@ -64,7 +64,7 @@ begin
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe
-                        or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
+                        or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )

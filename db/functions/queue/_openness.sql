@@ -1,4 +1,4 @@
--- May the provider be asked now? Not while its gate or window is closed, nor in the last moments before a reset; and
+-- May the provider be asked now? Not while its breaker or window is closed, nor in the last moments before a reset; and
 -- after a breaker has opened, only by one probe.
 
 create or replace function headgate._openness(
@@ -18,7 +18,7 @@ as $func$
         and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
         coalesce(g.opened > 0, false)
     from headgate._window_at(p_provider, p_now) as b
-    left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id
+    left join headgate.breakers as g on g.provider_id = p_provider.provider_id
     left join headgate.quota_windows as w
         on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
 $func$;

@@ -21,8 +21,8 @@ begin
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
-        left join headgate.provider_gates as g using (provider_id)
-        left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        left join headgate.breakers as g on g.provider_id = c.provider_id
+        left join headgate.breakers as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         left join headgate.quota_windows as w
             on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
         where e.status = 'running'

@@ -1,10 +1,10 @@
 -- A provider that was only suspected has not been closed yet.
 
-create or replace function headgate._times_cooled(p_gate headgate.provider_gates)
+create or replace function headgate._times_cooled(p_breaker headgate.breakers)
 returns integer
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select case when p_gate.blocked_until is null then 0 else p_gate.opened end;
+    select case when p_breaker.blocked_until is null then 0 else p_breaker.opened end;
 $func$;

@@ -1,12 +1,11 @@
 -- Which breakers a report opens. When one operation alone has all the faults, and there is another one to ask, only
--- that operation is closed: the other's next chunk is the provider's probe. What fails while its operation is closed
+-- that operation is blocked: the other's next chunk is the provider's probe. What fails while its operation is blocked
 -- was already under way, and says nothing new.
 
 create or replace function headgate._tripped(
     p_provider headgate.providers,
-    p_operation_id bigint,
-    p_gate headgate.provider_gates,
-    p_own headgate.operation_gates,
+    p_of_provider headgate.breakers,
+    p_of_operation headgate.breakers,
     p_outcomes text[],
     p_blames text[],
     p_now timestamptz,
@@ -19,33 +18,33 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    of_operation := headgate._trips_breaker(p_provider, headgate._as_gate(p_own), p_outcomes, p_blames, p_now);
-    of_provider := coalesce(p_own.blocked_until <= p_now, true)
-        and headgate._trips_breaker(p_provider, p_gate, p_outcomes, p_blames, p_now);
+    of_operation := headgate._trips(p_provider, p_of_operation, p_outcomes, p_blames, p_now);
+    of_provider := coalesce(p_of_operation.blocked_until <= p_now, true)
+        and headgate._trips(p_provider, p_of_provider, p_outcomes, p_blames, p_now);
     is_suspected := of_provider
         and of_operation
-        and p_gate.failures <= coalesce(p_own.failures, 0)
+        and p_of_provider.failures <= p_of_operation.failures
         and exists (
             select
             from headgate.chunks as c
-            left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            join headgate.breakers as b on b.operation_id = coalesce(c.call_operation_id, c.operation_id)
             where c.provider_id = p_provider.provider_id
                 and c.state in ('queued', 'leased')
                 and c.calls > 0
-                and coalesce(c.call_operation_id, c.operation_id) <> p_operation_id
-                and coalesce(k.opened, 0) = 0
-                and coalesce(k.blocked_until <= p_now, true)
+                and b.operation_id <> p_of_operation.operation_id
+                and b.opened = 0
+                and coalesce(b.blocked_until <= p_now, true)
         );
     of_provider := of_provider and not is_suspected;
 end;
 $func$;
 
--- Enough failures of the provider in a row, or too large a share of a minute's answers, this report's included; a
+-- Enough failures in a row, or too large a share of a minute's answers, this report's included; a
 -- failed probe counts at once. While it is closed, what was under way may fail without counting. A fault of the house
 -- (a refused token) says nothing about the provider: once it is mended, the next run goes on at once.
-create or replace function headgate._trips_breaker(
+create or replace function headgate._trips(
     p_provider headgate.providers,
-    p_gate headgate.provider_gates,
+    p_breaker headgate.breakers,
     p_outcomes text[],
     p_blames text[],
     p_now timestamptz
@@ -56,13 +55,13 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $func$
     select r.faults > 0
-        and coalesce(p_gate.blocked_until <= p_now, true)
+        and coalesce(p_breaker.blocked_until <= p_now, true)
         and (
-            r.answers = 0 and (p_gate.opened > 0 or p_gate.failures + r.faults >= p_provider.breaker_failures)
-            or p_gate.opened = 0
+            r.answers = 0 and (p_breaker.opened > 0 or p_breaker.failures + r.faults >= p_provider.breaker_failures)
+            or p_breaker.opened = 0
             and c.counted_faults + c.counted_answers >= 2 * p_provider.breaker_failures
             and c.counted_faults >= p_provider.breaker_share * (c.counted_faults + c.counted_answers)
         )
     from headgate._answers_of(p_outcomes, p_blames) as r
-    cross join lateral headgate._counted(p_gate, r.faults, r.answers, p_now) as c;
+    cross join lateral headgate._counted(p_breaker, r.faults, r.answers, p_now) as c;
 $func$;

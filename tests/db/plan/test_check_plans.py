@@ -24,7 +24,7 @@ def test_a_new_provider_gets_a_gate_and_three_queues(toy: Toy):
         "select queue_name from pgmq.meta where queue_name like 'fresh%%'".replace("%%", "%")
     )
     assert sorted(x["queue_name"] for x in queues) == ["fresh_high", "fresh_low", "fresh_normal"]
-    assert toy.gate("fresh")["failures"] == 0
+    assert toy.breaker("fresh")["failures"] == 0
 
 
 def test_a_new_operation_gets_a_state_for_every_asset_there_is(toy: Toy):

@@ -1,4 +1,4 @@
-"""The gate: breaker, probes, and closed providers, as claims and the sweep see them (_closing.sql, _sweep.sql)."""
+"""What is admitted: breaker, probes, and closed providers, as claims and the sweep see them (_closing.sql, _sweep.sql)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def fail(toy: Toy, chunk: Row, count: int | None = None) -> None:
 
 def closed_for(toy: Toy) -> float:
     """Return for how many seconds the provider is closed."""
-    until = toy.gate()["blocked_until"]
+    until = toy.breaker()["blocked_until"]
     return (until - toy.now).total_seconds() if until else 0.0
 
 
@@ -44,14 +44,14 @@ class TestBreaker:
     def test_nine_failures_leave_it_closed(self, shop: Toy):
         fail(shop, shop.claim()[0], 9)
 
-        assert (shop.gate()["failures"], shop.gate()["opened"]) == (9, 0)
+        assert (shop.breaker()["failures"], shop.breaker()["opened"]) == (9, 0)
         assert shop.claim() != []
 
     def test_ten_open_it_for_a_minute(self, shop: Toy):
         fail(shop, shop.claim()[0])
 
         assert closed_for(shop) == 60
-        assert (shop.gate()["opened"], shop.gate()["blocked_reason"]) == (
+        assert (shop.breaker()["opened"], shop.breaker()["blocked_reason"]) == (
             1,
             "provider: the breaker is open",
         )
@@ -74,7 +74,7 @@ class TestBreaker:
         shop.complete(second, outcome, blame=blame)
         fail(shop, third, 9)
 
-        assert shop.gate()["failures"] == 9
+        assert shop.breaker()["failures"] == 9
         assert closed_for(shop) == 0
 
     @pytest.mark.parametrize("blame", ["item", "quota", "house"])
@@ -88,7 +88,7 @@ class TestBreaker:
         for chunk in chunks:
             fail(shop, chunk)
 
-        assert shop.gate()["opened"] == 1
+        assert shop.breaker()["opened"] == 1
         assert closed_for(shop) == 60
 
     def test_slices_of_one_chunk_open_it_once(self, shop: Toy):
@@ -97,7 +97,7 @@ class TestBreaker:
         for n in range(0, 10, 2):
             shop.complete(chunk, "retry", chunk["asset_ids"][n : n + 2], blame="provider")
 
-        assert (shop.gate()["opened"], closed_for(shop)) == (1, 60)
+        assert (shop.breaker()["opened"], closed_for(shop)) == (1, 60)
 
     def test_then_one_probe_goes_first(self, shop: Toy):
         fail(shop, shop.claim()[0])
@@ -105,7 +105,7 @@ class TestBreaker:
 
         (probe,) = shop.claim(chunks=9)
         assert probe["call"]["probe"] is True
-        assert shop.gate()["probe_chunk_id"] == probe["chunk_id"]
+        assert shop.breaker()["probe_chunk_id"] == probe["chunk_id"]
         assert shop.claim("w2", 9) == []
 
     def test_a_probe_that_is_answered_closes_it(self, shop: Toy):
@@ -114,8 +114,8 @@ class TestBreaker:
         (probe,) = shop.claim()
         shop.complete(probe, "success", probe["asset_ids"][:1])
 
-        gate = shop.gate()
-        assert (gate["failures"], gate["opened"], gate["probe_chunk_id"]) == (0, 0, None)
+        breaker = shop.breaker()
+        assert (breaker["failures"], breaker["opened"], breaker["probe_chunk_id"]) == (0, 0, None)
         (chunk,) = shop.claim("w2")
         assert chunk["call"]["probe"] is False
         shop.complete(probe, "success", probe["asset_ids"][1:])
@@ -124,7 +124,7 @@ class TestBreaker:
     def test_a_probe_that_fails_opens_it_for_twice_as_long(self, shop: Toy):
         fail(shop, shop.claim()[0])
         for seconds in (120, 240, 480):
-            shop.at(shop.gate()["blocked_until"])
+            shop.at(shop.breaker()["blocked_until"])
             (probe,) = shop.claim()
             fail(shop, probe, 1)
             assert closed_for(shop) == seconds
@@ -188,7 +188,7 @@ class TestBreaker:
             toys.one,
         ):
             one.connection.commit()
-        assert (toys.one.gate()["opened"], closed_for(toys.one)) == (1, 60)
+        assert (toys.one.breaker()["opened"], closed_for(toys.one)) == (1, 60)
 
     def test_a_provider_that_stays_away_is_deferred_beyond_patience_and_costs_no_more(
         self, toy: Toy
@@ -201,7 +201,7 @@ class TestBreaker:
                 fail(toy, claimed[0], 1 if claimed[0]["call"]["probe"] else None)
             else:
                 wake = toy.execution()["next_wake_at"]
-                toy.at(max(wake or toy.now, toy.gate()["blocked_until"] or toy.now))
+                toy.at(max(wake or toy.now, toy.breaker()["blocked_until"] or toy.now))
 
         assert toy.endings() == {"deferred": 30}
         assert toy.units()[1] <= 16, "ten, then a few probes"
@@ -231,10 +231,10 @@ class TestErrorShare:
         self.report(many, 1, 1)
         self.report(many, 1, 1)
         self.report(many, 1, 2)
-        assert (closed_for(many), many.gate()["counted_faults"]) == (0, 3)
+        assert (closed_for(many), many.breaker()["counted_faults"]) == (0, 3)
         self.report(many, 1, 0)
 
-        assert (closed_for(many), many.gate()["opened"]) == (60, 1)
+        assert (closed_for(many), many.breaker()["opened"]) == (60, 1)
         assert many.claim() == []
 
     def test_fewer_answers_are_too_few_to_judge_by(self, many: Toy):
@@ -288,17 +288,17 @@ class TestErrorShare:
         many.later(seconds=60)
         self.report(many, 0, 1)
 
-        gate = many.gate()
-        assert (gate["opened"], gate["counted_since"]) == (0, None)
+        breaker = many.breaker()
+        assert (breaker["opened"], breaker["counted_since"]) == (0, None)
         self.report(many, 3, 3)
         assert closed_for(many) <= 0
 
     def test_answers_alone_leave_the_gate_alone(self, many: Toy):
         many.provider(requests_per_minute=None)
-        before = many.sql("select xmin, ctid from headgate.provider_gates")
+        before = many.sql("select xmin, ctid from headgate.breakers")
         many.drain()
 
-        assert many.sql("select xmin, ctid from headgate.provider_gates") == before
+        assert many.sql("select xmin, ctid from headgate.breakers") == before
 
 
 class TestRefusals:
@@ -388,7 +388,7 @@ class TestClosed:
 
         assert toy.claim() == []
         (parked,) = toy.chunks("parked")
-        assert parked["wake_at"] == toy.gate()["blocked_until"]
+        assert parked["wake_at"] == toy.breaker()["blocked_until"]
         toy.later(minutes=9)
         assert toy.drain() == 3
 
@@ -634,4 +634,4 @@ def test_closing_until_a_time_is_seen_by_the_clock_of_the_plan(toy: Toy):
     toy.begin()
     toy.complete(toy.claim()[0], "unsent", closing={"until": "for", "seconds": 30})
 
-    assert toy.gate()["blocked_until"] == toy.now + timedelta(seconds=30)
+    assert toy.breaker()["blocked_until"] == toy.now + timedelta(seconds=30)

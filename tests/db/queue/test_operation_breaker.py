@@ -90,8 +90,8 @@ def test_when_the_other_operation_fails_too_the_provider_is_closed(library: Toy)
     (probe,) = library.claim()
     library.complete(probe, "retry", probe["asset_ids"][:1], blame="provider")
 
-    gate = library.gate()
-    assert (gate["opened"], (gate["blocked_until"] - library.now).total_seconds()) == (1, 60)
+    breaker = library.breaker()
+    assert (breaker["opened"], (breaker["blocked_until"] - library.now).total_seconds()) == (1, 60)
     assert health(library)["provider_state"] == "blocked"
     assert library.claim("w2") == []
     library.complete(probe, "unsent", probe["asset_ids"][1:])
@@ -130,7 +130,7 @@ def test_faults_between_the_answers_of_others_add_up(library: Toy):
     library.complete(other)
     library.complete(one, "retry", one["asset_ids"][5:], blame="provider")
 
-    assert (health(library)["state"], library.gate()["opened"]) == ("blocked", 0)
+    assert (health(library)["state"], library.breaker()["opened"]) == ("blocked", 0)
 
 
 def test_what_was_under_way_says_nothing_of_the_provider(library: Toy):

@@ -113,13 +113,17 @@ def test_windows_that_have_ended_are_left_as_they_were(toy: Toy):
 
 def test_closing_by_hand_names_its_reason_and_opening_forgets_all(toy: Toy):
     toy.provider(blocked_until="2024-03-05 14:00+00")
-    assert toy.gate()["blocked_reason"] == "closed by hand"
+    assert toy.breaker()["blocked_reason"] == "closed by hand"
     toy.provider(blocked_until="2024-03-05 15:00+00", reason="maintenance")
-    assert toy.gate()["blocked_reason"] == "maintenance"
+    assert toy.breaker()["blocked_reason"] == "maintenance"
 
     toy.provider(blocked_until=None)
-    gate = toy.gate()
-    assert (gate["blocked_until"], gate["blocked_reason"], gate["opened"]) == (None, None, 0)
+    breaker = toy.breaker()
+    assert (breaker["blocked_until"], breaker["blocked_reason"], breaker["opened"]) == (
+        None,
+        None,
+        0,
+    )
 
 
 def test_opening_by_hand_opens_a_window_that_was_said_to_be_used_up(toy: Toy):

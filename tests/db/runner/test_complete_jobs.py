@@ -539,14 +539,14 @@ def test_retry_after_is_taken_at_its_word_within_reason(
 ):
     toy.complete(chunk, "unsent", closing={"until": "retry_after", "seconds": seconds})
 
-    assert toy.gate()["blocked_until"] - toy.now == timedelta(seconds=until)
+    assert toy.breaker()["blocked_until"] - toy.now == timedelta(seconds=until)
 
 
 def test_a_closing_never_shortens_another(toy: Toy, chunk: Row):
     toy.complete(chunk, "unsent", chunk["asset_ids"][:1], closing={"until": "for", "seconds": 600})
     toy.complete(chunk, "unsent", chunk["asset_ids"][1:], closing={"until": "for", "seconds": 5})
 
-    assert toy.gate()["blocked_until"] - toy.now == timedelta(seconds=600)
+    assert toy.breaker()["blocked_until"] - toy.now == timedelta(seconds=600)
 
 
 def test_a_refused_token_ends_the_execution_s_work_with_that_provider(toy: Toy):
