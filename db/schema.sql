@@ -4789,7 +4789,8 @@ CREATE TABLE headgate.chunks (
     step text NOT NULL,
     round integer NOT NULL,
     operation_id bigint NOT NULL,
-    call_operation_id bigint,
+    call_operation_id bigint NOT NULL,
+    is_bulk boolean GENERATED ALWAYS AS ((call_operation_id <> operation_id)) STORED NOT NULL,
     provider_id bigint NOT NULL,
     group_key text NOT NULL,
     priority smallint NOT NULL,
@@ -4815,7 +4816,7 @@ CREATE TABLE headgate.chunks (
     booked integer DEFAULT 0 NOT NULL,
     requests integer DEFAULT 0 NOT NULL,
     planned_at timestamp with time zone NOT NULL,
-    CONSTRAINT a_call_for_the_group_names_its_sessions CHECK ((((call_operation_id IS NULL) = (sessions IS NULL)) AND (cardinality(sessions) = calls))),
+    CONSTRAINT bulk_call_names_its_sessions CHECK (((is_bulk = (sessions IS NOT NULL)) AND (cardinality(sessions) = calls))),
     CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, booked, requests, deaths) >= 0)),
     CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
     CONSTRAINT chunk_state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'leased'::text, 'parked'::text]))),
@@ -4869,7 +4870,13 @@ COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs meet.'
 -- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The call that serves the whole group; null: each asset is called for by the operation itself.';
+COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The operation whose request is sent: its own, or the bulk call that serves all of its assets at once.';
+
+--
+-- Name: COLUMN chunks.is_bulk; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.is_bulk IS 'True: each call serves all of its assets; false: one call for each.';
 
 --
 -- Name: COLUMN chunks.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -4899,7 +4906,7 @@ COMMENT ON COLUMN headgate.chunks.asset_ids IS 'The jobs that have not ended, in
 -- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a call for the group: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
+COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a bulk call: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
 
 --
 -- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5237,7 +5244,7 @@ begin
     end if;
 
     foreach v_chunk in array p_chunks loop
-        v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+        v_operation_id := v_chunk.call_operation_id;
         continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
             or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
             or not headgate._spend_lease(p_provider, v_chunk, p_now);
@@ -6310,12 +6317,12 @@ begin
     ),
     pieces as (
         insert into headgate.chunks (
-            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, booked, requests, planned_at
+            execution_id, step, round, operation_id, call_operation_id, provider_id, group_key, priority, asset_ids,
+            calls, units, queue, state, wake_at, park_until, park_reason, attempt, booked, requests, planned_at
         )
         select
-            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, v_operation.provider_id,
-            p_chunk.group_key, p_chunk.priority, p.asset_ids,
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
+            v_operation.provider_id, p_chunk.group_key, p_chunk.priority, p.asset_ids,
             case when v_operation.path is null then 0 else cardinality(p.asset_ids) end,
             v_operation.units * cardinality(p.asset_ids), headgate._queue(r.name, v_operation.priority),
             'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.patience),
@@ -6676,7 +6683,7 @@ CREATE FUNCTION headgate._breaker_message(p_name text, p_provider_id bigint, p_b
                 where c.provider_id = p_provider_id
                     and (
                         p_breaker.operation_id is null
-                        or coalesce(c.call_operation_id, c.operation_id) = p_breaker.operation_id
+                        or c.call_operation_id = p_breaker.operation_id
                     )
                     and c.state = 'parked'
                     and c.park_reason like 'provider: %'
@@ -7416,7 +7423,7 @@ begin
         or cardinality(p_blames) <> v_count
         or cardinality(p_requests) <> v_count
         or cardinality(p_charged) <> v_count
-        or cardinality(p_payloads) <> v_count and p_chunk.sessions is null
+        or not p_chunk.is_bulk and cardinality(p_payloads) <> v_count
         or p_row_counts is not null
         and (
             cardinality(p_row_counts) <> v_count
@@ -7430,7 +7437,7 @@ begin
             'HG008', 'malformed report: array lengths differ or a value is unknown',
             'give one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
         );
-    elsif p_chunk.sessions is not null and (
+    elsif p_chunk.is_bulk and (
         p_asset_ids <> p_chunk.asset_ids
         or not p_outcomes <@ p_outcomes[1 : 1]
         or p_outcomes[1] = 'success'
@@ -8014,7 +8021,7 @@ CREATE FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp wit
         case when k.blocked_until > p_now then k.blocked_until else p_now + interval '5 seconds' end,
         coalesce(k.reason, headgate._breaker_reason(a.operation_id))
     from (
-        select distinct c.provider_id, coalesce(c.call_operation_id, c.operation_id) as operation_id
+        select distinct c.provider_id, c.call_operation_id as operation_id
         from headgate.chunks as c
         where c.chunk_id = any (p_chunk_ids)
     ) as a
@@ -8433,7 +8440,7 @@ begin
         from headgate.chunks as c
         join headgate.operations as o using (operation_id)
         join headgate._closed_calls(p_chunk_ids, p_now) as k
-            on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            on k.operation_id = c.call_operation_id
         where c.chunk_id = any (p_chunk_ids)
             and k.blocked_until > coalesce(c.park_until, p_now + o.patience)
         group by k.reason
@@ -8450,7 +8457,7 @@ begin
         from headgate._closed_calls(p_chunk_ids, p_now) as k
         where c.chunk_id = any (p_chunk_ids)
             and c.state = 'parked'
-            and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            and k.operation_id = c.call_operation_id
         returning c.chunk_id
     )
     select coalesce(array_agg(w.chunk_id), '{}') into v_waiting from waiting as w;
@@ -9383,11 +9390,11 @@ begin
     )
     select
         c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, p.units,
-        case when c.sessions is null or u.nth = 1 then c.requests else 0 end, 0, p.units, 0, p_now
+        case when not c.is_bulk or u.nth = 1 then c.requests else 0 end, 0, p.units, 0, p_now
     from unnest(v_chunks) as c
     cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
     cross join lateral (
-        select case when c.sessions is null or u.nth = 1 then headgate._paid(c) else 0 end as units
+        select case when not c.is_bulk or u.nth = 1 then headgate._paid(c) else 0 end as units
     ) as p;
 
     for v_step in
@@ -9396,7 +9403,7 @@ begin
             c.step,
             sum(cardinality(c.asset_ids))::integer as jobs,
             sum(
-                case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._paid(c)
+                case when c.is_bulk then 1 else cardinality(c.asset_ids) end * headgate._paid(c)
             )::integer as units
         from unnest(v_chunks) as c
         group by c.execution_id, c.step
@@ -9487,8 +9494,8 @@ begin
             perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
         when 'split' then
             perform headgate._locked_pairs(v_chunks);
-            perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
-            perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.sessions is not null;
+            perform headgate._split_chunk(c) from unnest(v_chunks) as c where not c.is_bulk;
+            perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.is_bulk;
         when 'shut' then
             perform headgate._park_shut(v_chunks, p_now);
         else
@@ -9994,7 +10001,7 @@ CREATE FUNCTION headgate._expired_leases() RETURNS TABLE(chunk_id bigint)
         and c.leased_until < clock_timestamp() - interval '1 minute'
         and e.status = 'running'
         and o.is_open
-        and not headgate._is_shut(coalesce(c.call_operation_id, c.operation_id), headgate.clock());
+        and not headgate._is_shut(c.call_operation_id, headgate.clock());
 $$;
 
 ALTER FUNCTION headgate._expired_leases() OWNER TO headgate_owner;
@@ -11557,7 +11564,7 @@ declare
 begin
     if p_operation.ingest_function is null then
         return '{}';
-    elsif p_chunk.sessions is not null then
+    elsif p_chunk.is_bulk then
         return case
             when p_outcomes[1] = 'success' then headgate._ingest_last(p_chunk, p_operation, p_payloads, p_now)
             else '{}'
@@ -12325,7 +12332,7 @@ declare
     v_ends_execution constant boolean := coalesce(p_closing ->> 'until' = 'execution', false);
     v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
     -- What a call for the group took and cost stands at the chunk's first job.
-    v_serves_all constant boolean := p_chunk.sessions is not null;
+    v_serves_all constant boolean := p_chunk.is_bulk;
     v_requests constant bigint := coalesce(
         (select sum(u.calls) from unnest(p_requests) as u (calls)),
         case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
@@ -12664,13 +12671,13 @@ begin
             window_opened_at = case when p_provider.quota is not null and c.units > 0 then v_window.opened_at end
         from headgate.operations as o
         where c.chunk_id = any (p_chunk_ids)
-            and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            and o.operation_id = c.call_operation_id
         returning c.*
     loop
-        if coalesce(v_chunk.call_operation_id, v_chunk.operation_id) is distinct from v_operation.operation_id then
+        if v_chunk.call_operation_id is distinct from v_operation.operation_id then
             select * into v_operation
             from headgate.operations as o
-            where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+            where o.operation_id = v_chunk.call_operation_id;
         end if;
         if v_chunk.execution_id is distinct from v_execution_id then
             select
@@ -12899,7 +12906,7 @@ CREATE FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now times
         select b.operation_id
         from headgate.breakers as b
         where b.opened > 0
-            and b.operation_id in (select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u)
+            and b.operation_id in (select u.call_operation_id from unnest(p_chunks) as u)
         order by b.operation_id
         for update
     ) as h;
@@ -15098,8 +15105,8 @@ CREATE FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.jo
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
-            case when p_chunk.sessions is null then least(1, p_chunk.calls) * count(*) else p_chunk.calls end,
-            case when p_chunk.sessions is null then headgate._price(p_chunk) * count(*) else p_chunk.units end,
+            case when p_chunk.is_bulk then p_chunk.calls else least(1, p_chunk.calls) * count(*) end,
+            case when p_chunk.is_bulk then p_chunk.units else headgate._price(p_chunk) * count(*) end,
             p_chunk.queue, 'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0,
             max(f.units), max(f.requests),
             p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions,
@@ -15108,7 +15115,7 @@ CREATE FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.jo
         left join unnest(p_chunk.asset_ids, p_chunk.records) as b (asset_id, records)
             on p_chunk.records is not null and b.asset_id = f.asset_id
         where f.fate = 'park'
-        group by f.wake_at, f.attempt, f.retry_count, case when p_chunk.sessions is null then (f.units, f.requests) end
+        group by f.wake_at, f.attempt, f.retry_count, case when not p_chunk.is_bulk then (f.units, f.requests) end
         returning chunk_id, asset_ids
     )
     update headgate.asset_processing_state as s
@@ -15134,9 +15141,7 @@ declare
         from headgate.chunks as c
         where c.state = 'queued'
             and c.provider_id = (p_chunks[1]).provider_id
-            and coalesce(c.call_operation_id, c.operation_id) in (
-                select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u
-            )
+            and c.call_operation_id in (select u.call_operation_id from unnest(p_chunks) as u)
             and c.chunk_id not in (select u.chunk_id from unnest(p_chunks) as u)
         order by c.chunk_id
         limit 200
@@ -15146,8 +15151,7 @@ declare
 begin
     perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.blocked_until - p_now))
     from unnest(v_chunks) as u
-    join headgate._closed_calls(v_chunk_ids, p_now) as k
-        on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
+    join headgate._closed_calls(v_chunk_ids, p_now) as k on k.operation_id = u.call_operation_id
     where u.state = 'leased';
     perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u where u.state = 'queued';
     update headgate.chunks as c
@@ -15161,7 +15165,7 @@ begin
     cross join headgate.operations as o
     where c.chunk_id = any (v_chunk_ids)
         and c.state = 'queued'
-        and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        and k.operation_id = c.call_operation_id
         and o.operation_id = c.operation_id;
     perform headgate._return_units(v_chunks);
 end;
@@ -15504,7 +15508,7 @@ ALTER FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb
 CREATE FUNCTION headgate._price(p_chunk headgate.chunks) RETURNS integer
     LANGUAGE sql IMMUTABLE
     AS $$
-    select case when p_chunk.sessions is null then p_chunk.units / greatest(1, p_chunk.calls) else p_chunk.units end;
+    select case when p_chunk.is_bulk then p_chunk.units else p_chunk.units / greatest(1, p_chunk.calls) end;
 $$;
 
 ALTER FUNCTION headgate._price(p_chunk headgate.chunks) OWNER TO headgate_owner;
@@ -16188,7 +16192,7 @@ begin
     if p_operation.path is null then
         return;  -- nothing to call: asset codes and URLs would only travel for nothing
     end if;
-    if p_chunk.sessions is not null then
+    if p_chunk.is_bulk then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
         v_codes := array_to_string(array(
             select headgate._url_encode(a.code)
@@ -17778,7 +17782,7 @@ declare
     v_alone_until constant timestamptz := (
         select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
         from unnest(p_jobs) as j
-        where p_chunk.sessions is not null
+        where p_chunk.is_bulk
             and j.reason like 'missing: %'
     );
 begin
@@ -17806,17 +17810,17 @@ begin
         end,
         bulk_missed_at = case
             when j.fate in ('success', 'skipped') then null
-            when p_chunk.sessions is not null and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
+            when p_chunk.is_bulk and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
             else s.bulk_missed_at
         end,
         bulk_misses = case
-            when p_chunk.sessions is null then s.bulk_misses
+            when not p_chunk.is_bulk then s.bulk_misses
             when j.fate in ('success', 'skipped') then 0
             when j.reason like 'missing: %' then least(s.bulk_misses + 1, 99)
             else s.bulk_misses
         end,
         alone_until = case
-            when p_chunk.sessions is null then s.alone_until
+            when not p_chunk.is_bulk then s.alone_until
             when j.fate in ('success', 'skipped') then null
             when j.reason like 'missing: %' then v_alone_until
             else s.alone_until
@@ -18055,13 +18059,13 @@ begin
     perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
     with singles as (
         insert into headgate.chunks (
-            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
+            execution_id, step, round, operation_id, call_operation_id, provider_id, group_key, priority, asset_ids,
+            calls, units, queue, state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
         )
         select
-            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
-            p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
-            'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
+            p_chunk.provider_id, p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls),
+            v_unit, p_chunk.queue, 'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
             coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt,
             p_chunk.deaths + 1, p_chunk.booked + v_unit, p_chunk.requests + least(1, p_chunk.calls),
             p_chunk.planned_at
@@ -18611,7 +18615,7 @@ begin
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
         left join headgate.breakers as g on g.provider_id = c.provider_id
-        left join headgate.breakers as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        left join headgate.breakers as k on k.operation_id = c.call_operation_id
         left join headgate.quota_windows as w
             on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
         where e.status = 'running'
@@ -18789,7 +18793,7 @@ begin
                 or (
                     v_chunk.execution_id, v_chunk.step, v_chunk.operation_id, v_chunk.call_operation_id,
                     v_judged.state, v_judged.units
-                ) is distinct from (
+                ) <> (
                     v_judged.execution_id, v_judged.step, v_judged.operation_id, v_judged.call_operation_id,
                     'queued', 0
                 )
@@ -19123,8 +19127,9 @@ begin
     chunk.calls := 1;
     chunk.units := v_call.units + v_call.units_per_asset;
     chunk.planned_at := v_now;
-    if v_call.alternative_of_operation_id is not null then
-        chunk.call_operation_id := v_call.operation_id;
+    chunk.call_operation_id := v_call.operation_id;
+    chunk.is_bulk := v_call.operation_id <> v_need.operation_id;
+    if chunk.is_bulk then
         chunk.sessions := array[
             case when v_call.page_size is null then headgate._last_session(provider, v_asset, v_now) end
         ];
@@ -19291,7 +19296,7 @@ begin
         and exists (
             select
             from headgate.chunks as c
-            join headgate.breakers as b on b.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            join headgate.breakers as b on b.operation_id = c.call_operation_id
             where c.provider_id = p_provider.provider_id
                 and c.state in ('queued', 'leased')
                 and c.calls > 0
@@ -19775,11 +19780,11 @@ begin
         when v_standing <> 'running' then v_standing
         when p_chunk.state = 'leased' and p_chunk.deaths >= 1
             and case
-                when p_chunk.sessions is null then cardinality(p_chunk.asset_ids) > 1
-                else headgate._is_asked_alone(p_chunk.operation_id)
+                when p_chunk.is_bulk then headgate._is_asked_alone(p_chunk.operation_id)
+                else cardinality(p_chunk.asset_ids) > 1
             end
             then 'split'
-        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end
+        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.is_bulk then 1 else 2 end
             then 'deadly'
         when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
         when p_chunk.units > 0
@@ -19791,7 +19796,7 @@ begin
             )
             and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}'
             then 'poor'
-        when headgate._is_shut(coalesce(p_chunk.call_operation_id, p_chunk.operation_id), p_now) then 'shut'
+        when headgate._is_shut(p_chunk.call_operation_id, p_now) then 'shut'
         else 'fit'
     end;
 end;
@@ -19942,7 +19947,7 @@ CREATE FUNCTION headgate._wake_parked(p_provider_id bigint, p_operation_id bigin
         select d.chunk_id
         from headgate.chunks as d
         where d.provider_id = p_provider_id
-            and (p_operation_id is null or coalesce(d.call_operation_id, d.operation_id) = p_operation_id)
+            and (p_operation_id is null or d.call_operation_id = p_operation_id)
             and d.state = 'parked'
             and d.wake_at > headgate.clock()
             and d.park_reason like 'provider: %'
@@ -20242,8 +20247,9 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         select
             p.step, p.operation_id, p.group_key, p.cover_no, row_number() over () as line,
             case when p.cover_no is null then p.chunk_size else count(*)::integer end as chunk_size,
-            case when p.cover_no is not null then p.call_operation_id end as call_operation_id,
+            case when p.cover_no is not null then p.call_operation_id else p.operation_id end as call_operation_id,
             case when p.cover_no is not null then p.sessions end as sessions,
+            p.cover_no is not null as is_bulk,
             max(p.units) as units
         from plan as p
         where p.is_granted
@@ -20263,7 +20269,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
     ),
     cut as (
         select
-            l.step, l.operation_id, l.group_key, l.call_operation_id, l.sessions, l.units,
+            l.step, l.operation_id, l.group_key, l.call_operation_id, l.sessions, l.is_bulk, l.units,
             u.asset_ids[n.first : n.first + l.chunk_size - 1] as asset_ids,
             u.ranks[n.first] as rank
         from lined_up as u
@@ -20279,12 +20285,12 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
             p_execution.execution_id, c.step, s.round, c.operation_id, c.call_operation_id, c.sessions, k.provider_id,
             c.group_key, o.priority, c.asset_ids,
             case when k.path is null then 0 else coalesce(cardinality(c.sessions), cardinality(c.asset_ids)) end,
-            case when c.sessions is null then cardinality(c.asset_ids) * o.units else c.units end,
+            case when c.is_bulk then c.units else cardinality(c.asset_ids) * o.units end,
             headgate._queue(r.name, o.priority),
             p_now
         from cut as c
         join headgate.operations as o using (operation_id)
-        join headgate.operations as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        join headgate.operations as k on k.operation_id = c.call_operation_id
         join headgate.providers as r on r.provider_id = k.provider_id
         join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = c.step
         order by c.rank, c.operation_id
@@ -21050,7 +21056,7 @@ begin
         cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
-    if v_chunk.call_operation_id is null then
+    if not v_chunk.is_bulk then
         v_call := v_operation;
     else
         select * into v_call from headgate.operations as o where o.operation_id = v_chunk.call_operation_id;
@@ -21768,7 +21774,7 @@ begin
         set leased_until = clock_timestamp() + o.lease
         from held as h, headgate.operations as o
         where c.chunk_id = h.chunk_id
-            and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            and o.operation_id = c.call_operation_id
         returning c.*
     loop
         perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
@@ -28382,7 +28388,7 @@ CREATE VIEW headgate.v_decisions AS
                     ELSE c.state
                 END AS reason,
                 CASE
-                    WHEN (c.sessions IS NULL) THEN (c.units / cardinality(c.asset_ids))
+                    WHEN (NOT c.is_bulk) THEN (c.units / cardinality(c.asset_ids))
                     WHEN (u.nth = 1) THEN c.units
                     ELSE 0
                 END AS units,
@@ -28515,8 +28521,8 @@ CREATE VIEW headgate.v_execution_steps AS
      JOIN headgate.pipelines p USING (pipeline_id))
      LEFT JOIN LATERAL ( SELECT sum(((
                 CASE
-                    WHEN (c_1.sessions IS NULL) THEN cardinality(c_1.asset_ids)
-                    ELSE 1
+                    WHEN c_1.is_bulk THEN 1
+                    ELSE cardinality(c_1.asset_ids)
                 END * c_1.booked) +
                 CASE
                     WHEN (c_1.state = 'leased'::text) THEN c_1.units
@@ -28650,16 +28656,15 @@ CREATE VIEW headgate.v_leases AS
             c.runner,
             count(*) AS chunks,
             sum(cardinality(c.asset_ids)) AS jobs,
-            COALESCE(min(r.last_seen_at), max((c.leased_until - t.term))) AS heard_at,
+            COALESCE(min(r.last_seen_at), max((c.leased_until - k.lease))) AS heard_at,
             max(c.leased_until) AS leased_until,
-            (COALESCE((min(r.last_seen_at) + '00:00:15'::interval), max((c.leased_until - (t.term / (2)::double precision)))) < clock_timestamp()) AS is_silent
-           FROM ((((((headgate.chunks c
+            (COALESCE((min(r.last_seen_at) + '00:00:15'::interval), max((c.leased_until - (k.lease / (2)::double precision)))) < clock_timestamp()) AS is_silent
+           FROM (((((headgate.chunks c
              JOIN headgate.process_executions e USING (execution_id))
              JOIN headgate.pipelines p USING (pipeline_id))
              JOIN headgate.operations o USING (operation_id))
-             LEFT JOIN headgate.operations k ON ((k.operation_id = c.call_operation_id)))
+             JOIN headgate.operations k ON ((k.operation_id = c.call_operation_id)))
              LEFT JOIN headgate.runners r ON ((r.runner = c.runner)))
-             CROSS JOIN LATERAL ( SELECT COALESCE(k.lease, o.lease) AS term) t)
           WHERE (c.state = 'leased'::text)
           GROUP BY p.name, e.run_id, c.step, o.name, c.runner) s;
 
@@ -29944,10 +29949,10 @@ CREATE VIEW headgate.v_waiting AS
              JOIN headgate.pipelines p USING (pipeline_id))
              JOIN headgate.operations o USING (operation_id))
              JOIN headgate.providers r ON ((r.provider_id = c.provider_id)))
-             LEFT JOIN headgate.operations b ON ((b.operation_id = c.call_operation_id)))
+             JOIN headgate.operations b ON ((b.operation_id = c.call_operation_id)))
              JOIN headgate.v_provider_health h ON ((h.provider = r.name)))
              JOIN headgate.rate_limiters g ON ((g.provider_id = c.provider_id)))
-             LEFT JOIN headgate.v_operation_health k ON ((k.operation = COALESCE(b.name, o.name))))
+             LEFT JOIN headgate.v_operation_health k ON ((k.operation = b.name)))
              CROSS JOIN ( SELECT headgate.clock() AS now
                  OFFSET 0) t)
              LEFT JOIN headgate.quota_windows q ON (((q.provider_id = c.provider_id) AND (q.opened_at <= t.now) AND (q.closes_at > t.now))))

@@ -34,7 +34,7 @@ begin
     end if;
 
     foreach v_chunk in array p_chunks loop
-        v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+        v_operation_id := v_chunk.call_operation_id;
         continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
             or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
             or not headgate._spend_lease(p_provider, v_chunk, p_now);
@@ -93,7 +93,7 @@ as $func$
         select b.operation_id
         from headgate.breakers as b
         where b.opened > 0
-            and b.operation_id in (select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u)
+            and b.operation_id in (select u.call_operation_id from unnest(p_chunks) as u)
         order by b.operation_id
         for update
     ) as h;

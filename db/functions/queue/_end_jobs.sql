@@ -96,7 +96,7 @@ declare
     v_alone_until constant timestamptz := (
         select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
         from unnest(p_jobs) as j
-        where p_chunk.sessions is not null
+        where p_chunk.is_bulk
             and j.reason like 'missing: %'
     );
 begin
@@ -124,17 +124,17 @@ begin
         end,
         bulk_missed_at = case
             when j.fate in ('success', 'skipped') then null
-            when p_chunk.sessions is not null and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
+            when p_chunk.is_bulk and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
             else s.bulk_missed_at
         end,
         bulk_misses = case
-            when p_chunk.sessions is null then s.bulk_misses
+            when not p_chunk.is_bulk then s.bulk_misses
             when j.fate in ('success', 'skipped') then 0
             when j.reason like 'missing: %' then least(s.bulk_misses + 1, 99)
             else s.bulk_misses
         end,
         alone_until = case
-            when p_chunk.sessions is null then s.alone_until
+            when not p_chunk.is_bulk then s.alone_until
             when j.fate in ('success', 'skipped') then null
             when j.reason like 'missing: %' then v_alone_until
             else s.alone_until

@@ -30,7 +30,7 @@ declare
     v_ends_execution constant boolean := coalesce(p_closing ->> 'until' = 'execution', false);
     v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
     -- What a call for the group took and cost stands at the chunk's first job.
-    v_serves_all constant boolean := p_chunk.sessions is not null;
+    v_serves_all constant boolean := p_chunk.is_bulk;
     v_requests constant bigint := coalesce(
         (select sum(u.calls) from unnest(p_requests) as u (calls)),
         case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end

@@ -34,13 +34,13 @@ begin
             window_opened_at = case when p_provider.quota is not null and c.units > 0 then v_window.opened_at end
         from headgate.operations as o
         where c.chunk_id = any (p_chunk_ids)
-            and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            and o.operation_id = c.call_operation_id
         returning c.*
     loop
-        if coalesce(v_chunk.call_operation_id, v_chunk.operation_id) is distinct from v_operation.operation_id then
+        if v_chunk.call_operation_id is distinct from v_operation.operation_id then
             select * into v_operation
             from headgate.operations as o
-            where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+            where o.operation_id = v_chunk.call_operation_id;
         end if;
         if v_chunk.execution_id is distinct from v_execution_id then
             select

@@ -27,7 +27,7 @@ begin
         and exists (
             select
             from headgate.chunks as c
-            join headgate.breakers as b on b.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            join headgate.breakers as b on b.operation_id = c.call_operation_id
             where c.provider_id = p_provider.provider_id
                 and c.state in ('queued', 'leased')
                 and c.calls > 0

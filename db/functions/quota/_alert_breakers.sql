@@ -101,7 +101,7 @@ as $func$
                 where c.provider_id = p_provider_id
                     and (
                         p_breaker.operation_id is null
-                        or coalesce(c.call_operation_id, c.operation_id) = p_breaker.operation_id
+                        or c.call_operation_id = p_breaker.operation_id
                     )
                     and c.state = 'parked'
                     and c.park_reason like 'provider: %'

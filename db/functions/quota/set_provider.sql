@@ -274,7 +274,7 @@ as $func$
         select d.chunk_id
         from headgate.chunks as d
         where d.provider_id = p_provider_id
-            and (p_operation_id is null or coalesce(d.call_operation_id, d.operation_id) = p_operation_id)
+            and (p_operation_id is null or d.call_operation_id = p_operation_id)
             and d.state = 'parked'
             and d.wake_at > headgate.clock()
             and d.park_reason like 'provider: %'

@@ -48,7 +48,7 @@ begin
         cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
-    if v_chunk.call_operation_id is null then
+    if not v_chunk.is_bulk then
         v_call := v_operation;
     else
         select * into v_call from headgate.operations as o where o.operation_id = v_chunk.call_operation_id;
@@ -145,7 +145,7 @@ begin
         or cardinality(p_blames) <> v_count
         or cardinality(p_requests) <> v_count
         or cardinality(p_charged) <> v_count
-        or cardinality(p_payloads) <> v_count and p_chunk.sessions is null
+        or not p_chunk.is_bulk and cardinality(p_payloads) <> v_count
         or p_row_counts is not null
         and (
             cardinality(p_row_counts) <> v_count
@@ -159,7 +159,7 @@ begin
             'HG008', 'malformed report: array lengths differ or a value is unknown',
             'give one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
         );
-    elsif p_chunk.sessions is not null and (
+    elsif p_chunk.is_bulk and (
         p_asset_ids <> p_chunk.asset_ids
         or not p_outcomes <@ p_outcomes[1 : 1]
         or p_outcomes[1] = 'success'

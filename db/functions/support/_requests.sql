@@ -26,7 +26,7 @@ begin
     if p_operation.path is null then
         return;  -- nothing to call: asset codes and URLs would only travel for nothing
     end if;
-    if p_chunk.sessions is not null then
+    if p_chunk.is_bulk then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
         v_codes := array_to_string(array(
             select headgate._url_encode(a.code)
