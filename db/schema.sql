@@ -113,6 +113,64 @@ ALTER TYPE headgate.claimed_chunk OWNER TO headgate_owner;
 COMMENT ON TYPE headgate.claimed_chunk IS 'A chunk a runner has claimed, with its requests; chunk_id null: nothing, ask again at wake_at.';
 
 --
+-- Name: class_cover; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.class_cover AS (
+	class_no integer,
+	operation_id bigint,
+	cover_no integer,
+	sessions date[],
+	is_covered boolean,
+	first_nth bigint,
+	last_nth bigint,
+	"position" bigint,
+	cost bigint,
+	other_cost bigint,
+	call_operation_id bigint,
+	call_provider_id bigint,
+	base bigint,
+	units bigint
+);
+
+ALTER TYPE headgate.class_cover OWNER TO headgate_owner;
+
+--
+-- Name: TYPE class_cover; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.class_cover IS 'Assets of a class that a bulk call serves, or that are asked for one by one although there is such a call; what the call costs at all, and for each asset.';
+
+--
+-- Name: entry_grant; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.entry_grant AS (
+	place bigint,
+	provider_id bigint,
+	base bigint,
+	units bigint,
+	units_before bigint,
+	units_here bigint,
+	units_left bigint,
+	is_shared boolean,
+	closes_at timestamp with time zone,
+	last_due_at timestamp with time zone,
+	most bigint,
+	is_away boolean,
+	is_shut boolean,
+	shut_until timestamp with time zone
+);
+
+ALTER TYPE headgate.entry_grant OWNER TO headgate_owner;
+
+--
+-- Name: TYPE entry_grant; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.entry_grant IS 'How many assets of an entry are granted, by the provider that allows least, and what stands against more.';
+
+--
 -- Name: forecast_need; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -231,6 +289,28 @@ ALTER TYPE headgate.job_tally OWNER TO headgate_owner;
 COMMENT ON TYPE headgate.job_tally IS 'How many jobs met which fate, what the ended ones cost, and what is given back.';
 
 --
+-- Name: plan_budget; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.plan_budget AS (
+	provider_id bigint,
+	opened_at timestamp with time zone,
+	closes_at timestamp with time zone,
+	blocked_until timestamp with time zone,
+	units_left bigint,
+	is_shared boolean,
+	reserve integer
+);
+
+ALTER TYPE headgate.plan_budget OWNER TO headgate_owner;
+
+--
+-- Name: TYPE plan_budget; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.plan_budget IS 'What a provider still allows a run, and what of it is kept from the backfill.';
+
+--
 -- Name: plan_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -253,6 +333,95 @@ ALTER TYPE headgate.plan_class OWNER TO headgate_owner;
 --
 
 COMMENT ON TYPE headgate.plan_class IS 'Assets whose due operations (granted together) are alike: how many, how urgent, and after which session bars are missing (null: no call for the group serves them).';
+
+--
+-- Name: plan_entry; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.plan_entry AS (
+	place bigint,
+	rank bigint,
+	class_no integer,
+	cover_no integer,
+	skipped bigint,
+	many bigint,
+	ranks bigint,
+	is_backfill boolean
+);
+
+ALTER TYPE headgate.plan_entry OWNER TO headgate_owner;
+
+--
+-- Name: TYPE plan_entry; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.plan_entry IS 'What is granted piece by piece: the assets of a class, or those of one bulk call. Its place, the rank of its first asset, how many assets may be granted and how many take a rank.';
+
+--
+-- Name: plan_need; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.plan_need AS (
+	operation_id bigint,
+	provider_id bigint,
+	units integer,
+	bundle integer,
+	is_alone boolean,
+	max_assets integer,
+	chunk_size integer,
+	patience interval,
+	due_rule text,
+	weight_power double precision,
+	staleness_per_day double precision,
+	is_backfill boolean,
+	call_operation_id bigint,
+	call_provider_id bigint,
+	call_units integer,
+	most_calls integer,
+	page_size integer,
+	call_units_per_asset integer,
+	is_callable boolean,
+	is_first boolean,
+	is_tied boolean
+);
+
+ALTER TYPE headgate.plan_need OWNER TO headgate_owner;
+
+--
+-- Name: TYPE plan_need; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.plan_need IS 'An operation of a run with its levers, and the bulk call that may serve it (null: none).';
+
+--
+-- Name: ranked_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.ranked_class AS (
+	class_no integer,
+	operation_ids bigint[],
+	group_key text,
+	calendar text,
+	priority smallint,
+	due_since timestamp with time zone,
+	weight double precision,
+	jobs integer,
+	missing_from date,
+	bundle integer,
+	units bigint,
+	is_backfill boolean,
+	value double precision,
+	nth bigint,
+	allowed integer
+);
+
+ALTER TYPE headgate.ranked_class OWNER TO headgate_owner;
+
+--
+-- Name: TYPE ranked_class; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.ranked_class IS 'A plan_class with its price and its value for a unit, its place among the classes (null: not due yet), and how many of its assets the run''s asset limit allows.';
 
 --
 -- Name: _ask_first_corrections(timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -6785,7 +6954,7 @@ ALTER FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp wi
 -- Name: _budgets(bigint, jsonb, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(provider_id bigint, opened_at timestamp with time zone, closes_at timestamp with time zone, blocked_until timestamp with time zone, units_left bigint, is_shared boolean, reserve integer)
+CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb DEFAULT '{}'::jsonb) RETURNS SETOF headgate.plan_budget
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -7630,6 +7799,44 @@ $$;
 ALTER FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) OWNER TO headgate_owner;
 
 --
+-- Name: _choose_covers(headgate.ranked_class[], headgate.plan_need[], timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._choose_covers(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) RETURNS SETOF headgate.class_cover
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_due constant headgate.plan_class[] := array(
+        select row(
+            c.class_no, c.operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight, c.allowed,
+            c.missing_from
+        )::headgate.plan_class
+        from unnest(p_classes) as c
+        where c.nth is not null
+        order by c.nth
+    );
+begin
+    return query
+    select
+        v.class_no, v.operation_id,
+        case
+            when v.is_covered
+                then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer
+        end,
+        v.sessions, v.is_covered, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
+        v.call_provider_id, v.call_units::bigint * cardinality(v.sessions), v.call_units_per_asset::bigint
+    from (
+        select false as is_page, c.* from headgate._covers(v_due, p_needs, p_at, p_is_daily) as c
+        union all
+        select true, g.* from headgate._pages(v_due, p_needs) as g
+    ) as v;
+end;
+$$;
+
+ALTER FUNCTION headgate._choose_covers(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _claim(text, headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8302,10 +8509,10 @@ $$;
 ALTER FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) OWNER TO headgate_owner;
 
 --
--- Name: _covers(headgate.plan_class[], jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _covers(headgate.plan_class[], headgate.plan_need[], timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
+CREATE FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -8315,10 +8522,7 @@ begin
     return query
     with need as materialized (
         select n.*
-        from jsonb_to_recordset(p_needs) as n (
-            operation_id bigint, provider_id bigint, units integer, call_operation_id bigint, call_provider_id bigint,
-            call_units integer, most_calls integer, page_size integer, is_callable boolean
-        )
+        from unnest(p_needs) as n
         where n.call_operation_id is not null
             and n.page_size is null
     ),
@@ -8419,7 +8623,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _cure(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8514,287 +8718,28 @@ CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at time
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
-#variable_conflict use_column
+declare
+    v_is_daily constant boolean := coalesce(p_params #>> '{?,calendar}' = 'daily', false);
+    v_needs constant headgate.plan_need[] := array(
+        select n from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
+    );
+    v_budgets constant headgate.plan_budget[] := array(
+        select b from headgate._budgets(p_pipeline_id, p_params, p_at, p_quota, p_used) as b
+    );
+    v_classes constant headgate.ranked_class[] := array(
+        select c from headgate._rank_classes(p_classes, v_needs, p_at) as c
+    );
+    v_covers constant headgate.class_cover[] := array(
+        select v from headgate._choose_covers(v_classes, v_needs, p_at, v_is_daily) as v
+    );
+    v_entries constant headgate.plan_entry[] := array(
+        select e from headgate._rank_entries(v_classes, v_covers, v_needs) as e
+    );
+    v_grants constant headgate.entry_grant[] := array(
+        select g from headgate._grant_units(v_entries, v_classes, v_covers, v_needs, v_budgets, p_at) as g
+    );
 begin
-    return query
-    with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
-    ),
-    budget as materialized (
-        select b.* from headgate._budgets(p_pipeline_id, p_params, p_at, p_quota, p_used) as b
-    ),
-    part as materialized (
-        -- A class and each of its operations: what one of its assets costs there.
-        select c.class_no, n.*
-        from unnest(p_classes) as c
-        cross join unnest(c.operation_ids) as u (operation_id)
-        join need as n using (operation_id)
-    ),
-    class as materialized (
-        select
-            c.*,
-            p.bundle, p.units, p.max_assets, p.is_backfill, p.power,
-            p.power * (1 + p.staleness_per_day * greatest(0, date_part('epoch', p_at - c.due_since)) / 86400)
-                / greatest(1, p.units_ranked) as value
-        from unnest(p_classes) as c
-        join (
-            select
-                p.class_no, min(p.bundle) as bundle, sum(p.units) as units,
-                sum(p.units) / case when bool_or(p.is_tied) then count(*) else 1 end as units_ranked,
-                min(p.max_assets) as max_assets,
-                bool_and(p.is_backfill) as is_backfill, max(p.staleness_per_day) as staleness_per_day,
-                power(min(c.weight), max(p.weight_power)) as power
-            from part as p
-            join unnest(p_classes) as c using (class_no)
-            group by p.class_no
-        ) as p using (class_no)
-    ),
-    due as materialized (
-        select c.*, greatest(0, least(c.jobs, coalesce(c.max_assets - sum(c.jobs) over (
-            partition by c.bundle order by c.nth rows between unbounded preceding and 1 preceding
-        ), c.max_assets, c.jobs)))::integer as allowed
-        from (
-            select c.*, row_number() over (
-                order by c.is_backfill, c.priority, c.value desc, c.bundle, c.group_key, c.calendar, c.due_since,
-                    c.weight, c.missing_from, c.class_no
-            ) as nth
-            from class as c
-            where c.due_since <= p_at
-        ) as c
-    ),
-    asked as materialized (
-        select
-            (
-                select array_agg(row(
-                    d.class_no, d.operation_ids, d.group_key, d.calendar, d.priority, d.due_since, d.weight, d.allowed,
-                    d.missing_from
-                )::headgate.plan_class order by d.nth)
-                from due as d
-            ) as classes,
-            (select jsonb_agg(to_jsonb(n)) from need as n) as needs
-    ),
-    cover as materialized (
-        -- Which assets of a class calls for the group serve, and which not; each call, or set of calls, has its number.
-        select
-            v.class_no, v.operation_id,
-            case
-                when v.is_covered
-                    then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer
-            end as cover_no,
-            v.sessions, v.is_covered, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
-            v.call_provider_id, v.call_units::bigint * cardinality(v.sessions) as base, v.call_units_per_asset as units
-        from (
-            select false as is_page, c.*
-            from asked as a
-            cross join lateral headgate._covers(
-                a.classes, a.needs, p_at, coalesce(p_params #>> '{?,calendar}' = 'daily', false)
-            ) as c
-            union all
-            select true, g.* from asked as a cross join lateral headgate._pages(a.classes, a.needs) as g
-        ) as v
-    ),
-    served as materialized (
-        -- Of each class, what is left to be asked for one by one comes after what is covered.
-        select v.class_no, max(v.last_nth) as covered
-        from cover as v
-        where v.is_covered
-        group by v.class_no
-    ),
-    entry as materialized (
-        -- What is granted one by one: the bundles of a class's assets, a group's calls for its sessions as one, the
-        -- assets of a page.
-        select
-            d.class_no, null::integer as cover_no, d.nth, coalesce(v.covered, 0) as skipped, d.is_backfill, d.priority,
-            d.value, d.bundle, d.group_key, d.allowed - coalesce(v.covered, 0) as many,
-            d.jobs - coalesce(v.covered, 0) as ranks
-        from due as d
-        left join served as v using (class_no)
-        union all
-        select
-            null, v.cover_no, min(d.nth), 0, bool_and(d.is_backfill), min(d.priority),
-            sum(d.value * d.units * (v.last_nth - v.first_nth + 1))
-                / greatest(1, max(v.base) + sum((d.units - n.units + v.units) * (v.last_nth - v.first_nth + 1))),
-            min(d.bundle), min(d.group_key), sum(v.last_nth - v.first_nth + 1)::bigint, 1
-        from due as d
-        join cover as v using (class_no)
-        join need as n on n.operation_id = v.operation_id
-        where v.is_covered
-        group by v.cover_no
-    ),
-    ranked as materialized (
-        select
-            e.*,
-            1 + coalesce(
-                sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0
-            )::bigint as rank
-        from (
-            select e.*, row_number() over (
-                order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.cover_no nulls last
-            ) as place
-            from entry as e
-        ) as e
-    ),
-    shut as materialized (
-        select k.operation_id, k.blocked_until from headgate.breakers as k where k.blocked_until > p_at
-    ),
-    charge as materialized (
-        -- What each asset costs, and what the call does that serves them all.
-        select
-            c.place, c.provider_id, max(c.base) as base, sum(c.units)::bigint as units, max(c.patience) as patience,
-            max(k.blocked_until) as shut_until
-        from (
-            select r.place, p.provider_id, 0::bigint as base, p.units, p.patience, p.operation_id
-            from ranked as r
-            join part as p using (class_no)
-            union all
-            select distinct r.place, v.call_provider_id, v.base, v.units, n.patience, v.call_operation_id
-            from ranked as r
-            join cover as v using (cover_no)
-            join need as n on n.operation_id = v.operation_id
-            union all
-            select distinct r.place, p.provider_id, 0::bigint, p.units, p.patience, p.operation_id
-            from ranked as r
-            join cover as v using (cover_no)
-            join part as p on p.class_no = v.class_no and p.operation_id <> v.operation_id
-        ) as c
-        left join shut as k using (operation_id)
-        group by c.place, c.provider_id
-    ),
-    kept as materialized (
-        -- Units that will be wanted later in this window by what goes before the backfill, at their cheapest.
-        select k.provider_id, sum(k.units)::bigint as units, max(k.last_due_at) as last_due_at
-        from (
-            select
-                p.provider_id, max(c.due_since) as last_due_at,
-                least(
-                    sum(c.jobs::bigint * p.units),
-                    case when min(p.page_size) is null then min(p.call_units) else headgate._pages_cost(
-                        sum(c.jobs), min(p.page_size), min(p.call_units), min(p.call_units_per_asset)
-                    ) end
-                ) as units
-            from class as c
-            join part as p using (class_no)
-            join budget as b using (provider_id)
-            where c.due_since > p_at
-                and c.due_since < b.closes_at
-                and not p.is_backfill
-            group by p.provider_id, p.operation_id, c.group_key
-        ) as k
-        group by k.provider_id
-    ),
-    weighed as materialized (
-        select
-            r.place, g.provider_id, g.base, g.units, r.many, b.closes_at,
-            greatest(b.blocked_until, g.shut_until) as blocked_until,
-            b.units_left, b.is_shared,
-            k.last_due_at,
-            coalesce(sum(g.base + g.units * r.many) over (
-                partition by g.provider_id order by r.place rows between unbounded preceding and 1 preceding
-            ), 0)::bigint as units_before,
-            case
-                when r.is_backfill then greatest(0, b.units_left - b.reserve - coalesce(k.units, 0))
-                else b.units_left
-            end as units_here,
-            coalesce(b.blocked_until > p_at + g.patience, false) as is_closed,
-            coalesce(g.shut_until > p_at + g.patience, false) as is_broken
-        from ranked as r
-        join charge as g using (place)
-        join budget as b using (provider_id)
-        left join kept as k using (provider_id)
-    ),
-    judged as materialized (
-        select distinct on (w.place)
-            w.*,
-            min(w.granted) over (partition by w.place) as most,
-            bool_or(w.is_closed or w.is_broken) over (partition by w.place) as is_shut,
-            bool_or(w.is_closed) over (partition by w.place) as is_away,
-            max(w.blocked_until) over (partition by w.place) as shut_until
-        from (
-            select
-                w.*,
-                case
-                    when w.base + w.units = 0 or w.units_here is null then w.many
-                    when w.units = 0 then case when w.units_before + w.base <= w.units_here then w.many else 0 end
-                    else greatest(0, least(w.many, (w.units_here - w.units_before - w.base) / w.units))
-                end as granted
-            from weighed as w
-        ) as w
-        order by w.place, w.granted - w.many, w.base + w.units desc, w.provider_id
-    ),
-    slice as (
-        -- Of each class or cover: what is granted, what the units do not reach, what the run's ceiling keeps out.
-        select r.place, s.*
-        from ranked as r
-        join judged as j using (place)
-        cross join lateral (
-            values
-                (1::bigint, j.most, case when j.is_away then 'closed' when j.is_shut then 'breaker' end),
-                (j.most + 1, r.many::bigint, case
-                    when j.units_here = j.units_left or j.units_before + j.base + j.units * r.many > j.units_left
-                        then case when j.is_shared then 'share' else 'quota' end
-                    else 'reserve'
-                end),
-                (r.many + 1::bigint, r.ranks::bigint, 'max_assets')
-        ) as s (first_nth, last_nth, reason)
-        where s.first_nth <= s.last_nth
-    ),
-    spread as (
-        -- A cover is for assets of several classes; what their ceilings keep out follows behind.
-        select
-            s.place, s.reason, v.class_no,
-            v.first_nth + greatest(s.first_nth - v."position", 1) - 1 as first_nth,
-            v.first_nth + least(s.last_nth - v."position", v.last_nth - v.first_nth + 1) - 1 as last_nth,
-            0::bigint as skipped, v.cover_no,
-            greatest(s.first_nth - 1, v."position") - (s.first_nth - 1) as cover_position,
-            s.first_nth as slice_nth,
-            v.operation_id as covered_operation_id, v.call_operation_id, v.sessions,
-            v.base + v.units * (s.last_nth - s.first_nth + 1) as call_units,
-            v.cost, v.other_cost
-        from slice as s
-        join ranked as r using (place)
-        join cover as v using (cover_no)
-        where s.first_nth <= v."position" + v.last_nth - v.first_nth + 1
-            and s.last_nth > v."position"
-        union all
-        select
-            s.place, s.reason, r.class_no, s.first_nth + r.skipped, s.last_nth + r.skipped, r.skipped, null, null,
-            s.first_nth, null, v.call_operation_id, null, null, v.cost, v.other_cost
-        from slice as s
-        join ranked as r using (place)
-        left join (
-            select distinct on (c.class_no) c.* from cover as c order by c.class_no, c.is_covered
-        ) as v using (class_no)
-        where r.class_no is not null
-    )
-    select
-        s.class_no, s.first_nth, s.last_nth,
-        r.rank + case when s.cover_no is not null then 0 else s.slice_nth - 1 end,
-        s.cover_no,
-        s.cover_position,
-        s.reason is null,
-        s.reason,
-        j.units_before + case when s.slice_nth > 1 then j.base + j.units * (s.slice_nth - 1) else 0 end,
-        j.units + case when s.slice_nth = 1 then j.base else 0 end,
-        j.units_here,
-        case
-            when s.reason in ('quota', 'share') then j.closes_at
-            when s.reason = 'reserve' then coalesce(j.last_due_at, j.closes_at)
-            when s.reason in ('closed', 'breaker') then j.shut_until
-            -- The next run's ceiling lets it in, if units are left for it.
-            when s.reason = 'max_assets'
-                and j.units_before + j.base + j.units * (r.many + 1) > j.units_here
-                and j.units > 0
-                then greatest(j.closes_at, j.shut_until)
-            else greatest(p_at, j.shut_until)
-        end,
-        j.provider_id,
-        s.covered_operation_id,
-        s.call_operation_id,
-        s.sessions,
-        s.call_units, s.cost, s.other_cost
-    from spread as s
-    join ranked as r using (place)
-    join judged as j using (place);
+    return query select s.* from headgate._spread_grants(v_entries, v_grants, v_covers, p_at) as s;
 end;
 $$;
 
@@ -9566,6 +9511,47 @@ end;
 $$;
 
 ALTER FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _entry_charges(headgate.plan_entry[], headgate.ranked_class[], headgate.class_cover[], headgate.plan_need[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) RETURNS TABLE(place bigint, provider_id bigint, base bigint, units bigint, patience interval, shut_until timestamp with time zone)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    with part as materialized (
+        select c.class_no, n.operation_id, n.provider_id, n.units, n.patience
+        from unnest(p_classes) as c
+        cross join unnest(c.operation_ids) as u (operation_id)
+        join unnest(p_needs) as n using (operation_id)
+    )
+    select
+        c.place, c.provider_id, max(c.base), sum(c.units)::bigint, max(c.patience), max(k.blocked_until)
+    from (
+        select e.place, p.provider_id, 0::bigint as base, p.units, p.patience, p.operation_id
+        from unnest(p_entries) as e
+        join part as p using (class_no)
+        union all
+        select distinct e.place, v.call_provider_id, v.base, v.units, n.patience, v.call_operation_id
+        from unnest(p_entries) as e
+        join unnest(p_covers) as v using (cover_no)
+        join unnest(p_needs) as n on n.operation_id = v.operation_id
+        union all
+        select distinct e.place, p.provider_id, 0::bigint, p.units, p.patience, p.operation_id
+        from unnest(p_entries) as e
+        join unnest(p_covers) as v using (cover_no)
+        join part as p on p.class_no = v.class_no and p.operation_id <> v.operation_id
+    ) as c
+    left join headgate.breakers as k on k.operation_id = c.operation_id and k.blocked_until > p_at
+    group by c.place, c.provider_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _examine_books(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11080,6 +11066,59 @@ end;
 $$;
 
 ALTER FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _grant_units(headgate.plan_entry[], headgate.ranked_class[], headgate.class_cover[], headgate.plan_need[], headgate.plan_budget[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) RETURNS SETOF headgate.entry_grant
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    with weighed as (
+        select
+            e.place, c.provider_id, c.base, c.units, e.many, b.closes_at,
+            greatest(b.blocked_until, c.shut_until) as blocked_until,
+            b.units_left, b.is_shared,
+            k.last_due_at,
+            coalesce(sum(c.base + c.units * e.many) over (
+                partition by c.provider_id order by e.place rows between unbounded preceding and 1 preceding
+            ), 0)::bigint as units_before,
+            case
+                when e.is_backfill then greatest(0, b.units_left - b.reserve - coalesce(k.units, 0))
+                else b.units_left
+            end as units_here,
+            coalesce(b.blocked_until > p_at + c.patience, false) as is_closed,
+            coalesce(c.shut_until > p_at + c.patience, false) as is_broken
+        from unnest(p_entries) as e
+        join headgate._entry_charges(p_entries, p_classes, p_covers, p_needs, p_at) as c using (place)
+        join unnest(p_budgets) as b using (provider_id)
+        left join headgate._units_kept(p_classes, p_needs, p_budgets, p_at) as k using (provider_id)
+    )
+    select distinct on (w.place)
+        w.place, w.provider_id, w.base, w.units, w.units_before, w.units_here, w.units_left, w.is_shared, w.closes_at,
+        w.last_due_at,
+        min(w.granted) over (partition by w.place),
+        bool_or(w.is_closed) over (partition by w.place),
+        bool_or(w.is_closed or w.is_broken) over (partition by w.place),
+        max(w.blocked_until) over (partition by w.place)
+    from (
+        select
+            w.*,
+            case
+                when w.base + w.units = 0 or w.units_here is null then w.many
+                when w.units = 0 then case when w.units_before + w.base <= w.units_here then w.many else 0 end
+                else greatest(0, least(w.many, (w.units_here - w.units_before - w.base) / w.units))
+            end as granted
+        from weighed as w
+    ) as w
+    order by w.place, w.granted - w.many, w.base + w.units desc, w.provider_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _graph(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13691,7 +13730,7 @@ ALTER FUNCTION headgate._near(p_name text, p_names text[]) OWNER TO headgate_own
 -- Name: _needs(bigint, jsonb, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer, chunk_size integer, patience interval, due_rule text, weight_power double precision, staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint, call_units integer, most_calls integer, page_size integer, call_units_per_asset integer, is_callable boolean, is_first boolean, is_tied boolean)
+CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF headgate.plan_need
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -14823,19 +14862,16 @@ $$;
 ALTER FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _pages(headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _pages(headgate.plan_class[], headgate.plan_need[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
+CREATE FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs headgate.plan_need[]) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
     LANGUAGE sql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with need as materialized (
         select n.*, case when n.is_callable then n.units else 1000000000 end::bigint as item_units
-        from jsonb_to_recordset(p_needs) as n (
-            operation_id bigint, units integer, call_operation_id bigint, call_provider_id bigint, call_units integer,
-            page_size integer, call_units_per_asset integer, is_callable boolean
-        )
+        from unnest(p_needs) as n
         where n.page_size is not null
             and n.call_operation_id is not null
     ),
@@ -14918,7 +14954,7 @@ CREATE FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) 
     where c.before + c.jobs > c.paged;
 $$;
 
-ALTER FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs headgate.plan_need[]) OWNER TO headgate_owner;
 
 --
 -- Name: _pages_cost(numeric, integer, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15694,6 +15730,112 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._raise_mistakes(p_plan text) OWNER TO headgate_owner;
+
+--
+-- Name: _rank_classes(headgate.plan_class[], headgate.plan_need[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._rank_classes(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone) RETURNS SETOF headgate.ranked_class
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    with class as materialized (
+        select
+            c.*,
+            p.bundle, p.units, p.max_assets, p.is_backfill,
+            power(c.weight, p.weight_power)
+                * (1 + p.staleness_per_day * greatest(0, date_part('epoch', p_at - c.due_since)) / 86400)
+                / greatest(1, p.units_ranked) as value
+        from unnest(p_classes) as c
+        join (
+            select
+                c.class_no, min(n.bundle) as bundle, sum(n.units) as units,
+                sum(n.units) / case when bool_or(n.is_tied) then count(*) else 1 end as units_ranked,
+                min(n.max_assets) as max_assets, bool_and(n.is_backfill) as is_backfill,
+                max(n.staleness_per_day) as staleness_per_day, max(n.weight_power) as weight_power
+            from unnest(p_classes) as c
+            cross join unnest(c.operation_ids) as u (operation_id)
+            join unnest(p_needs) as n using (operation_id)
+            group by c.class_no
+        ) as p using (class_no)
+    ),
+    due as (
+        select c.class_no, c.bundle, c.jobs, c.max_assets, row_number() over (
+            order by c.is_backfill, c.priority, c.value desc, c.bundle, c.group_key, c.calendar, c.due_since,
+                c.weight, c.missing_from, c.class_no
+        ) as nth
+        from class as c
+        where c.due_since <= p_at
+    ),
+    allowed as (
+        select d.class_no, d.nth, greatest(0, least(d.jobs, coalesce(d.max_assets - sum(d.jobs) over (
+            partition by d.bundle order by d.nth rows between unbounded preceding and 1 preceding
+        ), d.max_assets, d.jobs)))::integer as allowed
+        from due as d
+    )
+    select
+        c.class_no, c.operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight, c.jobs,
+        c.missing_from, c.bundle, c.units, c.is_backfill, c.value, a.nth, a.allowed
+    from class as c
+    left join allowed as a using (class_no);
+end;
+$$;
+
+ALTER FUNCTION headgate._rank_classes(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _rank_entries(headgate.ranked_class[], headgate.class_cover[], headgate.plan_need[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[]) RETURNS SETOF headgate.plan_entry
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    with entry as (
+        select
+            c.class_no, null::integer as cover_no, c.nth, coalesce(v.covered, 0) as skipped, c.is_backfill, c.priority,
+            c.value, c.bundle, c.group_key, c.allowed - coalesce(v.covered, 0) as many,
+            c.jobs - coalesce(v.covered, 0) as ranks
+        from unnest(p_classes) as c
+        left join (
+            select v.class_no, max(v.last_nth) as covered
+            from unnest(p_covers) as v
+            where v.is_covered
+            group by v.class_no
+        ) as v using (class_no)
+        where c.nth is not null
+        union all
+        select
+            null, v.cover_no, min(c.nth), 0, bool_and(c.is_backfill), min(c.priority),
+            sum(c.value * c.units * (v.last_nth - v.first_nth + 1))
+                / greatest(1, max(v.base) + sum((c.units - n.units + v.units) * (v.last_nth - v.first_nth + 1))),
+            min(c.bundle), min(c.group_key), sum(v.last_nth - v.first_nth + 1)::bigint, 1
+        from unnest(p_classes) as c
+        join unnest(p_covers) as v using (class_no)
+        join unnest(p_needs) as n on n.operation_id = v.operation_id
+        where v.is_covered
+        group by v.cover_no
+    )
+    select
+        e.place,
+        1 + coalesce(
+            sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0
+        )::bigint,
+        e.class_no, e.cover_no, e.skipped, e.many, e.ranks, e.is_backfill
+    from (
+        select e.*, row_number() over (
+            order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.cover_no nulls last
+        ) as place
+        from entry as e
+    ) as e;
+end;
+$$;
+
+ALTER FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[]) OWNER TO headgate_owner;
 
 --
 -- Name: _reach(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18087,6 +18229,92 @@ $$;
 ALTER FUNCTION headgate._split_chunk(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
+-- Name: _spread_grants(headgate.plan_entry[], headgate.entry_grant[], headgate.class_cover[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, cover_no integer, cover_position bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, covered_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    with slice as (
+        -- Of each entry: what is granted, what the units do not reach, what the run's asset limit keeps out.
+        select e.*, s.*
+        from unnest(p_entries) as e
+        join unnest(p_grants) as g using (place)
+        cross join lateral (
+            values
+                (1::bigint, g.most, case when g.is_away then 'closed' when g.is_shut then 'breaker' end),
+                (g.most + 1, e.many, case
+                    when g.units_here = g.units_left or g.units_before + g.base + g.units * e.many > g.units_left
+                        then case when g.is_shared then 'share' else 'quota' end
+                    else 'reserve'
+                end),
+                (e.many + 1, e.ranks, 'max_assets')
+        ) as s (first_nth, last_nth, reason)
+        where s.first_nth <= s.last_nth
+    ),
+    spread as (
+        select
+            s.place, s.rank, s.many, s.reason, v.class_no,
+            v.first_nth + greatest(s.first_nth - v."position", 1) - 1 as first_nth,
+            v.first_nth + least(s.last_nth - v."position", v.last_nth - v.first_nth + 1) - 1 as last_nth,
+            v.cover_no,
+            greatest(s.first_nth - 1, v."position") - (s.first_nth - 1) as cover_position,
+            s.first_nth as slice_nth,
+            v.operation_id as covered_operation_id, v.call_operation_id, v.sessions,
+            v.base + v.units * (s.last_nth - s.first_nth + 1) as call_units,
+            v.cost, v.other_cost
+        from slice as s
+        join unnest(p_covers) as v using (cover_no)
+        where s.first_nth <= v."position" + v.last_nth - v.first_nth + 1
+            and s.last_nth > v."position"
+        union all
+        select
+            s.place, s.rank, s.many, s.reason, s.class_no, s.first_nth + s.skipped, s.last_nth + s.skipped, null, null,
+            s.first_nth, null, v.call_operation_id, null, null, v.cost, v.other_cost
+        from slice as s
+        left join (
+            select distinct on (c.class_no) c.* from unnest(p_covers) as c order by c.class_no, c.is_covered
+        ) as v using (class_no)
+        where s.class_no is not null
+    )
+    select
+        s.class_no, s.first_nth, s.last_nth,
+        s.rank + case when s.cover_no is not null then 0 else s.slice_nth - 1 end,
+        s.cover_no,
+        s.cover_position,
+        s.reason is null,
+        s.reason,
+        g.units_before + case when s.slice_nth > 1 then g.base + g.units * (s.slice_nth - 1) else 0 end,
+        g.units + case when s.slice_nth = 1 then g.base else 0 end,
+        g.units_here,
+        case
+            when s.reason in ('quota', 'share') then g.closes_at
+            when s.reason = 'reserve' then coalesce(g.last_due_at, g.closes_at)
+            when s.reason in ('closed', 'breaker') then g.shut_until
+            -- The next run's limit lets it in, if units are left for it.
+            when s.reason = 'max_assets'
+                and g.units_before + g.base + g.units * (s.many + 1) > g.units_here
+                and g.units > 0
+                then greatest(g.closes_at, g.shut_until)
+            else greatest(p_at, g.shut_until)
+        end,
+        g.provider_id,
+        s.covered_operation_id,
+        s.call_operation_id,
+        s.sessions,
+        s.call_units, s.cost, s.other_cost
+    from spread as s
+    join unnest(p_grants) as g using (place);
+end;
+$$;
+
+ALTER FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _standing(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19542,6 +19770,42 @@ CREATE FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id 
 $$;
 
 ALTER FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _units_kept(headgate.ranked_class[], headgate.plan_need[], headgate.plan_budget[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._units_kept(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) RETURNS TABLE(provider_id bigint, units bigint, last_due_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    select k.provider_id, sum(k.units)::bigint, max(k.last_due_at)
+    from (
+        select
+            n.provider_id, max(c.due_since) as last_due_at,
+            least(
+                sum(c.jobs::bigint * n.units),
+                case when min(n.page_size) is null then min(n.call_units) else headgate._pages_cost(
+                    sum(c.jobs), min(n.page_size), min(n.call_units), min(n.call_units_per_asset)
+                ) end
+            ) as units
+        from unnest(p_classes) as c
+        cross join unnest(c.operation_ids) as u (operation_id)
+        join unnest(p_needs) as n using (operation_id)
+        join unnest(p_budgets) as b using (provider_id)
+        where c.due_since > p_at
+            and c.due_since < b.closes_at
+            and not n.is_backfill
+        group by n.provider_id, n.operation_id, c.group_key
+    ) as k
+    group by k.provider_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._units_kept(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _universe_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31911,6 +32175,12 @@ REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _choose_covers(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._choose_covers(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31995,10 +32265,10 @@ REVOKE ALL ON FUNCTION headgate._counted(p_breaker headgate.breakers, p_faults i
 REVOKE ALL ON FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _covers(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _cure(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32137,6 +32407,12 @@ REVOKE ALL ON FUNCTION headgate._end_unstarted(p_chunk headgate.chunks, p_reason
 --
 
 REVOKE ALL ON FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_books(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32329,6 +32605,12 @@ REVOKE ALL ON FUNCTION headgate._go_on_behind(p_execution headgate.process_execu
 --
 
 REVOKE ALL ON FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _graph(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33099,10 +33381,10 @@ REVOKE ALL ON FUNCTION headgate._outcome_words(p_planned integer, p_succeeded in
 REVOKE ALL ON FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _pages(p_classes headgate.plan_class[], p_needs jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _pages(p_classes headgate.plan_class[], p_needs headgate.plan_need[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs headgate.plan_need[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33241,6 +33523,18 @@ REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_
 --
 
 REVOKE ALL ON FUNCTION headgate._raise_mistakes(p_plan text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _rank_classes(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._rank_classes(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _rank_entries(p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33633,6 +33927,12 @@ REVOKE ALL ON FUNCTION headgate._spend_lease(p_provider headgate.providers, p_ch
 REVOKE ALL ON FUNCTION headgate._split_chunk(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _standing(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33889,6 +34189,12 @@ REVOKE ALL ON FUNCTION headgate._undone_jobs(p_execution headgate.process_execut
 --
 
 REVOKE ALL ON FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _units_kept(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._units_kept(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _universe_of(p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
