@@ -18207,7 +18207,8 @@ begin
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
             p_chunk.provider_id, p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls),
-            v_unit, p_chunk.queue, 'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
+            v_unit, p_chunk.queue, 'parked', headgate.clock(),
+            coalesce(p_chunk.park_until, headgate.clock() + o.patience),
             coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt,
             p_chunk.deaths + 1, p_chunk.booked + v_unit, p_chunk.requests + least(1, p_chunk.calls),
             p_chunk.planned_at
@@ -21377,7 +21378,7 @@ begin
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
     end if;
 
-    -- Who holds the gate or the window already asks again in a transaction of its own.
+    -- Who holds the breakers or the window already asks again in a transaction of its own.
     if p_claim > 0
         and v_tally.refund = 0
         and v_closing is null

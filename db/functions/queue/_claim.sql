@@ -104,7 +104,8 @@ begin
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
             p_chunk.provider_id, p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls),
-            v_unit, p_chunk.queue, 'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
+            v_unit, p_chunk.queue, 'parked', headgate.clock(),
+            coalesce(p_chunk.park_until, headgate.clock() + o.patience),
             coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt,
             p_chunk.deaths + 1, p_chunk.booked + v_unit, p_chunk.requests + least(1, p_chunk.calls),
             p_chunk.planned_at

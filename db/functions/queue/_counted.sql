@@ -1,5 +1,5 @@
--- The breaker with a report added to its share, which is counted for a minute from the first fault on. Without a fault in
--- the last minute nothing is counted, so that answers alone never write to it.
+-- The breaker with a report added to its share, which is counted for a minute from the first fault on. Without a fault
+-- in the last minute nothing is counted, so that answers alone never write to it.
 
 create or replace function headgate._counted(
     p_breaker headgate.breakers,

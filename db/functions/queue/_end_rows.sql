@@ -1,4 +1,4 @@
--- Ends all but the units: a caller that also touches the gate does so between the two, because the window is locked
+-- Ends all but the units: a caller that also moves a breaker does so between the two, because the window is locked
 -- last.
 
 create or replace function headgate._end_rows(

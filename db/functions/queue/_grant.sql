@@ -1,4 +1,4 @@
--- Leases for what is fit and passes the gate; the others are put back.
+-- Leases for what is fit and admitted; the others are put back.
 
 create or replace function headgate._grant(
     p_runner text,

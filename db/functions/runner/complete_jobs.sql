@@ -1,4 +1,4 @@
--- A runner hands in results: rows, state, details, counters, the message, and last the gate and the quota, in one
+-- A runner hands in results: rows, state, details, counters, the message, and last the breakers and the quota, in one
 -- commit. May be called several times per lease, in slices; an outdated token changes nothing. What a handler computed
 -- comes as rows of the type its ingest function takes: p_row_counts[i] of them belong to p_asset_ids[i]. A call for a
 -- group brings one payload for each session that was answered, in their order; with fewer sessions than there are, and
@@ -105,7 +105,7 @@ begin
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
     end if;
 
-    -- Who holds the gate or the window already asks again in a transaction of its own.
+    -- Who holds the breakers or the window already asks again in a transaction of its own.
     if p_claim > 0
         and v_tally.refund = 0
         and v_closing is null
