@@ -113,6 +113,64 @@ ALTER TYPE headgate.claimed_chunk OWNER TO headgate_owner;
 COMMENT ON TYPE headgate.claimed_chunk IS 'A chunk a runner has claimed, with its requests; chunk_id null: nothing, ask again at wake_at.';
 
 --
+-- Name: class_cover; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.class_cover AS (
+	class_no integer,
+	operation_id bigint,
+	cover_no integer,
+	sessions date[],
+	is_covered boolean,
+	first_nth bigint,
+	last_nth bigint,
+	"position" bigint,
+	cost bigint,
+	other_cost bigint,
+	call_operation_id bigint,
+	call_provider_id bigint,
+	base bigint,
+	units bigint
+);
+
+ALTER TYPE headgate.class_cover OWNER TO headgate_owner;
+
+--
+-- Name: TYPE class_cover; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.class_cover IS 'Assets of a class that a bulk call serves, or that are asked for one by one although there is such a call; what the call costs at all, and for each asset.';
+
+--
+-- Name: entry_grant; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.entry_grant AS (
+	place bigint,
+	provider_id bigint,
+	base bigint,
+	units bigint,
+	units_before bigint,
+	units_here bigint,
+	units_left bigint,
+	is_shared boolean,
+	closes_at timestamp with time zone,
+	last_due_at timestamp with time zone,
+	most bigint,
+	is_away boolean,
+	is_shut boolean,
+	shut_until timestamp with time zone
+);
+
+ALTER TYPE headgate.entry_grant OWNER TO headgate_owner;
+
+--
+-- Name: TYPE entry_grant; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.entry_grant IS 'How many assets of an entry are granted, by the provider that allows least, and what stands against more.';
+
+--
 -- Name: forecast_need; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -231,6 +289,28 @@ ALTER TYPE headgate.job_tally OWNER TO headgate_owner;
 COMMENT ON TYPE headgate.job_tally IS 'How many jobs met which fate, what the ended ones cost, and what is given back.';
 
 --
+-- Name: plan_budget; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.plan_budget AS (
+	provider_id bigint,
+	opened_at timestamp with time zone,
+	closes_at timestamp with time zone,
+	blocked_until timestamp with time zone,
+	units_left bigint,
+	is_shared boolean,
+	reserve integer
+);
+
+ALTER TYPE headgate.plan_budget OWNER TO headgate_owner;
+
+--
+-- Name: TYPE plan_budget; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.plan_budget IS 'What a provider still allows a run, and what of it is kept from the backfill.';
+
+--
 -- Name: plan_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -253,6 +333,95 @@ ALTER TYPE headgate.plan_class OWNER TO headgate_owner;
 --
 
 COMMENT ON TYPE headgate.plan_class IS 'Assets whose due operations (granted together) are alike: how many, how urgent, and after which session bars are missing (null: no call for the group serves them).';
+
+--
+-- Name: plan_entry; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.plan_entry AS (
+	place bigint,
+	rank bigint,
+	class_no integer,
+	cover_no integer,
+	skipped bigint,
+	many bigint,
+	ranks bigint,
+	is_backfill boolean
+);
+
+ALTER TYPE headgate.plan_entry OWNER TO headgate_owner;
+
+--
+-- Name: TYPE plan_entry; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.plan_entry IS 'What is granted piece by piece: the assets of a class, or those of one bulk call. Its place, the rank of its first asset, how many assets may be granted and how many take a rank.';
+
+--
+-- Name: plan_need; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.plan_need AS (
+	operation_id bigint,
+	provider_id bigint,
+	units integer,
+	bundle integer,
+	is_alone boolean,
+	max_assets integer,
+	chunk_size integer,
+	patience interval,
+	due_rule text,
+	weight_power double precision,
+	staleness_per_day double precision,
+	is_backfill boolean,
+	call_operation_id bigint,
+	call_provider_id bigint,
+	call_units integer,
+	most_calls integer,
+	page_size integer,
+	call_units_per_asset integer,
+	is_callable boolean,
+	is_first boolean,
+	is_tied boolean
+);
+
+ALTER TYPE headgate.plan_need OWNER TO headgate_owner;
+
+--
+-- Name: TYPE plan_need; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.plan_need IS 'An operation of a run with its levers, and the bulk call that may serve it (null: none).';
+
+--
+-- Name: ranked_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.ranked_class AS (
+	class_no integer,
+	operation_ids bigint[],
+	group_key text,
+	calendar text,
+	priority smallint,
+	due_since timestamp with time zone,
+	weight double precision,
+	jobs integer,
+	missing_from date,
+	bundle integer,
+	units bigint,
+	is_backfill boolean,
+	value double precision,
+	nth bigint,
+	allowed integer
+);
+
+ALTER TYPE headgate.ranked_class OWNER TO headgate_owner;
+
+--
+-- Name: TYPE ranked_class; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.ranked_class IS 'A plan_class with its price and its value for a unit, its place among the classes (null: not due yet), and how many of its assets the run''s asset limit allows.';
 
 --
 -- Name: _ask_first_corrections(timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4780,6 +4949,497 @@ $$;
 ALTER FUNCTION headgate._add_step_groups() OWNER TO headgate_owner;
 
 --
+-- Name: chunks; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.chunks (
+    chunk_id bigint NOT NULL,
+    execution_id bigint NOT NULL,
+    step text NOT NULL,
+    round integer NOT NULL,
+    operation_id bigint NOT NULL,
+    call_operation_id bigint NOT NULL,
+    is_bulk boolean GENERATED ALWAYS AS ((call_operation_id <> operation_id)) STORED NOT NULL,
+    provider_id bigint NOT NULL,
+    group_key text NOT NULL,
+    priority smallint NOT NULL,
+    asset_ids bigint[] NOT NULL,
+    sessions date[],
+    records integer[],
+    calls integer NOT NULL,
+    units integer NOT NULL,
+    window_opened_at timestamp with time zone,
+    state text DEFAULT 'planned'::text NOT NULL,
+    queue text NOT NULL,
+    msg_id bigint,
+    lease_no integer DEFAULT 0 NOT NULL,
+    runner text,
+    leased_until timestamp with time zone,
+    lost_reason text,
+    wake_at timestamp with time zone,
+    park_until timestamp with time zone,
+    park_reason text,
+    retry_count integer DEFAULT 0 NOT NULL,
+    attempt integer DEFAULT 1 NOT NULL,
+    deaths integer DEFAULT 0 NOT NULL,
+    booked integer DEFAULT 0 NOT NULL,
+    requests integer DEFAULT 0 NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    CONSTRAINT bulk_call_names_its_sessions CHECK (((is_bulk = (sessions IS NOT NULL)) AND (cardinality(sessions) = calls))),
+    CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, booked, requests, deaths) >= 0)),
+    CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
+    CONSTRAINT chunk_state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'leased'::text, 'parked'::text]))),
+    CONSTRAINT leased_has_a_holder CHECK (((state <> 'leased'::text) OR ((runner IS NOT NULL) AND (leased_until IS NOT NULL) AND (lease_no > 0)))),
+    CONSTRAINT parked_wakes CHECK (((state <> 'parked'::text) OR ((wake_at IS NOT NULL) AND (park_until IS NOT NULL)))),
+    CONSTRAINT records_are_of_its_jobs CHECK ((cardinality(records) = cardinality(asset_ids))),
+    CONSTRAINT retry_count_is_not_negative CHECK ((retry_count >= 0)),
+    CONSTRAINT sent_has_a_message CHECK (((state = ANY (ARRAY['queued'::text, 'leased'::text])) = (msg_id IS NOT NULL)))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='5000');
+
+ALTER TABLE headgate.chunks OWNER TO headgate_owner;
+
+--
+-- Name: TABLE chunks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.chunks IS 'Jobs that travel together in one message and have not all ended.';
+
+--
+-- Name: COLUMN chunks.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.chunk_id IS 'Surrogate key; what the message carries.';
+
+--
+-- Name: COLUMN chunks.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.execution_id IS 'The execution.';
+
+--
+-- Name: COLUMN chunks.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.step IS 'The step.';
+
+--
+-- Name: COLUMN chunks.round; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.round IS 'The step''s round.';
+
+--
+-- Name: COLUMN chunks.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs meet.';
+
+--
+-- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The operation whose request is sent: its own, or the bulk call that serves all of its assets at once.';
+
+--
+-- Name: COLUMN chunks.is_bulk; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.is_bulk IS 'True: each call serves all of its assets; false: one call for each.';
+
+--
+-- Name: COLUMN chunks.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.provider_id IS 'Whom.';
+
+--
+-- Name: COLUMN chunks.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.group_key IS 'The group its assets belong to.';
+
+--
+-- Name: COLUMN chunks.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.priority IS 'The operation''s priority.';
+
+--
+-- Name: COLUMN chunks.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.asset_ids IS 'The jobs that have not ended, in rank order.';
+
+--
+-- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a bulk call: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
+
+--
+-- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.records IS 'Of a call for the group: rows that answers to earlier sessions changed, in the order of asset_ids; null: none was answered.';
+
+--
+-- Name: COLUMN chunks.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.calls IS 'Calls still to be made.';
+
+--
+-- Name: COLUMN chunks.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.units IS 'Units they cost, all together.';
+
+--
+-- Name: COLUMN chunks.window_opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.window_opened_at IS 'The quota window that carries those units: reserved before the lease, spent in it; null: none does.';
+
+--
+-- Name: COLUMN chunks.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.state IS 'planned, queued, leased or parked.';
+
+--
+-- Name: COLUMN chunks.queue; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.queue IS 'The pgmq queue it travels in.';
+
+--
+-- Name: COLUMN chunks.msg_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.msg_id IS 'Its message.';
+
+--
+-- Name: COLUMN chunks.lease_no; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.lease_no IS 'Fencing token: grows with each lease; an older one changes nothing.';
+
+--
+-- Name: COLUMN chunks.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.runner IS 'Who holds, or last held, the lease.';
+
+--
+-- Name: COLUMN chunks.leased_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.leased_until IS 'End of the lease, real time.';
+
+--
+-- Name: COLUMN chunks.lost_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up for lost; null: it ran out unseen.';
+
+--
+-- Name: COLUMN chunks.wake_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.wake_at IS 'When a parked chunk is sent again.';
+
+--
+-- Name: COLUMN chunks.park_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.park_until IS 'End of its patience: what is still parked then is deferred.';
+
+--
+-- Name: COLUMN chunks.park_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.park_reason IS 'Why it is parked.';
+
+--
+-- Name: COLUMN chunks.retry_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked to be called again; an answer ends the row.';
+
+--
+-- Name: COLUMN chunks.attempt; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.attempt IS 'The attempt its jobs are at.';
+
+--
+-- Name: COLUMN chunks.deaths; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.deaths IS 'Leases that ran out.';
+
+--
+-- Name: COLUMN chunks.booked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.booked IS 'Units each of its jobs has cost in earlier leases.';
+
+--
+-- Name: COLUMN chunks.requests; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.requests IS 'Requests made for each of its jobs in earlier leases.';
+
+--
+-- Name: COLUMN chunks.planned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; what was asked for later is not done by it.';
+
+--
+-- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.providers (
+    provider_id bigint NOT NULL,
+    name text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    base_url text,
+    auth jsonb DEFAULT '{"in": "none"}'::jsonb NOT NULL,
+    secret_name text,
+    headers jsonb DEFAULT '{}'::jsonb NOT NULL,
+    features text[] DEFAULT '{}'::text[] NOT NULL,
+    quota integer,
+    quota_buffer integer DEFAULT 0 NOT NULL,
+    quota_period text DEFAULT 'day'::text NOT NULL,
+    quota_zone text DEFAULT 'UTC'::text NOT NULL,
+    reset_guard interval DEFAULT '00:00:05'::interval NOT NULL,
+    requests_per_minute integer,
+    burst integer,
+    starts_at_once integer GENERATED ALWAYS AS (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2)))) STORED,
+    start_every interval GENERATED ALWAYS AS (('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision)) STORED,
+    max_in_flight integer DEFAULT 50 NOT NULL,
+    breaker_failures integer DEFAULT 10 NOT NULL,
+    breaker_share numeric DEFAULT 0.5 NOT NULL,
+    breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
+    publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
+    is_retired boolean DEFAULT false NOT NULL,
+    CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
+    CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
+    CONSTRAINT base_url_has_no_dot_segments CHECK ((base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
+    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
+    CONSTRAINT breaker_share_is_a_share CHECK (((breaker_share > (0)::numeric) AND (breaker_share <= (1)::numeric))),
+    CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
+    CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
+    CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
+    CONSTRAINT quota_is_not_negative CHECK ((quota >= 0)),
+    CONSTRAINT quota_period_is_known CHECK ((quota_period = ANY (ARRAY['minute'::text, 'hour'::text, 'day'::text, 'month'::text]))),
+    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
+    CONSTRAINT times_are_not_negative CHECK (((reset_guard >= '00:00:00'::interval) AND (breaker_cooldown > '00:00:00'::interval) AND (publication_lag >= '00:00:00'::interval)))
+);
+
+ALTER TABLE headgate.providers OWNER TO headgate_owner;
+
+--
+-- Name: TABLE providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.providers IS 'An outside service and its rules; `local` stands for work without one.';
+
+--
+-- Name: COLUMN providers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.provider_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN providers.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.name IS 'Short name; its queues are called <name>_high, <name>_normal and <name>_low.';
+
+--
+-- Name: COLUMN providers.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.description IS 'What the service is.';
+
+--
+-- Name: COLUMN providers.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.base_url IS 'Every request''s URL starts with this; null for `local`.';
+
+--
+-- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.auth IS 'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
+
+--
+-- Name: COLUMN providers.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.secret_name IS 'Name of the runner''s environment variable that holds the secret; never the secret.';
+
+--
+-- Name: COLUMN providers.headers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.headers IS 'Headers sent with every request.';
+
+--
+-- Name: COLUMN providers.features; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not every account has; operations name what they need. headgate.set_provider changes it.';
+
+--
+-- Name: COLUMN providers.quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota IS 'Units the provider allows per window; null: no quota.';
+
+--
+-- Name: COLUMN providers.quota_buffer; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota_buffer IS 'Units of the quota that are never spent.';
+
+--
+-- Name: COLUMN providers.quota_period; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota_period IS 'Length of a window: minute, hour, day or month.';
+
+--
+-- Name: COLUMN providers.quota_zone; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota_zone IS 'Time zone in which the provider''s windows begin.';
+
+--
+-- Name: COLUMN providers.reset_guard; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.reset_guard IS 'In the last moments before a window''s reset no call starts.';
+
+--
+-- Name: COLUMN providers.requests_per_minute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units) that the provider allows in any 60 seconds, spread evenly over them; null: no limit.';
+
+--
+-- Name: COLUMN providers.burst; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; they are missing in the rest of the minute. Null: a tenth of a second''s worth.';
+
+--
+-- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.starts_at_once IS 'Requests that may start at once after a pause.';
+
+--
+-- Name: COLUMN providers.start_every; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.start_every IS 'Time between the starts of two requests: a minute, wherever it begins, holds no more than requests_per_minute, with two per cent to spare. Null: no limit.';
+
+--
+-- Name: COLUMN providers.max_in_flight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.max_in_flight IS 'Calls open at once, over all runners.';
+
+--
+-- Name: COLUMN providers.breaker_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_failures IS 'Consecutive failures of the provider that open its breaker.';
+
+--
+-- Name: COLUMN providers.breaker_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that opens its breaker, too, once they are twice breaker_failures; 1: only if all are.';
+
+--
+-- Name: COLUMN providers.breaker_cooldown; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
+
+--
+-- Name: COLUMN providers.publication_lag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
+
+--
+-- Name: COLUMN providers.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.is_retired IS 'True: its plan no longer declares it; the row stays because history refers to it.';
+
+--
+-- Name: _admit(headgate.providers, headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunk headgate.chunks;
+    v_next timestamptz;
+    v_is_paced constant boolean := p_provider.requests_per_minute is not null;
+    v_half_open jsonb;
+    v_operation_id bigint;
+begin
+    granted := '{}';
+    starts_at := '{}';
+    if p_is_probe and not headgate._lock_probe(p_provider, p_now) then
+        return;
+    end if;
+    if exists (select from headgate.breakers as b where b.opened > 0 and b.operation_id is not null) then
+        v_half_open := headgate._lock_half_open(p_chunks, p_now);
+    end if;
+    if v_is_paced then
+        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
+    end if;
+
+    foreach v_chunk in array p_chunks loop
+        v_operation_id := v_chunk.call_operation_id;
+        continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
+            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
+            or not headgate._spend_lease(p_provider, v_chunk, p_now);
+        granted := granted || v_chunk.chunk_id;
+        starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
+        v_next := v_next + p_provider.start_every * v_chunk.calls;
+        if v_half_open ? v_operation_id::text then
+            v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
+            update headgate.breakers as b
+            set probe_chunk_id = v_chunk.chunk_id
+            where b.operation_id = v_operation_id;
+        end if;
+    end loop;
+
+    if granted <> '{}' and v_is_paced then
+        update headgate.rate_limiters as r set next_start_at = v_next where r.provider_id = p_provider.provider_id;
+    end if;
+    if granted <> '{}' and p_is_probe then
+        update headgate.breakers as b set probe_chunk_id = granted[1] where b.provider_id = p_provider.provider_id;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) OWNER TO headgate_owner;
+
+--
 -- Name: _advance(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4886,6 +5546,29 @@ $$;
 ALTER FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _alert_breakers(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(c.subject, 'error', c.message, c.is_wrong, p_now)
+    from (
+        select a.*
+        from (
+            select b.* from headgate._breaker_alerts(p_provider_id, p_operation_id, p_now) as b
+            union all
+            select s.* from headgate._secret_alerts(p_provider_id) as s
+        ) as a
+        where a.is_wrong <> headgate._is_alerted(a.subject)
+        order by a.subject
+    ) as c;
+$$;
+
+ALTER FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4908,29 +5591,6 @@ CREATE FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reas
 $$;
 
 ALTER FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _alert_gates(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select headgate._set_alert(c.subject, c.severity, c.message, c.is_wrong, p_now)
-    from (
-        select g.*
-        from (
-            select p.* from headgate._provider_alerts(p_provider_id, p_now) as p
-            union all
-            select o.* from headgate._operation_alerts(p_provider_id, p_operation_id, p_now) as o
-        ) as g
-        where g.is_wrong <> headgate._is_alerted(g.subject)
-        order by g.subject
-    ) as c;
-$$;
-
-ALTER FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5195,248 +5855,6 @@ CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT fau
 $$;
 
 ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) OWNER TO headgate_owner;
-
---
--- Name: chunks; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.chunks (
-    chunk_id bigint NOT NULL,
-    execution_id bigint NOT NULL,
-    step text NOT NULL,
-    round integer NOT NULL,
-    operation_id bigint NOT NULL,
-    call_operation_id bigint,
-    provider_id bigint NOT NULL,
-    group_key text NOT NULL,
-    priority smallint NOT NULL,
-    asset_ids bigint[] NOT NULL,
-    sessions date[],
-    records integer[],
-    calls integer NOT NULL,
-    units integer NOT NULL,
-    window_opened_at timestamp with time zone,
-    state text DEFAULT 'planned'::text NOT NULL,
-    queue text NOT NULL,
-    msg_id bigint,
-    lease_no integer DEFAULT 0 NOT NULL,
-    runner text,
-    leased_until timestamp with time zone,
-    lost_reason text,
-    wake_at timestamp with time zone,
-    park_until timestamp with time zone,
-    park_reason text,
-    retry_count integer DEFAULT 0 NOT NULL,
-    attempt integer DEFAULT 1 NOT NULL,
-    deaths integer DEFAULT 0 NOT NULL,
-    booked integer DEFAULT 0 NOT NULL,
-    requests integer DEFAULT 0 NOT NULL,
-    planned_at timestamp with time zone NOT NULL,
-    CONSTRAINT a_call_for_the_group_names_its_sessions CHECK ((((call_operation_id IS NULL) = (sessions IS NULL)) AND (cardinality(sessions) = calls))),
-    CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, booked, requests, deaths) >= 0)),
-    CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
-    CONSTRAINT chunk_state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'leased'::text, 'parked'::text]))),
-    CONSTRAINT leased_has_a_holder CHECK (((state <> 'leased'::text) OR ((runner IS NOT NULL) AND (leased_until IS NOT NULL) AND (lease_no > 0)))),
-    CONSTRAINT parked_wakes CHECK (((state <> 'parked'::text) OR ((wake_at IS NOT NULL) AND (park_until IS NOT NULL)))),
-    CONSTRAINT records_are_of_its_jobs CHECK ((cardinality(records) = cardinality(asset_ids))),
-    CONSTRAINT retry_count_is_not_negative CHECK ((retry_count >= 0)),
-    CONSTRAINT sent_has_a_message CHECK (((state = ANY (ARRAY['queued'::text, 'leased'::text])) = (msg_id IS NOT NULL)))
-)
-WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='5000');
-
-ALTER TABLE headgate.chunks OWNER TO headgate_owner;
-
---
--- Name: TABLE chunks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.chunks IS 'Jobs that travel together in one message and have not all ended.';
-
---
--- Name: COLUMN chunks.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.chunk_id IS 'Surrogate key; what the message carries.';
-
---
--- Name: COLUMN chunks.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.execution_id IS 'The execution.';
-
---
--- Name: COLUMN chunks.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.step IS 'The step.';
-
---
--- Name: COLUMN chunks.round; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.round IS 'The step''s round.';
-
---
--- Name: COLUMN chunks.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs meet.';
-
---
--- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The call that serves the whole group; null: each asset is called for by the operation itself.';
-
---
--- Name: COLUMN chunks.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.provider_id IS 'Whom.';
-
---
--- Name: COLUMN chunks.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.group_key IS 'The group its assets belong to.';
-
---
--- Name: COLUMN chunks.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.priority IS 'The operation''s priority.';
-
---
--- Name: COLUMN chunks.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.asset_ids IS 'The jobs that have not ended, in rank order.';
-
---
--- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a call for the group: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
-
---
--- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.records IS 'Of a call for the group: rows that answers to earlier sessions changed, in the order of asset_ids; null: none was answered.';
-
---
--- Name: COLUMN chunks.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.calls IS 'Calls still to be made.';
-
---
--- Name: COLUMN chunks.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.units IS 'Units they cost, all together.';
-
---
--- Name: COLUMN chunks.window_opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.window_opened_at IS 'The quota window that carries those units: reserved before the lease, spent in it; null: none does.';
-
---
--- Name: COLUMN chunks.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.state IS 'planned, queued, leased or parked.';
-
---
--- Name: COLUMN chunks.queue; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.queue IS 'The pgmq queue it travels in.';
-
---
--- Name: COLUMN chunks.msg_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.msg_id IS 'Its message.';
-
---
--- Name: COLUMN chunks.lease_no; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.lease_no IS 'Fencing token: grows with each lease; an older one changes nothing.';
-
---
--- Name: COLUMN chunks.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.runner IS 'Who holds, or last held, the lease.';
-
---
--- Name: COLUMN chunks.leased_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.leased_until IS 'End of the lease, real time.';
-
---
--- Name: COLUMN chunks.lost_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up for lost; null: it ran out unseen.';
-
---
--- Name: COLUMN chunks.wake_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.wake_at IS 'When a parked chunk is sent again.';
-
---
--- Name: COLUMN chunks.park_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.park_until IS 'End of its patience: what is still parked then is deferred.';
-
---
--- Name: COLUMN chunks.park_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.park_reason IS 'Why it is parked.';
-
---
--- Name: COLUMN chunks.retry_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked to be called again; an answer ends the row.';
-
---
--- Name: COLUMN chunks.attempt; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.attempt IS 'The attempt its jobs are at.';
-
---
--- Name: COLUMN chunks.deaths; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.deaths IS 'Leases that ran out.';
-
---
--- Name: COLUMN chunks.booked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.booked IS 'Units each of its jobs has cost in earlier leases.';
-
---
--- Name: COLUMN chunks.requests; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.requests IS 'Requests made for each of its jobs in earlier leases.';
-
---
--- Name: COLUMN chunks.planned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; what was asked for later is not done by it.';
 
 --
 -- Name: operations; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5919,203 +6337,6 @@ $_$;
 ALTER FUNCTION headgate._as_due(p_operation text, p_due text) OWNER TO headgate_owner;
 
 --
--- Name: operation_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.operation_gates (
-    operation_id bigint NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    opened integer DEFAULT 0 NOT NULL,
-    blocked_until timestamp with time zone,
-    blocked_reason text,
-    probe_chunk_id bigint,
-    counted_since timestamp with time zone,
-    counted_faults integer DEFAULT 0 NOT NULL,
-    counted_answers integer DEFAULT 0 NOT NULL,
-    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened, counted_faults, counted_answers) >= 0))
-)
-WITH (fillfactor='50');
-
-ALTER TABLE headgate.operation_gates OWNER TO headgate_owner;
-
---
--- Name: TABLE operation_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.operation_gates IS 'How the breaker of a call operation stands, by the thresholds of its provider; no row: it never had a fault.';
-
---
--- Name: COLUMN operation_gates.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.operation_id IS 'The operation whose calls are counted.';
-
---
--- Name: COLUMN operation_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.failures IS 'Consecutive failures of its calls since their last answer.';
-
---
--- Name: COLUMN operation_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.opened IS 'Times its breaker has opened in a row; doubles the cool-down.';
-
---
--- Name: COLUMN operation_gates.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.blocked_until IS 'It is not called before; null: calls flow. After a breaker a probe goes first.';
-
---
--- Name: COLUMN operation_gates.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.blocked_reason IS 'Why it is blocked.';
-
---
--- Name: COLUMN operation_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.probe_chunk_id IS 'The chunk that probes its half-open breaker.';
-
---
--- Name: COLUMN operation_gates.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
-
---
--- Name: COLUMN operation_gates.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.counted_faults IS 'Faults counted since then.';
-
---
--- Name: COLUMN operation_gates.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.counted_answers IS 'Answers counted since then.';
-
---
--- Name: provider_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.provider_gates (
-    provider_id bigint NOT NULL,
-    next_start_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    opened integer DEFAULT 0 NOT NULL,
-    blocked_until timestamp with time zone,
-    blocked_reason text,
-    probe_chunk_id bigint,
-    counted_since timestamp with time zone,
-    counted_faults integer DEFAULT 0 NOT NULL,
-    counted_answers integer DEFAULT 0 NOT NULL,
-    auth_failures integer DEFAULT 0 NOT NULL,
-    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0))
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
-
-ALTER TABLE headgate.provider_gates OWNER TO headgate_owner;
-
---
--- Name: TABLE provider_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.provider_gates IS 'How a provider stands: the times granted to requests, and its breaker.';
-
---
--- Name: COLUMN provider_gates.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
-
---
--- Name: COLUMN provider_gates.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.next_start_at IS 'When the next request may start that nobody has been granted; those before have their times. Earlier than now: the provider has rested.';
-
---
--- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.failures IS 'Consecutive failures of the provider since its last answer.';
-
---
--- Name: COLUMN provider_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.opened IS 'Times the breaker has opened in a row; doubles the cool-down.';
-
---
--- Name: COLUMN provider_gates.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.blocked_until IS 'No call is made to the provider before; null: calls flow. After a breaker a probe goes first. Null while opened: one operation failed, and another one probes.';
-
---
--- Name: COLUMN provider_gates.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.blocked_reason IS 'Why it is blocked.';
-
---
--- Name: COLUMN provider_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.probe_chunk_id IS 'The chunk that probes a half-open breaker.';
-
---
--- Name: COLUMN provider_gates.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
-
---
--- Name: COLUMN provider_gates.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.counted_faults IS 'Faults of the provider counted since then.';
-
---
--- Name: COLUMN provider_gates.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.counted_answers IS 'Its answers counted since then.';
-
---
--- Name: COLUMN provider_gates.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.auth_failures IS 'Consecutive internal faults in calling it (a refused token) since its last answer; they block nothing but their execution.';
-
---
--- Name: _as_gate(headgate.operation_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._as_gate(p_own headgate.operation_gates) RETURNS headgate.provider_gates
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_gate headgate.provider_gates;
-begin
-    v_gate.failures := coalesce(p_own.failures, 0);
-    v_gate.opened := coalesce(p_own.opened, 0);
-    v_gate.blocked_until := p_own.blocked_until;
-    v_gate.counted_since := p_own.counted_since;
-    v_gate.counted_faults := coalesce(p_own.counted_faults, 0);
-    v_gate.counted_answers := coalesce(p_own.counted_answers, 0);
-    return v_gate;
-end;
-$$;
-
-ALTER FUNCTION headgate._as_gate(p_own headgate.operation_gates) OWNER TO headgate_owner;
-
---
 -- Name: _as_lags(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6265,12 +6486,12 @@ begin
     ),
     pieces as (
         insert into headgate.chunks (
-            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, booked, requests, planned_at
+            execution_id, step, round, operation_id, call_operation_id, provider_id, group_key, priority, asset_ids,
+            calls, units, queue, state, wake_at, park_until, park_reason, attempt, booked, requests, planned_at
         )
         select
-            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, v_operation.provider_id,
-            p_chunk.group_key, p_chunk.priority, p.asset_ids,
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
+            v_operation.provider_id, p_chunk.group_key, p_chunk.priority, p.asset_ids,
             case when v_operation.path is null then 0 else cardinality(p.asset_ids) end,
             v_operation.units * cardinality(p.asset_ids), headgate._queue(r.name, v_operation.priority),
             'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.patience),
@@ -6491,6 +6712,164 @@ $$;
 ALTER FUNCTION headgate._books(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _breaker_alerts(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._breaker_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS TABLE(subject text, message text, is_wrong boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        case when o.operation_id is null then 'provider ' || p.name else 'operation ' || o.name end,
+        headgate._breaker_message(coalesce(o.name, p.name), p.provider_id, b),
+        headgate._needs_alert(b.opened, b.blocked_until, p_now)
+    from headgate.breakers as b
+    left join headgate.operations as o on o.operation_id = b.operation_id
+    join headgate.providers as p on p.provider_id = coalesce(b.provider_id, o.provider_id)
+    where (p_provider_id is null or p.provider_id = p_provider_id)
+        and (p_operation_id is null or b.operation_id is null or b.operation_id = p_operation_id);
+$$;
+
+ALTER FUNCTION headgate._breaker_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: breakers; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.breakers (
+    breaker_id bigint NOT NULL,
+    provider_id bigint,
+    operation_id bigint,
+    failures integer DEFAULT 0 NOT NULL,
+    auth_failures integer DEFAULT 0 NOT NULL,
+    opened integer DEFAULT 0 NOT NULL,
+    blocked_until timestamp with time zone,
+    blocked_reason text,
+    probe_chunk_id bigint,
+    counted_since timestamp with time zone,
+    counted_faults integer DEFAULT 0 NOT NULL,
+    counted_answers integer DEFAULT 0 NOT NULL,
+    CONSTRAINT breaker_counts_are_not_negative CHECK ((LEAST(failures, auth_failures, opened, counted_faults, counted_answers) >= 0)),
+    CONSTRAINT breaker_guards_one_thing CHECK ((num_nonnulls(provider_id, operation_id) = 1))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.breakers OWNER TO headgate_owner;
+
+--
+-- Name: TABLE breakers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.breakers IS 'The breaker of each provider and of each operation that makes calls. Calls flow; after failures they are blocked for a while; then one chunk probes, and its answer decides. An operation uses the thresholds of its provider.';
+
+--
+-- Name: COLUMN breakers.breaker_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.breaker_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN breakers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.provider_id IS 'The provider that is guarded; null: an operation is.';
+
+--
+-- Name: COLUMN breakers.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.operation_id IS 'The call operation that is guarded; null: a provider is.';
+
+--
+-- Name: COLUMN breakers.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.failures IS 'Consecutive failures of the calls since their last answer.';
+
+--
+-- Name: COLUMN breakers.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.auth_failures IS 'Consecutive internal faults in calling (a refused token) since the last answer; they block nothing but their execution.';
+
+--
+-- Name: COLUMN breakers.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.opened IS 'Times it has opened in a row; doubles the cool-down.';
+
+--
+-- Name: COLUMN breakers.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.blocked_until IS 'No call is made before; null: calls flow. After the breaker has opened a probe goes first. Null while a provider''s is opened: one operation failed, and another one probes.';
+
+--
+-- Name: COLUMN breakers.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.blocked_reason IS 'Why it is blocked.';
+
+--
+-- Name: COLUMN breakers.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.probe_chunk_id IS 'The chunk that probes.';
+
+--
+-- Name: COLUMN breakers.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.counted_since IS 'The fault from which the share of faults is counted, for a minute; null: there was none since the breaker last moved.';
+
+--
+-- Name: COLUMN breakers.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.counted_faults IS 'Faults counted since then.';
+
+--
+-- Name: COLUMN breakers.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.breakers.counted_answers IS 'Answers counted since then.';
+
+--
+-- Name: _breaker_message(text, bigint, headgate.breakers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._breaker_message(p_name text, p_provider_id bigint, p_breaker headgate.breakers) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_breaker.opened > 0 then format(
+            'calls to %s fail%s: its breaker is open until a probe succeeds, and jobs wait (headgate.v_waiting)',
+            p_name,
+            coalesce(' (' || (
+                select c.park_reason
+                from headgate.chunks as c
+                where c.provider_id = p_provider_id
+                    and (
+                        p_breaker.operation_id is null
+                        or c.call_operation_id = p_breaker.operation_id
+                    )
+                    and c.state = 'parked'
+                    and c.park_reason like 'provider: %'
+                    and c.park_reason not like 'provider: the breaker %'
+                limit 1
+            ) || ')', '')
+        )
+        else format(
+            '%s is blocked until %s: %s',
+            p_name, p_breaker.blocked_until at time zone 'UTC', p_breaker.blocked_reason
+        )
+    end;
+$$;
+
+ALTER FUNCTION headgate._breaker_message(p_name text, p_provider_id bigint, p_breaker headgate.breakers) OWNER TO headgate_owner;
+
+--
 -- Name: _breaker_reason(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6498,9 +6877,9 @@ CREATE FUNCTION headgate._breaker_reason(p_operation_id bigint) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select format('provider: the breaker of %s is open', o.name)
-    from headgate.operations as o
-    where o.operation_id = p_operation_id;
+    select 'provider: the breaker' || coalesce(
+        (select ' of ' || o.name from headgate.operations as o where o.operation_id = p_operation_id), ''
+    ) || ' is open';
 $$;
 
 ALTER FUNCTION headgate._breaker_reason(p_operation_id bigint) OWNER TO headgate_owner;
@@ -6522,11 +6901,11 @@ CREATE FUNCTION headgate._broken_calls(p_at timestamp with time zone) RETURNS TA
             case when k.blocked_until > p_at then 'is closed' else 'failed' end,
             k.blocked_until at time zone 'UTC'
         )
-    from headgate.operation_gates as k
-    join headgate.operations as a using (operation_id)
+    from headgate.breakers as k
+    join headgate.operations as a on a.operation_id = k.operation_id
     join headgate.operations as o on o.operation_id = a.alternative_of_operation_id
     join headgate.providers as p on p.provider_id = a.provider_id
-    join headgate.provider_gates as g on g.provider_id = a.provider_id
+    join headgate.breakers as g on g.provider_id = a.provider_id
     where coalesce(o.path, o.handler, o.ingest_function) is not null
         and (
             k.blocked_until > p_at + o.patience
@@ -6538,194 +6917,6 @@ CREATE FUNCTION headgate._broken_calls(p_at timestamp with time zone) RETURNS TA
 $$;
 
 ALTER FUNCTION headgate._broken_calls(p_at timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.providers (
-    provider_id bigint NOT NULL,
-    name text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    base_url text,
-    auth jsonb DEFAULT '{"in": "none"}'::jsonb NOT NULL,
-    secret_name text,
-    headers jsonb DEFAULT '{}'::jsonb NOT NULL,
-    features text[] DEFAULT '{}'::text[] NOT NULL,
-    quota integer,
-    quota_buffer integer DEFAULT 0 NOT NULL,
-    quota_period text DEFAULT 'day'::text NOT NULL,
-    quota_zone text DEFAULT 'UTC'::text NOT NULL,
-    reset_guard interval DEFAULT '00:00:05'::interval NOT NULL,
-    requests_per_minute integer,
-    burst integer,
-    starts_at_once integer GENERATED ALWAYS AS (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2)))) STORED,
-    start_every interval GENERATED ALWAYS AS (('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision)) STORED,
-    max_in_flight integer DEFAULT 50 NOT NULL,
-    breaker_failures integer DEFAULT 10 NOT NULL,
-    breaker_share numeric DEFAULT 0.5 NOT NULL,
-    breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
-    publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
-    is_retired boolean DEFAULT false NOT NULL,
-    CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
-    CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
-    CONSTRAINT base_url_has_no_dot_segments CHECK ((base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
-    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
-    CONSTRAINT breaker_share_is_a_share CHECK (((breaker_share > (0)::numeric) AND (breaker_share <= (1)::numeric))),
-    CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
-    CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
-    CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
-    CONSTRAINT quota_is_not_negative CHECK ((quota >= 0)),
-    CONSTRAINT quota_period_is_known CHECK ((quota_period = ANY (ARRAY['minute'::text, 'hour'::text, 'day'::text, 'month'::text]))),
-    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
-    CONSTRAINT times_are_not_negative CHECK (((reset_guard >= '00:00:00'::interval) AND (breaker_cooldown > '00:00:00'::interval) AND (publication_lag >= '00:00:00'::interval)))
-);
-
-ALTER TABLE headgate.providers OWNER TO headgate_owner;
-
---
--- Name: TABLE providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.providers IS 'An outside service and its rules; `local` stands for work without one.';
-
---
--- Name: COLUMN providers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.provider_id IS 'Surrogate key.';
-
---
--- Name: COLUMN providers.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.name IS 'Short name; its queues are called <name>_high, <name>_normal and <name>_low.';
-
---
--- Name: COLUMN providers.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.description IS 'What the service is.';
-
---
--- Name: COLUMN providers.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.base_url IS 'Every request''s URL starts with this; null for `local`.';
-
---
--- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.auth IS 'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
-
---
--- Name: COLUMN providers.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.secret_name IS 'Name of the runner''s environment variable that holds the secret; never the secret.';
-
---
--- Name: COLUMN providers.headers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.headers IS 'Headers sent with every request.';
-
---
--- Name: COLUMN providers.features; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not every account has; operations name what they need. headgate.set_provider changes it.';
-
---
--- Name: COLUMN providers.quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota IS 'Units the provider allows per window; null: no quota.';
-
---
--- Name: COLUMN providers.quota_buffer; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota_buffer IS 'Units of the quota that are never spent.';
-
---
--- Name: COLUMN providers.quota_period; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota_period IS 'Length of a window: minute, hour, day or month.';
-
---
--- Name: COLUMN providers.quota_zone; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota_zone IS 'Time zone in which the provider''s windows begin.';
-
---
--- Name: COLUMN providers.reset_guard; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.reset_guard IS 'In the last moments before a window''s reset no call starts.';
-
---
--- Name: COLUMN providers.requests_per_minute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units) that the provider allows in any 60 seconds, spread evenly over them; null: no limit.';
-
---
--- Name: COLUMN providers.burst; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; they are missing in the rest of the minute. Null: a tenth of a second''s worth.';
-
---
--- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.starts_at_once IS 'Requests that may start at once after a pause.';
-
---
--- Name: COLUMN providers.start_every; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.start_every IS 'Time between the starts of two requests: a minute, wherever it begins, holds no more than requests_per_minute, with two per cent to spare. Null: no limit.';
-
---
--- Name: COLUMN providers.max_in_flight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.max_in_flight IS 'Calls open at once, over all runners.';
-
---
--- Name: COLUMN providers.breaker_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.breaker_failures IS 'Consecutive failures of the provider that open its breaker.';
-
---
--- Name: COLUMN providers.breaker_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that opens its breaker, too, once they are twice breaker_failures; 1: only if all are.';
-
---
--- Name: COLUMN providers.breaker_cooldown; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
-
---
--- Name: COLUMN providers.publication_lag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
-
---
--- Name: COLUMN providers.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.is_retired IS 'True: its plan no longer declares it; the row stays because history refers to it.';
 
 --
 -- Name: _budget(headgate.providers, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6754,7 +6945,7 @@ CREATE FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp w
     from headgate._window_at(p_provider, p_at) as b
     left join headgate.quota_windows as q
         on q.provider_id = p_provider.provider_id and q.opened_at = b.opened_at
-    left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id;
+    left join headgate.breakers as g on g.provider_id = p_provider.provider_id;
 $$;
 
 ALTER FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT blocked_until timestamp with time zone) OWNER TO headgate_owner;
@@ -6763,7 +6954,7 @@ ALTER FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp wi
 -- Name: _budgets(bigint, jsonb, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(provider_id bigint, opened_at timestamp with time zone, closes_at timestamp with time zone, blocked_until timestamp with time zone, units_left bigint, is_shared boolean, reserve integer)
+CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb DEFAULT '{}'::jsonb) RETURNS SETOF headgate.plan_budget
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -7401,7 +7592,7 @@ begin
         or cardinality(p_blames) <> v_count
         or cardinality(p_requests) <> v_count
         or cardinality(p_charged) <> v_count
-        or cardinality(p_payloads) <> v_count and p_chunk.sessions is null
+        or not p_chunk.is_bulk and cardinality(p_payloads) <> v_count
         or p_row_counts is not null
         and (
             cardinality(p_row_counts) <> v_count
@@ -7415,7 +7606,7 @@ begin
             'HG008', 'malformed report: array lengths differ or a value is unknown',
             'give one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
         );
-    elsif p_chunk.sessions is not null and (
+    elsif p_chunk.is_bulk and (
         p_asset_ids <> p_chunk.asset_ids
         or not p_outcomes <@ p_outcomes[1 : 1]
         or p_outcomes[1] = 'success'
@@ -7606,6 +7797,44 @@ CREATE FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect
 $$;
 
 ALTER FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) OWNER TO headgate_owner;
+
+--
+-- Name: _choose_covers(headgate.ranked_class[], headgate.plan_need[], timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._choose_covers(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) RETURNS SETOF headgate.class_cover
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_due constant headgate.plan_class[] := array(
+        select row(
+            c.class_no, c.operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight, c.allowed,
+            c.missing_from
+        )::headgate.plan_class
+        from unnest(p_classes) as c
+        where c.nth is not null
+        order by c.nth
+    );
+begin
+    return query
+    select
+        v.class_no, v.operation_id,
+        case
+            when v.is_covered
+                then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer
+        end,
+        v.sessions, v.is_covered, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
+        v.call_provider_id, v.call_units::bigint * cardinality(v.sessions), v.call_units_per_asset::bigint
+    from (
+        select false as is_page, c.* from headgate._covers(v_due, p_needs, p_at, p_is_daily) as c
+        union all
+        select true, g.* from headgate._pages(v_due, p_needs) as g
+    ) as v;
+end;
+$$;
+
+ALTER FUNCTION headgate._choose_covers(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _claim(text, headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7999,7 +8228,7 @@ CREATE FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp wit
         case when k.blocked_until > p_now then k.blocked_until else p_now + interval '5 seconds' end,
         coalesce(k.reason, headgate._breaker_reason(a.operation_id))
     from (
-        select distinct c.provider_id, coalesce(c.call_operation_id, c.operation_id) as operation_id
+        select distinct c.provider_id, c.call_operation_id as operation_id
         from headgate.chunks as c
         where c.chunk_id = any (p_chunk_ids)
     ) as a
@@ -8020,35 +8249,35 @@ CREATE FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_gate headgate.provider_gates;
-    v_own headgate.operation_gates;
+    v_of_provider headgate.breakers;
+    v_of_operation headgate.breakers;
     v_trips record;
     v_window_blocked_until timestamptz;
 begin
-    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
-    select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
+    select * into v_of_provider from headgate.breakers as b where b.provider_id = p_provider.provider_id;
+    select * into v_of_operation from headgate.breakers as b where b.operation_id = p_operation_id;
     select case when w.blocked_until > p_now then w.blocked_until end
     into v_window_blocked_until
     from headgate._window_at(p_provider, p_now) as b
     join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
 
-    if v_gate.blocked_until > p_now then
-        provider_until := v_gate.blocked_until;
-        provider_reason := case when v_gate.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
-            || coalesce(v_gate.blocked_reason, 'closed');
+    if v_of_provider.blocked_until > p_now then
+        provider_until := v_of_provider.blocked_until;
+        provider_reason := case when v_of_provider.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
+            || coalesce(v_of_provider.blocked_reason, 'closed');
     end if;
-    if v_own.blocked_until > p_now then
-        blocked_until := v_own.blocked_until;
-        reason := v_own.blocked_reason;
+    if v_of_operation.blocked_until > p_now then
+        blocked_until := v_of_operation.blocked_until;
+        reason := v_of_operation.blocked_reason;
     end if;
     if p_blames @> array['provider'] then
-        v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
+        v_trips := headgate._tripped(p_provider, v_of_provider, v_of_operation, p_outcomes, p_blames, p_now);
         if v_trips.of_provider then
-            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_gate, p_now));
-            provider_reason := 'provider: the breaker is open';
+            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_of_provider, p_now));
+            provider_reason := headgate._breaker_reason(null);
         end if;
         if v_trips.of_operation then
-            blocked_until := headgate._cooled_at(p_provider, headgate._as_gate(v_own), p_now);
+            blocked_until := headgate._cooled_at(p_provider, v_of_operation, p_now);
             reason := headgate._breaker_reason(p_operation_id);
         end if;
     end if;
@@ -8110,17 +8339,17 @@ $$;
 ALTER FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _cooled_at(headgate.providers, headgate.provider_gates, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _cooled_at(headgate.providers, headgate.breakers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._cooled_at(p_provider headgate.providers, p_breaker headgate.breakers, p_now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p_now + p_provider.breaker_cooldown * power(2, least(10, headgate._times_cooled(p_gate)));
+    select p_now + p_provider.breaker_cooldown * power(2, least(10, headgate._times_cooled(p_breaker)));
 $$;
 
-ALTER FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._cooled_at(p_provider headgate.providers, p_breaker headgate.breakers, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _cost_words(bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8196,28 +8425,28 @@ $$;
 ALTER FUNCTION headgate._count_words(p_count bigint, p_noun text) OWNER TO headgate_owner;
 
 --
--- Name: _counted(headgate.provider_gates, integer, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _counted(headgate.breakers, integer, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) RETURNS headgate.provider_gates
+CREATE FUNCTION headgate._counted(p_breaker headgate.breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) RETURNS headgate.breakers
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if p_gate.counted_since is null or p_gate.counted_since < p_now - interval '1 minute' then
-        p_gate.counted_since := case when p_faults > 0 then p_now end;
-        p_gate.counted_faults := 0;
-        p_gate.counted_answers := 0;
+    if p_breaker.counted_since is null or p_breaker.counted_since < p_now - interval '1 minute' then
+        p_breaker.counted_since := case when p_faults > 0 then p_now end;
+        p_breaker.counted_faults := 0;
+        p_breaker.counted_answers := 0;
     end if;
-    if p_gate.counted_since is not null then
-        p_gate.counted_faults := p_gate.counted_faults + p_faults;
-        p_gate.counted_answers := p_gate.counted_answers + p_answers;
+    if p_breaker.counted_since is not null then
+        p_breaker.counted_faults := p_breaker.counted_faults + p_faults;
+        p_breaker.counted_answers := p_breaker.counted_answers + p_answers;
     end if;
-    return p_gate;
+    return p_breaker;
 end;
 $$;
 
-ALTER FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._counted(p_breaker headgate.breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8280,10 +8509,10 @@ $$;
 ALTER FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) OWNER TO headgate_owner;
 
 --
--- Name: _covers(headgate.plan_class[], jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _covers(headgate.plan_class[], headgate.plan_need[], timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
+CREATE FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -8293,10 +8522,7 @@ begin
     return query
     with need as materialized (
         select n.*
-        from jsonb_to_recordset(p_needs) as n (
-            operation_id bigint, provider_id bigint, units integer, call_operation_id bigint, call_provider_id bigint,
-            call_units integer, most_calls integer, page_size integer, is_callable boolean
-        )
+        from unnest(p_needs) as n
         where n.call_operation_id is not null
             and n.page_size is null
     ),
@@ -8397,7 +8623,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _cure(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8418,7 +8644,7 @@ begin
         from headgate.chunks as c
         join headgate.operations as o using (operation_id)
         join headgate._closed_calls(p_chunk_ids, p_now) as k
-            on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            on k.operation_id = c.call_operation_id
         where c.chunk_id = any (p_chunk_ids)
             and k.blocked_until > coalesce(c.park_until, p_now + o.patience)
         group by k.reason
@@ -8435,7 +8661,7 @@ begin
         from headgate._closed_calls(p_chunk_ids, p_now) as k
         where c.chunk_id = any (p_chunk_ids)
             and c.state = 'parked'
-            and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            and k.operation_id = c.call_operation_id
         returning c.chunk_id
     )
     select coalesce(array_agg(w.chunk_id), '{}') into v_waiting from waiting as w;
@@ -8492,287 +8718,28 @@ CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at time
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
-#variable_conflict use_column
+declare
+    v_is_daily constant boolean := coalesce(p_params #>> '{?,calendar}' = 'daily', false);
+    v_needs constant headgate.plan_need[] := array(
+        select n from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
+    );
+    v_budgets constant headgate.plan_budget[] := array(
+        select b from headgate._budgets(p_pipeline_id, p_params, p_at, p_quota, p_used) as b
+    );
+    v_classes constant headgate.ranked_class[] := array(
+        select c from headgate._rank_classes(p_classes, v_needs, p_at) as c
+    );
+    v_covers constant headgate.class_cover[] := array(
+        select v from headgate._choose_covers(v_classes, v_needs, p_at, v_is_daily) as v
+    );
+    v_entries constant headgate.plan_entry[] := array(
+        select e from headgate._rank_entries(v_classes, v_covers, v_needs) as e
+    );
+    v_grants constant headgate.entry_grant[] := array(
+        select g from headgate._grant_units(v_entries, v_classes, v_covers, v_needs, v_budgets, p_at) as g
+    );
 begin
-    return query
-    with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
-    ),
-    budget as materialized (
-        select b.* from headgate._budgets(p_pipeline_id, p_params, p_at, p_quota, p_used) as b
-    ),
-    part as materialized (
-        -- A class and each of its operations: what one of its assets costs there.
-        select c.class_no, n.*
-        from unnest(p_classes) as c
-        cross join unnest(c.operation_ids) as u (operation_id)
-        join need as n using (operation_id)
-    ),
-    class as materialized (
-        select
-            c.*,
-            p.bundle, p.units, p.max_assets, p.is_backfill, p.power,
-            p.power * (1 + p.staleness_per_day * greatest(0, date_part('epoch', p_at - c.due_since)) / 86400)
-                / greatest(1, p.units_ranked) as value
-        from unnest(p_classes) as c
-        join (
-            select
-                p.class_no, min(p.bundle) as bundle, sum(p.units) as units,
-                sum(p.units) / case when bool_or(p.is_tied) then count(*) else 1 end as units_ranked,
-                min(p.max_assets) as max_assets,
-                bool_and(p.is_backfill) as is_backfill, max(p.staleness_per_day) as staleness_per_day,
-                power(min(c.weight), max(p.weight_power)) as power
-            from part as p
-            join unnest(p_classes) as c using (class_no)
-            group by p.class_no
-        ) as p using (class_no)
-    ),
-    due as materialized (
-        select c.*, greatest(0, least(c.jobs, coalesce(c.max_assets - sum(c.jobs) over (
-            partition by c.bundle order by c.nth rows between unbounded preceding and 1 preceding
-        ), c.max_assets, c.jobs)))::integer as allowed
-        from (
-            select c.*, row_number() over (
-                order by c.is_backfill, c.priority, c.value desc, c.bundle, c.group_key, c.calendar, c.due_since,
-                    c.weight, c.missing_from, c.class_no
-            ) as nth
-            from class as c
-            where c.due_since <= p_at
-        ) as c
-    ),
-    asked as materialized (
-        select
-            (
-                select array_agg(row(
-                    d.class_no, d.operation_ids, d.group_key, d.calendar, d.priority, d.due_since, d.weight, d.allowed,
-                    d.missing_from
-                )::headgate.plan_class order by d.nth)
-                from due as d
-            ) as classes,
-            (select jsonb_agg(to_jsonb(n)) from need as n) as needs
-    ),
-    cover as materialized (
-        -- Which assets of a class calls for the group serve, and which not; each call, or set of calls, has its number.
-        select
-            v.class_no, v.operation_id,
-            case
-                when v.is_covered
-                    then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer
-            end as cover_no,
-            v.sessions, v.is_covered, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
-            v.call_provider_id, v.call_units::bigint * cardinality(v.sessions) as base, v.call_units_per_asset as units
-        from (
-            select false as is_page, c.*
-            from asked as a
-            cross join lateral headgate._covers(
-                a.classes, a.needs, p_at, coalesce(p_params #>> '{?,calendar}' = 'daily', false)
-            ) as c
-            union all
-            select true, g.* from asked as a cross join lateral headgate._pages(a.classes, a.needs) as g
-        ) as v
-    ),
-    served as materialized (
-        -- Of each class, what is left to be asked for one by one comes after what is covered.
-        select v.class_no, max(v.last_nth) as covered
-        from cover as v
-        where v.is_covered
-        group by v.class_no
-    ),
-    entry as materialized (
-        -- What is granted one by one: the bundles of a class's assets, a group's calls for its sessions as one, the
-        -- assets of a page.
-        select
-            d.class_no, null::integer as cover_no, d.nth, coalesce(v.covered, 0) as skipped, d.is_backfill, d.priority,
-            d.value, d.bundle, d.group_key, d.allowed - coalesce(v.covered, 0) as many,
-            d.jobs - coalesce(v.covered, 0) as ranks
-        from due as d
-        left join served as v using (class_no)
-        union all
-        select
-            null, v.cover_no, min(d.nth), 0, bool_and(d.is_backfill), min(d.priority),
-            sum(d.value * d.units * (v.last_nth - v.first_nth + 1))
-                / greatest(1, max(v.base) + sum((d.units - n.units + v.units) * (v.last_nth - v.first_nth + 1))),
-            min(d.bundle), min(d.group_key), sum(v.last_nth - v.first_nth + 1)::bigint, 1
-        from due as d
-        join cover as v using (class_no)
-        join need as n on n.operation_id = v.operation_id
-        where v.is_covered
-        group by v.cover_no
-    ),
-    ranked as materialized (
-        select
-            e.*,
-            1 + coalesce(
-                sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0
-            )::bigint as rank
-        from (
-            select e.*, row_number() over (
-                order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.cover_no nulls last
-            ) as place
-            from entry as e
-        ) as e
-    ),
-    shut as materialized (
-        select k.operation_id, k.blocked_until from headgate.operation_gates as k where k.blocked_until > p_at
-    ),
-    charge as materialized (
-        -- What each asset costs, and what the call does that serves them all.
-        select
-            c.place, c.provider_id, max(c.base) as base, sum(c.units)::bigint as units, max(c.patience) as patience,
-            max(k.blocked_until) as shut_until
-        from (
-            select r.place, p.provider_id, 0::bigint as base, p.units, p.patience, p.operation_id
-            from ranked as r
-            join part as p using (class_no)
-            union all
-            select distinct r.place, v.call_provider_id, v.base, v.units, n.patience, v.call_operation_id
-            from ranked as r
-            join cover as v using (cover_no)
-            join need as n on n.operation_id = v.operation_id
-            union all
-            select distinct r.place, p.provider_id, 0::bigint, p.units, p.patience, p.operation_id
-            from ranked as r
-            join cover as v using (cover_no)
-            join part as p on p.class_no = v.class_no and p.operation_id <> v.operation_id
-        ) as c
-        left join shut as k using (operation_id)
-        group by c.place, c.provider_id
-    ),
-    kept as materialized (
-        -- Units that will be wanted later in this window by what goes before the backfill, at their cheapest.
-        select k.provider_id, sum(k.units)::bigint as units, max(k.last_due_at) as last_due_at
-        from (
-            select
-                p.provider_id, max(c.due_since) as last_due_at,
-                least(
-                    sum(c.jobs::bigint * p.units),
-                    case when min(p.page_size) is null then min(p.call_units) else headgate._pages_cost(
-                        sum(c.jobs), min(p.page_size), min(p.call_units), min(p.call_units_per_asset)
-                    ) end
-                ) as units
-            from class as c
-            join part as p using (class_no)
-            join budget as b using (provider_id)
-            where c.due_since > p_at
-                and c.due_since < b.closes_at
-                and not p.is_backfill
-            group by p.provider_id, p.operation_id, c.group_key
-        ) as k
-        group by k.provider_id
-    ),
-    weighed as materialized (
-        select
-            r.place, g.provider_id, g.base, g.units, r.many, b.closes_at,
-            greatest(b.blocked_until, g.shut_until) as blocked_until,
-            b.units_left, b.is_shared,
-            k.last_due_at,
-            coalesce(sum(g.base + g.units * r.many) over (
-                partition by g.provider_id order by r.place rows between unbounded preceding and 1 preceding
-            ), 0)::bigint as units_before,
-            case
-                when r.is_backfill then greatest(0, b.units_left - b.reserve - coalesce(k.units, 0))
-                else b.units_left
-            end as units_here,
-            coalesce(b.blocked_until > p_at + g.patience, false) as is_closed,
-            coalesce(g.shut_until > p_at + g.patience, false) as is_broken
-        from ranked as r
-        join charge as g using (place)
-        join budget as b using (provider_id)
-        left join kept as k using (provider_id)
-    ),
-    judged as materialized (
-        select distinct on (w.place)
-            w.*,
-            min(w.granted) over (partition by w.place) as most,
-            bool_or(w.is_closed or w.is_broken) over (partition by w.place) as is_shut,
-            bool_or(w.is_closed) over (partition by w.place) as is_away,
-            max(w.blocked_until) over (partition by w.place) as shut_until
-        from (
-            select
-                w.*,
-                case
-                    when w.base + w.units = 0 or w.units_here is null then w.many
-                    when w.units = 0 then case when w.units_before + w.base <= w.units_here then w.many else 0 end
-                    else greatest(0, least(w.many, (w.units_here - w.units_before - w.base) / w.units))
-                end as granted
-            from weighed as w
-        ) as w
-        order by w.place, w.granted - w.many, w.base + w.units desc, w.provider_id
-    ),
-    slice as (
-        -- Of each class or cover: what is granted, what the units do not reach, what the run's ceiling keeps out.
-        select r.place, s.*
-        from ranked as r
-        join judged as j using (place)
-        cross join lateral (
-            values
-                (1::bigint, j.most, case when j.is_away then 'closed' when j.is_shut then 'breaker' end),
-                (j.most + 1, r.many::bigint, case
-                    when j.units_here = j.units_left or j.units_before + j.base + j.units * r.many > j.units_left
-                        then case when j.is_shared then 'share' else 'quota' end
-                    else 'reserve'
-                end),
-                (r.many + 1::bigint, r.ranks::bigint, 'max_assets')
-        ) as s (first_nth, last_nth, reason)
-        where s.first_nth <= s.last_nth
-    ),
-    spread as (
-        -- A cover is for assets of several classes; what their ceilings keep out follows behind.
-        select
-            s.place, s.reason, v.class_no,
-            v.first_nth + greatest(s.first_nth - v."position", 1) - 1 as first_nth,
-            v.first_nth + least(s.last_nth - v."position", v.last_nth - v.first_nth + 1) - 1 as last_nth,
-            0::bigint as skipped, v.cover_no,
-            greatest(s.first_nth - 1, v."position") - (s.first_nth - 1) as cover_position,
-            s.first_nth as slice_nth,
-            v.operation_id as covered_operation_id, v.call_operation_id, v.sessions,
-            v.base + v.units * (s.last_nth - s.first_nth + 1) as call_units,
-            v.cost, v.other_cost
-        from slice as s
-        join ranked as r using (place)
-        join cover as v using (cover_no)
-        where s.first_nth <= v."position" + v.last_nth - v.first_nth + 1
-            and s.last_nth > v."position"
-        union all
-        select
-            s.place, s.reason, r.class_no, s.first_nth + r.skipped, s.last_nth + r.skipped, r.skipped, null, null,
-            s.first_nth, null, v.call_operation_id, null, null, v.cost, v.other_cost
-        from slice as s
-        join ranked as r using (place)
-        left join (
-            select distinct on (c.class_no) c.* from cover as c order by c.class_no, c.is_covered
-        ) as v using (class_no)
-        where r.class_no is not null
-    )
-    select
-        s.class_no, s.first_nth, s.last_nth,
-        r.rank + case when s.cover_no is not null then 0 else s.slice_nth - 1 end,
-        s.cover_no,
-        s.cover_position,
-        s.reason is null,
-        s.reason,
-        j.units_before + case when s.slice_nth > 1 then j.base + j.units * (s.slice_nth - 1) else 0 end,
-        j.units + case when s.slice_nth = 1 then j.base else 0 end,
-        j.units_here,
-        case
-            when s.reason in ('quota', 'share') then j.closes_at
-            when s.reason = 'reserve' then coalesce(j.last_due_at, j.closes_at)
-            when s.reason in ('closed', 'breaker') then j.shut_until
-            -- The next run's ceiling lets it in, if units are left for it.
-            when s.reason = 'max_assets'
-                and j.units_before + j.base + j.units * (r.many + 1) > j.units_here
-                and j.units > 0
-                then greatest(j.closes_at, j.shut_until)
-            else greatest(p_at, j.shut_until)
-        end,
-        j.provider_id,
-        s.covered_operation_id,
-        s.call_operation_id,
-        s.sessions,
-        s.call_units, s.cost, s.other_cost
-    from spread as s
-    join ranked as r using (place)
-    join judged as j using (place);
+    return query select s.* from headgate._spread_grants(v_entries, v_grants, v_covers, p_at) as s;
 end;
 $$;
 
@@ -9368,11 +9335,11 @@ begin
     )
     select
         c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, p.units,
-        case when c.sessions is null or u.nth = 1 then c.requests else 0 end, 0, p.units, 0, p_now
+        case when not c.is_bulk or u.nth = 1 then c.requests else 0 end, 0, p.units, 0, p_now
     from unnest(v_chunks) as c
     cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
     cross join lateral (
-        select case when c.sessions is null or u.nth = 1 then headgate._paid(c) else 0 end as units
+        select case when not c.is_bulk or u.nth = 1 then headgate._paid(c) else 0 end as units
     ) as p;
 
     for v_step in
@@ -9381,7 +9348,7 @@ begin
             c.step,
             sum(cardinality(c.asset_ids))::integer as jobs,
             sum(
-                case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._paid(c)
+                case when c.is_bulk then 1 else cardinality(c.asset_ids) end * headgate._paid(c)
             )::integer as units
         from unnest(v_chunks) as c
         group by c.execution_id, c.step
@@ -9472,8 +9439,8 @@ begin
             perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
         when 'split' then
             perform headgate._locked_pairs(v_chunks);
-            perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
-            perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.sessions is not null;
+            perform headgate._split_chunk(c) from unnest(v_chunks) as c where not c.is_bulk;
+            perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.is_bulk;
         when 'shut' then
             perform headgate._park_shut(v_chunks, p_now);
         else
@@ -9544,6 +9511,47 @@ end;
 $$;
 
 ALTER FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _entry_charges(headgate.plan_entry[], headgate.ranked_class[], headgate.class_cover[], headgate.plan_need[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) RETURNS TABLE(place bigint, provider_id bigint, base bigint, units bigint, patience interval, shut_until timestamp with time zone)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    with part as materialized (
+        select c.class_no, n.operation_id, n.provider_id, n.units, n.patience
+        from unnest(p_classes) as c
+        cross join unnest(c.operation_ids) as u (operation_id)
+        join unnest(p_needs) as n using (operation_id)
+    )
+    select
+        c.place, c.provider_id, max(c.base), sum(c.units)::bigint, max(c.patience), max(k.blocked_until)
+    from (
+        select e.place, p.provider_id, 0::bigint as base, p.units, p.patience, p.operation_id
+        from unnest(p_entries) as e
+        join part as p using (class_no)
+        union all
+        select distinct e.place, v.call_provider_id, v.base, v.units, n.patience, v.call_operation_id
+        from unnest(p_entries) as e
+        join unnest(p_covers) as v using (cover_no)
+        join unnest(p_needs) as n on n.operation_id = v.operation_id
+        union all
+        select distinct e.place, p.provider_id, 0::bigint, p.units, p.patience, p.operation_id
+        from unnest(p_entries) as e
+        join unnest(p_covers) as v using (cover_no)
+        join part as p on p.class_no = v.class_no and p.operation_id <> v.operation_id
+    ) as c
+    left join headgate.breakers as k on k.operation_id = c.operation_id and k.blocked_until > p_at
+    group by c.place, c.provider_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _examine_books(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9979,7 +9987,7 @@ CREATE FUNCTION headgate._expired_leases() RETURNS TABLE(chunk_id bigint)
         and c.leased_until < clock_timestamp() - interval '1 minute'
         and e.status = 'running'
         and o.is_open
-        and not headgate._is_shut(coalesce(c.call_operation_id, c.operation_id), headgate.clock());
+        and not headgate._is_shut(c.call_operation_id, headgate.clock());
 $$;
 
 ALTER FUNCTION headgate._expired_leases() OWNER TO headgate_owner;
@@ -10069,7 +10077,7 @@ begin
     join headgate.asset_processing_state as s
         on s.operation_id = p.operation_id and s.asset_id = p.asset_id
     left join headgate.operations as k on k.operation_id = p.call_operation_id
-    left join headgate.operation_gates as h
+    left join headgate.breakers as h
         on h.blocked_until > p_at
         and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
     left join headgate.v_refusals as w on w.reason = p.reason
@@ -10927,35 +10935,6 @@ $$;
 ALTER FUNCTION headgate._function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) OWNER TO headgate_owner;
 
 --
--- Name: _gate_message(text, bigint, bigint, integer, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) RETURNS text
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select case
-        when p_opened > 0 then format(
-            'calls to %s fail%s: its breaker is open until a probe succeeds, and jobs wait (headgate.v_waiting)',
-            p_name,
-            coalesce(' (' || (
-                select c.park_reason
-                from headgate.chunks as c
-                where c.provider_id = p_provider_id
-                    and (p_operation_id is null or coalesce(c.call_operation_id, c.operation_id) = p_operation_id)
-                    and c.state = 'parked'
-                    and c.park_reason like 'provider: %'
-                    and c.park_reason not like 'provider: the breaker %'
-                limit 1
-            ) || ')', '')
-        )
-        else format('%s is blocked until %s: %s', p_name, p_blocked_until at time zone 'UTC', p_blocked_reason)
-    end;
-$$;
-
-ALTER FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) OWNER TO headgate_owner;
-
---
 -- Name: _given(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11072,7 +11051,7 @@ declare
     v_passed record;
 begin
     if p_fit <> '{}' then
-        select * into v_passed from headgate._pass_gate(p_provider, p_fit, p_is_probe, p_now);
+        select * into v_passed from headgate._admit(p_provider, p_fit, p_is_probe, p_now);
     else
         select '{}'::bigint[] as granted into v_passed;
     end if;
@@ -11087,6 +11066,59 @@ end;
 $$;
 
 ALTER FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _grant_units(headgate.plan_entry[], headgate.ranked_class[], headgate.class_cover[], headgate.plan_need[], headgate.plan_budget[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) RETURNS SETOF headgate.entry_grant
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    with weighed as (
+        select
+            e.place, c.provider_id, c.base, c.units, e.many, b.closes_at,
+            greatest(b.blocked_until, c.shut_until) as blocked_until,
+            b.units_left, b.is_shared,
+            k.last_due_at,
+            coalesce(sum(c.base + c.units * e.many) over (
+                partition by c.provider_id order by e.place rows between unbounded preceding and 1 preceding
+            ), 0)::bigint as units_before,
+            case
+                when e.is_backfill then greatest(0, b.units_left - b.reserve - coalesce(k.units, 0))
+                else b.units_left
+            end as units_here,
+            coalesce(b.blocked_until > p_at + c.patience, false) as is_closed,
+            coalesce(c.shut_until > p_at + c.patience, false) as is_broken
+        from unnest(p_entries) as e
+        join headgate._entry_charges(p_entries, p_classes, p_covers, p_needs, p_at) as c using (place)
+        join unnest(p_budgets) as b using (provider_id)
+        left join headgate._units_kept(p_classes, p_needs, p_budgets, p_at) as k using (provider_id)
+    )
+    select distinct on (w.place)
+        w.place, w.provider_id, w.base, w.units, w.units_before, w.units_here, w.units_left, w.is_shared, w.closes_at,
+        w.last_due_at,
+        min(w.granted) over (partition by w.place),
+        bool_or(w.is_closed) over (partition by w.place),
+        bool_or(w.is_closed or w.is_broken) over (partition by w.place),
+        max(w.blocked_until) over (partition by w.place)
+    from (
+        select
+            w.*,
+            case
+                when w.base + w.units = 0 or w.units_here is null then w.many
+                when w.units = 0 then case when w.units_before + w.base <= w.units_here then w.many else 0 end
+                else greatest(0, least(w.many, (w.units_here - w.units_before - w.base) / w.units))
+            end as granted
+        from weighed as w
+    ) as w
+    order by w.place, w.granted - w.many, w.base + w.units desc, w.provider_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _graph(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11571,7 +11603,7 @@ declare
 begin
     if p_operation.ingest_function is null then
         return '{}';
-    elsif p_chunk.sessions is not null then
+    elsif p_chunk.is_bulk then
         return case
             when p_outcomes[1] = 'success' then headgate._ingest_last(p_chunk, p_operation, p_payloads, p_now)
             else '{}'
@@ -11891,7 +11923,7 @@ CREATE FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at timestamp wi
     AS $$
     select exists (
         select
-        from headgate.operation_gates as k
+        from headgate.breakers as k
         where k.operation_id = p_operation_id
             and k.blocked_until > p_at
     );
@@ -12131,7 +12163,7 @@ CREATE FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with ti
     AS $$
     select exists (
         select
-        from headgate.operation_gates as k
+        from headgate.breakers as k
         where k.operation_id = p_operation_id
             and (k.blocked_until > p_now or k.opened > 0 and headgate._is_leased(k.probe_chunk_id))
     );
@@ -12140,19 +12172,26 @@ $$;
 ALTER FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _is_watched(headgate.provider_gates, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _is_watched(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) RETURNS boolean
+CREATE FUNCTION headgate._is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p_gate.failures > 0
-        or p_gate.opened > 0
-        or p_probe_chunk_id is not null
-        or coalesce(p_gate.counted_since >= p_now - interval '1 minute', false);
+    select exists (
+        select
+        from headgate.breakers as b
+        where (b.provider_id = p_provider_id or b.operation_id = p_operation_id)
+            and (
+                greatest(b.failures, b.auth_failures, b.opened) > 0
+                or b.probe_chunk_id is not null
+                or b.counted_since >= p_now - interval '1 minute'
+            )
+    );
 $$;
 
-ALTER FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _is_worked_off(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12332,7 +12371,7 @@ declare
     v_ends_execution constant boolean := coalesce(p_closing ->> 'until' = 'execution', false);
     v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
     -- What a call for the group took and cost stands at the chunk's first job.
-    v_serves_all constant boolean := p_chunk.sessions is not null;
+    v_serves_all constant boolean := p_chunk.is_bulk;
     v_requests constant bigint := coalesce(
         (select sum(u.calls) from unnest(p_requests) as u (calls)),
         case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
@@ -12671,13 +12710,13 @@ begin
             window_opened_at = case when p_provider.quota is not null and c.units > 0 then v_window.opened_at end
         from headgate.operations as o
         where c.chunk_id = any (p_chunk_ids)
-            and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            and o.operation_id = c.call_operation_id
         returning c.*
     loop
-        if coalesce(v_chunk.call_operation_id, v_chunk.operation_id) is distinct from v_operation.operation_id then
+        if v_chunk.call_operation_id is distinct from v_operation.operation_id then
             select * into v_operation
             from headgate.operations as o
-            where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+            where o.operation_id = v_chunk.call_operation_id;
         end if;
         if v_chunk.execution_id is distinct from v_execution_id then
             select
@@ -12701,7 +12740,7 @@ begin
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe
-                        or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
+                        or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
@@ -12871,6 +12910,29 @@ $$;
 ALTER FUNCTION headgate._lock(p_name text, p_is_shared boolean) OWNER TO headgate_owner;
 
 --
+-- Name: _lock_breakers(bigint, bigint, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._lock_breakers(p_provider_id bigint, p_operation_id bigint, p_with_operations boolean) RETURNS bigint[]
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array(
+        select b.breaker_id
+        from headgate.breakers as b
+        left join headgate.operations as o on o.operation_id = b.operation_id
+        where case
+            when p_operation_id is not null then b.operation_id = p_operation_id
+            else b.provider_id = p_provider_id or p_with_operations and o.provider_id = p_provider_id
+        end
+        order by b.operation_id nulls first
+        for update of b
+    );
+$$;
+
+ALTER FUNCTION headgate._lock_breakers(p_provider_id bigint, p_operation_id bigint, p_with_operations boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _lock_half_open(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12880,16 +12942,36 @@ CREATE FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now times
     AS $$
     select coalesce(jsonb_object_agg(h.operation_id, not headgate._is_shut(h.operation_id, p_now)), '{}')
     from (
-        select k.operation_id
-        from headgate.operation_gates as k
-        where k.opened > 0
-            and k.operation_id in (select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u)
-        order by k.operation_id
+        select b.operation_id
+        from headgate.breakers as b
+        where b.opened > 0
+            and b.operation_id in (select u.call_operation_id from unnest(p_chunks) as u)
+        order by b.operation_id
         for update
     ) as h;
 $$;
 
 ALTER FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _lock_probe(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._lock_probe(p_provider headgate.providers, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_breaker headgate.breakers;
+begin
+    select * into v_breaker from headgate.breakers as b where b.provider_id = p_provider.provider_id for update;
+    return coalesce(v_breaker.blocked_until <= p_now, true)
+        and v_breaker.opened > 0
+        and not headgate._is_leased(v_breaker.probe_chunk_id);
+end;
+$$;
+
+ALTER FUNCTION headgate._lock_probe(p_provider headgate.providers, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _locked_pairs(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13479,6 +13561,47 @@ $$;
 ALTER FUNCTION headgate._more_written(p_before jsonb, p_after jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _move_breaker(headgate.providers, headgate.breakers, bigint, integer, integer, integer, boolean, boolean, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._move_breaker(p_provider headgate.providers, p_breaker headgate.breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_breaker headgate.breakers := headgate._counted(p_breaker, p_faults, p_answers, p_now);
+begin
+    if p_trips or p_is_suspected or v_breaker.opened > 0 then
+        v_breaker.counted_since := null;  -- a breaker that opens, or lets calls flow again, counts from zero
+    end if;
+    update headgate.breakers as b
+    set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else b.failures + p_faults end,
+        auth_failures = case when p_answers > 0 then 0 else b.auth_failures + p_auth_failures end,
+        opened = case
+            when p_trips then least(10, headgate._times_cooled(b) + 1)
+            when p_is_suspected then greatest(1, b.opened)
+            when p_answers > 0 then 0
+            else b.opened
+        end,
+        counted_since = v_breaker.counted_since,
+        counted_faults = v_breaker.counted_faults,
+        counted_answers = v_breaker.counted_answers,
+        probe_chunk_id = case when b.probe_chunk_id = p_chunk_id then null else b.probe_chunk_id end,
+        blocked_until = greatest(
+            case when not p_is_suspected then b.blocked_until end,
+            p_blocked_until,
+            case when p_trips then headgate._cooled_at(p_provider, b, p_now) end
+        ),
+        blocked_reason = coalesce(
+            p_reason, case when p_trips then headgate._breaker_reason(b.operation_id) end, b.blocked_reason
+        )
+    where b.breaker_id = p_breaker.breaker_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._move_breaker(p_provider headgate.providers, p_breaker headgate.breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _move_units(bigint, timestamp with time zone, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13607,7 +13730,7 @@ ALTER FUNCTION headgate._near(p_name text, p_names text[]) OWNER TO headgate_own
 -- Name: _needs(bigint, jsonb, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer, chunk_size integer, patience interval, due_rule text, weight_power double precision, staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint, call_units integer, most_calls integer, page_size integer, call_units_per_asset integer, is_callable boolean, is_first boolean, is_tied boolean)
+CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF headgate.plan_need
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -13771,20 +13894,25 @@ CREATE FUNCTION headgate._next_start(p_provider headgate.providers, p_is_probe b
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_gate headgate.provider_gates;
+    v_next timestamptz;
 begin
-    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-    if v_gate.blocked_until > p_now
-        or (v_gate.opened > 0) <> p_is_probe
-        or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id)
+    select r.next_start_at into v_next
+    from headgate.rate_limiters as r
+    where r.provider_id = p_provider.provider_id
+    for update;
+    if exists (
+        select
+        from headgate.breakers as b
+        where b.provider_id = p_provider.provider_id
+            and (b.blocked_until > p_now or (b.opened > 0) <> p_is_probe)
+    )
     then
         return 'infinity';
     end if;
     return case
-        when p_provider.requests_per_minute is null then null
         -- A clock that jumped back forgets what it granted; who read it a moment earlier does not.
-        when v_gate.next_start_at > p_now + interval '1 hour' then p_now
-        else greatest(v_gate.next_start_at, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
+        when v_next > p_now + interval '1 hour' then p_now
+        else greatest(v_next, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
     end;
 end;
 $$;
@@ -13810,8 +13938,8 @@ CREATE FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_now times
                     case when w.blocked_until > p_now then w.blocked_until end
                 ),
                 case
-                    when c.calls > 0 and g.next_start_at > p_now + headgate._start_ahead()
-                        then g.next_start_at - headgate._start_ahead()
+                    when c.calls > 0 and r.next_start_at > p_now + headgate._start_ahead()
+                        then r.next_start_at - headgate._start_ahead()
                 end,
                 p_now + interval '1 second'
             )
@@ -13819,8 +13947,9 @@ CREATE FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_now times
     ))
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)
-    left join headgate.provider_gates as g using (provider_id)
-    join headgate.providers as p using (provider_id)
+    left join headgate.breakers as g on g.provider_id = c.provider_id
+    left join headgate.rate_limiters as r on r.provider_id = c.provider_id
+    join headgate.providers as p on p.provider_id = c.provider_id
     left join headgate.quota_windows as w on w.provider_id = c.provider_id and w.opened_at = c.window_opened_at
     where c.state <> 'planned'
         and p.name <> all (p_avoid)
@@ -13895,44 +14024,37 @@ CREATE FUNCTION headgate._note_answers(p_provider headgate.providers, p_operatio
     AS $$
 declare
     v_report record;
-    v_gate headgate.provider_gates;
-    v_own headgate.operation_gates;
+    v_of_provider headgate.breakers;
+    v_of_operation headgate.breakers;
     v_trips record;
 begin
     if p_chunk.calls = 0 then
         return;  -- nobody was asked
     end if;
     v_report := headgate._answers_of(p_outcomes, p_blames);
-    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
-    select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
-    if v_report.faults > 0 or v_report.auth_failures > 0 or p_closing is not null
-        or v_report.answers > 0 and (
-            v_gate.auth_failures > 0
-            or headgate._is_watched(v_gate, v_gate.probe_chunk_id, p_now)
-            or v_own.operation_id is not null
-                and headgate._is_watched(headgate._as_gate(v_own), v_own.probe_chunk_id, p_now)
-        )
+    if v_report.faults > 0
+        or v_report.auth_failures > 0
+        or p_closing is not null
+        or v_report.answers > 0 and headgate._is_watched(p_provider.provider_id, p_operation_id, p_now)
     then
-        select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-        if v_report.faults > 0 then
-            insert into headgate.operation_gates (operation_id) values (p_operation_id) on conflict do nothing;
-        end if;
-        select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id for update;
-        v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
-        perform headgate._note_provider(
-            p_provider, v_gate, p_chunk.chunk_id,
-            case when v_own.blocked_until > p_now then 0 else v_report.faults end,
-            v_report.answers, v_report.auth_failures,
-            v_trips.of_provider, v_trips.is_suspected,
+        select * into v_of_provider from headgate.breakers as b where b.provider_id = p_provider.provider_id for update;
+        select * into v_of_operation from headgate.breakers as b where b.operation_id = p_operation_id for update;
+        v_trips := headgate._tripped(p_provider, v_of_provider, v_of_operation, p_outcomes, p_blames, p_now);
+        perform headgate._move_breaker(
+            p_provider, v_of_provider, p_chunk.chunk_id,
+            -- What fails while its operation is blocked was already under way.
+            case when v_of_operation.blocked_until > p_now then 0 else v_report.faults end,
+            v_report.answers, v_report.auth_failures, v_trips.of_provider, v_trips.is_suspected,
             case
                 when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_blocked_until
             end,
             p_reason, p_now
         );
-        perform headgate._note_operation(
-            p_provider, v_own, p_chunk.chunk_id, v_report.faults, v_report.answers, v_trips.of_operation, p_now
+        perform headgate._move_breaker(
+            p_provider, v_of_operation, p_chunk.chunk_id, v_report.faults, v_report.answers, v_report.auth_failures,
+            v_trips.of_operation, false, null, null, p_now
         );
-        perform headgate._alert_gates(p_provider.provider_id, p_operation_id, p_now);
+        perform headgate._alert_breakers(p_provider.provider_id, p_operation_id, p_now);
     end if;
     if p_closing ->> 'until' = 'reset' then
         update headgate.quota_windows as w
@@ -14032,38 +14154,6 @@ $$;
 ALTER FUNCTION headgate._note_mistake(p_kind text, p_name text, p_message text, p_hint text) OWNER TO headgate_owner;
 
 --
--- Name: _note_operation(headgate.providers, headgate.operation_gates, bigint, integer, integer, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_gate headgate.provider_gates := headgate._counted(headgate._as_gate(p_own), p_faults, p_answers, p_now);
-begin
-    if p_trips or v_gate.opened > 0 then
-        v_gate.counted_since := null;
-    end if;
-    update headgate.operation_gates as k
-    set failures = case when p_answers > 0 or p_trips then 0 else k.failures + p_faults end,
-        opened = case when p_trips then least(10, k.opened + 1) when p_answers > 0 then 0 else k.opened end,
-        counted_since = v_gate.counted_since,
-        counted_faults = v_gate.counted_faults,
-        counted_answers = v_gate.counted_answers,
-        probe_chunk_id = case when k.probe_chunk_id = p_chunk_id then null else k.probe_chunk_id end,
-        blocked_until = case
-            when p_trips then headgate._cooled_at(p_provider, headgate._as_gate(k), p_now)
-            else k.blocked_until
-        end,
-        blocked_reason = case when p_trips then headgate._breaker_reason(k.operation_id) else k.blocked_reason end
-    where k.operation_id = p_own.operation_id;
-end;
-$$;
-
-ALTER FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: _note_plan_mistakes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14090,47 +14180,6 @@ CREATE FUNCTION headgate._note_plan_mistakes(p_plan text) RETURNS void
 $$;
 
 ALTER FUNCTION headgate._note_plan_mistakes(p_plan text) OWNER TO headgate_owner;
-
---
--- Name: _note_provider(headgate.providers, headgate.provider_gates, bigint, integer, integer, integer, boolean, boolean, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_gate headgate.provider_gates := headgate._counted(p_gate, p_faults, p_answers, p_now);
-begin
-    if p_trips or p_is_suspected or v_gate.opened > 0 then
-        v_gate.counted_since := null;  -- a breaker that opens or closes begins anew
-    end if;
-    update headgate.provider_gates as g
-    set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else g.failures + p_faults end,
-        auth_failures = case when p_answers > 0 then 0 else g.auth_failures + p_auth_failures end,
-        opened = case
-            when p_trips then least(10, headgate._times_cooled(g) + 1)
-            when p_is_suspected then greatest(1, g.opened)
-            when p_answers > 0 then 0
-            else g.opened
-        end,
-        counted_since = v_gate.counted_since,
-        counted_faults = v_gate.counted_faults,
-        counted_answers = v_gate.counted_answers,
-        probe_chunk_id = case when g.probe_chunk_id = p_chunk_id then null else g.probe_chunk_id end,
-        blocked_until = greatest(
-            case when not p_is_suspected then g.blocked_until end,
-            p_blocked_until,
-            case when p_trips then headgate._cooled_at(p_provider, g, p_now) end
-        ),
-        blocked_reason = coalesce(
-            p_reason, case when p_trips then 'provider: the breaker is open' end, g.blocked_reason
-        )
-    where g.provider_id = p_gate.provider_id;
-end;
-$$;
-
-ALTER FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _object(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14177,6 +14226,28 @@ CREATE FUNCTION headgate._open_actions(p_execution headgate.process_executions, 
 $$;
 
 ALTER FUNCTION headgate._open_actions(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
+
+--
+-- Name: _open_breakers(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_breakers() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    insert into headgate.rate_limiters (provider_id)
+    select p.provider_id from headgate.providers as p
+    on conflict do nothing;
+    insert into headgate.breakers (provider_id, operation_id)
+    select p.provider_id, null from headgate.providers as p
+    union all
+    select null, o.operation_id from headgate.operations as o where o.path is not null
+    on conflict do nothing;
+end;
+$$;
+
+ALTER FUNCTION headgate._open_breakers() OWNER TO headgate_owner;
 
 --
 -- Name: _open_months(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14450,7 +14521,7 @@ CREATE FUNCTION headgate._openness(p_provider headgate.providers, p_now timestam
         and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
         coalesce(g.opened > 0, false)
     from headgate._window_at(p_provider, p_now) as b
-    left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id
+    left join headgate.breakers as g on g.provider_id = p_provider.provider_id
     left join headgate.quota_windows as w
         on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
 $$;
@@ -14484,28 +14555,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._operation(p_operation text) OWNER TO headgate_owner;
-
---
--- Name: _operation_alerts(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS TABLE(severity text, subject text, message text, is_wrong boolean)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        'error',
-        'operation ' || o.name,
-        headgate._gate_message(o.name, o.provider_id, o.operation_id, k.opened, k.blocked_until, k.blocked_reason),
-        headgate._needs_alert(k.opened, k.blocked_until, p_now)
-    from headgate.operations as o
-    left join headgate.operation_gates as k using (operation_id)
-    where o.path is not null
-        and (p_provider_id is null or o.provider_id = p_provider_id)
-        and (p_operation_id is null or o.operation_id = p_operation_id);
-$$;
-
-ALTER FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _operation_mistakes(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14813,19 +14862,16 @@ $$;
 ALTER FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _pages(headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _pages(headgate.plan_class[], headgate.plan_need[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
+CREATE FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs headgate.plan_need[]) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
     LANGUAGE sql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with need as materialized (
         select n.*, case when n.is_callable then n.units else 1000000000 end::bigint as item_units
-        from jsonb_to_recordset(p_needs) as n (
-            operation_id bigint, units integer, call_operation_id bigint, call_provider_id bigint, call_units integer,
-            page_size integer, call_units_per_asset integer, is_callable boolean
-        )
+        from unnest(p_needs) as n
         where n.page_size is not null
             and n.call_operation_id is not null
     ),
@@ -14908,7 +14954,7 @@ CREATE FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) 
     where c.before + c.jobs > c.paged;
 $$;
 
-ALTER FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs headgate.plan_need[]) OWNER TO headgate_owner;
 
 --
 -- Name: _pages_cost(numeric, integer, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15095,8 +15141,8 @@ CREATE FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.jo
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
-            case when p_chunk.sessions is null then least(1, p_chunk.calls) * count(*) else p_chunk.calls end,
-            case when p_chunk.sessions is null then headgate._price(p_chunk) * count(*) else p_chunk.units end,
+            case when p_chunk.is_bulk then p_chunk.calls else least(1, p_chunk.calls) * count(*) end,
+            case when p_chunk.is_bulk then p_chunk.units else headgate._price(p_chunk) * count(*) end,
             p_chunk.queue, 'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0,
             max(f.units), max(f.requests),
             p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions,
@@ -15105,7 +15151,7 @@ CREATE FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.jo
         left join unnest(p_chunk.asset_ids, p_chunk.records) as b (asset_id, records)
             on p_chunk.records is not null and b.asset_id = f.asset_id
         where f.fate = 'park'
-        group by f.wake_at, f.attempt, f.retry_count, case when p_chunk.sessions is null then (f.units, f.requests) end
+        group by f.wake_at, f.attempt, f.retry_count, case when not p_chunk.is_bulk then (f.units, f.requests) end
         returning chunk_id, asset_ids
     )
     update headgate.asset_processing_state as s
@@ -15131,9 +15177,7 @@ declare
         from headgate.chunks as c
         where c.state = 'queued'
             and c.provider_id = (p_chunks[1]).provider_id
-            and coalesce(c.call_operation_id, c.operation_id) in (
-                select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u
-            )
+            and c.call_operation_id in (select u.call_operation_id from unnest(p_chunks) as u)
             and c.chunk_id not in (select u.chunk_id from unnest(p_chunks) as u)
         order by c.chunk_id
         limit 200
@@ -15143,8 +15187,7 @@ declare
 begin
     perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.blocked_until - p_now))
     from unnest(v_chunks) as u
-    join headgate._closed_calls(v_chunk_ids, p_now) as k
-        on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
+    join headgate._closed_calls(v_chunk_ids, p_now) as k on k.operation_id = u.call_operation_id
     where u.state = 'leased';
     perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u where u.state = 'queued';
     update headgate.chunks as c
@@ -15158,64 +15201,13 @@ begin
     cross join headgate.operations as o
     where c.chunk_id = any (v_chunk_ids)
         and c.state = 'queued'
-        and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        and k.operation_id = c.call_operation_id
         and o.operation_id = c.operation_id;
     perform headgate._return_units(v_chunks);
 end;
 $$;
 
 ALTER FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _pass_gate(headgate.providers, headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) RETURNS record
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_chunk headgate.chunks;
-    v_next timestamptz;
-    v_is_paced constant boolean := p_provider.requests_per_minute is not null;
-    v_half_open jsonb;
-    v_operation_id bigint;
-begin
-    granted := '{}';
-    starts_at := '{}';
-    if v_is_paced or p_is_probe then
-        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
-    end if;
-    if exists (select from headgate.operation_gates as k where k.opened > 0) then
-        v_half_open := headgate._lock_half_open(p_chunks, p_now);
-    end if;
-
-    foreach v_chunk in array p_chunks loop
-        v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
-        continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
-            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
-            or not headgate._spend_lease(p_provider, v_chunk, p_now);
-        granted := granted || v_chunk.chunk_id;
-        starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
-        v_next := v_next + p_provider.start_every * v_chunk.calls;
-        if v_half_open ? v_operation_id::text then
-            v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
-            update headgate.operation_gates as k
-            set probe_chunk_id = v_chunk.chunk_id
-            where k.operation_id = v_operation_id;
-        end if;
-    end loop;
-
-    if granted <> '{}' and (v_is_paced or p_is_probe) then
-        update headgate.provider_gates as g
-        set next_start_at = case when v_is_paced then v_next else g.next_start_at end,
-            probe_chunk_id = case when p_is_probe then granted[1] else g.probe_chunk_id end
-        where g.provider_id = p_provider.provider_id;
-    end if;
-end;
-$$;
-
-ALTER FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) OWNER TO headgate_owner;
 
 --
 -- Name: _pieces(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15552,7 +15544,7 @@ ALTER FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb
 CREATE FUNCTION headgate._price(p_chunk headgate.chunks) RETURNS integer
     LANGUAGE sql IMMUTABLE
     AS $$
-    select case when p_chunk.sessions is null then p_chunk.units / greatest(1, p_chunk.calls) else p_chunk.units end;
+    select case when p_chunk.is_bulk then p_chunk.units else p_chunk.units / greatest(1, p_chunk.calls) end;
 $$;
 
 ALTER FUNCTION headgate._price(p_chunk headgate.chunks) OWNER TO headgate_owner;
@@ -15584,38 +15576,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._provider(p_provider text) OWNER TO headgate_owner;
-
---
--- Name: _provider_alerts(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._provider_alerts(p_provider_id bigint, p_now timestamp with time zone) RETURNS TABLE(severity text, subject text, message text, is_wrong boolean)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        'error',
-        'provider ' || p.name,
-        headgate._gate_message(p.name, p.provider_id, null, g.opened, g.blocked_until, g.blocked_reason),
-        headgate._needs_alert(g.opened, g.blocked_until, p_now)
-    from headgate.providers as p
-    join headgate.provider_gates as g using (provider_id)
-    where p_provider_id is null or p.provider_id = p_provider_id
-    union all
-    select
-        'error',
-        'secret of ' || p.name,
-        format(
-            '%s refuses our calls (401, 403) or they cannot be made: check %s where the runners are, then '
-            'headgate.retry_failed', p.name, coalesce(p.secret_name, 'its base_url and auth')
-        ),
-        g.auth_failures > 0
-    from headgate.providers as p
-    join headgate.provider_gates as g using (provider_id)
-    where p_provider_id is null or p.provider_id = p_provider_id;
-$$;
-
-ALTER FUNCTION headgate._provider_alerts(p_provider_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _publication_lag(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15770,6 +15730,112 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._raise_mistakes(p_plan text) OWNER TO headgate_owner;
+
+--
+-- Name: _rank_classes(headgate.plan_class[], headgate.plan_need[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._rank_classes(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone) RETURNS SETOF headgate.ranked_class
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    with class as materialized (
+        select
+            c.*,
+            p.bundle, p.units, p.max_assets, p.is_backfill,
+            power(c.weight, p.weight_power)
+                * (1 + p.staleness_per_day * greatest(0, date_part('epoch', p_at - c.due_since)) / 86400)
+                / greatest(1, p.units_ranked) as value
+        from unnest(p_classes) as c
+        join (
+            select
+                c.class_no, min(n.bundle) as bundle, sum(n.units) as units,
+                sum(n.units) / case when bool_or(n.is_tied) then count(*) else 1 end as units_ranked,
+                min(n.max_assets) as max_assets, bool_and(n.is_backfill) as is_backfill,
+                max(n.staleness_per_day) as staleness_per_day, max(n.weight_power) as weight_power
+            from unnest(p_classes) as c
+            cross join unnest(c.operation_ids) as u (operation_id)
+            join unnest(p_needs) as n using (operation_id)
+            group by c.class_no
+        ) as p using (class_no)
+    ),
+    due as (
+        select c.class_no, c.bundle, c.jobs, c.max_assets, row_number() over (
+            order by c.is_backfill, c.priority, c.value desc, c.bundle, c.group_key, c.calendar, c.due_since,
+                c.weight, c.missing_from, c.class_no
+        ) as nth
+        from class as c
+        where c.due_since <= p_at
+    ),
+    allowed as (
+        select d.class_no, d.nth, greatest(0, least(d.jobs, coalesce(d.max_assets - sum(d.jobs) over (
+            partition by d.bundle order by d.nth rows between unbounded preceding and 1 preceding
+        ), d.max_assets, d.jobs)))::integer as allowed
+        from due as d
+    )
+    select
+        c.class_no, c.operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight, c.jobs,
+        c.missing_from, c.bundle, c.units, c.is_backfill, c.value, a.nth, a.allowed
+    from class as c
+    left join allowed as a using (class_no);
+end;
+$$;
+
+ALTER FUNCTION headgate._rank_classes(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _rank_entries(headgate.ranked_class[], headgate.class_cover[], headgate.plan_need[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[]) RETURNS SETOF headgate.plan_entry
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    with entry as (
+        select
+            c.class_no, null::integer as cover_no, c.nth, coalesce(v.covered, 0) as skipped, c.is_backfill, c.priority,
+            c.value, c.bundle, c.group_key, c.allowed - coalesce(v.covered, 0) as many,
+            c.jobs - coalesce(v.covered, 0) as ranks
+        from unnest(p_classes) as c
+        left join (
+            select v.class_no, max(v.last_nth) as covered
+            from unnest(p_covers) as v
+            where v.is_covered
+            group by v.class_no
+        ) as v using (class_no)
+        where c.nth is not null
+        union all
+        select
+            null, v.cover_no, min(c.nth), 0, bool_and(c.is_backfill), min(c.priority),
+            sum(c.value * c.units * (v.last_nth - v.first_nth + 1))
+                / greatest(1, max(v.base) + sum((c.units - n.units + v.units) * (v.last_nth - v.first_nth + 1))),
+            min(c.bundle), min(c.group_key), sum(v.last_nth - v.first_nth + 1)::bigint, 1
+        from unnest(p_classes) as c
+        join unnest(p_covers) as v using (class_no)
+        join unnest(p_needs) as n on n.operation_id = v.operation_id
+        where v.is_covered
+        group by v.cover_no
+    )
+    select
+        e.place,
+        1 + coalesce(
+            sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0
+        )::bigint,
+        e.class_no, e.cover_no, e.skipped, e.many, e.ranks, e.is_backfill
+    from (
+        select e.*, row_number() over (
+            order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.cover_no nulls last
+        ) as place
+        from entry as e
+    ) as e;
+end;
+$$;
+
+ALTER FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[]) OWNER TO headgate_owner;
 
 --
 -- Name: _reach(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16268,7 +16334,7 @@ begin
     if p_operation.path is null then
         return;  -- nothing to call: asset codes and URLs would only travel for nothing
     end if;
-    if p_chunk.sessions is not null then
+    if p_chunk.is_bulk then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
         v_codes := array_to_string(array(
             select headgate._url_encode(a.code)
@@ -16736,7 +16802,7 @@ begin
             and s.next_due_at is not null;
     else
         delete from headgate.asset_processing_state as s where s.operation_id = p_operation_id;
-        delete from headgate.operation_gates as g where g.operation_id = p_operation_id;
+        delete from headgate.breakers as b where b.operation_id = p_operation_id;
         delete from headgate.operations as o where o.operation_id = p_operation_id;
     end if;
 end;
@@ -16785,7 +16851,8 @@ begin
     then
         update headgate.providers as p set is_retired = true where p.provider_id = p_provider_id;
     else
-        delete from headgate.provider_gates as g where g.provider_id = p_provider_id;
+        delete from headgate.rate_limiters as r where r.provider_id = p_provider_id;
+        delete from headgate.breakers as b where b.provider_id = p_provider_id;
         delete from headgate.providers as p where p.provider_id = p_provider_id;
     end if;
 end;
@@ -16897,7 +16964,7 @@ CREATE FUNCTION headgate._retry_action(p_execution headgate.process_executions, 
             (6, 'internal', ' deferred by an internal fault')
         ) as k (weight, kind, words) using (kind)
         join headgate.operations as o using (operation_id)
-        left join headgate.provider_gates as g using (provider_id)
+        left join headgate.breakers as g using (provider_id)
         group by k.weight, k.words
         union all
         select 5, format('step %s failed: %s', s.step, left(f.error, 300)), null
@@ -17452,6 +17519,28 @@ $$;
 ALTER FUNCTION headgate._schema_objects() OWNER TO headgate_owner;
 
 --
+-- Name: _secret_alerts(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._secret_alerts(p_provider_id bigint) RETURNS TABLE(subject text, message text, is_wrong boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'secret of ' || p.name,
+        format(
+            '%s refuses our calls (401, 403) or they cannot be made: check %s where the runners are, then '
+            'headgate.retry_failed', p.name, coalesce(p.secret_name, 'its base_url and auth')
+        ),
+        b.auth_failures > 0
+    from headgate.providers as p
+    join headgate.breakers as b using (provider_id)
+    where p_provider_id is null or p.provider_id = p_provider_id;
+$$;
+
+ALTER FUNCTION headgate._secret_alerts(p_provider_id bigint) OWNER TO headgate_owner;
+
+--
 -- Name: _selected_assets(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17754,10 +17843,10 @@ $$;
 ALTER FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active boolean) OWNER TO headgate_owner;
 
 --
--- Name: _set_gate(bigint, bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _set_breaker(bigint, bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) RETURNS void
+CREATE FUNCTION headgate._set_breaker(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -17765,46 +17854,21 @@ begin
     if p_blocked_until is null then
         perform headgate._wake_parked(p_provider_id, p_operation_id);
     end if;
-    if p_operation_id is null then
-        update headgate.provider_gates as g
-        set blocked_until = p_blocked_until,
-            blocked_reason = case when p_blocked_until is not null then p_reason end,
-            failures = 0,
-            auth_failures = 0,
-            opened = 0,
-            counted_since = null,
-            counted_faults = 0,
-            counted_answers = 0,
-            probe_chunk_id = null
-        where g.provider_id = p_provider_id;
-        delete from headgate.operation_gates as k
-        where k.operation_id in (
-            select l.operation_id
-            from headgate.operation_gates as l
-            join headgate.operations as o using (operation_id)
-            where o.provider_id = p_provider_id
-                and p_blocked_until is null
-            order by l.operation_id
-            for update of l
-        );
-    else
-        insert into headgate.operation_gates as k (operation_id, blocked_until, blocked_reason)
-        values (
-            p_operation_id,
-            p_blocked_until,
-            case when p_blocked_until is not null then 'provider: ' || p_reason end
-        )
-        on conflict (operation_id) do update
-        set blocked_until = excluded.blocked_until,
-            blocked_reason = excluded.blocked_reason,
-            failures = 0,
-            opened = 0,
-            counted_since = null,
-            counted_faults = 0,
-            counted_answers = 0,
-            probe_chunk_id = null;
-    end if;
-    perform headgate._alert_gates(p_provider_id, p_operation_id, headgate.clock());
+    update headgate.breakers as b
+    set blocked_until = p_blocked_until,
+        blocked_reason = case
+            when p_blocked_until is not null and b.operation_id is not null then 'provider: ' || p_reason
+            when p_blocked_until is not null then p_reason
+        end,
+        failures = 0,
+        auth_failures = 0,
+        opened = 0,
+        counted_since = null,
+        counted_faults = 0,
+        counted_answers = 0,
+        probe_chunk_id = null
+    where b.breaker_id = any (headgate._lock_breakers(p_provider_id, p_operation_id, p_blocked_until is null));
+    perform headgate._alert_breakers(p_provider_id, p_operation_id, headgate.clock());
     if p_blocked_until is null and p_operation_id is null then
         update headgate.quota_windows as w
         set blocked_until = null
@@ -17815,7 +17879,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._set_breaker(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _setting_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17860,7 +17924,7 @@ declare
     v_alone_until constant timestamptz := (
         select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
         from unnest(p_jobs) as j
-        where p_chunk.sessions is not null
+        where p_chunk.is_bulk
             and j.reason like 'missing: %'
     );
 begin
@@ -17888,17 +17952,17 @@ begin
         end,
         bulk_missed_at = case
             when j.fate in ('success', 'skipped') then null
-            when p_chunk.sessions is not null and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
+            when p_chunk.is_bulk and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
             else s.bulk_missed_at
         end,
         bulk_misses = case
-            when p_chunk.sessions is null then s.bulk_misses
+            when not p_chunk.is_bulk then s.bulk_misses
             when j.fate in ('success', 'skipped') then 0
             when j.reason like 'missing: %' then least(s.bulk_misses + 1, 99)
             else s.bulk_misses
         end,
         alone_until = case
-            when p_chunk.sessions is null then s.alone_until
+            when not p_chunk.is_bulk then s.alone_until
             when j.fate in ('success', 'skipped') then null
             when j.reason like 'missing: %' then v_alone_until
             else s.alone_until
@@ -18137,13 +18201,14 @@ begin
     perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
     with singles as (
         insert into headgate.chunks (
-            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
+            execution_id, step, round, operation_id, call_operation_id, provider_id, group_key, priority, asset_ids,
+            calls, units, queue, state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
         )
         select
-            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
-            p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
-            'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
+            p_chunk.provider_id, p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls),
+            v_unit, p_chunk.queue, 'parked', headgate.clock(),
+            coalesce(p_chunk.park_until, headgate.clock() + o.patience),
             coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt,
             p_chunk.deaths + 1, p_chunk.booked + v_unit, p_chunk.requests + least(1, p_chunk.calls),
             p_chunk.planned_at
@@ -18163,6 +18228,92 @@ end;
 $$;
 
 ALTER FUNCTION headgate._split_chunk(p_chunk headgate.chunks) OWNER TO headgate_owner;
+
+--
+-- Name: _spread_grants(headgate.plan_entry[], headgate.entry_grant[], headgate.class_cover[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, cover_no integer, cover_position bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, covered_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    with slice as (
+        -- Of each entry: what is granted, what the units do not reach, what the run's asset limit keeps out.
+        select e.*, s.*
+        from unnest(p_entries) as e
+        join unnest(p_grants) as g using (place)
+        cross join lateral (
+            values
+                (1::bigint, g.most, case when g.is_away then 'closed' when g.is_shut then 'breaker' end),
+                (g.most + 1, e.many, case
+                    when g.units_here = g.units_left or g.units_before + g.base + g.units * e.many > g.units_left
+                        then case when g.is_shared then 'share' else 'quota' end
+                    else 'reserve'
+                end),
+                (e.many + 1, e.ranks, 'max_assets')
+        ) as s (first_nth, last_nth, reason)
+        where s.first_nth <= s.last_nth
+    ),
+    spread as (
+        select
+            s.place, s.rank, s.many, s.reason, v.class_no,
+            v.first_nth + greatest(s.first_nth - v."position", 1) - 1 as first_nth,
+            v.first_nth + least(s.last_nth - v."position", v.last_nth - v.first_nth + 1) - 1 as last_nth,
+            v.cover_no,
+            greatest(s.first_nth - 1, v."position") - (s.first_nth - 1) as cover_position,
+            s.first_nth as slice_nth,
+            v.operation_id as covered_operation_id, v.call_operation_id, v.sessions,
+            v.base + v.units * (s.last_nth - s.first_nth + 1) as call_units,
+            v.cost, v.other_cost
+        from slice as s
+        join unnest(p_covers) as v using (cover_no)
+        where s.first_nth <= v."position" + v.last_nth - v.first_nth + 1
+            and s.last_nth > v."position"
+        union all
+        select
+            s.place, s.rank, s.many, s.reason, s.class_no, s.first_nth + s.skipped, s.last_nth + s.skipped, null, null,
+            s.first_nth, null, v.call_operation_id, null, null, v.cost, v.other_cost
+        from slice as s
+        left join (
+            select distinct on (c.class_no) c.* from unnest(p_covers) as c order by c.class_no, c.is_covered
+        ) as v using (class_no)
+        where s.class_no is not null
+    )
+    select
+        s.class_no, s.first_nth, s.last_nth,
+        s.rank + case when s.cover_no is not null then 0 else s.slice_nth - 1 end,
+        s.cover_no,
+        s.cover_position,
+        s.reason is null,
+        s.reason,
+        g.units_before + case when s.slice_nth > 1 then g.base + g.units * (s.slice_nth - 1) else 0 end,
+        g.units + case when s.slice_nth = 1 then g.base else 0 end,
+        g.units_here,
+        case
+            when s.reason in ('quota', 'share') then g.closes_at
+            when s.reason = 'reserve' then coalesce(g.last_due_at, g.closes_at)
+            when s.reason in ('closed', 'breaker') then g.shut_until
+            -- The next run's limit lets it in, if units are left for it.
+            when s.reason = 'max_assets'
+                and g.units_before + g.base + g.units * (s.many + 1) > g.units_here
+                and g.units > 0
+                then greatest(g.closes_at, g.shut_until)
+            else greatest(p_at, g.shut_until)
+        end,
+        g.provider_id,
+        s.covered_operation_id,
+        s.call_operation_id,
+        s.sessions,
+        s.call_units, s.cost, s.other_cost
+    from spread as s
+    join unnest(p_grants) as g using (place);
+end;
+$$;
+
+ALTER FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _standing(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18692,8 +18843,8 @@ begin
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
-        left join headgate.provider_gates as g using (provider_id)
-        left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        left join headgate.breakers as g on g.provider_id = c.provider_id
+        left join headgate.breakers as k on k.operation_id = c.call_operation_id
         left join headgate.quota_windows as w
             on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
         where e.status = 'running'
@@ -18871,7 +19022,7 @@ begin
                 or (
                     v_chunk.execution_id, v_chunk.step, v_chunk.operation_id, v_chunk.call_operation_id,
                     v_judged.state, v_judged.units
-                ) is distinct from (
+                ) <> (
                     v_judged.execution_id, v_judged.step, v_judged.operation_id, v_judged.call_operation_id,
                     'queued', 0
                 )
@@ -19025,17 +19176,17 @@ $$;
 ALTER FUNCTION headgate._template_fields(p_operation headgate.operations) OWNER TO headgate_owner;
 
 --
--- Name: _times_cooled(headgate.provider_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _times_cooled(headgate.breakers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) RETURNS integer
+CREATE FUNCTION headgate._times_cooled(p_breaker headgate.breakers) RETURNS integer
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select case when p_gate.blocked_until is null then 0 else p_gate.opened end;
+    select case when p_breaker.blocked_until is null then 0 else p_breaker.opened end;
 $$;
 
-ALTER FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._times_cooled(p_breaker headgate.breakers) OWNER TO headgate_owner;
 
 --
 -- Name: _totals(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19205,8 +19356,9 @@ begin
     chunk.calls := 1;
     chunk.units := v_call.units + v_call.units_per_asset;
     chunk.planned_at := v_now;
-    if v_call.alternative_of_operation_id is not null then
-        chunk.call_operation_id := v_call.operation_id;
+    chunk.call_operation_id := v_call.operation_id;
+    chunk.is_bulk := v_call.operation_id <> v_need.operation_id;
+    if chunk.is_bulk then
         chunk.sessions := array[
             case when v_call.page_size is null then headgate._last_session(provider, v_asset, v_now) end
         ];
@@ -19356,58 +19508,58 @@ $$;
 ALTER FUNCTION headgate._trial_step(p_call headgate.operations, p_need headgate.operations, p_asset headgate.assets, p_pipeline text) OWNER TO headgate_owner;
 
 --
--- Name: _tripped(headgate.providers, bigint, headgate.provider_gates, headgate.operation_gates, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _tripped(headgate.providers, headgate.breakers, headgate.breakers, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) RETURNS record
+CREATE FUNCTION headgate._tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    of_operation := headgate._trips_breaker(p_provider, headgate._as_gate(p_own), p_outcomes, p_blames, p_now);
-    of_provider := coalesce(p_own.blocked_until <= p_now, true)
-        and headgate._trips_breaker(p_provider, p_gate, p_outcomes, p_blames, p_now);
+    of_operation := headgate._trips(p_provider, p_of_operation, p_outcomes, p_blames, p_now);
+    of_provider := coalesce(p_of_operation.blocked_until <= p_now, true)
+        and headgate._trips(p_provider, p_of_provider, p_outcomes, p_blames, p_now);
     is_suspected := of_provider
         and of_operation
-        and p_gate.failures <= coalesce(p_own.failures, 0)
+        and p_of_provider.failures <= p_of_operation.failures
         and exists (
             select
             from headgate.chunks as c
-            left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            join headgate.breakers as b on b.operation_id = c.call_operation_id
             where c.provider_id = p_provider.provider_id
                 and c.state in ('queued', 'leased')
                 and c.calls > 0
-                and coalesce(c.call_operation_id, c.operation_id) <> p_operation_id
-                and coalesce(k.opened, 0) = 0
-                and coalesce(k.blocked_until <= p_now, true)
+                and b.operation_id <> p_of_operation.operation_id
+                and b.opened = 0
+                and coalesce(b.blocked_until <= p_now, true)
         );
     of_provider := of_provider and not is_suspected;
 end;
 $$;
 
-ALTER FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) OWNER TO headgate_owner;
 
 --
--- Name: _trips_breaker(headgate.providers, headgate.provider_gates, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _trips(headgate.providers, headgate.breakers, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) RETURNS boolean
+CREATE FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select r.faults > 0
-        and coalesce(p_gate.blocked_until <= p_now, true)
+        and coalesce(p_breaker.blocked_until <= p_now, true)
         and (
-            r.answers = 0 and (p_gate.opened > 0 or p_gate.failures + r.faults >= p_provider.breaker_failures)
-            or p_gate.opened = 0
+            r.answers = 0 and (p_breaker.opened > 0 or p_breaker.failures + r.faults >= p_provider.breaker_failures)
+            or p_breaker.opened = 0
             and c.counted_faults + c.counted_answers >= 2 * p_provider.breaker_failures
             and c.counted_faults >= p_provider.breaker_share * (c.counted_faults + c.counted_answers)
         )
     from headgate._answers_of(p_outcomes, p_blames) as r
-    cross join lateral headgate._counted(p_gate, r.faults, r.answers, p_now) as c;
+    cross join lateral headgate._counted(p_breaker, r.faults, r.answers, p_now) as c;
 $$;
 
-ALTER FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _trust_bulk(text, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19619,6 +19771,42 @@ CREATE FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id 
 $$;
 
 ALTER FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _units_kept(headgate.ranked_class[], headgate.plan_need[], headgate.plan_budget[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._units_kept(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) RETURNS TABLE(provider_id bigint, units bigint, last_due_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    select k.provider_id, sum(k.units)::bigint, max(k.last_due_at)
+    from (
+        select
+            n.provider_id, max(c.due_since) as last_due_at,
+            least(
+                sum(c.jobs::bigint * n.units),
+                case when min(n.page_size) is null then min(n.call_units) else headgate._pages_cost(
+                    sum(c.jobs), min(n.page_size), min(n.call_units), min(n.call_units_per_asset)
+                ) end
+            ) as units
+        from unnest(p_classes) as c
+        cross join unnest(c.operation_ids) as u (operation_id)
+        join unnest(p_needs) as n using (operation_id)
+        join unnest(p_budgets) as b using (provider_id)
+        where c.due_since > p_at
+            and c.due_since < b.closes_at
+            and not n.is_backfill
+        group by n.provider_id, n.operation_id, c.group_key
+    ) as k
+    group by k.provider_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._units_kept(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _universe_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19857,11 +20045,11 @@ begin
         when v_standing <> 'running' then v_standing
         when p_chunk.state = 'leased' and p_chunk.deaths >= 1
             and case
-                when p_chunk.sessions is null then cardinality(p_chunk.asset_ids) > 1
-                else headgate._is_asked_alone(p_chunk.operation_id)
+                when p_chunk.is_bulk then headgate._is_asked_alone(p_chunk.operation_id)
+                else cardinality(p_chunk.asset_ids) > 1
             end
             then 'split'
-        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end
+        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.is_bulk then 1 else 2 end
             then 'deadly'
         when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
         when p_chunk.units > 0
@@ -19873,7 +20061,7 @@ begin
             )
             and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}'
             then 'poor'
-        when headgate._is_shut(coalesce(p_chunk.call_operation_id, p_chunk.operation_id), p_now) then 'shut'
+        when headgate._is_shut(p_chunk.call_operation_id, p_now) then 'shut'
         else 'fit'
     end;
 end;
@@ -20024,7 +20212,7 @@ CREATE FUNCTION headgate._wake_parked(p_provider_id bigint, p_operation_id bigin
         select d.chunk_id
         from headgate.chunks as d
         where d.provider_id = p_provider_id
-            and (p_operation_id is null or coalesce(d.call_operation_id, d.operation_id) = p_operation_id)
+            and (p_operation_id is null or d.call_operation_id = p_operation_id)
             and d.state = 'parked'
             and d.wake_at > headgate.clock()
             and d.park_reason like 'provider: %'
@@ -20324,8 +20512,9 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         select
             p.step, p.operation_id, p.group_key, p.cover_no, row_number() over () as line,
             case when p.cover_no is null then p.chunk_size else count(*)::integer end as chunk_size,
-            case when p.cover_no is not null then p.call_operation_id end as call_operation_id,
+            case when p.cover_no is not null then p.call_operation_id else p.operation_id end as call_operation_id,
             case when p.cover_no is not null then p.sessions end as sessions,
+            p.cover_no is not null as is_bulk,
             max(p.units) as units
         from plan as p
         where p.is_granted
@@ -20345,7 +20534,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
     ),
     cut as (
         select
-            l.step, l.operation_id, l.group_key, l.call_operation_id, l.sessions, l.units,
+            l.step, l.operation_id, l.group_key, l.call_operation_id, l.sessions, l.is_bulk, l.units,
             u.asset_ids[n.first : n.first + l.chunk_size - 1] as asset_ids,
             u.ranks[n.first] as rank
         from lined_up as u
@@ -20361,12 +20550,12 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
             p_execution.execution_id, c.step, s.round, c.operation_id, c.call_operation_id, c.sessions, k.provider_id,
             c.group_key, o.priority, c.asset_ids,
             case when k.path is null then 0 else coalesce(cardinality(c.sessions), cardinality(c.asset_ids)) end,
-            case when c.sessions is null then cardinality(c.asset_ids) * o.units else c.units end,
+            case when c.is_bulk then c.units else cardinality(c.asset_ids) * o.units end,
             headgate._queue(r.name, o.priority),
             p_now
         from cut as c
         join headgate.operations as o using (operation_id)
-        join headgate.operations as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        join headgate.operations as k on k.operation_id = c.call_operation_id
         join headgate.providers as r on r.provider_id = k.provider_id
         join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = c.step
         order by c.rank, c.operation_id
@@ -20889,7 +21078,7 @@ declare
     v_now constant timestamptz := headgate.clock();
 begin
     perform headgate._end_sessions();
-    perform headgate._alert_gates(null, null, v_now);
+    perform headgate._alert_breakers(null, null, v_now);
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
     perform headgate._resolve_gone_steps(v_now);
@@ -20919,10 +21108,7 @@ CREATE FUNCTION headgate.check_plans() RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    insert into headgate.provider_gates (provider_id)
-    select p.provider_id from headgate.providers as p
-    on conflict (provider_id) do nothing;
-
+    perform headgate._open_breakers();
     perform pgmq.create(q.queue)
     from headgate.providers as p
     cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue)
@@ -21135,7 +21321,7 @@ begin
         cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
-    if v_chunk.call_operation_id is null then
+    if not v_chunk.is_bulk then
         v_call := v_operation;
     else
         select * into v_call from headgate.operations as o where o.operation_id = v_chunk.call_operation_id;
@@ -21192,7 +21378,7 @@ begin
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
     end if;
 
-    -- Who holds the gate or the window already asks again in a transaction of its own.
+    -- Who holds the breakers or the window already asks again in a transaction of its own.
     if p_claim > 0
         and v_tally.refund = 0
         and v_closing is null
@@ -21517,16 +21703,16 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     select 'provider ' || p.name, 'warn', format('blocked until %s: %s', g.blocked_until, g.blocked_reason),
         format('wait, or unblock it: set_provider(''%s'', ''{"blocked_until": null}'')', p.name), false
     from headgate.providers as p
-    join headgate.provider_gates as g using (provider_id)
+    join headgate.breakers as g using (provider_id)
     where g.blocked_until > headgate.clock()
     union all
     select 'operation ' || o.name, 'warn', format('blocked until %s: %s', k.blocked_until, k.blocked_reason),
         format(
             'wait, or unblock it: set_provider(''%s'', ''{"operation": "%s", "blocked_until": null}'')', p.name, o.name
         ), false
-    from headgate.operation_gates as k
-    join headgate.operations as o using (operation_id)
-    join headgate.providers as p using (provider_id)
+    from headgate.breakers as k
+    join headgate.operations as o on o.operation_id = k.operation_id
+    join headgate.providers as p on p.provider_id = o.provider_id
     where k.blocked_until > headgate.clock();
 $$;
 
@@ -21853,7 +22039,7 @@ begin
         set leased_until = clock_timestamp() + o.lease
         from held as h, headgate.operations as o
         where c.chunk_id = h.chunk_id
-            and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            and o.operation_id = c.call_operation_id
         returning c.*
     loop
         perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
@@ -23635,7 +23821,7 @@ begin
     end;
 
     if p_changes ? 'blocked_until' then
-        perform headgate._set_gate(
+        perform headgate._set_breaker(
             v_old.provider_id, v_operation_id, v_blocked_until, coalesce(p_changes ->> 'reason', 'closed by hand')
         );
     end if;
@@ -23884,10 +24070,10 @@ begin
         select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;
         return;
     end if;
-    update headgate.provider_gates as g
-    set next_start_at = greatest(g.next_start_at, v_now) + v_provider.start_every * v_calls
-    where g.provider_id = v_provider.provider_id
-    returning g.next_start_at - v_provider.start_every * v_calls into v_starts_at;
+    update headgate.rate_limiters as r
+    set next_start_at = greatest(r.next_start_at, v_now) + v_provider.start_every * v_calls
+    where r.provider_id = v_provider.provider_id
+    returning r.next_start_at - v_provider.start_every * v_calls into v_starts_at;
 
     return query
     select
@@ -26514,6 +26700,84 @@ COMMENT ON COLUMN equities.v_ticker_processing_history.error IS 'The error, or w
 COMMENT ON COLUMN equities.v_ticker_processing_history.run_id IS 'The run.';
 
 --
+-- Name: _breakers; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._breakers AS
+ SELECT b.provider_id,
+    b.operation_id,
+    s.state,
+    b.failures,
+    b.auth_failures,
+        CASE
+            WHEN (s.state <> 'flowing'::text) THEN b.blocked_until
+            ELSE NULL::timestamp with time zone
+        END AS blocked_until,
+        CASE
+            WHEN (s.state <> 'flowing'::text) THEN b.blocked_reason
+            ELSE NULL::text
+        END AS blocked_reason
+   FROM ((headgate.breakers b
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t)
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN (b.blocked_until > t.now) THEN 'blocked'::text
+                    WHEN (b.opened > 0) THEN 'probing'::text
+                    ELSE 'flowing'::text
+                END AS state) s);
+
+ALTER VIEW headgate._breakers OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _breakers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._breakers IS 'How each breaker stands now: a provider''s, or an operation''s.';
+
+--
+-- Name: COLUMN _breakers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.provider_id IS 'The provider; null: an operation is guarded.';
+
+--
+-- Name: COLUMN _breakers.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.operation_id IS 'The operation; null: a provider is guarded.';
+
+--
+-- Name: COLUMN _breakers.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.state IS 'flowing, blocked or probing.';
+
+--
+-- Name: COLUMN _breakers.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.failures IS 'Consecutive failures, which open it.';
+
+--
+-- Name: COLUMN _breakers.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.auth_failures IS 'Consecutive internal faults in calling.';
+
+--
+-- Name: COLUMN _breakers.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.blocked_until IS 'No call is, or was, made before; null: calls flow.';
+
+--
+-- Name: COLUMN _breakers.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._breakers.blocked_reason IS 'Why it is, or was, blocked.';
+
+--
 -- Name: _requests; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26641,6 +26905,19 @@ ALTER TABLE headgate.alerts ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTI
 
 ALTER TABLE headgate.assets ALTER COLUMN asset_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME headgate.assets_asset_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: breakers_breaker_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.breakers ALTER COLUMN breaker_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.breakers_breaker_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -27432,6 +27709,36 @@ COMMENT ON COLUMN headgate.quota_windows.used_elsewhere IS 'Units the provider r
 --
 
 COMMENT ON COLUMN headgate.quota_windows.blocked_until IS 'The provider said its quota is used up: no call is made to it before.';
+
+--
+-- Name: rate_limiters; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.rate_limiters (
+    provider_id bigint NOT NULL,
+    next_start_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.rate_limiters OWNER TO headgate_owner;
+
+--
+-- Name: TABLE rate_limiters; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.rate_limiters IS 'The times granted to a provider''s requests.';
+
+--
+-- Name: COLUMN rate_limiters.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.rate_limiters.provider_id IS 'The provider.';
+
+--
+-- Name: COLUMN rate_limiters.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.rate_limiters.next_start_at IS 'When the next request may start that nobody has been granted; those before have their times. Earlier than now: the provider has rested.';
 
 --
 -- Name: response_rules; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -28346,7 +28653,7 @@ CREATE VIEW headgate.v_decisions AS
                     ELSE c.state
                 END AS reason,
                 CASE
-                    WHEN (c.sessions IS NULL) THEN (c.units / cardinality(c.asset_ids))
+                    WHEN (NOT c.is_bulk) THEN (c.units / cardinality(c.asset_ids))
                     WHEN (u.nth = 1) THEN c.units
                     ELSE 0
                 END AS units,
@@ -28479,8 +28786,8 @@ CREATE VIEW headgate.v_execution_steps AS
      JOIN headgate.pipelines p USING (pipeline_id))
      LEFT JOIN LATERAL ( SELECT sum(((
                 CASE
-                    WHEN (c_1.sessions IS NULL) THEN cardinality(c_1.asset_ids)
-                    ELSE 1
+                    WHEN c_1.is_bulk THEN 1
+                    ELSE cardinality(c_1.asset_ids)
                 END * c_1.booked) +
                 CASE
                     WHEN (c_1.state = 'leased'::text) THEN c_1.units
@@ -28614,16 +28921,15 @@ CREATE VIEW headgate.v_leases AS
             c.runner,
             count(*) AS chunks,
             sum(cardinality(c.asset_ids)) AS jobs,
-            COALESCE(min(r.last_seen_at), max((c.leased_until - t.term))) AS heard_at,
+            COALESCE(min(r.last_seen_at), max((c.leased_until - k.lease))) AS heard_at,
             max(c.leased_until) AS leased_until,
-            (COALESCE((min(r.last_seen_at) + '00:00:15'::interval), max((c.leased_until - (t.term / (2)::double precision)))) < clock_timestamp()) AS is_silent
-           FROM ((((((headgate.chunks c
+            (COALESCE((min(r.last_seen_at) + '00:00:15'::interval), max((c.leased_until - (k.lease / (2)::double precision)))) < clock_timestamp()) AS is_silent
+           FROM (((((headgate.chunks c
              JOIN headgate.process_executions e USING (execution_id))
              JOIN headgate.pipelines p USING (pipeline_id))
              JOIN headgate.operations o USING (operation_id))
-             LEFT JOIN headgate.operations k ON ((k.operation_id = c.call_operation_id)))
+             JOIN headgate.operations k ON ((k.operation_id = c.call_operation_id)))
              LEFT JOIN headgate.runners r ON ((r.runner = c.runner)))
-             CROSS JOIN LATERAL ( SELECT COALESCE(k.lease, o.lease) AS term) t)
           WHERE (c.state = 'leased'::text)
           GROUP BY p.name, e.run_id, c.step, o.name, c.runner) s;
 
@@ -28708,25 +29014,13 @@ COMMENT ON COLUMN headgate.v_leases.reason IS 'What v_waiting says of work that 
 CREATE VIEW headgate.v_operation_health AS
  SELECT o.name AS operation,
     p.name AS provider,
-        CASE
-            WHEN (k.blocked_until > t.now) THEN 'blocked'::text
-            WHEN (k.opened > 0) THEN 'probing'::text
-            ELSE 'flowing'::text
-        END AS state,
-    COALESCE(k.failures, 0) AS failures,
-        CASE
-            WHEN ((k.blocked_until > t.now) OR (k.opened > 0)) THEN k.blocked_until
-            ELSE NULL::timestamp with time zone
-        END AS blocked_until,
-        CASE
-            WHEN ((k.blocked_until > t.now) OR (k.opened > 0)) THEN k.blocked_reason
-            ELSE NULL::text
-        END AS reason
-   FROM (((headgate.operations o
+    COALESCE(b.state, 'flowing'::text) AS state,
+    COALESCE(b.failures, 0) AS failures,
+    b.blocked_until,
+    b.blocked_reason AS reason
+   FROM ((headgate.operations o
      JOIN headgate.providers p USING (provider_id))
-     LEFT JOIN headgate.operation_gates k USING (operation_id))
-     CROSS JOIN ( SELECT headgate.clock() AS now
-         OFFSET 0) t)
+     LEFT JOIN headgate._breakers b ON ((b.operation_id = o.operation_id)))
   WHERE (o.path IS NOT NULL)
   ORDER BY p.name, o.name;
 
@@ -29187,32 +29481,23 @@ COMMENT ON COLUMN headgate.v_pipelines.latest_started_at IS 'When that run start
 
 CREATE VIEW headgate.v_provider_health AS
  SELECT p.name AS provider,
+    COALESCE(b.state, 'flowing'::text) AS state,
+    COALESCE(b.failures, 0) AS failures,
+    b.blocked_until,
+    b.blocked_reason,
         CASE
-            WHEN (g.blocked_until > t.now) THEN 'blocked'::text
-            WHEN (g.opened > 0) THEN 'probing'::text
-            ELSE 'flowing'::text
-        END AS state,
-    COALESCE(g.failures, 0) AS failures,
-        CASE
-            WHEN ((g.blocked_until > t.now) OR (g.opened > 0)) THEN g.blocked_until
-            ELSE NULL::timestamp with time zone
-        END AS blocked_until,
-        CASE
-            WHEN ((g.blocked_until > t.now) OR (g.opened > 0)) THEN g.blocked_reason
-            ELSE NULL::text
-        END AS blocked_reason,
-        CASE
-            WHEN (p.requests_per_minute IS NOT NULL) THEN (GREATEST((0)::numeric, LEAST((p.starts_at_once)::numeric, floor(((EXTRACT(epoch FROM (t.now - g.next_start_at)) / EXTRACT(epoch FROM p.start_every)) + (p.starts_at_once)::numeric)))))::integer
+            WHEN (p.requests_per_minute IS NOT NULL) THEN (GREATEST((0)::numeric, LEAST((p.starts_at_once)::numeric, floor(((EXTRACT(epoch FROM (t.now - r.next_start_at)) / EXTRACT(epoch FROM p.start_every)) + (p.starts_at_once)::numeric)))))::integer
             ELSE NULL::integer
         END AS rate_tokens,
-    COALESCE(g.auth_failures, 0) AS auth_failures,
+    COALESCE(b.auth_failures, 0) AS auth_failures,
     ARRAY( SELECT o.name
-           FROM (headgate.operation_gates k
-             JOIN headgate.operations o USING (operation_id))
-          WHERE ((o.provider_id = p.provider_id) AND ((k.blocked_until > t.now) OR (k.opened > 0)))
+           FROM (headgate._breakers k
+             JOIN headgate.operations o ON ((o.operation_id = k.operation_id)))
+          WHERE ((o.provider_id = p.provider_id) AND (k.state <> 'flowing'::text))
           ORDER BY o.name) AS blocked_operations
-   FROM ((headgate.providers p
-     LEFT JOIN headgate.provider_gates g USING (provider_id))
+   FROM (((headgate.providers p
+     LEFT JOIN headgate._breakers b USING (provider_id))
+     LEFT JOIN headgate.rate_limiters r USING (provider_id))
      CROSS JOIN ( SELECT headgate.clock() AS now
          OFFSET 0) t)
   ORDER BY p.name;
@@ -29929,10 +30214,10 @@ CREATE VIEW headgate.v_waiting AS
              JOIN headgate.pipelines p USING (pipeline_id))
              JOIN headgate.operations o USING (operation_id))
              JOIN headgate.providers r ON ((r.provider_id = c.provider_id)))
-             LEFT JOIN headgate.operations b ON ((b.operation_id = c.call_operation_id)))
+             JOIN headgate.operations b ON ((b.operation_id = c.call_operation_id)))
              JOIN headgate.v_provider_health h ON ((h.provider = r.name)))
-             JOIN headgate.provider_gates g ON ((g.provider_id = c.provider_id)))
-             LEFT JOIN headgate.v_operation_health k ON ((k.operation = COALESCE(b.name, o.name))))
+             JOIN headgate.rate_limiters g ON ((g.provider_id = c.provider_id)))
+             LEFT JOIN headgate.v_operation_health k ON ((k.operation = b.name)))
              CROSS JOIN ( SELECT headgate.clock() AS now
                  OFFSET 0) t)
              LEFT JOIN headgate.quota_windows q ON (((q.provider_id = c.provider_id) AND (q.opened_at <= t.now) AND (q.closes_at > t.now))))
@@ -30234,6 +30519,13 @@ ALTER TABLE ONLY headgate.assets
     ADD CONSTRAINT assets_pkey PRIMARY KEY (asset_id);
 
 --
+-- Name: breakers breakers_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.breakers
+    ADD CONSTRAINT breakers_pkey PRIMARY KEY (breaker_id);
+
+--
 -- Name: chunks chunks_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30269,11 +30561,11 @@ ALTER TABLE ONLY headgate.locks
     ADD CONSTRAINT locks_pkey PRIMARY KEY (name);
 
 --
--- Name: operation_gates operation_gates_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+-- Name: breakers operation_has_one_breaker; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
-ALTER TABLE ONLY headgate.operation_gates
-    ADD CONSTRAINT operation_gates_pkey PRIMARY KEY (operation_id);
+ALTER TABLE ONLY headgate.breakers
+    ADD CONSTRAINT operation_has_one_breaker UNIQUE (operation_id);
 
 --
 -- Name: operation_inputs operation_inputs_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30374,11 +30666,11 @@ ALTER TABLE ONLY headgate.provider_addresses
     ADD CONSTRAINT provider_addresses_pkey PRIMARY KEY (provider_id);
 
 --
--- Name: provider_gates provider_gates_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+-- Name: breakers provider_has_one_breaker; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
-ALTER TABLE ONLY headgate.provider_gates
-    ADD CONSTRAINT provider_gates_pkey PRIMARY KEY (provider_id);
+ALTER TABLE ONLY headgate.breakers
+    ADD CONSTRAINT provider_has_one_breaker UNIQUE (provider_id);
 
 --
 -- Name: providers providers_name_is_unique; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30414,6 +30706,13 @@ ALTER TABLE ONLY headgate.quota_shares
 
 ALTER TABLE ONLY headgate.quota_windows
     ADD CONSTRAINT quota_windows_pkey PRIMARY KEY (provider_id, opened_at);
+
+--
+-- Name: rate_limiters rate_limiters_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.rate_limiters
+    ADD CONSTRAINT rate_limiters_pkey PRIMARY KEY (provider_id);
 
 --
 -- Name: response_rules response_rules_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30787,6 +31086,20 @@ ALTER TABLE ONLY headgate.asset_processing_state
     ADD CONSTRAINT asset_processing_state_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
 
 --
+-- Name: breakers breakers_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.breakers
+    ADD CONSTRAINT breakers_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
+
+--
+-- Name: breakers breakers_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.breakers
+    ADD CONSTRAINT breakers_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
 -- Name: chunks chunks_call_operation_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30820,13 +31133,6 @@ ALTER TABLE ONLY headgate.chunks
 
 ALTER TABLE ONLY headgate.dags
     ADD CONSTRAINT dags_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
-
---
--- Name: operation_gates operation_gates_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
---
-
-ALTER TABLE ONLY headgate.operation_gates
-    ADD CONSTRAINT operation_gates_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
 
 --
 -- Name: operation_inputs operation_inputs_input_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30927,13 +31233,6 @@ ALTER TABLE ONLY headgate.provider_addresses
     ADD CONSTRAINT provider_addresses_provider_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id) ON DELETE CASCADE;
 
 --
--- Name: provider_gates provider_gates_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
---
-
-ALTER TABLE ONLY headgate.provider_gates
-    ADD CONSTRAINT provider_gates_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
-
---
 -- Name: publication_lags publication_lags_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30960,6 +31259,13 @@ ALTER TABLE ONLY headgate.quota_shares
 
 ALTER TABLE ONLY headgate.quota_windows
     ADD CONSTRAINT quota_windows_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: rate_limiters rate_limiters_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.rate_limiters
+    ADD CONSTRAINT rate_limiters_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
 
 --
 -- Name: response_rules response_rules_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -31552,6 +31858,12 @@ GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO
 REVOKE ALL ON FUNCTION headgate._add_step_groups() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _advance(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31570,16 +31882,16 @@ REVOKE ALL ON FUNCTION headgate._advance_reopened(p_now timestamp with time zone
 REVOKE ALL ON FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _alert_lines(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31628,12 +31940,6 @@ REVOKE ALL ON FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings
 --
 
 REVOKE ALL ON FUNCTION headgate._as_due(p_operation text, p_due text) FROM PUBLIC;
-
---
--- Name: FUNCTION _as_gate(p_own headgate.operation_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._as_gate(p_own headgate.operation_gates) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _as_lags(p_provider text, p_lags jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31688,6 +31994,18 @@ REVOKE ALL ON FUNCTION headgate._behind(p_execution_id bigint, p_steps text[]) F
 --
 
 REVOKE ALL ON FUNCTION headgate._books(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _breaker_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._breaker_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _breaker_message(p_name text, p_provider_id bigint, p_breaker headgate.breakers); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._breaker_message(p_name text, p_provider_id bigint, p_breaker headgate.breakers) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _breaker_reason(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31858,6 +32176,12 @@ REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _choose_covers(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._choose_covers(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31906,10 +32230,10 @@ REVOKE ALL ON FUNCTION headgate._connections(p_value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _cooled_at(p_provider headgate.providers, p_breaker headgate.breakers, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._cooled_at(p_provider headgate.providers, p_breaker headgate.breakers, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _cost_words(p_records bigint, p_units bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31930,10 +32254,10 @@ REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, 
 REVOKE ALL ON FUNCTION headgate._count_words(p_count bigint, p_noun text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _counted(p_breaker headgate.breakers, p_faults integer, p_answers integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._counted(p_breaker headgate.breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31942,10 +32266,10 @@ REVOKE ALL ON FUNCTION headgate._counted(p_gate headgate.provider_gates, p_fault
 REVOKE ALL ON FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _covers(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _cure(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32084,6 +32408,12 @@ REVOKE ALL ON FUNCTION headgate._end_unstarted(p_chunk headgate.chunks, p_reason
 --
 
 REVOKE ALL ON FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_books(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32254,12 +32584,6 @@ REVOKE ALL ON FUNCTION headgate._foreign_locks() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) FROM PUBLIC;
-
---
 -- Name: FUNCTION _given(p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32282,6 +32606,12 @@ REVOKE ALL ON FUNCTION headgate._go_on_behind(p_execution headgate.process_execu
 --
 
 REVOKE ALL ON FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _graph(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32512,10 +32842,10 @@ REVOKE ALL ON FUNCTION headgate._is_selected(p_execution headgate.process_execut
 REVOKE ALL ON FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_worked_off(p_execution_id bigint, p_states text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32650,10 +32980,22 @@ REVOKE ALL ON FUNCTION headgate._live_closing(p_provider headgate.providers, p_c
 REVOKE ALL ON FUNCTION headgate._lock(p_name text, p_is_shared boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _lock_breakers(p_provider_id bigint, p_operation_id bigint, p_with_operations boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._lock_breakers(p_provider_id bigint, p_operation_id bigint, p_with_operations boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _lock_probe(p_provider headgate.providers, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._lock_probe(p_provider headgate.providers, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _locked_pairs(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32768,6 +33110,12 @@ REVOKE ALL ON FUNCTION headgate._mistaken_names(p_kind text, p_whole text) FROM 
 --
 
 REVOKE ALL ON FUNCTION headgate._more_written(p_before jsonb, p_after jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _move_breaker(p_provider headgate.providers, p_breaker headgate.breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._move_breaker(p_provider headgate.providers, p_breaker headgate.breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32890,22 +33238,10 @@ REVOKE ALL ON FUNCTION headgate._note_follow_up(p_kind text, p_name text) FROM P
 REVOKE ALL ON FUNCTION headgate._note_mistake(p_kind text, p_name text, p_message text, p_hint text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) FROM PUBLIC;
-
---
 -- Name: FUNCTION _note_plan_mistakes(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._note_plan_mistakes(p_plan text) FROM PUBLIC;
-
---
--- Name: FUNCTION _note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _object(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32918,6 +33254,12 @@ REVOKE ALL ON FUNCTION headgate._object(p_kind text, p_name text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._open_actions(p_execution headgate.process_executions, p_pipeline text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_breakers(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_breakers() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_months(p_months integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32972,12 +33314,6 @@ REVOKE ALL ON FUNCTION headgate._openness(p_provider headgate.providers, p_now t
 --
 
 REVOKE ALL ON FUNCTION headgate._operation(p_operation text) FROM PUBLIC;
-
---
--- Name: FUNCTION _operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _operation_mistakes(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33046,10 +33382,10 @@ REVOKE ALL ON FUNCTION headgate._outcome_words(p_planned integer, p_succeeded in
 REVOKE ALL ON FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _pages(p_classes headgate.plan_class[], p_needs jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _pages(p_classes headgate.plan_class[], p_needs headgate.plan_need[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs headgate.plan_need[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33080,12 +33416,6 @@ REVOKE ALL ON FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates head
 --
 
 REVOKE ALL ON FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _pieces(p_template text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33148,12 +33478,6 @@ REVOKE ALL ON FUNCTION headgate._price(p_chunk headgate.chunks) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._provider(p_provider text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _provider_alerts(p_provider_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._provider_alerts(p_provider_id bigint, p_now timestamp with time zone) FROM PUBLIC;
-
---
 -- Name: FUNCTION _publication_lag(p_provider_id bigint, p_calendar text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33200,6 +33524,18 @@ REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_
 --
 
 REVOKE ALL ON FUNCTION headgate._raise_mistakes(p_plan text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _rank_classes(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._rank_classes(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _rank_entries(p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33478,6 +33814,12 @@ REVOKE ALL ON FUNCTION headgate._schedule(p_provider headgate.providers, p_start
 REVOKE ALL ON FUNCTION headgate._schema_objects() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _secret_alerts(p_provider_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._secret_alerts(p_provider_id bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _selected_assets(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33526,10 +33868,10 @@ REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_me
 REVOKE ALL ON FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _set_breaker(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._set_breaker(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _setting_of(p_column text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33584,6 +33926,12 @@ REVOKE ALL ON FUNCTION headgate._spend_lease(p_provider headgate.providers, p_ch
 --
 
 REVOKE ALL ON FUNCTION headgate._split_chunk(p_chunk headgate.chunks) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _standing(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33760,10 +34108,10 @@ REVOKE ALL ON FUNCTION headgate._tally_of(p_status text, p_reason text, p_jobs i
 REVOKE ALL ON FUNCTION headgate._template_fields(p_operation headgate.operations) FROM PUBLIC;
 
 --
--- Name: FUNCTION _times_cooled(p_gate headgate.provider_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _times_cooled(p_breaker headgate.breakers); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._times_cooled(p_breaker headgate.breakers) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _totals(p_execution_id bigint, OUT planned integer, OUT succeeded integer, OUT failed integer, OUT deferred integer, OUT skipped integer, OUT units integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33790,16 +34138,16 @@ REVOKE ALL ON FUNCTION headgate._trial(p_operation text, p_asset_id bigint, p_pi
 REVOKE ALL ON FUNCTION headgate._trial_step(p_call headgate.operations, p_need headgate.operations, p_asset headgate.assets, p_pipeline text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _trust_bulk(p_operation text, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33842,6 +34190,12 @@ REVOKE ALL ON FUNCTION headgate._undone_jobs(p_execution headgate.process_execut
 --
 
 REVOKE ALL ON FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _units_kept(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._units_kept(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _universe_of(p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -1,21 +1,12 @@
--- How the gates stand now: when the next request to a provider may start, and the breakers.
+-- What stands between a queued call and its provider now: the times granted to requests, and the breakers.
 
-create table headgate.provider_breakers (
+create table headgate.rate_limiters (
     provider_id bigint not null references headgate.providers,
     next_start_at timestamptz not null default '2000-01-01 00:00:00+00',
-    failures integer not null default 0,
-    opened integer not null default 0,
-    blocked_until timestamptz,
-    blocked_reason text,
-    probe_chunk_id bigint,
-    counted_since timestamptz,
-    counted_faults integer not null default 0,
-    counted_answers integer not null default 0,
-    auth_failures integer not null default 0,
-    constraint provider_breakers_pkey primary key (provider_id),
-    constraint breaker_counts_are_not_negative check (least(failures, opened) >= 0)
+    constraint rate_limiters_pkey primary key (provider_id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 comment on table headgate.provider_breakers is
     'A provider''s breaker and rate limiter: failures counted, and start times granted to requests.';
 comment on column headgate.provider_breakers.provider_id is 'The provider.';
@@ -35,11 +26,21 @@ comment on column headgate.provider_breakers.counted_answers is 'Answers counted
 comment on column headgate.provider_breakers.auth_failures is
     'Consecutive internal faults in calling it (a rejected token) since its last answer; they block only their '
     'execution.';
+=======
+comment on table headgate.rate_limiters is 'The times granted to a provider''s requests.';
+comment on column headgate.rate_limiters.provider_id is 'The provider.';
+comment on column headgate.rate_limiters.next_start_at is
+    'When the next request may start that nobody has been granted; those '
+    'before have their times. Earlier than now: the provider has rested.';
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
--- One broken endpoint blocks itself, not its provider.
-create table headgate.operation_breakers (
-    operation_id bigint not null references headgate.operations,
+-- One broken endpoint blocks itself, not its provider: both have a breaker, and both move by the same rules.
+create table headgate.breakers (
+    breaker_id bigint generated always as identity,
+    provider_id bigint references headgate.providers,
+    operation_id bigint references headgate.operations,
     failures integer not null default 0,
+    auth_failures integer not null default 0,
     opened integer not null default 0,
     blocked_until timestamptz,
     blocked_reason text,
@@ -47,10 +48,16 @@ create table headgate.operation_breakers (
     counted_since timestamptz,
     counted_faults integer not null default 0,
     counted_answers integer not null default 0,
-    constraint operation_breakers_pkey primary key (operation_id),
-    constraint breaker_counts_are_not_negative check (least(failures, opened, counted_faults, counted_answers) >= 0)
-) with (fillfactor = 50);
+    constraint breakers_pkey primary key (breaker_id),
+    constraint provider_has_one_breaker unique (provider_id),
+    constraint operation_has_one_breaker unique (operation_id),
+    constraint breaker_guards_one_thing check (num_nonnulls(provider_id, operation_id) = 1),
+    constraint breaker_counts_are_not_negative check (
+        least(failures, auth_failures, opened, counted_faults, counted_answers) >= 0
+    )
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 comment on table headgate.operation_breakers is
     'The breaker of an operation''s calls, with the thresholds of its provider; no row: no fault yet.';
 comment on column headgate.operation_breakers.operation_id is 'The operation whose calls are counted.';
@@ -64,3 +71,26 @@ comment on column headgate.operation_breakers.counted_since is
     'The fault from which the share is counted, for a minute; null: no fault since the breaker last changed.';
 comment on column headgate.operation_breakers.counted_faults is 'Faults counted since then.';
 comment on column headgate.operation_breakers.counted_answers is 'Answers counted since then.';
+=======
+comment on table headgate.breakers is
+    'The breaker of each provider and of each operation that makes calls. Calls flow; after failures they are blocked '
+    'for a while; then one chunk probes, and its answer decides. An operation uses the thresholds of its provider.';
+comment on column headgate.breakers.breaker_id is 'Surrogate key.';
+comment on column headgate.breakers.provider_id is 'The provider that is guarded; null: an operation is.';
+comment on column headgate.breakers.operation_id is 'The call operation that is guarded; null: a provider is.';
+comment on column headgate.breakers.failures is 'Consecutive failures of the calls since their last answer.';
+comment on column headgate.breakers.auth_failures is
+    'Consecutive internal faults in calling (a refused token) '
+    'since the last answer; they block nothing but their execution.';
+comment on column headgate.breakers.opened is 'Times it has opened in a row; doubles the cool-down.';
+comment on column headgate.breakers.blocked_until is
+    'No call is made before; null: calls flow. After the breaker has opened a probe goes first. '
+    'Null while a provider''s is opened: one operation failed, and another one probes.';
+comment on column headgate.breakers.blocked_reason is 'Why it is blocked.';
+comment on column headgate.breakers.probe_chunk_id is 'The chunk that probes.';
+comment on column headgate.breakers.counted_since is
+    'The fault from which the share of faults is counted, for a minute; null: there was none since the breaker last '
+    'moved.';
+comment on column headgate.breakers.counted_faults is 'Faults counted since then.';
+comment on column headgate.breakers.counted_answers is 'Answers counted since then.';
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e

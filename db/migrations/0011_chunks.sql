@@ -6,7 +6,8 @@ create table headgate.chunks (
     step text not null,
     round integer not null,
     operation_id bigint not null references headgate.operations,
-    call_operation_id bigint,
+    call_operation_id bigint not null,
+    is_bulk boolean not null generated always as (call_operation_id <> operation_id) stored,
     provider_id bigint not null references headgate.providers,
     group_key text not null,
     priority smallint not null,
@@ -37,8 +38,8 @@ create table headgate.chunks (
         foreign key (call_operation_id) references headgate.operations,
     constraint chunk_has_jobs check (cardinality(asset_ids) > 0),
     constraint records_are_of_its_jobs check (cardinality(records) = cardinality(asset_ids)),
-    constraint a_call_for_the_group_names_its_sessions
-        check ((call_operation_id is null) = (sessions is null) and cardinality(sessions) = calls),
+    constraint bulk_call_names_its_sessions
+        check (is_bulk = (sessions is not null) and cardinality(sessions) = calls),
     constraint charge_is_not_negative check (least(calls, units, charged_units, request_count, lease_expirations) >= 0),
     constraint retry_count_is_not_negative check (retry_count >= 0),
     constraint chunk_state_is_known check (state in ('planned', 'queued', 'leased', 'parked')),
@@ -65,14 +66,25 @@ comment on column headgate.chunks.step is 'The step.';
 comment on column headgate.chunks.round is 'The step''s round.';
 comment on column headgate.chunks.operation_id is 'The need that its jobs serve.';
 comment on column headgate.chunks.call_operation_id is
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
     'The bulk or batch call that serves the chunk; null: each asset is called for by the operation itself.';
 comment on column headgate.chunks.provider_id is 'The provider it calls.';
+=======
+    'The operation whose request is sent: its own, or the bulk call that serves all of its assets at once.';
+comment on column headgate.chunks.is_bulk is 'True: each call serves all of its assets; false: one call for each.';
+comment on column headgate.chunks.provider_id is 'Whom.';
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 comment on column headgate.chunks.group_key is 'The group its assets belong to.';
 comment on column headgate.chunks.priority is 'The operation''s priority.';
 comment on column headgate.chunks.asset_ids is 'The jobs that have not ended, in rank order.';
 comment on column headgate.chunks.sessions is
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
     'Of a bulk call: the sessions without an answer yet, one call each; a batch call, which has none, has one null. '
     'Null: a call for each asset.';
+=======
+    'Of a bulk call: the sessions that have not been answered, one call '
+    'each; a page, which is for none, has one null. Null: a call for each asset.';
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 comment on column headgate.chunks.records is
     'Of a bulk call: rows changed by answers to earlier sessions, in the order of asset_ids; null: no answer yet.';
 comment on column headgate.chunks.calls is 'Calls still to be made.';

@@ -105,6 +105,123 @@ comment on type headgate.plan_class is
     'Assets whose due operations (granted together) are alike: how many, how urgent, and after which session bars are '
     'missing (null: no bulk call serves them).';
 
+create type headgate.plan_need as (
+    operation_id bigint,
+    provider_id bigint,
+    units integer,
+    bundle integer,
+    is_alone boolean,
+    max_assets integer,
+    chunk_size integer,
+    max_wait interval,
+    due_rule text,
+    weight_power double precision,
+    staleness_per_day double precision,
+    is_backfill boolean,
+    call_operation_id bigint,
+    call_provider_id bigint,
+    call_units integer,
+    most_calls integer,
+    batch_size integer,
+    call_units_per_asset integer,
+    is_callable boolean,
+    is_first boolean,
+    is_tied boolean
+);
+
+comment on type headgate.plan_need is
+    'An operation of a run with its levers, and the bulk call that may serve it (null: none).';
+
+create type headgate.plan_budget as (
+    provider_id bigint,
+    opened_at timestamptz,
+    closes_at timestamptz,
+    blocked_until timestamptz,
+    units_left bigint,
+    is_shared boolean,
+    reserve integer
+);
+
+comment on type headgate.plan_budget is 'What a provider still allows a run, and what of it is kept from the backfill.';
+
+create type headgate.ranked_class as (
+    class_no integer,
+    operation_ids bigint[],
+    group_key text,
+    calendar text,
+    priority smallint,
+    due_since timestamptz,
+    weight double precision,
+    jobs integer,
+    missing_from date,
+    bundle integer,
+    units bigint,
+    is_backfill boolean,
+    value double precision,
+    nth bigint,
+    allowed integer
+);
+
+comment on type headgate.ranked_class is
+    'A plan_class with its price and its value for a unit, its place among the classes (null: not due yet), '
+    'and how many of its assets the run''s asset limit allows.';
+
+create type headgate.class_cover as (
+    class_no integer,
+    operation_id bigint,
+    cover_no integer,
+    sessions date[],
+    is_covered boolean,
+    first_nth bigint,
+    last_nth bigint,
+    "position" bigint,
+    cost bigint,
+    other_cost bigint,
+    call_operation_id bigint,
+    call_provider_id bigint,
+    base bigint,
+    units bigint
+);
+
+comment on type headgate.class_cover is
+    'Assets of a class that a bulk call serves, or that are asked for one by one although there is such a call; '
+    'what the call costs at all, and for each asset.';
+
+create type headgate.plan_entry as (
+    place bigint,
+    rank bigint,
+    class_no integer,
+    cover_no integer,
+    skipped bigint,
+    many bigint,
+    ranks bigint,
+    is_backfill boolean
+);
+
+comment on type headgate.plan_entry is
+    'What is granted piece by piece: the assets of a class, or those of one bulk call. Its place, the rank of its '
+    'first asset, how many assets may be granted and how many take a rank.';
+
+create type headgate.entry_grant as (
+    place bigint,
+    provider_id bigint,
+    base bigint,
+    units bigint,
+    units_before bigint,
+    units_here bigint,
+    units_left bigint,
+    is_shared boolean,
+    closes_at timestamptz,
+    last_due_at timestamptz,
+    most bigint,
+    is_away boolean,
+    is_shut boolean,
+    shut_until timestamptz
+);
+
+comment on type headgate.entry_grant is
+    'How many assets of an entry are granted, by the provider that allows least, and what stands against more.';
+
 -- What a forecast carries from day to day.
 
 create type headgate.forecast_need as (

@@ -25,7 +25,7 @@ join headgate.pipelines as p using (pipeline_id)
 left join lateral (
     -- The leases before, and the one it is in: each job's own, or of a call for a whole group.
     select sum(
-        case when c.sessions is null then cardinality(c.asset_ids) else 1 end * c.charged_units
+        case when c.is_bulk then 1 else cardinality(c.asset_ids) end * c.charged_units
         + case when c.state = 'leased' then c.units else 0 end
     ) as units
     from headgate.chunks as c

@@ -16,18 +16,17 @@ from (
         c.runner,
         count(*) as chunks,
         sum(cardinality(c.asset_ids)) as jobs,
-        coalesce(min(r.last_seen_at), max(c.leased_until - t.term)) as heard_at,
+        coalesce(min(r.last_seen_at), max(c.leased_until - k.lease)) as heard_at,
         max(c.leased_until) as leased_until,
         -- Of a runner without heartbeats only its leases tell: it extends them after a third of their term.
-        coalesce(min(r.last_seen_at) + interval '15 seconds', max(c.leased_until - t.term / 2)) < clock_timestamp()
+        coalesce(min(r.last_seen_at) + interval '15 seconds', max(c.leased_until - k.lease / 2)) < clock_timestamp()
             as is_silent
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)
     join headgate.pipelines as p using (pipeline_id)
     join headgate.operations as o using (operation_id)
-    left join headgate.operations as k on k.operation_id = c.call_operation_id
+    join headgate.operations as k on k.operation_id = c.call_operation_id
     left join headgate.runners as r on r.runner = c.runner
-    cross join lateral (select coalesce(k.lease, o.lease) as term) as t
     where c.state = 'leased'
     group by p.name, e.run_id, c.step, o.name, c.runner
 ) as s;

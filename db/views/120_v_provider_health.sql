@@ -5,31 +5,28 @@ drop view if exists headgate.v_provider_health cascade;
 create view headgate.v_provider_health as
 select
     p.name as provider,
-    case
-        when g.blocked_until > t.now then 'blocked'
-        when g.opened > 0 then 'probing'
-        else 'flowing'
-    end as state,
-    coalesce(g.failures, 0) as failures,
-    case when g.blocked_until > t.now or g.opened > 0 then g.blocked_until end as blocked_until,
-    case when g.blocked_until > t.now or g.opened > 0 then g.blocked_reason end as blocked_reason,
+    coalesce(b.state, 'flowing') as state,
+    coalesce(b.failures, 0) as failures,
+    b.blocked_until,
+    b.blocked_reason,
     case when p.requests_per_minute is not null then
         greatest(0, least(
             p.starts_at_once,
-            floor(extract(epoch from t.now - g.next_start_at) / extract(epoch from p.start_every) + p.starts_at_once)
+            floor(extract(epoch from t.now - r.next_start_at) / extract(epoch from p.start_every) + p.starts_at_once)
         ))::integer
     end as rate_tokens,
-    coalesce(g.auth_failures, 0) as auth_failures,
+    coalesce(b.auth_failures, 0) as auth_failures,
     array(
         select o.name
-        from headgate.operation_breakers as k
-        join headgate.operations as o using (operation_id)
+        from headgate._breakers as k
+        join headgate.operations as o on o.operation_id = k.operation_id
         where o.provider_id = p.provider_id
-            and (k.blocked_until > t.now or k.opened > 0)
+            and k.state <> 'flowing'
         order by o.name
     ) as blocked_operations
 from headgate.providers as p
-left join headgate.provider_breakers as g using (provider_id)
+left join headgate._breakers as b using (provider_id)
+left join headgate.rate_limiters as r using (provider_id)
 cross join (select headgate.clock() as now offset 0) as t
 order by p.name;
 

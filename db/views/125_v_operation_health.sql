@@ -6,18 +6,13 @@ create view headgate.v_operation_health as
 select
     o.name as operation,
     p.name as provider,
-    case
-        when k.blocked_until > t.now then 'blocked'
-        when k.opened > 0 then 'probing'
-        else 'flowing'
-    end as state,
-    coalesce(k.failures, 0) as failures,
-    case when k.blocked_until > t.now or k.opened > 0 then k.blocked_until end as blocked_until,
-    case when k.blocked_until > t.now or k.opened > 0 then k.blocked_reason end as reason
+    coalesce(b.state, 'flowing') as state,
+    coalesce(b.failures, 0) as failures,
+    b.blocked_until,
+    b.blocked_reason as reason
 from headgate.operations as o
 join headgate.providers as p using (provider_id)
-left join headgate.operation_breakers as k using (operation_id)
-cross join (select headgate.clock() as now offset 0) as t
+left join headgate._breakers as b on b.operation_id = o.operation_id
 where o.path is not null
 order by p.name, o.name;
 

@@ -53,10 +53,10 @@ from (
     join headgate.pipelines as p using (pipeline_id)
     join headgate.operations as o using (operation_id)
     join headgate.providers as r on r.provider_id = c.provider_id
-    left join headgate.operations as b on b.operation_id = c.call_operation_id
+    join headgate.operations as b on b.operation_id = c.call_operation_id
     join headgate.v_provider_health as h on h.provider = r.name
-    join headgate.provider_breakers as g on g.provider_id = c.provider_id
-    left join headgate.v_operation_health as k on k.operation = coalesce(b.name, o.name)
+    join headgate.rate_limiters as g on g.provider_id = c.provider_id
+    left join headgate.v_operation_health as k on k.operation = b.name
     cross join (select headgate.clock() as now offset 0) as t
     left join headgate.quota_windows as q
         on q.provider_id = c.provider_id and q.opened_at <= t.now and q.closes_at > t.now

@@ -34,7 +34,7 @@ from (
             else c.state
         end as reason,
         case
-            when c.sessions is null then c.units / cardinality(c.asset_ids)
+            when not c.is_bulk then c.units / cardinality(c.asset_ids)
             when u.nth = 1 then c.units
             else 0
         end as units,

@@ -202,8 +202,8 @@ ORDER: dict[str, LiteralString] = {
     "chunk": "headgate.chunks",
     "state": "headgate.asset_processing_state",
     "step": "headgate.process_steps",
-    "breaker": "headgate.provider_breakers",
-    "own breaker": "headgate.operation_breakers",
+    "breaker": "headgate.breakers",
+    "rate limiter": "headgate.rate_limiters",
     "window": "headgate.quota_windows",
 }
 

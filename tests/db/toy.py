@@ -195,10 +195,20 @@ class Toy(Plan):
     def breaker(self, provider: str = "shop") -> Row:
         """Return the provider's breaker."""
         return self.sql(
-            "select g.* from headgate.provider_breakers as g join headgate.providers as p"
+            "select g.* from headgate.breakers as g join headgate.providers as p"
             " using (provider_id) where p.name = %(provider)s",
             provider=provider,
         )[0]
+
+    def next_start_at(self, provider: str = "shop") -> datetime:
+        """Return when the provider's next request may start."""
+        (row,) = self.sql(
+            "select r.next_start_at from headgate.rate_limiters as r join headgate.providers as p"
+            " using (provider_id) where p.name = %(provider)s",
+            provider=provider,
+        )
+        at: datetime = row["next_start_at"]
+        return at
 
     def state(self, asset_id: int, operation: str = "look") -> Row:
         """Return the state of a need."""

@@ -130,7 +130,7 @@ def test_what_the_window_cannot_pay_for_the_group_is_put_off(toy: Toy):
 def breaker(toy: Toy, **columns: object) -> None:
     """Set how the breaker of the call for the group stands; its closing in minutes from now."""
     toy.sql(
-        "insert into headgate.operation_breakers as k (operation_id, blocked_until, opened)"
+        "insert into headgate.breakers as k (operation_id, blocked_until, opened)"
         " select o.operation_id, %(now)s::timestamptz + make_interval(mins => %(minutes)s), %(opened)s"
         " from headgate.operations as o where o.name = 'update_all'"
         " on conflict (operation_id) do update"
@@ -184,9 +184,9 @@ def test_a_call_that_keeps_failing_is_left_alone_for_a_day_while_its_provider_an
     breaker(toy, minutes=-60, opened=5)
     (reason,) = {x["reason"] for x in explained(toy)}
     assert reason.endswith("one by one, because update_all failed until 2024-03-05 11:00:00")
-    toy.sql("update headgate.provider_breakers set opened = 1")
+    toy.sql("update headgate.breakers set opened = 1 where provider_id is not null")
     assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}, "it is away"
-    toy.sql("update headgate.provider_breakers set opened = 0")
+    toy.sql("update headgate.breakers set opened = 0 where provider_id is not null")
     breaker(toy, minutes=-24 * 60, opened=5)
     assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}, "tried again"
 

@@ -73,12 +73,14 @@ def arrange(toy: Toy, *, call_units: int = CALL_UNITS, holidays: tuple[str, ...]
     toy.sql(SESSIONS, calendar="X", holidays=list(holidays))
     toy.sql(KEEP_LISTED)
     toy.sql(BULK, units=call_units)
+    toy.sql("select headgate._open_breakers()")
     adopt(toy.connection, "toy")
 
 
 def paged(toy: Toy, *, units: int = 12, each: int = 1, size: int = 4) -> None:
     """Add pages of several openings, which the account has."""
     toy.sql(PAGE, units=units, each=each, size=size)
+    toy.sql("select headgate._open_breakers()")
     toy.provider(features=["pages"])
 
 

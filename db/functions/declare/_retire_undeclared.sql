@@ -187,7 +187,7 @@ begin
             and s.next_due_at is not null;
     else
         delete from headgate.asset_processing_state as s where s.operation_id = p_operation_id;
-        delete from headgate.operation_breakers as g where g.operation_id = p_operation_id;
+        delete from headgate.breakers as b where b.operation_id = p_operation_id;
         delete from headgate.operations as o where o.operation_id = p_operation_id;
     end if;
 end;
@@ -209,7 +209,8 @@ begin
     then
         update headgate.providers as p set is_retired = true where p.provider_id = p_provider_id;
     else
-        delete from headgate.provider_breakers as g where g.provider_id = p_provider_id;
+        delete from headgate.rate_limiters as r where r.provider_id = p_provider_id;
+        delete from headgate.breakers as b where b.provider_id = p_provider_id;
         delete from headgate.providers as p where p.provider_id = p_provider_id;
     end if;
 end;

@@ -148,7 +148,7 @@ as $func$
             (6, 'internal', ' deferred by an internal fault')
         ) as k (weight, kind, words) using (kind)
         join headgate.operations as o using (operation_id)
-        left join headgate.provider_breakers as g using (provider_id)
+        left join headgate.breakers as g using (provider_id)
         group by k.weight, k.words
         union all
         select 5, format('step %s failed: %s', s.step, left(f.error, 300)), null

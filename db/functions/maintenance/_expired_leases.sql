@@ -15,5 +15,5 @@ as $func$
         and c.leased_until < clock_timestamp() - interval '1 minute'
         and e.status = 'running'
         and o.is_flowing
-        and not headgate._is_blocked(coalesce(c.call_operation_id, c.operation_id), headgate.clock());
+        and not headgate._is_blocked(c.call_operation_id, headgate.clock());
 $func$;

@@ -33,16 +33,16 @@ as $func$
     select 'provider ' || p.name, 'warn', format('blocked until %s: %s', g.blocked_until, g.blocked_reason),
         format('wait, or unblock it: set_provider(''%s'', ''{"blocked_until": null}'')', p.name), false
     from headgate.providers as p
-    join headgate.provider_breakers as g using (provider_id)
+    join headgate.breakers as g using (provider_id)
     where g.blocked_until > headgate.clock()
     union all
     select 'operation ' || o.name, 'warn', format('blocked until %s: %s', k.blocked_until, k.blocked_reason),
         format(
             'wait, or unblock it: set_provider(''%s'', ''{"operation": "%s", "blocked_until": null}'')', p.name, o.name
         ), false
-    from headgate.operation_breakers as k
-    join headgate.operations as o using (operation_id)
-    join headgate.providers as p using (provider_id)
+    from headgate.breakers as k
+    join headgate.operations as o on o.operation_id = k.operation_id
+    join headgate.providers as p on p.provider_id = o.provider_id
     where k.blocked_until > headgate.clock();
 $func$;
 

@@ -4,7 +4,7 @@
 
 create or replace function headgate._batch_calls(
     p_classes headgate.plan_class[],
-    p_needs jsonb
+    p_needs headgate.plan_need[]
 )
 returns table (
     class_no integer, operation_id bigint, call_no integer, sessions date[], is_in_call boolean, first_nth bigint,
@@ -18,10 +18,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     with need as materialized (
         select n.*, case when n.is_callable then n.units else 1000000000 end::bigint as item_units
-        from jsonb_to_recordset(p_needs) as n (
-            operation_id bigint, units integer, call_operation_id bigint, call_provider_id bigint, call_units integer,
-            batch_size integer, call_units_per_asset integer, is_callable boolean
-        )
+        from unnest(p_needs) as n
         where n.batch_size is not null
             and n.call_operation_id is not null
     ),

@@ -18,11 +18,11 @@ as $func$
             case when k.blocked_until > p_at then 'is blocked' else 'failed' end,
             k.blocked_until at time zone 'UTC'
         )
-    from headgate.operation_breakers as k
-    join headgate.operations as a using (operation_id)
+    from headgate.breakers as k
+    join headgate.operations as a on a.operation_id = k.operation_id
     join headgate.operations as o on o.operation_id = a.bulk_call_of_operation_id
     join headgate.providers as p on p.provider_id = a.provider_id
-    join headgate.provider_breakers as g on g.provider_id = a.provider_id
+    join headgate.breakers as g on g.provider_id = a.provider_id
     where coalesce(o.path, o.handler, o.ingest_function) is not null
         and (
             k.blocked_until > p_at + o.max_wait

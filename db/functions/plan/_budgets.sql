@@ -7,10 +7,7 @@ create or replace function headgate._budgets(
     p_quota integer,
     p_used jsonb default '{}'
 )
-returns table (
-    provider_id bigint, opened_at timestamptz, closes_at timestamptz, blocked_until timestamptz, units_left bigint,
-    is_shared boolean, reserve integer
-)
+returns setof headgate.plan_budget
 language sql
 stable
 rows 10

@@ -5,7 +5,7 @@
 
 create or replace function headgate._bulk_calls(
     p_classes headgate.plan_class[],
-    p_needs jsonb,
+    p_needs headgate.plan_need[],
     p_at timestamptz,
     p_is_daily boolean
 )
@@ -25,10 +25,7 @@ begin
     return query
     with need as materialized (
         select n.*
-        from jsonb_to_recordset(p_needs) as n (
-            operation_id bigint, provider_id bigint, units integer, call_operation_id bigint, call_provider_id bigint,
-            call_units integer, most_calls integer, batch_size integer, is_callable boolean
-        )
+        from unnest(p_needs) as n
         where n.call_operation_id is not null
             and n.batch_size is null
     ),

@@ -1,6 +1,13 @@
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- The planner's only decision function: ranks what is due, chooses between single, batch and bulk calls, stops where
 -- the budget ends, and gives reasons. It works on classes of similar assets, so its cost depends on the number of
 -- classes. The real plan, explain_plan and forecast differ only in the source of their classes. Changes nothing.
+=======
+-- The planner's decision, and the only one: ranks what is due, chooses bulk calls, cuts where the budget ends, and says
+-- why. It works on classes of assets that are alike, so its cost grows with their variety, not their number. The real
+-- plan, explain_plan and forecast differ only in where their classes come from. Changes nothing. Its settings hold in
+-- the steps that it calls.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._decide(
     p_pipeline_id bigint,
@@ -25,8 +32,28 @@ set plan_cache_mode = force_generic_plan
 set enable_nestloop = off
 set jit = off
 as $func$
-#variable_conflict use_column
+declare
+    v_is_daily constant boolean := coalesce(p_params #>> '{?,calendar}' = 'daily', false);
+    v_needs constant headgate.plan_need[] := array(
+        select n from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
+    );
+    v_budgets constant headgate.plan_budget[] := array(
+        select b from headgate._budgets(p_pipeline_id, p_params, p_at, p_quota, p_used) as b
+    );
+    v_classes constant headgate.ranked_class[] := array(
+        select c from headgate._rank_classes(p_classes, v_needs, p_at) as c
+    );
+    v_covers constant headgate.class_cover[] := array(
+        select v from headgate._choose_covers(v_classes, v_needs, p_at, v_is_daily) as v
+    );
+    v_entries constant headgate.plan_entry[] := array(
+        select e from headgate._rank_entries(v_classes, v_covers, v_needs) as e
+    );
+    v_grants constant headgate.entry_grant[] := array(
+        select g from headgate._grant_units(v_entries, v_classes, v_covers, v_needs, v_budgets, p_at) as g
+    );
 begin
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
     return query
     with need as materialized (
         select n.* from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
@@ -306,5 +333,8 @@ begin
     from spread as s
     join ranked as r using (place)
     join judged as j using (place);
+=======
+    return query select s.* from headgate._spread_grants(v_entries, v_grants, v_covers, p_at) as s;
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 end;
 $func$;

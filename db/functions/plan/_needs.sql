@@ -6,13 +6,7 @@ create or replace function headgate._needs(
     p_step text default null,
     p_at timestamptz default null
 )
-returns table (
-    operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer,
-    chunk_size integer, max_wait interval, due_rule text, weight_power double precision,
-    staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint,
-    call_units integer, most_calls integer, batch_size integer, call_units_per_asset integer, is_callable boolean,
-    is_first boolean, is_tied boolean
-)
+returns setof headgate.plan_need
 language sql
 stable
 rows 10
@@ -86,7 +80,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select exists (
         select
-        from headgate.operation_breakers as k
+        from headgate.breakers as k
         where k.operation_id = p_operation_id
             and k.blocked_until > p_at
     );

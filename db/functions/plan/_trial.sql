@@ -64,8 +64,9 @@ begin
     chunk.calls := 1;
     chunk.units := v_call.units + v_call.units_per_asset;
     chunk.planned_at := v_now;
-    if v_call.bulk_call_of_operation_id is not null then
-        chunk.call_operation_id := v_call.operation_id;
+    chunk.call_operation_id := v_call.operation_id;
+    chunk.is_bulk := v_call.operation_id <> v_need.operation_id;
+    if chunk.is_bulk then
         chunk.sessions := array[
             case when v_call.batch_size is null then headgate._last_session(provider, v_asset, v_now) end
         ];

@@ -149,8 +149,9 @@ as $func$
         select
             p.step, p.operation_id, p.group_key, p.call_no, row_number() over () as line,
             case when p.call_no is null then p.chunk_size else count(*)::integer end as chunk_size,
-            case when p.call_no is not null then p.call_operation_id end as call_operation_id,
+            case when p.call_no is not null then p.call_operation_id else p.operation_id end as call_operation_id,
             case when p.call_no is not null then p.sessions end as sessions,
+            p.call_no is not null as is_bulk,
             max(p.units) as units
         from plan as p
         where p.is_granted
@@ -170,7 +171,7 @@ as $func$
     ),
     cut as (
         select
-            l.step, l.operation_id, l.group_key, l.call_operation_id, l.sessions, l.units,
+            l.step, l.operation_id, l.group_key, l.call_operation_id, l.sessions, l.is_bulk, l.units,
             u.asset_ids[n.first : n.first + l.chunk_size - 1] as asset_ids,
             u.ranks[n.first] as rank
         from lined_up as u
@@ -186,12 +187,12 @@ as $func$
             p_execution.execution_id, c.step, s.round, c.operation_id, c.call_operation_id, c.sessions, k.provider_id,
             c.group_key, o.priority, c.asset_ids,
             case when k.path is null then 0 else coalesce(cardinality(c.sessions), cardinality(c.asset_ids)) end,
-            case when c.sessions is null then cardinality(c.asset_ids) * o.units else c.units end,
+            case when c.is_bulk then c.units else cardinality(c.asset_ids) * o.units end,
             headgate._queue(r.name, o.priority),
             p_now
         from cut as c
         join headgate.operations as o using (operation_id)
-        join headgate.operations as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        join headgate.operations as k on k.operation_id = c.call_operation_id
         join headgate.providers as r on r.provider_id = k.provider_id
         join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = c.step
         order by c.rank, c.operation_id

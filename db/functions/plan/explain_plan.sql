@@ -132,7 +132,7 @@ begin
     join headgate.asset_processing_state as s
         on s.operation_id = p.operation_id and s.asset_id = p.asset_id
     left join headgate.operations as k on k.operation_id = p.call_operation_id
-    left join headgate.operation_breakers as h
+    left join headgate.breakers as h
         on h.blocked_until > p_at
         and h.operation_id = case when p.call_no is not null then p.call_operation_id else p.operation_id end
     left join headgate.v_deferral_reasons as w on w.reason = p.reason

@@ -1,5 +1,11 @@
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Admit chunks: grant start times, let half-open breakers through for a probe, and spend units of the window, locked in
 -- this order once per claim. A chunk whose calls could not start soon is left for a runner that is free by then.
+=======
+-- Which of these chunks may be leased: breakers that probe, the times at which requests may start, and the window's
+-- units, locked in this order, once per claim. A chunk whose calls could not start soon is left for later: another
+-- runner may be free by then.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._admit(
     p_provider headgate.providers,
@@ -22,15 +28,18 @@ declare
 begin
     granted := '{}';
     starts_at := '{}';
-    if v_is_paced or p_is_probe then
-        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
+    if p_is_probe and not headgate._lock_probe(p_provider, p_now) then
+        return;
     end if;
-    if exists (select from headgate.operation_breakers as k where k.opened > 0) then
+    if exists (select from headgate.breakers as b where b.opened > 0 and b.operation_id is not null) then
         v_half_open := headgate._lock_half_open(p_chunks, p_now);
+    end if;
+    if v_is_paced then
+        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
     end if;
 
     foreach v_chunk in array p_chunks loop
-        v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+        v_operation_id := v_chunk.call_operation_id;
         continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
             or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is in flight
             or not headgate._spend_lease(p_provider, v_chunk, p_now);
@@ -39,18 +48,38 @@ begin
         v_next := v_next + p_provider.start_every * v_chunk.calls;
         if v_half_open ? v_operation_id::text then
             v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
-            update headgate.operation_breakers as k
+            update headgate.breakers as b
             set probe_chunk_id = v_chunk.chunk_id
-            where k.operation_id = v_operation_id;
+            where b.operation_id = v_operation_id;
         end if;
     end loop;
 
-    if granted <> '{}' and (v_is_paced or p_is_probe) then
-        update headgate.provider_breakers as g
-        set next_start_at = case when v_is_paced then v_next else g.next_start_at end,
-            probe_chunk_id = case when p_is_probe then granted[1] else g.probe_chunk_id end
-        where g.provider_id = p_provider.provider_id;
+    if granted <> '{}' and v_is_paced then
+        update headgate.rate_limiters as r set next_start_at = v_next where r.provider_id = p_provider.provider_id;
     end if;
+    if granted <> '{}' and p_is_probe then
+        update headgate.breakers as b set probe_chunk_id = granted[1] where b.provider_id = p_provider.provider_id;
+    end if;
+end;
+$func$;
+
+-- Lock the provider's breaker: may a probe still go?
+create or replace function headgate._lock_probe(
+    p_provider headgate.providers,
+    p_now timestamptz
+)
+returns boolean
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_breaker headgate.breakers;
+begin
+    select * into v_breaker from headgate.breakers as b where b.provider_id = p_provider.provider_id for update;
+    return coalesce(v_breaker.blocked_until <= p_now, true)
+        and v_breaker.opened > 0
+        and not headgate._is_leased(v_breaker.probe_chunk_id);
 end;
 $func$;
 
@@ -66,17 +95,22 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select coalesce(jsonb_object_agg(h.operation_id, not headgate._is_blocked(h.operation_id, p_now)), '{}')
     from (
-        select k.operation_id
-        from headgate.operation_breakers as k
-        where k.opened > 0
-            and k.operation_id in (select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u)
-        order by k.operation_id
+        select b.operation_id
+        from headgate.breakers as b
+        where b.opened > 0
+            and b.operation_id in (select u.call_operation_id from unnest(p_chunks) as u)
+        order by b.operation_id
         for update
     ) as h;
 $func$;
 
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Lock the provider's breaker and return when the next request may start: an idle provider accepts a burst at once.
 -- Infinity if it has been blocked meanwhile or another probe is in flight; null without a limit.
+=======
+-- Lock the rate limiter and return when the next request may start: a provider that has rested takes a burst at once.
+-- Infinity when the provider's breaker has moved meanwhile.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 create or replace function headgate._next_start(
     p_provider headgate.providers,
     p_is_probe boolean,
@@ -88,24 +122,32 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_breaker headgate.provider_breakers;
+    v_next timestamptz;
 begin
-    select *
-    into v_breaker
-    from headgate.provider_breakers as g
-    where g.provider_id = p_provider.provider_id
+    select r.next_start_at into v_next
+    from headgate.rate_limiters as r
+    where r.provider_id = p_provider.provider_id
     for update;
-    if v_breaker.blocked_until > p_now
-        or (v_breaker.opened > 0) <> p_is_probe
-        or v_breaker.opened > 0 and headgate._is_leased(v_breaker.probe_chunk_id)
+    if exists (
+        select
+        from headgate.breakers as b
+        where b.provider_id = p_provider.provider_id
+            and (b.blocked_until > p_now or (b.opened > 0) <> p_is_probe)
+    )
     then
         return 'infinity';
     end if;
     return case
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
         when p_provider.requests_per_minute is null then null
         -- If the clock jumped back, earlier grants are discarded.
         when v_breaker.next_start_at > p_now + interval '1 hour' then p_now
         else greatest(v_breaker.next_start_at, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
+=======
+        -- A clock that jumped back forgets what it granted; who read it a moment earlier does not.
+        when v_next > p_now + interval '1 hour' then p_now
+        else greatest(v_next, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
     end;
 end;
 $func$;

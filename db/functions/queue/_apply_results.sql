@@ -67,8 +67,8 @@ as $func$
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
-            case when p_chunk.sessions is null then least(1, p_chunk.calls) * count(*) else p_chunk.calls end,
-            case when p_chunk.sessions is null then headgate._unit_price(p_chunk) * count(*) else p_chunk.units end,
+            case when p_chunk.is_bulk then p_chunk.calls else least(1, p_chunk.calls) * count(*) end,
+            case when p_chunk.is_bulk then p_chunk.units else headgate._unit_price(p_chunk) * count(*) end,
             p_chunk.queue, 'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0,
             max(f.units), max(f.request_count),
             p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions,
@@ -77,9 +77,7 @@ as $func$
         left join unnest(p_chunk.asset_ids, p_chunk.records) as b (asset_id, records)
             on p_chunk.records is not null and b.asset_id = f.asset_id
         where f.result = 'park'
-        group by
-            f.wake_at, f.attempt, f.retry_count,
-            case when p_chunk.sessions is null then (f.units, f.request_count) end
+        group by f.wake_at, f.attempt, f.retry_count, case when not p_chunk.is_bulk then (f.units, f.request_count) end
         returning chunk_id, asset_ids
     )
     update headgate.asset_processing_state as s

@@ -28,12 +28,12 @@ begin
     ),
     pieces as (
         insert into headgate.chunks (
-            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, charged_units, request_count, planned_at
+            execution_id, step, round, operation_id, call_operation_id, provider_id, group_key, priority, asset_ids,
+            calls, units, queue, state, wake_at, park_until, park_reason, attempt, charged_units, request_count, planned_at
         )
         select
-            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, v_operation.provider_id,
-            p_chunk.group_key, p_chunk.priority, p.asset_ids,
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
+            v_operation.provider_id, p_chunk.group_key, p_chunk.priority, p.asset_ids,
             case when v_operation.path is null then 0 else cardinality(p.asset_ids) end,
             v_operation.units * cardinality(p.asset_ids), headgate._queue(r.name, v_operation.priority),
             'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.max_wait),

@@ -1,5 +1,10 @@
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Whether the provider can be called: not while its breaker or window is blocked, nor in the last moments before a
 -- reset; and after its breaker has opened, only by one probe.
+=======
+-- May the provider be asked now? Not while its breaker or window is closed, nor in the last moments before a reset; and
+-- after a breaker has opened, only by one probe.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._availability(
     p_provider headgate.providers,
@@ -18,7 +23,7 @@ as $func$
         and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
         coalesce(g.opened > 0, false)
     from headgate._window_at(p_provider, p_now) as b
-    left join headgate.provider_breakers as g on g.provider_id = p_provider.provider_id
+    left join headgate.breakers as g on g.provider_id = p_provider.provider_id
     left join headgate.quota_windows as w
         on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
 $func$;

@@ -19,35 +19,35 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_breaker headgate.provider_breakers;
-    v_own headgate.operation_breakers;
+    v_of_provider headgate.breakers;
+    v_of_operation headgate.breakers;
     v_trips record;
     v_window_blocked_until timestamptz;
 begin
-    select * into v_breaker from headgate.provider_breakers as g where g.provider_id = p_provider.provider_id;
-    select * into v_own from headgate.operation_breakers as k where k.operation_id = p_operation_id;
+    select * into v_of_provider from headgate.breakers as b where b.provider_id = p_provider.provider_id;
+    select * into v_of_operation from headgate.breakers as b where b.operation_id = p_operation_id;
     select case when w.blocked_until > p_now then w.blocked_until end
     into v_window_blocked_until
     from headgate._window_at(p_provider, p_now) as b
     join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
 
-    if v_breaker.blocked_until > p_now then
-        provider_until := v_breaker.blocked_until;
-        provider_reason := case when v_breaker.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
-            || coalesce(v_breaker.blocked_reason, 'blocked');
+    if v_of_provider.blocked_until > p_now then
+        provider_until := v_of_provider.blocked_until;
+        provider_reason := case when v_of_provider.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
+            || coalesce(v_of_provider.blocked_reason, 'blocked');
     end if;
-    if v_own.blocked_until > p_now then
-        blocked_until := v_own.blocked_until;
-        reason := v_own.blocked_reason;
+    if v_of_operation.blocked_until > p_now then
+        blocked_until := v_of_operation.blocked_until;
+        reason := v_of_operation.blocked_reason;
     end if;
     if p_faults @> array['provider'] then
-        v_trips := headgate._tripped(p_provider, p_operation_id, v_breaker, v_own, p_outcomes, p_faults, p_now);
+        v_trips := headgate._tripped(p_provider, v_of_provider, v_of_operation, p_outcomes, p_faults, p_now);
         if v_trips.of_provider then
-            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_breaker, p_now));
-            provider_reason := 'provider: the breaker is open';
+            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_of_provider, p_now));
+            provider_reason := headgate._breaker_reason(null);
         end if;
         if v_trips.of_operation then
-            blocked_until := headgate._cooled_at(p_provider, headgate._as_breaker(v_own), p_now);
+            blocked_until := headgate._cooled_at(p_provider, v_of_operation, p_now);
             reason := headgate._breaker_reason(p_operation_id);
         end if;
     end if;

@@ -15,7 +15,7 @@ as $func$
         case when k.blocked_until > p_now then k.blocked_until else p_now + interval '5 seconds' end,
         coalesce(k.reason, headgate._breaker_reason(a.operation_id))
     from (
-        select distinct c.provider_id, coalesce(c.call_operation_id, c.operation_id) as operation_id
+        select distinct c.provider_id, c.call_operation_id as operation_id
         from headgate.chunks as c
         where c.chunk_id = any (p_chunk_ids)
     ) as a

@@ -4,7 +4,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select format('provider: the breaker of %s is open', o.name)
-    from headgate.operations as o
-    where o.operation_id = p_operation_id;
+    select 'provider: the breaker' || coalesce(
+        (select ' of ' || o.name from headgate.operations as o where o.operation_id = p_operation_id), ''
+    ) || ' is open';
 $func$;

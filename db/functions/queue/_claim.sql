@@ -1,6 +1,12 @@
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- A claim at one provider, in two halves. Reach: read messages in order of urgency and lock their chunks if nobody else
 -- has them; it starts from messages, so it skips and never waits. Grant: update the breaker and the quota window once
 -- for all chunks, and give leases.
+=======
+-- Claims of one provider, in two halves. Reach: messages are read most urgent first, and their chunks locked if nobody
+-- else has them; because it starts from messages it skips and never waits. Grant: the rate limiter and the quota
+-- window move once for all, and leases are given.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._claim(
     p_runner text,
@@ -54,9 +60,7 @@ declare
         from headgate.chunks as c
         where c.state = 'queued'
             and c.provider_id = (p_chunks[1]).provider_id
-            and coalesce(c.call_operation_id, c.operation_id) in (
-                select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u
-            )
+            and c.call_operation_id in (select u.call_operation_id from unnest(p_chunks) as u)
             and c.chunk_id not in (select u.chunk_id from unnest(p_chunks) as u)
         order by c.chunk_id
         limit 200
@@ -66,8 +70,7 @@ declare
 begin
     perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.blocked_until - p_now))
     from unnest(v_chunks) as u
-    join headgate._blocked_calls(v_chunk_ids, p_now) as k
-        on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
+    join headgate._blocked_calls(v_chunk_ids, p_now) as k on k.operation_id = u.call_operation_id
     where u.state = 'leased';
     perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u where u.state = 'queued';
     update headgate.chunks as c
@@ -81,7 +84,7 @@ begin
     cross join headgate.operations as o
     where c.chunk_id = any (v_chunk_ids)
         and c.state = 'queued'
-        and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        and k.operation_id = c.call_operation_id
         and o.operation_id = c.operation_id;
     perform headgate._return_units(v_chunks);
 end;
@@ -101,15 +104,22 @@ begin
     perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
     with singles as (
         insert into headgate.chunks (
-            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, lease_expirations, charged_units, request_count,
-            planned_at
+            execution_id, step, round, operation_id, call_operation_id, provider_id, group_key, priority, asset_ids,
+            calls, units, queue, state, wake_at, park_until, park_reason, attempt, lease_expirations, charged_units, request_count, planned_at
         )
         select
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
             'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.max_wait),
             coalesce('internal: twice: ' || p_chunk.lost_reason, 'internal: its lease expired twice'), p_chunk.attempt,
+=======
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
+            p_chunk.provider_id, p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls),
+            v_unit, p_chunk.queue, 'parked', headgate.clock(),
+            coalesce(p_chunk.park_until, headgate.clock() + o.max_wait),
+            coalesce('internal: twice: ' || p_chunk.lost_reason, 'internal: its lease ran out twice'), p_chunk.attempt,
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
             p_chunk.lease_expirations + 1, p_chunk.charged_units + v_unit,
             p_chunk.request_count + least(1, p_chunk.calls),
             p_chunk.planned_at
@@ -175,8 +185,8 @@ begin
             perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units left in this window', p_now);
         when 'split' then
             perform headgate._locked_pairs(v_chunks);
-            perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
-            perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.sessions is not null;
+            perform headgate._split_chunk(c) from unnest(v_chunks) as c where not c.is_bulk;
+            perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.is_bulk;
         when 'breaker_open' then
             perform headgate._park_blocked(v_chunks, p_now);
         else

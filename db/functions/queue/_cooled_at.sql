@@ -2,7 +2,7 @@
 
 create or replace function headgate._cooled_at(
     p_provider headgate.providers,
-    p_breaker headgate.provider_breakers,
+    p_breaker headgate.breakers,
     p_now timestamptz
 )
 returns timestamptz

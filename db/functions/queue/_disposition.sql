@@ -17,12 +17,11 @@ begin
         when v_standing <> 'running' then v_standing
         when p_chunk.state = 'leased' and p_chunk.lease_expirations >= 1
             and case
-                when p_chunk.sessions is null then cardinality(p_chunk.asset_ids) > 1
-                else headgate._is_asked_alone(p_chunk.operation_id)
+                when p_chunk.is_bulk then headgate._is_asked_alone(p_chunk.operation_id)
+                else cardinality(p_chunk.asset_ids) > 1
             end
             then 'split'
-        when p_chunk.state = 'leased'
-            and p_chunk.lease_expirations >= case when p_chunk.sessions is null then 2 else 1 end
+        when p_chunk.state = 'leased' and p_chunk.lease_expirations >= case when p_chunk.is_bulk then 1 else 2 end
             then 'poison'
         when p_chunk.state = 'leased' and not headgate._can_charge_again(p_chunk, p_now) then 'no_quota'
         when p_chunk.units > 0
@@ -34,7 +33,7 @@ begin
             )
             and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}'
             then 'no_quota'
-        when headgate._is_blocked(coalesce(p_chunk.call_operation_id, p_chunk.operation_id), p_now) then 'breaker_open'
+        when headgate._is_blocked(p_chunk.call_operation_id, p_now) then 'breaker_open'
         else 'fit'
     end;
 end;

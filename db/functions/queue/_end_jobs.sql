@@ -92,7 +92,17 @@ declare
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
     v_alone_until timestamptz;
+=======
+    -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
+    v_alone_until constant timestamptz := (
+        select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
+        from unnest(p_jobs) as j
+        where p_chunk.is_bulk
+            and j.reason like 'missing: %'
+    );
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 begin
     if p_chunk.sessions is not null then
         -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
@@ -126,17 +136,17 @@ begin
         end,
         bulk_missed_at = case
             when j.result in ('success', 'skipped') then null
-            when p_chunk.sessions is not null and (j.result = 'failed' or j.reason like 'missing: %') then p_now
+            when p_chunk.is_bulk and (j.result = 'failed' or j.reason like 'missing: %') then p_now
             else s.bulk_missed_at
         end,
         bulk_misses = case
-            when p_chunk.sessions is null then s.bulk_misses
+            when not p_chunk.is_bulk then s.bulk_misses
             when j.result in ('success', 'skipped') then 0
             when j.reason like 'missing: %' then least(s.bulk_misses + 1, 99)
             else s.bulk_misses
         end,
         alone_until = case
-            when p_chunk.sessions is null then s.alone_until
+            when not p_chunk.is_bulk then s.alone_until
             when j.result in ('success', 'skipped') then null
             when j.reason like 'missing: %' then v_alone_until
             else s.alone_until

@@ -1,5 +1,10 @@
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Ends everything but the units: a caller that also updates the breaker does so in between, because the window is
 -- locked last.
+=======
+-- Ends all but the units: a caller that also moves a breaker does so between the two, because the window is locked
+-- last.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._end_rows(
     p_chunk_ids bigint[],
@@ -32,11 +37,11 @@ begin
     )
     select
         c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, p.units,
-        case when c.sessions is null or u.nth = 1 then c.request_count else 0 end, 0, p.units, 0, p_now
+        case when not c.is_bulk or u.nth = 1 then c.request_count else 0 end, 0, p.units, 0, p_now
     from unnest(v_chunks) as c
     cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
     cross join lateral (
-        select case when c.sessions is null or u.nth = 1 then headgate._charged_units(c) else 0 end as units
+        select case when not c.is_bulk or u.nth = 1 then headgate._charged_units(c) else 0 end as units
     ) as p;
 
     for v_step in
@@ -45,7 +50,7 @@ begin
             c.step,
             sum(cardinality(c.asset_ids))::integer as jobs,
             sum(
-                case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._charged_units(c)
+                case when c.is_bulk then 1 else cardinality(c.asset_ids) end * headgate._charged_units(c)
             )::integer as units
         from unnest(v_chunks) as c
         group by c.execution_id, c.step

@@ -27,7 +27,7 @@ declare
 begin
     if p_operation.ingest_function is null then
         return '{}';
-    elsif p_chunk.sessions is not null then
+    elsif p_chunk.is_bulk then
         return case
             when p_outcomes[1] = 'success' then headgate._ingest_last(p_chunk, p_operation, p_payloads, p_now)
             else '{}'

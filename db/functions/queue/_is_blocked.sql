@@ -11,7 +11,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select exists (
         select
-        from headgate.operation_breakers as k
+        from headgate.breakers as k
         where k.operation_id = p_operation_id
             and (k.blocked_until > p_now or k.opened > 0 and headgate._is_leased(k.probe_chunk_id))
     );

@@ -1,4 +1,8 @@
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Lease admitted chunks: each gets a new token and its requests.
+=======
+-- Leases for chunks that are admitted: a new token each, and the requests that go with it.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._lease(
     p_runner text,
@@ -41,13 +45,13 @@ begin
             window_opened_at = case when c.units > 0 then v_window_opened_at end
         from headgate.operations as o
         where c.chunk_id = any (p_chunk_ids)
-            and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            and o.operation_id = c.call_operation_id
         returning c.*
     loop
-        if coalesce(v_chunk.call_operation_id, v_chunk.operation_id) is distinct from v_operation.operation_id then
+        if v_chunk.call_operation_id is distinct from v_operation.operation_id then
             select * into v_operation
             from headgate.operations as o
-            where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+            where o.operation_id = v_chunk.call_operation_id;
         end if;
         if v_chunk.execution_id is distinct from v_execution_id
             or v_operation.path is not null and v_params is null
@@ -76,10 +80,15 @@ begin
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
                         or exists (
                             select from headgate.operation_breakers as k where k.probe_chunk_id = v_chunk.chunk_id
                         ),
                     headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),
+=======
+                        or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
+                    headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)

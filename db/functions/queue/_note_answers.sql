@@ -1,4 +1,9 @@
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Update the breakers, the provider's first: an answer closes a breaker, failures add up, a block lasts until its time.
+=======
+-- Note a report in the breakers, the provider's first: an answer lets calls flow again, failures add up, a block lasts
+-- until its time.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._note_answers(
     p_provider headgate.providers,
@@ -18,46 +23,35 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_report record;
-    v_breaker headgate.provider_breakers;
-    v_own headgate.operation_breakers;
+    v_of_provider headgate.breakers;
+    v_of_operation headgate.breakers;
     v_trips record;
 begin
     if p_chunk.calls = 0 then
         return;  -- no call was made
     end if;
     v_report := headgate._answers_of(p_outcomes, p_faults);
-    select * into v_breaker from headgate.provider_breakers as g where g.provider_id = p_provider.provider_id;
-    select * into v_own from headgate.operation_breakers as k where k.operation_id = p_operation_id;
-    if v_report.faults > 0 or v_report.auth_failures > 0 or p_block is not null
-        or v_report.answers > 0 and (
-            v_breaker.auth_failures > 0
-            or headgate._is_watched(v_breaker, v_breaker.probe_chunk_id, p_now)
-            or v_own.operation_id is not null
-                and headgate._is_watched(headgate._as_breaker(v_own), v_own.probe_chunk_id, p_now)
-        )
+    if v_report.faults > 0
+        or v_report.auth_failures > 0
+        or p_block is not null
+        or v_report.answers > 0 and headgate._is_watched(p_provider.provider_id, p_operation_id, p_now)
     then
-        select *
-        into v_breaker
-        from headgate.provider_breakers as g
-        where g.provider_id = p_provider.provider_id
-        for update;
-        if v_report.faults > 0 then
-            insert into headgate.operation_breakers (operation_id) values (p_operation_id) on conflict do nothing;
-        end if;
-        select * into v_own from headgate.operation_breakers as k where k.operation_id = p_operation_id for update;
-        v_trips := headgate._tripped(p_provider, p_operation_id, v_breaker, v_own, p_outcomes, p_faults, p_now);
-        perform headgate._note_provider(
-            p_provider, v_breaker, p_chunk.chunk_id,
-            case when v_own.blocked_until > p_now then 0 else v_report.faults end,
-            v_report.answers, v_report.auth_failures,
-            v_trips.of_provider, v_trips.is_suspected,
+        select * into v_of_provider from headgate.breakers as b where b.provider_id = p_provider.provider_id for update;
+        select * into v_of_operation from headgate.breakers as b where b.operation_id = p_operation_id for update;
+        v_trips := headgate._tripped(p_provider, v_of_provider, v_of_operation, p_outcomes, p_faults, p_now);
+        perform headgate._move_breaker(
+            p_provider, v_of_provider, p_chunk.chunk_id,
+            -- What fails while its operation is blocked was already under way.
+            case when v_of_operation.blocked_until > p_now then 0 else v_report.faults end,
+            v_report.answers, v_report.auth_failures, v_trips.of_provider, v_trips.is_suspected,
             case
                 when p_provider.quota is null or p_block ->> 'until' is distinct from 'reset' then p_blocked_until
             end,
             p_reason, p_now
         );
-        perform headgate._note_operation(
-            p_provider, v_own, p_chunk.chunk_id, v_report.faults, v_report.answers, v_trips.of_operation, p_now
+        perform headgate._move_breaker(
+            p_provider, v_of_operation, p_chunk.chunk_id, v_report.faults, v_report.answers, v_report.auth_failures,
+            v_trips.of_operation, false, null, null, p_now
         );
         perform headgate._alert_breakers(p_provider.provider_id, p_operation_id, p_now);
     end if;
@@ -71,25 +65,36 @@ begin
 end;
 $func$;
 
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Whether an answer changes anything here.
+=======
+-- Does an answer change anything in the breakers of a call?
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 create or replace function headgate._is_watched(
-    p_breaker headgate.provider_breakers,
-    p_probe_chunk_id bigint,
+    p_provider_id bigint,
+    p_operation_id bigint,
     p_now timestamptz
 )
 returns boolean
 language sql
 stable
+set search_path = pg_catalog, pg_temp
 as $func$
-    select p_breaker.failures > 0
-        or p_breaker.opened > 0
-        or p_probe_chunk_id is not null
-        or coalesce(p_breaker.counted_since >= p_now - interval '1 minute', false);
+    select exists (
+        select
+        from headgate.breakers as b
+        where (b.provider_id = p_provider_id or b.operation_id = p_operation_id)
+            and (
+                greatest(b.failures, b.auth_failures, b.opened) > 0
+                or b.probe_chunk_id is not null
+                or b.counted_since >= p_now - interval '1 minute'
+            )
+    );
 $func$;
 
-create or replace function headgate._note_provider(
+create or replace function headgate._move_breaker(
     p_provider headgate.providers,
-    p_breaker headgate.provider_breakers,
+    p_breaker headgate.breakers,
     p_chunk_id bigint,
     p_faults integer,
     p_answers integer,
@@ -106,68 +111,36 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_breaker headgate.provider_breakers := headgate._counted(p_breaker, p_faults, p_answers, p_now);
+    v_breaker headgate.breakers := headgate._counted(p_breaker, p_faults, p_answers, p_now);
 begin
     if p_trips or p_is_suspected or v_breaker.opened > 0 then
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
         v_breaker.counted_since := null;  -- a breaker that opens or closes starts a new count
+=======
+        v_breaker.counted_since := null;  -- a breaker that opens, or lets calls flow again, counts from zero
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
     end if;
-    update headgate.provider_breakers as g
-    set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else g.failures + p_faults end,
-        auth_failures = case when p_answers > 0 then 0 else g.auth_failures + p_auth_failures end,
+    update headgate.breakers as b
+    set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else b.failures + p_faults end,
+        auth_failures = case when p_answers > 0 then 0 else b.auth_failures + p_auth_failures end,
         opened = case
-            when p_trips then least(10, headgate._times_cooled(g) + 1)
-            when p_is_suspected then greatest(1, g.opened)
+            when p_trips then least(10, headgate._times_cooled(b) + 1)
+            when p_is_suspected then greatest(1, b.opened)
             when p_answers > 0 then 0
-            else g.opened
+            else b.opened
         end,
         counted_since = v_breaker.counted_since,
         counted_faults = v_breaker.counted_faults,
         counted_answers = v_breaker.counted_answers,
-        probe_chunk_id = case when g.probe_chunk_id = p_chunk_id then null else g.probe_chunk_id end,
+        probe_chunk_id = case when b.probe_chunk_id = p_chunk_id then null else b.probe_chunk_id end,
         blocked_until = greatest(
-            case when not p_is_suspected then g.blocked_until end,
+            case when not p_is_suspected then b.blocked_until end,
             p_blocked_until,
-            case when p_trips then headgate._cooled_at(p_provider, g, p_now) end
+            case when p_trips then headgate._cooled_at(p_provider, b, p_now) end
         ),
         blocked_reason = coalesce(
-            p_reason, case when p_trips then 'provider: the breaker is open' end, g.blocked_reason
+            p_reason, case when p_trips then headgate._breaker_reason(b.operation_id) end, b.blocked_reason
         )
-    where g.provider_id = p_breaker.provider_id;
-end;
-$func$;
-
-create or replace function headgate._note_operation(
-    p_provider headgate.providers,
-    p_own headgate.operation_breakers,
-    p_chunk_id bigint,
-    p_faults integer,
-    p_answers integer,
-    p_trips boolean,
-    p_now timestamptz
-)
-returns void
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-declare
-    v_breaker headgate.provider_breakers := headgate._counted(headgate._as_breaker(p_own), p_faults, p_answers, p_now);
-begin
-    if p_trips or v_breaker.opened > 0 then
-        v_breaker.counted_since := null;
-    end if;
-    update headgate.operation_breakers as k
-    set failures = case when p_answers > 0 or p_trips then 0 else k.failures + p_faults end,
-        opened = case when p_trips then least(10, k.opened + 1) when p_answers > 0 then 0 else k.opened end,
-        counted_since = v_breaker.counted_since,
-        counted_faults = v_breaker.counted_faults,
-        counted_answers = v_breaker.counted_answers,
-        probe_chunk_id = case when k.probe_chunk_id = p_chunk_id then null else k.probe_chunk_id end,
-        blocked_until = case
-            when p_trips then headgate._cooled_at(p_provider, headgate._as_breaker(k), p_now)
-            else k.blocked_until
-        end,
-        blocked_reason = case when p_trips then headgate._breaker_reason(k.operation_id) else k.blocked_reason end
-    where k.operation_id = p_own.operation_id;
+    where b.breaker_id = p_breaker.breaker_id;
 end;
 $func$;

@@ -21,8 +21,8 @@ begin
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
-        left join headgate.provider_breakers as g using (provider_id)
-        left join headgate.operation_breakers as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        left join headgate.breakers as g on g.provider_id = c.provider_id
+        left join headgate.breakers as k on k.operation_id = c.call_operation_id
         left join headgate.quota_windows as w
             on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
         where e.status = 'running'
@@ -82,7 +82,7 @@ begin
         from headgate.chunks as c
         join headgate.operations as o using (operation_id)
         join headgate._blocked_calls(p_chunk_ids, p_now) as k
-            on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            on k.operation_id = c.call_operation_id
         where c.chunk_id = any (p_chunk_ids)
             and k.blocked_until > coalesce(c.park_until, p_now + o.max_wait)
         group by k.reason
@@ -99,7 +99,7 @@ begin
         from headgate._blocked_calls(p_chunk_ids, p_now) as k
         where c.chunk_id = any (p_chunk_ids)
             and c.state = 'parked'
-            and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            and k.operation_id = c.call_operation_id
         returning c.chunk_id
     )
     select coalesce(array_agg(w.chunk_id), '{}') into v_waiting from waiting as w;

@@ -40,7 +40,7 @@ begin
                 or (
                     v_chunk.execution_id, v_chunk.step, v_chunk.operation_id, v_chunk.call_operation_id,
                     v_judged.state, v_judged.units
-                ) is distinct from (
+                ) <> (
                     v_judged.execution_id, v_judged.step, v_judged.operation_id, v_judged.call_operation_id,
                     'queued', 0
                 )

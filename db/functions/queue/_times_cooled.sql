@@ -1,6 +1,6 @@
 -- A provider that was only suspected has not been blocked yet.
 
-create or replace function headgate._times_cooled(p_breaker headgate.provider_breakers)
+create or replace function headgate._times_cooled(p_breaker headgate.breakers)
 returns integer
 language sql
 immutable

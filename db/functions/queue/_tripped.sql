@@ -1,12 +1,17 @@
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Which breakers a report opens. If all faults are of one operation and the provider has another one to call, only that
 -- operation is blocked: the other's next chunk probes the provider. Failures of calls that were in flight when the
 -- operation was blocked say nothing new.
+=======
+-- Which breakers a report opens. When one operation alone has all the faults, and there is another one to ask, only
+-- that operation is blocked: the other's next chunk is the provider's probe. What fails while its operation is blocked
+-- was already under way, and says nothing new.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._tripped(
     p_provider headgate.providers,
-    p_operation_id bigint,
-    p_breaker headgate.provider_breakers,
-    p_own headgate.operation_breakers,
+    p_of_provider headgate.breakers,
+    p_of_operation headgate.breakers,
     p_outcomes text[],
     p_faults text[],
     p_now timestamptz,
@@ -19,33 +24,40 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    of_operation := headgate._trips_breaker(p_provider, headgate._as_breaker(p_own), p_outcomes, p_faults, p_now);
-    of_provider := coalesce(p_own.blocked_until <= p_now, true)
-        and headgate._trips_breaker(p_provider, p_breaker, p_outcomes, p_faults, p_now);
+    of_operation := headgate._trips(p_provider, p_of_operation, p_outcomes, p_faults, p_now);
+    of_provider := coalesce(p_of_operation.blocked_until <= p_now, true)
+        and headgate._trips(p_provider, p_of_provider, p_outcomes, p_faults, p_now);
     is_suspected := of_provider
         and of_operation
-        and p_breaker.failures <= coalesce(p_own.failures, 0)
+        and p_of_provider.failures <= p_of_operation.failures
         and exists (
             select
             from headgate.chunks as c
-            left join headgate.operation_breakers as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            join headgate.breakers as b on b.operation_id = c.call_operation_id
             where c.provider_id = p_provider.provider_id
                 and c.state in ('queued', 'leased')
                 and c.calls > 0
-                and coalesce(c.call_operation_id, c.operation_id) <> p_operation_id
-                and coalesce(k.opened, 0) = 0
-                and coalesce(k.blocked_until <= p_now, true)
+                and b.operation_id <> p_of_operation.operation_id
+                and b.opened = 0
+                and coalesce(b.blocked_until <= p_now, true)
         );
     of_provider := of_provider and not is_suspected;
 end;
 $func$;
 
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Enough provider faults in a row, or too large a share of a minute's answers, including this report; a failed probe
 -- opens it at once. While it is open, calls in flight may fail without counting. Internal faults (a rejected token) say
 -- nothing about the provider: once corrected, the next run continues at once.
 create or replace function headgate._trips_breaker(
+=======
+-- Enough failures in a row, or too large a share of a minute's answers, this report's included; a
+-- failed probe counts at once. While it is closed, what was under way may fail without counting. A fault of the house
+-- (a refused token) says nothing about the provider: once it is mended, the next run goes on at once.
+create or replace function headgate._trips(
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
     p_provider headgate.providers,
-    p_breaker headgate.provider_breakers,
+    p_breaker headgate.breakers,
     p_outcomes text[],
     p_faults text[],
     p_now timestamptz

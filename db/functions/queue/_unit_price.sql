@@ -5,5 +5,5 @@ returns integer
 language sql
 immutable
 as $func$
-    select case when p_chunk.sessions is null then p_chunk.units / greatest(1, p_chunk.calls) else p_chunk.units end;
+    select case when p_chunk.is_bulk then p_chunk.units else p_chunk.units / greatest(1, p_chunk.calls) end;
 $func$;

@@ -11,51 +11,66 @@ language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
-    select headgate._set_alert(c.subject, c.severity, c.message, c.is_wrong, p_now)
+    select headgate._set_alert(c.subject, 'error', c.message, c.is_wrong, p_now)
     from (
-        select g.*
+        select a.*
         from (
-            select p.* from headgate._provider_alerts(p_provider_id, p_now) as p
+            select b.* from headgate._breaker_alerts(p_provider_id, p_operation_id, p_now) as b
             union all
-            select o.* from headgate._operation_alerts(p_provider_id, p_operation_id, p_now) as o
-        ) as g
-        where g.is_wrong <> headgate._is_alerted(g.subject)
-        order by g.subject
+            select s.* from headgate._secret_alerts(p_provider_id) as s
+        ) as a
+        where a.is_wrong <> headgate._is_alerted(a.subject)
+        order by a.subject
     ) as c;
 $func$;
 
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- An open breaker, until a probe succeeds; any other long block; a rejected secret, until an answer comes.
 create or replace function headgate._provider_alerts(
+=======
+-- An open breaker, until a probe has succeeded, and any other long block.
+create or replace function headgate._breaker_alerts(
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
     p_provider_id bigint,
+    p_operation_id bigint,
     p_now timestamptz
 )
-returns table (severity text, subject text, message text, is_wrong boolean)
+returns table (subject text, message text, is_wrong boolean)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select
-        'error',
-        'provider ' || p.name,
-        headgate._gate_message(p.name, p.provider_id, null, g.opened, g.blocked_until, g.blocked_reason),
-        headgate._needs_alert(g.opened, g.blocked_until, p_now)
-    from headgate.providers as p
-    join headgate.provider_breakers as g using (provider_id)
-    where p_provider_id is null or p.provider_id = p_provider_id
-    union all
+        case when o.operation_id is null then 'provider ' || p.name else 'operation ' || o.name end,
+        headgate._breaker_message(coalesce(o.name, p.name), p.provider_id, b),
+        headgate._needs_alert(b.opened, b.blocked_until, p_now)
+    from headgate.breakers as b
+    left join headgate.operations as o on o.operation_id = b.operation_id
+    join headgate.providers as p on p.provider_id = coalesce(b.provider_id, o.provider_id)
+    where (p_provider_id is null or p.provider_id = p_provider_id)
+        and (p_operation_id is null or b.operation_id is null or b.operation_id = p_operation_id);
+$func$;
+
+-- A refused secret, until an answer comes.
+create or replace function headgate._secret_alerts(p_provider_id bigint)
+returns table (subject text, message text, is_wrong boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
     select
-        'error',
         'secret of ' || p.name,
         format(
             '%s rejects our calls (401, 403), or they cannot be made: check %s in the runners'' environment, then '
             'headgate.retry_failed', p.name, coalesce(p.secret_name, 'its base_url and auth')
         ),
-        g.auth_failures > 0
+        b.auth_failures > 0
     from headgate.providers as p
-    join headgate.provider_breakers as g using (provider_id)
+    join headgate.breakers as b using (provider_id)
     where p_provider_id is null or p.provider_id = p_provider_id;
 $func$;
 
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 create or replace function headgate._operation_alerts(
     p_provider_id bigint,
     p_operation_id bigint,
@@ -79,6 +94,9 @@ as $func$
 $func$;
 
 -- No alert for a provider that is only suspected (opened, but not blocked), nor for a block of less than an hour.
+=======
+-- A provider that is only suspected (opened, but not blocked) needs none; nor does a block that ends within the hour.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 create or replace function headgate._needs_alert(
     p_opened integer,
     p_blocked_until timestamptz,
@@ -94,13 +112,10 @@ as $func$
     );
 $func$;
 
-create or replace function headgate._gate_message(
+create or replace function headgate._breaker_message(
     p_name text,
     p_provider_id bigint,
-    p_operation_id bigint,
-    p_opened integer,
-    p_blocked_until timestamptz,
-    p_blocked_reason text
+    p_breaker headgate.breakers
 )
 returns text
 language sql
@@ -108,20 +123,26 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select case
-        when p_opened > 0 then format(
+        when p_breaker.opened > 0 then format(
             'calls to %s fail%s: its breaker is open until a probe succeeds, and jobs wait (headgate.v_waiting)',
             p_name,
             coalesce(' (' || (
                 select c.park_reason
                 from headgate.chunks as c
                 where c.provider_id = p_provider_id
-                    and (p_operation_id is null or coalesce(c.call_operation_id, c.operation_id) = p_operation_id)
+                    and (
+                        p_breaker.operation_id is null
+                        or c.call_operation_id = p_breaker.operation_id
+                    )
                     and c.state = 'parked'
                     and c.park_reason like 'provider: %'
                     and c.park_reason not like 'provider: the breaker %'
                 limit 1
             ) || ')', '')
         )
-        else format('%s is blocked until %s: %s', p_name, p_blocked_until at time zone 'UTC', p_blocked_reason)
+        else format(
+            '%s is blocked until %s: %s',
+            p_name, p_breaker.blocked_until at time zone 'UTC', p_breaker.blocked_reason
+        )
     end;
 $func$;

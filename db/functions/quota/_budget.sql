@@ -32,5 +32,5 @@ as $func$
     from headgate._window_at(p_provider, p_at) as b
     left join headgate.quota_windows as q
         on q.provider_id = p_provider.provider_id and q.opened_at = b.opened_at
-    left join headgate.provider_breakers as g on g.provider_id = p_provider.provider_id;
+    left join headgate.breakers as g on g.provider_id = p_provider.provider_id;
 $func$;

@@ -191,8 +191,13 @@ begin
 end;
 $func$;
 
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Block until a time, or unblock (null), and reset the breaker; for a provider, also its operations' breakers and the
 -- block that the provider asked for. Waiting work continues.
+=======
+-- Block a provider or one of its operations until a time, or let calls flow (null); its breaker starts from zero. A
+-- provider that flows takes its operations along, and the block of its window. What waited for it goes on.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 create or replace function headgate._set_breaker(
     p_provider_id bigint,
     p_operation_id bigint,
@@ -208,45 +213,20 @@ begin
     if p_blocked_until is null then
         perform headgate._wake_parked(p_provider_id, p_operation_id);
     end if;
-    if p_operation_id is null then
-        update headgate.provider_breakers as g
-        set blocked_until = p_blocked_until,
-            blocked_reason = case when p_blocked_until is not null then p_reason end,
-            failures = 0,
-            auth_failures = 0,
-            opened = 0,
-            counted_since = null,
-            counted_faults = 0,
-            counted_answers = 0,
-            probe_chunk_id = null
-        where g.provider_id = p_provider_id;
-        delete from headgate.operation_breakers as k
-        where k.operation_id in (
-            select l.operation_id
-            from headgate.operation_breakers as l
-            join headgate.operations as o using (operation_id)
-            where o.provider_id = p_provider_id
-                and p_blocked_until is null
-            order by l.operation_id
-            for update of l
-        );
-    else
-        insert into headgate.operation_breakers as k (operation_id, blocked_until, blocked_reason)
-        values (
-            p_operation_id,
-            p_blocked_until,
-            case when p_blocked_until is not null then 'provider: ' || p_reason end
-        )
-        on conflict (operation_id) do update
-        set blocked_until = excluded.blocked_until,
-            blocked_reason = excluded.blocked_reason,
-            failures = 0,
-            opened = 0,
-            counted_since = null,
-            counted_faults = 0,
-            counted_answers = 0,
-            probe_chunk_id = null;
-    end if;
+    update headgate.breakers as b
+    set blocked_until = p_blocked_until,
+        blocked_reason = case
+            when p_blocked_until is not null and b.operation_id is not null then 'provider: ' || p_reason
+            when p_blocked_until is not null then p_reason
+        end,
+        failures = 0,
+        auth_failures = 0,
+        opened = 0,
+        counted_since = null,
+        counted_faults = 0,
+        counted_answers = 0,
+        probe_chunk_id = null
+    where b.breaker_id = any (headgate._lock_breakers(p_provider_id, p_operation_id, p_blocked_until is null));
     perform headgate._alert_breakers(p_provider_id, p_operation_id, headgate.clock());
     if p_blocked_until is null and p_operation_id is null then
         update headgate.quota_windows as w
@@ -258,7 +238,35 @@ begin
 end;
 $func$;
 
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Chunks parked for what is now unblocked need not wait any longer.
+=======
+-- The provider's breaker first, then its operations'.
+create or replace function headgate._lock_breakers(
+    p_provider_id bigint,
+    p_operation_id bigint,
+    p_with_operations boolean
+)
+returns bigint[]
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select array(
+        select b.breaker_id
+        from headgate.breakers as b
+        left join headgate.operations as o on o.operation_id = b.operation_id
+        where case
+            when p_operation_id is not null then b.operation_id = p_operation_id
+            else b.provider_id = p_provider_id or p_with_operations and o.provider_id = p_provider_id
+        end
+        order by b.operation_id nulls first
+        for update of b
+    );
+$func$;
+
+-- Chunks that were parked for the fault of what is open now need not wait any longer.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 create or replace function headgate._wake_parked(
     p_provider_id bigint,
     p_operation_id bigint
@@ -274,7 +282,7 @@ as $func$
         select d.chunk_id
         from headgate.chunks as d
         where d.provider_id = p_provider_id
-            and (p_operation_id is null or coalesce(d.call_operation_id, d.operation_id) = p_operation_id)
+            and (p_operation_id is null or d.call_operation_id = p_operation_id)
             and d.state = 'parked'
             and d.wake_at > headgate.clock()
             and d.park_reason like 'provider: %'

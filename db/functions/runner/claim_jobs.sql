@@ -39,7 +39,12 @@ $func$;
 comment on function headgate.claim_jobs(text, text[], integer, text[]) is
     'Claim up to p_max_chunks chunks of one provider for a runner; without work: one row that says when to ask again.';
 
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- When there will be work for these queues: a parked chunk wakes, a block ends, a lease expires.
+=======
+-- When there will be something to do for a runner of these queues: a parked chunk wakes, a block ends, a lease runs
+-- out.
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 create or replace function headgate._next_wake(
     p_queues text[],
     p_avoid text[],
@@ -61,8 +66,8 @@ as $func$
                     case when w.blocked_until > p_now then w.blocked_until end
                 ),
                 case
-                    when c.calls > 0 and g.next_start_at > p_now + headgate._start_ahead()
-                        then g.next_start_at - headgate._start_ahead()
+                    when c.calls > 0 and r.next_start_at > p_now + headgate._start_ahead()
+                        then r.next_start_at - headgate._start_ahead()
                 end,
                 p_now + interval '1 second'
             )
@@ -70,8 +75,9 @@ as $func$
     ))
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)
-    left join headgate.provider_breakers as g using (provider_id)
-    join headgate.providers as p using (provider_id)
+    left join headgate.breakers as g on g.provider_id = c.provider_id
+    left join headgate.rate_limiters as r on r.provider_id = c.provider_id
+    join headgate.providers as p on p.provider_id = c.provider_id
     left join headgate.quota_windows as w on w.provider_id = c.provider_id and w.opened_at = c.window_opened_at
     where c.state <> 'planned'
         and p.name <> all (p_avoid)

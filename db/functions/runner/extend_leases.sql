@@ -27,7 +27,7 @@ begin
         set leased_until = clock_timestamp() + o.lease
         from held as h, headgate.operations as o
         where c.chunk_id = h.chunk_id
-            and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            and o.operation_id = c.call_operation_id
         returning c.*
     loop
         perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);

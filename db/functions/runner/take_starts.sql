@@ -27,10 +27,10 @@ begin
         select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;
         return;
     end if;
-    update headgate.provider_breakers as g
-    set next_start_at = greatest(g.next_start_at, v_now) + v_provider.start_every * v_calls
-    where g.provider_id = v_provider.provider_id
-    returning g.next_start_at - v_provider.start_every * v_calls into v_starts_at;
+    update headgate.rate_limiters as r
+    set next_start_at = greatest(r.next_start_at, v_now) + v_provider.start_every * v_calls
+    where r.provider_id = v_provider.provider_id
+    returning r.next_start_at - v_provider.start_every * v_calls into v_starts_at;
 
     return query
     select

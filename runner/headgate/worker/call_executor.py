@@ -48,6 +48,7 @@ class CallExecutor:
         self._loop = asyncio.get_running_loop()
 
     def take(self, held: CallLease) -> None:
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
         """Add a chunk; its calls start as room comes. A closed provider's stay unsent."""
         state = self.gates.of(held.chunk.provider)
         state.in_flight = held.call.in_flight
@@ -55,6 +56,16 @@ class CallExecutor:
         state.load += held.waiting
         if block := state.block_for(held.chunk, self._loop.time()):
             self.give_up(held, block.reason)
+=======
+        """Add a chunk; its calls start as room comes. A blocked provider's stay unsent."""
+        state = self.state(held.chunk.provider)
+        state.in_flight = held.call.in_flight
+        state.queue.append(held)
+        state.load += held.waiting
+        self.load += held.waiting
+        if state.stop_at_once(held, self._loop.time()) and held.block is not None:
+            self.give_up(held, held.block.reason)
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
         self.pump()
 
     def pump(self) -> None:
@@ -85,6 +96,7 @@ class CallExecutor:
     def drop(self, held: CallLease) -> None:
         """Forget a chunk whose lease is lost: its calls end, their answers count for nothing."""
         held.is_lost = True
+        self.state(held.chunk.provider).handed_in(held)
         self._lighten(held, held.waiting)
         held.next = len(held.urls)
         self.buffered -= held.discard()
@@ -169,9 +181,14 @@ class CallExecutor:
         """Draw the conclusions that cannot wait for the database."""
         is_answered = outcome.is_success or outcome.fault == "item"
         if outcome.block is not None:
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
             state.block(held.chunk, outcome.block, self._loop.time())
             logger.warning("%s is blocked: %s", state.provider, outcome.reason)
             for other in state.affected():
+=======
+            logger.warning("%s is closed: %s", state.provider, outcome.reason)
+            for other in state.stop(held, outcome.block, self._loop.time()):
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
                 self.give_up(other, outcome.block.reason)
         if held.is_probing and is_answered:
             held.is_probing = False

@@ -99,7 +99,7 @@ class Completer:
         """Hand in all that a handler made of its chunk."""
         held.is_settling = True
         try:
-            claim = await self._hand_in(held.chunk, report, is_last=True)
+            claim = await self._hand_in(held, report, is_last=True)
         except Unwritable as exc:
             await self.keeper.give_up(held, str(exc))
         else:
@@ -116,7 +116,7 @@ class Completer:
             report = held.take_report()
             is_last = held.is_ended and not held.has_report
             try:
-                claim = await self._hand_in(held.chunk, report, is_last=is_last)
+                claim = await self._hand_in(held, report, is_last=is_last)
             except Unwritable as exc:
                 if not self._refuse(held, report, str(exc)):
                     await self.keeper.give_up(held, str(exc))
@@ -143,11 +143,15 @@ class Completer:
         return True
 
     async def _end(self, chunk: Chunk, report: UniformReport) -> None:
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
         taken_at = self._loop.time()
+=======
+        held = Leased(chunk, self._loop.time())
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
         try:
-            claim = await self._hand_in(chunk, report, is_last=True)
+            claim = await self._hand_in(held, verdict, is_last=True)
         except Unwritable as exc:
-            await self.keeper.give_up(Leased(chunk, self._loop.time()), str(exc))
+            await self.keeper.give_up(held, str(exc))
             return
         finally:
             self._providers.of(chunk.provider).uniform_reports -= 1
@@ -156,14 +160,18 @@ class Completer:
             self._totals.lost += 1
         self._ended(chunk, claim, was_fruitless=False)
 
-    async def _hand_in(self, chunk: Chunk, report: Result, *, is_last: bool) -> Claim | None:
+    async def _hand_in(self, held: Leased, report: Result, *, is_last: bool) -> Claim | None:
         """Complete a slice; None when the chunk is lost. Raises Unwritable."""
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
         state = self._providers.of(chunk.provider)
+=======
+        chunk = held.chunk
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
         block: Block | None = None
 
         def send(queue: Queue, part: Result, is_last_part: bool) -> Awaitable[Claim]:
             nonlocal block
-            block = state.block_for(chunk, self._loop.time())
+            block = held.closing_at(self._loop.time())
             may_claim = is_last and is_last_part and block is None
             wanted = self._upstream.wanted_after(chunk) if may_claim else 0
             return queue.complete(chunk, part, block=block, claim=wanted)
@@ -176,9 +184,16 @@ class Completer:
         except ServerUnreachable as exc:
             logger.error("chunk %s is left to its lease: %s", chunk.chunk_id, exc)
             return None
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
         if block is not None:
             state.mark_reported(chunk, self._loop.time())
         self._totals.count(report, is_last=is_last)
+=======
+        finally:
+            if block is not None:
+                self.executor.state(chunk.provider).handed_in(held)
+        self.totals.count(report, is_last=is_last)
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
         return claim
 
     def _end_of(self, held: Leased, claim: Claim | None, *, was_fruitless: bool) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from headgate.escapes import Bytes
 from headgate.worker.calls import Reply
 from headgate.worker.chunks import Call, Chunk, GroupReport, Handling, Report
 from headgate.worker.pace import Pace
+from headgate.worker.rules import Block
 
 SLICE_JOBS: Final = 200
 SLICE_BYTES: Final = 8 * 1024 * 1024
@@ -26,6 +27,9 @@ class Leased:
     beat_at: float = field(init=False, default=0.0)
     is_settling: bool = field(init=False, default=False)
     is_lost: bool = field(init=False, default=False)
+    closing: Block | None = field(init=False, default=None)
+    """What an answer said that stops its calls."""
+    closed_at: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self.extended(self.claimed_at, self.chunk.lease_seconds)
@@ -34,6 +38,19 @@ class Leased:
         """Note that the lease runs for so long from then; ask again after a third of it."""
         self.lease_ends = at + lease_seconds
         self.beat_at = at + lease_seconds / 3
+
+    def stops(self, chunk: Chunk) -> bool:
+        """Return whether what stopped its calls stops a chunk's, too."""
+        if self.closing is None:
+            return False
+        return self.closing.until != "execution" or self.chunk.execution == chunk.execution
+
+    def closing_at(self, now: float) -> Block | None:
+        """Return what stopped its calls, the seconds counted from now."""
+        if self.closing is None or self.closing.seconds is None:
+            return self.closing
+        left = max(0.0, self.closing.seconds - (now - self.closed_at))
+        return replace(self.closing, seconds=left)
 
 
 @dataclass(slots=True, eq=False)

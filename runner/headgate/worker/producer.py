@@ -110,8 +110,13 @@ class Producer:
         )
 
     def avoided(self) -> Sequence[str]:
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
         """Return the providers without their secret, with enough to do, or just closed."""
         for state in self._providers:
+=======
+        """Return the providers without their secret, with enough to do, or just stopped."""
+        for state in self._executor.providers():
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
             state.was_avoided = self._is_full(state)
         full = {state.provider for state in self._providers if state.was_avoided}
         return sorted(self._without_secret | full)
@@ -119,8 +124,11 @@ class Producer:
     def take(self, claim: Claim) -> None:
         """Put claimed chunks to work."""
         for chunk in claim.chunks:
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
             state = self._providers.of(chunk.provider)
             state.unblock(chunk, claim.at)
+=======
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
             self._take_safely(chunk, claim.at)
 
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
@@ -204,7 +212,7 @@ class Producer:
             or state.uniform_reports >= self._connections.size
             or (state.handlings > 0 and not self._handler_executor.room(state))
         )
-        return is_busy or state.is_unreported()
+        return is_busy or state.is_stopped()
 
     def _target_of(self, state: ProviderState) -> int:
         return min(self._target, 2 * state.in_flight) if state.load else self._target

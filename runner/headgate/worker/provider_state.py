@@ -1,21 +1,20 @@
-"""What one runner knows of a provider right now: how many calls are open, and what is closed."""
+"""What one runner does with a provider right now: how many calls are open, and who waits."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Final
 
-from headgate.worker.chunks import Chunk
-from headgate.worker.leases import CallLease
+from headgate.worker.leases import CallLease, Leased
 from headgate.worker.rules import Block
 
 MAX_FAULTS: Final = 10
 MAX_CHUNKS: Final = 20
 """How many chunks a claim may bring."""
 
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 Scope: TypeAlias = tuple[str, str] | None
 
 
@@ -27,6 +26,8 @@ class KnownBlock:
     at: float
     reported_at: float | None = None
 
+=======
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 @dataclass(slots=True, eq=False)
 class ProviderState:
@@ -45,7 +46,8 @@ class ProviderState:
     """Calls in a row that failed by the provider's fault."""
     was_avoided: bool = False
     queue: deque[CallLease] = field(default_factory=deque)
-    blocks: dict[Scope, KnownBlock] = field(default_factory=dict)
+    stopped: list[CallLease] = field(default_factory=list)
+    """Leases that an answer has stopped, until their report is handed in."""
 
     def next_call(self, now: float) -> CallLease | None:
         """Return the chunk whose call starts next, if one may."""
@@ -64,33 +66,32 @@ class ProviderState:
         paces = (held.pace for held in self.queue if held.waiting and not held.is_starved)
         return min((pace.next_at for pace in paces if pace is not None), default=math.inf)
 
-    def block(self, chunk: Chunk, block: Block, now: float) -> None:
-        """Note that an answer closed the provider, or only the chunk's execution."""
-        scope = chunk.execution if block.until == "execution" else None
-        known = self.blocks.get(scope)
-        if known is None or known.reported_at is not None:
-            self.blocks[scope] = KnownBlock(block, now)
+    def stop(self, held: CallLease, block: Block, now: float) -> list[CallLease]:
+        """Note that an answer to a lease stops calls; return the leases that it stops."""
+        self._stop(held, block, now)
+        waiting = [other for other in self.queue if other.waiting and other is not held]
+        others = [other for other in waiting if held.stops(other.chunk)]
+        for other in others:
+            self._stop(other, block, now)
+        return [held, *others]
 
-    def block_for(self, chunk: Chunk, now: float) -> Block | None:
-        """Return what is closed for a chunk, its seconds counted from now."""
-        known = self.blocks.get(None) or self.blocks.get(chunk.execution)
-        if known is None or known.block.seconds is None:
-            return known.block if known else None
-        return replace(known.block, seconds=max(0.0, known.block.seconds - (now - known.at)))
+    def stop_at_once(self, held: CallLease, now: float) -> bool:
+        """Stop a new lease when an answer that is not handed in stops its calls, too."""
+        known = next((other for other in self.stopped if other.stops(held.chunk)), None)
+        block = known.closing_at(now) if known else None
+        if block is not None:
+            self._stop(held, block, now)
+        return block is not None
 
-    def mark_reported(self, chunk: Chunk, now: float) -> None:
-        """Note that the database knows what is closed for the chunk."""
-        for scope in (None, chunk.execution):
-            if (known := self.blocks.get(scope)) and known.reported_at is None:
-                known.reported_at = now
+    def handed_in(self, held: Leased) -> None:
+        """Note that the database knows what stopped a lease, or that the lease is lost."""
+        self.stopped = [other for other in self.stopped if other is not held]
 
-    def unblock(self, chunk: Chunk, claimed_at: float) -> None:
-        """A chunk that was claimed after the database knew of a block ends it."""
-        for scope in (None, chunk.execution):
-            known = self.blocks.get(scope)
-            if known and known.reported_at is not None and claimed_at > known.reported_at:
-                del self.blocks[scope]
+    def is_stopped(self) -> bool:
+        """Return whether an answer stopped all calls, and the database does not know it yet."""
+        return any(held.block and held.block.until != "execution" for held in self.stopped)
 
+<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
     def is_unreported(self) -> bool:
         """Return whether the provider is closed and the database does not know it yet."""
         known = self.blocks.get(None)
@@ -123,3 +124,9 @@ class Gates:
     def load(self) -> int:
         """Count the calls that wait or are open."""
         return sum(state.load for state in self.turn)
+=======
+    def _stop(self, held: CallLease, block: Block, now: float) -> None:
+        if held.block is None:
+            held.block, held.closed_at = block, now
+            self.stopped.append(held)
+>>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e

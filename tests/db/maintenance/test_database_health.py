@@ -110,7 +110,7 @@ def test_hot_tables_and_queues_are_vacuumed_by_number_not_by_share(db: Plan):
         for x in db.sql(
             "select c.relname::text as name, c.reloptions from pg_class as c"
             " where c.relkind = 'r' and (c.relnamespace = 'pgmq'::regnamespace and c.relname like 'q\\_%'"
-            " or c.relname in ('chunks', 'provider_breakers', 'quota_windows', 'process_steps'))"
+            " or c.relname in ('chunks', 'breakers', 'rate_limiters', 'quota_windows', 'process_steps'))"
         )
     }
 

@@ -1,4 +1,4 @@
-"""The breaker: breaker, probes, and closed providers, as claims and the sweep see them (_block_until.sql, _sweep.sql)."""
+"""What is admitted: breaker, probes, and closed providers, as claims and the sweep see them (_block_until.sql, _sweep.sql)."""
 
 from __future__ import annotations
 
@@ -295,10 +295,10 @@ class TestErrorShare:
 
     def test_answers_alone_leave_the_gate_alone(self, many: Toy):
         many.provider(requests_per_minute=None)
-        before = many.sql("select xmin, ctid from headgate.provider_breakers")
+        before = many.sql("select xmin, ctid from headgate.breakers")
         many.drain()
 
-        assert many.sql("select xmin, ctid from headgate.provider_breakers") == before
+        assert many.sql("select xmin, ctid from headgate.breakers") == before
 
 
 class TestAuthFailures:

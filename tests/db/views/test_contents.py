@@ -58,7 +58,7 @@ def test_a_provider_flows_is_blocked_or_is_probed(
 ):
     until = now + timedelta(minutes=blocked_for) if blocked_for is not None else None
     db.sql(
-        "update headgate.provider_breakers set opened = %(opened)s, blocked_until = %(until)s",
+        "update headgate.breakers set opened = %(opened)s, blocked_until = %(until)s",
         opened=opened,
         until=until,
     )
@@ -78,7 +78,7 @@ def test_requests_that_may_start_at_once_come_back_one_by_one(
         "update headgate.providers set requests_per_minute = 1000, burst = 10 where name = 'eodhd'"
     )
     db.sql(
-        "update headgate.provider_breakers set next_start_at = %(at)s",
+        "update headgate.rate_limiters set next_start_at = %(at)s",
         at=now + timedelta(seconds=next_start_in),
     )
     tokens = "select rate_tokens from headgate.v_provider_health where provider = "

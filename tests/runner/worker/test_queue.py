@@ -187,7 +187,7 @@ async def test_a_block_reaches_the_provider(plan, mine):
 
     seconds = plan.scalar(
         "select extract(epoch from blocked_until - headgate.clock())"
-        " from headgate.provider_breakers join headgate.providers using (provider_id)"
+        " from headgate.breakers join headgate.providers using (provider_id)"
         " where name = 'shop'"
     )
     assert DAY - PATIENCE < seconds <= DAY

@@ -506,7 +506,7 @@ async def test_a_probe_goes_alone(plan, shop, database, ask_again):
         plan, base_url=shop.url, assets=10, provider_columns={"breaker_cooldown": "10 minutes"}
     )
     start(plan)
-    plan.sql("update headgate.provider_breakers set opened = 1, failures = 10")
+    plan.sql("update headgate.breakers set opened = 1, failures = 10 where provider_id is not null")
 
     async with working(database):
         await until(lambda: shop.open)
@@ -522,7 +522,7 @@ async def test_after_an_answered_probe_the_others_follow(plan, shop, run):
     shop.answer = when(lambda: len(shop.asked) == 1 or shop.most_open == 9)
     write_plan(plan, base_url=shop.url, assets=10)
     start(plan)
-    plan.sql("update headgate.provider_breakers set opened = 1, failures = 10")
+    plan.sql("update headgate.breakers set opened = 1, failures = 10 where provider_id is not null")
 
     await run()
 
