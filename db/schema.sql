@@ -78,7 +78,7 @@ ALTER TYPE headgate.calendar_session OWNER TO headgate_owner;
 -- Name: TYPE calendar_session; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.calendar_session IS 'A trading session as a handler computed it; the asset is its calendar.';
+COMMENT ON TYPE headgate.calendar_session IS 'A trading session computed by a handler; the asset is its calendar.';
 
 --
 -- Name: claimed_chunk; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -190,7 +190,7 @@ ALTER TYPE headgate.forecast_need OWNER TO headgate_owner;
 -- Name: TYPE forecast_need; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.forecast_need IS 'One need of the assets of a forecast''s class: when it is due, and what it has.';
+COMMENT ON TYPE headgate.forecast_need IS 'One need of a forecast class: when it is due, and its data.';
 
 --
 -- Name: forecast_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -212,7 +212,7 @@ ALTER TYPE headgate.forecast_class OWNER TO headgate_owner;
 -- Name: TYPE forecast_class; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.forecast_class IS 'Assets that are alike in a forecast, and their needs; the asset''s own number only where a function says when it is due.';
+COMMENT ON TYPE headgate.forecast_class IS 'Similar assets of a forecast, and their needs; the asset''s own id only if a function computes when it is due.';
 
 --
 -- Name: ingest_result; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -232,19 +232,19 @@ ALTER TYPE headgate.ingest_result OWNER TO headgate_owner;
 -- Name: TYPE ingest_result; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.ingest_result IS 'What an ingest function made of one asset''s answer: success, failed or skipped; rows changed; its new watermark.';
+COMMENT ON TYPE headgate.ingest_result IS 'An ingest function''s result for one asset: success, failed or skipped; rows changed; new watermark.';
 
 --
--- Name: job_fate; Type: TYPE; Schema: headgate; Owner: headgate_owner
+-- Name: job_result; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE TYPE headgate.job_fate AS (
+CREATE TYPE headgate.job_result AS (
 	asset_id bigint,
-	fate text,
+	result text,
 	reason text,
 	error text,
 	units integer,
-	requests integer,
+	request_count integer,
 	records integer,
 	watermark timestamp with time zone,
 	duration_ms integer,
@@ -255,13 +255,13 @@ CREATE TYPE headgate.job_fate AS (
 	retry_count integer
 );
 
-ALTER TYPE headgate.job_fate OWNER TO headgate_owner;
+ALTER TYPE headgate.job_result OWNER TO headgate_owner;
 
 --
--- Name: TYPE job_fate; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: TYPE job_result; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.job_fate IS 'A reported job''s fate: an end (its status) or ''park'', and what either needs.';
+COMMENT ON TYPE headgate.job_result IS 'The result of a reported job: an end (its status) or ''park'', and the data for either.';
 
 --
 -- Name: job_tally; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -286,7 +286,7 @@ ALTER TYPE headgate.job_tally OWNER TO headgate_owner;
 -- Name: TYPE job_tally; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.job_tally IS 'How many jobs met which fate, what the ended ones cost, and what is given back.';
+COMMENT ON TYPE headgate.job_tally IS 'The number of jobs per result, the cost of the ended ones, and the units to give back.';
 
 --
 -- Name: plan_budget; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -332,7 +332,7 @@ ALTER TYPE headgate.plan_class OWNER TO headgate_owner;
 -- Name: TYPE plan_class; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.plan_class IS 'Assets whose due operations (granted together) are alike: how many, how urgent, and after which session bars are missing (null: no call for the group serves them).';
+COMMENT ON TYPE headgate.plan_class IS 'Assets whose due operations (granted together) are alike: how many, how urgent, and after which session bars are missing (null: no bulk call serves them).';
 
 --
 -- Name: plan_entry; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -369,7 +369,7 @@ CREATE TYPE headgate.plan_need AS (
 	is_alone boolean,
 	max_assets integer,
 	chunk_size integer,
-	patience interval,
+	max_wait interval,
 	due_rule text,
 	weight_power double precision,
 	staleness_per_day double precision,
@@ -378,7 +378,7 @@ CREATE TYPE headgate.plan_need AS (
 	call_provider_id bigint,
 	call_units integer,
 	most_calls integer,
-	page_size integer,
+	batch_size integer,
 	call_units_per_asset integer,
 	is_callable boolean,
 	is_first boolean,
@@ -462,7 +462,7 @@ COMMENT ON FUNCTION equities._ask_first_corrections(p_now timestamp with time zo
 -- Name: _bar_changes(bigint[], text[], timestamp with time zone, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
-CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean) RETURNS TABLE(asset_id bigint, date date, verdict text, open double precision, high double precision, low double precision, close double precision, adjusted_close double precision, volume double precision, known_from timestamp with time zone, fault text, doubted bigint, is_restated boolean)
+CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean) RETURNS TABLE(asset_id bigint, date date, kind text, open double precision, high double precision, low double precision, close double precision, adjusted_close double precision, volume double precision, known_from timestamp with time zone, fault text, doubted bigint, is_restated boolean)
     LANGUAGE sql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO, YMD'
@@ -765,7 +765,7 @@ begin
     end if;
 exception
     when data_exception or statement_too_complex then
-        fault := 'the answer is no array of bars: ' || left(sqlerrm, 200);
+        fault := 'the answer is not an array of bars: ' || left(sqlerrm, 200);
 end;
 $$;
 
@@ -790,7 +790,7 @@ declare
     v_name text;
 begin
     if jsonb_typeof(p_bar) <> 'object' then
-        raise exception using errcode = 'invalid_parameter_value', message = 'one of its elements is no object';
+        raise exception using errcode = 'invalid_parameter_value', message = 'an element is not an object';
     end if;
     begin
         v_clean := jsonb_set(v_clean, '{date}', to_jsonb((p_bar ->> 'date')::date));
@@ -820,10 +820,10 @@ ALTER FUNCTION equities._clean_bar(p_bar jsonb) OWNER TO headgate_plan_equities;
 COMMENT ON FUNCTION equities._clean_bar(p_bar jsonb) IS 'A bar whose cells can all be read.';
 
 --
--- Name: _companies_of_page(bigint[], text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+-- Name: _companies_of_batch(bigint[], text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
-CREATE FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) RETURNS TABLE(asset_id bigint, payload text)
+CREATE FUNCTION equities._companies_of_batch(p_asset_ids bigint[], p_payload text) RETURNS TABLE(asset_id bigint, payload text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -843,13 +843,13 @@ CREATE FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text
     order by w.asset_id;
 $$;
 
-ALTER FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) OWNER TO headgate_plan_equities;
+ALTER FUNCTION equities._companies_of_batch(p_asset_ids bigint[], p_payload text) OWNER TO headgate_plan_equities;
 
 --
--- Name: FUNCTION _companies_of_page(p_asset_ids bigint[], p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION _companies_of_batch(p_asset_ids bigint[], p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) IS 'What a page of fundamentals holds of some listings, each as the object a call of its own would bring.';
+COMMENT ON FUNCTION equities._companies_of_batch(p_asset_ids bigint[], p_payload text) IS 'What a page of fundamentals holds of some listings, each as the object a call of its own would bring.';
 
 --
 -- Name: _days_to_watch(text[], timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1359,15 +1359,15 @@ begin
         insert into equities.prices (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
         select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
         from changes as c
-        where c.verdict = 'new'
+        where c.kind = 'new'
             and not p_carefully
     ),
     replaced as (
         insert into equities.prices as t (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
         select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
         from changes as c
-        where c.verdict in ('changed', 'readjusted')
-            or c.verdict = 'new' and p_carefully
+        where c.kind in ('changed', 'readjusted')
+            or c.kind = 'new' and p_carefully
         on conflict (asset_id, date) do update
         set (open, high, low, close, adjusted_close, volume, known_from) = (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
@@ -1377,7 +1377,7 @@ begin
     removed as (
         delete from equities.prices as t
         using changes as c
-        where c.verdict = 'lost'
+        where c.kind = 'lost'
             and t.asset_id = c.asset_id
             and t.date = c.date
     ),
@@ -1392,7 +1392,7 @@ begin
         cross join lateral (
             select t.* from equities.prices as t where t.asset_id = c.asset_id and t.date = c.date offset 0
         ) as t
-        where c.verdict in ('changed', 'lost')
+        where c.kind in ('changed', 'lost')
         on conflict do nothing
     ),
     kept_apart as (
@@ -1403,7 +1403,7 @@ begin
             c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume, c.fault,
             p_context ->> 'run_id', v_now
         from changes as c
-        where c.verdict = 'doubted'
+        where c.kind = 'doubted'
         on conflict (asset_id, date) do update
         set (open, high, low, close, adjusted_close, volume, reason, run_id, seen_at) = (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
@@ -1417,15 +1417,15 @@ begin
     released as (
         delete from equities.prices_quarantine as q
         using changes as c
-        where c.verdict = 'new'
+        where c.kind = 'new'
             and q.asset_id = c.asset_id
             and q.date = c.date
     ),
     counts as (
         select
             c.asset_id,
-            count(*) filter (where c.verdict not in ('doubted', 'answer'))::integer as records,
-            count(*) filter (where c.verdict = 'lost')::integer as lost
+            count(*) filter (where c.kind not in ('doubted', 'answer'))::integer as records,
+            count(*) filter (where c.kind = 'lost')::integer as lost
         from changes as c
         group by c.asset_id
     ),
@@ -1434,7 +1434,7 @@ begin
         select a.asset_id, v_now, n.records - n.lost, n.lost, p_context ->> 'run_id'
         from changes as a
         join counts as n using (asset_id)
-        where a.verdict = 'answer' and a.is_restated and a.fault is null and p_is_history
+        where a.kind = 'answer' and a.is_restated and a.fault is null and p_is_history
         on conflict do nothing
     )
     select
@@ -1450,11 +1450,11 @@ begin
             when u.payload is null then 'no answer'
             when a.asset_id is null then 'the provider has no bars'
             when a.fault is not null then a.fault
-            when a.is_restated and not p_is_history then 'its past was restated: the whole history is loaded anew'
-            when a.doubted > 0 then format('%s of its bars not believed', a.doubted)
+            when a.is_restated and not p_is_history then 'its history was restated: it is loaded again in full'
+            when a.doubted > 0 then format('%s of its bars are implausible', a.doubted)
         end
     from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
-    left join changes as a on a.asset_id = u.asset_id and a.verdict = 'answer'
+    left join changes as a on a.asset_id = u.asset_id and a.kind = 'answer'
     left join counts as n on n.asset_id = u.asset_id;
 end;
 $$;
@@ -3799,7 +3799,7 @@ begin
     perform equities._trust_bulk(p_asset_ids, v_payload);
 exception
     when data_exception or statement_too_complex then  -- no JSON, or no array: no listing is to blame, and all stay due
-        raise warning 'the answer for % is no array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
+        raise warning 'the answer for % is not an array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $$;
 
@@ -3848,10 +3848,10 @@ ALTER FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[
 COMMENT ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_bulk: keeps an answer when it differs from the listing''s last one.';
 
 --
--- Name: ingest_fundamentals_page(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+-- Name: ingest_fundamentals_batch(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
-CREATE FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+CREATE FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3861,25 +3861,25 @@ declare
 begin
     select array_agg(c.asset_id order by c.asset_id), array_agg(c.payload order by c.asset_id)
     into v_asset_ids, v_payloads
-    from equities._companies_of_page(p_asset_ids, p_payloads[1]) as c;
+    from equities._companies_of_batch(p_asset_ids, p_payloads[1]) as c;
 
     return query
     select r.* from equities.ingest_fundamentals(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
 exception
     -- No JSON, or no object: no listing is to blame, and all stay due.
     when data_exception or statement_too_complex then
-        raise warning 'the page of fundamentals for % is no object of companies: %',
+        raise warning 'the answer for % is not an object of companies: %',
             p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $$;
 
-ALTER FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+ALTER FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
 
 --
--- Name: FUNCTION ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_page: one answer for many listings becomes fundamentals of each.';
+COMMENT ON FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_batch: one answer for many listings becomes fundamentals of each.';
 
 --
 -- Name: ingest_fx_rates(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4534,7 +4534,7 @@ begin
         return next row(
             v_list.asset_id, case when v_taken.is_refused then 'skipped' else 'success' end,
             v_taken.renamed + v_taken.delisted + v_taken.relisted + v_taken.reused, v_now,
-            case when v_taken.is_refused then 'the list has shrunk too much to be believed' end
+            case when v_taken.is_refused then 'the list has shrunk too much to be plausible' end
         )::headgate.ingest_result;
     end loop;
 end;
@@ -4731,7 +4731,7 @@ begin
             perform headgate.raise_alert(
                 case when v_is_error then 'error' else 'warning' end,
                 format('prices %s %s', v_group.group_key, v_group.session),
-                case when v_is_error then 'not published: ' else 'published, but look: ' end || v_faults
+                case when v_is_error then 'not published: ' else 'published with warnings: ' end || v_faults
             );
         end if;
         return next;
@@ -4775,13 +4775,13 @@ begin
         end if;
         is_published := true;
         if v_held <> '{}' then
-            reason := 'as they were before, because their prices are held back: ' || array_to_string(v_held, ', ');
+            reason := 'unchanged, because their prices are held back: ' || array_to_string(v_held, ', ');
         end if;
         perform headgate.resolve_alert('screener');
     exception
         when raise_exception then
             is_published := false;
-            perform headgate.raise_alert('error', 'screener', 'the screener was not published anew: ' || reason);
+            perform headgate.raise_alert('error', 'screener', 'the screener was not published: ' || reason);
     end;
 
     return next;
@@ -4981,12 +4981,12 @@ CREATE TABLE headgate.chunks (
     park_reason text,
     retry_count integer DEFAULT 0 NOT NULL,
     attempt integer DEFAULT 1 NOT NULL,
-    deaths integer DEFAULT 0 NOT NULL,
-    booked integer DEFAULT 0 NOT NULL,
-    requests integer DEFAULT 0 NOT NULL,
+    lease_expirations integer DEFAULT 0 NOT NULL,
+    charged_units integer DEFAULT 0 NOT NULL,
+    request_count integer DEFAULT 0 NOT NULL,
     planned_at timestamp with time zone NOT NULL,
     CONSTRAINT bulk_call_names_its_sessions CHECK (((is_bulk = (sessions IS NOT NULL)) AND (cardinality(sessions) = calls))),
-    CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, booked, requests, deaths) >= 0)),
+    CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, charged_units, request_count, lease_expirations) >= 0)),
     CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
     CONSTRAINT chunk_state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'leased'::text, 'parked'::text]))),
     CONSTRAINT leased_has_a_holder CHECK (((state <> 'leased'::text) OR ((runner IS NOT NULL) AND (leased_until IS NOT NULL) AND (lease_no > 0)))),
@@ -5033,7 +5033,7 @@ COMMENT ON COLUMN headgate.chunks.round IS 'The step''s round.';
 -- Name: COLUMN chunks.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs meet.';
+COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs serve.';
 
 --
 -- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5081,7 +5081,7 @@ COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a bulk call: the sessions that
 -- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.records IS 'Of a call for the group: rows that answers to earlier sessions changed, in the order of asset_ids; null: none was answered.';
+COMMENT ON COLUMN headgate.chunks.records IS 'Of a bulk call: rows changed by answers to earlier sessions, in the order of asset_ids; null: no answer yet.';
 
 --
 -- Name: COLUMN chunks.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5093,13 +5093,13 @@ COMMENT ON COLUMN headgate.chunks.calls IS 'Calls still to be made.';
 -- Name: COLUMN chunks.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.units IS 'Units they cost, all together.';
+COMMENT ON COLUMN headgate.chunks.units IS 'Units of those calls in total.';
 
 --
 -- Name: COLUMN chunks.window_opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.window_opened_at IS 'The quota window that carries those units: reserved before the lease, spent in it; null: none does.';
+COMMENT ON COLUMN headgate.chunks.window_opened_at IS 'The quota window that carries those units: reserved before the lease, spent during it; null: none.';
 
 --
 -- Name: COLUMN chunks.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5129,7 +5129,7 @@ COMMENT ON COLUMN headgate.chunks.lease_no IS 'Fencing token: grows with each le
 -- Name: COLUMN chunks.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.runner IS 'Who holds, or last held, the lease.';
+COMMENT ON COLUMN headgate.chunks.runner IS 'The runner that holds, or last held, the lease.';
 
 --
 -- Name: COLUMN chunks.leased_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5141,7 +5141,7 @@ COMMENT ON COLUMN headgate.chunks.leased_until IS 'End of the lease, real time.'
 -- Name: COLUMN chunks.lost_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up for lost; null: it ran out unseen.';
+COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up; null: it expired.';
 
 --
 -- Name: COLUMN chunks.wake_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5153,7 +5153,7 @@ COMMENT ON COLUMN headgate.chunks.wake_at IS 'When a parked chunk is sent again.
 -- Name: COLUMN chunks.park_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.park_until IS 'End of its patience: what is still parked then is deferred.';
+COMMENT ON COLUMN headgate.chunks.park_until IS 'When max_wait ends: a chunk still parked then is deferred.';
 
 --
 -- Name: COLUMN chunks.park_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5165,37 +5165,37 @@ COMMENT ON COLUMN headgate.chunks.park_reason IS 'Why it is parked.';
 -- Name: COLUMN chunks.retry_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked to be called again; an answer ends the row.';
+COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked for a retry; an answer resets it.';
 
 --
 -- Name: COLUMN chunks.attempt; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.attempt IS 'The attempt its jobs are at.';
+COMMENT ON COLUMN headgate.chunks.attempt IS 'The current attempt of its jobs.';
 
 --
--- Name: COLUMN chunks.deaths; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN chunks.lease_expirations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.deaths IS 'Leases that ran out.';
+COMMENT ON COLUMN headgate.chunks.lease_expirations IS 'Number of leases that expired.';
 
 --
--- Name: COLUMN chunks.booked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN chunks.charged_units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.booked IS 'Units each of its jobs has cost in earlier leases.';
+COMMENT ON COLUMN headgate.chunks.charged_units IS 'Units charged for each of its jobs in earlier leases.';
 
 --
--- Name: COLUMN chunks.requests; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN chunks.request_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.requests IS 'Requests made for each of its jobs in earlier leases.';
+COMMENT ON COLUMN headgate.chunks.request_count IS 'Requests made for each of its jobs in earlier leases.';
 
 --
 -- Name: COLUMN chunks.planned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; what was asked for later is not done by it.';
+COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; requests made later are not cleared by it.';
 
 --
 -- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5269,7 +5269,7 @@ COMMENT ON COLUMN headgate.providers.description IS 'What the service is.';
 -- Name: COLUMN providers.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.base_url IS 'Every request''s URL starts with this; null for `local`.';
+COMMENT ON COLUMN headgate.providers.base_url IS 'Prefix of every request''s URL; null for `local`.';
 
 --
 -- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5293,7 +5293,7 @@ COMMENT ON COLUMN headgate.providers.headers IS 'Headers sent with every request
 -- Name: COLUMN providers.features; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not every account has; operations name what they need. headgate.set_provider changes it.';
+COMMENT ON COLUMN headgate.providers.features IS 'Features of the account that not every account has; operations name the one they need. headgate.set_provider changes it.';
 
 --
 -- Name: COLUMN providers.quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5323,7 +5323,7 @@ COMMENT ON COLUMN headgate.providers.quota_zone IS 'Time zone in which the provi
 -- Name: COLUMN providers.reset_guard; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.reset_guard IS 'In the last moments before a window''s reset no call starts.';
+COMMENT ON COLUMN headgate.providers.reset_guard IS 'No call starts in the last moments before a window''s reset, for this long.';
 
 --
 -- Name: COLUMN providers.requests_per_minute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5335,7 +5335,7 @@ COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units
 -- Name: COLUMN providers.burst; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; they are missing in the rest of the minute. Null: a tenth of a second''s worth.';
+COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; the rest of the minute has that many fewer. Null: a tenth of a second''s worth.';
 
 --
 -- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5365,19 +5365,19 @@ COMMENT ON COLUMN headgate.providers.breaker_failures IS 'Consecutive failures o
 -- Name: COLUMN providers.breaker_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that opens its breaker, too, once they are twice breaker_failures; 1: only if all are.';
+COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that also opens its breaker, once there are twice breaker_failures of them; 1: only if all are faults.';
 
 --
 -- Name: COLUMN providers.breaker_cooldown; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
+COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open breaker blocks the provider before a probe; doubles while probes fail.';
 
 --
 -- Name: COLUMN providers.publication_lag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
+COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is available, unless publication_lags says otherwise.';
 
 --
 -- Name: COLUMN providers.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5415,7 +5415,7 @@ begin
     foreach v_chunk in array p_chunks loop
         v_operation_id := v_chunk.call_operation_id;
         continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
-            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
+            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is in flight
             or not headgate._spend_lease(p_provider, v_chunk, p_now);
         granted := granted || v_chunk.chunk_id;
         starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
@@ -5438,159 +5438,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) OWNER TO headgate_owner;
-
---
--- Name: _advance(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._advance(p_now timestamp with time zone) RETURNS boolean
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_execution headgate.process_executions;
-    v_step record;
-    v_advanced boolean := false;
-begin
-    for v_execution in
-        select e.*
-        from headgate.process_executions as e
-        where e.driver = 'headgate'
-            and e.status = 'running'
-        order by e.execution_id
-    loop
-        if not headgate._has_ready_step(v_execution.execution_id)
-            or not headgate._try_lock(format('advance %s', v_execution.pipeline_id))
-        then
-            continue;
-        end if;
-        for v_step in select * from headgate._ready_steps(v_execution.execution_id) limit 1 loop
-            perform headgate._run_step(v_execution, v_step.step, v_step.is_skipped, p_now);
-            v_advanced := true;
-        end loop;
-        if not v_advanced and not headgate._has_open_step(v_execution.execution_id) then
-            perform from headgate.process_executions as e where e.execution_id = v_execution.execution_id for update;
-            perform headgate._close_execution(v_execution.execution_id, p_now);  -- a graph without a finalizing step
-            v_advanced := true;
-        end if;
-        exit when v_advanced;  -- else another runner was faster
-    end loop;
-
-    return v_advanced or headgate._advance_reopened(p_now);
-end;
-$$;
-
-ALTER FUNCTION headgate._advance(p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _advance_reopened(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._advance_reopened(p_now timestamp with time zone) RETURNS boolean
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_execution headgate.process_executions;
-    v_step text;
-begin
-    for v_execution in
-        select e.*
-        from headgate.process_executions as e
-        where e.driver = 'airflow'
-            and e.status in ('running', 'paused')
-            and e.reopened_at is not null
-            and headgate._is_worked_off(e.execution_id, '{queued,leased,parked}')
-        order by e.execution_id
-    loop
-        continue when not headgate._try_lock(format('runs %s', v_execution.pipeline_id));
-        select r.step into v_step
-        from headgate._ready_steps(v_execution.execution_id) as r
-        where not r.is_skipped
-            and v_execution.status = 'running'
-            and headgate._waits_for_its_turn(v_execution.execution_id, r.step)
-        limit 1;
-        if v_step is not null then
-            perform headgate._send_step(v_execution, v_step, 1, p_now);
-            perform headgate._end_reopened(v_execution.execution_id, p_now);
-            return true;
-        elsif headgate._finish_reopened(v_execution.execution_id, p_now) then
-            return true;
-        end if;
-    end loop;
-    return false;
-end;
-$$;
-
-ALTER FUNCTION headgate._advance_reopened(p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _after_declaring(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    if p_kind = 'provider' and p_written && array['quota', 'quota_buffer'] then
-        perform headgate._refit_window(p_name);
-    elsif p_kind = 'operation'
-        and p_written && array['due_rule', 'due_every', 'due_function', 'inputs', 'is_retired']
-    then
-        perform headgate._reschedule(o) from headgate.operations as o where o.name = p_name;
-    end if;
-end;
-$$;
-
-ALTER FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) OWNER TO headgate_owner;
-
---
--- Name: _alert_breakers(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select headgate._set_alert(c.subject, 'error', c.message, c.is_wrong, p_now)
-    from (
-        select a.*
-        from (
-            select b.* from headgate._breaker_alerts(p_provider_id, p_operation_id, p_now) as b
-            union all
-            select s.* from headgate._secret_alerts(p_provider_id) as s
-        ) as a
-        where a.is_wrong <> headgate._is_alerted(a.subject)
-        order by a.subject
-    ) as c;
-$$;
-
-ALTER FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select headgate._set_alert(
-        headgate._step_subject(p.name, p_step), 'error',
-        format(
-            'run %s deferred jobs by an internal fault: %s; correct it, then headgate.retry_failed',
-            e.run_id, regexp_replace(p_reason, '^[a-z]+: ', '')
-        ),
-        true, p_now
-    )
-    from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
-    where e.execution_id = p_execution_id
-        and headgate._is_internal_fault(p_reason);
-$$;
-
-ALTER FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5708,7 +5555,7 @@ COMMENT ON COLUMN headgate.process_executions.finished_at IS 'When it ended.';
 -- Name: COLUMN process_executions.reopened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was opened again after it had ended; null: it was not, or it has ended again.';
+COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was reopened after its end; null: it was not, or it has ended again.';
 
 --
 -- Name: COLUMN process_executions.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5732,7 +5579,7 @@ COMMENT ON COLUMN headgate.process_executions.failed IS 'Jobs that failed.';
 -- Name: COLUMN process_executions.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_executions.deferred IS 'Jobs that were planned and had to wait for the next execution.';
+COMMENT ON COLUMN headgate.process_executions.deferred IS 'Planned jobs that were left to the next execution.';
 
 --
 -- Name: COLUMN process_executions.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5745,6 +5592,187 @@ COMMENT ON COLUMN headgate.process_executions.skipped IS 'Jobs that were not nee
 --
 
 COMMENT ON COLUMN headgate.process_executions.units IS 'Units its calls cost.';
+
+--
+-- Name: _advance(headgate.process_executions, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._advance(p_execution headgate.process_executions, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_step record;
+begin
+    select * into v_step from headgate._ready_steps(p_execution.execution_id) limit 1;
+    if found then
+        perform headgate._run_step(p_execution, v_step.step, v_step.is_skipped, p_now);
+        return true;
+    elsif headgate._has_open_step(p_execution.execution_id) then
+        return false;
+    end if;
+    perform
+    from headgate.process_executions as e
+    where e.execution_id = p_execution.execution_id
+        and e.status = 'running'
+    for update;
+    if not found or headgate._has_open_step(p_execution.execution_id) then
+        return false;
+    end if;
+    perform headgate._close_execution(p_execution.execution_id, p_now);  -- a graph without a finalizing step
+    return true;
+end;
+$$;
+
+ALTER FUNCTION headgate._advance(p_execution headgate.process_executions, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _advance_reopened(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._advance_reopened(p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution headgate.process_executions;
+    v_step text;
+begin
+    for v_execution in
+        select e.*
+        from headgate.process_executions as e
+        where e.driver = 'airflow'
+            and e.status in ('running', 'paused')
+            and e.reopened_at is not null
+            and headgate._is_worked_off(e.execution_id, '{queued,leased,parked}')
+        order by e.execution_id
+    loop
+        continue when not headgate._try_lock(format('runs %s', v_execution.pipeline_id));
+        select r.step into v_step
+        from headgate._ready_steps(v_execution.execution_id) as r
+        where not r.is_skipped
+            and v_execution.status = 'running'
+            and headgate._waits_for_its_turn(v_execution.execution_id, r.step)
+        limit 1;
+        if v_step is not null then
+            perform headgate._send_step(v_execution, v_step, 1, p_now);
+            perform headgate._end_reopened(v_execution.execution_id, p_now);
+            return true;
+        elsif headgate._finish_reopened(v_execution.execution_id, p_now) then
+            return true;
+        end if;
+    end loop;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._advance_reopened(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _advanceable(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._advanceable() RETURNS SETOF headgate.process_executions
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select e.*
+    from headgate.process_executions as e
+    where e.driver = 'headgate'
+        and e.status = 'running'
+        and (
+            exists (
+                select
+                from headgate.process_steps as s
+                where s.execution_id = e.execution_id
+                    and s.status = 'pending'
+                    and not exists (
+                        select
+                        from headgate.process_steps as u
+                        where u.execution_id = s.execution_id
+                            and u.step = any (s.depends_on)
+                            and u.status in ('pending', 'running')
+                    )
+            )
+            or not exists (
+                select
+                from headgate.process_steps as s
+                where s.execution_id = e.execution_id
+                    and s.status in ('pending', 'running')
+            )
+        )
+    order by e.execution_id;
+$$;
+
+ALTER FUNCTION headgate._advanceable() OWNER TO headgate_owner;
+
+--
+-- Name: _after_declaring(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_kind = 'provider' and p_written && array['quota', 'quota_buffer'] then
+        perform headgate._refit_window(p_name);
+    elsif p_kind = 'operation'
+        and p_written && array['due_rule', 'due_every', 'due_function', 'inputs', 'is_retired']
+    then
+        perform headgate._reschedule(o) from headgate.operations as o where o.name = p_name;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _alert_breakers(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(c.subject, 'error', c.message, c.is_wrong, p_now)
+    from (
+        select a.*
+        from (
+            select b.* from headgate._breaker_alerts(p_provider_id, p_operation_id, p_now) as b
+            union all
+            select s.* from headgate._secret_alerts(p_provider_id) as s
+        ) as a
+        where a.is_wrong <> headgate._is_alerted(a.subject)
+        order by a.subject
+    ) as c;
+$$;
+
+ALTER FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(
+        headgate._step_subject(p.name, p_step), 'error',
+        format(
+            'run %s deferred jobs by an internal fault: %s; correct it, then headgate.retry_failed',
+            e.run_id, regexp_replace(p_reason, '^[a-z]+: ', '')
+        ),
+        true, p_now
+    )
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_execution_id
+        and headgate._is_internal_fault(p_reason);
+$$;
+
+ALTER FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _alert_lines(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5841,20 +5869,20 @@ ALTER FUNCTION headgate._answer() OWNER TO headgate_owner;
 -- Name: _answers_of(text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) RETURNS record
+CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) RETURNS record
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select
-        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider'),
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.fault = 'provider'),
         count(*) filter (
-            where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota')
+            where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.fault in ('item', 'quota')
         ),
-        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'house')
-    from unnest(p_outcomes, p_blames) as u (outcome, blame);
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.fault = 'internal')
+    from unnest(p_outcomes, p_faults) as u (outcome, fault);
 $$;
 
-ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) OWNER TO headgate_owner;
 
 --
 -- Name: operations; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5878,14 +5906,14 @@ CREATE TABLE headgate.operations (
     due_every interval,
     due_function text,
     follows_operation_id bigint,
-    alternative_of_operation_id bigint,
-    page_size integer,
+    bulk_call_of_operation_id bigint,
+    batch_size integer,
     overlap integer DEFAULT 0 NOT NULL,
     chunk_size integer DEFAULT 100 NOT NULL,
     max_attempts integer DEFAULT 3 NOT NULL,
     backoff interval DEFAULT '00:00:02'::interval NOT NULL,
     backoff_max interval DEFAULT '00:05:00'::interval NOT NULL,
-    patience interval DEFAULT '00:15:00'::interval NOT NULL,
+    max_wait interval DEFAULT '00:15:00'::interval NOT NULL,
     lease interval DEFAULT '00:05:00'::interval NOT NULL,
     method text DEFAULT 'GET'::text NOT NULL,
     path text,
@@ -5900,9 +5928,9 @@ CREATE TABLE headgate.operations (
     max_memory bigint DEFAULT 1073741824 NOT NULL,
     handler_environment text[] DEFAULT '{}'::text[] NOT NULL,
     is_retired boolean DEFAULT false NOT NULL,
-    CONSTRAINT a_page_serves_another_operation CHECK (((page_size IS NULL) OR ((page_size > 0) AND (alternative_of_operation_id IS NOT NULL)))),
-    CONSTRAINT an_alternative_is_called CHECK (((alternative_of_operation_id IS NULL) OR (path IS NOT NULL))),
-    CONSTRAINT an_alternative_serves_another_operation CHECK ((alternative_of_operation_id <> operation_id)),
+    CONSTRAINT a_batch_call_serves_another_operation CHECK (((batch_size IS NULL) OR ((batch_size > 0) AND (bulk_call_of_operation_id IS NOT NULL)))),
+    CONSTRAINT a_bulk_call_is_made CHECK (((bulk_call_of_operation_id IS NULL) OR (path IS NOT NULL))),
+    CONSTRAINT a_bulk_call_serves_another_operation CHECK ((bulk_call_of_operation_id <> operation_id)),
     CONSTRAINT called_or_handled CHECK (((path IS NULL) OR (handler IS NULL))),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
@@ -5910,7 +5938,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT every_has_its_interval CHECK ((((due_rule = 'every'::text) = (due_every IS NOT NULL)) AND (due_every > '00:00:00'::interval))),
     CONSTRAINT function_rule_has_its_function CHECK (((due_rule = 'function'::text) = (due_function IS NOT NULL))),
     CONSTRAINT input_has_its_handler CHECK (((input_function IS NULL) OR (handler IS NOT NULL))),
-    CONSTRAINT intervals_are_positive CHECK ((LEAST(backoff, backoff_max, patience, lease, timeout) > '00:00:00'::interval)),
+    CONSTRAINT intervals_are_positive CHECK ((LEAST(backoff, backoff_max, max_wait, lease, timeout) > '00:00:00'::interval)),
     CONSTRAINT max_attempts_is_positive CHECK ((max_attempts > 0)),
     CONSTRAINT max_memory_is_enough CHECK ((max_memory >= 67108864)),
     CONSTRAINT method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
@@ -5921,7 +5949,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT query_is_an_object CHECK ((jsonb_typeof(query) = 'object'::text)),
     CONSTRAINT ranking_is_not_negative CHECK (((weight_power >= (0)::double precision) AND (staleness_per_day >= (0)::double precision))),
     CONSTRAINT units_are_not_negative CHECK ((units >= 0)),
-    CONSTRAINT units_per_asset_are_of_a_page CHECK (((units_per_asset = 0) OR ((units_per_asset > 0) AND (page_size IS NOT NULL))))
+    CONSTRAINT units_per_asset_are_of_a_batch_call CHECK (((units_per_asset = 0) OR ((units_per_asset > 0) AND (batch_size IS NOT NULL))))
 );
 
 ALTER TABLE headgate.operations OWNER TO headgate_owner;
@@ -5930,7 +5958,7 @@ ALTER TABLE headgate.operations OWNER TO headgate_owner;
 -- Name: TABLE operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.operations IS 'A kind of work on one asset. Without path and handler its ingest function does the work alone.';
+COMMENT ON TABLE headgate.operations IS 'A kind of work on one asset. Without path and handler, its ingest function does all the work.';
 
 --
 -- Name: COLUMN operations.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5948,7 +5976,7 @@ COMMENT ON COLUMN headgate.operations.name IS 'Its name, unique in the database.
 -- Name: COLUMN operations.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.description IS 'What it does.';
+COMMENT ON COLUMN headgate.operations.description IS 'Its description.';
 
 --
 -- Name: COLUMN operations.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5960,7 +5988,7 @@ COMMENT ON COLUMN headgate.operations.universe IS 'The universe whose assets nee
 -- Name: COLUMN operations.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.provider_id IS 'Whom it asks; `local` when nobody.';
+COMMENT ON COLUMN headgate.operations.provider_id IS 'The provider it calls; `local` for none.';
 
 --
 -- Name: COLUMN operations.feature; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5972,13 +6000,13 @@ COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provide
 -- Name: COLUMN operations.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.units IS 'What the provider charges for one call.';
+COMMENT ON COLUMN headgate.operations.units IS 'Units the provider charges for one call.';
 
 --
 -- Name: COLUMN operations.units_per_asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.units_per_asset IS 'What the provider charges for each asset that a page names, besides units for the page.';
+COMMENT ON COLUMN headgate.operations.units_per_asset IS 'Units the provider charges per asset named in a batch call, in addition to units.';
 
 --
 -- Name: COLUMN operations.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6002,7 +6030,7 @@ COMMENT ON COLUMN headgate.operations.staleness_per_day IS 'How much waiting cou
 -- Name: COLUMN operations.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.is_backfill IS 'True: it takes what a window has left, after all other operations, not the units of what becomes due later.';
+COMMENT ON COLUMN headgate.operations.is_backfill IS 'True: it uses what a window has left after all other operations, and leaves units for what becomes due later.';
 
 --
 -- Name: COLUMN operations.bundle; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6032,25 +6060,25 @@ COMMENT ON COLUMN headgate.operations.due_function IS 'The rule `function`: sche
 -- Name: COLUMN operations.follows_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.follows_operation_id IS 'Opens only once this operation has succeeded, and takes over its watermark.';
+COMMENT ON COLUMN headgate.operations.follows_operation_id IS 'Becomes due only after this operation has succeeded, and inherits its watermark.';
 
 --
--- Name: COLUMN operations.alternative_of_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN operations.bulk_call_of_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.alternative_of_operation_id IS 'Another call for the same need: one call serves a whole group for one session, where that is cheaper; null: a need of its own.';
+COMMENT ON COLUMN headgate.operations.bulk_call_of_operation_id IS 'The need that this bulk or batch call serves for many assets at once, if that is cheaper; null: a need of its own.';
 
 --
--- Name: COLUMN operations.page_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN operations.batch_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.page_size IS 'Of a call that names the assets it serves ({chunk.codes}): how many at most; null: a call serves one asset, or a whole group for a session.';
+COMMENT ON COLUMN headgate.operations.batch_size IS 'The most assets that a batch call names ({chunk.codes}); null: a call serves one asset, or a whole group for one session.';
 
 --
 -- Name: COLUMN operations.overlap; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.overlap IS 'Sessions up to the watermark that {state.since} asks for again; days for assets without a calendar; 0: from the watermark on.';
+COMMENT ON COLUMN headgate.operations.overlap IS 'Number of sessions (days for assets without a calendar) before the watermark that {state.since} requests again; 0: none.';
 
 --
 -- Name: COLUMN operations.chunk_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6077,10 +6105,10 @@ COMMENT ON COLUMN headgate.operations.backoff IS 'First wait before a retry; dou
 COMMENT ON COLUMN headgate.operations.backoff_max IS 'Longest wait between retries.';
 
 --
--- Name: COLUMN operations.patience; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN operations.max_wait; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.patience IS 'How long a job may be parked before it is deferred to the next execution.';
+COMMENT ON COLUMN headgate.operations.max_wait IS 'How long a job may be parked before it is deferred to the next execution.';
 
 --
 -- Name: COLUMN operations.lease; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6128,7 +6156,7 @@ COMMENT ON COLUMN headgate.operations.timeout IS 'How long one call, or a handle
 -- Name: COLUMN operations.max_bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.max_bytes IS 'Longest answer that is read.';
+COMMENT ON COLUMN headgate.operations.max_bytes IS 'The longest answer that is read.';
 
 --
 -- Name: COLUMN operations.ingest_function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6146,7 +6174,7 @@ COMMENT ON COLUMN headgate.operations.handler IS 'Python that computes instead o
 -- Name: COLUMN operations.input_function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.input_function IS 'schema.name of the function that reads what the handler computes from; null: it needs the chunk alone.';
+COMMENT ON COLUMN headgate.operations.input_function IS 'schema.name of the function that reads the handler''s input; null: it needs only the chunk.';
 
 --
 -- Name: COLUMN operations.max_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6167,17 +6195,17 @@ COMMENT ON COLUMN headgate.operations.handler_environment IS 'Names of the envir
 COMMENT ON COLUMN headgate.operations.is_retired IS 'True: its plan no longer declares it; the row and its assets'' state stay, because history refers to it.';
 
 --
--- Name: _apply_fates(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _apply_results(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
     v_left bigint[];
-    v_gone integer := cardinality(p_fates);
+    v_gone integer := cardinality(p_job_results);
 begin
     if v_gone = cardinality(p_chunk.asset_ids) then
         perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
@@ -6186,7 +6214,7 @@ begin
         v_left := array(
             select u.asset_id
             from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
-            where u.asset_id not in (select f.asset_id from unnest(p_fates) as f)
+            where u.asset_id not in (select f.asset_id from unnest(p_job_results) as f)
             order by u.nth
         );
         update headgate.chunks as c
@@ -6197,17 +6225,18 @@ begin
     end if;
 
     if p_tally.parked = 0 then
-        perform headgate._end_jobs(p_chunk, p_operation, p_fates, p_tally, p_now);
+        perform headgate._end_jobs(p_chunk, p_operation, p_job_results, p_tally, p_now);
     else
-        perform headgate._park_jobs(p_chunk, p_fates);
+        perform headgate._park_jobs(p_chunk, p_job_results);
         perform headgate._end_jobs(
-            p_chunk, p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
+            p_chunk, p_operation, array(select f from unnest(p_job_results) as f where f.result <> 'park'), p_tally,
+            p_now
         );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _are_many_due_times(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6259,15 +6288,7 @@ CREATE FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb)
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select (
-        select jsonb_object_agg(
-            case s.key
-                when 'max_wait' then 'patience'
-                when 'fault' then 'blame'
-                when 'blocks' then 'close'
-                else s.key
-            end,
-            s.value
-        )
+        select jsonb_object_agg(s.key, s.value)
         from jsonb_each(p_settings) as s (key, value)
         where s.key not in ('publication_lags', 'inputs', 'provider', 'follows', 'bulk_call_of')
     ) || case p_kind
@@ -6285,7 +6306,7 @@ CREATE FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb)
             'name', p_name,
             'provider_id', headgate._id_of('provider', p_settings ->> 'provider'),
             'follows_operation_id', headgate._id_of('operation', p_settings ->> 'follows'),
-            'alternative_of_operation_id', headgate._id_of('operation', p_settings ->> 'bulk_call_of')
+            'bulk_call_of_operation_id', headgate._id_of('operation', p_settings ->> 'bulk_call_of')
         )
         else jsonb_build_object('name', p_name)
     end;
@@ -6330,7 +6351,7 @@ exception
             headgate._meant(v_rule, '{once,every,session,after,function}')
             || 'due is once, session, every <interval>, after <operation>, <operation>, or function <schema.name>'
         );
-        return '{"due_rule": "once"}';  -- stands in, so that the rest is checked
+        return '{"due_rule": "once"}';  -- placeholder, so that the other settings are still checked
 end;
 $_$;
 
@@ -6376,7 +6397,7 @@ begin
     if p_request is null then
         return '{}';
     elsif v_parts is null then
-        v_fault := format('request cannot be %s', quote_literal(p_request));
+        v_fault := format('malformed request: %s', quote_literal(p_request));
     else
         select
             jsonb_object_agg(split_part(q.pair, '=', 1), substr(q.pair, strpos(q.pair, '=') + 1)),
@@ -6395,7 +6416,7 @@ begin
         'operation', p_operation, format('operation %s: %s', p_operation, v_fault),
         'a request is a method, a path below the provider''s base URL and a query: GET /posts/{asset.code}?x={param.y?}'
     );
-    return '{"path": "/"}';  -- stands in, so that the rest is checked
+    return '{"path": "/"}';  -- placeholder, so that the other settings are still checked
 end;
 $_$;
 
@@ -6412,7 +6433,7 @@ CREATE FUNCTION headgate._as_settings(p_kind text, p_columns jsonb) RETURNS json
     select jsonb_object_agg(headgate._setting_of(c.key), c.value)
     from jsonb_each(p_columns) as c (key, value)
     where c.key <> all (headgate._key_of(p_kind) || array[
-        'provider_id', 'operation_id', 'pipeline_id', 'follows_operation_id', 'alternative_of_operation_id',
+        'provider_id', 'operation_id', 'pipeline_id', 'follows_operation_id', 'bulk_call_of_operation_id',
         'starts_at_once', 'start_every', 'is_paused', 'is_paused_with_dag'
     ]);
 $$;
@@ -6435,7 +6456,7 @@ begin
         select
             s.asset_id,
             case
-                -- What holds it now answers everything asked before it was planned, and nothing asked since.
+                -- A chunk that holds the pair answers requests made before it was planned, not later ones.
                 when c.chunk_id is null or greatest(s.reprocess_requested_at, s.input_changed_at) > c.planned_at
                     then least(s.next_due_at, u.due_at)
                 else u.due_at
@@ -6478,8 +6499,8 @@ begin
     with piece as (
         select
             p_chunk.asset_ids[1 : 1] as asset_ids,
-            headgate._price(p_chunk) + p_chunk.booked as booked,
-            p_chunk.requests + 1 as requests
+            headgate._unit_price(p_chunk) + p_chunk.charged_units as charged_units,
+            p_chunk.request_count + 1 as request_count
         union all
         select p_chunk.asset_ids[n.first : n.first + v_operation.chunk_size - 1], 0, 0
         from generate_series(2, cardinality(p_chunk.asset_ids), v_operation.chunk_size) as n (first)
@@ -6487,15 +6508,16 @@ begin
     pieces as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, call_operation_id, provider_id, group_key, priority, asset_ids,
-            calls, units, queue, state, wake_at, park_until, park_reason, attempt, booked, requests, planned_at
+            calls, units, queue, state, wake_at, park_until, park_reason, attempt, charged_units, request_count, planned_at
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
             v_operation.provider_id, p_chunk.group_key, p_chunk.priority, p.asset_ids,
             case when v_operation.path is null then 0 else cardinality(p.asset_ids) end,
             v_operation.units * cardinality(p.asset_ids), headgate._queue(r.name, v_operation.priority),
-            'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.patience),
-            'house: the lease of a call for the group ran out twice', p_chunk.attempt, p.booked, p.requests,
+            'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.max_wait),
+            'internal: the lease of the bulk call expired twice', p_chunk.attempt, p.charged_units,
+            p.request_count,
             p_chunk.planned_at
         from piece as p
         join headgate.providers as r on r.provider_id = v_operation.provider_id
@@ -6556,7 +6578,7 @@ COMMENT ON COLUMN headgate.assets.universe IS 'The set of assets it belongs to; 
 -- Name: COLUMN assets.code; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.assets.code IS 'What people type, e.g. AAPL.US.';
+COMMENT ON COLUMN headgate.assets.code IS 'The code users type, e.g. AAPL.US.';
 
 --
 -- Name: COLUMN assets.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6574,13 +6596,13 @@ COMMENT ON COLUMN headgate.assets.calendar IS 'Its session calendar in trading_s
 -- Name: COLUMN assets.attributes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.assets.attributes IS 'What else is known of it; templates may use it.';
+COMMENT ON COLUMN headgate.assets.attributes IS 'Further attributes, available to templates.';
 
 --
 -- Name: COLUMN assets.weight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.assets.weight IS 'Its worth in the ranking when the budget is short.';
+COMMENT ON COLUMN headgate.assets.weight IS 'Its weight in the ranking when the budget is short.';
 
 --
 -- Name: COLUMN assets.is_active; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6648,6 +6670,136 @@ $$;
 ALTER FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _availability(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._availability(p_provider headgate.providers, p_now timestamp with time zone, OUT is_flowing boolean, OUT is_probe boolean) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        coalesce(g.blocked_until <= p_now, true)
+        and coalesce(w.blocked_until <= p_now, true)
+        and (p_provider.quota is null or p_now < b.closes_at - p_provider.reset_guard)
+        and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
+        coalesce(g.opened > 0, false)
+    from headgate._window_at(p_provider, p_now) as b
+    left join headgate.breakers as g on g.provider_id = p_provider.provider_id
+    left join headgate.quota_windows as w
+        on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
+$$;
+
+ALTER FUNCTION headgate._availability(p_provider headgate.providers, p_now timestamp with time zone, OUT is_flowing boolean, OUT is_probe boolean) OWNER TO headgate_owner;
+
+--
+-- Name: _batch_calls(headgate.plan_class[], headgate.plan_need[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._batch_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[]) RETURNS TABLE(class_no integer, operation_id bigint, call_no integer, sessions date[], is_in_call boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
+    LANGUAGE sql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with need as materialized (
+        select n.*, case when n.is_callable then n.units else 1000000000 end::bigint as item_units
+        from unnest(p_needs) as n
+        where n.batch_size is not null
+            and n.call_operation_id is not null
+    ),
+    lined_up as materialized (
+        -- Of operations granted together, one is served by batch calls.
+        select
+            c.class_no, c.jobs, n.*,
+            sum(c.jobs) over line - c.jobs as before,
+            sum(c.jobs) over (partition by n.operation_id, c.group_key, c.operation_ids) as together,
+            dense_rank() over (order by n.operation_id, c.group_key, c.operation_ids) as line_no
+        from unnest(p_classes) with ordinality as c (
+            class_no, operation_ids, group_key, calendar, priority, due_since, weight, jobs, missing_from, nth
+        )
+        join lateral (
+            select n.* from need as n where n.operation_id = any (c.operation_ids) order by n.operation_id limit 1
+        ) as n on true
+        where c.missing_from is not null
+            and c.jobs > 0
+        window line as (partition by n.operation_id, c.group_key, c.operation_ids order by c.nth)
+    ),
+    cut as materialized (
+        -- Full batches if they are cheaper than single calls, and the last one likewise.
+        select
+            l.*,
+            case
+                when l.call_units + l.call_units_per_asset::bigint * l.batch_size < l.item_units * l.batch_size
+                    then l.together / l.batch_size * l.batch_size
+                else 0
+            end
+            + case
+                when l.call_units + l.call_units_per_asset * (l.together % l.batch_size)
+                    < l.item_units * (l.together % l.batch_size)
+                    then l.together % l.batch_size
+                else 0
+            end as batched
+        from lined_up as l
+    ),
+    charge as materialized (
+        select
+            c.*,
+            headgate._batch_cost(c.batched, c.batch_size, c.call_units, c.call_units_per_asset)
+                + c.item_units * (c.together - c.batched) as cost,
+            c.item_units * c.together as item_cost,
+            headgate._batch_cost(c.together, c.batch_size, c.call_units, c.call_units_per_asset) as whole_cost
+        from cut as c
+    ),
+    part as (
+        select
+            c.*,
+            p.batch,
+            greatest(c.before, p.batch * c.batch_size) as first,
+            least(c.before + c.jobs, c.batched, (p.batch + 1) * c.batch_size) as last
+        from charge as c
+        cross join lateral generate_series(
+            c.before / c.batch_size, (least(c.before + c.jobs, c.batched) - 1) / c.batch_size
+        ) as p (batch)
+        where c.before < c.batched
+    )
+    select
+        p.class_no,
+        p.operation_id,
+        dense_rank() over (order by p.line_no, p.batch)::integer,
+        array[null::date],
+        true,
+        (p.first - p.before + 1)::bigint,
+        (p.last - p.before)::bigint,
+        (p.first - p.batch * p.batch_size)::bigint,
+        p.cost::bigint,
+        p.item_cost::bigint,
+        p.call_operation_id,
+        p.call_provider_id,
+        p.call_units,
+        p.call_units_per_asset
+    from part as p
+    union all
+    select
+        c.class_no, c.operation_id, null, null, false, null, null, null, c.cost::bigint,
+        c.whole_cost::bigint, c.call_operation_id, c.call_provider_id, c.call_units, c.call_units_per_asset
+    from charge as c
+    where c.before + c.jobs > c.batched;
+$$;
+
+ALTER FUNCTION headgate._batch_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[]) OWNER TO headgate_owner;
+
+--
+-- Name: _batch_cost(numeric, integer, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._batch_cost(p_assets numeric, p_batch_size integer, p_units integer, p_units_per_asset integer) RETURNS numeric
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select ceil(p_assets / p_batch_size) * p_units + p_assets * p_units_per_asset;
+$$;
+
+ALTER FUNCTION headgate._batch_cost(p_assets numeric, p_batch_size integer, p_units integer, p_units_per_asset integer) OWNER TO headgate_owner;
+
+--
 -- Name: _behind(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6671,45 +6823,91 @@ $$;
 ALTER FUNCTION headgate._behind(p_execution_id bigint, p_steps text[]) OWNER TO headgate_owner;
 
 --
--- Name: _books(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _block_until(headgate.providers, bigint, jsonb, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._books(p_now timestamp with time zone) RETURNS TABLE(provider_id bigint, opened_at timestamp with time zone, reserved integer, spent integer, promised integer, at_least integer, at_most integer)
+CREATE FUNCTION headgate._block_until(p_provider headgate.providers, p_operation_id bigint, p_block jsonb, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_of_provider headgate.breakers;
+    v_of_operation headgate.breakers;
+    v_trips record;
+    v_window_blocked_until timestamptz;
+begin
+    select * into v_of_provider from headgate.breakers as b where b.provider_id = p_provider.provider_id;
+    select * into v_of_operation from headgate.breakers as b where b.operation_id = p_operation_id;
+    select case when w.blocked_until > p_now then w.blocked_until end
+    into v_window_blocked_until
+    from headgate._window_at(p_provider, p_now) as b
+    join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
+
+    if v_of_provider.blocked_until > p_now then
+        provider_until := v_of_provider.blocked_until;
+        provider_reason := case when v_of_provider.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
+            || coalesce(v_of_provider.blocked_reason, 'blocked');
+    end if;
+    if v_of_operation.blocked_until > p_now then
+        blocked_until := v_of_operation.blocked_until;
+        reason := v_of_operation.blocked_reason;
+    end if;
+    if p_faults @> array['provider'] then
+        v_trips := headgate._tripped(p_provider, v_of_provider, v_of_operation, p_outcomes, p_faults, p_now);
+        if v_trips.of_provider then
+            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_of_provider, p_now));
+            provider_reason := headgate._breaker_reason(null);
+        end if;
+        if v_trips.of_operation then
+            blocked_until := headgate._cooled_at(p_provider, v_of_operation, p_now);
+            reason := headgate._breaker_reason(p_operation_id);
+        end if;
+    end if;
+    if p_block ->> 'until' in ('retry_after', 'for') then
+        provider_until := greatest(
+            provider_until,
+            p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_block ->> 'seconds')::numeric, 60))))
+        );
+        provider_reason := 'quota: ' || coalesce(p_block ->> 'reason', 'the provider asks to wait');
+    elsif p_block ->> 'until' = 'reset' or v_window_blocked_until is not null then
+        provider_until := greatest(
+            provider_until,
+            v_window_blocked_until,
+            (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
+        );
+        provider_reason := 'quota: ' || coalesce(p_block ->> 'reason', 'the provider''s quota is used up');
+    end if;
+    blocked_until := greatest(blocked_until, provider_until);
+    reason := coalesce(provider_reason, reason);
+end;
+$$;
+
+ALTER FUNCTION headgate._block_until(p_provider headgate.providers, p_operation_id bigint, p_block jsonb, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) OWNER TO headgate_owner;
+
+--
+-- Name: _blocked_calls(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS TABLE(operation_id bigint, blocked_until timestamp with time zone, reason text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select
-        w.provider_id, w.opened_at, w.reserved, w.spent, c.promised,
-        (d.sure + c.leased)::integer, (d.units + c.leased + c.carried)::integer
-    from headgate.quota_windows as w
-    cross join lateral (
-        select
-            coalesce(
-                sum(c.units) filter (where c.state <> 'leased' and c.window_opened_at = w.opened_at), 0
-            )::integer as promised,
-            coalesce(sum(c.units) filter (where c.state = 'leased' and c.window_opened_at = w.opened_at), 0) as leased,
-            coalesce(sum(c.booked * cardinality(c.asset_ids)), 0) as carried
+        a.operation_id,
+        case when k.blocked_until > p_now then k.blocked_until else p_now + interval '5 seconds' end,
+        coalesce(k.reason, headgate._breaker_reason(a.operation_id))
+    from (
+        select distinct c.provider_id, c.call_operation_id as operation_id
         from headgate.chunks as c
-        where c.provider_id = w.provider_id
-    ) as c
-    cross join lateral (
-        select
-            coalesce(sum(d.units), 0) as units,
-            coalesce(sum(d.units) filter (
-                where d.attempts <= 1
-                    and d.ended_at >= w.opened_at + least(interval '1 hour', (w.closes_at - w.opened_at) / 2)
-            ), 0) as sure
-        from headgate.asset_processing_details as d
-        join headgate.operations as o using (operation_id)
-        where o.provider_id = w.provider_id
-            and d.ended_at >= w.opened_at
-            and d.ended_at < w.closes_at
-    ) as d
-    where w.opened_at <= p_now
-        and w.closes_at > p_now;
+        where c.chunk_id = any (p_chunk_ids)
+    ) as a
+    join headgate.providers as p using (provider_id)
+    cross join lateral headgate._block_until(p, a.operation_id, null, '{}', '{}', p_now) as k
+    where k.blocked_until > p_now
+        or headgate._is_blocked(a.operation_id, p_now);
 $$;
 
-ALTER FUNCTION headgate._books(p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _breaker_alerts(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6898,21 +7096,21 @@ CREATE FUNCTION headgate._broken_calls(p_at timestamp with time zone) RETURNS TA
         format(
             'one by one, because %s %s until %s',
             a.name,
-            case when k.blocked_until > p_at then 'is closed' else 'failed' end,
+            case when k.blocked_until > p_at then 'is blocked' else 'failed' end,
             k.blocked_until at time zone 'UTC'
         )
     from headgate.breakers as k
     join headgate.operations as a on a.operation_id = k.operation_id
-    join headgate.operations as o on o.operation_id = a.alternative_of_operation_id
+    join headgate.operations as o on o.operation_id = a.bulk_call_of_operation_id
     join headgate.providers as p on p.provider_id = a.provider_id
     join headgate.breakers as g on g.provider_id = a.provider_id
     where coalesce(o.path, o.handler, o.ingest_function) is not null
         and (
-            k.blocked_until > p_at + o.patience
+            k.blocked_until > p_at + o.max_wait
             or k.opened > 0
             and g.opened = 0
             and k.blocked_until > p_at - interval '1 day'
-            and p.breaker_cooldown * power(2, least(10, k.opened)) > o.patience
+            and p.breaker_cooldown * power(2, least(10, k.opened)) > o.max_wait
         );
 $$;
 
@@ -6963,7 +7161,7 @@ CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at tim
         b.opened_at,
         b.closes_at,
         b.blocked_until,
-        case  -- no quota and no share: no end
+        case  -- no quota and no share: unlimited
             when coalesce(b.units_left, h.units_left) is not null
                 then greatest(0, least(
                     b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left
@@ -6983,6 +7181,123 @@ CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at tim
 $$;
 
 ALTER FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _bulk_calls(headgate.plan_class[], headgate.plan_need[], timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._bulk_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) RETURNS TABLE(class_no integer, operation_id bigint, call_no integer, sessions date[], is_in_call boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
+    LANGUAGE plpgsql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    with need as materialized (
+        select n.*
+        from unnest(p_needs) as n
+        where n.call_operation_id is not null
+            and n.batch_size is null
+    ),
+    stale as materialized (
+        select
+            c.class_no, c.operation_ids[1] as operation_id, c.group_key, c.calendar, c.missing_from, c.jobs,
+            c.jobs::bigint * case when n.is_callable then n.units else 1000000000 end as item_cost,
+            n.call_units,
+            c.nth
+        from unnest(p_classes) with ordinality as c (
+            class_no, operation_ids, group_key, calendar, priority, due_since, weight, jobs, missing_from, nth
+        )
+        join need as n on c.operation_ids = array[n.operation_id]
+        where c.missing_from > '-infinity'
+            and c.jobs > 0
+    ),
+    stretch as materialized (
+        -- Sessions that assets with this watermark miss. Null if there are more than bulk calls could ever be worth; a
+        -- few sessions are always considered, to compute how much dearer such calls would be.
+        select s.*, headgate._missing_sessions(
+            n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
+            least(n.most_calls, greatest(5, least(s.jobs, s.most_worth / greatest(1, n.call_units))))::integer
+        ) as sessions
+        from (
+            select
+                operation_id, group_key, calendar, missing_from,
+                sum(sum(s.item_cost)) over (partition by operation_id, group_key) as most_worth,
+                sum(sum(s.jobs)) over (partition by operation_id, group_key) as jobs
+            from stale as s
+            group by operation_id, group_key, calendar, missing_from
+        ) as s
+        join need as n using (operation_id)
+    ),
+    choice as materialized (
+        select t.operation_id, t.group_key, t.sessions
+        from stretch as t
+        where cardinality(t.sessions) > 0
+        union
+        select t.operation_id, t.group_key, array_agg(distinct u.session order by u.session)
+        from stretch as t
+        join stretch as o using (operation_id, group_key)
+        cross join unnest(o.sessions) as u (session)
+        where o.missing_from >= t.missing_from
+            and exists (
+                select from stretch as m
+                where m.operation_id = t.operation_id
+                    and m.group_key = t.group_key
+                    and m.calendar <> t.calendar
+            )
+        group by t.operation_id, t.group_key, t.missing_from
+    ),
+    charge as (
+        select
+            c.operation_id, c.group_key, c.sessions,
+            cardinality(c.sessions)::bigint * min(s.call_units)
+                + coalesce(
+                    sum(s.item_cost) filter (where t.sessions is null or not t.sessions <@ c.sessions), 0
+                ) as cost,
+            sum(s.item_cost) as item_cost,
+            bool_and(coalesce(t.sessions <@ c.sessions, false)) as is_whole
+        from choice as c
+        join stale as s using (operation_id, group_key)
+        join stretch as t using (operation_id, group_key, calendar, missing_from)
+        group by c.operation_id, c.group_key, c.sessions
+    ),
+    best as (
+        select
+            p.*,
+            min(p.cost) filter (where p.is_whole) over (partition by p.operation_id, p.group_key) as whole_cost,
+            row_number() over (
+                partition by p.operation_id, p.group_key order by p.cost, cardinality(p.sessions), p.sessions
+            ) as place
+        from charge as p
+    )
+    select
+        s.class_no,
+        operation_id,
+        dense_rank() over (order by operation_id, group_key)::integer,
+        b.sessions,
+        b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false),
+        1::bigint,
+        s.jobs::bigint,
+        coalesce(sum(s.jobs) over (
+            partition by operation_id, group_key, b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false)
+            order by s.nth rows between unbounded preceding and 1 preceding
+        ), 0)::bigint,
+        least(b.cost, b.item_cost)::bigint,
+        case when b.cost < b.item_cost then b.item_cost else coalesce(b.whole_cost, b.cost) end::bigint,
+        n.call_operation_id,
+        n.call_provider_id,
+        n.call_units,
+        0
+    from best as b
+    join stale as s using (operation_id, group_key)
+    join stretch as t using (operation_id, group_key, calendar, missing_from)
+    join need as n using (operation_id)
+    where b.place = 1;
+end;
+$$;
+
+ALTER FUNCTION headgate._bulk_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _calendar_of(headgate.providers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7045,7 +7360,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
             where c.provider_id = p_provider.provider_id
                 and c.state = 'leased'
         ))),
-        'serves_all', case when p_operation.alternative_of_operation_id is not null then true end,
+        'serves_all', case when p_operation.bulk_call_of_operation_id is not null then true end,
         'probe', p_is_probe,
         'stop_before_seconds', p_stop_before,
         'schedule', p_schedule,
@@ -7054,7 +7369,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
             select coalesce(jsonb_agg(
                 jsonb_build_object(
                     'status', r.status, 'content_type', r.content_type, 'body', r.body, 'outcome', r.outcome,
-                    'blame', r.fault, 'reason', r.reason, 'close', r.blocks, 'charged', nullif(r.charged, true)
+                    'fault', r.fault, 'reason', r.reason, 'blocks', r.blocks, 'charged', nullif(r.charged, true)
                 )
                 order by r.position
             ), '[]')
@@ -7097,7 +7412,7 @@ declare
     v_results headgate.ingest_result[];
 begin
     if p_function not like 'headgate.%' then
-        if not headgate._is_plainly_fit(p_function) then  -- one call less for each completion
+        if not headgate._is_plainly_fit(p_function) then  -- saves a call per completion
             perform headgate.require_fit(p_function);
         end if;
         return headgate._ingest_as_nobody(v_query, p_context, p_asset_ids, p_answers);
@@ -7136,10 +7451,10 @@ $_$;
 ALTER FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id text) OWNER TO headgate_owner;
 
 --
--- Name: _can_pay_again(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _can_charge_again(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone) RETURNS boolean
+CREATE FUNCTION headgate._can_charge_again(p_chunk headgate.chunks, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -7149,7 +7464,7 @@ CREATE FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp
     where p.provider_id = p_chunk.provider_id;
 $$;
 
-ALTER FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._can_charge_again(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _cancel_waiting(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7265,6 +7580,18 @@ $$;
 ALTER FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
+-- Name: _charged_units(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._charged_units(p_chunk headgate.chunks) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select p_chunk.charged_units + case when p_chunk.state = 'leased' then headgate._unit_price(p_chunk) else 0 end;
+$$;
+
+ALTER FUNCTION headgate._charged_units(p_chunk headgate.chunks) OWNER TO headgate_owner;
+
+--
 -- Name: _check_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7276,10 +7603,10 @@ declare
     v_fault text;
 begin
     if coalesce(p_universe, '') = '' or jsonb_typeof(p_assets) is distinct from 'array' then
-        v_fault := 'a universe''s name and an array of assets are needed';
+        v_fault := 'p_universe must be a name and p_assets a JSON array';
     else
         select case
-            when jsonb_typeof(e.asset) <> 'object' then format('asset %s is no object', e.nth)
+            when jsonb_typeof(e.asset) <> 'object' then format('asset %s must be an object', e.nth)
             when coalesce(e.asset ->> 'code', '') = '' then format('asset %s has no code', e.nth)
             when coalesce(e.asset ->> 'group_key', '') = '' then format('asset %s has no group_key', e.asset ->> 'code')
             when coalesce(jsonb_typeof(e.asset -> 'attributes'), 'object') <> 'object'
@@ -7309,7 +7636,7 @@ begin
             or e.asset - array['code', 'group_key', 'calendar', 'attributes', 'weight', 'is_active'] <> '{}'
         limit 1;
         if v_fault is null then
-            select format('asset %s is given twice', e.asset ->> 'code') into v_fault
+            select format('asset %s is listed twice', e.asset ->> 'code') into v_fault
             from jsonb_array_elements(p_assets) as e (asset)
             group by e.asset ->> 'code'
             having count(*) > 1
@@ -7367,7 +7694,7 @@ COMMENT ON COLUMN headgate.pipelines.name IS 'Its name; Airflow''s dag_id.';
 -- Name: COLUMN pipelines.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipelines.description IS 'What it is for.';
+COMMENT ON COLUMN headgate.pipelines.description IS 'Its purpose.';
 
 --
 -- Name: COLUMN pipelines.is_paused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7379,7 +7706,7 @@ COMMENT ON COLUMN headgate.pipelines.is_paused IS 'True: nothing of it is sent o
 -- Name: COLUMN pipelines.is_paused_with_dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was; it goes on when that does. False: somebody has paused it here.';
+COMMENT ON COLUMN headgate.pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was, and resumes with it. False: it was paused here.';
 
 --
 -- Name: COLUMN pipelines.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7452,10 +7779,10 @@ begin
         perform headgate._raise(
             'HG022',
             format(
-                'pipeline %s knows no dates: a run for %s would do today''s work', p_pipeline.name,
+                'pipeline %s has no request that names a date: a run for %s would do today''s work', p_pipeline.name,
                 to_char(p_logical_date at time zone 'UTC', 'YYYY-MM-DD')
             ),
-            'name {run.date} or {run.logical_date} in the path, query, headers or body of its operations'
+            'name {run.date} or {run.logical_date} in the path, query, headers or body of an operation'
         );
     end if;
 end;
@@ -7509,12 +7836,12 @@ CREATE FUNCTION headgate._check_open(p_execution headgate.process_executions) RE
 begin
     if p_execution.status = 'paused' then
         perform headgate._raise(
-            'HG013', format('execution %s is paused', p_execution.run_id), 'headgate.resume_pipeline lets it go on'
+            'HG013', format('execution %s is paused', p_execution.run_id), 'headgate.resume_pipeline resumes it'
         );
     elsif p_execution.status <> 'running' then
         perform headgate._raise(
             'HG014', format('execution %s has ended: %s', p_execution.run_id, p_execution.status),
-            'start a new run, or go on with what it did not do: headgate.retry_failed'
+            'start a new run, or run what it left undone: headgate.retry_failed'
         );
     end if;
 end;
@@ -7581,7 +7908,7 @@ ALTER FUNCTION headgate._check_reference(p_kind text, p_name text, p_referred_ki
 -- Name: _check_report(headgate.chunks, bigint[], text[], text[], text[], integer[], integer[], jsonb, integer[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) RETURNS void
+CREATE FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -7589,8 +7916,8 @@ declare
     v_count constant integer := cardinality(p_asset_ids);
 begin
     if cardinality(p_outcomes) is distinct from v_count
-        or cardinality(p_blames) <> v_count
-        or cardinality(p_requests) <> v_count
+        or cardinality(p_faults) <> v_count
+        or cardinality(p_request_counts) <> v_count
         or cardinality(p_charged) <> v_count
         or not p_chunk.is_bulk and cardinality(p_payloads) <> v_count
         or p_row_counts is not null
@@ -7599,12 +7926,12 @@ begin
             or (select sum(u.rows) from unnest(p_row_counts) as u (rows)) <> p_row_count
         )
         or not p_outcomes <@ array['success', 'skipped', 'retry', 'failed', 'deferred', 'unsent']
-        or not array_remove(p_blames, null) <@ array['item', 'provider', 'house', 'quota']
-        or p_closing ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
+        or not array_remove(p_faults, null) <@ array['item', 'provider', 'internal', 'quota']
+        or p_block ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
     then
         perform headgate._raise(
             'HG008', 'malformed report: array lengths differ or a value is unknown',
-            'give one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
+            'give one known outcome, fault and payload per asset, and a known block; nothing was changed'
         );
     elsif p_chunk.is_bulk and (
         p_asset_ids <> p_chunk.asset_ids
@@ -7614,15 +7941,15 @@ begin
     ) then
         perform headgate._raise(
             'HG008',
-            'malformed report: a call for a group has one outcome for all of its assets',
-            'report the whole chunk, with one payload for each session that was answered, in their order; nothing was '
+            'malformed report: a bulk call has one outcome for all of its assets',
+            'report the whole chunk, with one payload per answered session, in order; nothing was '
             'changed'
         );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
 
 --
 -- Name: _check_rows(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7660,7 +7987,7 @@ declare
     v_defaults constant jsonb := headgate._resolve_params(p_pipeline, '{}');
     v_params constant jsonb := headgate._resolve_params(p_pipeline, p_params);
 begin
-    -- What has become a parameter since was at its default then.
+    -- A parameter added since then had its default value.
     if v_params not in (v_defaults, v_defaults || p_execution.params) then
         perform headgate._raise(
             'HG021',
@@ -7681,16 +8008,16 @@ begin
                     ) as o
                 ), 300)
             ),
-            'give the new run a name of its own'
+            'choose another run_id for the new run'
         );
     elsif p_execution.finished_at is not null then
         raise notice using
             message = format(
-                'run %s of pipeline %s HAS ENDED BEFORE: as %s, at %s UTC. It is not run again: nothing that succeeded '
-                'is done a second time', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
+                'run %s of pipeline %s HAS ALREADY ENDED: %s at %s UTC. It is not run again: nothing that succeeded '
+                'is done twice', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
                 to_char(p_execution.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
             ),
-            hint = 'headgate.retry_failed runs what failed again; a new run needs a name of its own';
+            hint = 'headgate.retry_failed runs what failed again; a new run needs its own run_id';
     end if;
 end;
 $$;
@@ -7733,7 +8060,7 @@ begin
     ) then
         perform headgate._raise(
             'HG008', 'the parameters together select no asset',
-            'no asset is in all of the groups and lists that they name; leave one of them out'
+            'no asset matches all of the groups and lists given; leave one of them out'
         );
     end if;
 end;
@@ -7821,15 +8148,15 @@ begin
     select
         v.class_no, v.operation_id,
         case
-            when v.is_covered
-                then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer
+            when v.is_in_call
+                then dense_rank() over (order by v.is_in_call desc, v.is_batch, v.call_no)::integer
         end,
-        v.sessions, v.is_covered, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
+        v.sessions, v.is_in_call, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
         v.call_provider_id, v.call_units::bigint * cardinality(v.sessions), v.call_units_per_asset::bigint
     from (
-        select false as is_page, c.* from headgate._covers(v_due, p_needs, p_at, p_is_daily) as c
+        select false as is_batch, c.* from headgate._bulk_calls(v_due, p_needs, p_at, p_is_daily) as c
         union all
-        select true, g.* from headgate._pages(v_due, p_needs) as g
+        select true, g.* from headgate._batch_calls(v_due, p_needs) as g
     ) as v;
 end;
 $$;
@@ -7856,12 +8183,12 @@ begin
         return;
     end if;
 
-    -- Either leases are given or what nobody may lease any more is ended, so that each locks what it needs in order.
+    -- A claim either gives leases or ends chunks that can no longer be leased, so that each takes its locks in order.
     v_ended := headgate._end_unfit(v_reach.unfit, p_now);
     perform headgate._put_back(c.queue, c.msg_id)
     from unnest(v_reach.fit || v_reach.unfit) as c
     where c.chunk_id <> all (v_ended);
-    -- At once again, unless somebody holds what is to be ended.
+    -- Claim again at once, unless another session holds what has to end.
     return query
     select * from headgate._no_chunk(p_now + case when v_ended = '{}' then interval '1 second' else '0' end, p_now);
 end;
@@ -7900,7 +8227,7 @@ CREATE FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp
 declare
     v_status text;
 begin
-    -- The step that calls this has done its work; any other that never ran is skipped, or stays as it had ended before.
+    -- The calling step has done its work; other steps that never ran are skipped, or stay as they had ended.
     update headgate.process_steps as s
     set status = x.status,
         skip_reason = case when x.status = 'skipped' then 'finalized' end,
@@ -7934,7 +8261,7 @@ begin
     where e.execution_id = p_execution_id
     returning e.status into v_status;
     perform headgate._announce(p_execution_id);
-    -- While orders wait, the end of a run wakes the next.
+    -- The end of a run wakes the next one while orders wait.
     perform pg_notify('headgate_orders', '')
     from headgate.process_executions as e
     where e.execution_id = p_execution_id
@@ -8045,13 +8372,13 @@ COMMENT ON COLUMN headgate.process_steps.function IS 'The function it calls.';
 -- Name: COLUMN process_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.operations IS 'Operations the fan-out covers.';
+COMMENT ON COLUMN headgate.process_steps.operations IS 'Operations of the fan-out.';
 
 --
 -- Name: COLUMN process_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.group_keys IS 'Groups the fan-out covers; null: all.';
+COMMENT ON COLUMN headgate.process_steps.group_keys IS 'Groups of the fan-out; null: all.';
 
 --
 -- Name: COLUMN process_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8081,7 +8408,7 @@ COMMENT ON COLUMN headgate.process_steps.skip_reason IS 'Why it was skipped: rul
 -- Name: COLUMN process_steps.is_marked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.is_marked IS 'True: an operator has said how it ended; it runs again only when an operator names it.';
+COMMENT ON COLUMN headgate.process_steps.is_marked IS 'True: an operator has set its status; it runs again only if an operator names it.';
 
 --
 -- Name: COLUMN process_steps.is_left_out; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8093,7 +8420,7 @@ COMMENT ON COLUMN headgate.process_steps.is_left_out IS 'True: nothing was plann
 -- Name: COLUMN process_steps.reopened_from; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.reopened_from IS 'How it had ended before it was opened again, and ends if its task does not run; null: it waits for no task.';
+COMMENT ON COLUMN headgate.process_steps.reopened_from IS 'Its status before it was reopened, which it gets back if its task does not run; null: it waits for no task.';
 
 --
 -- Name: COLUMN process_steps.round; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8216,93 +8543,6 @@ $$;
 ALTER FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _closed_calls(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS TABLE(operation_id bigint, blocked_until timestamp with time zone, reason text)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        a.operation_id,
-        case when k.blocked_until > p_now then k.blocked_until else p_now + interval '5 seconds' end,
-        coalesce(k.reason, headgate._breaker_reason(a.operation_id))
-    from (
-        select distinct c.provider_id, c.call_operation_id as operation_id
-        from headgate.chunks as c
-        where c.chunk_id = any (p_chunk_ids)
-    ) as a
-    join headgate.providers as p using (provider_id)
-    cross join lateral headgate._closing(p, a.operation_id, null, '{}', '{}', p_now) as k
-    where k.blocked_until > p_now
-        or headgate._is_shut(a.operation_id, p_now);
-$$;
-
-ALTER FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _closing(headgate.providers, bigint, jsonb, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) RETURNS record
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_of_provider headgate.breakers;
-    v_of_operation headgate.breakers;
-    v_trips record;
-    v_window_blocked_until timestamptz;
-begin
-    select * into v_of_provider from headgate.breakers as b where b.provider_id = p_provider.provider_id;
-    select * into v_of_operation from headgate.breakers as b where b.operation_id = p_operation_id;
-    select case when w.blocked_until > p_now then w.blocked_until end
-    into v_window_blocked_until
-    from headgate._window_at(p_provider, p_now) as b
-    join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
-
-    if v_of_provider.blocked_until > p_now then
-        provider_until := v_of_provider.blocked_until;
-        provider_reason := case when v_of_provider.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
-            || coalesce(v_of_provider.blocked_reason, 'closed');
-    end if;
-    if v_of_operation.blocked_until > p_now then
-        blocked_until := v_of_operation.blocked_until;
-        reason := v_of_operation.blocked_reason;
-    end if;
-    if p_blames @> array['provider'] then
-        v_trips := headgate._tripped(p_provider, v_of_provider, v_of_operation, p_outcomes, p_blames, p_now);
-        if v_trips.of_provider then
-            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_of_provider, p_now));
-            provider_reason := headgate._breaker_reason(null);
-        end if;
-        if v_trips.of_operation then
-            blocked_until := headgate._cooled_at(p_provider, v_of_operation, p_now);
-            reason := headgate._breaker_reason(p_operation_id);
-        end if;
-    end if;
-    if p_closing ->> 'until' in ('retry_after', 'for') then
-        provider_until := greatest(
-            provider_until,
-            p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
-        );
-        provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
-    elsif p_closing ->> 'until' = 'reset' or v_window_blocked_until is not null then
-        provider_until := greatest(
-            provider_until,
-            v_window_blocked_until,
-            (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
-        );
-        provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider''s quota is used up');
-    end if;
-    blocked_until := greatest(blocked_until, provider_until);
-    reason := coalesce(provider_reason, reason);
-end;
-$$;
-
-ALTER FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) OWNER TO headgate_owner;
-
---
 -- Name: _connections(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8379,7 +8619,7 @@ declare
     v_step headgate.process_steps;
 begin
     select * into v_execution from headgate._join_execution(p_execution_id);
-    if v_execution.is_over then  -- calls that were under way when it was cancelled
+    if v_execution.is_over then  -- calls in flight when it was cancelled
         update headgate.process_executions as e
         set succeeded = e.succeeded + p_tally.succeeded,
             failed = e.failed + p_tally.failed,
@@ -8400,7 +8640,7 @@ begin
         and s.step = p_step
     returning s.* into v_step;
 
-    if p_tally.cancelled = 0 then  -- whoever cancels jobs says what becomes of their step
+    if p_tally.cancelled = 0 then  -- the canceller also sets the status of the step
         perform headgate._close_step(v_step, p_now);
         if v_execution.is_reopened then
             perform headgate._end_reopened(p_execution_id, p_now);
@@ -8470,7 +8710,7 @@ begin
         perform headgate._raise(
             'HG003',
             format('pipeline %s has no step %s that covers groups', p_pipeline, quote_nullable(p_step)),
-            'those that do: ' || headgate._names(array(
+            'steps that do: ' || headgate._names(array(
                 select s.step
                 from headgate.pipeline_steps as s
                 where s.pipeline_id = v_pipeline.pipeline_id
@@ -8478,7 +8718,9 @@ begin
             ))
         );
     elsif coalesce(array_position(p_group_keys, null) is not null or '' = any (p_group_keys), true) then
-        perform headgate._raise('HG008', 'a group key is missing', 'an array of group keys, e.g. {VI}');
+        perform headgate._raise(
+            'HG008', 'p_group_keys must not contain null', 'give an array of group keys, e.g. {VI}'
+        );
     end if;
     select s.step, g.group_key into v_other
     from headgate.pipeline_steps as s
@@ -8489,8 +8731,8 @@ begin
     limit 1;
     if found then
         perform headgate._raise(
-            'HG008', format('group %L is covered by step %s already', v_other.group_key, v_other.step),
-            'a group is covered once; nothing was changed'
+            'HG008', format('group %L is already covered by step %s', v_other.group_key, v_other.step),
+            'a group belongs to one step only; nothing was changed'
         );
     end if;
 
@@ -8507,183 +8749,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) OWNER TO headgate_owner;
-
---
--- Name: _covers(headgate.plan_class[], headgate.plan_need[], timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
-    LANGUAGE plpgsql STABLE ROWS 100
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    AS $$
-#variable_conflict use_column
-begin
-    return query
-    with need as materialized (
-        select n.*
-        from unnest(p_needs) as n
-        where n.call_operation_id is not null
-            and n.page_size is null
-    ),
-    stale as materialized (
-        select
-            c.class_no, c.operation_ids[1] as operation_id, c.group_key, c.calendar, c.missing_from, c.jobs,
-            c.jobs::bigint * case when n.is_callable then n.units else 1000000000 end as item_cost,
-            n.call_units,
-            c.nth
-        from unnest(p_classes) with ordinality as c (
-            class_no, operation_ids, group_key, calendar, priority, due_since, weight, jobs, missing_from, nth
-        )
-        join need as n on c.operation_ids = array[n.operation_id]
-        where c.missing_from > '-infinity'
-            and c.jobs > 0
-    ),
-    stretch as materialized (
-        -- What assets with this watermark miss. Null: more sessions than calls for the group could ever be worth; a few
-        -- sessions are looked at in any case, to tell how much dearer such calls would be.
-        select s.*, headgate._missing_sessions(
-            n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
-            least(n.most_calls, greatest(5, least(s.jobs, s.most_worth / greatest(1, n.call_units))))::integer
-        ) as sessions
-        from (
-            select
-                operation_id, group_key, calendar, missing_from,
-                sum(sum(s.item_cost)) over (partition by operation_id, group_key) as most_worth,
-                sum(sum(s.jobs)) over (partition by operation_id, group_key) as jobs
-            from stale as s
-            group by operation_id, group_key, calendar, missing_from
-        ) as s
-        join need as n using (operation_id)
-    ),
-    choice as materialized (
-        select t.operation_id, t.group_key, t.sessions
-        from stretch as t
-        where cardinality(t.sessions) > 0
-        union
-        select t.operation_id, t.group_key, array_agg(distinct u.session order by u.session)
-        from stretch as t
-        join stretch as o using (operation_id, group_key)
-        cross join unnest(o.sessions) as u (session)
-        where o.missing_from >= t.missing_from
-            and exists (
-                select from stretch as m
-                where m.operation_id = t.operation_id
-                    and m.group_key = t.group_key
-                    and m.calendar <> t.calendar
-            )
-        group by t.operation_id, t.group_key, t.missing_from
-    ),
-    priced as (
-        select
-            c.operation_id, c.group_key, c.sessions,
-            cardinality(c.sessions)::bigint * min(s.call_units)
-                + coalesce(
-                    sum(s.item_cost) filter (where t.sessions is null or not t.sessions <@ c.sessions), 0
-                ) as cost,
-            sum(s.item_cost) as item_cost,
-            bool_and(coalesce(t.sessions <@ c.sessions, false)) as is_whole
-        from choice as c
-        join stale as s using (operation_id, group_key)
-        join stretch as t using (operation_id, group_key, calendar, missing_from)
-        group by c.operation_id, c.group_key, c.sessions
-    ),
-    best as (
-        select
-            p.*,
-            min(p.cost) filter (where p.is_whole) over (partition by p.operation_id, p.group_key) as whole_cost,
-            row_number() over (
-                partition by p.operation_id, p.group_key order by p.cost, cardinality(p.sessions), p.sessions
-            ) as place
-        from priced as p
-    )
-    select
-        s.class_no,
-        operation_id,
-        dense_rank() over (order by operation_id, group_key)::integer,
-        b.sessions,
-        b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false),
-        1::bigint,
-        s.jobs::bigint,
-        coalesce(sum(s.jobs) over (
-            partition by operation_id, group_key, b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false)
-            order by s.nth rows between unbounded preceding and 1 preceding
-        ), 0)::bigint,
-        least(b.cost, b.item_cost)::bigint,
-        case when b.cost < b.item_cost then b.item_cost else coalesce(b.whole_cost, b.cost) end::bigint,
-        n.call_operation_id,
-        n.call_provider_id,
-        n.call_units,
-        0
-    from best as b
-    join stale as s using (operation_id, group_key)
-    join stretch as t using (operation_id, group_key, calendar, missing_from)
-    join need as n using (operation_id)
-    where b.place = 1;
-end;
-$$;
-
-ALTER FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
-
---
--- Name: _cure(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_late record;
-    v_waiting bigint[];
-    v_ready bigint[];
-    v_lacking bigint[];
-begin
-    for v_late in
-        select k.reason, array_agg(c.chunk_id) as chunk_ids
-        from headgate.chunks as c
-        join headgate.operations as o using (operation_id)
-        join headgate._closed_calls(p_chunk_ids, p_now) as k
-            on k.operation_id = c.call_operation_id
-        where c.chunk_id = any (p_chunk_ids)
-            and k.blocked_until > coalesce(c.park_until, p_now + o.patience)
-        group by k.reason
-        order by k.reason
-        limit 1
-    loop
-        perform headgate._end_chunks(v_late.chunk_ids, 'deferred', v_late.reason, p_now);
-        return cardinality(v_late.chunk_ids);
-    end loop;
-
-    with waiting as (
-        update headgate.chunks as c
-        set wake_at = k.blocked_until
-        from headgate._closed_calls(p_chunk_ids, p_now) as k
-        where c.chunk_id = any (p_chunk_ids)
-            and c.state = 'parked'
-            and k.operation_id = c.call_operation_id
-        returning c.chunk_id
-    )
-    select coalesce(array_agg(w.chunk_id), '{}') into v_waiting from waiting as w;
-    v_ready := array(
-        select c.chunk_id
-        from headgate.chunks as c
-        where c.chunk_id = any (p_chunk_ids)
-            and c.state = 'parked'
-            and c.chunk_id <> all (v_waiting)
-        order by c.chunk_id
-    );
-    v_lacking := headgate._unaffordable(v_ready, p_now);
-    if v_lacking <> '{}' then
-        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units are left in this window', p_now);
-    elsif v_ready <> '{}' then
-        perform headgate._send_chunks(v_ready, p_now);
-    end if;
-    return cardinality(p_chunk_ids);
-end;
-$$;
-
-ALTER FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _dead_runners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8711,7 +8776,7 @@ ALTER FUNCTION headgate._dead_runners() OWNER TO headgate_owner;
 -- Name: _decide(bigint, jsonb, timestamp with time zone, integer, text, headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, cover_no integer, cover_position bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, covered_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
+CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, call_no integer, position_in_call bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, served_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -8763,8 +8828,8 @@ declare
 begin
     select * into v_old from headgate.declarations as d where d.kind = p_kind and d.name = p_name;
     v_fault := case
-        when p_name ~ '^/|/$|//' or p_name = '' or p_name is null then 'its name is missing'
-        when v_old.plan <> v_plan then format('plan %s declares it already', v_old.plan)
+        when p_name ~ '^/|/$|//' or p_name = '' or p_name is null then 'it has no name'
+        when v_old.plan <> v_plan then format('plan %s already declares it', v_old.plan)
         when v_old.is_declared then format('declared twice%s', ', first at ' || v_old.place)
     end;
     if v_fault is not null then
@@ -8882,7 +8947,7 @@ CREATE FUNCTION headgate._deferral_lines(p_execution headgate.process_executions
         )
     from headgate.planner_deferrals as d
     join headgate.operations as o using (operation_id)
-    left join headgate.v_refusals as r using (reason)
+    left join headgate.v_deferral_reasons as r using (reason)
     where d.execution_id = p_execution.execution_id
     group by d.deferred_at, o.name, d.reason, r.meaning;
 $$;
@@ -8907,6 +8972,45 @@ CREATE FUNCTION headgate._differing_columns(p_kind text, p_name text, p_columns 
 $$;
 
 ALTER FUNCTION headgate._differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _disposition(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._disposition(p_chunk headgate.chunks, p_now timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_standing constant text := headgate._standing(p_chunk);
+begin
+    return case
+        when v_standing <> 'running' then v_standing
+        when p_chunk.state = 'leased' and p_chunk.lease_expirations >= 1
+            and case
+                when p_chunk.is_bulk then headgate._is_asked_alone(p_chunk.operation_id)
+                else cardinality(p_chunk.asset_ids) > 1
+            end
+            then 'split'
+        when p_chunk.state = 'leased' and p_chunk.lease_expirations >= case when p_chunk.is_bulk then 1 else 2 end
+            then 'poison'
+        when p_chunk.state = 'leased' and not headgate._can_charge_again(p_chunk, p_now) then 'no_quota'
+        when p_chunk.units > 0
+            and p_chunk.window_opened_at is distinct from (
+                select w.opened_at
+                from headgate.providers as p
+                cross join lateral headgate._window_at(p, p_now) as w
+                where p.provider_id = p_chunk.provider_id
+            )
+            and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}'
+            then 'no_quota'
+        when headgate._is_blocked(p_chunk.call_operation_id, p_now) then 'breaker_open'
+        else 'fit'
+    end;
+end;
+$$;
+
+ALTER FUNCTION headgate._disposition(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _drop_needs(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8975,7 +9079,7 @@ ALTER TABLE headgate.asset_processing_state OWNER TO headgate_owner;
 -- Name: TABLE asset_processing_state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.asset_processing_state IS 'One need of one asset: how far it is, when it is due, who holds it.';
+COMMENT ON TABLE headgate.asset_processing_state IS 'One need of one asset: its progress, when it is due, and the chunk that holds it.';
 
 --
 -- Name: COLUMN asset_processing_state.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -9047,7 +9151,7 @@ COMMENT ON COLUMN headgate.asset_processing_state.last_failed_at IS 'When it las
 -- Name: COLUMN asset_processing_state.reprocess_requested_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.reprocess_requested_at IS 'Somebody asked for it again; a job planned earlier does not clear it.';
+COMMENT ON COLUMN headgate.asset_processing_state.reprocess_requested_at IS 'When it was reset; a job planned earlier does not clear it.';
 
 --
 -- Name: COLUMN asset_processing_state.input_changed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -9059,19 +9163,19 @@ COMMENT ON COLUMN headgate.asset_processing_state.input_changed_at IS 'An input 
 -- Name: COLUMN asset_processing_state.bulk_missed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'A call for the whole group answered without this asset, or not at all: until its next success it is asked for alone.';
+COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'When a bulk answer did not contain this asset, or failed: until its next success it is called for alone.';
 
 --
 -- Name: COLUMN asset_processing_state.bulk_misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.bulk_misses IS 'Calls for the whole group in a row that lacked this asset; after two it is asked for alone.';
+COMMENT ON COLUMN headgate.asset_processing_state.bulk_misses IS 'Consecutive bulk answers that did not contain this asset; after two it is called for alone.';
 
 --
 -- Name: COLUMN asset_processing_state.alone_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.alone_until IS 'Until when it is asked for alone after two such calls; null: until one has it.';
+COMMENT ON COLUMN headgate.asset_processing_state.alone_until IS 'Until when it is called for alone after two such answers; null: until a bulk answer contains it.';
 
 --
 -- Name: _due_because(headgate.operations, headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9120,14 +9224,14 @@ CREATE FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timestamp wit
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- The keys come in order, so a limit stops at the first ones that fill it.
+    -- Keys come in order, so a limit stops as soon as it is reached.
     select d.operation_id, d.asset_id, d.priority, d.next_due_at, d.missing_from
     from (
         select o.operation_id, p.priority::smallint as priority
         from headgate.operations as o
         cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
         where o.operation_id = any (p_operation_ids)
-        order by 2, 1  -- the very expressions of the outer order, so that nothing is sorted again
+        order by 2, 1  -- the same expressions as the outer order by, which avoids a second sort
     ) as k
     cross join lateral (
         select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s, p_at) as missing_from
@@ -9164,10 +9268,10 @@ $$;
 ALTER FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -9177,7 +9281,7 @@ begin
         return;
     end if;
 
-    -- The work of a day that is past: what is due today, and how far the data reach, is none of its business.
+    -- Work for a past date changes neither what is due today nor the watermark.
     if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_chunk.execution_id)
         and headgate._is_dated(p_operation)
     then
@@ -9195,21 +9299,22 @@ begin
         duration_ms, error, ended_at
     )
     select
-        p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.fate, j.reason, j.units,
-        j.requests, j.records, j.units, j.duration_ms, j.error, p_now
+        p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.result, j.reason,
+        j.units,
+        j.request_count, j.records, j.units, j.duration_ms, j.error, p_now
     from unnest(p_jobs) as j;
 
     perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_tally, p_now);
     if p_tally.deferred_by_fault > 0 then
         perform headgate._alert_fault(p_chunk.execution_id, p_chunk.step, max(j.reason), p_now)
         from unnest(p_jobs) as j
-        where j.fate = 'deferred'
+        where j.result = 'deferred'
             and headgate._is_internal_fault(j.reason);
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _end_late_parked(headgate.chunks, bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9221,7 +9326,7 @@ CREATE FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids b
     AS $$
 begin
     perform from headgate.process_executions as e where e.execution_id = p_chunk.execution_id for key share;
-    if headgate._standing(p_chunk) = 'over' then
+    if headgate._standing(p_chunk) = 'step_ended' then
         perform headgate._end_chunks(
             array(
                 select c.chunk_id
@@ -9327,7 +9432,7 @@ begin
     end if;
     perform pgmq.delete(c.queue, c.msg_id) from unnest(v_chunks) as c where c.msg_id is not null;
     delete from headgate.chunks as c where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
-    perform headgate._let_go(v_chunks);
+    perform headgate._release_holds(v_chunks);
 
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
@@ -9335,11 +9440,11 @@ begin
     )
     select
         c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, p.units,
-        case when not c.is_bulk or u.nth = 1 then c.requests else 0 end, 0, p.units, 0, p_now
+        case when not c.is_bulk or u.nth = 1 then c.request_count else 0 end, 0, p.units, 0, p_now
     from unnest(v_chunks) as c
     cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
     cross join lateral (
-        select case when not c.is_bulk or u.nth = 1 then headgate._paid(c) else 0 end as units
+        select case when not c.is_bulk or u.nth = 1 then headgate._charged_units(c) else 0 end as units
     ) as p;
 
     for v_step in
@@ -9348,7 +9453,7 @@ begin
             c.step,
             sum(cardinality(c.asset_ids))::integer as jobs,
             sum(
-                case when c.is_bulk then 1 else cardinality(c.asset_ids) end * headgate._paid(c)
+                case when c.is_bulk then 1 else cardinality(c.asset_ids) end * headgate._charged_units(c)
             )::integer as units
         from unnest(v_chunks) as c
         group by c.execution_id, c.step
@@ -9408,8 +9513,9 @@ CREATE FUNCTION headgate._end_unfit(p_chunks headgate.chunks[], p_now timestamp 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_verdict constant text := headgate._verdict(p_chunks[1], p_now);
-    -- Who stops an execution holds it, and waits for the messages that a claim has read: leave him his chunks.
+    v_disposition constant text := headgate._disposition(p_chunks[1], p_now);
+    -- A session that stops an execution holds it and waits for the messages this claim has read: leave its chunks
+    -- alone.
     v_execution_ids constant bigint[] := array(
         select e.execution_id
         from headgate.process_executions as e
@@ -9420,31 +9526,34 @@ declare
     v_chunks constant headgate.chunks[] := array(
         select c
         from unnest(p_chunks) as c
-        where headgate._verdict(c, p_now) = v_verdict
+        where headgate._disposition(c, p_now) = v_disposition
             and c.lost_reason is not distinct from (p_chunks[1]).lost_reason
             and c.execution_id = any (v_execution_ids)
     );
     v_chunk_ids constant bigint[] := array(select c.chunk_id from unnest(v_chunks) as c);
 begin
-    case v_verdict
-        when 'over' then
+    case v_disposition
+        when 'step_ended' then
             perform headgate._end_chunks(v_chunk_ids, 'cancelled', 'its step had ended', p_now);
-        when 'deadly' then
+        when 'poison' then
             perform headgate._end_chunks(
                 v_chunk_ids, 'deferred',
-                coalesce('house: three times: ' || (p_chunks[1]).lost_reason, 'house: its lease ran out three times'),
+                coalesce(
+                    'internal: three times: ' || (p_chunks[1]).lost_reason,
+                    'internal: its lease expired three times'
+                ),
                 p_now
             );
-        when 'poor' then
-            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
+        when 'no_quota' then
+            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units left in this window', p_now);
         when 'split' then
             perform headgate._locked_pairs(v_chunks);
             perform headgate._split_chunk(c) from unnest(v_chunks) as c where not c.is_bulk;
             perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.is_bulk;
-        when 'shut' then
-            perform headgate._park_shut(v_chunks, p_now);
+        when 'breaker_open' then
+            perform headgate._park_blocked(v_chunks, p_now);
         else
-            return '{}';  -- somebody has opened its step again meanwhile
+            return '{}';  -- its step was reopened meanwhile
     end case;
     return v_chunk_ids;
 end;
@@ -9498,7 +9607,7 @@ begin
             select c.provider_id
             from headgate.process_steps as s
             join headgate.operations as o on o.name = any (s.operations)
-            join headgate.operations as c on o.operation_id in (c.operation_id, c.alternative_of_operation_id)
+            join headgate.operations as c on o.operation_id in (c.operation_id, c.bulk_call_of_operation_id)
             where s.execution_id = p_execution.execution_id
                 and (p_step is null or s.step = p_step)
         )
@@ -9516,7 +9625,7 @@ ALTER FUNCTION headgate._enter_planning(p_execution headgate.process_executions,
 -- Name: _entry_charges(headgate.plan_entry[], headgate.ranked_class[], headgate.class_cover[], headgate.plan_need[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) RETURNS TABLE(place bigint, provider_id bigint, base bigint, units bigint, patience interval, shut_until timestamp with time zone)
+CREATE FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) RETURNS TABLE(place bigint, provider_id bigint, base bigint, units bigint, max_wait interval, wait_until timestamp with time zone)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -9524,26 +9633,26 @@ CREATE FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_class
 begin
     return query
     with part as materialized (
-        select c.class_no, n.operation_id, n.provider_id, n.units, n.patience
+        select c.class_no, n.operation_id, n.provider_id, n.units, n.max_wait
         from unnest(p_classes) as c
         cross join unnest(c.operation_ids) as u (operation_id)
         join unnest(p_needs) as n using (operation_id)
     )
     select
-        c.place, c.provider_id, max(c.base), sum(c.units)::bigint, max(c.patience), max(k.blocked_until)
+        c.place, c.provider_id, max(c.base), sum(c.units)::bigint, max(c.max_wait), max(k.blocked_until)
     from (
-        select e.place, p.provider_id, 0::bigint as base, p.units, p.patience, p.operation_id
+        select e.place, p.provider_id, 0::bigint as base, p.units, p.max_wait, p.operation_id
         from unnest(p_entries) as e
         join part as p using (class_no)
         union all
-        select distinct e.place, v.call_provider_id, v.base, v.units, n.patience, v.call_operation_id
+        select distinct e.place, v.call_provider_id, v.base, v.units, n.max_wait, v.call_operation_id
         from unnest(p_entries) as e
-        join unnest(p_covers) as v using (cover_no)
+        join unnest(p_covers) as v using (call_no)
         join unnest(p_needs) as n on n.operation_id = v.operation_id
         union all
-        select distinct e.place, p.provider_id, 0::bigint, p.units, p.patience, p.operation_id
+        select distinct e.place, p.provider_id, 0::bigint, p.units, p.max_wait, p.operation_id
         from unnest(p_entries) as e
-        join unnest(p_covers) as v using (cover_no)
+        join unnest(p_covers) as v using (call_no)
         join part as p on p.class_no = v.class_no and p.operation_id <> v.operation_id
     ) as c
     left join headgate.breakers as k on k.operation_id = c.operation_id and k.blocked_until > p_at
@@ -9552,30 +9661,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _examine_books(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._examine_books() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        'quota of ' || p.name, 'fail',
-        format(
-            'the window since %s says %s reserved, %s spent; chunks and details say %s, and %s to %s',
-            b.opened_at, b.reserved, b.spent, b.promised, b.at_least, b.at_most
-        ),
-        'headgate doctor --fix takes what chunks promise, and never lowers what is spent; see headgate.reconcile_quota',
-        true
-    from headgate._books(headgate.clock()) as b
-    join headgate.providers as p using (provider_id)
-    where b.reserved <> b.promised
-        or b.spent not between b.at_least and b.at_most;
-$$;
-
-ALTER FUNCTION headgate._examine_books() OWNER TO headgate_owner;
 
 --
 -- Name: _examine_calendars(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9589,7 +9674,7 @@ CREATE FUNCTION headgate._examine_calendars() RETURNS TABLE(subject text, verdic
         'calendar ' || c.calendar,
         case when coalesce(c.ends_at, '-infinity') < headgate.clock() then 'fail' else 'warn' end,
         coalesce('sessions up to ' || c.ends_at::date, 'no sessions'),
-        format('load later ones: python -m runner.calendars %s --help', c.calendar),
+        format('load later sessions: python -m headgate.handlers.calendars %s --help', c.calendar),
         false
     from (
         select a.calendar, (
@@ -9602,7 +9687,7 @@ CREATE FUNCTION headgate._examine_calendars() RETURNS TABLE(subject text, verdic
     union all
     select
         'history', 'warn', 'next month has no partition yet',
-        'headgate doctor --fix makes it; so does headgate.retain', true
+        'headgate doctor --fix creates it; so does headgate.retain', true
     where to_regclass('headgate.asset_processing_details_' || to_char(
         headgate.clock() at time zone 'UTC' + interval '1 month', 'YYYYMM'
     )) is null;
@@ -9662,6 +9747,30 @@ $$;
 ALTER FUNCTION headgate._examine_groups() OWNER TO headgate_owner;
 
 --
+-- Name: _examine_ledger(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_ledger() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'quota of ' || p.name, 'fail',
+        format(
+            'the window since %s says %s reserved, %s spent; chunks and details say %s, and %s to %s',
+            b.opened_at, b.reserved, b.spent, b.promised, b.at_least, b.at_most
+        ),
+        'headgate doctor --fix takes what chunks promise, and never lowers what is spent; see headgate.reconcile_quota',
+        true
+    from headgate._ledger(headgate.clock()) as b
+    join headgate.providers as p using (provider_id)
+    where b.reserved <> b.promised
+        or b.spent not between b.at_least and b.at_most;
+$$;
+
+ALTER FUNCTION headgate._examine_ledger() OWNER TO headgate_owner;
+
+--
 -- Name: _examine_queues(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9681,7 +9790,7 @@ begin
         if to_regclass(format('pgmq.%I', 'q_' || v_queue)) is null then
             verdict := 'fail';
             finding := 'it is missing';
-            advice := 'headgate doctor --fix makes it; what waited in it is sent again';
+            advice := 'headgate doctor --fix creates it and sends its chunks again';
             return next;
             verdict := 'warn';
             continue;
@@ -9689,13 +9798,13 @@ begin
         v_orphans := cardinality(headgate._orphan_messages(v_queue));
         if v_orphans > 0 then
             finding := format('%s messages belong to no chunk', v_orphans);
-            advice := 'a claim archives each when it meets it; headgate doctor --fix does so now';
+            advice := 'claims archive them one by one; headgate doctor --fix archives them now';
             return next;
         end if;
         v_lost := cardinality(headgate._lost_messages(v_queue));
         if v_lost > 0 then
             finding := format('%s chunks wait for messages that are gone', v_lost);
-            advice := 'a runner that finds nothing else to do sends them again; headgate doctor --fix does so now';
+            advice := 'idle runners send them again; headgate doctor --fix sends them now';
             return next;
         end if;
     end loop;
@@ -9730,7 +9839,7 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
         from role as r
         where r.rolcanlogin <> r.may_login
         union all
-        select r.name, 'may more than its work needs: ' || concat_ws(
+        select r.name, 'has more rights than it needs: ' || concat_ws(
             ', ', case when r.rolsuper then 'superuser' end, case when r.rolcreatedb then 'createdb' end,
             case when r.rolcreaterole then 'createrole' end, case when r.rolreplication then 'replication' end,
             case when r.rolbypassrls then 'bypassrls' end
@@ -9752,7 +9861,7 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
     )
     select 'role ' || f.name, 'fail', string_agg(f.says, '; ' order by f.says),
         case when bool_or(f.says like 'is a member%') then 'revoke that membership by hand; ' else '' end
-        || 'headgate doctor --fix puts the rest right', true
+        || 'headgate doctor --fix restores the rest', true
     from fault as f
     group by f.name
     union all
@@ -9769,7 +9878,7 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
     having count(*) > 0
     union all
     select 'address of ' || s.provider, 'fail', s.found,
-        'if it is right, a superuser says so: set_provider with base_url; if not, somebody is not who he seems: '
+        'if it is correct, a superuser sets it by set_provider with base_url; if not, an account was misused: '
         'change the secret',
         false
     from headgate._strange_addresses() as s;
@@ -9809,14 +9918,14 @@ CREATE FUNCTION headgate._examine_schema() RETURNS TABLE(subject text, verdict t
         'schema',
         case when s.is_another_server or not exists (select from headgate.schema_notes) then 'warn' else 'fail' end,
         case
-            when not exists (select from headgate.schema_notes) then 'how it should be was never noted'
-            when s.is_another_server then 'it was noted on another version of PostgreSQL'
+            when not exists (select from headgate.schema_notes) then 'the expected schema was never recorded'
+            when s.is_another_server then 'it was recorded on another version of PostgreSQL'
             else format('%s differ from what was migrated: %s', s.differences, s.told)
         end,
         case
             when s.is_table and not s.is_another_server
-                then 'headgate doctor --fix puts functions, views and rights right; put tables right by hand, as '
-                    'db/schema.sql has them'
+                then 'headgate doctor --fix restores functions, views and rights; restore tables by hand, following '
+                    'db/schema.sql'
             else 'headgate doctor --fix applies functions, views and rights again'
         end,
         true
@@ -9837,22 +9946,22 @@ CREATE FUNCTION headgate._examine_sessions() RETURNS TABLE(subject text, verdict
     select
         'sessions beyond their limits', 'warn',
         string_agg(format('%s (%s): %s', l.login, l.pid, l.excess), '; ' order by l.pid),
-        'headgate doctor --fix ends them; so do runners and the maintenance', headgate._may_end_sessions()
+        'headgate doctor --fix ends them; runners and the maintenance do so too', headgate._may_end_sessions()
     from headgate._late_sessions() as l
     having count(*) > 0
     union all
     select
         'role headgate_owner', 'warn', format('is not a member of %s: %s', m.role, m.lack),
-        format('a superuser says: grant %s to headgate_owner', m.role), false
+        format('as a superuser, run: grant %s to headgate_owner', m.role), false
     from (values
-        ('pg_read_all_stats', 'it does not see how old transactions are'),
-        ('pg_signal_backend', 'it cannot end sessions that are beyond their limits')
+        ('pg_read_all_stats', 'it cannot see the age of transactions'),
+        ('pg_signal_backend', 'it cannot end sessions that exceed their limits')
     ) as m (role, lack)
     where not pg_has_role('headgate_owner', m.role, 'usage')
     union all
     select
         'locks of ' || f.login, 'warn', string_agg(f.says, '; ' order by f.says),
-        format('see what it does, or end it: select pg_terminate_backend(%s)', f.pid), false
+        format('look at its query, or end it: select pg_terminate_backend(%s)', f.pid), false
     from headgate._foreign_locks() as f
     group by f.login, f.pid;
 $$;
@@ -9869,8 +9978,8 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     AS $$
     select
         format('step %s of %s', s.step, s.run_id), 'fail',
-        format('it runs, with nothing in flight; %s of its jobs are lost', s.planned - s.ended),
-        'headgate doctor --fix ends it; what was lost is due again', true
+        format('it is running with nothing in flight: %s jobs are lost', s.planned - s.ended),
+        'headgate doctor --fix ends it; the lost jobs become due again', true
     from headgate._stuck_steps() as s
     union all
     select
@@ -9882,7 +9991,7 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     group by c.step, e.run_id
     union all
     select
-        format('step %s of %s', c.step, e.run_id), 'fail', format('it is over, but %s chunks of it wait', count(*)),
+        format('step %s of %s', c.step, e.run_id), 'fail', format('it has ended, but %s of its chunks wait', count(*)),
         'headgate doctor --fix ends them; their units return', true
     from headgate._left_over_chunks() as l
     join headgate.chunks as c using (chunk_id)
@@ -9890,15 +9999,16 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     group by c.step, e.run_id
     union all
     select
-        'queue ' || c.queue, 'warn', format('%s leases ran out, and nobody takes them over', count(*)),
+        'queue ' || c.queue, 'warn', format('%s leases have expired and no runner takes them over', count(*)),
         'start a runner for that queue: headgate worker', true
     from headgate._expired_leases() as x
     join headgate.chunks as c using (chunk_id)
     group by c.queue
     union all
     select
-        'state', 'fail', format('%s pairs are held by chunks that are gone: they are never planned', count(*)),
-        'headgate doctor --fix lets them go', true
+        'state', 'fail',
+        format('%s asset needs are held by chunks that no longer exist, so they are never planned', count(*)),
+        'headgate doctor --fix releases them', true
     from headgate._orphan_holds() as h
     having count(*) > 0
     union all
@@ -9915,7 +10025,7 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     select
         format('execution %s of %s', e.run_id, p.name), 'warn',
         format(
-            'its scheduler has not been heard of since %s',
+            'no word from its scheduler since %s',
             to_char(d.heard_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC')
         ),
         'start Airflow''s triggerer, or end it: headgate.cancel_execution', false
@@ -9960,7 +10070,7 @@ begin
                 where e.pipeline_id = v_pipeline_id
                 order by e.started_at desc
                 limit 100
-            )) || 'start it with headgate.start_execution, or look into headgate.v_recent_executions'
+            )) || 'start it with headgate.start_execution, or see headgate.v_recent_executions'
         );
     end if;
 
@@ -9982,12 +10092,12 @@ CREATE FUNCTION headgate._expired_leases() RETURNS TABLE(chunk_id bigint)
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)
     join headgate.providers as p using (provider_id)
-    cross join lateral headgate._openness(p, headgate.clock()) as o
+    cross join lateral headgate._availability(p, headgate.clock()) as o
     where c.state = 'leased'
         and c.leased_until < clock_timestamp() - interval '1 minute'
         and e.status = 'running'
-        and o.is_open
-        and not headgate._is_shut(c.call_operation_id, headgate.clock());
+        and o.is_flowing
+        and not headgate._is_blocked(c.call_operation_id, headgate.clock());
 $$;
 
 ALTER FUNCTION headgate._expired_leases() OWNER TO headgate_owner;
@@ -10021,7 +10131,7 @@ begin
         select p.* from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
     ),
     last_out as materialized (
-        -- What should be there by now: the last session of each calendar that the provider has published.
+        -- The last published session of each calendar.
         select k.operation_id, k.calendar, headgate._missing_sessions(
             k.provider_id, k.calendar, (p_at at time zone 'UTC')::date - 30, p_at, false, 100
         ) as sessions
@@ -10051,7 +10161,7 @@ begin
             'last_success', s.succeeded_at,
             'provider', r.name,
             'bulk_misses', nullif(s.bulk_misses, 0),
-            'served_by', case when p.cover_no is not null then k.name end,
+            'served_by', case when p.call_no is not null then k.name end,
             'breaker_open_until', headgate._request_time(h.blocked_until),
             'units_left', p.units_left,
             'units_ranked_before', p.units_before,
@@ -10064,8 +10174,8 @@ begin
         p.rank,
         p.run_at,
         case
-            when p.cover_no is not null and p.other_cost >= 1000000000 then 'no call for one asset'
-            when p.cover_no is not null
+            when p.call_no is not null and p.other_cost >= 1000000000 then 'no call for one asset'
+            when p.call_no is not null
                 then format('one by one: %s units, %s more', p.other_cost, p.other_cost - p.cost)
             when k.name is not null
                 then format('%s: %s units, %s more', k.name, p.other_cost, p.other_cost - p.cost)
@@ -10079,11 +10189,11 @@ begin
     left join headgate.operations as k on k.operation_id = p.call_operation_id
     left join headgate.breakers as h
         on h.blocked_until > p_at
-        and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
-    left join headgate.v_refusals as w on w.reason = p.reason
+        and h.operation_id = case when p.call_no is not null then p.call_operation_id else p.operation_id end
+    left join headgate.v_deferral_reasons as w on w.reason = p.reason
     left join headgate._broken_calls(p_at) as b
         on b.operation_id = p.operation_id
-        and p.cover_no is null
+        and p.call_no is null
         and headgate._missing_from(s, p_at) is not null
         and exists (
             select
@@ -10226,6 +10336,21 @@ $$;
 ALTER FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _field_error(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._field_error(p_field text, p_code text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_field is not null then format('the template field {%s} has no value for %s', p_field, p_code)
+    end;
+$$;
+
+ALTER FUNCTION headgate._field_error(p_field text, p_code text) OWNER TO headgate_owner;
+
+--
 -- Name: _field_value(text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10333,7 +10458,7 @@ begin
             )
         union all
         select
-            format('%s is no path: %s', p.what, quote_literal(p.path)),
+            format('%s is not a JSON path: %s', p.what, quote_literal(p.path)),
             'a JSON path: $[*] for rows, $.name for a value'
         from (
             select 'rows' as what, p_rows as path
@@ -10535,20 +10660,20 @@ begin
         cross join unnest(d.operation_ids) as o (operation_id)
         join need as n using (operation_id)
         where d.is_granted
-            and d.covered_operation_id is distinct from n.operation_id
+            and d.served_operation_id is distinct from n.operation_id
         group by n.provider_id
         union all
         select n.call_provider_id, d.call_units
         from decision as d
-        join need as n on n.operation_id = d.covered_operation_id
+        join need as n on n.operation_id = d.served_operation_id
         where d.is_granted
-            and d.cover_position = 0
+            and d.position_in_call = 0
     ),
-    paid as (
+    charge as (
         select c.provider_id, sum(c.units) as units from cost as c group by c.provider_id
     )
     select
-        coalesce((select sum(p.units) from paid as p), 0),
+        coalesce((select sum(p.units) from charge as p), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where d.is_granted and d.is_new), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where d.is_granted and not d.is_new), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where not d.is_granted), 0) + (
@@ -10557,7 +10682,7 @@ begin
             cross join unnest(c.needs) as n
             where n.is_left_out
         ),
-        coalesce((select jsonb_object_agg(p.provider_id, p.units) from paid as p), '{}'),
+        coalesce((select jsonb_object_agg(p.provider_id, p.units) from charge as p), '{}'),
         coalesce(jsonb_agg(jsonb_build_object(
             'class_no', d.sim_no, 'operation_ids', d.operation_ids, 'first', d.first_nth, 'last', d.last_nth
         )) filter (where d.is_granted), '[]')
@@ -10601,9 +10726,9 @@ begin
         moved as materialized (
             select
                 m.operation_id, m.calendar, m.next_due_at,
-                case when k.is_paged then '-infinity' else m.missing_from end as missing_from
+                case when k.is_batched then '-infinity' else m.missing_from end as missing_from
             from (
-                select o.operation_id, c.calendar, o.page_size is not null as is_paged
+                select o.operation_id, c.calendar, o.batch_size is not null as is_batched
                 from (select distinct c.calendar from unnest(p_classes) as c) as c
                 cross join headgate._needs(p_pipeline_id, p_params) as o
             ) as k
@@ -10612,7 +10737,7 @@ begin
             ) as m
         ),
         cut as (
-            -- Where the assets of a class stop being treated alike.
+            -- The points at which a class is split.
             select c.class_no, 1 as first from unnest(p_classes) as c
             union
             select d.class_no, d.first from done as d
@@ -10636,7 +10761,7 @@ begin
             where p.from_nth between d.first and d.last
         ),
         stirred as materialized (
-            -- Followers that open, dependents that wake.
+            -- Followers that become due, and dependents that wake.
             select
                 m.class_no, m.from_nth, l.operation_id, bool_or(l.is_follower) as is_opened,
                 bool_or(not l.is_follower) as is_woken
@@ -10709,7 +10834,7 @@ ALTER FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_a
 -- Name: _forecast_need(headgate.asset_processing_state, text, bigint, integer, jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_page_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) RETURNS headgate.forecast_need
+CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) RETURNS headgate.forecast_need
     LANGUAGE sql STABLE
     AS $$
     select row(
@@ -10726,7 +10851,7 @@ CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state,
         case
             when p_call_operation_id is null then null
             when p_state.bulk_misses > 1 and coalesce(p_state.alone_until > p_at, true) then 'infinity'
-            when p_page_size is null then headgate._missing_from(p_state, p_at)
+            when p_batch_size is null then headgate._missing_from(p_state, p_at)
             when headgate._missing_from(p_state, p_at) is not null then '-infinity'
         end,
         p_state.succeeded_at is null,
@@ -10735,7 +10860,7 @@ CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state,
     )::headgate.forecast_need;
 $$;
 
-ALTER FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_page_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _forecast_rule(jsonb, timestamp with time zone, bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10757,7 +10882,7 @@ CREATE FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp with time
         end,
         case
             when o.due_rule <> 'session' or not exists (
-                select from headgate.operations as c where c.alternative_of_operation_id = o.operation_id
+                select from headgate.operations as c where c.bulk_call_of_operation_id = o.operation_id
             ) then null
             when p_params #>> '{?,calendar}' = 'daily' then (p_at at time zone 'UTC')::date
             else (
@@ -10810,7 +10935,7 @@ begin
         select
             a.group_key, a.calendar, a.weight, a.asset_id, bool_or(n.due_rule = 'function') as is_itself,
             bit_xor(hash_record_extended(headgate._forecast_need(
-                s, n.due_rule, n.call_operation_id, n.page_size, p_params, p_at, v_is_coarse
+                s, n.due_rule, n.call_operation_id, n.batch_size, p_params, p_at, v_is_coarse
             ), 0)) as needs_hash
         from headgate.asset_processing_state as s
         join need as n using (operation_id)
@@ -10839,7 +10964,7 @@ begin
                 s.asset_id,
                 array_agg(
                     headgate._forecast_need(
-                        s, n.due_rule, n.call_operation_id, n.page_size, p_params, p_at, v_is_coarse
+                        s, n.due_rule, n.call_operation_id, n.batch_size, p_params, p_at, v_is_coarse
                     )
                     order by s.operation_id
                 ) as needs
@@ -10892,7 +11017,7 @@ CREATE FUNCTION headgate._foreign_locks() RETURNS TABLE(login text, pid integer,
         and (n.nspname in ('headgate', 'pgmq') or pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%')
         and c.relkind in ('r', 'p')
     union all
-    select h.login, h.pid, format('%s (%s) waits for it', w.login, w.pid)
+    select h.login, h.pid, format('%s (%s) waits for its lock', w.login, w.pid)
     from (select distinct l.pid, l.login from lock as l where not l.granted) as w
     cross join lateral unnest(pg_blocking_pids(w.pid)) as b (pid)
     join (select distinct l.pid, l.login from lock as l) as h on h.pid = b.pid
@@ -10911,7 +11036,7 @@ CREATE FUNCTION headgate._function_mistakes(p_operation text, p_function text, p
     AS $$
     select
         'HG018',
-        format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
+        format('operation %s: no function %s(%s) with the required signature', p_operation, p_function, p_arguments),
         format(
             '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
             coalesce(p_result, 'rows that begin with asset_id, be stable'),
@@ -10953,7 +11078,7 @@ ALTER FUNCTION headgate._given(p_settings jsonb) OWNER TO headgate_owner;
 -- Name: _go_on(headgate.chunks, headgate.operations, headgate.operations, text[], integer[], integer[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone) RETURNS integer
+CREATE FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_request_counts integer[], p_charged integer[], p_now timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -10962,18 +11087,20 @@ CREATE FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.op
 declare
     v_count constant integer := cardinality(p_answers);
     v_unit constant integer := p_chunk.units / p_chunk.calls;
-    v_requests constant bigint := coalesce((select sum(u.calls) from unnest(p_requests) as u (calls)), v_count);
+    v_request_count constant bigint := coalesce(
+        (select sum(u.calls) from unnest(p_request_counts) as u (calls)), v_count
+    );
     v_charged constant integer := case
         when p_chunk.leased_until >= clock_timestamp()
-            then least(coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_requests), v_count)
-        else v_count  -- a lease that ran out was paid for
+            then least(coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_request_count), v_count)
+        else v_count  -- an expired lease has been charged
     end;
     v_results constant headgate.ingest_result[] := headgate._ingest_for_all(p_chunk, p_call, p_answers, p_now);
-    v_done headgate.job_fate[];
+    v_done headgate.job_result[];
     v_records integer[];
 begin
     perform headgate._raise(
-        'HG018', r.reason, 'the ingest function cannot work: mend it or its rights; nothing was changed'
+        'HG018', r.reason, 'correct the ingest function or its rights; nothing was changed'
     )
     from unnest(v_results) as r
     where r.status = 'deferred'
@@ -10989,7 +11116,7 @@ begin
         coalesce(array_agg(
             row(
                 r.asset_id, 'success', null, null, 0, 0, r.records, r.watermark, 0, 1, null, null, 0, 0
-            )::headgate.job_fate
+            )::headgate.job_result
             order by r.asset_id
         ) filter (where r.asset_id is not null and (p_chunk.records is null or b.records is not null)), '{}')
     into v_records, v_done
@@ -11000,8 +11127,8 @@ begin
     set sessions = c.sessions[v_count + 1 :],
         calls = c.calls - v_count,
         units = c.units - v_unit * v_count,
-        booked = c.booked + v_unit * v_charged,
-        requests = c.requests + v_requests,
+        charged_units = c.charged_units + v_unit * v_charged,
+        request_count = c.request_count + v_request_count,
         records = v_records,
         attempt = 1,
         retry_count = 0,
@@ -11013,7 +11140,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_request_counts integer[], p_charged integer[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _go_on_behind(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11080,7 +11207,7 @@ begin
     with weighed as (
         select
             e.place, c.provider_id, c.base, c.units, e.many, b.closes_at,
-            greatest(b.blocked_until, c.shut_until) as blocked_until,
+            greatest(b.blocked_until, c.wait_until) as blocked_until,
             b.units_left, b.is_shared,
             k.last_due_at,
             coalesce(sum(c.base + c.units * e.many) over (
@@ -11090,8 +11217,8 @@ begin
                 when e.is_backfill then greatest(0, b.units_left - b.reserve - coalesce(k.units, 0))
                 else b.units_left
             end as units_here,
-            coalesce(b.blocked_until > p_at + c.patience, false) as is_closed,
-            coalesce(c.shut_until > p_at + c.patience, false) as is_broken
+            coalesce(b.blocked_until > p_at + c.max_wait, false) as is_provider_blocked,
+            coalesce(c.wait_until > p_at + c.max_wait, false) as is_broken
         from unnest(p_entries) as e
         join headgate._entry_charges(p_entries, p_classes, p_covers, p_needs, p_at) as c using (place)
         join unnest(p_budgets) as b using (provider_id)
@@ -11101,8 +11228,8 @@ begin
         w.place, w.provider_id, w.base, w.units, w.units_before, w.units_here, w.units_left, w.is_shared, w.closes_at,
         w.last_due_at,
         min(w.granted) over (partition by w.place),
-        bool_or(w.is_closed) over (partition by w.place),
-        bool_or(w.is_closed or w.is_broken) over (partition by w.place),
+        bool_or(w.is_provider_blocked) over (partition by w.place),
+        bool_or(w.is_provider_blocked or w.is_broken) over (partition by w.place),
         max(w.blocked_until) over (partition by w.place)
     from (
         select
@@ -11176,7 +11303,7 @@ declare
     v_fault text;
 begin
     if tg_table_name = 'operations' then
-        select format('%s, which is no name of a variable', quote_nullable(e.name)) into v_fault
+        select format('%s: not a valid variable name', quote_nullable(e.name)) into v_fault
         from unnest(new.handler_environment) as e (name)
         where e.name is null
             or e.name !~ '^[A-Za-z_][A-Za-z0-9_]*$'
@@ -11206,7 +11333,7 @@ begin
     limit 1;
     if v_fault is not null then
         perform headgate._raise(
-            'HG020', v_fault, 'secrets go into calls, and handlers make none: take the name out of handler_environment'
+            'HG020', v_fault, 'handlers make no calls, so they get no secrets: remove the name from handler_environment'
         );
     end if;
     return null;
@@ -11248,7 +11375,7 @@ begin
                 select
                 from headgate.operations as o
                 where o.universe = p_arguments ->> 'p_universe'
-                    -- Or the function is everybody's.
+                    -- Or the function is open to all.
                     and (o.operation_id = any (v_operation_ids) or o.ingest_function like 'headgate.%')
             ) then
                 v_what := 'universe ' || (p_arguments ->> 'p_universe');
@@ -11283,8 +11410,8 @@ begin
     end case;
     if v_what is not null then
         perform headgate._raise(
-            '42501', format('plan %s may not touch %s', p_plan, v_what),
-            'a plan may touch what its functions are named for: the universes and providers of its operations'
+            '42501', format('plan %s has no right to change %s', p_plan, v_what),
+            'a plan may change only the universes and providers of its own operations'
         );
     end if;
 end;
@@ -11304,7 +11431,7 @@ begin
     if p_changes ?| array['base_url', 'secret_name'] and not headgate._is_owners() then
         perform headgate._raise(
             '42501', format(
-                '%s may not change where provider %s is, nor its secret',
+                '%s may not change the address or the secret of provider %s',
                 coalesce(nullif(current_setting('role'), 'none'), session_user), p_provider
             ),
             'a superuser, or a member of headgate_owner, may change base_url and secret_name'
@@ -11398,19 +11525,6 @@ $$;
 ALTER FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
 
 --
--- Name: _has_ready_step(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._has_ready_step(p_execution_id bigint) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select exists (select from headgate._ready_steps(p_execution_id)) or not headgate._has_open_step(p_execution_id);
-$$;
-
-ALTER FUNCTION headgate._has_ready_step(p_execution_id bigint) OWNER TO headgate_owner;
-
---
 -- Name: _header_templates(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11438,7 +11552,7 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
         'calendar ' || c.calendar,
         format(
             'the trading sessions of %s end on %s: load more (docs/operations.md)', c.calendar,
-            coalesce(c.last_session::text, 'no day at all')
+            coalesce(c.last_session::text, 'no session at all')
         ),
         coalesce(c.last_session < (p_now + s.ahead)::date, true)
     from (
@@ -11454,7 +11568,7 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
     select
         'warning',
         'sessions beyond their limits',
-        format('%s go on and may not be ended: grant pg_signal_backend to headgate_owner', count(*)),
+        format('%s exceed their limits and cannot be ended: grant pg_signal_backend to headgate_owner', count(*)),
         count(*) > 0 and not headgate._may_end_sessions()
     from headgate._late_sessions() as s
     union all
@@ -11481,8 +11595,8 @@ begin
     if not found or v_chunk.state <> 'leased' or v_chunk.lease_no <> p_lease_no or v_chunk.runner <> p_runner then
         perform headgate._raise(
             'HG012',
-            format('lease %s of chunk %s is not held by %s any more', p_lease_no, p_chunk_id, p_runner),
-            'drop this work: somebody else has it, or it has ended'
+            format('lease %s of chunk %s is no longer held by %s', p_lease_no, p_chunk_id, p_runner),
+            'drop this work: another runner has it, or it has ended'
         );
     end if;
 
@@ -11504,7 +11618,7 @@ declare
     v_chunks headgate.chunks[] := '{}';
     v_more headgate.chunks[];
 begin
-    loop  -- a completion that we wait for may park jobs in new chunks
+    loop  -- a completion we wait for may park jobs in new chunks
         v_more := array(
             select c
             from headgate.chunks as c
@@ -11660,7 +11774,7 @@ declare
     v_results headgate.ingest_result[];
 begin
     execute p_query into v_results using p_context, p_asset_ids, p_answers;
-    set constraints all immediate;  -- before 18 a trigger that is put off runs as whoever has logged in
+    set constraints all immediate;  -- before PostgreSQL 18 a deferred trigger runs as the session's user
     return v_results;
 end;
 $$;
@@ -11914,6 +12028,24 @@ $$;
 ALTER FUNCTION headgate._is_asked_alone(p_operation_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _is_blocked(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_blocked(p_operation_id bigint, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate.breakers as k
+        where k.operation_id = p_operation_id
+            and (k.blocked_until > p_now or k.opened > 0 and headgate._is_leased(k.probe_chunk_id))
+    );
+$$;
+
+ALTER FUNCTION headgate._is_blocked(p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _is_blocked_at(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11978,7 +12110,7 @@ CREATE FUNCTION headgate._is_dated(p_operation headgate.operations) RETURNS bool
     select exists (
         select
         from headgate.operations as c
-        where p_operation.operation_id in (c.operation_id, c.alternative_of_operation_id)
+        where p_operation.operation_id in (c.operation_id, c.bulk_call_of_operation_id)
             and headgate._names_its_date(c)
     );
 $$;
@@ -11992,7 +12124,7 @@ ALTER FUNCTION headgate._is_dated(p_operation headgate.operations) OWNER TO head
 CREATE FUNCTION headgate._is_fault(p_reason text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS $$
-    select coalesce(p_reason like 'provider: %' or p_reason like 'house: %', false);
+    select coalesce(p_reason like 'provider: %' or p_reason like 'internal: %', false);
 $$;
 
 ALTER FUNCTION headgate._is_fault(p_reason text) OWNER TO headgate_owner;
@@ -12004,7 +12136,7 @@ ALTER FUNCTION headgate._is_fault(p_reason text) OWNER TO headgate_owner;
 CREATE FUNCTION headgate._is_internal_fault(p_reason text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS $$
-    select coalesce(p_reason like 'house: %', false);
+    select coalesce(p_reason like 'internal: %', false);
 $$;
 
 ALTER FUNCTION headgate._is_internal_fault(p_reason text) OWNER TO headgate_owner;
@@ -12139,7 +12271,7 @@ CREATE FUNCTION headgate._is_selected(p_execution headgate.process_executions, p
             from headgate._planned_operations(p_execution.pipeline_id, headgate._plan_params(p_execution)) as n
             where n.operation_id = p_operation_id
         )
-        -- By name: a code of then may not be known any more.
+        -- By name, because the code may no longer exist.
         and coalesce((
             select bool_or(c.items ?| array[a.code, split_part(a.code, '.', 1)])
             from headgate._choices(p_execution.pipeline_id, p_execution.params, 'assets') as c
@@ -12152,24 +12284,6 @@ CREATE FUNCTION headgate._is_selected(p_execution headgate.process_executions, p
 $$;
 
 ALTER FUNCTION headgate._is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) OWNER TO headgate_owner;
-
---
--- Name: _is_shut(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select exists (
-        select
-        from headgate.breakers as k
-        where k.operation_id = p_operation_id
-            and (k.blocked_until > p_now or k.opened > 0 and headgate._is_leased(k.probe_chunk_id))
-    );
-$$;
-
-ALTER FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _is_watched(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12256,7 +12370,7 @@ CREATE FUNCTION headgate._job_lines(p_execution headgate.process_executions, p_s
             case d.status when 'success' then 'succeeded' else d.status end,
             case when d.round > 1 then format(' in round %s', d.round) end
         )
-        || coalesce(': ' || regexp_replace(d.why, '^(house|provider): ', ''), '')
+        || coalesce(': ' || regexp_replace(d.why, '^(internal|provider): ', ''), '')
         || case
             when d.status in ('failed', 'deferred') then format(' (%s)', headgate._names(array_agg(a.code))) else ''
         end
@@ -12355,153 +12469,6 @@ $_$;
 ALTER FUNCTION headgate._json_text(p_value text, p_path text, p_type text) OWNER TO headgate_owner;
 
 --
--- Name: _judge(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) RETURNS headgate.job_fate[]
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    AS $$
-declare
-    v_is_whole constant boolean := p_asset_ids = p_chunk.asset_ids;
-    v_is_ingested constant boolean := p_operation.ingest_function is not null;
-    v_is_current constant boolean := p_chunk.leased_until >= clock_timestamp();
-    v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'over', false);
-    v_ends_execution constant boolean := coalesce(p_closing ->> 'until' = 'execution', false);
-    v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
-    -- What a call for the group took and cost stands at the chunk's first job.
-    v_serves_all constant boolean := p_chunk.is_bulk;
-    v_requests constant bigint := coalesce(
-        (select sum(u.calls) from unnest(p_requests) as u (calls)),
-        case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
-    );
-    v_charged constant bigint := coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_requests);
-    v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.patience);
-    v_retry_at constant timestamptz := p_now
-        + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.retry_count)))
-        * (0.75 + random() / 2);
-begin
-    return array(
-        select row(
-            f.asset_id,
-            f.fate,
-            case
-                when f.fate = 'success' then null
-                when f.fate in ('skipped', 'failed') then left(headgate._visible(f.error), 500)
-                when f.fate = 'cancelled' then 'the execution had ended'
-                when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
-                when f.outcome = 'unsent' and v_ends_execution
-                    then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
-                when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
-                else case when f.blame = 'item' and f.fate <> 'park' then 'house' else f.blame end || ': '
-                    || left(coalesce(headgate._visible(f.error), 'no reason given'), 490)
-            end,
-            case when f.fate in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end,
-            case when f.is_payer then p_chunk.booked else 0 end
-                + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end,
-            case when f.is_payer then p_chunk.requests else 0 end + f.requests,
-            f.records,
-            f.watermark,
-            f.duration_ms,
-            p_chunk.attempt + case when f.fate = 'park' and f.outcome = 'retry' and f.blame = 'item' then 1 else 0 end,
-            case
-                when f.fate <> 'park' then null
-                when f.outcome = 'unsent' then greatest(p_now, p_blocked_until)
-                else greatest(v_retry_at, p_blocked_until)
-            end,
-            v_park_until,
-            case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end,
-            p_chunk.retry_count + case when f.fate = 'park' and f.outcome = 'retry' then 1 else 0 end
-        )::headgate.job_fate
-        from (
-            select
-                j.*,
-                case
-                    when j.outcome in ('success', 'skipped') then j.outcome
-                    when not v_is_open and j.outcome in ('retry', 'unsent')
-                        then case when j.requests = 0 then 'cancelled' else 'deferred' end
-                    when j.outcome = 'unsent' then
-                        case
-                            when v_ends_execution or coalesce(p_blocked_until, p_now) > v_park_until then 'deferred'
-                            else 'park'
-                        end
-                    when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.blame <> 'item'
-                        then 'deferred'
-                    when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts
-                        then 'park'
-                    when j.outcome = 'retry'
-                        and j.blame <> 'item'
-                        and greatest(v_retry_at, p_blocked_until) <= v_park_until
-                        then 'park'
-                    when j.outcome = 'retry' and j.blame <> 'item' then 'deferred'
-                    else 'failed'
-                end as fate
-            from (
-                select
-                    u.asset_id,
-                    case
-                        when u.outcome = 'success' and v_is_ingested
-                            then coalesce(r.status, case when v_serves_all then 'missing' else 'failed' end)
-                        else u.outcome
-                    end
-                        as outcome,
-                    case
-                        when u.outcome = 'success' and r.status = 'deferred' then 'house'
-                        when u.outcome = 'success' then 'item'
-                        else coalesce(u.blame, 'item')
-                    end as blame,
-                    case
-                        when u.outcome = 'success' and v_is_ingested and r.status is null
-                            then 'the ingest function returned no row for this asset'
-                        else coalesce(r.reason, u.error)
-                    end as error,
-                    c.is_payer,
-                    c.calls,
-                    c.requests,
-                    case
-                        when not c.is_payer then 0
-                        when v_serves_all then v_charged
-                        else coalesce(u.charged, c.requests)
-                    end as charged,
-                    coalesce(u.duration_ms, 0) as duration_ms,
-                    coalesce(r.records, 0) as records,
-                    r.watermark
-                from unnest(
-                    p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms
-                ) with ordinality as u (asset_id, outcome, blame, error, requests, charged, duration_ms, nth)
-                cross join lateral (
-                    select
-                        k.is_payer,
-                        case
-                            when not k.is_payer then 0
-                            when v_serves_all then p_chunk.calls
-                            else least(1, p_chunk.calls)
-                        end as calls,
-                        case
-                            when not k.is_payer then 0
-                            when v_serves_all then v_requests
-                            else coalesce(
-                                u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end
-                            )
-                        end as requests
-                    from (select not v_serves_all or u.asset_id = p_chunk.asset_ids[1] as is_payer) as k
-                ) as c
-                left join unnest(p_results) as r using (asset_id)
-                where v_is_whole
-                    or u.asset_id = any (p_chunk.asset_ids) and u.nth = array_position(p_asset_ids, u.asset_id)
-                order by u.asset_id  -- the order in which state rows are locked
-                offset 0
-            ) as j
-            offset 0  -- each fate is found out once
-        ) as f
-    );
-end;
-$$;
-
-ALTER FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: _keep_name(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12511,8 +12478,8 @@ CREATE FUNCTION headgate._keep_name() RETURNS trigger
     AS $$
 begin
     perform headgate._raise(
-        'HG008', format('provider %s keeps its name: its queues are called after it', old.name),
-        'add a provider with the new name, and let the operations name that one; the description may change'
+        'HG008', format('provider %s cannot be renamed: its queues bear its name', old.name),
+        'add a provider with the new name and point the operations to it; the description may change'
     );
 end;
 $$;
@@ -12571,12 +12538,12 @@ begin
         perform headgate._raise(
             'HG008',
             format(
-                'provider %s: these are no features its operations know: %s',
+                'provider %s: unknown features: %s',
                 p_provider.name,
                 left(p_features::text, 100)
             ),
             case
-                when v_known = '{}' then 'no operation asks for a feature of the account'
+                when v_known = '{}' then 'no operation needs a feature of the account'
                 else 'a list of: ' || headgate._names(v_known)
             end
         );
@@ -12651,7 +12618,7 @@ CREATE FUNCTION headgate._late_sessions() RETURNS TABLE(pid integer, login text,
             and a.pid <> pg_backend_pid()
             and (a.xact_start is not null or k.locks > 0)
     ),
-    -- A login that is a member of several roles has the widest limits of them; of the owner or a superuser, none.
+    -- A login that is a member of several roles has the widest of their limits; the owner and superusers have none.
     limited as (
         select s.pid, s.login, s.xact_start, s.state_change, s.is_idle, s.locks,
             max(l.value::interval) filter (where l.name = 'transaction_age') as transaction_age,
@@ -12692,22 +12659,29 @@ CREATE FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_
 declare
     v_chunk headgate.chunks;
     v_operation headgate.operations;
-    v_window record;
+    v_window_opened_at timestamptz;
+    v_window_closes_at timestamptz;
     v_execution_id bigint;
-    v_run record;
+    v_pipeline text;
+    v_run_id text;
+    v_params jsonb;
     v_requests record;
 begin
-    select * into v_window from headgate._window_at(p_provider, p_now);
+    if p_provider.quota is not null then
+        select w.opened_at, w.closes_at
+        into v_window_opened_at, v_window_closes_at
+        from headgate._window_at(p_provider, p_now) as w;
+    end if;
     for v_chunk in
         update headgate.chunks as c
         set state = 'leased',
             lease_no = c.lease_no + 1,
             runner = p_runner,
             leased_until = clock_timestamp() + o.lease,
-            deaths = c.deaths + case when c.state = 'leased' then 1 else 0 end,
-            booked = c.booked + case when c.state = 'leased' then headgate._price(c) else 0 end,
-            requests = c.requests + case when c.state = 'leased' then least(1, c.calls) else 0 end,
-            window_opened_at = case when p_provider.quota is not null and c.units > 0 then v_window.opened_at end
+            lease_expirations = c.lease_expirations + case when c.state = 'leased' then 1 else 0 end,
+            charged_units = c.charged_units + case when c.state = 'leased' then headgate._unit_price(c) else 0 end,
+            request_count = c.request_count + case when c.state = 'leased' then least(1, c.calls) else 0 end,
+            window_opened_at = case when c.units > 0 then v_window_opened_at end
         from headgate.operations as o
         where c.chunk_id = any (p_chunk_ids)
             and o.operation_id = c.call_operation_id
@@ -12718,30 +12692,35 @@ begin
             from headgate.operations as o
             where o.operation_id = v_chunk.call_operation_id;
         end if;
-        if v_chunk.execution_id is distinct from v_execution_id then
+        if v_chunk.execution_id is distinct from v_execution_id
+            or v_operation.path is not null and v_params is null
+        then
             select
                 p.name as pipeline, e.run_id,
-                e.params || jsonb_build_object('?run', headgate._run_object(e)) as params
-            into v_run
+                case
+                    when v_operation.path is not null
+                        then e.params || jsonb_build_object('?run', headgate._run_object(e))
+                end
+            into v_pipeline, v_run_id, v_params
             from headgate.process_executions as e
             join headgate.pipelines as p using (pipeline_id)
             where e.execution_id = v_chunk.execution_id;
             v_execution_id := v_chunk.execution_id;
         end if;
-        select * into v_requests from headgate._requests(v_chunk, v_operation, p_provider, v_run.params);
+        select * into v_requests from headgate._requests(v_chunk, v_operation, p_provider, v_params);
         if v_operation.lease <> interval '300 seconds' then
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
         end if;
 
         return next row(
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
-            v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
+            v_pipeline, v_run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe
                         or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
-                    headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
+                    headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
@@ -12757,10 +12736,10 @@ $$;
 ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _leave_state(headgate.chunks, headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _leave_state(headgate.chunks, headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) RETURNS void
+CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -12774,7 +12753,48 @@ CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.j
         and s.chunk_id = p_chunk.chunk_id;
 $$;
 
-ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]) OWNER TO headgate_owner;
+
+--
+-- Name: _ledger(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._ledger(p_now timestamp with time zone) RETURNS TABLE(provider_id bigint, opened_at timestamp with time zone, reserved integer, spent integer, promised integer, at_least integer, at_most integer)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        w.provider_id, w.opened_at, w.reserved, w.spent, c.promised,
+        (d.sure + c.leased)::integer, (d.units + c.leased + c.carried)::integer
+    from headgate.quota_windows as w
+    cross join lateral (
+        select
+            coalesce(
+                sum(c.units) filter (where c.state <> 'leased' and c.window_opened_at = w.opened_at), 0
+            )::integer as promised,
+            coalesce(sum(c.units) filter (where c.state = 'leased' and c.window_opened_at = w.opened_at), 0) as leased,
+            coalesce(sum(c.charged_units * cardinality(c.asset_ids)), 0) as carried
+        from headgate.chunks as c
+        where c.provider_id = w.provider_id
+    ) as c
+    cross join lateral (
+        select
+            coalesce(sum(d.units), 0) as units,
+            coalesce(sum(d.units) filter (
+                where d.attempts <= 1
+                    and d.ended_at >= w.opened_at + least(interval '1 hour', (w.closes_at - w.opened_at) / 2)
+            ), 0) as sure
+        from headgate.asset_processing_details as d
+        join headgate.operations as o using (operation_id)
+        where o.provider_id = w.provider_id
+            and d.ended_at >= w.opened_at
+            and d.ended_at < w.closes_at
+    ) as d
+    where w.opened_at <= p_now
+        and w.closes_at > p_now;
+$$;
+
+ALTER FUNCTION headgate._ledger(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _left_out(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12847,44 +12867,26 @@ CREATE FUNCTION headgate._left_over_chunks() RETURNS TABLE(chunk_id bigint)
     select c.chunk_id
     from headgate.chunks as c
     where c.state <> 'leased'
-        and headgate._standing(c) = 'over';
+        and headgate._standing(c) = 'step_ended';
 $$;
 
 ALTER FUNCTION headgate._left_over_chunks() OWNER TO headgate_owner;
 
 --
--- Name: _let_go(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _live_block(headgate.providers, headgate.chunks, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._let_go(p_chunks headgate.chunks[]) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    AS $$
-    update headgate.asset_processing_state as s
-    set chunk_id = null
-    from headgate._locked_pairs(p_chunks) as h
-    where s.operation_id = h.operation_id
-        and s.asset_id = h.asset_id;
-$$;
-
-ALTER FUNCTION headgate._let_go(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
-
---
--- Name: _live_closing(headgate.providers, headgate.chunks, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) RETURNS jsonb
+CREATE FUNCTION headgate._live_block(p_provider headgate.providers, p_chunk headgate.chunks, p_block jsonb, p_now timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p_closing
-    where p_closing ->> 'until' <> 'reset'
+    select p_block
+    where p_block ->> 'until' <> 'reset'
         or p_chunk.window_opened_at is null
         or p_chunk.window_opened_at >= (select w.opened_at from headgate._window_at(p_provider, p_now) as w);
 $$;
 
-ALTER FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._live_block(p_provider headgate.providers, p_chunk headgate.chunks, p_block jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _lock(text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12940,7 +12942,7 @@ CREATE FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now times
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select coalesce(jsonb_object_agg(h.operation_id, not headgate._is_shut(h.operation_id, p_now)), '{}')
+    select coalesce(jsonb_object_agg(h.operation_id, not headgate._is_blocked(h.operation_id, p_now)), '{}')
     from (
         select b.operation_id
         from headgate.breakers as b
@@ -13044,9 +13046,12 @@ begin
             and s.kind = 'fan_out'
             and (p_is_round or s.planned_at is null and s.status in ('pending', 'running'))
             and (p_step is null or s.step = p_step)
-        returning s.step
+        returning s.step, s.round
     )
-    select array_agg(m.step) into v_steps from marked as m;
+    select array_agg(m.step) into v_steps from marked as m where m.round > 1;
+    if v_steps is null then
+        return;  -- nothing was planned for them before
+    end if;
     update headgate.process_steps as s
     set planned = s.planned - n.jobs,
         failed = s.failed - n.failed,
@@ -13153,241 +13158,6 @@ $$;
 ALTER FUNCTION headgate._meant_code(p_universe text, p_code text) OWNER TO headgate_owner;
 
 --
--- Name: _mend_books(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._mend_books(p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_window record;
-    v_book record;
-    v_mended integer := 0;
-begin
-    for v_window in
-        select w.provider_id, w.opened_at
-        from headgate.quota_windows as w
-        where w.opened_at <= p_now and w.closes_at > p_now
-        order by w.provider_id, w.opened_at
-        for update
-    loop
-        select b.* into v_book
-        from headgate._books(p_now) as b
-        where b.provider_id = v_window.provider_id
-            and b.opened_at = v_window.opened_at;
-        update headgate.quota_windows as w
-        set reserved = least(w.usable, v_book.promised),
-            spent = greatest(w.spent, least(v_book.at_least, w.usable - least(w.usable, v_book.promised)))
-        where w.provider_id = v_window.provider_id
-            and w.opened_at = v_window.opened_at
-            and (w.reserved <> v_book.promised or w.spent < v_book.at_least)
-            and greatest(w.spent, least(v_book.at_least, w.usable - least(w.usable, v_book.promised)))
-                + least(w.usable, v_book.promised) <= w.usable;
-        v_mended := v_mended + case when found then 1 else 0 end;
-    end loop;
-
-    return v_mended;
-end;
-$$;
-
-ALTER FUNCTION headgate._mend_books(p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _mend_chunks(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._mend_chunks(p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_unsent bigint[];
-    v_left bigint[];
-    v_expired headgate.chunks[];
-begin
-    v_left := array(
-        select c.chunk_id
-        from headgate.chunks as c
-        join headgate._left_over_chunks() as l using (chunk_id)
-        order by c.chunk_id
-        for update of c skip locked
-    );
-    v_unsent := array(
-        select c.chunk_id
-        from headgate.chunks as c
-        join headgate._unsent_chunks() as u using (chunk_id)
-        order by c.chunk_id
-        for update of c skip locked
-    );
-    v_expired := array(
-        select c
-        from headgate.chunks as c
-        join headgate._expired_leases() as x using (chunk_id)
-        where c.state = 'leased'
-            and c.leased_until < clock_timestamp()
-        order by c.chunk_id
-        for update of c skip locked
-    );
-    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_expired) as c;
-    if v_expired <> '{}' then
-        perform pg_notify('headgate_jobs', '');
-    end if;
-    perform headgate._end_chunks(v_left, 'cancelled', 'its step had ended', p_now);
-    perform headgate._send_chunks(v_unsent, p_now);
-    return cardinality(v_left) + cardinality(v_unsent) + cardinality(v_expired);
-end;
-$$;
-
-ALTER FUNCTION headgate._mend_chunks(p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _mend_holds(text[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._mend_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) RETURNS record
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    with orphan as materialized (
-        select h.operation_id, h.asset_id, h.chunk_id
-        from headgate._orphan_holds() as h
-        join headgate.operations as o using (operation_id)
-        where p_operations is null or o.name = any (p_operations)
-        order by h.operation_id, h.asset_id
-        limit p_limit
-    ),
-    held as materialized (
-        select s.operation_id, s.asset_id
-        from headgate.asset_processing_state as s
-        join orphan as o
-            on o.operation_id = s.operation_id
-            and o.asset_id = s.asset_id
-            and o.chunk_id = s.chunk_id
-        order by s.operation_id, s.asset_id
-        for update of s
-    ),
-    freed as (
-        update headgate.asset_processing_state as s
-        set chunk_id = null
-        from held as h
-        where s.operation_id = h.operation_id
-            and s.asset_id = h.asset_id
-        returning s
-    )
-    select count(*), coalesce(array_agg(f.s), '{}') into count, pairs from freed as f;
-end;
-$$;
-
-ALTER FUNCTION headgate._mend_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) OWNER TO headgate_owner;
-
---
--- Name: _mend_months(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._mend_months() RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_before integer;
-begin
-    select count(*) into v_before
-    from pg_inherits as i where i.inhparent = 'headgate.asset_processing_details'::regclass;
-    perform headgate._open_months(3);
-    return (
-        select count(*) from pg_inherits as i where i.inhparent = 'headgate.asset_processing_details'::regclass
-    ) - v_before;
-end;
-$$;
-
-ALTER FUNCTION headgate._mend_months() OWNER TO headgate_owner;
-
---
--- Name: _mend_queues(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._mend_queues(p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_queue text;
-    v_orphans bigint[];
-    v_mended integer := 0;
-    v_sent integer;
-begin
-    for v_queue in select q.queue from headgate._queues() as q order by q.queue loop
-        if to_regclass(format('pgmq.%I', 'q_' || v_queue)) is null then
-            perform pgmq.create(v_queue);
-            v_mended := v_mended + 1;
-        end if;
-        v_orphans := headgate._orphan_messages(v_queue);
-        perform pgmq.archive(v_queue, u.msg_id) from unnest(v_orphans) as u (msg_id);
-        v_mended := v_mended + cardinality(v_orphans);
-    end loop;
-    perform headgate._tune_queues();
-    loop
-        v_sent := headgate._resend_lost(1000);
-        v_mended := v_mended + v_sent;
-        exit when v_sent = 0;
-    end loop;
-
-    return v_mended;
-end;
-$$;
-
-ALTER FUNCTION headgate._mend_queues(p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _mend_steps(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._mend_steps(p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_stuck record;
-    v_freed record;
-    v_step headgate.process_steps;
-    v_mended integer := 0;
-begin
-    for v_stuck in select s.* from headgate._stuck_steps() as s order by s.execution_id, s.step loop
-        select m.* into v_freed from headgate._mend_holds(v_stuck.operations, v_stuck.planned - v_stuck.ended) as m;
-        insert into headgate.asset_processing_details (
-            execution_id, asset_id, operation_id, round, step, status, reason, ended_at
-        )
-        select
-            v_stuck.execution_id, u.asset_id, u.operation_id, v_stuck.round, v_stuck.step, 'deferred',
-            'house: it was lost, and found by headgate.repair', p_now
-        from unnest(v_freed.pairs) as u;
-
-        perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
-        update headgate.process_steps as s
-        set deferred = s.deferred + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
-            deferred_by_fault = s.deferred_by_fault + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
-            deferred_by_internal_fault = s.deferred_by_internal_fault
-                + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped)
-        where s.execution_id = v_stuck.execution_id
-            and s.step = v_stuck.step
-            and s.status = 'running'
-            and not exists (select from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step)
-        returning s.* into v_step;
-        if found then
-            perform headgate._close_step(v_step, p_now);
-            v_mended := v_mended + 1;
-        end if;
-    end loop;
-
-    return v_mended;
-end;
-$$;
-
-ALTER FUNCTION headgate._mend_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: _merge(text, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13401,7 +13171,7 @@ declare
     v_new jsonb;
     v_differ text[];
 begin
-    -- Of a row that no file has declared yet everything is compared, but for what operators set.
+    -- A row that no file has declared before is compared in full, except for what operators set.
     select v_defaults || coalesce(p_row, '{}')
         || jsonb_object_agg(k.key, coalesce(p_says -> k.key, v_defaults -> k.key))
     into v_new
@@ -13446,7 +13216,7 @@ begin
     from pg_namespace as n
     where n.nspname = split_part(p_function, '.', 1);
     if v_schema.owner not in ('headgate_owner') and v_schema.owner not like 'headgate\_plan\_%' then
-        return format('its schema belongs to %s, which is no plan''s role', v_schema.owner);
+        return format('its schema belongs to %s, which is not a plan''s role', v_schema.owner);
     end if;
     for v_function in
         select p.proowner, p.prosecdef, p.prokind, p.proconfig
@@ -13457,7 +13227,7 @@ begin
         if v_function.proowner <> v_schema.nspowner then
             return format('it belongs to %s, not to %s', pg_get_userbyid(v_function.proowner), v_schema.owner);
         elsif v_function.prokind <> 'f' then
-            return 'it is no plain function';
+            return 'it is not a plain function';
         elsif not v_function.prosecdef then
             return 'it is not security definer';
         elsif not exists (
@@ -13469,7 +13239,7 @@ begin
             return 'its search_path is not pinned';
         end if;
     end loop;
-    return case when not found then 'it is not there' end;
+    return case when not found then 'it does not exist' end;
 end;
 $_$;
 
@@ -13572,7 +13342,7 @@ declare
     v_breaker headgate.breakers := headgate._counted(p_breaker, p_faults, p_answers, p_now);
 begin
     if p_trips or p_is_suspected or v_breaker.opened > 0 then
-        v_breaker.counted_since := null;  -- a breaker that opens, or lets calls flow again, counts from zero
+        v_breaker.counted_since := null;  -- a breaker that opens or closes starts a new count
     end if;
     update headgate.breakers as b
     set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else b.failures + p_faults end,
@@ -13734,9 +13504,8 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- Bundles are numbered in the order of their names: numbers sort many times faster. Operations that nothing ranks
-    -- before each other and that became due together are granted together, too: one complete asset is worth more than
-    -- two half ones.
+    -- Bundles are numbered in name order, because numbers sort many times faster. Operations of equal rank that became
+    -- due together are also granted together: one complete asset is worth more than two half-finished ones.
     select
         o.operation_id,
         o.provider_id,
@@ -13745,7 +13514,7 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
         count(*) over (partition by g.bundle) = 1,
         lever.max_assets,
         lever.chunk_size,
-        o.patience,
+        o.max_wait,
         o.due_rule,
         o.weight_power,
         o.staleness_per_day,
@@ -13754,7 +13523,7 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
         b.provider_id,
         b.units,
         b.most_calls,
-        b.page_size,
+        b.batch_size,
         b.units_per_asset,
         o.path is not null or o.handler is not null or o.ingest_function is not null,
         o.follows_operation_id is null and o.due_rule <> 'after',
@@ -13764,18 +13533,18 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
     left join headgate.quota_shares as q
         on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
     left join lateral (
-        -- A call for the group that the account may make and that is not broken at the moment (null: whenever), unless
-        -- the question is what would be without such calls.
+        -- The bulk or batch call that the account includes and that is not broken at the moment (null: at any moment),
+        -- unless the question excludes such calls.
         select
             a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls,
-            a.page_size, a.units_per_asset
+            a.batch_size, a.units_per_asset
         from headgate.operations as a
         join headgate.providers as p using (provider_id)
-        where a.alternative_of_operation_id = o.operation_id
-            and (o.due_rule = 'session' or a.page_size is not null)
+        where a.bulk_call_of_operation_id = o.operation_id
+            and (o.due_rule = 'session' or a.batch_size is not null)
             and (a.feature is null or a.feature = any (p.features))
             and not exists (select from headgate._broken_calls(p_at) as k where k.call_operation_id = a.operation_id)
-            and coalesce(p_params #>> '{?,alternatives}', 'true') = 'true'
+            and coalesce(p_params #>> '{?,bulk_calls}', 'true') = 'true'
         order by a.units, a.operation_id
         limit 1
     ) as b on true
@@ -13832,7 +13601,7 @@ begin
             exception
                 when transaction_rollback then
                     raise;
-                when others then  -- one asset it cannot answer for: the others go on, and it is asked again tomorrow
+                when others then  -- a failing due function affects one asset only, which is checked again tomorrow
                     raise warning '% of asset %: %', p_operation.due_function, p_asset_id, sqlerrm;
                     v_due_at := p_now + interval '1 day';
             end;
@@ -14018,7 +13787,7 @@ ALTER FUNCTION headgate._note_address() OWNER TO headgate_owner;
 -- Name: _note_answers(headgate.providers, bigint, headgate.chunks, text[], text[], jsonb, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_faults text[], p_block jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -14029,24 +13798,24 @@ declare
     v_trips record;
 begin
     if p_chunk.calls = 0 then
-        return;  -- nobody was asked
+        return;  -- no call was made
     end if;
-    v_report := headgate._answers_of(p_outcomes, p_blames);
+    v_report := headgate._answers_of(p_outcomes, p_faults);
     if v_report.faults > 0
         or v_report.auth_failures > 0
-        or p_closing is not null
+        or p_block is not null
         or v_report.answers > 0 and headgate._is_watched(p_provider.provider_id, p_operation_id, p_now)
     then
         select * into v_of_provider from headgate.breakers as b where b.provider_id = p_provider.provider_id for update;
         select * into v_of_operation from headgate.breakers as b where b.operation_id = p_operation_id for update;
-        v_trips := headgate._tripped(p_provider, v_of_provider, v_of_operation, p_outcomes, p_blames, p_now);
+        v_trips := headgate._tripped(p_provider, v_of_provider, v_of_operation, p_outcomes, p_faults, p_now);
         perform headgate._move_breaker(
             p_provider, v_of_provider, p_chunk.chunk_id,
             -- What fails while its operation is blocked was already under way.
             case when v_of_operation.blocked_until > p_now then 0 else v_report.faults end,
             v_report.answers, v_report.auth_failures, v_trips.of_provider, v_trips.is_suspected,
             case
-                when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_blocked_until
+                when p_provider.quota is null or p_block ->> 'until' is distinct from 'reset' then p_blocked_until
             end,
             p_reason, p_now
         );
@@ -14056,7 +13825,7 @@ begin
         );
         perform headgate._alert_breakers(p_provider.provider_id, p_operation_id, p_now);
     end if;
-    if p_closing ->> 'until' = 'reset' then
+    if p_block ->> 'until' = 'reset' then
         update headgate.quota_windows as w
         set blocked_until = w.closes_at
         from headgate._window_at(p_provider, p_now) as b
@@ -14066,7 +13835,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_faults text[], p_block jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _note_dag(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14169,7 +13938,7 @@ CREATE FUNCTION headgate._note_plan_mistakes(p_plan text) RETURNS void
         and d.is_declared
         and not headgate._is_mistaken(f.kind, f.name)
         and (f.missing is null or not headgate._is_mistaken(f.missing_kind, f.missing))
-        and not exists (  -- a field of a parameter that is wrong itself
+        and not exists (  -- fields of an invalid parameter are not reported again
             select
             from headgate.declaration_mistakes as m
             where m.plan = p_plan
@@ -14222,7 +13991,7 @@ CREATE FUNCTION headgate._open_actions(p_execution headgate.process_executions, 
     where w.pipeline = p_pipeline
         and w.run_id = p_execution.run_id
         and p_execution.status = 'running'
-        and w.reason not in (select r.meaning from headgate.v_refusals as r);
+        and w.reason not in (select r.meaning from headgate.v_deferral_reasons as r);
 $$;
 
 ALTER FUNCTION headgate._open_actions(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
@@ -14275,8 +14044,9 @@ begin
                 (v_month + interval '1 month') at time zone 'UTC'
             );
         exception
-            when check_violation then null;  -- the default partition already holds rows of that month: they stay there
-            when duplicate_table or duplicate_object or unique_violation then null;  -- another session has just made it
+            when check_violation then null;  -- the default partition already holds rows of that month, which stay there
+            -- another session has just created it
+            when duplicate_table or duplicate_object or unique_violation then null;
         end;
     end loop;
 end;
@@ -14302,7 +14072,7 @@ begin
         select *
         from headgate.operations as o
         where (p_universe is null or o.universe = p_universe)
-            and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
+            and o.bulk_call_of_operation_id is null  -- a bulk or batch call is not a need of its own
             and not o.is_retired
         order by o.operation_id
     loop
@@ -14507,28 +14277,6 @@ $$;
 ALTER FUNCTION headgate._open_window(p_provider headgate.providers, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _openness(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._openness(p_provider headgate.providers, p_now timestamp with time zone, OUT is_open boolean, OUT is_probe boolean) RETURNS record
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        coalesce(g.blocked_until <= p_now, true)
-        and coalesce(w.blocked_until <= p_now, true)
-        and (p_provider.quota is null or p_now < b.closes_at - p_provider.reset_guard)
-        and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
-        coalesce(g.opened > 0, false)
-    from headgate._window_at(p_provider, p_now) as b
-    left join headgate.breakers as g on g.provider_id = p_provider.provider_id
-    left join headgate.quota_windows as w
-        on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
-$$;
-
-ALTER FUNCTION headgate._openness(p_provider headgate.providers, p_now timestamp with time zone, OUT is_open boolean, OUT is_probe boolean) OWNER TO headgate_owner;
-
---
 -- Name: _operation(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14584,21 +14332,21 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
     where u.function is not null
     union all
     select
-        'HG020', format('operation %s has a path, its provider no base URL', p_operation.name),
+        'HG020', format('operation %s has a path, but its provider has no base URL', p_operation.name),
         'give the provider a base_url'
     where p_operation.path is not null
         and not exists (
             select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.base_url is not null
         )
     union all
-    select 'HG020', format('operation %s costs units, but calls nobody', p_operation.name), 'give it a path, or 0 units'
+    select 'HG020', format('operation %s costs units but makes no call', p_operation.name), 'give it a path, or 0 units'
     where p_operation.path is null
         and p_operation.units > 0
     union all
     select
-        'HG020', format('operation %s is a page, but does not name its assets', p_operation.name),
-        'put {chunk.codes} into its path or query, or leave page_size empty'
-    where p_operation.page_size is not null
+        'HG020', format('operation %s is a batch call but does not name its assets', p_operation.name),
+        'put {chunk.codes} into its path or query, or leave batch_size empty'
+    where p_operation.batch_size is not null
         and not exists (
             select from headgate._template_fields(p_operation) as f (field) where f.field = 'chunk.codes'
         )
@@ -14609,15 +14357,15 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         headgate._meant(f.field, headgate._fields_of(p_operation)) ||
         'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
         '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
-        '{run.started_at}, {job.key}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
+        '{run.started_at}, {job.key}; in a bulk call also {chunk.session}, in a batch call {chunk.codes}'
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
         and (
             f.field <> 'chunk.session'
-            or p_operation.alternative_of_operation_id is null
-            or p_operation.page_size is not null
+            or p_operation.bulk_call_of_operation_id is null
+            or p_operation.batch_size is not null
         )
-        and (f.field <> 'chunk.codes' or p_operation.page_size is null)
+        and (f.field <> 'chunk.codes' or p_operation.batch_size is null)
         and f.field not in (
             'state.watermark', 'state.since', 'state.succeeded_at',
             'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
@@ -14668,7 +14416,7 @@ begin
     if not found and p_operation is not null then
         perform headgate._raise(
             'HG004',
-            format('provider %s is not called by an operation %s', p_provider.name, quote_literal(p_operation)),
+            format('provider %s has no operation %s', p_provider.name, quote_literal(p_operation)),
             headgate._known('its operations', p_operation, array(
                 select o.name
                 from headgate.operations as o
@@ -14862,126 +14610,6 @@ $$;
 ALTER FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _pages(headgate.plan_class[], headgate.plan_need[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs headgate.plan_need[]) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
-    LANGUAGE sql STABLE ROWS 100
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    with need as materialized (
-        select n.*, case when n.is_callable then n.units else 1000000000 end::bigint as item_units
-        from unnest(p_needs) as n
-        where n.page_size is not null
-            and n.call_operation_id is not null
-    ),
-    lined_up as materialized (
-        -- Of operations granted together one is served by pages.
-        select
-            c.class_no, c.jobs, n.*,
-            sum(c.jobs) over line - c.jobs as before,
-            sum(c.jobs) over (partition by n.operation_id, c.group_key, c.operation_ids) as together,
-            dense_rank() over (order by n.operation_id, c.group_key, c.operation_ids) as line_no
-        from unnest(p_classes) with ordinality as c (
-            class_no, operation_ids, group_key, calendar, priority, due_since, weight, jobs, missing_from, nth
-        )
-        join lateral (
-            select n.* from need as n where n.operation_id = any (c.operation_ids) order by n.operation_id limit 1
-        ) as n on true
-        where c.missing_from is not null
-            and c.jobs > 0
-        window line as (partition by n.operation_id, c.group_key, c.operation_ids order by c.nth)
-    ),
-    cut as materialized (
-        -- A full page when it is cheaper than its assets one by one, and the last one when it is.
-        select
-            l.*,
-            case
-                when l.call_units + l.call_units_per_asset::bigint * l.page_size < l.item_units * l.page_size
-                    then l.together / l.page_size * l.page_size
-                else 0
-            end
-            + case
-                when l.call_units + l.call_units_per_asset * (l.together % l.page_size)
-                    < l.item_units * (l.together % l.page_size)
-                    then l.together % l.page_size
-                else 0
-            end as paged
-        from lined_up as l
-    ),
-    priced as materialized (
-        select
-            c.*,
-            headgate._pages_cost(c.paged, c.page_size, c.call_units, c.call_units_per_asset)
-                + c.item_units * (c.together - c.paged) as cost,
-            c.item_units * c.together as item_cost,
-            headgate._pages_cost(c.together, c.page_size, c.call_units, c.call_units_per_asset) as whole_cost
-        from cut as c
-    ),
-    part as (
-        select
-            c.*,
-            p.page,
-            greatest(c.before, p.page * c.page_size) as first,
-            least(c.before + c.jobs, c.paged, (p.page + 1) * c.page_size) as last
-        from priced as c
-        cross join lateral generate_series(
-            c.before / c.page_size, (least(c.before + c.jobs, c.paged) - 1) / c.page_size
-        ) as p (page)
-        where c.before < c.paged
-    )
-    select
-        p.class_no,
-        p.operation_id,
-        dense_rank() over (order by p.line_no, p.page)::integer,
-        array[null::date],
-        true,
-        (p.first - p.before + 1)::bigint,
-        (p.last - p.before)::bigint,
-        (p.first - p.page * p.page_size)::bigint,
-        p.cost::bigint,
-        p.item_cost::bigint,
-        p.call_operation_id,
-        p.call_provider_id,
-        p.call_units,
-        p.call_units_per_asset
-    from part as p
-    union all
-    select
-        c.class_no, c.operation_id, null, null, false, null, null, null, c.cost::bigint,
-        c.whole_cost::bigint, c.call_operation_id, c.call_provider_id, c.call_units, c.call_units_per_asset
-    from priced as c
-    where c.before + c.jobs > c.paged;
-$$;
-
-ALTER FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs headgate.plan_need[]) OWNER TO headgate_owner;
-
---
--- Name: _pages_cost(numeric, integer, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer) RETURNS numeric
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select ceil(p_assets / p_page_size) * p_units + p_assets * p_units_per_asset;
-$$;
-
-ALTER FUNCTION headgate._pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer) OWNER TO headgate_owner;
-
---
--- Name: _paid(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._paid(p_chunk headgate.chunks) RETURNS integer
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    select p_chunk.booked + case when p_chunk.state = 'leased' then headgate._price(p_chunk) else 0 end;
-$$;
-
-ALTER FUNCTION headgate._paid(p_chunk headgate.chunks) OWNER TO headgate_owner;
-
---
 -- Name: pipeline_parameters; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15008,7 +14636,7 @@ ALTER TABLE headgate.pipeline_parameters OWNER TO headgate_owner;
 -- Name: TABLE pipeline_parameters; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.pipeline_parameters IS 'What a run may set, and which of the planner''s levers it moves.';
+COMMENT ON TABLE headgate.pipeline_parameters IS 'A parameter of a pipeline''s runs, and its effect on the planner.';
 
 --
 -- Name: COLUMN pipeline_parameters.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -15050,7 +14678,7 @@ COMMENT ON COLUMN headgate.pipeline_parameters.effect IS 'quota and quota_buffer
 -- Name: COLUMN pipeline_parameters.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_parameters.operations IS 'The operations that max_assets and chunk_size speak of; null: all.';
+COMMENT ON COLUMN headgate.pipeline_parameters.operations IS 'The operations that max_assets and chunk_size apply to; null: all.';
 
 --
 -- Name: COLUMN pipeline_parameters.meanings; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -15106,7 +14734,7 @@ begin
     if v_value is null then
         perform headgate._raise(
             'HG008',
-            format('parameter %s: %s is no valid value', p_parameter.name, left(p_value::text, 100)),
+            format('parameter %s: invalid value %s', p_parameter.name, left(p_value::text, 100)),
             'give ' || case p_parameter.type
                 when 'integer' then 'a whole number from 0 to 999999999'
                 when 'list' then 'a list of texts, or texts between commas'
@@ -15125,49 +14753,10 @@ $_$;
 ALTER FUNCTION headgate._param_value(p_parameter headgate.pipeline_parameters, p_value jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _park_jobs(headgate.chunks, headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _park_blocked(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.job_fate[]) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    with parked as (
-        insert into headgate.chunks (
-            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, retry_count, deaths, booked, requests, planned_at,
-            call_operation_id, sessions, records
-        )
-        select
-            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
-            p_chunk.group_key, p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
-            case when p_chunk.is_bulk then p_chunk.calls else least(1, p_chunk.calls) * count(*) end,
-            case when p_chunk.is_bulk then p_chunk.units else headgate._price(p_chunk) * count(*) end,
-            p_chunk.queue, 'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0,
-            max(f.units), max(f.requests),
-            p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions,
-            case when p_chunk.records is not null then array_agg(b.records order by f.asset_id) end
-        from unnest(p_fates) as f
-        left join unnest(p_chunk.asset_ids, p_chunk.records) as b (asset_id, records)
-            on p_chunk.records is not null and b.asset_id = f.asset_id
-        where f.fate = 'park'
-        group by f.wake_at, f.attempt, f.retry_count, case when not p_chunk.is_bulk then (f.units, f.requests) end
-        returning chunk_id, asset_ids
-    )
-    update headgate.asset_processing_state as s
-    set chunk_id = n.chunk_id
-    from (select p.chunk_id, u.asset_id from parked as p cross join unnest(p.asset_ids) as u (asset_id)) as n
-    where s.operation_id = p_chunk.operation_id
-        and s.asset_id = n.asset_id;
-$$;
-
-ALTER FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.job_fate[]) OWNER TO headgate_owner;
-
---
--- Name: _park_shut(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._park_blocked(p_chunks headgate.chunks[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -15187,17 +14776,17 @@ declare
 begin
     perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.blocked_until - p_now))
     from unnest(v_chunks) as u
-    join headgate._closed_calls(v_chunk_ids, p_now) as k on k.operation_id = u.call_operation_id
+    join headgate._blocked_calls(v_chunk_ids, p_now) as k on k.operation_id = u.call_operation_id
     where u.state = 'leased';
     perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u where u.state = 'queued';
     update headgate.chunks as c
     set state = 'parked',
         msg_id = null,
         wake_at = k.blocked_until,
-        park_until = coalesce(c.park_until, p_now + o.patience),
+        park_until = coalesce(c.park_until, p_now + o.max_wait),
         park_reason = k.reason,
         window_opened_at = null
-    from headgate._closed_calls(v_chunk_ids, p_now) as k
+    from headgate._blocked_calls(v_chunk_ids, p_now) as k
     cross join headgate.operations as o
     where c.chunk_id = any (v_chunk_ids)
         and c.state = 'queued'
@@ -15207,7 +14796,47 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._park_blocked(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _park_jobs(headgate.chunks, headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_job_results headgate.job_result[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with parked as (
+        insert into headgate.chunks (
+            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
+            state, wake_at, park_until, park_reason, attempt, retry_count, lease_expirations, charged_units,
+            request_count, planned_at,
+            call_operation_id, sessions, records
+        )
+        select
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
+            p_chunk.group_key, p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
+            case when p_chunk.is_bulk then p_chunk.calls else least(1, p_chunk.calls) * count(*) end,
+            case when p_chunk.is_bulk then p_chunk.units else headgate._unit_price(p_chunk) * count(*) end,
+            p_chunk.queue, 'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0,
+            max(f.units), max(f.request_count),
+            p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions,
+            case when p_chunk.records is not null then array_agg(b.records order by f.asset_id) end
+        from unnest(p_job_results) as f
+        left join unnest(p_chunk.asset_ids, p_chunk.records) as b (asset_id, records)
+            on p_chunk.records is not null and b.asset_id = f.asset_id
+        where f.result = 'park'
+        group by f.wake_at, f.attempt, f.retry_count, case when not p_chunk.is_bulk then (f.units, f.request_count) end
+        returning chunk_id, asset_ids
+    )
+    update headgate.asset_processing_state as s
+    set chunk_id = n.chunk_id
+    from (select p.chunk_id, u.asset_id from parked as p cross join unnest(p.asset_ids) as u (asset_id)) as n
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = n.asset_id;
+$$;
+
+ALTER FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_job_results headgate.job_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _pieces(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15259,7 +14888,7 @@ ALTER FUNCTION headgate._pipeline(p_pipeline text) OWNER TO headgate_owner;
 -- Name: _plan(bigint, jsonb, timestamp with time zone, integer, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, cover_no integer, "position" bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
+CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, call_no integer, "position" bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
     LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -15274,19 +14903,19 @@ begin
         select n.* from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
     ),
     pair as materialized (
-        -- Waiting counts in whole minutes: what became due together is alike.
+        -- Waiting is measured in whole minutes, so that pairs that became due together are equal.
         select
             c.operation_id, c.asset_id, c.step, c.group_key, c.calendar, c.priority,
             date_trunc('minute', c.due_since) as due_since, c.weight, n.bundle, n.is_alone, n.is_tied,
-            case  -- of what pages serve, how much is missing makes no difference
-                when n.page_size is null and n.call_operation_id is not null then c.missing_from
-                when n.page_size is not null and c.missing_from is not null then '-infinity'
+            case  -- for batch calls it makes no difference how much is missing
+                when n.batch_size is null and n.call_operation_id is not null then c.missing_from
+                when n.batch_size is not null and c.missing_from is not null then '-infinity'
             end as missing_from
         from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_is_round) as c
         join need as n using (operation_id)
     ),
     bundled as (
-        -- What is granted together: an asset's due operations of one bundle.
+        -- Granted together: an asset's due operations of one bundle.
         select
             p.asset_id, p.bundle, array_agg(p.operation_id order by p.operation_id) as operation_ids,
             min(p.group_key) as group_key, min(p.calendar) as calendar, min(p.priority) as priority,
@@ -15331,27 +14960,27 @@ begin
         select p.operation_id, p.group_key, min(p.step) as step from pair as p group by p.operation_id, p.group_key
     )
     select
-        s.rank + case when s.cover_no is null then a.nth - s.first_nth else 0 end,
+        s.rank + case when s.call_no is null then a.nth - s.first_nth else 0 end,
         n.operation_id,
         a.asset_id,
         t.step,
         s.group_key,
-        case when c.is_covered then n.call_provider_id else n.provider_id end,
+        case when c.is_in_call then n.call_provider_id else n.provider_id end,
         n.chunk_size,
         case
-            when not c.is_covered then n.units
-            when s.cover_position + a.nth - s.first_nth = 0 then s.call_units::integer
+            when not c.is_in_call then n.units
+            when s.position_in_call + a.nth - s.first_nth = 0 then s.call_units::integer
             else 0
         end,
         s.due_since,
         s.is_granted,
         s.reason,
-        s.units_before + case when s.cover_no is null then (a.nth - s.first_nth) * s.units_each else 0 end,
+        s.units_before + case when s.call_no is null then (a.nth - s.first_nth) * s.units_each else 0 end,
         s.units_each,
         s.units_left,
         s.run_at,
-        case when c.is_covered then s.cover_no end,
-        s.cover_position + a.nth - s.first_nth + 1,
+        case when c.is_in_call then s.call_no end,
+        s.position_in_call + a.nth - s.first_nth + 1,
         case when n.call_operation_id = s.call_operation_id then s.call_operation_id end,
         s.sessions,
         s.cost,
@@ -15365,7 +14994,7 @@ begin
     ) as a
     cross join unnest(s.operation_ids) as o (operation_id)
     join need as n using (operation_id)
-    cross join lateral (select s.covered_operation_id is not distinct from n.operation_id as is_covered) as c
+    cross join lateral (select s.served_operation_id is not distinct from n.operation_id as is_in_call) as c
     join step_of as t using (operation_id, group_key)
     union all
     select
@@ -15488,7 +15117,6 @@ CREATE FUNCTION headgate._planned_before(p_execution headgate.process_executions
             and d.ended_at >= p_execution.started_at
         where s.execution_id = p_execution.execution_id
             and s.step = any (p_steps)
-            and s.round > 1
         order by s.step, d.operation_id, d.asset_id, d.round desc
     ) as l
     group by l.step;
@@ -15536,18 +15164,6 @@ CREATE FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params json
 $$;
 
 ALTER FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
-
---
--- Name: _price(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._price(p_chunk headgate.chunks) RETURNS integer
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    select case when p_chunk.is_bulk then p_chunk.units else p_chunk.units / greatest(1, p_chunk.calls) end;
-$$;
-
-ALTER FUNCTION headgate._price(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
 -- Name: _provider(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15631,8 +15247,8 @@ begin
     update headgate.chunks as c
     set state = case when v_standing = 'running' then 'queued' else 'planned' end,
         msg_id = case when v_standing = 'running' then c.msg_id end,
-        booked = c.booked + case when p_is_current then 0 else headgate._price(c) end,
-        window_opened_at = case when p_is_current and v_standing <> 'over' then c.window_opened_at end
+        charged_units = c.charged_units + case when p_is_current then 0 else headgate._unit_price(c) end,
+        window_opened_at = case when p_is_current and v_standing <> 'step_ended' then c.window_opened_at end
     where c.chunk_id = p_chunk.chunk_id;
     return v_standing;
 end;
@@ -15797,38 +15413,38 @@ begin
     return query
     with entry as (
         select
-            c.class_no, null::integer as cover_no, c.nth, coalesce(v.covered, 0) as skipped, c.is_backfill, c.priority,
+            c.class_no, null::integer as call_no, c.nth, coalesce(v.covered, 0) as skipped, c.is_backfill, c.priority,
             c.value, c.bundle, c.group_key, c.allowed - coalesce(v.covered, 0) as many,
             c.jobs - coalesce(v.covered, 0) as ranks
         from unnest(p_classes) as c
         left join (
             select v.class_no, max(v.last_nth) as covered
             from unnest(p_covers) as v
-            where v.is_covered
+            where v.is_in_call
             group by v.class_no
         ) as v using (class_no)
         where c.nth is not null
         union all
         select
-            null, v.cover_no, min(c.nth), 0, bool_and(c.is_backfill), min(c.priority),
+            null, v.call_no, min(c.nth), 0, bool_and(c.is_backfill), min(c.priority),
             sum(c.value * c.units * (v.last_nth - v.first_nth + 1))
                 / greatest(1, max(v.base) + sum((c.units - n.units + v.units) * (v.last_nth - v.first_nth + 1))),
             min(c.bundle), min(c.group_key), sum(v.last_nth - v.first_nth + 1)::bigint, 1
         from unnest(p_classes) as c
         join unnest(p_covers) as v using (class_no)
         join unnest(p_needs) as n on n.operation_id = v.operation_id
-        where v.is_covered
-        group by v.cover_no
+        where v.is_in_call
+        group by v.call_no
     )
     select
         e.place,
         1 + coalesce(
             sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0
         )::bigint,
-        e.class_no, e.cover_no, e.skipped, e.many, e.ranks, e.is_backfill
+        e.class_no, e.call_no, e.skipped, e.many, e.ranks, e.is_backfill
     from (
         select e.*, row_number() over (
-            order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.cover_no nulls last
+            order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.call_no nulls last
         ) as place
         from entry as e
     ) as e;
@@ -15846,7 +15462,7 @@ CREATE FUNCTION headgate._reach(p_provider headgate.providers, p_queues text[], 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    select o.is_probe into is_probe from headgate._openness(p_provider, p_now) as o where o.is_open;
+    select o.is_probe into is_probe from headgate._availability(p_provider, p_now) as o where o.is_flowing;
     if found then
         select t.fit, t.unfit into fit, unfit
         from headgate._take_messages(p_provider, p_queues, case when is_probe then 1 else p_max_chunks end, p_now) as t;
@@ -15860,10 +15476,10 @@ $$;
 ALTER FUNCTION headgate._reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]) OWNER TO headgate_owner;
 
 --
--- Name: _reach_watermarks(headgate.chunks, headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _reach_watermarks(headgate.chunks, headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_fate[]) RETURNS void
+CREATE FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_result[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -15879,7 +15495,7 @@ CREATE FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headg
         and d.watermark is not null;
 $$;
 
-ALTER FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_fate[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _ready_steps(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15954,7 +15570,7 @@ declare
     v_window record;
 begin
     if p_reported is null or p_reported < 0 then
-        perform headgate._raise('HG008', 'the reported units must be a number from 0', 'nothing was changed');
+        perform headgate._raise('HG008', 'the reported units must be 0 or more', 'nothing was changed');
     end if;
     perform headgate._open_window(v_provider, v_now);
     select * into v_window from headgate._window_at(v_provider, v_now);
@@ -16011,19 +15627,22 @@ $$;
 ALTER FUNCTION headgate._refit_window(p_provider text) OWNER TO headgate_owner;
 
 --
--- Name: _refusal(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _release_holds(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._refusal(p_field text, p_code text) RETURNS text
-    LANGUAGE sql IMMUTABLE
+CREATE FUNCTION headgate._release_holds(p_chunks headgate.chunks[]) RETURNS void
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
-    select case
-        when p_field is not null then format('the template field {%s} has no value for %s', p_field, p_code)
-    end;
+    update headgate.asset_processing_state as s
+    set chunk_id = null
+    from headgate._locked_pairs(p_chunks) as h
+    where s.operation_id = h.operation_id
+        and s.asset_id = h.asset_id;
 $$;
 
-ALTER FUNCTION headgate._refusal(p_field text, p_code text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._release_holds(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
 
 --
 -- Name: _rename_asset(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16090,7 +15709,7 @@ begin
         elsif v_piece.value is null then
             perform headgate._raise(
                 'HG017',
-                headgate._refusal(v_piece.field, p_asset.code),
+                headgate._field_error(v_piece.field, p_asset.code),
                 'give the asset that attribute, or mark the field {...?} to leave the parameter out'
             );
         end if;
@@ -16140,10 +15759,245 @@ $$;
 ALTER FUNCTION headgate._reopen_behind(p_execution headgate.process_executions, p_steps text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _repair_chunks(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_chunks(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_unsent bigint[];
+    v_left bigint[];
+    v_expired headgate.chunks[];
+begin
+    v_left := array(
+        select c.chunk_id
+        from headgate.chunks as c
+        join headgate._left_over_chunks() as l using (chunk_id)
+        order by c.chunk_id
+        for update of c skip locked
+    );
+    v_unsent := array(
+        select c.chunk_id
+        from headgate.chunks as c
+        join headgate._unsent_chunks() as u using (chunk_id)
+        order by c.chunk_id
+        for update of c skip locked
+    );
+    v_expired := array(
+        select c
+        from headgate.chunks as c
+        join headgate._expired_leases() as x using (chunk_id)
+        where c.state = 'leased'
+            and c.leased_until < clock_timestamp()
+        order by c.chunk_id
+        for update of c skip locked
+    );
+    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_expired) as c;
+    if v_expired <> '{}' then
+        perform pg_notify('headgate_jobs', '');
+    end if;
+    perform headgate._end_chunks(v_left, 'cancelled', 'its step had ended', p_now);
+    perform headgate._send_chunks(v_unsent, p_now);
+    return cardinality(v_left) + cardinality(v_unsent) + cardinality(v_expired);
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_chunks(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _repair_holds(text[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    with orphan as materialized (
+        select h.operation_id, h.asset_id, h.chunk_id
+        from headgate._orphan_holds() as h
+        join headgate.operations as o using (operation_id)
+        where p_operations is null or o.name = any (p_operations)
+        order by h.operation_id, h.asset_id
+        limit p_limit
+    ),
+    held as materialized (
+        select s.operation_id, s.asset_id
+        from headgate.asset_processing_state as s
+        join orphan as o
+            on o.operation_id = s.operation_id
+            and o.asset_id = s.asset_id
+            and o.chunk_id = s.chunk_id
+        order by s.operation_id, s.asset_id
+        for update of s
+    ),
+    freed as (
+        update headgate.asset_processing_state as s
+        set chunk_id = null
+        from held as h
+        where s.operation_id = h.operation_id
+            and s.asset_id = h.asset_id
+        returning s
+    )
+    select count(*), coalesce(array_agg(f.s), '{}') into count, pairs from freed as f;
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) OWNER TO headgate_owner;
+
+--
+-- Name: _repair_ledger(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_ledger(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_window record;
+    v_ledger record;
+    v_repaired integer := 0;
+begin
+    for v_window in
+        select w.provider_id, w.opened_at
+        from headgate.quota_windows as w
+        where w.opened_at <= p_now and w.closes_at > p_now
+        order by w.provider_id, w.opened_at
+        for update
+    loop
+        select b.* into v_ledger
+        from headgate._ledger(p_now) as b
+        where b.provider_id = v_window.provider_id
+            and b.opened_at = v_window.opened_at;
+        update headgate.quota_windows as w
+        set reserved = least(w.usable, v_ledger.promised),
+            spent = greatest(w.spent, least(v_ledger.at_least, w.usable - least(w.usable, v_ledger.promised)))
+        where w.provider_id = v_window.provider_id
+            and w.opened_at = v_window.opened_at
+            and (w.reserved <> v_ledger.promised or w.spent < v_ledger.at_least)
+            and greatest(w.spent, least(v_ledger.at_least, w.usable - least(w.usable, v_ledger.promised)))
+                + least(w.usable, v_ledger.promised) <= w.usable;
+        v_repaired := v_repaired + case when found then 1 else 0 end;
+    end loop;
+
+    return v_repaired;
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_ledger(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _repair_months(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_months() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_before integer;
+begin
+    select count(*) into v_before
+    from pg_inherits as i where i.inhparent = 'headgate.asset_processing_details'::regclass;
+    perform headgate._open_months(3);
+    return (
+        select count(*) from pg_inherits as i where i.inhparent = 'headgate.asset_processing_details'::regclass
+    ) - v_before;
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_months() OWNER TO headgate_owner;
+
+--
+-- Name: _repair_queues(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_queues(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_queue text;
+    v_orphans bigint[];
+    v_repaired integer := 0;
+    v_sent integer;
+begin
+    for v_queue in select q.queue from headgate._queues() as q order by q.queue loop
+        if to_regclass(format('pgmq.%I', 'q_' || v_queue)) is null then
+            perform pgmq.create(v_queue);
+            v_repaired := v_repaired + 1;
+        end if;
+        v_orphans := headgate._orphan_messages(v_queue);
+        perform pgmq.archive(v_queue, u.msg_id) from unnest(v_orphans) as u (msg_id);
+        v_repaired := v_repaired + cardinality(v_orphans);
+    end loop;
+    perform headgate._tune_queues();
+    loop
+        v_sent := headgate._resend_lost(1000);
+        v_repaired := v_repaired + v_sent;
+        exit when v_sent = 0;
+    end loop;
+
+    return v_repaired;
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_queues(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _repair_steps(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_steps(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_stuck record;
+    v_freed record;
+    v_step headgate.process_steps;
+    v_repaired integer := 0;
+begin
+    for v_stuck in select s.* from headgate._stuck_steps() as s order by s.execution_id, s.step loop
+        select m.* into v_freed from headgate._repair_holds(v_stuck.operations, v_stuck.planned - v_stuck.ended) as m;
+        insert into headgate.asset_processing_details (
+            execution_id, asset_id, operation_id, round, step, status, reason, ended_at
+        )
+        select
+            v_stuck.execution_id, u.asset_id, u.operation_id, v_stuck.round, v_stuck.step, 'deferred',
+            'internal: the job was lost; headgate.repair ended it', p_now
+        from unnest(v_freed.pairs) as u;
+
+        perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
+        update headgate.process_steps as s
+        set deferred = s.deferred + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
+            deferred_by_fault = s.deferred_by_fault + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
+            deferred_by_internal_fault = s.deferred_by_internal_fault
+                + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped)
+        where s.execution_id = v_stuck.execution_id
+            and s.step = v_stuck.step
+            and s.status = 'running'
+            and not exists (select from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step)
+        returning s.* into v_step;
+        if found then
+            perform headgate._close_step(v_step, p_now);
+            v_repaired := v_repaired + 1;
+        end if;
+    end loop;
+
+    return v_repaired;
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _request_bodies(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, body text, refusal text)
+CREATE FUNCTION headgate._request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, body text, request_error text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -16161,11 +16015,11 @@ begin
         asset_id := (v_job.asset).asset_id;
         begin
             body := headgate._request_body(p_operation.body, v_job.asset, v_job.state, p_params)::text;
-            refusal := null;
+            request_error := null;
         exception
             when sqlstate 'HG017' then
                 body := null;
-                refusal := sqlerrm;
+                request_error := sqlerrm;
         end;
         return next;
     end loop;
@@ -16225,7 +16079,7 @@ ALTER FUNCTION headgate._request_time(p_at timestamp with time zone) OWNER TO he
 -- Name: _request_urls(headgate.chunks, headgate.operations, jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_headers jsonb, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, code text, url text, headers jsonb, refusal text)
+CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_headers jsonb, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, code text, url text, headers jsonb, request_error text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -16259,9 +16113,9 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
                 case
                     when p.field is null then p.literal
                     when p.kind = 'header' then v.value
-                    -- Each code is encoded; the commas between them would be three times as long encoded.
+                    -- Codes are encoded one by one: encoded commas would be three times as long.
                     when p.field = 'chunk.codes' then v.value
-                    when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- as it is, without the cost of a call
+                    when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- unchanged, without the cost of a call
                     else headgate._url_encode(v.value)
                 end,
                 '' order by p.nth
@@ -16303,10 +16157,10 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
         case when r.missing is null and r.unfit is null and not r.lacks_segment then r.url end,
         r.headers,
         case
-            when r.missing is not null then headgate._refusal(r.missing, (j.asset).code)
+            when r.missing is not null then headgate._field_error(r.missing, (j.asset).code)
             when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
             when r.unfit is not null then format(
-                'the value of header %s for %s has characters that a header cannot carry', r.unfit, (j.asset).code
+                'the value of header %s for %s has characters that are not allowed in a header', r.unfit, (j.asset).code
             )
         end
     from job as j
@@ -16325,27 +16179,29 @@ CREATE FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
-    v_params constant jsonb := p_params || jsonb_build_object('?round', p_chunk.round);
-    v_headers constant jsonb := headgate._header_templates(p_provider.headers || p_operation.headers);
+    v_params jsonb;
+    v_headers jsonb;
     v_missing jsonb;
     v_first headgate.chunks := p_chunk;
     v_codes text;
 begin
     if p_operation.path is null then
-        return;  -- nothing to call: asset codes and URLs would only travel for nothing
+        return;  -- no call to make: asset codes and URLs are not needed
     end if;
+    v_params := p_params || jsonb_build_object('?round', p_chunk.round);
+    v_headers := headgate._header_templates(p_provider.headers || p_operation.headers);
     if p_chunk.is_bulk then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
         v_codes := array_to_string(array(
             select headgate._url_encode(a.code)
             from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
             join headgate.assets as a on a.asset_id = u.asset_id
-            where p_operation.page_size is not null
+            where p_operation.batch_size is not null
             order by u.nth
         ), ',');
         select
             array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text),
-            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal)), '{}'),
+            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.request_error)), '{}'),
             array_agg(r.headers order by s.nth)
         into assets, urls, bodies, refused, headers
         from unnest(p_chunk.sessions) with ordinality as s (session, nth)
@@ -16358,7 +16214,7 @@ begin
     select
         array_agg(r.code order by r.nth), array_agg(r.url order by r.nth),
         case when v_headers <> '{}' then array_agg(r.headers order by r.nth) end,
-        jsonb_object_agg(r.asset_id, r.refusal)
+        jsonb_object_agg(r.asset_id, r.request_error)
     into assets, urls, headers, v_missing
     from headgate._request_urls(p_chunk, p_operation, v_headers, v_params) as r;
 
@@ -16367,8 +16223,8 @@ begin
     else
         select
             array_agg(r.body order by r.nth),
-            array_agg(case when r.refusal is null then urls[r.nth] end order by r.nth),
-            v_missing || jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal))
+            array_agg(case when r.request_error is null then urls[r.nth] end order by r.nth),
+            v_missing || jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.request_error))
         into bodies, urls, v_missing
         from headgate._request_bodies(p_chunk, p_operation, v_params) as r;
     end if;
@@ -16515,8 +16371,8 @@ begin
         if not headgate._move_units(v_total.provider_id, v_total.window_opened_at, v_total.units, 0) then
             raise exception using
                 errcode = '40001',
-                message = 'the quota changed while it was being planned',
-                hint = 'call again: nothing was written';
+                message = 'the quota changed during planning',
+                hint = 'call it again: nothing was written';
         end if;
     end loop;
 end;
@@ -16561,8 +16417,8 @@ begin
         if not headgate._move_units(v_need.provider_id, v_need.opened_at, v_need.units, 0) then
             raise exception using
                 errcode = '40001',
-                message = 'the quota changed while chunks were being sent',
-                hint = 'call again: nothing was written';
+                message = 'the quota changed while chunks were sent',
+                hint = 'call it again: nothing was written';
         end if;
     end loop;
 end;
@@ -16595,7 +16451,7 @@ begin
         select s.operation_id, s.asset_id, l.asset_id is null as is_open
         from headgate.asset_processing_state as s
         join headgate.operations as o using (operation_id)
-        left join headgate.asset_processing_state as l  -- what it follows, where that has never succeeded
+        left join headgate.asset_processing_state as l  -- the operation it follows, if that has never succeeded
             on l.operation_id = o.follows_operation_id and l.asset_id = s.asset_id and l.succeeded_at is null
         where s.asset_id = p_asset_id
             and (v_operation_ids is null or s.operation_id = any (v_operation_ids))
@@ -16625,6 +16481,154 @@ $$;
 ALTER FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _resolve(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_block jsonb, p_now timestamp with time zone) RETURNS headgate.job_result[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+    v_is_whole constant boolean := p_asset_ids = p_chunk.asset_ids;
+    v_is_ingested constant boolean := p_operation.ingest_function is not null;
+    v_is_current constant boolean := p_chunk.leased_until >= clock_timestamp();
+    v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'step_ended', false);
+    v_ends_execution constant boolean := coalesce(p_block ->> 'until' = 'execution', false);
+    v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
+    -- What a call for the group took and cost stands at the chunk's first job.
+    v_serves_all constant boolean := p_chunk.is_bulk;
+    v_request_count constant bigint := coalesce(
+        (select sum(u.calls) from unnest(p_request_counts) as u (calls)),
+        case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
+    );
+    v_charged constant bigint := coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_request_count);
+    v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.max_wait);
+    v_retry_at constant timestamptz := p_now
+        + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.retry_count)))
+        * (0.75 + random() / 2);
+begin
+    return array(
+        select row(
+            f.asset_id,
+            f.result,
+            case
+                when f.result = 'success' then null
+                when f.result in ('skipped', 'failed') then left(headgate._visible(f.error), 500)
+                when f.result = 'cancelled' then 'the execution had ended'
+                when f.outcome = 'missing' then 'missing: the bulk answer does not contain it'
+                when f.outcome = 'unsent' and v_ends_execution
+                    then 'internal: ' || coalesce(p_block ->> 'reason', 'blocked')
+                when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
+                else case when f.fault = 'item' and f.result <> 'park' then 'internal' else f.fault end || ': '
+                    || left(coalesce(headgate._visible(f.error), 'no reason given'), 490)
+            end,
+            case when f.result in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end,
+            case when f.is_charged then p_chunk.charged_units else 0 end
+                + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end,
+            case when f.is_charged then p_chunk.request_count else 0 end + f.request_count,
+            f.records,
+            f.watermark,
+            f.duration_ms,
+            p_chunk.attempt
+                + case when f.result = 'park' and f.outcome = 'retry' and f.fault = 'item' then 1 else 0 end,
+            case
+                when f.result <> 'park' then null
+                when f.outcome = 'unsent' then greatest(p_now, p_blocked_until)
+                else greatest(v_retry_at, p_blocked_until)
+            end,
+            v_park_until,
+            case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end,
+            p_chunk.retry_count + case when f.result = 'park' and f.outcome = 'retry' then 1 else 0 end
+        )::headgate.job_result
+        from (
+            select
+                j.*,
+                case
+                    when j.outcome in ('success', 'skipped') then j.outcome
+                    when not v_is_open and j.outcome in ('retry', 'unsent')
+                        then case when j.request_count = 0 then 'cancelled' else 'deferred' end
+                    when j.outcome = 'unsent' then
+                        case
+                            when v_ends_execution or coalesce(p_blocked_until, p_now) > v_park_until then 'deferred'
+                            else 'park'
+                        end
+                    when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.fault <> 'item'
+                        then 'deferred'
+                    when j.outcome = 'retry' and j.fault = 'item' and p_chunk.attempt < p_operation.max_attempts
+                        then 'park'
+                    when j.outcome = 'retry'
+                        and j.fault <> 'item'
+                        and greatest(v_retry_at, p_blocked_until) <= v_park_until
+                        then 'park'
+                    when j.outcome = 'retry' and j.fault <> 'item' then 'deferred'
+                    else 'failed'
+                end as result
+            from (
+                select
+                    u.asset_id,
+                    case
+                        when u.outcome = 'success' and v_is_ingested
+                            then coalesce(r.status, case when v_serves_all then 'missing' else 'failed' end)
+                        else u.outcome
+                    end
+                        as outcome,
+                    case
+                        when u.outcome = 'success' and r.status = 'deferred' then 'internal'
+                        when u.outcome = 'success' then 'item'
+                        else coalesce(u.fault, 'item')
+                    end as fault,
+                    case
+                        when u.outcome = 'success' and v_is_ingested and r.status is null
+                            then 'the ingest function returned no row for this asset'
+                        else coalesce(r.reason, u.error)
+                    end as error,
+                    c.is_charged,
+                    c.calls,
+                    c.request_count,
+                    case
+                        when not c.is_charged then 0
+                        when v_serves_all then v_charged
+                        else coalesce(u.charged, c.request_count)
+                    end as charged,
+                    coalesce(u.duration_ms, 0) as duration_ms,
+                    coalesce(r.records, 0) as records,
+                    r.watermark
+                from unnest(
+                    p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms
+                ) with ordinality as u (asset_id, outcome, fault, error, request_count, charged, duration_ms, nth)
+                cross join lateral (
+                    select
+                        k.is_charged,
+                        case
+                            when not k.is_charged then 0
+                            when v_serves_all then p_chunk.calls
+                            else least(1, p_chunk.calls)
+                        end as calls,
+                        case
+                            when not k.is_charged then 0
+                            when v_serves_all then v_request_count
+                            else coalesce(
+                                u.request_count, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end
+                            )
+                        end as request_count
+                    from (select not v_serves_all or u.asset_id = p_chunk.asset_ids[1] as is_charged) as k
+                ) as c
+                left join unnest(p_results) as r using (asset_id)
+                where v_is_whole
+                    or u.asset_id = any (p_chunk.asset_ids) and u.nth = array_position(p_asset_ids, u.asset_id)
+                order by u.asset_id  -- the order in which state rows are locked
+                offset 0
+            ) as j
+            offset 0  -- each result is computed once
+        ) as f
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_block jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _resolve_alert(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16640,7 +16644,7 @@ begin
     where a.subject = p_subject
         and a.resolved_at is null;
     if p_caller like 'headgate\_plan\_%' and v_raised_by <> p_caller then
-        raise warning 'the alert % stays open: % has raised it', quote_literal(p_subject), v_raised_by;
+        raise warning 'the alert % stays open: it belongs to %', quote_literal(p_subject), v_raised_by;
         return;
     end if;
     perform headgate._set_alert(p_subject, null, null, false, headgate.clock());
@@ -16793,7 +16797,7 @@ begin
     )
         or exists (select from headgate.asset_processing_details as d where d.operation_id = p_operation_id)
         or exists (select from headgate.planner_deferrals as f where f.operation_id = p_operation_id)
-        or exists (select from headgate.operations as c where c.alternative_of_operation_id = p_operation_id)
+        or exists (select from headgate.operations as c where c.bulk_call_of_operation_id = p_operation_id)
     then
         update headgate.operations as o set is_retired = true where o.operation_id = p_operation_id;
         update headgate.asset_processing_state as s
@@ -16873,7 +16877,7 @@ declare
     v_obstacle text;
     v_retired text[] := '{}';
 begin
-    -- What refers to others goes before them.
+    -- Objects that refer to others are retired first.
     for v_object in
         select d.kind, d.name
         from (
@@ -17045,7 +17049,8 @@ CREATE FUNCTION headgate._role_deviations() RETURNS TABLE(role text, place text,
         select l.role, l.name, l.value
         from headgate.role_limits as l
         where l.name not in ('connection_limit', 'transaction_age', 'idle_age', 'advisory_locks')
-            and exists (select from pg_settings as s where s.name = l.name)  -- this version of PostgreSQL has it
+            -- the setting exists in this version of PostgreSQL
+            and exists (select from pg_settings as s where s.name = l.name)
     ),
     setting as (
         select r.role, d.datname::text as place, split_part(c.setting, '=', 1) as name,
@@ -17061,7 +17066,7 @@ CREATE FUNCTION headgate._role_deviations() RETURNS TABLE(role text, place text,
     from (select r.role, l.name, l.value from limit_of as l join role as r using (role)) as l
     full join setting as s on s.role = l.role and s.name = l.name and s.place is null
     where s.value is distinct from l.value
-        and coalesce((s.name, s.value) not in (  -- what every session of ours pins for itself anyway, and poolers need
+        and coalesce((s.name, s.value) not in (  -- what our sessions pin themselves, and poolers need
             values
                 ('DateStyle', 'ISO, MDY'),
                 ('TimeZone', 'UTC'),
@@ -17102,16 +17107,16 @@ CREATE FUNCTION headgate._row_measures() RETURNS TABLE(measure text, value numer
     cross join lateral (values
         (
             'dead_rows_in_queues', q.dead, 100000,
-            'see what holds the horizon (oldest_xmin_transactions); then autovacuum does it'
+            'end what holds the xmin horizon (oldest_xmin_transactions); autovacuum does the rest'
         ),
         (
             'queue_bloat_megabytes', greatest(0, q.bytes - 400 * q.live) / 1048576.0, 256,
-            'once they are empty: vacuum full pgmq.q_<queue> (it locks the queue for a moment)'
+            'when the queue is empty, run vacuum full pgmq.q_<queue> (it locks the queue briefly)'
         ),
         (
             'dead_rows_in_chunks',
             (select s.n_dead_tup from pg_stat_user_tables as s where s.relid = 'headgate.chunks'::regclass), 50000,
-            'see what holds the horizon; then: vacuum headgate.chunks'
+            'end what holds the xmin horizon, then run vacuum headgate.chunks'
         ),
         (
             'dead_rows_in_state_percent',
@@ -17120,7 +17125,7 @@ CREATE FUNCTION headgate._row_measures() RETURNS TABLE(measure text, value numer
                 from pg_stat_user_tables as s
                 where s.relid = 'headgate.asset_processing_state'::regclass
             ), 20,
-            'see what holds the horizon; then: vacuum headgate.asset_processing_state'
+            'end what holds the xmin horizon, then run vacuum headgate.asset_processing_state'
         ),
         (
             'history_outside_its_months',
@@ -17129,7 +17134,7 @@ CREATE FUNCTION headgate._row_measures() RETURNS TABLE(measure text, value numer
                 from pg_stat_user_tables as s
                 where s.relid = 'headgate.asset_processing_details_default'::regclass
             ), 0,
-            'headgate.retain makes the months'' partitions: call it at least once a month'
+            'headgate.retain creates the monthly partitions: call it at least once a month'
         )
     ) as v (measure, value, threshold, advice);
 $$;
@@ -17177,7 +17182,7 @@ CREATE FUNCTION headgate._row_of(p_kind text, p_name text) RETURNS jsonb
         from headgate.operations as o
         join headgate.providers as p using (provider_id)
         left join headgate.operations as f on f.operation_id = o.follows_operation_id
-        left join headgate.operations as c on c.operation_id = o.alternative_of_operation_id
+        left join headgate.operations as c on c.operation_id = o.bulk_call_of_operation_id
         where p_kind = 'operation'
             and o.name = p_name
         union all
@@ -17284,7 +17289,7 @@ CREATE FUNCTION headgate._run_actions(p_execution headgate.process_executions, p
             (d.evidence ->> 'earliest')::timestamptz as earliest
         from headgate.planner_deferrals as d
         join headgate.operations as o using (operation_id)
-        left join headgate.v_refusals as r using (reason)
+        left join headgate.v_deferral_reasons as r using (reason)
         cross join lateral (
             select count(*) as jobs
             from unnest(d.asset_ids) as a (asset_id)
@@ -17307,7 +17312,7 @@ CREATE FUNCTION headgate._run_actions(p_execution headgate.process_executions, p
         case
             when w.kind in ('quota', 'share', 'reserve')
                 then format('more units: headgate.set_provider(%L, ''{"quota": ...}'')', p.name)
-            when w.kind in ('closed', 'breaker')
+            when w.kind in ('blocked', 'breaker')
                 then format('to unblock it now: headgate.set_provider(%L, ''{"blocked_until": null}'')', p.name)
             when w.kind = 'failures' then 'headgate.v_failed_assets says what went wrong'
         end,
@@ -17423,7 +17428,7 @@ begin
             into v_result;
     end;
 
-    -- What an operator has said of the step meanwhile holds.
+    -- An operator's decision about the step in the meantime wins.
     update headgate.process_steps as s
     set status = v_result.status, output = v_result.output, started_at = coalesce(s.started_at, p_now),
         finished_at = headgate.clock()
@@ -17529,7 +17534,7 @@ CREATE FUNCTION headgate._secret_alerts(p_provider_id bigint) RETURNS TABLE(subj
     select
         'secret of ' || p.name,
         format(
-            '%s refuses our calls (401, 403) or they cannot be made: check %s where the runners are, then '
+            '%s rejects our calls (401, 403), or they cannot be made: check %s in the runners'' environment, then '
             'headgate.retry_failed', p.name, coalesce(p.secret_name, 'its base_url and auth')
         ),
         b.auth_failures > 0
@@ -17642,7 +17647,7 @@ declare
 begin
     v_lacking := headgate._unaffordable(p_chunk_ids, p_now);
     if v_lacking <> '{}' then
-        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units are left in this window', p_now);
+        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units left in this window', p_now);
     end if;
 
     for v_queue in
@@ -17702,8 +17707,8 @@ begin
         order by c.chunk_id
         for update
     );
-    -- The step runs before its chunks are sent, so that a chunk without units can end it. An attempt that comes while
-    -- it runs is the same one: a caller that lost its connection and asks again opens no new round.
+    -- The step is running before its chunks are sent, so that a chunk without units can end it. A call while it runs is
+    -- the same attempt: a caller that lost its connection and retries opens no new round.
     perform headgate._join_execution(p_execution.execution_id);
     update headgate.process_steps as s
     set status = 'running',
@@ -17731,7 +17736,7 @@ ALTER FUNCTION headgate._send_step(p_execution headgate.process_executions, p_st
 -- Name: _sentence(headgate.operations, headgate.asset_processing_state, boolean, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone) RETURNS text
+CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_deferral_reason text, p_meaning text, p_run_at timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
     AS $$
     select headgate._due_because(p_operation, p_state)
@@ -17742,15 +17747,15 @@ CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state head
         end
         || case
             when p_is_granted then ''
-            when p_refusal = 'max_assets' then '; ' || p_meaning
-            when p_refusal = 'failures' then '; ' || p_meaning || coalesce(': ' || p_state.last_error, '')
+            when p_deferral_reason = 'max_assets' then '; ' || p_meaning
+            when p_deferral_reason = 'failures' then '; ' || p_meaning || coalesce(': ' || p_state.last_error, '')
             else '; ' || p_meaning
-                || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end
+                || case when p_deferral_reason in ('blocked', 'breaker') then ' until ' else ': earliest ' end
                 || (p_run_at at time zone 'UTC')
         end;
 $$;
 
-ALTER FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_deferral_reason text, p_meaning text, p_run_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _session_due_at(bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17890,12 +17895,9 @@ CREATE FUNCTION headgate._setting_of(p_column text) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case p_column
-        when 'patience' then 'max_wait'
-        when 'blame' then 'fault'
-        when 'close' then 'blocks'
         when 'provider_id' then 'provider'
         when 'follows_operation_id' then 'follows'
-        when 'alternative_of_operation_id' then 'bulk_call_of'
+        when 'bulk_call_of_operation_id' then 'bulk_call_of'
         else p_column
     end;
 $$;
@@ -17903,10 +17905,10 @@ $$;
 ALTER FUNCTION headgate._setting_of(p_column text) OWNER TO headgate_owner;
 
 --
--- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -17920,64 +17922,66 @@ declare
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
-    -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
-    v_alone_until constant timestamptz := (
-        select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
-        from unnest(p_jobs) as j
-        where p_chunk.is_bulk
-            and j.reason like 'missing: %'
-    );
+    v_alone_until timestamptz;
 begin
+    if p_chunk.is_bulk then
+        -- A bulk answer that misses half of the group may itself be wrong: bulk calls are tried again later.
+        v_alone_until := (
+            select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
+            from unnest(p_jobs) as j
+            where j.reason like 'missing: %'
+        );
+    end if;
     update headgate.asset_processing_state as s
     set chunk_id = null,
-        succeeded_at = case when j.fate = 'success' then p_now else s.succeeded_at end,
+        succeeded_at = case when j.result = 'success' then p_now else s.succeeded_at end,
         watermark = case
-            when j.fate in ('success', 'skipped') then coalesce(j.watermark, s.watermark)
+            when j.result in ('success', 'skipped') then coalesce(j.watermark, s.watermark)
             else s.watermark
         end,
         attempts = case
-            when j.fate in ('success', 'skipped') then 0
-            when j.fate = 'failed' then s.attempts + 1
+            when j.result in ('success', 'skipped') then 0
+            when j.result = 'failed' then s.attempts + 1
             else s.attempts
         end,
         consecutive_failures = case
-            when j.fate in ('success', 'skipped') then 0
-            when j.fate = 'failed' then s.consecutive_failures + 1
+            when j.result in ('success', 'skipped') then 0
+            when j.result = 'failed' then s.consecutive_failures + 1
             else s.consecutive_failures
         end,
         last_error = case
-            when j.fate in ('success', 'skipped') then null
-            when j.fate = 'failed' then coalesce(j.error, j.reason)
+            when j.result in ('success', 'skipped') then null
+            when j.result = 'failed' then coalesce(j.error, j.reason)
             else s.last_error
         end,
         bulk_missed_at = case
-            when j.fate in ('success', 'skipped') then null
-            when p_chunk.is_bulk and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
+            when j.result in ('success', 'skipped') then null
+            when p_chunk.is_bulk and (j.result = 'failed' or j.reason like 'missing: %') then p_now
             else s.bulk_missed_at
         end,
         bulk_misses = case
             when not p_chunk.is_bulk then s.bulk_misses
-            when j.fate in ('success', 'skipped') then 0
+            when j.result in ('success', 'skipped') then 0
             when j.reason like 'missing: %' then least(s.bulk_misses + 1, 99)
             else s.bulk_misses
         end,
         alone_until = case
             when not p_chunk.is_bulk then s.alone_until
-            when j.fate in ('success', 'skipped') then null
+            when j.result in ('success', 'skipped') then null
             when j.reason like 'missing: %' then v_alone_until
             else s.alone_until
         end,
-        last_failed_at = case when j.fate = 'failed' then p_now else s.last_failed_at end,
+        last_failed_at = case when j.result = 'failed' then p_now else s.last_failed_at end,
         next_due_at = case
-            when j.fate = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
-            when j.fate not in ('success', 'skipped') then s.next_due_at
+            when j.result = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
+            when j.result not in ('success', 'skipped') then s.next_due_at
             when greatest(s.reprocess_requested_at, s.input_changed_at) > p_chunk.planned_at
                 then coalesce(s.next_due_at, p_now)
             when v_needs_rule then headgate._next_due_at(
                 p_operation,
                 s.asset_id,
                 (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
-                case when j.fate = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
+                case when j.result = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
                 p_now,
                 p_chunk.planned_at,
                 v_is_fit
@@ -17992,7 +17996,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _share_left(bigint, bigint, timestamp with time zone, integer, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18144,7 +18148,7 @@ CREATE FUNCTION headgate._spelling_hint(p_message text) RETURNS text
                 where a.name <> all (k.arguments)
                 limit 1
             ),
-            'an argument is missing, or of another type; arguments: ' || array_to_string(k.arguments, ', ')
+            'an argument is missing or has the wrong type; arguments: ' || array_to_string(k.arguments, ', ')
         )
     end
     from called as c
@@ -18165,7 +18169,8 @@ declare
     v_opened_at timestamptz;
 begin
     if p_provider.quota is null and p_chunk.state = 'queued' then
-        return headgate._move_units(p_provider.provider_id, p_chunk.window_opened_at, -p_chunk.units, 0);  -- it had one
+        -- it had a quota before
+        return headgate._move_units(p_provider.provider_id, p_chunk.window_opened_at, -p_chunk.units, 0);
     elsif p_provider.quota is null or p_chunk.units = 0 then
         return true;
     end if;
@@ -18202,15 +18207,16 @@ begin
     with singles as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, call_operation_id, provider_id, group_key, priority, asset_ids,
-            calls, units, queue, state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
+            calls, units, queue, state, wake_at, park_until, park_reason, attempt, lease_expirations, charged_units, request_count, planned_at
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
             p_chunk.provider_id, p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls),
             v_unit, p_chunk.queue, 'parked', headgate.clock(),
-            coalesce(p_chunk.park_until, headgate.clock() + o.patience),
-            coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt,
-            p_chunk.deaths + 1, p_chunk.booked + v_unit, p_chunk.requests + least(1, p_chunk.calls),
+            coalesce(p_chunk.park_until, headgate.clock() + o.max_wait),
+            coalesce('internal: twice: ' || p_chunk.lost_reason, 'internal: its lease expired twice'), p_chunk.attempt,
+            p_chunk.lease_expirations + 1, p_chunk.charged_units + v_unit,
+            p_chunk.request_count + least(1, p_chunk.calls),
             p_chunk.planned_at
         from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
         cross join headgate.operations as o
@@ -18233,7 +18239,7 @@ ALTER FUNCTION headgate._split_chunk(p_chunk headgate.chunks) OWNER TO headgate_
 -- Name: _spread_grants(headgate.plan_entry[], headgate.entry_grant[], headgate.class_cover[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, cover_no integer, cover_position bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, covered_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
+CREATE FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, call_no integer, position_in_call bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, served_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -18247,7 +18253,7 @@ begin
         join unnest(p_grants) as g using (place)
         cross join lateral (
             values
-                (1::bigint, g.most, case when g.is_away then 'closed' when g.is_shut then 'breaker' end),
+                (1::bigint, g.most, case when g.is_away then 'blocked' when g.is_blocked then 'breaker' end),
                 (g.most + 1, e.many, case
                     when g.units_here = g.units_left or g.units_before + g.base + g.units * e.many > g.units_left
                         then case when g.is_shared then 'share' else 'quota' end
@@ -18262,14 +18268,14 @@ begin
             s.place, s.rank, s.many, s.reason, v.class_no,
             v.first_nth + greatest(s.first_nth - v."position", 1) - 1 as first_nth,
             v.first_nth + least(s.last_nth - v."position", v.last_nth - v.first_nth + 1) - 1 as last_nth,
-            v.cover_no,
-            greatest(s.first_nth - 1, v."position") - (s.first_nth - 1) as cover_position,
+            v.call_no,
+            greatest(s.first_nth - 1, v."position") - (s.first_nth - 1) as position_in_call,
             s.first_nth as slice_nth,
-            v.operation_id as covered_operation_id, v.call_operation_id, v.sessions,
+            v.operation_id as served_operation_id, v.call_operation_id, v.sessions,
             v.base + v.units * (s.last_nth - s.first_nth + 1) as call_units,
             v.cost, v.other_cost
         from slice as s
-        join unnest(p_covers) as v using (cover_no)
+        join unnest(p_covers) as v using (call_no)
         where s.first_nth <= v."position" + v.last_nth - v.first_nth + 1
             and s.last_nth > v."position"
         union all
@@ -18284,9 +18290,9 @@ begin
     )
     select
         s.class_no, s.first_nth, s.last_nth,
-        s.rank + case when s.cover_no is not null then 0 else s.slice_nth - 1 end,
-        s.cover_no,
-        s.cover_position,
+        s.rank + case when s.call_no is not null then 0 else s.slice_nth - 1 end,
+        s.call_no,
+        s.position_in_call,
         s.reason is null,
         s.reason,
         g.units_before + case when s.slice_nth > 1 then g.base + g.units * (s.slice_nth - 1) else 0 end,
@@ -18295,16 +18301,16 @@ begin
         case
             when s.reason in ('quota', 'share') then g.closes_at
             when s.reason = 'reserve' then coalesce(g.last_due_at, g.closes_at)
-            when s.reason in ('closed', 'breaker') then g.shut_until
+            when s.reason in ('blocked', 'breaker') then g.wait_until
             -- The next run's limit lets it in, if units are left for it.
             when s.reason = 'max_assets'
                 and g.units_before + g.base + g.units * (s.many + 1) > g.units_here
                 and g.units > 0
-                then greatest(g.closes_at, g.shut_until)
-            else greatest(p_at, g.shut_until)
+                then greatest(g.closes_at, g.wait_until)
+            else greatest(p_at, g.wait_until)
         end,
         g.provider_id,
-        s.covered_operation_id,
+        s.served_operation_id,
         s.call_operation_id,
         s.sessions,
         s.call_units, s.cost, s.other_cost
@@ -18324,7 +18330,7 @@ CREATE FUNCTION headgate._standing(p_chunk headgate.chunks) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case
-        when e.status not in ('running', 'paused') or s.status not in ('pending', 'running') then 'over'
+        when e.status not in ('running', 'paused') or s.status not in ('pending', 'running') then 'step_ended'
         else e.status
     end
     from headgate.process_executions as e
@@ -18366,8 +18372,8 @@ CREATE FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) RETURNS 
     select
         'HG013', format('pipeline %s is paused', p_pipeline.name),
         case
-            when p_pipeline.is_paused_with_dag then 'its DAG is: let that go on, or headgate.resume_pipeline'
-            else 'headgate.resume_pipeline lets it run'
+            when p_pipeline.is_paused_with_dag then 'its DAG is paused: unpause it, or call headgate.resume_pipeline'
+            else 'headgate.resume_pipeline resumes it'
         end
     where p_pipeline.is_paused
     union all (
@@ -18484,7 +18490,7 @@ CREATE FUNCTION headgate._step_lines(p_execution headgate.process_executions) RE
     from headgate.process_steps as s
     where s.execution_id = p_execution.execution_id
         and s.status not in ('pending', 'skipped')
-        -- one that was ended before its turn began when it ended
+        -- steps ended before their turn are placed at their end
         and not ((s.status = 'cancelled' or s.is_marked) and s.started_at = s.finished_at)
     union all
     select
@@ -18570,7 +18576,7 @@ CREATE FUNCTION headgate._step_mistakes() RETURNS TABLE(kind text, name text, co
     union all
     select
         'step', format('%s/%s', p.name, s.step), 'HG020',
-        format('pipeline %s, step %s: %s is not fit: %s', p.name, s.step, s.function, headgate._misfit(s.function)),
+        format('pipeline %s, step %s: %s cannot be used: %s', p.name, s.step, s.function, headgate._misfit(s.function)),
         'a plan''s function belongs to the plan''s role, is security definer and pins its search_path', null, null
     from headgate.pipeline_steps as s
     join headgate.pipelines as p using (pipeline_id)
@@ -18683,7 +18689,8 @@ CREATE FUNCTION headgate._steps_to_retry(p_execution headgate.process_executions
         and case
             when s.step = p_step then s.kind = 'fan_out' or s.status <> 'succeeded'
             when s.status = 'skipped' then s.skip_reason = 'finalized' and s.planned_at is not null
-            else s.status in ('failed', 'cancelled') or s.planned_at is not null  -- jobs fail in a success, too
+            -- a successful step can have failed jobs
+            else s.status in ('failed', 'cancelled') or s.planned_at is not null
         end;
 $$;
 
@@ -18749,14 +18756,14 @@ CREATE FUNCTION headgate._strange_addresses() RETURNS TABLE(provider text, found
     select p.name, concat_ws(
         '; ',
         case when a.provider_id is null
-            then format('calls go to %s, and nobody who may say so has set it', p.base_url) end,
+            then format('calls go to %s, which no authorised role has set', p.base_url) end,
         case when a.provider_id is not null and p.base_url is distinct from a.base_url
             then format('calls go to %s instead of %s', p.base_url, a.base_url) end,
         case when a.provider_id is not null and p.secret_name is distinct from a.secret_name
             then format('the secret is %s instead of %s', p.secret_name, a.secret_name) end,
-        case when p.auth is distinct from a.auth then 'the secret goes elsewhere in them' end,
+        case when p.auth is distinct from a.auth then 'the secret is sent in another place' end,
         case when a.provider_id is not null
-            then format('what was known was set by %s on %s', a.noted_by, a.noted_at) end,
+            then format('the known address was set by %s on %s', a.noted_by, a.noted_at) end,
         coalesce(format('changed by %s on %s', c.operator, c.acted_at), 'who changed it is not recorded')
     )
     from headgate.providers as p
@@ -18853,7 +18860,7 @@ begin
                 or c.state in ('queued', 'parked')
                     and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
                     and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, p_now + (
-                        select o.patience from headgate.operations as o where o.operation_id = c.operation_id
+                        select o.max_wait from headgate.operations as o where o.operation_id = c.operation_id
                     ))
             )
         order by c.chunk_id
@@ -18862,12 +18869,12 @@ begin
     );
     if v_chunk_ids <> '{}' then
         begin
-            v_swept := headgate._cure(v_chunk_ids, p_now);
+            v_swept := headgate._sweep_chunks(v_chunk_ids, p_now);
         exception
             when others then
                 foreach v_chunk_id in array v_chunk_ids loop
                     begin
-                        v_swept := v_swept + headgate._cure(array[v_chunk_id], p_now);
+                        v_swept := v_swept + headgate._sweep_chunks(array[v_chunk_id], p_now);
                     exception
                         when others then
                             raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
@@ -18884,6 +18891,66 @@ end;
 $$;
 
 ALTER FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _sweep_chunks(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._sweep_chunks(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_late record;
+    v_waiting bigint[];
+    v_ready bigint[];
+    v_lacking bigint[];
+begin
+    for v_late in
+        select k.reason, array_agg(c.chunk_id) as chunk_ids
+        from headgate.chunks as c
+        join headgate.operations as o using (operation_id)
+        join headgate._blocked_calls(p_chunk_ids, p_now) as k
+            on k.operation_id = c.call_operation_id
+        where c.chunk_id = any (p_chunk_ids)
+            and k.blocked_until > coalesce(c.park_until, p_now + o.max_wait)
+        group by k.reason
+        order by k.reason
+        limit 1
+    loop
+        perform headgate._end_chunks(v_late.chunk_ids, 'deferred', v_late.reason, p_now);
+        return cardinality(v_late.chunk_ids);
+    end loop;
+
+    with waiting as (
+        update headgate.chunks as c
+        set wake_at = k.blocked_until
+        from headgate._blocked_calls(p_chunk_ids, p_now) as k
+        where c.chunk_id = any (p_chunk_ids)
+            and c.state = 'parked'
+            and k.operation_id = c.call_operation_id
+        returning c.chunk_id
+    )
+    select coalesce(array_agg(w.chunk_id), '{}') into v_waiting from waiting as w;
+    v_ready := array(
+        select c.chunk_id
+        from headgate.chunks as c
+        where c.chunk_id = any (p_chunk_ids)
+            and c.state = 'parked'
+            and c.chunk_id <> all (v_waiting)
+        order by c.chunk_id
+    );
+    v_lacking := headgate._unaffordable(v_ready, p_now);
+    if v_lacking <> '{}' then
+        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units left in this window', p_now);
+    elsif v_ready <> '{}' then
+        perform headgate._send_chunks(v_ready, p_now);
+    end if;
+    return cardinality(p_chunk_ids);
+end;
+$$;
+
+ALTER FUNCTION headgate._sweep_chunks(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _table_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18922,7 +18989,7 @@ begin
     select * into v_chunk from headgate.chunks as c where c.chunk_id = v_chunk_id for update skip locked;
     if not found then
         if exists (select from headgate.chunks as c where c.chunk_id = v_chunk_id and c.msg_id = p_msg_id) then
-            perform headgate._put_back(p_queue, p_msg_id);  -- somebody is at it: next delivery
+            perform headgate._put_back(p_queue, p_msg_id);  -- another session has it: next delivery
         else
             perform pgmq.archive(p_queue, p_msg_id);  -- no known chunk
         end if;
@@ -18999,7 +19066,7 @@ declare
     v_queue text;
     v_chunk headgate.chunks;
     v_judged headgate.chunks;
-    v_verdict text;
+    v_disposition text;
 begin
     fit := '{}';
     unfit := '{}';
@@ -19012,11 +19079,11 @@ begin
         order by u.nth
     loop
         exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;
-        v_verdict := null;
+        v_disposition := null;
         foreach v_chunk in array
             headgate._take_chunks(v_queue, p_max_chunks - cardinality(fit) - cardinality(unfit))
         loop
-            if v_verdict is null
+            if v_disposition is null
                 or v_chunk.state <> 'queued'
                 or v_chunk.units > 0
                 or (
@@ -19027,10 +19094,10 @@ begin
                     'queued', 0
                 )
             then
-                v_verdict := headgate._verdict(v_chunk, p_now);
+                v_disposition := headgate._disposition(v_chunk, p_now);
                 v_judged := v_chunk;
             end if;
-            case v_verdict
+            case v_disposition
                 when 'fit' then fit := fit || v_chunk;
                 when 'paused' then perform headgate._take_out(v_chunk);
                 else unfit := unfit || v_chunk;
@@ -19099,10 +19166,10 @@ $$;
 ALTER FUNCTION headgate._take_out(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
--- Name: _tally(headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _tally(headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._tally(p_fates headgate.job_fate[]) RETURNS headgate.job_tally
+CREATE FUNCTION headgate._tally(p_job_results headgate.job_result[]) RETURNS headgate.job_tally
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -19110,24 +19177,24 @@ declare
     v_tally headgate.job_tally;
 begin
     select
-        count(*) filter (where f.fate = 'success'),
-        count(*) filter (where f.fate = 'failed'),
-        count(*) filter (where f.fate = 'deferred'),
-        count(*) filter (where f.fate = 'deferred' and headgate._is_fault(f.reason)),
-        count(*) filter (where f.fate = 'skipped'),
-        count(*) filter (where f.fate = 'cancelled'),
-        count(*) filter (where f.fate = 'park'),
-        coalesce(sum(f.units) filter (where f.fate <> 'park'), 0),
+        count(*) filter (where f.result = 'success'),
+        count(*) filter (where f.result = 'failed'),
+        count(*) filter (where f.result = 'deferred'),
+        count(*) filter (where f.result = 'deferred' and headgate._is_fault(f.reason)),
+        count(*) filter (where f.result = 'skipped'),
+        count(*) filter (where f.result = 'cancelled'),
+        count(*) filter (where f.result = 'park'),
+        coalesce(sum(f.units) filter (where f.result <> 'park'), 0),
         coalesce(sum(f.refund), 0),
-        count(*) filter (where f.fate = 'deferred' and headgate._is_internal_fault(f.reason))
+        count(*) filter (where f.result = 'deferred' and headgate._is_internal_fault(f.reason))
     into v_tally
-    from unnest(p_fates) as f;
+    from unnest(p_job_results) as f;
 
     return v_tally;
 end;
 $$;
 
-ALTER FUNCTION headgate._tally(p_fates headgate.job_fate[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._tally(p_job_results headgate.job_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _tally_of(text, text, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19264,26 +19331,26 @@ CREATE FUNCTION headgate._transaction_measures() RETURNS TABLE(measure text, val
             'waiting_for_locks',
             (select count(*) from session as s where s.wait_event_type = 'Lock' and s.unchanged > 10) + k.nothing,
             0,
-            'pg_blocking_pids(pid) tells who holds them up'
+            'pg_blocking_pids(pid) names the blocking sessions'
         ),
         (
             'prepared_transactions',
             (select count(*) from prepared),
             0,
-            'commit prepared or rollback prepared: they hold the horizon for ever'
+            'run commit prepared or rollback prepared: until then they hold back the xmin horizon'
         ),
         (
             'idle_replication_slots',
             (select count(*) from slot as s where not s.active and s.xmin_age is not null),
             0,
-            'pg_drop_replication_slot, if nobody comes back for it'
+            'drop it with pg_drop_replication_slot if its consumer will not return'
         ),
         (
             'connections_percent',
             (select 100.0 * count(*) from pg_stat_activity as a where a.backend_type = 'client backend')
                 / current_setting('max_connections')::integer,
             80,
-            'fewer runners, a pool before the server, or a higher max_connections'
+            'run fewer runners, put a connection pooler in front, or raise max_connections'
         ),
         (
             'wraparound_percent',
@@ -19293,7 +19360,7 @@ CREATE FUNCTION headgate._transaction_measures() RETURNS TABLE(measure text, val
                 where d.datname = current_database()
             ),
             50,
-            'vacuum the database; see what keeps autovacuum from it'
+            'vacuum the database; find out what keeps autovacuum from it'
         )
     ) as v (measure, value, threshold, advice);
 $$;
@@ -19322,8 +19389,8 @@ begin
     end if;
     v_call := headgate._operation(p_operation);
     v_need := v_call;
-    if v_call.alternative_of_operation_id is not null then
-        select * into v_need from headgate.operations as o where o.operation_id = v_call.alternative_of_operation_id;
+    if v_call.bulk_call_of_operation_id is not null then
+        select * into v_need from headgate.operations as o where o.operation_id = v_call.bulk_call_of_operation_id;
     end if;
     v_asset := headgate._asset_of(p_asset_id, v_call, v_need);
     v_step := headgate._trial_step(v_call, v_need, v_asset, p_pipeline);
@@ -19360,7 +19427,7 @@ begin
     chunk.is_bulk := v_call.operation_id <> v_need.operation_id;
     if chunk.is_bulk then
         chunk.sessions := array[
-            case when v_call.page_size is null then headgate._last_session(provider, v_asset, v_now) end
+            case when v_call.batch_size is null then headgate._last_session(provider, v_asset, v_now) end
         ];
     end if;
 end;
@@ -19416,7 +19483,7 @@ COMMENT ON COLUMN headgate.pipeline_steps.step IS 'The step''s name; Airflow''s 
 -- Name: COLUMN pipeline_steps."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'Order in which ready steps are taken.';
+COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'The order in which ready steps are started.';
 
 --
 -- Name: COLUMN pipeline_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -19446,13 +19513,13 @@ COMMENT ON COLUMN headgate.pipeline_steps.function IS 'schema.name of the stored
 -- Name: COLUMN pipeline_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps.operations IS 'Operations the fan-out covers.';
+COMMENT ON COLUMN headgate.pipeline_steps.operations IS 'Operations of the fan-out.';
 
 --
 -- Name: COLUMN pipeline_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps.group_keys IS 'Groups the fan-out covers; null: all.';
+COMMENT ON COLUMN headgate.pipeline_steps.group_keys IS 'Groups of the fan-out; null: all.';
 
 --
 -- Name: COLUMN pipeline_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -19511,14 +19578,14 @@ ALTER FUNCTION headgate._trial_step(p_call headgate.operations, p_need headgate.
 -- Name: _tripped(headgate.providers, headgate.breakers, headgate.breakers, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) RETURNS record
+CREATE FUNCTION headgate._tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    of_operation := headgate._trips(p_provider, p_of_operation, p_outcomes, p_blames, p_now);
+    of_operation := headgate._trips(p_provider, p_of_operation, p_outcomes, p_faults, p_now);
     of_provider := coalesce(p_of_operation.blocked_until <= p_now, true)
-        and headgate._trips(p_provider, p_of_provider, p_outcomes, p_blames, p_now);
+        and headgate._trips(p_provider, p_of_provider, p_outcomes, p_faults, p_now);
     is_suspected := of_provider
         and of_operation
         and p_of_provider.failures <= p_of_operation.failures
@@ -19537,13 +19604,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _trips(headgate.providers, headgate.breakers, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone) RETURNS boolean
+CREATE FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -19555,11 +19622,11 @@ CREATE FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgat
             and c.counted_faults + c.counted_answers >= 2 * p_provider.breaker_failures
             and c.counted_faults >= p_provider.breaker_share * (c.counted_faults + c.counted_answers)
         )
-    from headgate._answers_of(p_outcomes, p_blames) as r
+    from headgate._answers_of(p_outcomes, p_faults) as r
     cross join lateral headgate._counted(p_breaker, r.faults, r.answers, p_now) as c;
 $$;
 
-ALTER FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _trust_bulk(text, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19722,7 +19789,7 @@ CREATE FUNCTION headgate._undone_jobs(p_execution headgate.process_executions) R
             else coalesce(substring(l.reason from '^(quota|provider): '), 'deferred')
         end,
         case
-            when l.status <> 'cancelled' then coalesce(l.error, regexp_replace(l.reason, '^(house|provider): ', ''))
+            when l.status <> 'cancelled' then coalesce(l.error, regexp_replace(l.reason, '^(internal|provider): ', ''))
         end
     from (
         select distinct on (d.operation_id, d.asset_id) d.operation_id, d.asset_id, d.status, d.reason, d.error
@@ -19773,6 +19840,18 @@ $$;
 ALTER FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _unit_price(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._unit_price(p_chunk headgate.chunks) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case when p_chunk.is_bulk then p_chunk.units else p_chunk.units / greatest(1, p_chunk.calls) end;
+$$;
+
+ALTER FUNCTION headgate._unit_price(p_chunk headgate.chunks) OWNER TO headgate_owner;
+
+--
 -- Name: _units_kept(headgate.ranked_class[], headgate.plan_need[], headgate.plan_budget[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19789,8 +19868,8 @@ begin
             n.provider_id, max(c.due_since) as last_due_at,
             least(
                 sum(c.jobs::bigint * n.units),
-                case when min(n.page_size) is null then min(n.call_units) else headgate._pages_cost(
-                    sum(c.jobs), min(n.page_size), min(n.call_units), min(n.call_units_per_asset)
+                case when min(n.batch_size) is null then min(n.call_units) else headgate._batch_cost(
+                    sum(c.jobs), min(n.batch_size), min(n.call_units), min(n.call_units_per_asset)
                 ) end
             ) as units
         from unnest(p_classes) as c
@@ -20031,45 +20110,6 @@ $$;
 ALTER FUNCTION headgate._value_of(p_column text) OWNER TO headgate_owner;
 
 --
--- Name: _verdict(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) RETURNS text
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_standing constant text := headgate._standing(p_chunk);
-begin
-    return case
-        when v_standing <> 'running' then v_standing
-        when p_chunk.state = 'leased' and p_chunk.deaths >= 1
-            and case
-                when p_chunk.is_bulk then headgate._is_asked_alone(p_chunk.operation_id)
-                else cardinality(p_chunk.asset_ids) > 1
-            end
-            then 'split'
-        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.is_bulk then 1 else 2 end
-            then 'deadly'
-        when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
-        when p_chunk.units > 0
-            and p_chunk.window_opened_at is distinct from (
-                select w.opened_at
-                from headgate.providers as p
-                cross join lateral headgate._window_at(p, p_now) as w
-                where p.provider_id = p_chunk.provider_id
-            )
-            and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}'
-            then 'poor'
-        when headgate._is_shut(p_chunk.call_operation_id, p_now) then 'shut'
-        else 'fit'
-    end;
-end;
-$$;
-
-ALTER FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: _visible(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -20119,10 +20159,10 @@ $$;
 ALTER FUNCTION headgate._waits_for_its_turn(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
 
 --
--- Name: _wake_computed(headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _wake_computed(headgate.operations, headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -20140,7 +20180,7 @@ begin
         select s.operation_id, s.asset_id
         from unnest(p_jobs) as j
         join headgate.asset_processing_state as s on s.asset_id = j.asset_id
-        where j.fate = 'success'
+        where j.result = 'success'
             and j.records > 0
             and s.operation_id = any (v_dependent_ids)
         order by s.operation_id, s.asset_id
@@ -20155,13 +20195,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _wake_dependents(headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _wake_dependents(headgate.operations, headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -20188,7 +20228,7 @@ begin
             end
         from unnest(p_jobs) as j
         join headgate.assets as a using (asset_id)
-        where j.fate = 'success'
+        where j.result = 'success'
             and s.operation_id = v_follower.operation_id
             and s.asset_id = j.asset_id;
     end loop;
@@ -20196,7 +20236,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _wake_parked(bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20241,7 +20281,7 @@ begin
     select coalesce(jsonb_object_agg(w.key, w.value), '{}')
     into v_what_if
     from jsonb_each(p_params) as w
-    where w.key in ('alternatives', 'calendar', 'reserve', 'operations')
+    where w.key in ('bulk_calls', 'calendar', 'reserve', 'operations')
         and not exists (
             select
             from headgate.pipeline_parameters as p
@@ -20267,14 +20307,14 @@ begin
                 where s.pipeline_id = p_pipeline.pipeline_id
             ))
         );
-    elsif coalesce(jsonb_typeof(v_what_if -> 'alternatives') <> 'boolean', false)
+    elsif coalesce(jsonb_typeof(v_what_if -> 'bulk_calls') <> 'boolean', false)
         or coalesce(v_what_if ->> 'calendar' not in ('sessions', 'daily'), false)
         or coalesce(jsonb_typeof(v_what_if -> 'operations') <> 'array', false)
         or coalesce(v_what_if ->> 'reserve' !~ '^[0-9]{1,9}$', false)
     then
         perform headgate._raise(
-            'HG008', format('this question is no valid one: %s', left(v_what_if::text, 200)),
-            'alternatives: true or false; calendar: sessions or daily; reserve: units; operations: a list of names'
+            'HG008', format('invalid what-if parameter: %s', left(v_what_if::text, 200)),
+            'bulk_calls: true or false; calendar: sessions or daily; reserve: units; operations: a list of names'
         );
     end if;
 
@@ -20298,7 +20338,7 @@ declare
     v_last record;
 begin
     if v_at is null then
-        reason := 'no run of its pipeline is kept that started on this day';
+        reason := 'no run of its pipeline on this day is on record';
         evidence := '{}';
         return;
     end if;
@@ -20342,7 +20382,7 @@ CREATE FUNCTION headgate._why_not_asked(p_execution headgate.process_executions,
     AS $$
     select coalesce(
         (
-            select 'the run did not come to it: '
+            select 'the run did not reach it: '
                 || string_agg(format('step %s was %s', t.step, t.status), ', ' order by t.position)
             from headgate.process_steps as t
             join headgate.operations as o on o.operation_id = p_operation_id and o.name = any (t.operations)
@@ -20369,15 +20409,17 @@ CREATE FUNCTION headgate._why_not_due(p_operation_id bigint, p_asset_id bigint, 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case
-        when p_done_at is null and f.name is not null then format('not open before %s had succeeded', f.name)
-        when p_done_at is null then 'not due: nothing is kept of it before this run'
-        when o.due_rule = 'session' and l.session is null then 'not due: no session was out'
+        when p_done_at is null and f.name is not null then format('waited for %s to succeed', f.name)
+        when p_done_at is null then 'not due: nothing is on record before this run'
+        when o.due_rule = 'session' and l.session is null then 'not due: no session had been published'
         when o.due_rule = 'session' and l.published_at <= p_done_at then format(
-            'not due: %s, the last session that was out, had been asked for by %s',
+            'not due: %s, the last published session, had been loaded by %s',
             l.session,
             p_done_at at time zone 'UTC'
         )
-        when o.due_rule = 'session' then format('not due: %s was out, but a later time had been set for it', l.session)
+        when o.due_rule = 'session' then format(
+            'not due: %s had been published, but a later due time was set', l.session
+        )
         when o.due_rule = 'every' then format(
             'not due: done on %s, and due every %s', p_done_at at time zone 'UTC', o.due_every
         )
@@ -20404,7 +20446,7 @@ CREATE FUNCTION headgate._why_not_free(p_execution headgate.process_executions, 
     AS $$
     select coalesce(
         (
-            select format('in the hands of run %s', e.run_id)
+            select format('held by run %s', e.run_id)
             from headgate.v_decisions as d
             join headgate.operations as o on o.name = d.operation and o.operation_id = p_operation_id
             join headgate.process_executions as e on e.run_id = d.run_id and e.execution_id <> p_execution.execution_id
@@ -20508,17 +20550,17 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         where p_is_round or s.planned_at is null and s.status in ('pending', 'running')
     ),
     line as materialized (
-        -- Jobs that may travel together. Numbered, because numbers sort many times faster than names.
+        -- Jobs that may share a chunk. Numbered, because numbers sort many times faster than names.
         select
-            p.step, p.operation_id, p.group_key, p.cover_no, row_number() over () as line,
-            case when p.cover_no is null then p.chunk_size else count(*)::integer end as chunk_size,
-            case when p.cover_no is not null then p.call_operation_id else p.operation_id end as call_operation_id,
-            case when p.cover_no is not null then p.sessions end as sessions,
-            p.cover_no is not null as is_bulk,
+            p.step, p.operation_id, p.group_key, p.call_no, row_number() over () as line,
+            case when p.call_no is null then p.chunk_size else count(*)::integer end as chunk_size,
+            case when p.call_no is not null then p.call_operation_id else p.operation_id end as call_operation_id,
+            case when p.call_no is not null then p.sessions end as sessions,
+            p.call_no is not null as is_bulk,
             max(p.units) as units
         from plan as p
         where p.is_granted
-        group by p.step, p.operation_id, p.group_key, p.cover_no, p.chunk_size, 7, 8
+        group by p.step, p.operation_id, p.group_key, p.call_no, p.chunk_size, 7, 8
     ),
     lined_up as (
         select
@@ -20528,7 +20570,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         from plan as p
         join line as l
             on l.step = p.step and l.operation_id = p.operation_id and l.group_key = p.group_key
-            and coalesce(l.cover_no, 0) = coalesce(p.cover_no, 0)
+            and coalesce(l.call_no, 0) = coalesce(p.call_no, 0)
         where p.is_granted
         group by l.line
     ),
@@ -20761,7 +20803,7 @@ declare
     v_planned integer;
 begin
     perform headgate._enter_planning(p_execution, p_step, v_now);
-    if not p_is_round then  -- as it is now that nobody else can stop it
+    if not p_is_round then  -- read again, now that no one else can end it
         perform headgate._check_open(e)
         from headgate.process_executions as e
         where e.execution_id = p_execution.execution_id;
@@ -20774,8 +20816,8 @@ begin
             return v_planned;
         exception
             when serialization_failure or deadlock_detected then
-                -- Runners took units between the plan's reading and the window's lock, or woke pairs it was about to
-                -- hold: plan from what is left.
+                -- Runners took units between reading the plan and locking the window, or woke pairs it was about to
+                -- hold: plan again with what is left.
                 if v_try = 5 then
                     raise;
                 end if;
@@ -20785,6 +20827,37 @@ end;
 $$;
 
 ALTER FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) OWNER TO headgate_owner;
+
+--
+-- Name: advance_executions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.advance_executions() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_execution headgate.process_executions;
+begin
+    for v_execution in select * from headgate._advanceable() loop
+        if headgate._try_lock(format('advance %s', v_execution.pipeline_id))
+            and headgate._advance(v_execution, v_now)
+        then
+            return true;
+        end if;
+    end loop;
+    return headgate._advance_reopened(v_now);
+end;
+$$;
+
+ALTER FUNCTION headgate.advance_executions() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION advance_executions(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.advance_executions() IS 'Start the next step of an execution with driver headgate, or end it; true: something was done, so call again.';
 
 --
 -- Name: alert_run(text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20803,10 +20876,10 @@ declare
     );
 begin
     if coalesce(p_dag, '') = '' or coalesce(p_run_id, '') = '' then
-        perform headgate._raise('HG008', 'a run is told of by its DAG and its name', 'p_dag and p_run_id');
+        perform headgate._raise('HG008', 'p_dag and p_run_id are required', 'name the DAG and the run');
     elsif coalesce(p_state, '') not in ('success', 'failed', 'late') then
         perform headgate._raise(
-            'HG008', format('a run cannot be told of as %s', coalesce(quote_literal(p_state), 'null')),
+            'HG008', format('unknown state of a run: %s', coalesce(quote_literal(p_state), 'null')),
             'success, failed or late'
         );
     end if;
@@ -20814,7 +20887,7 @@ begin
     perform headgate._set_alert(
         v_late,
         'warning',
-        format('run %s has not ended in time: see its tasks, and headgate.v_waiting', left(p_run_id, 250)),
+        format('run %s is late: see its tasks and headgate.v_waiting', left(p_run_id, 250)),
         p_state = 'late',
         v_now
     );
@@ -20882,7 +20955,7 @@ ALTER FUNCTION headgate.announce_order(p_pipeline text, p_deployment text) OWNER
 -- Name: FUNCTION announce_order(p_pipeline text, p_deployment text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.announce_order(p_pipeline text, p_deployment text) IS 'The order that comes next, if the scheduler has not been told of it and a DAG of its can take it; no row otherwise.';
+COMMENT ON FUNCTION headgate.announce_order(p_pipeline text, p_deployment text) IS 'The next order, if the scheduler has not been notified of it and one of its DAGs can take it; no row otherwise.';
 
 --
 -- Name: applied_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20944,12 +21017,12 @@ declare
 begin
     if begin_plan.plan !~ '^[a-z][a-z0-9_]*$' then
         perform headgate._raise(
-            'HG020', format('a plan cannot be named %s', quote_literal(begin_plan.plan)),
-            'a plan is named like its folder, in small letters, digits and _'
+            'HG020', format('invalid plan name: %s', quote_literal(begin_plan.plan)),
+            'use the name of its folder: lower-case letters, digits and _'
         );
     elsif v_open is not null then
         perform headgate._raise(
-            'HG020', format('plan %s begins before plan %s has ended', begin_plan.plan, v_open),
+            'HG020', format('begin_plan(%s) was called before end_plan() of plan %s', begin_plan.plan, v_open),
             'a plan''s file ends with select headgate.end_plan();'
         );
     end if;
@@ -20970,58 +21043,6 @@ ALTER FUNCTION headgate.begin_plan(plan text) OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.begin_plan(plan text) IS 'Begin to declare a plan; what is not put before headgate.end_plan is retired. A dry run ends with rollback.';
-
---
--- Name: book_call(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate.book_call(p_operation text) RETURNS TABLE(provider text, units integer, remaining integer)
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_now constant timestamptz := headgate.clock();
-    v_operation constant headgate.operations := headgate._operation(p_operation);
-    v_provider headgate.providers;
-    v_window record;
-begin
-    select * into v_provider from headgate.providers as p where p.provider_id = v_operation.provider_id;
-    provider := v_provider.name;
-    units := v_operation.units + v_operation.units_per_asset;
-    if not (select o.is_open from headgate._openness(v_provider, v_now) as o) then
-        perform headgate._raise(
-            'HG008', format('provider %s is blocked, or its window is about to end: no call is made', provider),
-            'headgate.v_provider_health and headgate.v_quota say until when, and why'
-        );
-    end if;
-    if v_provider.quota is not null and units > 0 then
-        perform headgate._open_window(v_provider, v_now);
-        select * into v_window from headgate._window_at(v_provider, v_now);
-        update headgate.quota_windows as w
-        set used_elsewhere = w.used_elsewhere + book_call.units
-        where w.provider_id = v_provider.provider_id
-            and w.opened_at = v_window.opened_at
-            and w.used_elsewhere + w.reserved + w.spent + book_call.units <= w.usable
-        returning w.usable - w.used_elsewhere - w.reserved - w.spent into remaining;
-        if not found then
-            perform headgate._raise(
-                'HG008',
-                format('a call of %s costs %s, and the window of %s has less left', v_operation.name, units, provider),
-                format('the next window opens at %s; headgate.v_quota shows this one', v_window.closes_at)
-            );
-        end if;
-    end if;
-    return next;
-end;
-$$;
-
-ALTER FUNCTION headgate.book_call(p_operation text) OWNER TO headgate_owner;
-
---
--- Name: FUNCTION book_call(p_operation text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON FUNCTION headgate.book_call(p_operation text) IS 'Count the units of a call that no run makes as used_elsewhere, before it is made; refused where the window has too few, or is blocked.';
 
 --
 -- Name: cancel_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21065,6 +21086,58 @@ ALTER FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) OWNER T
 --
 
 COMMENT ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) IS 'Stop an execution: what has not started is cancelled and its units return; returns how many jobs.';
+
+--
+-- Name: charge_call(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.charge_call(p_operation text) RETURNS TABLE(provider text, units integer, remaining integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_operation constant headgate.operations := headgate._operation(p_operation);
+    v_provider headgate.providers;
+    v_window record;
+begin
+    select * into v_provider from headgate.providers as p where p.provider_id = v_operation.provider_id;
+    provider := v_provider.name;
+    units := v_operation.units + v_operation.units_per_asset;
+    if not (select o.is_flowing from headgate._availability(v_provider, v_now) as o) then
+        perform headgate._raise(
+            'HG008', format('provider %s is blocked, or its window is about to end', provider),
+            'headgate.v_provider_health and headgate.v_quota say until when, and why'
+        );
+    end if;
+    if v_provider.quota is not null and units > 0 then
+        perform headgate._open_window(v_provider, v_now);
+        select * into v_window from headgate._window_at(v_provider, v_now);
+        update headgate.quota_windows as w
+        set used_elsewhere = w.used_elsewhere + charge_call.units
+        where w.provider_id = v_provider.provider_id
+            and w.opened_at = v_window.opened_at
+            and w.used_elsewhere + w.reserved + w.spent + charge_call.units <= w.usable
+        returning w.usable - w.used_elsewhere - w.reserved - w.spent into remaining;
+        if not found then
+            perform headgate._raise(
+                'HG008',
+                format('a call of %s costs %s, and the window of %s has fewer left', v_operation.name, units, provider),
+                format('the next window opens at %s; headgate.v_quota shows this one', v_window.closes_at)
+            );
+        end if;
+    end if;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.charge_call(p_operation text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION charge_call(p_operation text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.charge_call(p_operation text) IS 'Charge a call that no run makes to used_elsewhere, before it is made; raises if the provider is blocked or the window has too few units left.';
 
 --
 -- Name: check_health(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21129,7 +21202,7 @@ ALTER FUNCTION headgate.check_plans() OWNER TO headgate_owner;
 -- Name: FUNCTION check_plans(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.check_plans() IS 'Refuse rows that name missing things, and make what they imply; migrate calls it last.';
+COMMENT ON FUNCTION headgate.check_plans() IS 'Raise for rows that refer to missing objects, and create what they imply; migrate calls it last.';
 
 --
 -- Name: check_queues(text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21195,7 +21268,7 @@ ALTER FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) OWNER TO hea
 -- Name: FUNCTION check_quota(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) IS 'Plan the execution: reserve what the budget carries, defer the rest; returns both per operation and group.';
+COMMENT ON FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) IS 'Plan the execution: reserve what the budget covers, defer the rest; returns both per operation and group.';
 
 --
 -- Name: check_run(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21232,12 +21305,8 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_provider headgate.providers;
 begin
-    if headgate._advance(v_now) then
-        return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
-        return;
-    end if;
     if headgate._sweep(20, v_now) > 0 then
-        return query select * from headgate._no_chunk(v_now, v_now);
+        return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
         return;
     end if;
 
@@ -21291,13 +21360,13 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 -- Name: FUNCTION clock(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.clock() IS 'The time by which plans are made; read once per function. Leases use real time instead.';
+COMMENT ON FUNCTION headgate.clock() IS 'The current time for planning; read once per function. Leases use real time instead.';
 
 --
 -- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_requests integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_closing jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -21309,15 +21378,15 @@ declare
     v_call headgate.operations;
     v_provider headgate.providers;
     v_results headgate.ingest_result[];
-    v_closing jsonb;
-    v_closed record;
-    v_fates headgate.job_fate[];
+    v_block jsonb;
+    v_blocked record;
+    v_job_results headgate.job_result[];
     v_tally headgate.job_tally;
     v_refund integer;
     v_unstarted headgate.chunks[] := '{}';
 begin
     perform headgate._check_report(
-        v_chunk, p_asset_ids, p_outcomes, p_blames, p_payloads, p_requests, p_charged, p_closing, p_row_counts,
+        v_chunk, p_asset_ids, p_outcomes, p_faults, p_payloads, p_request_counts, p_charged, p_block, p_row_counts,
         cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
@@ -21329,7 +21398,7 @@ begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
 
     if p_outcomes[1] = 'success' and cardinality(p_payloads) < cardinality(v_chunk.sessions) then
-        v_refund := headgate._go_on(v_chunk, v_operation, v_call, p_payloads, p_requests, p_charged, v_now);
+        v_refund := headgate._go_on(v_chunk, v_operation, v_call, p_payloads, p_request_counts, p_charged, v_now);
         perform headgate._note_answers(
             v_provider, v_call.operation_id, v_chunk, p_outcomes, null, null, null, null, v_now
         );
@@ -21340,36 +21409,38 @@ begin
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
-    if p_closing is not null then
-        v_closing := headgate._live_closing(v_provider, v_chunk, p_closing, v_now);
+    if p_block is not null then
+        v_block := headgate._live_block(v_provider, v_chunk, p_block, v_now);
     end if;
-    if v_closing is null then  -- an ingest function that cannot work ends the execution as a refused token does
-        v_closing := (
+    if v_block is null then  -- a broken ingest function ends the execution, as a rejected token does
+        v_block := (
             select jsonb_build_object('until', 'execution', 'reason', r.reason)
             from unnest(v_results) as r
             where r.status = 'deferred'
             limit 1
         );
     end if;
-    select * into v_closed from headgate._closing(
-        v_provider, v_call.operation_id, v_closing, p_outcomes, p_blames, v_now
+    select * into v_blocked from headgate._block_until(
+        v_provider, v_call.operation_id, v_block, p_outcomes, p_faults, v_now
     );
-    v_fates := headgate._judge(
-        v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms,
-        v_results, v_closed.blocked_until, v_closed.reason, v_closing, v_now
+    v_job_results := headgate._resolve(
+        v_chunk, v_call, p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms,
+        v_results, v_blocked.blocked_until, v_blocked.reason, v_block, v_now
     );
 
-    v_tally := headgate._tally(v_fates);
-    perform headgate._apply_fates(v_chunk, v_operation, v_fates, v_tally, v_now);
+    v_tally := headgate._tally(v_job_results);
+    perform headgate._apply_results(v_chunk, v_operation, v_job_results, v_tally, v_now);
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
-    if v_closing ->> 'until' = 'execution' then
-        v_unstarted := headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
+    if v_block ->> 'until' = 'execution' then
+        v_unstarted := headgate._end_unstarted(
+            v_chunk, 'internal: ' || coalesce(v_block ->> 'reason', 'blocked'), v_now
+        );
     end if;
     perform headgate._note_answers(
-        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until,
-        v_closed.provider_reason, v_now
+        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_faults, v_block, v_blocked.provider_until,
+        v_blocked.provider_reason, v_now
     );
     if v_unstarted <> '{}' then
         perform headgate._return_units(v_unstarted);
@@ -21378,11 +21449,11 @@ begin
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
     end if;
 
-    -- Who holds the breakers or the window already asks again in a transaction of its own.
+    -- A completion that holds the breaker or the window claims in a second transaction.
     if p_claim > 0
         and v_tally.refund = 0
-        and v_closing is null
-        and not coalesce('provider' = any (p_blames), false)
+        and v_block is null
+        and not coalesce('provider' = any (p_faults), false)
     then
         return query
         select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, v_now);
@@ -21390,13 +21461,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21453,7 +21524,7 @@ ALTER FUNCTION headgate.database_health() OWNER TO headgate_owner;
 -- Name: FUNCTION database_health(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.database_health() IS 'What holds back the cleaning of the queues, and what it has come to, with thresholds; what v_database_health shows.';
+COMMENT ON FUNCTION headgate.database_health() IS 'What delays vacuuming of the queues and what that has led to, with thresholds; what v_database_health shows.';
 
 --
 -- Name: declared_objects(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21553,7 +21624,7 @@ declare
 begin
     if coalesce(p_state, '') not in ('success', 'failed', 'gone') then
         perform headgate._raise(
-            'HG008', format('a run cannot have ended as %s', coalesce(quote_literal(p_state), 'null')),
+            'HG008', format('invalid outcome of a run: %s', coalesce(quote_literal(p_state), 'null')),
             'success, failed or gone'
         );
     end if;
@@ -21585,7 +21656,7 @@ ALTER FUNCTION headgate.end_run(p_pipeline text, p_run_id text, p_state text) OW
 -- Name: FUNCTION end_run(p_pipeline text, p_run_id text, p_state text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.end_run(p_pipeline text, p_run_id text, p_state text) IS 'End what a scheduler''s run has left open: it ended there by hand (success, failed), or is gone; returns how.';
+COMMENT ON FUNCTION headgate.end_run(p_pipeline text, p_run_id text, p_state text) IS 'End what a scheduler''s run left open: it was ended there by hand (success, failed), or no longer exists (gone); returns how.';
 
 --
 -- Name: end_runner(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21611,7 +21682,7 @@ ALTER FUNCTION headgate.end_runner(p_runner text) OWNER TO headgate_owner;
 -- Name: FUNCTION end_runner(p_runner text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.end_runner(p_runner text) IS 'Forget a runner that ends in good order, and those that were killed more than a day ago; returns how many.';
+COMMENT ON FUNCTION headgate.end_runner(p_runner text) IS 'Remove a runner that shuts down, and those killed more than a day ago; returns how many.';
 
 --
 -- Name: enqueue_step(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21688,7 +21759,7 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     union all
     select f.* from headgate._examine_groups() as f
     union all
-    select f.* from headgate._examine_books() as f
+    select f.* from headgate._examine_ledger() as f
     union all
     select f.* from headgate._examine_calendars() as f
     union all
@@ -21722,7 +21793,7 @@ ALTER FUNCTION headgate.examine() OWNER TO headgate_owner;
 -- Name: FUNCTION examine(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.examine() IS 'What is wrong here and what to do: schema, roles, queues, work that is stuck, books, calendars, health; no row: nothing.';
+COMMENT ON FUNCTION headgate.examine() IS 'Problems found and how to fix them: schema, roles, queues, stuck work, ledger, calendars, health; no rows: none.';
 
 --
 -- Name: execution_counts(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21745,7 +21816,7 @@ ALTER FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION execution_counts(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) IS 'How an execution stands, in jobs; it changes nothing, so readers may ask.';
+COMMENT ON FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) IS 'The status of an execution, in jobs; read-only, so readers may call it.';
 
 --
 -- Name: execution_groups(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21779,7 +21850,7 @@ ALTER FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION execution_groups(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) IS 'Groups for which jobs of an execution have succeeded, with rows written and the sessions their data reach to.';
+COMMENT ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) IS 'Groups in which jobs of an execution succeeded, with rows written and the latest sessions of their data.';
 
 --
 -- Name: execution_id(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21798,7 +21869,7 @@ ALTER FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) OWNER TO he
 -- Name: FUNCTION execution_id(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) IS 'What the channel headgate_steps calls an execution: its notifications name nothing else.';
+COMMENT ON FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) IS 'The id of an execution, as in notifications on the channel headgate_steps.';
 
 --
 -- Name: execution_status(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21822,7 +21893,52 @@ ALTER FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION execution_status(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) IS 'How an execution stands, in jobs; also sends what is due to be sent again, and ends sessions beyond their limits.';
+COMMENT ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) IS 'The status of an execution, in jobs; also sweeps, and ends sessions that exceed their limits.';
+
+--
+-- Name: explain_asset_day(text, date, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.explain_asset_day(p_asset text, p_on date, p_universe text DEFAULT NULL::text) RETURNS TABLE(operation text, pipeline text, run_id text, decision text, outcome text, reason text, units integer, evidence jsonb, decided_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_asset_id constant bigint := headgate.find_asset(p_universe, p_asset);
+    v_from constant timestamptz := p_on::timestamp at time zone 'UTC';
+    v_until constant timestamptz := v_from + interval '24 hours';
+begin
+    return query
+    with decided as materialized (
+        select d.*
+        from headgate.v_decisions as d
+        where d.asset_id = v_asset_id
+            and d.decided_at >= v_from
+            and coalesce(d.started_at, d.decided_at) < v_until
+            and (d.decided_at < v_until or d.started_at >= v_from)
+    )
+    select d.operation, d.pipeline, d.run_id, d.decision, d.outcome, d.reason, d.units, d.evidence, d.decided_at
+    from decided as d
+    union all
+    select o.name, p.name, e.run_id, 'skip', null, k.reason, 0, k.evidence, coalesce(e.started_at, v_from)
+    from headgate._operations_of(v_asset_id) as n
+    join headgate.operations as o using (operation_id)
+    join headgate.pipelines as p using (pipeline_id)
+    left join headgate.process_executions as e
+        on e.pipeline_id = n.pipeline_id and e.started_at >= v_from and e.started_at < v_until
+    cross join lateral headgate._why_not(e, n.operation_id, v_asset_id) as k
+    where not exists (select from decided as d where d.operation = o.name and (d.run_id = e.run_id or e.run_id is null))
+    order by 9, 1;
+end;
+$$;
+
+ALTER FUNCTION headgate.explain_asset_day(p_asset text, p_on date, p_universe text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION explain_asset_day(p_asset text, p_on date, p_universe text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.explain_asset_day(p_asset text, p_on date, p_universe text) IS 'What became of an asset on a day (UTC), operation by operation: what was decided in each run and its outcome, or what kept it out.';
 
 --
 -- Name: explain_plan(text, timestamp with time zone, integer, jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21855,7 +21971,7 @@ ALTER FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time z
 -- Name: FUNCTION explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) IS 'What a run would do and why, pair by pair, at another time, quota or parameters if given; changes nothing.';
+COMMENT ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) IS 'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; changes nothing.';
 
 --
 -- Name: explain_quota(text, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21896,7 +22012,7 @@ ALTER FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time 
 -- Name: FUNCTION explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'What a run of the pipeline could spend with each of its providers, and until when: usable units of the window, and those left.';
+COMMENT ON FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'What a run of the pipeline could spend with each of its providers, and until when: usable and remaining units of the window.';
 
 --
 -- Name: explain_summary(text, timestamp with time zone, integer, jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21964,7 +22080,7 @@ begin
         from headgate._plan(v_pipeline.pipeline_id, v_params, v_at, p_quota) as p
     ),
     covered as materialized (
-        -- The pipeline's operations, each with the groups that some step of it takes.
+        -- The pipeline's operations, each with the groups of its steps.
         select o.operation_id, bool_or(g.group_keys is null) as is_whole, array_agg(u.group_key) as group_keys
         from headgate.pipeline_steps as g
         join headgate.operations as o on o.name = any (g.operations)
@@ -21990,7 +22106,7 @@ begin
         join headgate.operations as o using (operation_id)
         join headgate.assets as a using (asset_id)
         left join plan as p on p.operation_id = s.operation_id and p.asset_id = s.asset_id
-        left join headgate.v_refusals as w on w.reason = p.reason
+        left join headgate.v_deferral_reasons as w on w.reason = p.reason
         where c.is_whole
             or a.group_key = any (c.group_keys)
     )
@@ -22011,7 +22127,7 @@ ALTER FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time
 -- Name: FUNCTION explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'The plan counted, with what is not due: pairs and units per group, operation, decision and reason; the earliest time for what waits.';
+COMMENT ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'The plan in totals, including what is not due: asset needs and units per group, operation, decision and reason; with the earliest time for what waits.';
 
 --
 -- Name: extend_leases(text, bigint[], integer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22057,7 +22173,7 @@ ALTER FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lea
 -- Name: FUNCTION extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Keep leases for another term; a chunk that is missing in the answer is lost.';
+COMMENT ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Extend leases by another term; the lease of a chunk missing from the result is lost.';
 
 --
 -- Name: failed_steps(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22085,7 +22201,7 @@ ALTER FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) OWNER TO he
 -- Name: FUNCTION failed_steps(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) IS 'Steps of an execution that have failed: a scheduler compares them with its own.';
+COMMENT ON FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) IS 'Failed steps of an execution, for a scheduler to compare with its own.';
 
 --
 -- Name: finalize_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22122,7 +22238,7 @@ ALTER FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) OWNER
 -- Name: FUNCTION finalize_execution(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) IS 'End an execution and settle its units; returns its status and totals, and raises nothing when it has failed.';
+COMMENT ON FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) IS 'End an execution and settle its units; returns its status and totals, and does not raise if it failed.';
 
 --
 -- Name: find_asset(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22207,7 +22323,7 @@ ALTER FUNCTION headgate.find_group(p_group text) OWNER TO headgate_owner;
 -- Name: FUNCTION find_group(p_group text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.find_group(p_group text) IS 'The group of that key; an unknown one is an error that lists the known ones.';
+COMMENT ON FUNCTION headgate.find_group(p_group text) IS 'The group with this key; an unknown key is an error that lists the known ones.';
 
 --
 -- Name: forecast(text, integer, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22227,7 +22343,9 @@ declare
 begin
     perform headgate._check_quota_value(p_quota);
     if p_days is null or p_days not between 1 and 3660 then
-        perform headgate._raise('HG008', format('this is no number of days: %s', p_days), 'from 1 to 3660');
+        perform headgate._raise(
+            'HG008', format('days must be between 1 and 3660, got %s', p_days), 'choose a number of days in that range'
+        );
     end if;
 
     for v_nth in 1 .. p_days loop
@@ -22254,7 +22372,7 @@ ALTER FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota intege
 -- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (also those left out after failures), and those that wait at its end.';
+COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (including those left out after failures), and the backlog at the end of each day.';
 
 --
 -- Name: forget_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22277,7 +22395,7 @@ ALTER FUNCTION headgate.forget_files() OWNER TO headgate_owner;
 -- Name: FUNCTION forget_files(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate apply all roles, functions, views, grants and limits again; returns how many files. Only the owner may.';
+COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate re-apply all roles, functions, views, grants and limits; returns how many files. Only the owner may.';
 
 --
 -- Name: hear_dags(text, jsonb, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22310,7 +22428,7 @@ ALTER FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pau
 -- Name: FUNCTION hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean) IS 'Take in how a scheduler''s DAGs stand, [{dag, is_paused, active_runs, orders_of: [pipeline]}]: pausing one pauses its pipeline, where p_follows_pauses; returns what was paused and resumed.';
+COMMENT ON FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean) IS 'Record the state of a scheduler''s DAGs, [{dag, is_paused, active_runs, orders_of: [pipeline]}]: with p_follows_pauses, pausing a DAG pauses its pipeline; returns what was paused and resumed.';
 
 --
 -- Name: heartbeat(text, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22338,7 +22456,7 @@ ALTER FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_v
 -- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) IS 'Note that a runner is there, and end the leases of runners that were killed (returns how many) and sessions beyond their limits.';
+COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) IS 'Record that a runner is alive, and end the leases of killed runners (returns how many) and sessions beyond their limits.';
 
 --
 -- Name: ingest_sessions(jsonb, bigint[], headgate.calendar_session[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22423,7 +22541,7 @@ ALTER FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no 
 -- Name: FUNCTION lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text) IS 'Give a lease up for lost, because the work died under the runner: it counts as one that ran out, without the wait.';
+COMMENT ON FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text) IS 'Give up a lease because its work crashed the runner''s process: it counts as expired, at once.';
 
 --
 -- Name: maintain_history(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22488,7 +22606,7 @@ CREATE FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, 
 begin
     if coalesce(p_status, '') not in ('succeeded', 'skipped', 'failed') then
         perform headgate._raise(
-            'HG008', format('a step cannot be marked as %s', coalesce(quote_literal(p_status), 'null')),
+            'HG008', format('a step cannot be marked %s', coalesce(quote_literal(p_status), 'null')),
             'succeeded, skipped or failed'
         );
     end if;
@@ -22508,7 +22626,7 @@ ALTER FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p
 -- Name: FUNCTION mark_step(p_pipeline text, p_run_id text, p_step text, p_status text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p_status text) IS 'Say that a step has succeeded, has failed, or is skipped: what of it has not started is cancelled, and what was skipped behind it runs where that allows it; returns jobs and steps.';
+COMMENT ON FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p_status text) IS 'Set a step''s outcome to succeeded, failed or skipped: its unstarted work is cancelled, and steps skipped behind it run if that allows it; returns jobs and steps.';
 
 --
 -- Name: next_actions(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22539,7 +22657,7 @@ ALTER FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) OWNER TO he
 -- Name: FUNCTION next_actions(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) IS 'What a run left undone and the call that goes on with it: run, retry, reset, resume, work (a runner is missing), wait. No row: nothing is left.';
+COMMENT ON FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) IS 'What a run left undone and the call that continues it: run, retry, reset, resume, work (start a runner), wait. No row: nothing is left.';
 
 --
 -- Name: note_load(text, bigint[], integer[], timestamp with time zone[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22555,7 +22673,7 @@ declare
     v_is_fit constant boolean := v_operation.due_rule = 'function'
         and headgate._is_plainly_fit(v_operation.due_function);
     v_free integer;
-    v_jobs headgate.job_fate[];
+    v_jobs headgate.job_result[];
 begin
     select count(*) filter (where l.chunk_id is null)
     into v_free
@@ -22574,7 +22692,7 @@ begin
         perform headgate._raise(
             'HG008',
             format('%s of %s assets can take a load for %s', v_free, cardinality(p_asset_ids), p_operation),
-            'the others are no assets of its universe, are named twice, or are being worked on: wait, or cancel the '
+            'the others are not in its universe, are listed twice, or have work in flight: wait, or cancel the '
             'execution'
         );
     end if;
@@ -22599,7 +22717,7 @@ begin
     v_jobs := array(
         select row(
             l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0, 0
-        )::headgate.job_fate
+        )::headgate.job_result
         from unnest(p_asset_ids, p_records, p_watermarks) as l (asset_id, records, watermark)
     );
     perform headgate._wake_dependents(v_operation, v_jobs, v_now);
@@ -22631,7 +22749,7 @@ CREATE FUNCTION headgate.note_mistake(p_message text, p_hint text DEFAULT NULL::
         end,
         p_message,
         coalesce(
-            headgate._spelling_hint(p_message), p_hint, 'the statement is not valid SQL; psql shows more of it'
+            headgate._spelling_hint(p_message), p_hint, 'run the file with psql to see the whole error'
         )
     )
     from (select (
@@ -22674,7 +22792,7 @@ ALTER FUNCTION headgate.note_schema() OWNER TO headgate_owner;
 -- Name: FUNCTION note_schema(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.note_schema() IS 'Take the schema as it is for what it should be; migrate calls it last.';
+COMMENT ON FUNCTION headgate.note_schema() IS 'Record the current schema as the expected one; migrate calls it last.';
 
 --
 -- Name: open_runs(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22700,7 +22818,7 @@ ALTER FUNCTION headgate.open_runs(p_deployment text) OWNER TO headgate_owner;
 -- Name: FUNCTION open_runs(p_deployment text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.open_runs(p_deployment text) IS 'Executions that a scheduler has not ended yet: it looks whether their runs are there.';
+COMMENT ON FUNCTION headgate.open_runs(p_deployment text) IS 'Executions that a scheduler has not ended yet, so that it can check whether their runs still exist.';
 
 --
 -- Name: pause_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22757,13 +22875,13 @@ ALTER FUNCTION headgate.pause_pipeline(p_pipeline text) OWNER TO headgate_owner;
 -- Name: FUNCTION pause_pipeline(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.pause_pipeline(p_pipeline text) IS 'Start nothing of a pipeline until it is resumed; calls under way end. Returns what was stopped.';
+COMMENT ON FUNCTION headgate.pause_pipeline(p_pipeline text) IS 'Start no more work of a pipeline until it is resumed; calls in flight finish. Returns what was stopped.';
 
 --
 -- Name: preview_request(text, bigint, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text DEFAULT NULL::text, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(pipeline text, step text, provider text, operation text, asset text, units integer, call jsonb, url text, headers jsonb, body text, refusal text)
+CREATE FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text DEFAULT NULL::text, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(pipeline text, step text, provider text, operation text, asset text, units integer, call jsonb, url text, headers jsonb, body text, request_error text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -22780,7 +22898,7 @@ begin
             url := v_requests.urls[1];
             headers := v_requests.headers[1];
             body := v_requests.bodies[1];
-            refusal := v_requests.refused ->> p_asset_id::text;
+            request_error := v_requests.refused ->> p_asset_id::text;
             call := headgate._call(
                 v_trial.call, v_trial.provider, v_requests.refused, v_requests.headers is not null, false, null, null
             );
@@ -22804,7 +22922,7 @@ ALTER FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_p
 -- Name: FUNCTION preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb) IS 'The request an operation would make for an asset: how calls are made (null: it makes none), URL, own headers, body; or why none can be. Changes nothing.';
+COMMENT ON FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb) IS 'The request an operation would make for an asset: how calls are made (null: it makes none), URL, own headers, body; or why no request can be made. Changes nothing.';
 
 --
 -- Name: published_at(text, text, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22829,13 +22947,13 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 -- Name: FUNCTION published_at(p_provider text, p_calendar text, p_session date); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close and the publication lag; null when it is no session.';
+COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
 
 --
 -- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, page_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -22856,7 +22974,7 @@ begin
         'bulk_call_of', case
             when headgate._check_reference('operation', operation, 'operation', bulk_call_of) then bulk_call_of
         end,
-        'page_size', page_size,
+        'batch_size', batch_size,
         'feature', feature,
         'is_backfill', is_backfill,
         'overlap', overlap,
@@ -22884,13 +23002,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23009,7 +23127,7 @@ begin
         'reason', reason,
         'content_type', content_type,
         'body', body,
-        'fault', case fault when 'internal' then 'house' else fault end,
+        'fault', fault,
         'blocks', blocks,
         'charged', charged
     ));
@@ -23081,7 +23199,7 @@ ALTER FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message t
 -- Name: FUNCTION raise_alert(p_severity text, p_subject text, p_message text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) IS 'Put what people should know into v_alerts, once: while a subject''s alert is open, another one changes nothing.';
+COMMENT ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) IS 'Raise an alert in v_alerts; while a subject has an open alert, a second one changes nothing.';
 
 --
 -- Name: reconcile_quota(text, integer, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23136,7 +23254,7 @@ begin
         order by c.chunk_id
         for update of c
     );
-    -- Whoever cancels or skips holds the execution: we come before its second look, or after its end.
+    -- A session that cancels or skips holds the execution: this runs before its second pass, or after its end.
     perform
     from headgate.process_executions as e
     where e.execution_id = any (array(select c.execution_id from unnest(v_released) as c))
@@ -23145,7 +23263,7 @@ begin
     foreach v_chunk in array v_released loop
         chunk_id := v_chunk.chunk_id;
         released := cardinality(v_chunk.asset_ids);
-        if headgate._put_down(v_chunk, v_chunk.leased_until >= v_at) = 'over' then
+        if headgate._put_down(v_chunk, v_chunk.leased_until >= v_at) = 'step_ended' then
             v_over := v_over || v_chunk.chunk_id;
         end if;
         return next;
@@ -23179,7 +23297,7 @@ ALTER FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_leas
 -- Name: FUNCTION release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Give leased chunks back whose remaining jobs were not started; their units are reserved again.';
+COMMENT ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Give back leased chunks whose remaining jobs were not started; their units are reserved again.';
 
 --
 -- Name: rename_asset(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23207,7 +23325,7 @@ ALTER FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) OWNER TO he
 -- Name: FUNCTION rename_asset(p_asset_id bigint, p_code text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) IS 'Give an asset another code; all that is known of it stays its own.';
+COMMENT ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) IS 'Give an asset another code; its state and history stay.';
 
 --
 -- Name: repair(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23225,17 +23343,17 @@ begin
     perform headgate._lock(format('planner %s', p.provider_id))
     from (select p.provider_id from headgate.providers as p order by p.provider_id) as p;
     for v_fix in
-        select 'history' as subject, headgate._mend_months() as count, '%s months'' partitions made' as says
+        select 'history' as subject, headgate._repair_months() as count, '%s monthly partitions created' as says
         union all
-        select 'steps', headgate._mend_steps(v_now), '%s steps ended'
+        select 'steps', headgate._repair_steps(v_now), '%s steps ended'
         union all
-        select 'state', (headgate._mend_holds(null, null)).count, '%s pairs let go'
+        select 'state', (headgate._repair_holds(null, null)).count, '%s held asset needs released'
         union all
-        select 'queues', headgate._mend_queues(v_now), '%s queues made, messages archived or sent again'
+        select 'queues', headgate._repair_queues(v_now), '%s queues created, messages archived or sent again'
         union all
-        select 'chunks', headgate._mend_chunks(v_now), '%s chunks sent, ended, or offered again'
+        select 'chunks', headgate._repair_chunks(v_now), '%s chunks sent, ended, or offered again'
         union all
-        select 'books', headgate._mend_books(v_now), '%s quota windows put right'
+        select 'ledger', headgate._repair_ledger(v_now), '%s quota windows corrected'
         union all
         select 'sessions', headgate._end_sessions(), '%s sessions ended'
     loop
@@ -23256,7 +23374,7 @@ ALTER FUNCTION headgate.repair() OWNER TO headgate_owner;
 -- Name: FUNCTION repair(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.repair() IS 'Mend what headgate.examine calls fixable in queues, chunks, state, steps, books, partitions and sessions; returns what was done.';
+COMMENT ON FUNCTION headgate.repair() IS 'Repair what headgate.examine calls fixable in queues, chunks, state, steps, ledger, partitions and sessions; returns what was done.';
 
 --
 -- Name: report_step(text, text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23274,7 +23392,7 @@ declare
 begin
     if coalesce(p_status, '') not in ('succeeded', 'failed') then
         perform headgate._raise(
-            'HG008', format('a step cannot be reported as %s', coalesce(quote_literal(p_status), 'null')),
+            'HG008', format('a step cannot be reported %s', coalesce(quote_literal(p_status), 'null')),
             'succeeded or failed'
         );
     end if;
@@ -23328,7 +23446,7 @@ ALTER FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text,
 -- Name: FUNCTION report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) IS 'Report how a function step that Airflow called has ended, with its rows; returns what that makes of it, and no row for a step the plan does not have.';
+COMMENT ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) IS 'Report the outcome of a function step that Airflow called, with its rows; returns the step''s status, or no row for a step that the plan does not have.';
 
 --
 -- Name: require_fit(text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23367,7 +23485,7 @@ ALTER FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) OWNER T
 -- Name: FUNCTION require_fit(p_function text, p_is_plans boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS 'Raise unless a plan''s function is its role''s, security definer and pins its search_path; p_is_plans false: functions of others pass.';
+COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS 'Raise unless a plan''s function belongs to the plan''s role, is security definer and pins its search_path; p_is_plans false: any owner will do.';
 
 --
 -- Name: required_secrets(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23399,7 +23517,7 @@ ALTER FUNCTION headgate.required_secrets(p_pipeline text) OWNER TO headgate_owne
 -- Name: FUNCTION required_secrets(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables a pipeline''s runners need, or any pipeline''s (null); the secrets themselves are nowhere in the database.';
+COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables that runners of a pipeline (null: of any) need; the secrets themselves are never in the database.';
 
 --
 -- Name: reset_asset(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23427,7 +23545,7 @@ ALTER FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) OWNE
 -- Name: FUNCTION reset_asset(p_asset_id bigint, p_operations text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) IS 'Make an asset''s operations (null: all) due again and forget their failures; returns how many.';
+COMMENT ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) IS 'Make an asset''s operations (null: all) due again and reset their failures; returns how many.';
 
 --
 -- Name: resolve_alert(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23449,7 +23567,7 @@ ALTER FUNCTION headgate.resolve_alert(p_subject text) OWNER TO headgate_owner;
 -- Name: FUNCTION resolve_alert(p_subject text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Close the open alert of a subject: its cause is gone. A plan does not close another plan''s.';
+COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Resolve the open alert of a subject, because its cause is gone. A plan cannot resolve another plan''s alerts.';
 
 --
 -- Name: resume_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23467,7 +23585,7 @@ begin
     update headgate.pipelines as p
     set is_paused = false, is_paused_with_dag = false
     where p.pipeline_id = v_pipeline.pipeline_id;
-    v_chunk_ids := array(  -- before their executions: who ends one of those holds its chunks first, too
+    v_chunk_ids := array(  -- chunks before executions: a session that ends an execution also locks its chunks first
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
@@ -23486,7 +23604,7 @@ begin
     get diagnostics resumed_executions = row_count;
     sent_chunks := headgate._send_chunks(v_chunk_ids, v_now);
     perform pg_notify('headgate_jobs', '');
-    perform pg_notify('headgate_orders', '');  -- and runs that wait for their turn
+    perform pg_notify('headgate_orders', '');  -- and wakes runs that wait for their turn
     perform headgate._record_action(
         'resume_pipeline', jsonb_build_object('pipeline', p_pipeline),
         jsonb_build_object('resumed_executions', resumed_executions, 'sent_chunks', sent_chunks)
@@ -23501,7 +23619,7 @@ ALTER FUNCTION headgate.resume_pipeline(p_pipeline text) OWNER TO headgate_owner
 -- Name: FUNCTION resume_pipeline(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.resume_pipeline(p_pipeline text) IS 'Let a paused pipeline go on where it stood; returns what was resumed.';
+COMMENT ON FUNCTION headgate.resume_pipeline(p_pipeline text) IS 'Resume a paused pipeline; returns what was resumed.';
 
 --
 -- Name: retain(interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23516,7 +23634,7 @@ declare
     v_partition record;
 begin
     if p_keep is null or p_keep < interval '1 day' then
-        perform headgate._raise('HG008', 'the history to keep must be at least a day', 'e.g. 400 days');
+        perform headgate._raise('HG008', 'p_keep must be at least 1 day', 'e.g. 400 days');
     end if;
     perform headgate._open_months(3);
     dropped_partitions := 0;
@@ -23585,7 +23703,7 @@ begin
     from headgate._open_rounds(v_execution, headgate._steps_to_retry(v_execution, p_step));
     planned := v_rounds.planned;
     reopened := cardinality(v_rounds.opened) + v_rounds.reopened;
-    -- Attempts are Airflow's to count.
+    -- Attempts are counted by Airflow.
     select coalesce(sum(headgate._send_step(v_execution, s.step, s.attempt, v_now)), 0)
     into sent
     from headgate._unblocked(v_execution, v_rounds.opened) as s;
@@ -23607,7 +23725,7 @@ ALTER FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text
 -- Name: FUNCTION retry_failed(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) IS 'Run again, within what may be spent now, what failed, was deferred, cancelled or left out, and what was skipped behind it; returns jobs planned, chunks sent, steps opened.';
+COMMENT ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) IS 'Run again, within the current budget, what failed, was deferred, cancelled or left out, and what was skipped behind it; returns jobs planned, chunks sent, steps opened.';
 
 --
 -- Name: run_log(text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23649,7 +23767,7 @@ ALTER FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestam
 -- Name: FUNCTION run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) IS 'What happened in a run, in order of time: its start and end, steps, jobs, deferrals, alerts and operators; from p_since on.';
+COMMENT ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) IS 'The history of a run in time order: its start and end, steps, jobs, deferrals, alerts and operator actions; from p_since on.';
 
 --
 -- Name: run_parameters(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23685,7 +23803,7 @@ ALTER FUNCTION headgate.run_parameters() OWNER TO headgate_owner;
 -- Name: FUNCTION run_parameters(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.run_parameters() IS 'Parameters of all pipelines, what a person sets first before the rest: type, default, choices; is_closed: nothing but those is accepted.';
+COMMENT ON FUNCTION headgate.run_parameters() IS 'Parameters of all pipelines, the most used first: type, default, choices; is_closed: only these choices are accepted.';
 
 --
 -- Name: run_pipeline(text, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23715,7 +23833,7 @@ ALTER FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run_id t
 -- Name: FUNCTION run_pipeline(p_pipeline text, p_params jsonb, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run_id text) IS 'Start a pipeline that headgate''s own runners carry through, step by step; returns its run id.';
+COMMENT ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run_id text) IS 'Start a pipeline that headgate''s own runners advance, step by step; returns its run id.';
 
 --
 -- Name: set_asset_active(bigint, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23743,7 +23861,7 @@ ALTER FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean)
 -- Name: FUNCTION set_asset_active(p_asset_id bigint, p_is_active boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) IS 'Take an asset out of all plans, or back in; its history stays.';
+COMMENT ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) IS 'Exclude an asset from all plans, or include it again; its history stays.';
 
 --
 -- Name: set_provider(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23784,7 +23902,7 @@ begin
     then
         perform headgate._raise(
             'HG008',
-            'an operation of a provider can be closed and opened, nothing else',
+            'an operation can only be blocked and unblocked',
             'e.g. {"operation": "fundamentals_bulk", "blocked_until": null}; the provider''s own settings in a call of '
             'their own'
         );
@@ -23822,7 +23940,7 @@ begin
 
     if p_changes ? 'blocked_until' then
         perform headgate._set_breaker(
-            v_old.provider_id, v_operation_id, v_blocked_until, coalesce(p_changes ->> 'reason', 'closed by hand')
+            v_old.provider_id, v_operation_id, v_blocked_until, coalesce(p_changes ->> 'reason', 'blocked by hand')
         );
     end if;
     if p_changes ?| array['quota', 'buffer'] then
@@ -23843,7 +23961,7 @@ ALTER FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) OWNER TO 
 -- Name: FUNCTION set_provider(p_provider text, p_changes jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS 'Change a provider''s settings, or close it or its operation until a time and open it (blocked_until: null); returns how many were given.';
+COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS 'Change a provider''s settings, or block it or one of its operations until a time (null: unblock); returns how many settings were given.';
 
 --
 -- Name: skip_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23869,7 +23987,7 @@ ALTER FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) O
 -- Name: FUNCTION skip_step(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) IS 'Leave a step out and go on: what of it has not started is cancelled, what depends on it counts it as passed; returns how many jobs.';
+COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) IS 'Skip a step: its unstarted work is cancelled, and steps that depend on it count it as passed; returns how many jobs.';
 
 --
 -- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23888,11 +24006,11 @@ declare
     v_is_idle boolean := false;
 begin
     if coalesce(length(p_run_id), 0) not between 1 and 250 then
-        perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
+        perform headgate._raise('HG008', 'run_id must have 1 to 250 characters', 'e.g. manual-2026-01-31');
     elsif coalesce(p_driver, '') not in ('airflow', 'headgate') then
         perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
     elsif p_is_backfill and p_logical_date is null then
-        perform headgate._raise('HG008', 'a back-fill needs the date it is for', 'give p_logical_date');
+        perform headgate._raise('HG008', 'a back-fill needs p_logical_date', 'give p_logical_date');
     end if;
 
     perform headgate._lock(format('start %s', v_pipeline.pipeline_id));
@@ -23931,6 +24049,11 @@ begin
         where o.order_id = v_order.order_id;
         perform headgate._note_dag(v_pipeline.pipeline_id, p_deployment, p_dag, v_now);
         perform headgate._open_steps(execution_id, v_is_idle, v_now);
+        if p_driver = 'headgate' then  -- whoever advances it skips a lock that is held, but would wait for a new one
+            insert into headgate.locks (name)
+            values (format('advance %s', v_pipeline.pipeline_id))
+            on conflict (name) do nothing;
+        end if;
         if v_is_idle then
             perform headgate._close_execution(execution_id, v_now);
             status := 'succeeded';
@@ -23966,7 +24089,7 @@ ALTER FUNCTION headgate.start_obstacle(p_pipeline text) OWNER TO headgate_owner;
 -- Name: FUNCTION start_obstacle(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.start_obstacle(p_pipeline text) IS 'Why a pipeline could not be started now: retired (HG001), paused (HG013), or running (HG011); no row: it could.';
+COMMENT ON FUNCTION headgate.start_obstacle(p_pipeline text) IS 'Why a pipeline cannot be started now: retired (HG001), paused (HG013) or running (HG011); no row: it can.';
 
 --
 -- Name: step_errors(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24046,7 +24169,7 @@ ALTER FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text)
 -- Name: FUNCTION step_status(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) IS 'How a step stands, in jobs; also sends what is due to be sent again, and ends sessions beyond their limits.';
+COMMENT ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) IS 'The status of a step, in jobs; also sweeps, and ends sessions that exceed their limits.';
 
 --
 -- Name: take_starts(text, bigint, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24066,7 +24189,7 @@ begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
     if v_provider.requests_per_minute is null then
         return query
-        -- The limit is gone.
+        -- The limit was removed.
         select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;
         return;
     end if;
@@ -24090,7 +24213,7 @@ ALTER FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no
 -- Name: FUNCTION take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) IS 'Grant a leased chunk times at which its next p_calls calls may start: seconds after it was asked, and between them.';
+COMMENT ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) IS 'Grant start times for the next p_calls calls of a leased chunk: seconds after the request, and seconds between calls.';
 
 --
 -- Name: trigger_pipeline(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24146,7 +24269,7 @@ ALTER FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) OWNER
 -- Name: FUNCTION trust_bulk(p_operation text, p_asset_ids bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) IS 'Let calls for the group serve assets again that such calls lacked: an answer has them now; returns how many.';
+COMMENT ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) IS 'Let bulk calls serve assets again that earlier bulk answers did not contain; returns how many.';
 
 --
 -- Name: try_answer(text, bigint, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24165,7 +24288,7 @@ begin
         select * into v_trial from headgate._trial(p_operation, p_asset_id, p_pipeline, p_params);
         if (v_trial.call).handler is not null then
             perform headgate._raise(
-                'HG008', format('operation %s has a handler, which makes its rows', (v_trial.call).name),
+                'HG008', format('operation %s has a handler, which computes its rows', (v_trial.call).name),
                 'a run of one asset shows what it does: headgate run PIPELINE --param'
             );
         end if;
@@ -24185,7 +24308,7 @@ begin
                 reason := v_result.reason;
             elsif (v_trial.call).ingest_function is null then
                 status := 'success';
-                reason := 'it has no ingest function: nothing is kept of the answer';
+                reason := 'it has no ingest function: answers are not stored';
             else
                 status := 'failed';
                 reason := 'the ingest function returned no row for this asset';
@@ -24238,36 +24361,10 @@ COMMENT ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) IS '
 --
 
 CREATE FUNCTION headgate.why(p_asset text, p_on date, p_universe text DEFAULT NULL::text) RETURNS TABLE(operation text, pipeline text, run_id text, decision text, outcome text, reason text, units integer, evidence jsonb, decided_at timestamp with time zone)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_asset_id constant bigint := headgate.find_asset(p_universe, p_asset);
-    v_from constant timestamptz := p_on::timestamp at time zone 'UTC';
-    v_until constant timestamptz := v_from + interval '24 hours';
-begin
-    return query
-    with decided as materialized (
-        select d.*
-        from headgate.v_decisions as d
-        where d.asset_id = v_asset_id
-            and d.decided_at >= v_from
-            and coalesce(d.started_at, d.decided_at) < v_until
-            and (d.decided_at < v_until or d.started_at >= v_from)
-    )
-    select d.operation, d.pipeline, d.run_id, d.decision, d.outcome, d.reason, d.units, d.evidence, d.decided_at
-    from decided as d
-    union all
-    select o.name, p.name, e.run_id, 'skip', null, k.reason, 0, k.evidence, coalesce(e.started_at, v_from)
-    from headgate._operations_of(v_asset_id) as n
-    join headgate.operations as o using (operation_id)
-    join headgate.pipelines as p using (pipeline_id)
-    left join headgate.process_executions as e
-        on e.pipeline_id = n.pipeline_id and e.started_at >= v_from and e.started_at < v_until
-    cross join lateral headgate._why_not(e, n.operation_id, v_asset_id) as k
-    where not exists (select from decided as d where d.operation = o.name and (d.run_id = e.run_id or e.run_id is null))
-    order by 9, 1;
-end;
+    select * from headgate.explain_asset_day(p_asset, p_on, p_universe);
 $$;
 
 ALTER FUNCTION headgate.why(p_asset text, p_on date, p_universe text) OWNER TO headgate_owner;
@@ -24276,7 +24373,7 @@ ALTER FUNCTION headgate.why(p_asset text, p_on date, p_universe text) OWNER TO h
 -- Name: FUNCTION why(p_asset text, p_on date, p_universe text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) IS 'What became of an asset on a day (UTC), operation by operation: what was decided in each run and its outcome, or what kept it out.';
+COMMENT ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) IS 'Short for headgate.explain_asset_day.';
 
 --
 -- Name: bar_revisions; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -25152,7 +25249,7 @@ COMMENT ON COLUMN equities.settings.value IS 'Its value.';
 -- Name: COLUMN settings.description; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.settings.description IS 'What it does.';
+COMMENT ON COLUMN equities.settings.description IS 'Its description.';
 
 --
 -- Name: shipped_listings; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -25338,7 +25435,7 @@ ALTER VIEW headgate.v_assets OWNER TO headgate_owner;
 -- Name: VIEW v_assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_assets IS 'Assets: the things worked on.';
+COMMENT ON VIEW headgate.v_assets IS 'Assets.';
 
 --
 -- Name: COLUMN v_assets.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -25356,7 +25453,7 @@ COMMENT ON COLUMN headgate.v_assets.universe IS 'The set of assets it belongs to
 -- Name: COLUMN v_assets.code; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.code IS 'What people type, e.g. AAPL.US.';
+COMMENT ON COLUMN headgate.v_assets.code IS 'The code users type, e.g. AAPL.US.';
 
 --
 -- Name: COLUMN v_assets.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -25374,13 +25471,13 @@ COMMENT ON COLUMN headgate.v_assets.calendar IS 'Its session calendar; null: no 
 -- Name: COLUMN v_assets.attributes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.attributes IS 'What else is known of it.';
+COMMENT ON COLUMN headgate.v_assets.attributes IS 'Further attributes.';
 
 --
 -- Name: COLUMN v_assets.weight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.weight IS 'Its worth in the ranking when the budget is short.';
+COMMENT ON COLUMN headgate.v_assets.weight IS 'Its weight in the ranking when the budget is short.';
 
 --
 -- Name: COLUMN v_assets.is_active; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26468,7 +26565,7 @@ COMMENT ON COLUMN headgate.asset_processing_details.reason IS 'Why, in a word or
 -- Name: COLUMN asset_processing_details.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_details.units IS 'Units booked for its calls.';
+COMMENT ON COLUMN headgate.asset_processing_details.units IS 'Units charged for its calls.';
 
 --
 -- Name: COLUMN asset_processing_details.attempts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26486,7 +26583,7 @@ COMMENT ON COLUMN headgate.asset_processing_details.records IS 'Rows inserted or
 -- Name: COLUMN asset_processing_details.api_calls_used; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_details.api_calls_used IS 'Units as the API names them: calls charged.';
+COMMENT ON COLUMN headgate.asset_processing_details.api_calls_used IS 'The same units, as the API names them: calls charged.';
 
 --
 -- Name: COLUMN asset_processing_details.duration_ms; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26597,7 +26694,7 @@ COMMENT ON COLUMN headgate.v_asset_processing_history.attempts IS 'Requests made
 -- Name: COLUMN v_asset_processing_history.error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_asset_processing_history.error IS 'The error, or why it was not done.';
+COMMENT ON COLUMN headgate.v_asset_processing_history.error IS 'The error, or why it did not succeed.';
 
 --
 -- Name: COLUMN v_asset_processing_history.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26794,19 +26891,19 @@ ALTER VIEW headgate._requests OWNER TO headgate_owner;
 -- Name: VIEW _requests; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate._requests IS 'What is asked of the core by whoever may insert here; it is answered at once, and no row is kept.';
+COMMENT ON VIEW headgate._requests IS 'Calls of core functions by plan roles: an insert is answered at once, and no row is kept.';
 
 --
 -- Name: COLUMN _requests.caller; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate._requests.caller IS 'Who asks: the role whose rights the asking function has. Nobody may set it.';
+COMMENT ON COLUMN headgate._requests.caller IS 'The calling role; set by the system only.';
 
 --
 -- Name: COLUMN _requests.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate._requests.function IS 'The function of the core.';
+COMMENT ON COLUMN headgate._requests.function IS 'The core function to call.';
 
 --
 -- Name: COLUMN _requests.arguments; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26842,7 +26939,7 @@ ALTER TABLE headgate.alerts OWNER TO headgate_owner;
 -- Name: TABLE alerts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.alerts IS 'What people should know of; looked at through headgate.v_alerts.';
+COMMENT ON TABLE headgate.alerts IS 'Problems that need attention; read through headgate.v_alerts.';
 
 --
 -- Name: COLUMN alerts.alert_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26860,19 +26957,19 @@ COMMENT ON COLUMN headgate.alerts.severity IS 'warning or error.';
 -- Name: COLUMN alerts.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.alerts.subject IS 'What it is about; a subject has at most one open alert.';
+COMMENT ON COLUMN headgate.alerts.subject IS 'Its subject; a subject has at most one open alert.';
 
 --
 -- Name: COLUMN alerts.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.alerts.message IS 'What is wrong and what to do, as first seen.';
+COMMENT ON COLUMN headgate.alerts.message IS 'What is wrong and what to do, as first raised.';
 
 --
 -- Name: COLUMN alerts.raised_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.alerts.raised_by IS 'The role that asked for it: another plan''s does not close it; null: the core itself, or not known.';
+COMMENT ON COLUMN headgate.alerts.raised_by IS 'The role that raised it; another plan''s role cannot resolve it. Null: the core, or unknown.';
 
 --
 -- Name: COLUMN alerts.raised_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26957,7 +27054,7 @@ ALTER TABLE headgate.dags OWNER TO headgate_owner;
 -- Name: TABLE dags; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.dags IS 'A scheduler''s DAG that runs a pipeline, as the scheduler last said.';
+COMMENT ON TABLE headgate.dags IS 'A DAG that runs a pipeline, as the scheduler last reported it.';
 
 --
 -- Name: COLUMN dags.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26969,7 +27066,7 @@ COMMENT ON COLUMN headgate.dags.pipeline_id IS 'The pipeline it runs.';
 -- Name: COLUMN dags.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.dags.deployment IS 'The scheduler, where several have this database; empty: it has no name.';
+COMMENT ON COLUMN headgate.dags.deployment IS 'The scheduler''s name, where several share this database; may be empty.';
 
 --
 -- Name: COLUMN dags.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26993,7 +27090,7 @@ COMMENT ON COLUMN headgate.dags.active_runs IS 'Its runs there that have not end
 -- Name: COLUMN dags.heard_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.dags.heard_at IS 'When the scheduler said so.';
+COMMENT ON COLUMN headgate.dags.heard_at IS 'When the scheduler reported it.';
 
 --
 -- Name: declaration_mistakes; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -27015,7 +27112,7 @@ ALTER TABLE headgate.declaration_mistakes OWNER TO headgate_owner;
 -- Name: TABLE declaration_mistakes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.declaration_mistakes IS 'Mistakes found since begin_plan. end_plan reports them all at once, and with the transaction they are gone.';
+COMMENT ON TABLE headgate.declaration_mistakes IS 'Mistakes found since begin_plan. end_plan reports them all at once; they vanish with the transaction.';
 
 --
 -- Name: COLUMN declaration_mistakes.mistake_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27039,7 +27136,7 @@ COMMENT ON COLUMN headgate.declaration_mistakes.place IS 'File and line; null wh
 -- Name: COLUMN declaration_mistakes.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.declaration_mistakes.kind IS 'Kind of the object that is wrong; null: no declaration of an object.';
+COMMENT ON COLUMN headgate.declaration_mistakes.kind IS 'Kind of the invalid object; null: not an object''s declaration.';
 
 --
 -- Name: COLUMN declaration_mistakes.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27093,7 +27190,7 @@ ALTER TABLE headgate.declarations OWNER TO headgate_owner;
 -- Name: TABLE declarations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.declarations IS 'An object that a plan''s file declares, and what the file said of it last time, to compare what it says now.';
+COMMENT ON TABLE headgate.declarations IS 'An object declared in a plan''s file, with its last declared settings, the base of the three-way merge.';
 
 --
 -- Name: COLUMN declarations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27123,7 +27220,7 @@ COMMENT ON COLUMN headgate.declarations."position" IS 'Its place among the plan'
 -- Name: COLUMN declarations.settings; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.declarations.settings IS 'What the file gave it, by argument. One that is missing here has its default, or what an operator set.';
+COMMENT ON COLUMN headgate.declarations.settings IS 'The settings given in the file, by argument. A missing one has its default, or what an operator set.';
 
 --
 -- Name: COLUMN declarations.place; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27135,7 +27232,7 @@ COMMENT ON COLUMN headgate.declarations.place IS 'File and line of its declarati
 -- Name: COLUMN declarations.is_declared; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.declarations.is_declared IS 'False only between begin_plan and end_plan: the file has not named it yet. end_plan retires what is left.';
+COMMENT ON COLUMN headgate.declarations.is_declared IS 'False only between begin_plan and end_plan: not declared yet by the file. end_plan retires such objects.';
 
 --
 -- Name: locks; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -27151,7 +27248,7 @@ ALTER TABLE headgate.locks OWNER TO headgate_owner;
 -- Name: TABLE locks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.locks IS 'Locks: a row is locked by the transaction that works on what it names; made when first asked for.';
+COMMENT ON TABLE headgate.locks IS 'Locks: a transaction locks the row that names what it works on; rows are created when first needed.';
 
 --
 -- Name: COLUMN locks.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27222,7 +27319,7 @@ ALTER TABLE headgate.operator_actions OWNER TO headgate_owner;
 -- Name: TABLE operator_actions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.operator_actions IS 'What operators did by hand, one row per call that went through.';
+COMMENT ON TABLE headgate.operator_actions IS 'Actions of operators, one row per successful call.';
 
 --
 -- Name: COLUMN operator_actions.action_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27301,13 +27398,13 @@ ALTER TABLE headgate.orders OWNER TO headgate_owner;
 -- Name: TABLE orders; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.orders IS 'A work order: parameters for a run that somebody asked for by headgate.trigger_pipeline.';
+COMMENT ON TABLE headgate.orders IS 'An order: parameters for a run requested by headgate.trigger_pipeline.';
 
 --
 -- Name: COLUMN orders.order_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.orders.order_id IS 'Surrogate key; orders are taken in this order.';
+COMMENT ON COLUMN headgate.orders.order_id IS 'Surrogate key; orders are taken in ascending order.';
 
 --
 -- Name: COLUMN orders.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27337,7 +27434,7 @@ COMMENT ON COLUMN headgate.orders.ordered_by IS 'The database user who ordered i
 -- Name: COLUMN orders.announced_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.orders.announced_at IS 'When the scheduler was told of it; null: not yet.';
+COMMENT ON COLUMN headgate.orders.announced_at IS 'When the scheduler was notified of it; null: not yet.';
 
 --
 -- Name: COLUMN orders.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27349,7 +27446,7 @@ COMMENT ON COLUMN headgate.orders.execution_id IS 'The execution that took it.';
 -- Name: COLUMN orders.taken_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.orders.taken_at IS 'When it was taken; null: it waits.';
+COMMENT ON COLUMN headgate.orders.taken_at IS 'When it was taken; null: it is pending.';
 
 --
 -- Name: orders_order_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -27398,13 +27495,13 @@ ALTER TABLE headgate.planner_deferrals OWNER TO headgate_owner;
 -- Name: TABLE planner_deferrals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.planner_deferrals IS 'Pairs that were due and could not be afforded or started, one row per group and reason.';
+COMMENT ON TABLE headgate.planner_deferrals IS 'Pairs that were due but could not be afforded or started, one row per operation, group and reason.';
 
 --
 -- Name: COLUMN planner_deferrals.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.planner_deferrals.execution_id IS 'The execution that could not take them.';
+COMMENT ON COLUMN headgate.planner_deferrals.execution_id IS 'The execution that put them off.';
 
 --
 -- Name: COLUMN planner_deferrals.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27422,7 +27519,7 @@ COMMENT ON COLUMN headgate.planner_deferrals.group_key IS 'The group.';
 -- Name: COLUMN planner_deferrals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.planner_deferrals.reason IS 'quota, max_assets, closed, failures, or what else kept them back.';
+COMMENT ON COLUMN headgate.planner_deferrals.reason IS 'The deferral reason: quota, max_assets, blocked, failures, ... (headgate.v_deferral_reasons).';
 
 --
 -- Name: COLUMN planner_deferrals.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27440,7 +27537,7 @@ COMMENT ON COLUMN headgate.planner_deferrals.units IS 'Units they would have cos
 -- Name: COLUMN planner_deferrals.evidence; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.planner_deferrals.evidence IS 'What the decision rested on: units left, units ranked before, the earliest time to run.';
+COMMENT ON COLUMN headgate.planner_deferrals.evidence IS 'The basis of the decision: units left, units ranked before, the earliest time to run.';
 
 --
 -- Name: COLUMN planner_deferrals.deferred_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27480,7 +27577,7 @@ ALTER TABLE headgate.provider_addresses OWNER TO headgate_owner;
 -- Name: TABLE provider_addresses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.provider_addresses IS 'Where each provider''s secret is sent, as somebody has said who may: the doctor compares it with what runners are told.';
+COMMENT ON TABLE headgate.provider_addresses IS 'Where each provider''s secret is sent, as an authorised role has set it; the doctor compares it with the provider''s row.';
 
 --
 -- Name: COLUMN provider_addresses.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27510,13 +27607,13 @@ COMMENT ON COLUMN headgate.provider_addresses.secret_name IS 'The environment va
 -- Name: COLUMN provider_addresses.noted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_addresses.noted_at IS 'When it was said.';
+COMMENT ON COLUMN headgate.provider_addresses.noted_at IS 'When it was set.';
 
 --
 -- Name: COLUMN provider_addresses.noted_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_addresses.noted_by IS 'Who had logged in then.';
+COMMENT ON COLUMN headgate.provider_addresses.noted_by IS 'The user who set it.';
 
 --
 -- Name: providers_provider_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -27751,12 +27848,12 @@ CREATE TABLE headgate.response_rules (
     content_type text,
     body text,
     outcome text NOT NULL,
-    blame text DEFAULT 'item'::text NOT NULL,
+    fault text DEFAULT 'item'::text NOT NULL,
     charged boolean DEFAULT true NOT NULL,
-    close text,
+    blocks text,
     reason text NOT NULL,
-    CONSTRAINT close_is_readable CHECK ((close ~ '^(retry_after|reset|execution|[0-9]+ seconds)$'::text)),
-    CONSTRAINT rule_blame_is_known CHECK ((blame = ANY (ARRAY['item'::text, 'provider'::text, 'house'::text, 'quota'::text]))),
+    CONSTRAINT blocks_is_readable CHECK ((blocks ~ '^(retry_after|reset|execution|[0-9]+ seconds)$'::text)),
+    CONSTRAINT rule_fault_is_known CHECK ((fault = ANY (ARRAY['item'::text, 'provider'::text, 'internal'::text, 'quota'::text]))),
     CONSTRAINT rule_outcome_is_known CHECK ((outcome = ANY (ARRAY['success'::text, 'retry'::text, 'failed'::text, 'deferred'::text, 'skipped'::text]))),
     CONSTRAINT status_is_readable CHECK ((status ~ '^([1-5][0-9]{2}(-[1-5][0-9]{2})?|[*]|error:(timeout|connect|cut))$'::text))
 );
@@ -27767,7 +27864,7 @@ ALTER TABLE headgate.response_rules OWNER TO headgate_owner;
 -- Name: TABLE response_rules; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.response_rules IS 'How a provider''s answers are read: the first rule that fits decides; what fits none is the provider''s fault.';
+COMMENT ON TABLE headgate.response_rules IS 'How a provider''s answers are classified: the first matching rule decides; an answer without a match is the provider''s fault.';
 
 --
 -- Name: COLUMN response_rules.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27779,7 +27876,7 @@ COMMENT ON COLUMN headgate.response_rules.provider_id IS 'The provider.';
 -- Name: COLUMN response_rules."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules."position" IS 'Order of trying.';
+COMMENT ON COLUMN headgate.response_rules."position" IS 'The order in which rules are tried.';
 
 --
 -- Name: COLUMN response_rules.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27803,13 +27900,13 @@ COMMENT ON COLUMN headgate.response_rules.body IS 'Regular expression the start 
 -- Name: COLUMN response_rules.outcome; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.outcome IS 'What becomes of the job.';
+COMMENT ON COLUMN headgate.response_rules.outcome IS 'The outcome for the job.';
 
 --
--- Name: COLUMN response_rules.blame; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN response_rules.fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.blame IS 'Whose fault it is: item (burns attempts), provider (feeds the breaker), house (ours: a token, a setting), quota (nobody''s).';
+COMMENT ON COLUMN headgate.response_rules.fault IS 'Whose fault it is: item (uses up attempts), provider (counts for the breaker), internal (ours: a token, a setting), quota (nobody''s).';
 
 --
 -- Name: COLUMN response_rules.charged; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27818,10 +27915,10 @@ COMMENT ON COLUMN headgate.response_rules.blame IS 'Whose fault it is: item (bur
 COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer, and the units of its call are given back.';
 
 --
--- Name: COLUMN response_rules.close; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN response_rules.blocks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.close IS 'What else is closed: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
+COMMENT ON COLUMN headgate.response_rules.blocks IS 'What the answer blocks: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
 
 --
 -- Name: COLUMN response_rules.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27845,13 +27942,13 @@ ALTER TABLE headgate.role_limits OWNER TO headgate_owner;
 -- Name: TABLE role_limits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.role_limits IS 'How the roles are limited: migrate writes it, the doctor compares it, the watchdog ends what is beyond it. After a change: headgate doctor --fix.';
+COMMENT ON TABLE headgate.role_limits IS 'Limits of the roles: migrate applies them, the doctor compares them, and sessions that exceed them are ended. After a change: headgate doctor --fix.';
 
 --
 -- Name: COLUMN role_limits.role; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.role_limits.role IS 'The role; roles belong to the server, so the rows of its databases should agree.';
+COMMENT ON COLUMN headgate.role_limits.role IS 'The role; roles belong to the server, so the rows of all its databases should agree.';
 
 --
 -- Name: COLUMN role_limits.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27887,7 +27984,7 @@ ALTER TABLE headgate.runners OWNER TO headgate_owner;
 -- Name: TABLE runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.runners IS 'A runner that works, or was killed lately; one that ends in good order has no row.';
+COMMENT ON TABLE headgate.runners IS 'A runner that is alive, or was killed lately; one that shut down has no row.';
 
 --
 -- Name: COLUMN runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27917,7 +28014,7 @@ COMMENT ON COLUMN headgate.runners.version IS 'Its version of Headgate.';
 -- Name: COLUMN runners.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.runners.started_at IS 'When it began, real time.';
+COMMENT ON COLUMN headgate.runners.started_at IS 'When it started, real time.';
 
 --
 -- Name: COLUMN runners.last_seen_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28212,7 +28309,7 @@ ALTER VIEW headgate.v_asset_states OWNER TO headgate_owner;
 -- Name: VIEW v_asset_states; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_asset_states IS 'One need of one asset: how far it is and when it is due.';
+COMMENT ON VIEW headgate.v_asset_states IS 'One need of one asset: its progress and when it is due.';
 
 --
 -- Name: COLUMN v_asset_states.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28278,7 +28375,7 @@ COMMENT ON COLUMN headgate.v_asset_states.is_held IS 'True: a chunk holds it.';
 -- Name: COLUMN v_asset_states.bulk_misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Calls for its group in a row whose answer lacked it; after two it is asked for alone.';
+COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Consecutive bulk answers that did not contain it; after two it is called for alone.';
 
 --
 -- Name: COLUMN v_asset_states.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28320,7 +28417,7 @@ ALTER VIEW headgate.v_dags OWNER TO headgate_owner;
 -- Name: VIEW v_dags; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_dags IS 'A scheduler''s DAGs that run pipelines, as the scheduler last said.';
+COMMENT ON VIEW headgate.v_dags IS 'DAGs that run pipelines, as the scheduler last reported them.';
 
 --
 -- Name: COLUMN v_dags.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28362,7 +28459,7 @@ COMMENT ON COLUMN headgate.v_dags.active_runs IS 'Its runs there that have not e
 -- Name: COLUMN v_dags.heard_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_dags.heard_at IS 'When the scheduler said so.';
+COMMENT ON COLUMN headgate.v_dags.heard_at IS 'When the scheduler reported it.';
 
 --
 -- Name: v_data_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28437,7 +28534,7 @@ COMMENT ON COLUMN headgate.v_data_freshness.never IS 'Assets that never had it.'
 -- Name: COLUMN v_data_freshness.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the one left behind most reaches.';
+COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
 
 --
 -- Name: v_database_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28462,19 +28559,19 @@ COMMENT ON VIEW headgate.v_database_health IS 'What slows the queues down: old t
 -- Name: COLUMN v_database_health.measure; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_database_health.measure IS 'What is measured; its name ends in its unit where it is not a count.';
+COMMENT ON COLUMN headgate.v_database_health.measure IS 'What is measured; the name ends in the unit, unless it is a count.';
 
 --
 -- Name: COLUMN v_database_health.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_database_health.value IS 'How much it is now.';
+COMMENT ON COLUMN headgate.v_database_health.value IS 'The current value.';
 
 --
 -- Name: COLUMN v_database_health.threshold; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_database_health.threshold IS 'How much it may be.';
+COMMENT ON COLUMN headgate.v_database_health.threshold IS 'The highest acceptable value.';
 
 --
 -- Name: COLUMN v_database_health.verdict; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28483,33 +28580,33 @@ COMMENT ON COLUMN headgate.v_database_health.threshold IS 'How much it may be.';
 COMMENT ON COLUMN headgate.v_database_health.verdict IS 'ok, warn above the threshold, unknown where the owner may not see it.';
 
 --
--- Name: v_refusals; Type: VIEW; Schema: headgate; Owner: headgate_owner
+-- Name: v_deferral_reasons; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE VIEW headgate.v_refusals AS
+CREATE VIEW headgate.v_deferral_reasons AS
  SELECT reason,
     meaning
-   FROM ( VALUES ('quota'::text,'quota exhausted before this asset''s rank'::text), ('share'::text,'the pipeline''s share of the quota is exhausted before this asset''s rank'::text), ('reserve'::text,'backfill: the remaining units are kept for what is due later'::text), ('max_assets'::text,'the run''s asset limit is reached'::text), ('breaker'::text,'its breaker is open'::text), ('closed'::text,'its provider is blocked'::text), ('failures'::text,'left out after 5 failures in a row, until it is reset'::text)) r(reason, meaning);
+   FROM ( VALUES ('quota'::text,'quota exhausted before this asset''s rank'::text), ('share'::text,'the pipeline''s share of the quota is exhausted before this asset''s rank'::text), ('reserve'::text,'backfill: the remaining units are kept for what is due later'::text), ('max_assets'::text,'the run''s asset limit is reached'::text), ('breaker'::text,'its breaker is open'::text), ('blocked'::text,'its provider is blocked'::text), ('failures'::text,'left out after 5 failures in a row, until it is reset'::text)) r(reason, meaning);
 
-ALTER VIEW headgate.v_refusals OWNER TO headgate_owner;
-
---
--- Name: VIEW v_refusals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_refusals IS 'The reasons for which the planner puts off what is due, in words.';
+ALTER VIEW headgate.v_deferral_reasons OWNER TO headgate_owner;
 
 --
--- Name: COLUMN v_refusals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: VIEW v_deferral_reasons; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_refusals.reason IS 'quota, share, reserve, max_assets, breaker, closed or failures.';
+COMMENT ON VIEW headgate.v_deferral_reasons IS 'The planner''s deferral reasons, in words.';
 
 --
--- Name: COLUMN v_refusals.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_deferral_reasons.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_refusals.meaning IS 'The reason in words.';
+COMMENT ON COLUMN headgate.v_deferral_reasons.reason IS 'quota, share, reserve, max_assets, breaker, blocked or failures.';
+
+--
+-- Name: COLUMN v_deferral_reasons.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferral_reasons.meaning IS 'The reason in words.';
 
 --
 -- Name: v_deferrals; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28532,7 +28629,7 @@ CREATE VIEW headgate.v_deferrals AS
      JOIN headgate.process_executions e USING (execution_id))
      JOIN headgate.pipelines p USING (pipeline_id))
      JOIN headgate.operations o USING (operation_id))
-     LEFT JOIN headgate.v_refusals r USING (reason));
+     LEFT JOIN headgate.v_deferral_reasons r USING (reason));
 
 ALTER VIEW headgate.v_deferrals OWNER TO headgate_owner;
 
@@ -28540,7 +28637,7 @@ ALTER VIEW headgate.v_deferrals OWNER TO headgate_owner;
 -- Name: VIEW v_deferrals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_deferrals IS 'What was due in an execution and was not planned, per operation, group and reason.';
+COMMENT ON VIEW headgate.v_deferrals IS 'What was due in an execution but not planned, per operation, group and reason.';
 
 --
 -- Name: COLUMN v_deferrals.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28552,7 +28649,7 @@ COMMENT ON COLUMN headgate.v_deferrals.pipeline IS 'The pipeline.';
 -- Name: COLUMN v_deferrals.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_deferrals.run_id IS 'The execution that could not take it.';
+COMMENT ON COLUMN headgate.v_deferrals.run_id IS 'The execution that put it off.';
 
 --
 -- Name: COLUMN v_deferrals.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28570,7 +28667,7 @@ COMMENT ON COLUMN headgate.v_deferrals.group_key IS 'The group.';
 -- Name: COLUMN v_deferrals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_deferrals.reason IS 'quota, share, reserve, max_assets, breaker, closed or failures.';
+COMMENT ON COLUMN headgate.v_deferrals.reason IS 'quota, share, reserve, max_assets, breaker, blocked or failures.';
 
 --
 -- Name: COLUMN v_deferrals.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28600,7 +28697,7 @@ COMMENT ON COLUMN headgate.v_deferrals.asset_ids IS 'Which assets.';
 -- Name: COLUMN v_deferrals.evidence; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_deferrals.evidence IS 'What it rested on: units left, units ranked before, the earliest time to run.';
+COMMENT ON COLUMN headgate.v_deferrals.evidence IS 'The basis of the decision: units left, units ranked before, the earliest time to run.';
 
 --
 -- Name: COLUMN v_deferrals.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28687,7 +28784,7 @@ ALTER VIEW headgate.v_decisions OWNER TO headgate_owner;
 -- Name: VIEW v_decisions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_decisions IS 'What was decided about each asset and what came of it: one row for a job that has ended, is under way, or had to wait.';
+COMMENT ON VIEW headgate.v_decisions IS 'What was decided about each asset, and the outcome: one row per job that has ended, is in flight, or was put off.';
 
 --
 -- Name: COLUMN v_decisions.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28753,13 +28850,13 @@ COMMENT ON COLUMN headgate.v_decisions.reason IS 'Why it had to wait, or why it 
 -- Name: COLUMN v_decisions.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_decisions.units IS 'Units booked.';
+COMMENT ON COLUMN headgate.v_decisions.units IS 'Units charged.';
 
 --
 -- Name: COLUMN v_decisions.evidence; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_decisions.evidence IS 'What the decision rested on, or what it took.';
+COMMENT ON COLUMN headgate.v_decisions.evidence IS 'The basis of the decision, or what the job took.';
 
 --
 -- Name: v_execution_steps; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28788,7 +28885,7 @@ CREATE VIEW headgate.v_execution_steps AS
                 CASE
                     WHEN c_1.is_bulk THEN 1
                     ELSE cardinality(c_1.asset_ids)
-                END * c_1.booked) +
+                END * c_1.charged_units) +
                 CASE
                     WHEN (c_1.state = 'leased'::text) THEN c_1.units
                     ELSE 0
@@ -28893,7 +28990,7 @@ COMMENT ON COLUMN headgate.v_execution_steps.may_fail IS 'True: its failure does
 -- Name: COLUMN v_execution_steps.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_execution_steps.output IS 'What a function step returned, one value or row as it is, several as an array; or how it failed.';
+COMMENT ON COLUMN headgate.v_execution_steps.output IS 'What a function step returned (one value or row as it is, several as an array), or how it failed.';
 
 --
 -- Name: v_leases; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28939,7 +29036,7 @@ ALTER VIEW headgate.v_leases OWNER TO headgate_owner;
 -- Name: VIEW v_leases; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_leases IS 'Chunks that runners hold, by runner, and when each was last heard from.';
+COMMENT ON VIEW headgate.v_leases IS 'Leased chunks by runner, and the runner''s last heartbeat.';
 
 --
 -- Name: COLUMN v_leases.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29030,7 +29127,7 @@ ALTER VIEW headgate.v_operation_health OWNER TO headgate_owner;
 -- Name: VIEW v_operation_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_operation_health IS 'How the breaker of each operation that makes calls stands; its provider''s comes on top.';
+COMMENT ON VIEW headgate.v_operation_health IS 'The breaker of each operation that makes calls; the breaker of its provider applies as well.';
 
 --
 -- Name: COLUMN v_operation_health.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29042,7 +29139,7 @@ COMMENT ON COLUMN headgate.v_operation_health.operation IS 'The operation.';
 -- Name: COLUMN v_operation_health.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operation_health.provider IS 'Whom it asks.';
+COMMENT ON COLUMN headgate.v_operation_health.provider IS 'The provider it calls.';
 
 --
 -- Name: COLUMN v_operation_health.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29060,7 +29157,7 @@ COMMENT ON COLUMN headgate.v_operation_health.failures IS 'Consecutive failures 
 -- Name: COLUMN v_operation_health.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operation_health.blocked_until IS 'It is not, or was not, called before; null: calls flow.';
+COMMENT ON COLUMN headgate.v_operation_health.blocked_until IS 'No call is, or was, made before; null: calls flow.';
 
 --
 -- Name: COLUMN v_operation_health.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29096,7 +29193,7 @@ CREATE VIEW headgate.v_operations AS
     o.priority,
     o.bundle,
     o.max_attempts,
-    o.patience AS max_wait,
+    o.max_wait,
     ARRAY( SELECT l.name
            FROM headgate.pipelines l
           WHERE (EXISTS ( SELECT
@@ -29107,7 +29204,7 @@ CREATE VIEW headgate.v_operations AS
     h.blocked_until
    FROM (((headgate.operations o
      JOIN headgate.providers p USING (provider_id))
-     LEFT JOIN headgate.operations n ON ((n.operation_id = o.alternative_of_operation_id)))
+     LEFT JOIN headgate.operations n ON ((n.operation_id = o.bulk_call_of_operation_id)))
      LEFT JOIN headgate.v_operation_health h ON ((h.operation = o.name)))
   ORDER BY o.name;
 
@@ -29129,7 +29226,7 @@ COMMENT ON COLUMN headgate.v_operations.operation IS 'Its name.';
 -- Name: COLUMN v_operations.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.description IS 'What it does.';
+COMMENT ON COLUMN headgate.v_operations.description IS 'Its description.';
 
 --
 -- Name: COLUMN v_operations.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29141,7 +29238,7 @@ COMMENT ON COLUMN headgate.v_operations.universe IS 'The universe whose assets n
 -- Name: COLUMN v_operations.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.provider IS 'Whom it asks; local: nobody.';
+COMMENT ON COLUMN headgate.v_operations.provider IS 'The provider it calls; local: none.';
 
 --
 -- Name: COLUMN v_operations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29165,7 +29262,7 @@ COMMENT ON COLUMN headgate.v_operations.serves IS 'The need that it serves by on
 -- Name: COLUMN v_operations.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.units IS 'What the provider charges for one call.';
+COMMENT ON COLUMN headgate.v_operations.units IS 'Units the provider charges for one call.';
 
 --
 -- Name: COLUMN v_operations.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29207,7 +29304,7 @@ COMMENT ON COLUMN headgate.v_operations.state IS 'Its own breaker: flowing, bloc
 -- Name: COLUMN v_operations.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.blocked_until IS 'It is not, or was not, called before; null: calls flow.';
+COMMENT ON COLUMN headgate.v_operations.blocked_until IS 'No call is, or was, made before; null: calls flow.';
 
 --
 -- Name: v_operator_actions; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -29229,7 +29326,7 @@ ALTER VIEW headgate.v_operator_actions OWNER TO headgate_owner;
 -- Name: VIEW v_operator_actions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_operator_actions IS 'What operators did by hand, newest first.';
+COMMENT ON VIEW headgate.v_operator_actions IS 'Actions of operators, newest first.';
 
 --
 -- Name: COLUMN v_operator_actions.acted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29307,14 +29404,14 @@ CREATE VIEW headgate.v_orders AS
      CROSS JOIN LATERAL ( SELECT
                 CASE
                     WHEN (p.is_paused AND p.is_paused_with_dag) THEN 'its DAG is paused, and the pipeline with it'::text
-                    WHEN p.is_paused THEN 'the pipeline is paused: headgate.resume_pipeline lets it run'::text
-                    WHEN (d.heard_at IS NULL) THEN 'no scheduler has said that it has a DAG for it'::text
-                    WHEN (d.heard = 0) THEN ('no scheduler has been heard of since '::text || d.heard_at)
+                    WHEN p.is_paused THEN 'the pipeline is paused: call headgate.resume_pipeline'::text
+                    WHEN (d.heard_at IS NULL) THEN 'no scheduler has reported a DAG for it'::text
+                    WHEN (d.heard = 0) THEN ('no word from a scheduler since '::text || d.heard_at)
                     WHEN d.is_paused THEN 'its DAG is paused'::text
                     WHEN (b.orders > 0) THEN format('%s before it'::text, b.orders)
                     WHEN (r.run_id IS NOT NULL) THEN format('run %s is under way'::text, r.run_id)
-                    WHEN (o.announced_at IS NULL) THEN 'the scheduler is about to be told'::text
-                    ELSE 'the scheduler has been told: its run is about to begin'::text
+                    WHEN (o.announced_at IS NULL) THEN 'the scheduler is about to be notified'::text
+                    ELSE 'the scheduler was notified: its run is about to begin'::text
                 END AS reason) w)
   ORDER BY o.order_id DESC;
 
@@ -29324,7 +29421,7 @@ ALTER VIEW headgate.v_orders OWNER TO headgate_owner;
 -- Name: VIEW v_orders; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_orders IS 'Orders of headgate.trigger_pipeline, newest first: where each one is, and why.';
+COMMENT ON VIEW headgate.v_orders IS 'Orders of headgate.trigger_pipeline, newest first, with their state and its reason.';
 
 --
 -- Name: COLUMN v_orders.order_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29437,7 +29534,7 @@ COMMENT ON COLUMN headgate.v_pipelines.pipeline IS 'Its name; Airflow''s dag_id.
 -- Name: COLUMN v_pipelines.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_pipelines.description IS 'What it is for.';
+COMMENT ON COLUMN headgate.v_pipelines.description IS 'Its purpose.';
 
 --
 -- Name: COLUMN v_pipelines.is_paused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29449,7 +29546,7 @@ COMMENT ON COLUMN headgate.v_pipelines.is_paused IS 'True: nothing of it is sent
 -- Name: COLUMN v_pipelines.is_paused_with_dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was, and goes on with that.';
+COMMENT ON COLUMN headgate.v_pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was, and resumes with it.';
 
 --
 -- Name: COLUMN v_pipelines.steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29508,7 +29605,7 @@ ALTER VIEW headgate.v_provider_health OWNER TO headgate_owner;
 -- Name: VIEW v_provider_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_provider_health IS 'How each provider stands: flowing, blocked or probing.';
+COMMENT ON VIEW headgate.v_provider_health IS 'The state of each provider: flowing, blocked or probing.';
 
 --
 -- Name: COLUMN v_provider_health.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29532,7 +29629,7 @@ COMMENT ON COLUMN headgate.v_provider_health.failures IS 'Its consecutive failur
 -- Name: COLUMN v_provider_health.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.blocked_until IS 'No call is, or was, made to it before; null: calls flow.';
+COMMENT ON COLUMN headgate.v_provider_health.blocked_until IS 'No call is, or was, made before; null: calls flow.';
 
 --
 -- Name: COLUMN v_provider_health.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29550,7 +29647,7 @@ COMMENT ON COLUMN headgate.v_provider_health.rate_tokens IS 'Requests that may s
 -- Name: COLUMN v_provider_health.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive faults of our own in asking it (401, 403, no token): they end their execution''s work with it and close nothing else.';
+COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive internal faults in calling it (401, 403, no token): they end that execution''s work with it and block nothing else.';
 
 --
 -- Name: COLUMN v_provider_health.blocked_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29691,7 +29788,7 @@ COMMENT ON COLUMN headgate.v_quota.remaining IS 'Units that may still be promise
 -- Name: COLUMN v_quota.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_quota.blocked_until IS 'The provider said its quota is used up: nothing is asked of it before.';
+COMMENT ON COLUMN headgate.v_quota.blocked_until IS 'No call is made before: the provider reported its quota as exhausted.';
 
 --
 -- Name: v_recent_executions; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -29807,7 +29904,7 @@ COMMENT ON COLUMN headgate.v_recent_executions.units IS 'Units its calls cost; w
 -- Name: COLUMN v_recent_executions.driver; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_recent_executions.driver IS 'What carries it from step to step: airflow, or headgate (the runners).';
+COMMENT ON COLUMN headgate.v_recent_executions.driver IS 'What advances its steps: airflow, or headgate (the runners).';
 
 --
 -- Name: v_response_rules; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -29821,8 +29918,8 @@ CREATE VIEW headgate.v_response_rules AS
     r.content_type,
     r.body,
     r.outcome,
-    r.blame AS fault,
-    r.close AS blocks,
+    r.fault,
+    r.blocks,
     r.reason,
     r.charged,
     false AS is_usual
@@ -29842,7 +29939,7 @@ UNION ALL
     true AS charged,
     true AS is_usual
    FROM (headgate.providers p
-     CROSS JOIN ( VALUES (1,'401'::text,'deferred'::text,'house'::text,'execution'::text,'the provider refuses our token'::text), (2,'403'::text,'deferred'::text,'house'::text,'execution'::text,'the provider refuses our token, or what it may do'::text), (3,'402'::text,'deferred'::text,'quota'::text,'reset'::text,'the provider''s quota is used up'::text), (4,'429'::text,'retry'::text,'quota'::text,'retry_after'::text,'too many requests'::text), (5,'408'::text,'retry'::text,'provider'::text,NULL::text,'the provider did not get the request in time'::text), (6,'404'::text,'failed'::text,'item'::text,NULL::text,'unknown to the provider'::text), (7,'400-499'::text,'failed'::text,'item'::text,NULL::text,'the provider refuses the request'::text), (8,'300-399'::text,'failed'::text,'provider'::text,NULL::text,'redirected: the base URL has moved'::text), (9,'500-599'::text,'retry'::text,'provider'::text,NULL::text,'the provider is in trouble'::text), (10,'error:timeout'::text,'retry'::text,'provider'::text,NULL::text,'no answer in time'::text), (11,'error:connect'::text,'retry'::text,'provider'::text,NULL::text,'no connection'::text), (12,'error:cut'::text,'retry'::text,'provider'::text,NULL::text,'the connection broke'::text), (13,'200-299'::text,'success'::text,'item'::text,NULL::text,'data'::text)) u("position", status, outcome, fault, blocks, reason))
+     CROSS JOIN ( VALUES (1,'401'::text,'deferred'::text,'internal'::text,'execution'::text,'the provider refuses our token'::text), (2,'403'::text,'deferred'::text,'internal'::text,'execution'::text,'the provider refuses our token, or what it may do'::text), (3,'402'::text,'deferred'::text,'quota'::text,'reset'::text,'the provider''s quota is used up'::text), (4,'429'::text,'retry'::text,'quota'::text,'retry_after'::text,'too many requests'::text), (5,'408'::text,'retry'::text,'provider'::text,NULL::text,'the provider did not get the request in time'::text), (6,'404'::text,'failed'::text,'item'::text,NULL::text,'unknown to the provider'::text), (7,'400-499'::text,'failed'::text,'item'::text,NULL::text,'the provider refuses the request'::text), (8,'300-399'::text,'failed'::text,'provider'::text,NULL::text,'redirected: the base URL has moved'::text), (9,'500-599'::text,'retry'::text,'provider'::text,NULL::text,'the provider is in trouble'::text), (10,'error:timeout'::text,'retry'::text,'provider'::text,NULL::text,'no answer in time'::text), (11,'error:connect'::text,'retry'::text,'provider'::text,NULL::text,'no connection'::text), (12,'error:cut'::text,'retry'::text,'provider'::text,NULL::text,'the connection broke'::text), (13,'200-299'::text,'success'::text,'item'::text,NULL::text,'data'::text)) u("position", status, outcome, fault, blocks, reason))
   WHERE ((p.base_url IS NOT NULL) AND ((u.outcome <> 'success'::text) OR (NOT (EXISTS ( SELECT
            FROM headgate.response_rules r
           WHERE ((r.provider_id = p.provider_id) AND (r.outcome = 'success'::text)))))));
@@ -29853,7 +29950,7 @@ ALTER VIEW headgate.v_response_rules OWNER TO headgate_owner;
 -- Name: VIEW v_response_rules; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_response_rules IS 'How each provider''s answers are read: the first rule that fits decides.';
+COMMENT ON VIEW headgate.v_response_rules IS 'How each provider''s answers are classified: the first matching rule decides.';
 
 --
 -- Name: COLUMN v_response_rules.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29871,7 +29968,7 @@ COMMENT ON COLUMN headgate.v_response_rules.provider IS 'The provider.';
 -- Name: COLUMN v_response_rules."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_response_rules."position" IS 'Order of trying; usual rules come last.';
+COMMENT ON COLUMN headgate.v_response_rules."position" IS 'The order in which rules are tried; the usual rules come last.';
 
 --
 -- Name: COLUMN v_response_rules.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29895,19 +29992,19 @@ COMMENT ON COLUMN headgate.v_response_rules.body IS 'Regular expression the star
 -- Name: COLUMN v_response_rules.outcome; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_response_rules.outcome IS 'What becomes of the job.';
+COMMENT ON COLUMN headgate.v_response_rules.outcome IS 'The outcome for the job.';
 
 --
 -- Name: COLUMN v_response_rules.fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_response_rules.fault IS 'Whose fault it is: item, provider, house (ours) or quota (nobody''s).';
+COMMENT ON COLUMN headgate.v_response_rules.fault IS 'Whose fault it is: item, provider, internal (ours) or quota (nobody''s).';
 
 --
 -- Name: COLUMN v_response_rules.blocks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_response_rules.blocks IS 'What else is blocked: the provider until retry_after, reset or for N seconds, or the rest of the execution.';
+COMMENT ON COLUMN headgate.v_response_rules.blocks IS 'What the answer blocks: the provider until retry_after, reset or for N seconds, or the rest of the execution.';
 
 --
 -- Name: COLUMN v_response_rules.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29949,7 +30046,7 @@ ALTER VIEW headgate.v_run_documents OWNER TO headgate_owner;
 -- Name: VIEW v_run_documents; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_run_documents IS 'What each execution knows of itself, one document per execution.';
+COMMENT ON VIEW headgate.v_run_documents IS 'The run document of each execution, as templates and conditions read it.';
 
 --
 -- Name: COLUMN v_run_documents.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -30003,7 +30100,7 @@ ALTER VIEW headgate.v_runners OWNER TO headgate_owner;
 -- Name: VIEW v_runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_runners IS 'Runners that work, or were killed lately: a heartbeat older than some seconds.';
+COMMENT ON VIEW headgate.v_runners IS 'Runners that are alive, and those killed lately (their heartbeat is more than some seconds old).';
 
 --
 -- Name: COLUMN v_runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -30190,13 +30287,13 @@ CREATE VIEW headgate.v_waiting AS
                     WHEN 'paused'::text THEN 'the pipeline is paused'::text
                     WHEN 'parked'::text THEN c.park_reason
                     WHEN 'provider'::text THEN h.blocked_reason
-                    WHEN 'window'::text THEN 'quota: the provider says it is used up'::text
+                    WHEN 'window'::text THEN 'quota: the provider reports it as exhausted'::text
                     WHEN 'reset'::text THEN 'quota: the window is about to be reset'::text
                     WHEN 'operation'::text THEN k.reason
                     WHEN 'probe'::text THEN 'provider: one call probes it, the others wait for the answer'::text
                     WHEN 'rate'::text THEN format('rate limit: %s requests a minute'::text, r.requests_per_minute)
                     WHEN 'no runner'::text THEN 'no runner is connected'::text
-                    WHEN 'left'::text THEN format('no runner takes it from queue %s: they are busy, serve other queues%s'::text, c.queue, COALESCE((' or lack the secret '::text || r.secret_name), ''::text))
+                    WHEN 'left'::text THEN format('no runner takes it from queue %s: all are busy or serve other queues%s'::text, c.queue, COALESCE((' or lack the secret '::text || r.secret_name), ''::text))
                     ELSE NULL::text
                 END AS reason,
                 CASE v.cause
@@ -30266,7 +30363,7 @@ UNION ALL
             max(n.execution_id) AS execution_id
            FROM headgate.process_executions n
           GROUP BY n.pipeline_id) newest ON ((newest.pipeline_id = e.pipeline_id)))
-     LEFT JOIN headgate.v_refusals f USING (reason))
+     LEFT JOIN headgate.v_deferral_reasons f USING (reason))
      LEFT JOIN LATERAL ( SELECT s.step
            FROM headgate.process_steps s
           WHERE ((s.execution_id = e.execution_id) AND (o.name = ANY (s.operations)) AND ((s.group_keys IS NULL) OR (d.group_key = ANY (s.group_keys))))
@@ -30281,7 +30378,7 @@ ALTER VIEW headgate.v_waiting OWNER TO headgate_owner;
 -- Name: VIEW v_waiting; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_waiting IS 'What waits, why and until when: parked, held up in a queue, or due and not planned by its pipeline''s newest run.';
+COMMENT ON VIEW headgate.v_waiting IS 'What waits, why and until when: parked, held up in a queue, or due but not planned by its pipeline''s latest run.';
 
 --
 -- Name: COLUMN v_waiting.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -30883,7 +30980,7 @@ CREATE INDEX asset_processing_details_failures_idx ON ONLY headgate.asset_proces
 -- Name: INDEX asset_processing_details_failures_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.asset_processing_details_failures_idx IS 'What failed in an execution.';
+COMMENT ON INDEX headgate.asset_processing_details_failures_idx IS 'Finds the failures of an execution.';
 
 --
 -- Name: asset_processing_details_history_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -30943,7 +31040,7 @@ CREATE INDEX chunks_execution_idx ON headgate.chunks USING btree (execution_id, 
 -- Name: INDEX chunks_execution_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.chunks_execution_idx IS 'Counts and ends what is in flight of a step.';
+COMMENT ON INDEX headgate.chunks_execution_idx IS 'Finds what a step has in flight.';
 
 --
 -- Name: chunks_queue_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -30955,13 +31052,13 @@ CREATE INDEX chunks_queue_idx ON headgate.chunks USING btree (queue) WHERE (msg_
 -- Name: INDEX chunks_queue_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.chunks_queue_idx IS 'Which queues hold messages.';
+COMMENT ON INDEX headgate.chunks_queue_idx IS 'Finds the queues that hold messages.';
 
 --
 -- Name: chunks_wake_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE INDEX chunks_wake_idx ON headgate.chunks USING btree (wake_at) WHERE (state = 'parked'::text);
+CREATE INDEX chunks_wake_idx ON headgate.chunks USING btree (wake_at) WHERE (wake_at IS NOT NULL);
 
 --
 -- Name: INDEX chunks_wake_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -30991,7 +31088,7 @@ CREATE INDEX operation_inputs_input_idx ON headgate.operation_inputs USING btree
 -- Name: INDEX operation_inputs_input_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.operation_inputs_input_idx IS 'A completion looks up which operations its changes make due.';
+COMMENT ON INDEX headgate.operation_inputs_input_idx IS 'Finds the operations that a completion''s changes make due.';
 
 --
 -- Name: orders_pending_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -31003,7 +31100,7 @@ CREATE INDEX orders_pending_idx ON headgate.orders USING btree (pipeline_id, ord
 -- Name: INDEX orders_pending_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.orders_pending_idx IS 'Finds a pipeline''s oldest order that waits.';
+COMMENT ON INDEX headgate.orders_pending_idx IS 'Finds a pipeline''s oldest pending order.';
 
 --
 -- Name: process_executions_open_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -31015,7 +31112,7 @@ CREATE INDEX process_executions_open_idx ON headgate.process_executions USING bt
 -- Name: INDEX process_executions_open_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.process_executions_open_idx IS 'Finds the few executions that have not ended among all that have.';
+COMMENT ON INDEX headgate.process_executions_open_idx IS 'Finds the few executions that have not ended.';
 
 --
 -- Name: operations handler_environment_is_harmless; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -31027,7 +31124,7 @@ CREATE TRIGGER handler_environment_is_harmless AFTER INSERT OR UPDATE OF handler
 -- Name: TRIGGER handler_environment_is_harmless ON operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TRIGGER handler_environment_is_harmless ON headgate.operations IS 'No handler is to see a secret.';
+COMMENT ON TRIGGER handler_environment_is_harmless ON headgate.operations IS 'Handlers never see a secret.';
 
 --
 -- Name: providers provider_address_is_noted; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -31039,7 +31136,7 @@ CREATE TRIGGER provider_address_is_noted AFTER INSERT OR UPDATE OF base_url, aut
 -- Name: TRIGGER provider_address_is_noted ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TRIGGER provider_address_is_noted ON headgate.providers IS 'Whoever changes where a secret is sent is recorded.';
+COMMENT ON TRIGGER provider_address_is_noted ON headgate.providers IS 'Records who changes where a secret is sent.';
 
 --
 -- Name: providers provider_keeps_its_name; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -31051,7 +31148,7 @@ CREATE TRIGGER provider_keeps_its_name BEFORE UPDATE ON headgate.providers FOR E
 -- Name: TRIGGER provider_keeps_its_name ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are called after their provider.';
+COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are named after their provider.';
 
 --
 -- Name: _requests request_is_answered; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -31149,11 +31246,11 @@ ALTER TABLE ONLY headgate.operation_inputs
     ADD CONSTRAINT operation_inputs_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
 
 --
--- Name: operations operations_alternative_of_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+-- Name: operations operations_bulk_call_of_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
 ALTER TABLE ONLY headgate.operations
-    ADD CONSTRAINT operations_alternative_of_fkey FOREIGN KEY (alternative_of_operation_id) REFERENCES headgate.operations(operation_id);
+    ADD CONSTRAINT operations_bulk_call_of_fkey FOREIGN KEY (bulk_call_of_operation_id) REFERENCES headgate.operations(operation_id);
 
 --
 -- Name: operations operations_follows_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -31353,10 +31450,10 @@ REVOKE ALL ON FUNCTION equities._clean_answer(p_payload text, OUT payload text, 
 REVOKE ALL ON FUNCTION equities._clean_bar(p_bar jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _companies_of_page(p_asset_ids bigint[], p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION _companies_of_batch(p_asset_ids bigint[], p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-REVOKE ALL ON FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION equities._companies_of_batch(p_asset_ids bigint[], p_payload text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _days_to_watch(p_group_keys text[], p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -31726,11 +31823,11 @@ REVOKE ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids
 GRANT ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
--- Name: FUNCTION ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-REVOKE ALL ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+REVOKE ALL ON FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -31864,16 +31961,22 @@ REVOKE ALL ON FUNCTION headgate._add_step_groups() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _advance(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _advance(p_execution headgate.process_executions, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._advance(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._advance(p_execution headgate.process_executions, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _advance_reopened(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._advance_reopened(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _advanceable(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._advanceable() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _after_declaring(p_kind text, p_name text, p_written text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31912,16 +32015,16 @@ REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._answer() FROM PUBLIC;
 
 --
--- Name: FUNCTION _answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _are_many_due_times(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31984,16 +32087,40 @@ REVOKE ALL ON FUNCTION headgate._asset_of(p_asset_id bigint, p_call headgate.ope
 REVOKE ALL ON FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _availability(p_provider headgate.providers, p_now timestamp with time zone, OUT is_flowing boolean, OUT is_probe boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._availability(p_provider headgate.providers, p_now timestamp with time zone, OUT is_flowing boolean, OUT is_probe boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _batch_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._batch_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _batch_cost(p_assets numeric, p_batch_size integer, p_units integer, p_units_per_asset integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._batch_cost(p_assets numeric, p_batch_size integer, p_units integer, p_units_per_asset integer) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _behind(p_execution_id bigint, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._behind(p_execution_id bigint, p_steps text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _books(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _block_until(p_provider headgate.providers, p_operation_id bigint, p_block jsonb, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._books(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._block_until(p_provider headgate.providers, p_operation_id bigint, p_block jsonb, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _breaker_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32032,6 +32159,12 @@ REVOKE ALL ON FUNCTION headgate._budget(p_provider headgate.providers, p_at time
 REVOKE ALL ON FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _bulk_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._bulk_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _calendar_of(p_provider headgate.providers); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32068,10 +32201,10 @@ REVOKE ALL ON FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p
 REVOKE ALL ON FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _can_charge_again(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._can_charge_again(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32084,6 +32217,12 @@ REVOKE ALL ON FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step te
 --
 
 REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_is_round boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _charged_units(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._charged_units(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32128,10 +32267,10 @@ REVOKE ALL ON FUNCTION headgate._check_quota_value(p_quota integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._check_reference(p_kind text, p_name text, p_referred_kind text, p_referred text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_rows(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32206,18 +32345,6 @@ REVOKE ALL ON FUNCTION headgate._close_execution(p_execution_id bigint, p_now ti
 REVOKE ALL ON FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) FROM PUBLIC;
-
---
 -- Name: FUNCTION _connections(p_value text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32266,18 +32393,6 @@ REVOKE ALL ON FUNCTION headgate._counted(p_breaker headgate.breakers, p_faults i
 REVOKE ALL ON FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _covers(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
-
---
--- Name: FUNCTION _cure(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
-
---
 -- Name: FUNCTION _dead_runners(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32320,6 +32435,12 @@ REVOKE ALL ON FUNCTION headgate._deferral_lines(p_execution headgate.process_exe
 REVOKE ALL ON FUNCTION headgate._differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _disposition(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._disposition(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _drop_needs(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32356,10 +32477,10 @@ REVOKE ALL ON FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timest
 REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32416,12 +32537,6 @@ REVOKE ALL ON FUNCTION headgate._enter_planning(p_execution headgate.process_exe
 REVOKE ALL ON FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _examine_books(); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._examine_books() FROM PUBLIC;
-
---
 -- Name: FUNCTION _examine_calendars(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32438,6 +32553,12 @@ REVOKE ALL ON FUNCTION headgate._examine_functions() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._examine_groups() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_ledger(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_ledger() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_queues(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32506,6 +32627,12 @@ REVOKE ALL ON FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text
 REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _field_error(p_field text, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._field_error(p_field text, p_code text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32554,10 +32681,10 @@ REVOKE ALL ON FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_params jso
 REVOKE ALL ON FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_page_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_page_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _forecast_rule(p_params jsonb, p_at timestamp with time zone, p_operation_id bigint, p_calendar text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32590,10 +32717,10 @@ REVOKE ALL ON FUNCTION headgate._function_mistakes(p_operation text, p_function 
 REVOKE ALL ON FUNCTION headgate._given(p_settings jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_request_counts integer[], p_charged integer[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_request_counts integer[], p_charged integer[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _go_on_behind(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32660,12 +32787,6 @@ REVOKE ALL ON FUNCTION headgate._has_open_step(p_execution_id bigint) FROM PUBLI
 --
 
 REVOKE ALL ON FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
-
---
--- Name: FUNCTION _has_ready_step(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._has_ready_step(p_execution_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _header_templates(p_headers jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32758,6 +32879,12 @@ REVOKE ALL ON FUNCTION headgate._is_alerted(p_subject text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._is_asked_alone(p_operation_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_blocked(p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_blocked(p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_blocked_at(p_operation_id bigint, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32836,12 +32963,6 @@ REVOKE ALL ON FUNCTION headgate._is_plainly_fit(p_function text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) FROM PUBLIC;
 
 --
--- Name: FUNCTION _is_shut(p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
-
---
 -- Name: FUNCTION _is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32882,12 +33003,6 @@ REVOKE ALL ON FUNCTION headgate._json_rows(p_value text, p_path text) FROM PUBLI
 --
 
 REVOKE ALL ON FUNCTION headgate._json_text(p_value text, p_path text, p_type text) FROM PUBLIC;
-
---
--- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _keep_name(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32938,10 +33053,16 @@ REVOKE ALL ON FUNCTION headgate._late_sessions() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _ledger(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ledger(p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _left_out(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32962,16 +33083,10 @@ REVOKE ALL ON FUNCTION headgate._left_out_steps(p_execution headgate.process_exe
 REVOKE ALL ON FUNCTION headgate._left_over_chunks() FROM PUBLIC;
 
 --
--- Name: FUNCTION _let_go(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _live_block(p_provider headgate.providers, p_chunk headgate.chunks, p_block jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._let_go(p_chunks headgate.chunks[]) FROM PUBLIC;
-
---
--- Name: FUNCTION _live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._live_block(p_provider headgate.providers, p_chunk headgate.chunks, p_block jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _lock(p_name text, p_is_shared boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33038,42 +33153,6 @@ REVOKE ALL ON FUNCTION headgate._meant(p_name text, p_names text[]) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._meant_code(p_universe text, p_code text) FROM PUBLIC;
-
---
--- Name: FUNCTION _mend_books(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._mend_books(p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _mend_chunks(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._mend_chunks(p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _mend_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._mend_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) FROM PUBLIC;
-
---
--- Name: FUNCTION _mend_months(); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._mend_months() FROM PUBLIC;
-
---
--- Name: FUNCTION _mend_queues(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._mend_queues(p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _mend_steps(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._mend_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33208,10 +33287,10 @@ REVOKE ALL ON FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_
 REVOKE ALL ON FUNCTION headgate._note_address() FROM PUBLIC;
 
 --
--- Name: FUNCTION _note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_faults text[], p_block jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_faults text[], p_block jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _note_dag(p_pipeline_id bigint, p_deployment text, p_dag text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33304,12 +33383,6 @@ REVOKE ALL ON FUNCTION headgate._open_steps(p_execution_id bigint, p_is_idle boo
 REVOKE ALL ON FUNCTION headgate._open_window(p_provider headgate.providers, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _openness(p_provider headgate.providers, p_now timestamp with time zone, OUT is_open boolean, OUT is_probe boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._openness(p_provider headgate.providers, p_now timestamp with time zone, OUT is_open boolean, OUT is_probe boolean) FROM PUBLIC;
-
---
 -- Name: FUNCTION _operation(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33382,40 +33455,22 @@ REVOKE ALL ON FUNCTION headgate._outcome_words(p_planned integer, p_succeeded in
 REVOKE ALL ON FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _pages(p_classes headgate.plan_class[], p_needs headgate.plan_need[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs headgate.plan_need[]) FROM PUBLIC;
-
---
--- Name: FUNCTION _pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer) FROM PUBLIC;
-
---
--- Name: FUNCTION _paid(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._paid(p_chunk headgate.chunks) FROM PUBLIC;
-
---
 -- Name: FUNCTION _param_value(p_parameter headgate.pipeline_parameters, p_value jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._param_value(p_parameter headgate.pipeline_parameters, p_value jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _park_jobs(p_chunk headgate.chunks, p_fates headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _park_blocked(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.job_fate[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._park_blocked(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _park_jobs(p_chunk headgate.chunks, p_job_results headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_job_results headgate.job_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _pieces(p_template text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33464,12 +33519,6 @@ REVOKE ALL ON FUNCTION headgate._planned_before(p_execution headgate.process_exe
 --
 
 REVOKE ALL ON FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
-
---
--- Name: FUNCTION _price(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._price(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _provider(p_provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33544,10 +33593,10 @@ REVOKE ALL ON FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[],
 REVOKE ALL ON FUNCTION headgate._reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_fate[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ready_steps(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33580,10 +33629,10 @@ REVOKE ALL ON FUNCTION headgate._record_action(p_action text, p_arguments jsonb,
 REVOKE ALL ON FUNCTION headgate._refit_window(p_provider text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _refusal(p_field text, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _release_holds(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._refusal(p_field text, p_code text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._release_holds(p_chunks headgate.chunks[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _rename_asset(p_asset_id bigint, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33602,6 +33651,42 @@ REVOKE ALL ON FUNCTION headgate._render(p_template text, p_asset headgate.assets
 --
 
 REVOKE ALL ON FUNCTION headgate._reopen_behind(p_execution headgate.process_executions, p_steps text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_chunks(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_chunks(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_ledger(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_ledger(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_months(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_months() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_queues(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_queues(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_steps(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33662,6 +33747,12 @@ REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now time
 --
 
 REVOKE ALL ON FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_block jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_block jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _resolve_alert(p_subject text, p_caller text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33844,10 +33935,10 @@ REVOKE ALL ON FUNCTION headgate._send_chunks(p_chunk_ids bigint[], p_now timesta
 REVOKE ALL ON FUNCTION headgate._send_step(p_execution headgate.process_executions, p_step text, p_attempt integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_deferral_reason text, p_meaning text, p_run_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_deferral_reason text, p_meaning text, p_run_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33880,10 +33971,10 @@ REVOKE ALL ON FUNCTION headgate._set_breaker(p_provider_id bigint, p_operation_i
 REVOKE ALL ON FUNCTION headgate._setting_of(p_column text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34054,6 +34145,12 @@ REVOKE ALL ON FUNCTION headgate._stuck_steps() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _sweep_chunks(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._sweep_chunks(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _table_of(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -34090,10 +34187,10 @@ REVOKE ALL ON FUNCTION headgate._take_order(p_pipeline headgate.pipelines, p_par
 REVOKE ALL ON FUNCTION headgate._take_out(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
--- Name: FUNCTION _tally(p_fates headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _tally(p_job_results headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._tally(p_fates headgate.job_fate[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._tally(p_job_results headgate.job_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _tally_of(p_status text, p_reason text, p_jobs integer, p_units integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34138,16 +34235,16 @@ REVOKE ALL ON FUNCTION headgate._trial(p_operation text, p_asset_id bigint, p_pi
 REVOKE ALL ON FUNCTION headgate._trial_step(p_call headgate.operations, p_need headgate.operations, p_asset headgate.assets, p_pipeline text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._tripped(p_provider headgate.providers, p_of_provider headgate.breakers, p_of_operation headgate.breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_blames text[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._trips(p_provider headgate.providers, p_breaker headgate.breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _trust_bulk(p_operation text, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34190,6 +34287,12 @@ REVOKE ALL ON FUNCTION headgate._undone_jobs(p_execution headgate.process_execut
 --
 
 REVOKE ALL ON FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _unit_price(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._unit_price(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _units_kept(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34240,12 +34343,6 @@ REVOKE ALL ON FUNCTION headgate._url_encode(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._value_of(p_column text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _verdict(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
-
---
 -- Name: FUNCTION _visible(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -34258,16 +34355,16 @@ REVOKE ALL ON FUNCTION headgate._visible(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._waits_for_its_turn(p_execution_id bigint, p_step text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _wake_computed(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _wake_computed(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _wake_dependents(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _wake_parked(p_provider_id bigint, p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34354,6 +34451,13 @@ REVOKE ALL ON FUNCTION headgate._write_object(p_kind text, p_name text, p_settin
 REVOKE ALL ON FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION advance_executions(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.advance_executions() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.advance_executions() TO headgate_runner;
+
+--
 -- Name: FUNCTION alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -34391,18 +34495,18 @@ GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[],
 REVOKE ALL ON FUNCTION headgate.begin_plan(plan text) FROM PUBLIC;
 
 --
--- Name: FUNCTION book_call(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate.book_call(p_operation text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.book_call(p_operation text) TO headgate_planner;
-
---
 -- Name: FUNCTION cancel_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION charge_call(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.charge_call(p_operation text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.charge_call(p_operation text) TO headgate_planner;
 
 --
 -- Name: FUNCTION check_health(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34458,11 +34562,11 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
 
 --
 -- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34558,6 +34662,14 @@ GRANT ALL ON FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) TO h
 
 REVOKE ALL ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION explain_asset_day(p_asset text, p_on date, p_universe text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.explain_asset_day(p_asset text, p_on date, p_universe text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.explain_asset_day(p_asset text, p_on date, p_universe text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.explain_asset_day(p_asset text, p_on date, p_universe text) TO headgate_reader;
 
 --
 -- Name: FUNCTION explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34748,10 +34860,10 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -35262,13 +35374,13 @@ GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_maintenance;
 
 --
--- Name: TABLE v_refusals; Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: TABLE v_deferral_reasons; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-GRANT SELECT ON TABLE headgate.v_refusals TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_refusals TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_refusals TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_refusals TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_deferrals; Type: ACL; Schema: headgate; Owner: headgate_owner

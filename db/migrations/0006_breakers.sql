@@ -6,33 +6,11 @@ create table headgate.rate_limiters (
     constraint rate_limiters_pkey primary key (provider_id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-comment on table headgate.provider_breakers is
-    'A provider''s breaker and rate limiter: failures counted, and start times granted to requests.';
-comment on column headgate.provider_breakers.provider_id is 'The provider.';
-comment on column headgate.provider_breakers.next_start_at is
-    'The next start time that has not been granted yet; in the past if the provider has been idle.';
-comment on column headgate.provider_breakers.failures is 'Consecutive failures of the provider since its last answer.';
-comment on column headgate.provider_breakers.opened is 'Times the breaker has opened in a row; doubles the cool-down.';
-comment on column headgate.provider_breakers.blocked_until is
-    'No call is made before; null: calls flow. After a breaker a probe goes first. Null while opened > 0: one '
-    'operation failed, and another one probes.';
-comment on column headgate.provider_breakers.blocked_reason is 'Why it is blocked.';
-comment on column headgate.provider_breakers.probe_chunk_id is 'The chunk that probes a half-open breaker.';
-comment on column headgate.provider_breakers.counted_since is
-    'The fault from which the share is counted, for a minute; null: no fault since the breaker last changed.';
-comment on column headgate.provider_breakers.counted_faults is 'Faults of the provider counted since then.';
-comment on column headgate.provider_breakers.counted_answers is 'Answers counted since then.';
-comment on column headgate.provider_breakers.auth_failures is
-    'Consecutive internal faults in calling it (a rejected token) since its last answer; they block only their '
-    'execution.';
-=======
 comment on table headgate.rate_limiters is 'The times granted to a provider''s requests.';
 comment on column headgate.rate_limiters.provider_id is 'The provider.';
 comment on column headgate.rate_limiters.next_start_at is
     'When the next request may start that nobody has been granted; those '
     'before have their times. Earlier than now: the provider has rested.';
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 -- One broken endpoint blocks itself, not its provider: both have a breaker, and both move by the same rules.
 create table headgate.breakers (
@@ -57,21 +35,6 @@ create table headgate.breakers (
     )
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-comment on table headgate.operation_breakers is
-    'The breaker of an operation''s calls, with the thresholds of its provider; no row: no fault yet.';
-comment on column headgate.operation_breakers.operation_id is 'The operation whose calls are counted.';
-comment on column headgate.operation_breakers.failures is 'Consecutive failures of its calls since their last answer.';
-comment on column headgate.operation_breakers.opened is 'Times its breaker has opened in a row; doubles the cool-down.';
-comment on column headgate.operation_breakers.blocked_until is
-    'No call is made before; null: calls flow. After a breaker a probe goes first.';
-comment on column headgate.operation_breakers.blocked_reason is 'Why it is blocked.';
-comment on column headgate.operation_breakers.probe_chunk_id is 'The chunk that probes its half-open breaker.';
-comment on column headgate.operation_breakers.counted_since is
-    'The fault from which the share is counted, for a minute; null: no fault since the breaker last changed.';
-comment on column headgate.operation_breakers.counted_faults is 'Faults counted since then.';
-comment on column headgate.operation_breakers.counted_answers is 'Answers counted since then.';
-=======
 comment on table headgate.breakers is
     'The breaker of each provider and of each operation that makes calls. Calls flow; after failures they are blocked '
     'for a while; then one chunk probes, and its answer decides. An operation uses the thresholds of its provider.';
@@ -93,4 +56,3 @@ comment on column headgate.breakers.counted_since is
     'moved.';
 comment on column headgate.breakers.counted_faults is 'Faults counted since then.';
 comment on column headgate.breakers.counted_answers is 'Answers counted since then.';
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e

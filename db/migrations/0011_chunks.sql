@@ -66,25 +66,15 @@ comment on column headgate.chunks.step is 'The step.';
 comment on column headgate.chunks.round is 'The step''s round.';
 comment on column headgate.chunks.operation_id is 'The need that its jobs serve.';
 comment on column headgate.chunks.call_operation_id is
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-    'The bulk or batch call that serves the chunk; null: each asset is called for by the operation itself.';
-comment on column headgate.chunks.provider_id is 'The provider it calls.';
-=======
     'The operation whose request is sent: its own, or the bulk call that serves all of its assets at once.';
 comment on column headgate.chunks.is_bulk is 'True: each call serves all of its assets; false: one call for each.';
 comment on column headgate.chunks.provider_id is 'Whom.';
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 comment on column headgate.chunks.group_key is 'The group its assets belong to.';
 comment on column headgate.chunks.priority is 'The operation''s priority.';
 comment on column headgate.chunks.asset_ids is 'The jobs that have not ended, in rank order.';
 comment on column headgate.chunks.sessions is
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-    'Of a bulk call: the sessions without an answer yet, one call each; a batch call, which has none, has one null. '
-    'Null: a call for each asset.';
-=======
     'Of a bulk call: the sessions that have not been answered, one call '
     'each; a page, which is for none, has one null. Null: a call for each asset.';
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 comment on column headgate.chunks.records is
     'Of a bulk call: rows changed by answers to earlier sessions, in the order of asset_ids; null: no answer yet.';
 comment on column headgate.chunks.calls is 'Calls still to be made.';

@@ -1,10 +1,5 @@
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
--- Runs after every migration: references to missing objects raise here, by name, instead of failing a run at night.
--- Also creates what the rows imply: a breaker and queues per provider, a state row per need.
-=======
 -- After every migration: rows that name what does not exist are refused here, with their name, not found out at night.
 -- Also makes what the rows imply: breakers, a rate limiter and queues per provider, a state row per need.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate.check_plans()
 returns void

@@ -1,11 +1,5 @@
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Admit chunks: grant start times, let half-open breakers through for a probe, and spend units of the window, locked in
 -- this order once per claim. A chunk whose calls could not start soon is left for a runner that is free by then.
-=======
--- Which of these chunks may be leased: breakers that probe, the times at which requests may start, and the window's
--- units, locked in this order, once per claim. A chunk whose calls could not start soon is left for later: another
--- runner may be free by then.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._admit(
     p_provider headgate.providers,
@@ -104,13 +98,8 @@ as $func$
     ) as h;
 $func$;
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
--- Lock the provider's breaker and return when the next request may start: an idle provider accepts a burst at once.
--- Infinity if it has been blocked meanwhile or another probe is in flight; null without a limit.
-=======
 -- Lock the rate limiter and return when the next request may start: a provider that has rested takes a burst at once.
 -- Infinity when the provider's breaker has moved meanwhile.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 create or replace function headgate._next_start(
     p_provider headgate.providers,
     p_is_probe boolean,
@@ -138,16 +127,9 @@ begin
         return 'infinity';
     end if;
     return case
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-        when p_provider.requests_per_minute is null then null
-        -- If the clock jumped back, earlier grants are discarded.
-        when v_breaker.next_start_at > p_now + interval '1 hour' then p_now
-        else greatest(v_breaker.next_start_at, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
-=======
         -- A clock that jumped back forgets what it granted; who read it a moment earlier does not.
         when v_next > p_now + interval '1 hour' then p_now
         else greatest(v_next, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
     end;
 end;
 $func$;

@@ -1,10 +1,5 @@
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Whether the provider can be called: not while its breaker or window is blocked, nor in the last moments before a
 -- reset; and after its breaker has opened, only by one probe.
-=======
--- May the provider be asked now? Not while its breaker or window is closed, nor in the last moments before a reset; and
--- after a breaker has opened, only by one probe.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._availability(
     p_provider headgate.providers,

@@ -1,12 +1,6 @@
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- A claim at one provider, in two halves. Reach: read messages in order of urgency and lock their chunks if nobody else
 -- has them; it starts from messages, so it skips and never waits. Grant: update the breaker and the quota window once
 -- for all chunks, and give leases.
-=======
--- Claims of one provider, in two halves. Reach: messages are read most urgent first, and their chunks locked if nobody
--- else has them; because it starts from messages it skips and never waits. Grant: the rate limiter and the quota
--- window move once for all, and leases are given.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._claim(
     p_runner text,
@@ -108,18 +102,11 @@ begin
             calls, units, queue, state, wake_at, park_until, park_reason, attempt, lease_expirations, charged_units, request_count, planned_at
         )
         select
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
-            p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
-            'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.max_wait),
-            coalesce('internal: twice: ' || p_chunk.lost_reason, 'internal: its lease expired twice'), p_chunk.attempt,
-=======
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
             p_chunk.provider_id, p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls),
             v_unit, p_chunk.queue, 'parked', headgate.clock(),
             coalesce(p_chunk.park_until, headgate.clock() + o.max_wait),
-            coalesce('internal: twice: ' || p_chunk.lost_reason, 'internal: its lease ran out twice'), p_chunk.attempt,
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
+            coalesce('internal: twice: ' || p_chunk.lost_reason, 'internal: its lease expired twice'), p_chunk.attempt,
             p_chunk.lease_expirations + 1, p_chunk.charged_units + v_unit,
             p_chunk.request_count + least(1, p_chunk.calls),
             p_chunk.planned_at

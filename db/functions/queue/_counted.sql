@@ -1,10 +1,5 @@
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Add a report to the breaker's failure share, which is counted for a minute from the first fault. Without a fault in
 -- the last minute nothing is counted, so answers alone never touch the breaker.
-=======
--- The breaker with a report added to its share, which is counted for a minute from the first fault on. Without a fault
--- in the last minute nothing is counted, so that answers alone never write to it.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._counted(
     p_breaker headgate.breakers,

@@ -92,20 +92,10 @@ declare
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
     v_alone_until timestamptz;
-=======
-    -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
-    v_alone_until constant timestamptz := (
-        select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
-        from unnest(p_jobs) as j
-        where p_chunk.is_bulk
-            and j.reason like 'missing: %'
-    );
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 begin
-    if p_chunk.sessions is not null then
-        -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
+    if p_chunk.is_bulk then
+        -- A bulk answer that misses half of the group may itself be wrong: bulk calls are tried again later.
         v_alone_until := (
             select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
             from unnest(p_jobs) as j

@@ -1,10 +1,5 @@
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Ends everything but the units: a caller that also updates the breaker does so in between, because the window is
 -- locked last.
-=======
--- Ends all but the units: a caller that also moves a breaker does so between the two, because the window is locked
--- last.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._end_rows(
     p_chunk_ids bigint[],

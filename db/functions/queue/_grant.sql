@@ -1,8 +1,4 @@
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Lease fit chunks that are admitted; put the others back.
-=======
--- Leases for what is fit and admitted; the others are put back.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._grant(
     p_runner text,

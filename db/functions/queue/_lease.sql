@@ -1,8 +1,4 @@
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Lease admitted chunks: each gets a new token and its requests.
-=======
--- Leases for chunks that are admitted: a new token each, and the requests that go with it.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._lease(
     p_runner text,
@@ -80,15 +76,8 @@ begin
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-                        or exists (
-                            select from headgate.operation_breakers as k where k.probe_chunk_id = v_chunk.chunk_id
-                        ),
-                    headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),
-=======
                         or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
-                    headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
+                    headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)

@@ -1,9 +1,4 @@
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Update the breakers, the provider's first: an answer closes a breaker, failures add up, a block lasts until its time.
-=======
--- Note a report in the breakers, the provider's first: an answer lets calls flow again, failures add up, a block lasts
--- until its time.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._note_answers(
     p_provider headgate.providers,
@@ -65,11 +60,7 @@ begin
 end;
 $func$;
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- Whether an answer changes anything here.
-=======
--- Does an answer change anything in the breakers of a call?
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 create or replace function headgate._is_watched(
     p_provider_id bigint,
     p_operation_id bigint,
@@ -114,11 +105,7 @@ declare
     v_breaker headgate.breakers := headgate._counted(p_breaker, p_faults, p_answers, p_now);
 begin
     if p_trips or p_is_suspected or v_breaker.opened > 0 then
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
         v_breaker.counted_since := null;  -- a breaker that opens or closes starts a new count
-=======
-        v_breaker.counted_since := null;  -- a breaker that opens, or lets calls flow again, counts from zero
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
     end if;
     update headgate.breakers as b
     set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else b.failures + p_faults end,

@@ -1,12 +1,6 @@
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
--- Which breakers a report opens. If all faults are of one operation and the provider has another one to call, only that
--- operation is blocked: the other's next chunk probes the provider. Failures of calls that were in flight when the
--- operation was blocked say nothing new.
-=======
 -- Which breakers a report opens. When one operation alone has all the faults, and there is another one to ask, only
 -- that operation is blocked: the other's next chunk is the provider's probe. What fails while its operation is blocked
 -- was already under way, and says nothing new.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate._tripped(
     p_provider headgate.providers,
@@ -45,17 +39,10 @@ begin
 end;
 $func$;
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
--- Enough provider faults in a row, or too large a share of a minute's answers, including this report; a failed probe
--- opens it at once. While it is open, calls in flight may fail without counting. Internal faults (a rejected token) say
--- nothing about the provider: once corrected, the next run continues at once.
-create or replace function headgate._trips_breaker(
-=======
 -- Enough failures in a row, or too large a share of a minute's answers, this report's included; a
 -- failed probe counts at once. While it is closed, what was under way may fail without counting. A fault of the house
 -- (a refused token) says nothing about the provider: once it is mended, the next run goes on at once.
 create or replace function headgate._trips(
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
     p_provider headgate.providers,
     p_breaker headgate.breakers,
     p_outcomes text[],

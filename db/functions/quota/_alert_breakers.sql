@@ -24,13 +24,8 @@ as $func$
     ) as c;
 $func$;
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
--- An open breaker, until a probe succeeds; any other long block; a rejected secret, until an answer comes.
-create or replace function headgate._provider_alerts(
-=======
 -- An open breaker, until a probe has succeeded, and any other long block.
 create or replace function headgate._breaker_alerts(
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
     p_provider_id bigint,
     p_operation_id bigint,
     p_now timestamptz
@@ -70,33 +65,7 @@ as $func$
     where p_provider_id is null or p.provider_id = p_provider_id;
 $func$;
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-create or replace function headgate._operation_alerts(
-    p_provider_id bigint,
-    p_operation_id bigint,
-    p_now timestamptz
-)
-returns table (severity text, subject text, message text, is_wrong boolean)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select
-        'error',
-        'operation ' || o.name,
-        headgate._gate_message(o.name, o.provider_id, o.operation_id, k.opened, k.blocked_until, k.blocked_reason),
-        headgate._needs_alert(k.opened, k.blocked_until, p_now)
-    from headgate.operations as o
-    left join headgate.operation_breakers as k using (operation_id)
-    where o.path is not null
-        and (p_provider_id is null or o.provider_id = p_provider_id)
-        and (p_operation_id is null or o.operation_id = p_operation_id);
-$func$;
-
--- No alert for a provider that is only suspected (opened, but not blocked), nor for a block of less than an hour.
-=======
 -- A provider that is only suspected (opened, but not blocked) needs none; nor does a block that ends within the hour.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 create or replace function headgate._needs_alert(
     p_opened integer,
     p_blocked_until timestamptz,

@@ -191,13 +191,8 @@ begin
 end;
 $func$;
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
--- Block until a time, or unblock (null), and reset the breaker; for a provider, also its operations' breakers and the
--- block that the provider asked for. Waiting work continues.
-=======
 -- Block a provider or one of its operations until a time, or let calls flow (null); its breaker starts from zero. A
 -- provider that flows takes its operations along, and the block of its window. What waited for it goes on.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 create or replace function headgate._set_breaker(
     p_provider_id bigint,
     p_operation_id bigint,
@@ -238,9 +233,6 @@ begin
 end;
 $func$;
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
--- Chunks parked for what is now unblocked need not wait any longer.
-=======
 -- The provider's breaker first, then its operations'.
 create or replace function headgate._lock_breakers(
     p_provider_id bigint,
@@ -266,7 +258,6 @@ as $func$
 $func$;
 
 -- Chunks that were parked for the fault of what is open now need not wait any longer.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 create or replace function headgate._wake_parked(
     p_provider_id bigint,
     p_operation_id bigint

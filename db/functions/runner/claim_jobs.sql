@@ -39,12 +39,7 @@ $func$;
 comment on function headgate.claim_jobs(text, text[], integer, text[]) is
     'Claim up to p_max_chunks chunks of one provider for a runner; without work: one row that says when to ask again.';
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- When there will be work for these queues: a parked chunk wakes, a block ends, a lease expires.
-=======
--- When there will be something to do for a runner of these queues: a parked chunk wakes, a block ends, a lease runs
--- out.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 create or replace function headgate._next_wake(
     p_queues text[],
     p_avoid text[],

@@ -1,15 +1,7 @@
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
 -- A runner hands in results: rows, state, details, counters, the message and, last, the breaker and the quota, in one
 -- commit. May be called several times per lease, in slices; an outdated token changes nothing. A handler's results are
 -- rows of its ingest function's type: p_row_counts[i] of them belong to p_asset_ids[i]. A bulk call has one payload per
 -- answered session, in order; if it succeeded for only some of the sessions, the chunk continues with the others.
-=======
--- A runner hands in results: rows, state, details, counters, the message, and last the breakers and the quota, in one
--- commit. May be called several times per lease, in slices; an outdated token changes nothing. What a handler computed
--- comes as rows of the type its ingest function takes: p_row_counts[i] of them belong to p_asset_ids[i]. A call for a
--- group brings one payload for each session that was answered, in their order; with fewer sessions than there are, and
--- success, the chunk goes on with the others.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 create or replace function headgate.complete_jobs(
     p_runner text,
@@ -114,11 +106,7 @@ begin
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
     end if;
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
     -- A completion that holds the breaker or the window claims in a second transaction.
-=======
-    -- Who holds the breakers or the window already asks again in a transaction of its own.
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
     if p_claim > 0
         and v_tally.refund = 0
         and v_block is null

@@ -26,13 +26,9 @@ begin
     if p_operation.path is null then
         return;  -- no call to make: asset codes and URLs are not needed
     end if;
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
     v_params := p_params || jsonb_build_object('?round', p_chunk.round);
     v_headers := headgate._header_templates(p_provider.headers || p_operation.headers);
-    if p_chunk.sessions is not null then
-=======
     if p_chunk.is_bulk then
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
         v_codes := array_to_string(array(
             select headgate._url_encode(a.code)

@@ -13,7 +13,7 @@ from headgate.shown import cleared
 from headgate.worker.calls import Caller, Reply
 from headgate.worker.leases import CallLease
 from headgate.worker.pace import ServerClock
-from headgate.worker.provider_state import MAX_FAULTS, Gates, ProviderState
+from headgate.worker.provider_state import MAX_FAULTS, Providers, ProviderState
 from headgate.worker.rules import Outcome
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class CallExecutor:
     def __init__(
         self,
         caller: Caller,
-        gates: Gates,
+        providers: Providers,
         clock: ServerClock,
         concurrency: int,
         on_result: Callable[[CallLease], None],
@@ -38,7 +38,7 @@ class CallExecutor:
         self.open = 0
         self.buffered = 0
         self.clock = clock
-        self.gates = gates
+        self.providers = providers
         self._caller = caller
         self._concurrency = concurrency
         self._on_result = on_result
@@ -48,24 +48,13 @@ class CallExecutor:
         self._loop = asyncio.get_running_loop()
 
     def take(self, held: CallLease) -> None:
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-        """Add a chunk; its calls start as room comes. A closed provider's stay unsent."""
-        state = self.gates.of(held.chunk.provider)
-        state.in_flight = held.call.in_flight
-        state.queue.append(held)
-        state.load += held.waiting
-        if block := state.block_for(held.chunk, self._loop.time()):
-            self.give_up(held, block.reason)
-=======
         """Add a chunk; its calls start as room comes. A blocked provider's stay unsent."""
-        state = self.state(held.chunk.provider)
+        state = self.providers.of(held.chunk.provider)
         state.in_flight = held.call.in_flight
         state.queue.append(held)
         state.load += held.waiting
-        self.load += held.waiting
         if state.stop_at_once(held, self._loop.time()) and held.block is not None:
             self.give_up(held, held.block.reason)
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
         self.pump()
 
     def pump(self) -> None:
@@ -77,7 +66,7 @@ class CallExecutor:
             and (held := self._next()) is not None
         ):
             self._start(held)
-        for state in self.gates.turn:
+        for state in self.providers.turn:
             for held in state.starved():
                 held.is_asking = True
                 self._on_starved(held)
@@ -96,7 +85,7 @@ class CallExecutor:
     def drop(self, held: CallLease) -> None:
         """Forget a chunk whose lease is lost: its calls end, their answers count for nothing."""
         held.is_lost = True
-        self.state(held.chunk.provider).handed_in(held)
+        self.providers.of(held.chunk.provider).handed_in(held)
         self._lighten(held, held.waiting)
         held.next = len(held.urls)
         self.buffered -= held.discard()
@@ -118,9 +107,9 @@ class CallExecutor:
 
     def _next(self) -> CallLease | None:
         now = self._loop.time()
-        for _ in range(len(self.gates.turn)):
-            state = self.gates.turn[0]
-            self.gates.turn.rotate(-1)
+        for _ in range(len(self.providers.turn)):
+            state = self.providers.turn[0]
+            self.providers.turn.rotate(-1)
             while (held := state.next_call(now)) is not None and now >= held.starts_end:
                 self.give_up(held, "no time was left to start it")
             if held is not None:
@@ -132,7 +121,7 @@ class CallExecutor:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        at = min((state.next_start() for state in self.gates.turn), default=math.inf)
+        at = min((state.next_start() for state in self.providers.turn), default=math.inf)
         if at > self._loop.time() and at != math.inf:
             self._timer = self._loop.call_at(at, self.pump)
 
@@ -142,7 +131,7 @@ class CallExecutor:
             held.pace.take()
         held.next += 1
         self.open += 1
-        self.gates.of(held.chunk.provider).open += 1
+        self.providers.of(held.chunk.provider).open += 1
         held.open[index] = self._loop.create_task(self._make(held, index))
 
     async def _make(self, held: CallLease, index: int) -> None:
@@ -163,7 +152,7 @@ class CallExecutor:
         self._finished(held, index, reply)
 
     def _finished(self, held: CallLease, index: int, reply: Reply) -> None:
-        state = self.gates.of(held.chunk.provider)
+        state = self.providers.of(held.chunk.provider)
         self.open -= 1
         state.open -= 1
         self._lighten(held, 1)
@@ -181,14 +170,8 @@ class CallExecutor:
         """Draw the conclusions that cannot wait for the database."""
         is_answered = outcome.is_success or outcome.fault == "item"
         if outcome.block is not None:
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-            state.block(held.chunk, outcome.block, self._loop.time())
             logger.warning("%s is blocked: %s", state.provider, outcome.reason)
-            for other in state.affected():
-=======
-            logger.warning("%s is closed: %s", state.provider, outcome.reason)
             for other in state.stop(held, outcome.block, self._loop.time()):
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
                 self.give_up(other, outcome.block.reason)
         if held.is_probing and is_answered:
             held.is_probing = False
@@ -201,7 +184,7 @@ class CallExecutor:
                 self.give_up(other, f"{MAX_FAULTS} calls in a row were not answered")
 
     def _lighten(self, held: CallLease, calls: int) -> None:
-        self.gates.of(held.chunk.provider).load -= calls
+        self.providers.of(held.chunk.provider).load -= calls
 
 
 def _refused(held: CallLease, index: int) -> Reply:

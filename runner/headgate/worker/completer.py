@@ -15,7 +15,7 @@ from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.group_lease import GroupLease
 from headgate.worker.keeper import Keeper
 from headgate.worker.leases import SLICE_SECONDS, CallLease, HandlerLease, Leased
-from headgate.worker.provider_state import Gates
+from headgate.worker.provider_state import Providers
 from headgate.worker.queue import Queue
 from headgate.worker.rules import Block
 from headgate.worker.totals import Totals
@@ -48,7 +48,7 @@ class Completer:
     def __init__(
         self,
         connections: ConnectionPool,
-        gates: Gates,
+        providers: Providers,
         keeper: Keeper,
         totals: Totals,
         background: Background,
@@ -58,7 +58,7 @@ class Completer:
         self._totals = totals
         self._background = background
         self._connections = connections
-        self._providers = gates
+        self._providers = providers
         self._upstream = upstream
         self._loop = asyncio.get_running_loop()
         self.report_seconds = 1.0
@@ -143,13 +143,10 @@ class Completer:
         return True
 
     async def _end(self, chunk: Chunk, report: UniformReport) -> None:
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
         taken_at = self._loop.time()
-=======
-        held = Leased(chunk, self._loop.time())
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
+        held = Leased(chunk, taken_at)
         try:
-            claim = await self._hand_in(held, verdict, is_last=True)
+            claim = await self._hand_in(held, report, is_last=True)
         except Unwritable as exc:
             await self.keeper.give_up(held, str(exc))
             return
@@ -162,16 +159,12 @@ class Completer:
 
     async def _hand_in(self, held: Leased, report: Result, *, is_last: bool) -> Claim | None:
         """Complete a slice; None when the chunk is lost. Raises Unwritable."""
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-        state = self._providers.of(chunk.provider)
-=======
         chunk = held.chunk
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
         block: Block | None = None
 
         def send(queue: Queue, part: Result, is_last_part: bool) -> Awaitable[Claim]:
             nonlocal block
-            block = held.closing_at(self._loop.time())
+            block = held.block_at(self._loop.time())
             may_claim = is_last and is_last_part and block is None
             wanted = self._upstream.wanted_after(chunk) if may_claim else 0
             return queue.complete(chunk, part, block=block, claim=wanted)
@@ -184,16 +177,10 @@ class Completer:
         except ServerUnreachable as exc:
             logger.error("chunk %s is left to its lease: %s", chunk.chunk_id, exc)
             return None
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-        if block is not None:
-            state.mark_reported(chunk, self._loop.time())
-        self._totals.count(report, is_last=is_last)
-=======
         finally:
             if block is not None:
-                self.executor.state(chunk.provider).handed_in(held)
-        self.totals.count(report, is_last=is_last)
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
+                self._providers.of(chunk.provider).handed_in(held)
+        self._totals.count(report, is_last=is_last)
         return claim
 
     def _end_of(self, held: Leased, claim: Claim | None, *, was_fruitless: bool) -> None:

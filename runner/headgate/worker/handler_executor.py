@@ -21,7 +21,7 @@ from headgate.worker.chunks import Chunk, Handling, Report, Rows
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.leases import HandlerLease
-from headgate.worker.provider_state import Gates, ProviderState
+from headgate.worker.provider_state import Providers, ProviderState
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +53,12 @@ class HandlerExecutor:
         self,
         backend: ExecutorBackend,
         connections: ConnectionPool,
-        gates: Gates,
+        providers: Providers,
         completer: Completer,
     ) -> None:
         self._backend = backend
         self._connections = connections
-        self._providers = gates
+        self._providers = providers
         self._completer = completer
         self._works: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()

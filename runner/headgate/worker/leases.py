@@ -27,9 +27,9 @@ class Leased:
     beat_at: float = field(init=False, default=0.0)
     is_settling: bool = field(init=False, default=False)
     is_lost: bool = field(init=False, default=False)
-    closing: Block | None = field(init=False, default=None)
+    block: Block | None = field(init=False, default=None)
     """What an answer said that stops its calls."""
-    closed_at: float = field(init=False, default=0.0)
+    blocked_at: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self.extended(self.claimed_at, self.chunk.lease_seconds)
@@ -41,16 +41,16 @@ class Leased:
 
     def stops(self, chunk: Chunk) -> bool:
         """Return whether what stopped its calls stops a chunk's, too."""
-        if self.closing is None:
+        if self.block is None:
             return False
-        return self.closing.until != "execution" or self.chunk.execution == chunk.execution
+        return self.block.until != "execution" or self.chunk.execution == chunk.execution
 
-    def closing_at(self, now: float) -> Block | None:
+    def block_at(self, now: float) -> Block | None:
         """Return what stopped its calls, the seconds counted from now."""
-        if self.closing is None or self.closing.seconds is None:
-            return self.closing
-        left = max(0.0, self.closing.seconds - (now - self.closed_at))
-        return replace(self.closing, seconds=left)
+        if self.block is None or self.block.seconds is None:
+            return self.block
+        left = max(0.0, self.block.seconds - (now - self.blocked_at))
+        return replace(self.block, seconds=left)
 
 
 @dataclass(slots=True, eq=False)

@@ -56,7 +56,7 @@ class Producer:
         """Set after each claim, for those who watch for the end."""
         self._connections = connections
         self._executor = executor
-        self._providers = executor.gates
+        self._providers = executor.providers
         self._completer = completer
         self._handler_executor = handler_executor
         self._target = 2 * concurrency
@@ -110,13 +110,8 @@ class Producer:
         )
 
     def avoided(self) -> Sequence[str]:
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-        """Return the providers without their secret, with enough to do, or just closed."""
-        for state in self._providers:
-=======
         """Return the providers without their secret, with enough to do, or just stopped."""
-        for state in self._executor.providers():
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
+        for state in self._providers:
             state.was_avoided = self._is_full(state)
         full = {state.provider for state in self._providers if state.was_avoided}
         return sorted(self._without_secret | full)
@@ -124,11 +119,6 @@ class Producer:
     def take(self, claim: Claim) -> None:
         """Put claimed chunks to work."""
         for chunk in claim.chunks:
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-            state = self._providers.of(chunk.provider)
-            state.unblock(chunk, claim.at)
-=======
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
             self._take_safely(chunk, claim.at)
 
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,20 +15,6 @@ MAX_FAULTS: Final = 10
 MAX_CHUNKS: Final = 20
 """How many chunks a claim may bring."""
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-Scope: TypeAlias = tuple[str, str] | None
-
-
-@dataclass(slots=True)
-class KnownBlock:
-    """A block from an answer; it holds until a claim after its report says otherwise."""
-
-    block: Block
-    at: float
-    reported_at: float | None = None
-
-=======
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e
 
 @dataclass(slots=True, eq=False)
 class ProviderState:
@@ -78,7 +65,7 @@ class ProviderState:
     def stop_at_once(self, held: CallLease, now: float) -> bool:
         """Stop a new lease when an answer that is not handed in stops its calls, too."""
         known = next((other for other in self.stopped if other.stops(held.chunk)), None)
-        block = known.closing_at(now) if known else None
+        block = known.block_at(now) if known else None
         if block is not None:
             self._stop(held, block, now)
         return block is not None
@@ -91,18 +78,13 @@ class ProviderState:
         """Return whether an answer stopped all calls, and the database does not know it yet."""
         return any(held.block and held.block.until != "execution" for held in self.stopped)
 
-<<<<<<< 24eb62dde5cba79884185811666c7f43a9af811f
-    def is_unreported(self) -> bool:
-        """Return whether the provider is closed and the database does not know it yet."""
-        known = self.blocks.get(None)
-        return known is not None and known.reported_at is None
-
-    def affected(self) -> Iterator[CallLease]:
-        """Return the chunks whose waiting calls are closed."""
-        return (h for h in list(self.queue) if self.block_for(h.chunk, 0.0) is not None)
+    def _stop(self, held: CallLease, block: Block, now: float) -> None:
+        if held.block is None:
+            held.block, held.blocked_at = block, now
+            self.stopped.append(held)
 
 
-class Gates:
+class Providers:
     """The providers that this runner has worked for, in the order in which they take turns."""
 
     def __init__(self) -> None:
@@ -124,9 +106,3 @@ class Gates:
     def load(self) -> int:
         """Count the calls that wait or are open."""
         return sum(state.load for state in self.turn)
-=======
-    def _stop(self, held: CallLease, block: Block, now: float) -> None:
-        if held.block is None:
-            held.block, held.closed_at = block, now
-            self.stopped.append(held)
->>>>>>> 4485b326061090e35bd7f1afc12ba118e15d051e

@@ -33,7 +33,7 @@ from headgate.worker.leases import CallLease, Leased
 from headgate.worker.listener import listen
 from headgate.worker.pace import ServerClock
 from headgate.worker.producer import Producer
-from headgate.worker.provider_state import Gates
+from headgate.worker.provider_state import Providers
 from headgate.worker.queue import Queue
 from headgate.worker.totals import Totals
 
@@ -90,19 +90,19 @@ class Worker:
         self._caller = Caller(concurrency, Buffer(settings.max_buffer))
         self._connections = ConnectionPool(self._connect, CONNECTIONS)
         self._totals = Totals()
-        gates, clock, background = Gates(), ServerClock(), Background()
+        providers, clock, background = Providers(), ServerClock(), Background()
         self._keeper = Keeper(
             self._connections, clock, self._totals, background, self._on_lost, self._on_time
         )
         self._completer = Completer(
-            self._connections, gates, self._keeper, self._totals, background, upstream=self
+            self._connections, providers, self._keeper, self._totals, background, upstream=self
         )
         self._executor = CallExecutor(
-            self._caller, gates, clock, concurrency, self._on_result, self._keeper.take_starts
+            self._caller, providers, clock, concurrency, self._on_result, self._keeper.take_starts
         )
         self._backend = backend
         reading = ConnectionPool(self._connect, READERS)
-        self._handler_executor = HandlerExecutor(backend, reading, gates, self._completer)
+        self._handler_executor = HandlerExecutor(backend, reading, providers, self._completer)
         self._producer = Producer(
             self._connections, self._executor, self._completer, self._handler_executor, concurrency
         )

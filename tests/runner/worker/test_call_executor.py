@@ -12,7 +12,7 @@ from headgate.worker.call_executor import CallExecutor
 from headgate.worker.calls import Caller
 from headgate.worker.leases import CallLease
 from headgate.worker.pace import Pace, ServerClock
-from headgate.worker.provider_state import Gates
+from headgate.worker.provider_state import Providers
 from tests.limits import until
 from tests.runner.shop import Shop, json_of, never, when
 from tests.runner.worker.parts import chunk_of, lease_of
@@ -25,7 +25,7 @@ class Noting(CallExecutor):
         self.results: list[CallLease] = []
         self.starved: list[CallLease] = []
         super().__init__(
-            caller, Gates(), ServerClock(), 3, self.results.append, self.starved.append
+            caller, Providers(), ServerClock(), 3, self.results.append, self.starved.append
         )
 
 
@@ -54,7 +54,7 @@ async def test_no_more_calls_are_open_than_it_may_make(executor, shop):
     await until(lambda: held.is_ended)
     assert shop.most_open == 3
     assert len(shop.asked) == len(executor.results) == 7
-    assert (executor.open, executor.gates.load) == (0, 0)
+    assert (executor.open, executor.providers.load) == (0, 0)
     assert executor.buffered == 7 * 2, "bytes that are not handed in"
     executor.freed(7 * 2)
     assert executor.buffered == 0
@@ -96,7 +96,7 @@ async def test_a_chunk_that_is_lost_is_forgotten(executor, shop):
 
     await until(lambda: not held.open)
     assert held.is_ended and not held.has_report
-    assert (executor.open, executor.gates.load, executor.results) == (0, 0, [])
+    assert (executor.open, executor.providers.load, executor.results) == (0, 0, [])
 
 
 async def test_a_chunk_whose_times_have_run_out_asks_for_more_once(executor, shop):

@@ -11,7 +11,7 @@ from headgate.worker.chunks import Claim, UniformReport
 from headgate.worker.completer import Completer
 from headgate.worker.keeper import Keeper
 from headgate.worker.pace import ServerClock
-from headgate.worker.provider_state import Gates
+from headgate.worker.provider_state import Providers
 from headgate.worker.totals import Totals
 from tests.runner.small_plan import start, write_plan
 from tests.runner.worker.parts import lease_of, reply
@@ -55,7 +55,7 @@ async def make(connections):
         keeper = Keeper(
             connections, ServerClock(), totals, background, lambda _: None, lambda: None
         )
-        completer = Completer(connections, Gates(), keeper, totals, background, upstream)
+        completer = Completer(connections, Providers(), keeper, totals, background, upstream)
         return completer, upstream, totals
 
     yield make

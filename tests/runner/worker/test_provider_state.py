@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.worker.provider_state import Gates, ProviderState
+from headgate.worker.provider_state import Providers, ProviderState
 from headgate.worker.rules import Block
 from tests.runner.worker.parts import chunk_of, lease_of
 
@@ -10,13 +10,13 @@ SOON = Block("retry_after", 10.0, "slow down")
 
 
 def test_a_provider_has_one_gate_and_takes_its_turn():
-    gates = Gates()
-    first, second = gates.of("shop"), gates.of("bank")
+    providers = Providers()
+    first, second = providers.of("shop"), providers.of("bank")
     first.load, second.load = 3, 4
 
-    assert gates.of("shop") is first
-    assert [breaker.provider for breaker in gates] == ["shop", "bank"]
-    assert gates.load == 7
+    assert providers.of("shop") is first
+    assert [breaker.provider for breaker in providers] == ["shop", "bank"]
+    assert providers.load == 7
 
 
 def test_no_more_calls_start_than_the_provider_allows():
@@ -41,24 +41,35 @@ def test_a_chunk_whose_calls_have_all_started_leaves_the_queue():
     assert list(breaker.queue) == [other]
 
 
-def test_a_block_holds_until_a_claim_that_was_made_after_it_was_told():
-    breaker, chunk = ProviderState("shop"), chunk_of()
-    breaker.close(chunk, SOON, now=100.0)
-    assert breaker.is_unreported()
-    assert breaker.block_for(chunk, 104.0) == Block("retry_after", 6.0, "slow down")
+def test_an_answer_stops_the_calls_of_all_leases_until_it_is_handed_in():
+    shop, asked, waiting = (
+        ProviderState("shop"),
+        lease_of(chunk_of(1)),
+        lease_of(chunk_of(1, chunk_id=2)),
+    )
+    shop.queue.extend([asked, waiting])
 
-    breaker.told(chunk, now=105.0)
-    breaker.reopen(chunk, claimed_at=104.0)
-    assert breaker.block_for(chunk, 106.0) is not None
+    assert shop.stop(asked, SOON, now=100.0) == [asked, waiting]
+    assert shop.is_stopped()
+    late = lease_of(chunk_of(1, chunk_id=3))
+    assert shop.stop_at_once(late, now=104.0)
+    assert late.block == Block("retry_after", 6.0, "slow down")
 
-    breaker.reopen(chunk, claimed_at=105.5)
-    assert breaker.block_for(chunk, 106.0) is None
+    for held in (asked, waiting, late):
+        shop.handed_in(held)
+    assert not shop.is_stopped()
+    assert not shop.stop_at_once(lease_of(chunk_of(1, chunk_id=4)), now=105.0)
 
 
-def test_a_closed_execution_closes_no_other():
-    breaker = ProviderState("shop")
-    breaker.close(chunk_of(), Block("execution", None, "refused"), now=1.0)
+def test_a_refused_execution_stops_no_other():
+    shop, asked, other = (
+        ProviderState("shop"),
+        lease_of(chunk_of(1)),
+        lease_of(chunk_of(1, chunk_id=2, run_id="r2")),
+    )
+    shop.queue.extend([asked, other])
 
-    assert breaker.block_for(chunk_of(), 2.0) is not None
-    assert breaker.block_for(chunk_of(run_id="r2"), 2.0) is None
-    assert not breaker.is_unreported(), "the provider itself is open"
+    assert shop.stop(asked, Block("execution", None, "refused"), now=1.0) == [asked]
+    assert not shop.is_stopped(), "the provider itself is open"
+    assert not shop.stop_at_once(lease_of(chunk_of(1, chunk_id=3, run_id="r2")), now=2.0)
+    assert shop.stop_at_once(lease_of(chunk_of(1, chunk_id=4)), now=2.0)

@@ -81,7 +81,7 @@ class Synthetic:
         self._history_seconds = history_days * 86_400
 
     def knows(self, code: str) -> bool:
-        """Return whether it is a shipped listing or a pair, or could be one if any ticker will do."""
+        """Return whether it is a shipped listing or a pair, or could be one if any will do."""
         return (
             code in market.listings()
             or code in market.PAIRS
