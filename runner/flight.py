@@ -61,7 +61,7 @@ class Flight:
         return list(self._turn)
 
     def take(self, held: Held) -> None:
-        """Add a chunk; its calls start as room comes. A closed provider's stay unsent."""
+        """Add a chunk; its calls start as room comes. Calls to a blocked provider stay unsent."""
         state = self.state(held.chunk.provider)
         state.in_flight = held.call.in_flight
         state.queue.append(held)

@@ -92,7 +92,7 @@ class ProviderState:
                 del self.blocks[scope]
 
     def is_unreported(self) -> bool:
-        """Return whether the provider is closed and the database does not know it yet."""
+        """Return whether the provider is blocked and the database does not know it yet."""
         known = self.blocks.get(None)
         return known is not None and known.reported_at is None
 

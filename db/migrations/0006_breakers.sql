@@ -1,4 +1,4 @@
--- How the gates stand now: when the next request to a provider may start, and the breakers.
+-- The current state of breakers and rate limiters.
 
 create table headgate.provider_breakers (
     provider_id bigint not null references headgate.providers,

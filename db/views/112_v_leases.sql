@@ -18,7 +18,7 @@ from (
         sum(cardinality(c.asset_ids)) as jobs,
         coalesce(min(r.last_seen_at), max(c.leased_until - t.term)) as heard_at,
         max(c.leased_until) as leased_until,
-        -- Of a runner without heartbeats only its leases tell: it extends them after a third of their term.
+        -- Without heartbeats, only its leases show that a runner is alive: it extends them after a third of their term.
         coalesce(min(r.last_seen_at) + interval '15 seconds', max(c.leased_until - t.term / 2)) < clock_timestamp()
             as is_silent
     from headgate.chunks as c

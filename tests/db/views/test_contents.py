@@ -1,4 +1,4 @@
-"""What the views say: about quota, gates, queues, freshness and what was done."""
+"""What the views say: about quota, breakers, queues, freshness and what was done."""
 
 from __future__ import annotations
 
