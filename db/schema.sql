@@ -827,7 +827,7 @@ CREATE FUNCTION equities._companies_of_batch(p_asset_ids bigint[], p_payload tex
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- The page is an object whose keys are numbers.
+    -- The answer is an object whose keys are numbers.
     with wanted as materialized (
         select a.asset_id, a.code, a.group_key from headgate.v_assets as a where a.asset_id = any (p_asset_ids)
     ),
@@ -3798,7 +3798,8 @@ begin
     select r.* from equities.ingest_prices(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
     perform equities._trust_bulk(p_asset_ids, v_payload);
 exception
-    when data_exception or statement_too_complex then  -- no JSON, or no array: no listing is to blame, and all stay due
+    -- not JSON, or not an array: no listing is at fault, and all stay due
+    when data_exception or statement_too_complex then
         raise warning 'the answer for % is not an array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $$;
@@ -3866,7 +3867,7 @@ begin
     return query
     select r.* from equities.ingest_fundamentals(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
 exception
-    -- No JSON, or no object: no listing is to blame, and all stay due.
+    -- Not JSON, or not an object: no listing is at fault, and all stay due.
     when data_exception or statement_too_complex then
         raise warning 'the answer for % is not an object of companies: %',
             p_context ->> 'group_key', left(sqlerrm, 200);
@@ -27799,7 +27800,7 @@ COMMENT ON COLUMN headgate.quota_windows.spent IS 'Units of calls that started; 
 -- Name: COLUMN quota_windows.used_elsewhere; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.quota_windows.used_elsewhere IS 'Units the provider reports beyond our own book.';
+COMMENT ON COLUMN headgate.quota_windows.used_elsewhere IS 'Units the provider reports beyond our own ledger.';
 
 --
 -- Name: COLUMN quota_windows.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29776,7 +29777,7 @@ COMMENT ON COLUMN headgate.v_quota.spent IS 'Units of calls that started.';
 -- Name: COLUMN v_quota.used_elsewhere; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_quota.used_elsewhere IS 'Units the provider reports beyond our own book.';
+COMMENT ON COLUMN headgate.v_quota.used_elsewhere IS 'Units the provider reports beyond our own ledger.';
 
 --
 -- Name: COLUMN v_quota.remaining; Type: COMMENT; Schema: headgate; Owner: headgate_owner

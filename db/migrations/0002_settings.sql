@@ -1,4 +1,4 @@
--- What this database is set to, and how the roles that log in to it are limited.
+-- Settings of this database, and limits of the roles that log in to it.
 
 create table headgate.settings (
     name text not null,

@@ -147,7 +147,7 @@ comment on column headgate.response_rules.blocks is
     'What the answer blocks: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
 comment on column headgate.response_rules.reason is 'The reason kept with the job.';
 
--- What is noted here, somebody has set who may: by a plan's file or by hand.
+-- Written only when an authorised role sets it, in a plan's file or by hand.
 create table headgate.provider_addresses (
     provider_id bigint not null,
     base_url text,

@@ -1,4 +1,4 @@
--- What is worked on, and when its data comes.
+-- Assets, and the calendars that say when their data comes.
 
 create table headgate.assets (
     asset_id bigint generated always as identity,

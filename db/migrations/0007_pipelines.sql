@@ -1,4 +1,4 @@
--- A pipeline as rows: its graph of steps and the levers a run may set.
+-- A pipeline as rows: its graph of steps and its parameters.
 
 create table headgate.pipelines (
     pipeline_id bigint generated always as identity,

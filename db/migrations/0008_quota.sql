@@ -25,7 +25,7 @@ comment on column headgate.quota_windows.usable is
     'The provider''s limit less the buffer, fixed when the window opens.';
 comment on column headgate.quota_windows.reserved is 'Units promised to planned jobs whose calls have not started.';
 comment on column headgate.quota_windows.spent is 'Units of calls that started; a call that may have been made counts.';
-comment on column headgate.quota_windows.used_elsewhere is 'Units the provider reports beyond our own book.';
+comment on column headgate.quota_windows.used_elsewhere is 'Units the provider reports beyond our own ledger.';
 comment on column headgate.quota_windows.blocked_until is
     'The provider said its quota is used up: no call is made to it before.';
 

@@ -49,8 +49,8 @@ create table headgate.chunks (
     constraint sent_has_a_message check ((state in ('queued', 'leased')) = (msg_id is not null)),
     constraint parked_wakes check (state <> 'parked' or (wake_at is not null and park_until is not null))
 ) with (
-    -- Few rows that change all the time: room in the page, and a vacuum that does not wait for a share of the table.
-    -- The queues' own tables are pgmq's; headgate.check_plans sees to them.
+    -- A small, high-churn table: room in the page, and vacuum at a fixed number of dead rows. The queues' own tables
+    -- belong to pgmq; headgate.check_plans tunes them.
     fillfactor = 70,
     autovacuum_vacuum_scale_factor = 0,
     autovacuum_vacuum_threshold = 2000,

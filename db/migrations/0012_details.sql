@@ -1,4 +1,4 @@
--- What happened: append-only, by month, so that old months are dropped and not deleted.
+-- History: append-only and partitioned by month, so that old months are dropped rather than deleted.
 
 create table headgate.asset_processing_details (
     execution_id bigint not null,

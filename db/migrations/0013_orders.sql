@@ -1,4 +1,4 @@
--- Work ordered in psql that the scheduler's next run takes up.
+-- Orders given in psql, taken by the scheduler's next run.
 
 create table headgate.orders (
     order_id bigint generated always as identity,

@@ -1,4 +1,5 @@
--- What a scheduler says of its DAGs: pausing one holds its pipeline, and an order waits for one that is not paused.
+-- The DAGs' state as reported by a scheduler: pausing a DAG pauses its pipeline, and an order waits for one that is not
+-- paused.
 
 create table headgate.dags (
     pipeline_id bigint not null references headgate.pipelines,

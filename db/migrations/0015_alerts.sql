@@ -1,4 +1,4 @@
--- What people should know: one open alert per subject, resolved when its cause is gone.
+-- Alerts: at most one open per subject, resolved when its cause is gone.
 
 create table headgate.alerts (
     alert_id bigint generated always as identity,

@@ -1,4 +1,4 @@
--- Who laid hands on the plan, when, and how. Like history, it is only added to, and forgotten by headgate.retain.
+-- Operators' actions: who, when and what. Append-only, removed by headgate.retain like other history.
 
 create table headgate.operator_actions (
     action_id bigint generated always as identity,

@@ -1,4 +1,4 @@
--- Runners make themselves known, so that the leases of one that was killed are not waited for.
+-- Runners register, so that the leases of a killed one end at once.
 
 create table headgate.runners (
     runner text not null,

@@ -1,5 +1,5 @@
--- Advisory locks can be taken by everybody who may log in. What keeps planners, runners and operators apart is rows of
--- a table that only the owner may touch.
+-- Any login can take advisory locks, so planners, runners and operators are serialised by rows of a table that only the
+-- owner may touch.
 
 create table headgate.locks (
     name text not null,

@@ -1,4 +1,4 @@
--- What each plan's file declares, as it said last time: the base of the three-way merge in headgate._declare.
+-- The last declarations of each plan's file: the base of the three-way merge in headgate._declare.
 
 create table headgate.declarations (
     kind text not null,

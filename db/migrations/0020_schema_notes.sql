@@ -1,4 +1,4 @@
--- What the last migrate left behind, object by object: whoever changes one by hand is found out.
+-- Objects as the last migrate left them, so that manual changes are detected.
 
 create table headgate.schema_notes (
     object text not null,

@@ -1,6 +1,6 @@
--- Rows that no table holds: what functions hand to runners, to each other and to plans.
+-- Composite types passed between functions, runners and plans.
 
--- Between the core and plans.
+-- Between the core and the plans.
 
 create type headgate.ingest_result as (
     asset_id bigint,
@@ -24,7 +24,7 @@ create type headgate.calendar_session as (
 
 comment on type headgate.calendar_session is 'A trading session computed by a handler; the asset is its calendar.';
 
--- To runners; without a chunk it says when to ask again.
+-- For runners; without a chunk it says when to ask again.
 
 create type headgate.claimed_chunk as (
     chunk_id bigint,
@@ -49,7 +49,7 @@ create type headgate.claimed_chunk as (
 comment on type headgate.claimed_chunk is
     'A chunk a runner has claimed, with its requests; chunk_id null: nothing, ask again at wake_at.';
 
--- What becomes of reported jobs.
+-- Results of reported jobs.
 
 create type headgate.job_result as (
     asset_id bigint,
@@ -87,7 +87,7 @@ create type headgate.job_tally as (
 comment on type headgate.job_tally is
     'The number of jobs per result, the cost of the ended ones, and the units to give back.';
 
--- What the planner decides on: assets that are alike in all that ranking and charging look at.
+-- The planner's unit of decision: assets with equal rank and cost.
 
 create type headgate.plan_class as (
     class_no integer,
@@ -105,6 +105,7 @@ comment on type headgate.plan_class is
     'Assets whose due operations (granted together) are alike: how many, how urgent, and after which session bars are '
     'missing (null: no bulk call serves them).';
 
+<<<<<<< 8a1a1ffdfee2681e3b0d696e5532434cb45b3640
 create type headgate.plan_need as (
     operation_id bigint,
     provider_id bigint,
@@ -223,6 +224,9 @@ comment on type headgate.entry_grant is
     'How many assets of an entry are granted, by the provider that allows least, and what stands against more.';
 
 -- What a forecast carries from day to day.
+=======
+-- A forecast's state between days.
+>>>>>>> 12916ee2c6b340af24104c32fcc2dc3842a6f78b
 
 create type headgate.forecast_need as (
     operation_id bigint,

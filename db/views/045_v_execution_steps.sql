@@ -23,7 +23,7 @@ from headgate.process_steps as s
 join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
 left join lateral (
-    -- The leases before, and the one it is in: each job's own, or of a call for a whole group.
+    -- Earlier leases and the current one: per job, or once for a bulk call.
     select sum(
         case when c.is_bulk then 1 else cardinality(c.asset_ids) end * c.charged_units
         + case when c.state = 'leased' then c.units else 0 end

@@ -26,7 +26,7 @@ comment on column headgate.v_quota.closes_at is 'The provider''s reset.';
 comment on column headgate.v_quota.usable is 'The provider''s limit less the buffer.';
 comment on column headgate.v_quota.reserved is 'Units promised to planned jobs whose calls have not started.';
 comment on column headgate.v_quota.spent is 'Units of calls that started.';
-comment on column headgate.v_quota.used_elsewhere is 'Units the provider reports beyond our own book.';
+comment on column headgate.v_quota.used_elsewhere is 'Units the provider reports beyond our own ledger.';
 comment on column headgate.v_quota.remaining is 'Units that may still be promised.';
 comment on column headgate.v_quota.blocked_until is
     'No call is made before: the provider reported its quota as exhausted.';

@@ -1,4 +1,4 @@
--- Why what is due has to wait, in words: for explain_plan, v_deferrals and all who tell of them.
+-- The deferral reasons in words, for explain_plan, v_deferrals and others.
 
 drop view if exists headgate.v_deferral_reasons cascade;
 

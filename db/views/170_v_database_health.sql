@@ -1,4 +1,4 @@
--- How calm the database is; a function tells it, because only its owner may see other users' transactions.
+-- From a function, because only its owner may see other users' transactions.
 
 drop view if exists headgate.v_database_health cascade;
 

@@ -75,7 +75,7 @@ def connect(
 ) -> Connection[DictRow]:
     """Open a connection; `what` it is for shows in pg_stat_activity as `headgate <what>`.
 
-    It logs in as the role, on the embedded server; a mightier login of the user's own takes it on.
+    It logs in as the role, on the embedded server; a login with more rights takes it on.
     """
     arguments = _arguments(settings, what) | {"cursor_factory": cursor_factory}
     with mapped_errors(dsn := dsn_of(settings, role=role)):

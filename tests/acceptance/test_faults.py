@@ -69,7 +69,7 @@ def test_402_defers_the_rest_and_the_run_after_the_reset_finishes_it(system):
 
     asked = system.standin.ledger()["requests"]
     assert system.wait_for_end(system.start(tickers=codes))["status"] == "succeeded"
-    assert system.standin.ledger()["requests"] == asked, "the provider is closed until its reset"
+    assert system.standin.ledger()["requests"] == asked, "the provider is blocked until its reset"
 
     system.set_clock(system.at + timedelta(days=1))
     system.standin.set_limits(quota=None)

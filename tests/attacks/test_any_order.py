@@ -98,7 +98,7 @@ class AnyOrder(RuleBasedStateMachine):
             if row["provider"] == "shop":
                 until = self.model.blocked_until
                 assert until is None or self.toy.now >= until, (
-                    f"claimed of a closed provider: {row}"
+                    f"claimed of a blocked provider: {row}"
                 )
             self.model.claimed(row, runner, self.midnight)
 

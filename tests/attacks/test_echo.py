@@ -54,7 +54,7 @@ COUNT = len(ENCODINGS) * len(STATUSES)
 RULES = (
     {"status": "200", "outcome": "success", "fault": "item", "reason": "answered"},
     {"status": "404", "outcome": "failed", "fault": "item", "reason": "no such thing"},
-    {"status": "402", "outcome": "failed", "fault": "item", "reason": "not paid for"},
+    {"status": "402", "outcome": "failed", "fault": "item", "reason": "no units left"},
     {"status": "410", "outcome": "skipped", "fault": "item", "reason": "gone"},
 )
 

@@ -138,10 +138,12 @@ def _time(connection: Connection[Any], times: Times, assets: int, year: int) -> 
         ("day", ONE_DAY, {"day": day}),
         ("update", NEXT_DAY, arguments),
     ):
-        times.pages.setdefault(name, []).append(_pages(connection, query, given))
+        times.pages.setdefault(name, []).append(_pages_read(connection, query, given))
 
 
-def _pages(connection: Connection[Any], query: LiteralString, arguments: dict[str, Any]) -> int:
+def _pages_read(
+    connection: Connection[Any], query: LiteralString, arguments: dict[str, Any]
+) -> int:
     """Return how many pages a statement touches; nothing it writes is kept."""
     with connection.transaction(force_rollback=True):
         explained = connection.execute(

@@ -579,7 +579,7 @@ class System:
 
 
 class TestClosedProvider:
-    """8. A closed provider costs nothing and blocks nobody else (see also queue/test_blocking.py)."""
+    """8. A blocked provider costs nothing and blocks nobody else (see also queue/test_blocking.py)."""
 
     def test_nothing_is_spent_and_the_others_end(self, toy: Toy):
         toy.add(30)

@@ -1,4 +1,4 @@
-"""The cheapest cover, against all there are."""
+"""The cheapest combination of bulk and single calls, against all that exist."""
 
 from __future__ import annotations
 

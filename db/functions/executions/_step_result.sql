@@ -1,4 +1,4 @@
--- The result of a function step from its rows, whoever called the function.
+-- The result of a function step from its rows.
 
 -- One row is the output itself, several become an array; a scalar function returns its value. The value may be a
 -- report: an object with status failed fails the step, and what the function wrote is kept.

@@ -1,7 +1,7 @@
 """How Airflow's side calls stored functions: by a connection of Airflow's, by name, with advice.
 
-A failure is an exception of Airflow's own: one no retry mends fails the task at once. Its text,
-the last line of the task's log, says what is wrong and what to do.
+A failure is an exception of Airflow's own: one that no retry can fix fails the task at once. Its
+text, the last line of the task's log, says what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ADVICE: Final = {
     "57014": "raise the task's execution_timeout, or see what it waited for",
 }
 FINAL: Final = ("HG", "22", "28", "3D", "3F", "42")
-"""SQLSTATE classes no retry mends: Headgate's own, values, login, database, rights and names."""
+"""SQLSTATE classes no retry can fix: Headgate's own, values, login, database, rights and names."""
 REFUSALS: Final = ("authentication failed", "does not exist", "no password supplied", "pg_hba.conf")
 UNTRUSTED: Final = ("certificate", "does not support SSL")
 PASSED: Final = """

@@ -74,7 +74,7 @@ RETRIES: Final = {
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": 2.0,
 }
-"""For a lost connection. What no retry mends is not tried again, whatever this says."""
+"""For a lost connection. What no retry can fix is not tried again, whatever this says."""
 
 
 class CallFunction(BaseOperator):
@@ -303,7 +303,7 @@ class RunStep(BaseOperator):
         conn_id: Airflow's connection to the database.
 
     A failed step is not tried again unless `retries` says so: a retry is a round of it, and is
-    paid for. When `execution_timeout` (by default a day) is over, what has not started of the
+    charged again. When `execution_timeout` (by default a day) is over, what has not started of the
     step is cancelled.
     """
 

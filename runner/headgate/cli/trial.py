@@ -170,7 +170,7 @@ def ingest(connection: Connection[DictRow], subject: Subject, answer: str | None
 
 
 def charge_call(connection: Connection[DictRow], operation: str) -> DictRow:
-    """Count the units of a call beyond the book's. Raises InvalidValue where it may not be made."""
+    """Charge the units of a call to used_elsewhere. Raises InvalidValue if it cannot be."""
     row = connection.execute(CHARGE, (operation,)).fetchone()
     assert row is not None
     return row

@@ -89,7 +89,7 @@ class Wire(AiohttpTransport):
             max_field_size=LARGEST_HEAD,
             max_headers=MAX_HEADERS,
         )
-        # aiohttp would send a GET again when a kept connection breaks: a call nobody has booked.
+        # aiohttp would send a GET again when a kept connection breaks: a call without a charge.
         session._retry_connection = False
         return session
 

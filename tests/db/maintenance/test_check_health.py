@@ -13,7 +13,7 @@ RUN = {"p_pipeline": "headgate_maintenance", "p_run_id": "m1"}
 
 @pytest.fixture
 def healthy(toy: Toy) -> Toy:
-    """Return the toy world where all calendars reach far and no provider is closed."""
+    """Return the toy world where all calendars reach far and no provider is blocked."""
     toy.sql("delete from headgate.alerts")
     return toy
 

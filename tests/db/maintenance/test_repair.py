@@ -1,4 +1,4 @@
-"""The doctor's hands: what is mended is whole again, goes on to its end, and is recorded."""
+"""The doctor's hands: what is repaired is whole again, goes on to its end, and is recorded."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def fail(toy: Toy, chunk: Row, count: int | None = None) -> None:
 
 
 def blocked_for(toy: Toy) -> float:
-    """Return for how many seconds the provider is closed."""
+    """Return for how many seconds the provider is blocked."""
     until = toy.breaker()["blocked_until"]
     return (until - toy.now).total_seconds() if until else 0.0
 
@@ -336,7 +336,7 @@ class TestAuthFailures:
 
 
 class TestClosed:
-    """A closed provider costs nothing and blocks nobody else."""
+    """A blocked provider costs nothing and blocks nobody else."""
 
     def test_it_is_not_read_at_all(self, shop: Toy):
         shop.provider(blocked_until="2024-03-05 12:30+00")

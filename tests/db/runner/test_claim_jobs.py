@@ -201,7 +201,7 @@ class TestNothing:
 
 
 class TestLeaseExpirations:
-    """A lease that runs out was paid for: its calls may have been made."""
+    """An expired lease was charged: its calls may have been made."""
 
     def test_it_is_claimed_again_by_a_new_token_and_pays_again(self, toy: Toy):
         (asset,) = toy.add(1)

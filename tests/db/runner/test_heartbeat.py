@@ -48,7 +48,7 @@ def test_the_leases_of_a_runner_that_was_killed_end_at_once(killed: Toy):
 
     (chunk,) = killed.claim("w2")
     assert chunk["lease_no"] == 2
-    assert killed.units() == (0, 6), "what may have been sent is paid for again"
+    assert killed.units() == (0, 6), "what may have been sent is charged again"
     assert killed.chunks()[0]["lost_reason"] == "its runner w1 is gone"
 
 

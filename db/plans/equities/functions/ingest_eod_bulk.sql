@@ -31,7 +31,8 @@ begin
     select r.* from equities.ingest_prices(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
     perform equities._trust_bulk(p_asset_ids, v_payload);
 exception
-    when data_exception or statement_too_complex then  -- no JSON, or no array: no listing is to blame, and all stay due
+    -- not JSON, or not an array: no listing is at fault, and all stay due
+    when data_exception or statement_too_complex then
         raise warning 'the answer for % is not an array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $func$;

@@ -23,7 +23,7 @@ begin
     return query
     select r.* from equities.ingest_fundamentals(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
 exception
-    -- No JSON, or no object: no listing is to blame, and all stay due.
+    -- Not JSON, or not an object: no listing is at fault, and all stay due.
     when data_exception or statement_too_complex then
         raise warning 'the answer for % is not an object of companies: %',
             p_context ->> 'group_key', left(sqlerrm, 200);
@@ -42,7 +42,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    -- The page is an object whose keys are numbers.
+    -- The answer is an object whose keys are numbers.
     with wanted as materialized (
         select a.asset_id, a.code, a.group_key from headgate.v_assets as a where a.asset_id = any (p_asset_ids)
     ),

@@ -195,7 +195,7 @@ def _roles(connection: Connection[DictRow]) -> Finding:
 
 
 def _is_ours(connection: Connection[DictRow]) -> bool:
-    """Return whether the database was ever migrated, so that there is something to mend."""
+    """Return whether the database was ever migrated, so that there is something to repair."""
     found = "select 1 where to_regprocedure('headgate.forget_files()') is not null"
     return connection.execute(found).fetchone() is not None
 
