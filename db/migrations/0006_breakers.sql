@@ -1,8 +1,4 @@
-<<<<<<< 8a1a1ffdfee2681e3b0d696e5532434cb45b3640
--- What stands between a queued call and its provider now: the times granted to requests, and the breakers.
-=======
 -- The current state of breakers and rate limiters.
->>>>>>> 12916ee2c6b340af24104c32fcc2dc3842a6f78b
 
 create table headgate.rate_limiters (
     provider_id bigint not null references headgate.providers,

@@ -105,7 +105,6 @@ comment on type headgate.plan_class is
     'Assets whose due operations (granted together) are alike: how many, how urgent, and after which session bars are '
     'missing (null: no bulk call serves them).';
 
-<<<<<<< 8a1a1ffdfee2681e3b0d696e5532434cb45b3640
 create type headgate.plan_need as (
     operation_id bigint,
     provider_id bigint,
@@ -224,9 +223,6 @@ comment on type headgate.entry_grant is
     'How many assets of an entry are granted, by the provider that allows least, and what stands against more.';
 
 -- What a forecast carries from day to day.
-=======
--- A forecast's state between days.
->>>>>>> 12916ee2c6b340af24104c32fcc2dc3842a6f78b
 
 create type headgate.forecast_need as (
     operation_id bigint,

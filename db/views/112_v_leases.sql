@@ -18,13 +18,8 @@ from (
         sum(cardinality(c.asset_ids)) as jobs,
         coalesce(min(r.last_seen_at), max(c.leased_until - k.lease)) as heard_at,
         max(c.leased_until) as leased_until,
-<<<<<<< 8a1a1ffdfee2681e3b0d696e5532434cb45b3640
-        -- Of a runner without heartbeats only its leases tell: it extends them after a third of their term.
-        coalesce(min(r.last_seen_at) + interval '15 seconds', max(c.leased_until - k.lease / 2)) < clock_timestamp()
-=======
         -- Without heartbeats, only its leases show that a runner is alive: it extends them after a third of their term.
-        coalesce(min(r.last_seen_at) + interval '15 seconds', max(c.leased_until - t.term / 2)) < clock_timestamp()
->>>>>>> 12916ee2c6b340af24104c32fcc2dc3842a6f78b
+        coalesce(min(r.last_seen_at) + interval '15 seconds', max(c.leased_until - k.lease / 2)) < clock_timestamp()
             as is_silent
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)

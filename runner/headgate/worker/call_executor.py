@@ -48,13 +48,8 @@ class CallExecutor:
         self._loop = asyncio.get_running_loop()
 
     def take(self, held: CallLease) -> None:
-<<<<<<< 8a1a1ffdfee2681e3b0d696e5532434cb45b3640
         """Add a chunk; its calls start as room comes. A blocked provider's stay unsent."""
         state = self.providers.of(held.chunk.provider)
-=======
-        """Add a chunk; its calls start as room comes. Calls to a blocked provider stay unsent."""
-        state = self.state(held.chunk.provider)
->>>>>>> 12916ee2c6b340af24104c32fcc2dc3842a6f78b
         state.in_flight = held.call.in_flight
         state.queue.append(held)
         state.load += held.waiting

@@ -1,8 +1,4 @@
-<<<<<<< 8a1a1ffdfee2681e3b0d696e5532434cb45b3640
 """What the views say: about quota, providers, queues, freshness and what was done."""
-=======
-"""What the views say: about quota, breakers, queues, freshness and what was done."""
->>>>>>> 12916ee2c6b340af24104c32fcc2dc3842a6f78b
 
 from __future__ import annotations
 
