@@ -137,3 +137,36 @@ def test_an_edit_of_a_plan_is_refused_with_code_and_hint_and_changes_nothing(
     assert (first.code, result.code) == (0, 1), first.err
     assert re.search(rf"^error: .* \[{code}\]\nhint: .", result.err, re.MULTILINE | re.DOTALL)
     assert core_plan.sql("select path, sha256 from headgate.schema_files order by path") == applied
+
+
+def test_a_plan_that_would_retire_an_operation_with_chunks_in_flight_is_refused_and_says_which(
+    run: Run, core: Settings, core_plan: Plan, fruit: Path
+):
+    first, rest = PLAN.format(**RIGHT | {"operation": "fruit_apples, fruit_pears"}).split(
+        "select headgate.put_pipeline", 1
+    )
+    more = first[first.index("select headgate.put_operation") :].replace(
+        "fruit_apples", "fruit_pears"
+    )
+    (fruit / "plan.sql").write_text(f"{first}{more}select headgate.put_pipeline{rest}")
+    assert run("migrate", settings=core, HEADGATE_PLANS=str(fruit)).code == 0
+    core_plan.call("run_pipeline", p_pipeline="fruit", p_run_id="r1")
+    core_plan.call("claim_jobs", p_runner="w1", p_max_chunks=0)  # starts the step
+    (fruit / "plan.sql").write_text(PLAN.format(**RIGHT))
+
+    for command in (["migrate"], ["check", "fruit"]):
+        result = run(*command, settings=core, HEADGATE_PLANS=str(fruit))
+
+        assert result.code == 1
+        said = result.out + result.err
+        assert (
+            "operation fruit_pears is no longer declared, but 1 chunk is in flight, of fruit/r1"
+            in said
+        )
+        assert "hint: " in said
+    assert (
+        core_plan.scalar(
+            "select count(*) from headgate.v_operations where operation like 'fruit_%%'"
+        )
+        == 2
+    )
