@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 from urllib.parse import quote, urlencode
 
 from psycopg import sql
@@ -61,18 +62,30 @@ DLTS: Final[dict[str, LiteralString]] = {
 }
 
 
+class Taken(NamedTuple):
+    """What a command took."""
+
+    seconds: float
+    processor: float
+    """Seconds of a processor, of all its processes; the server's are not among them."""
+    megabytes: float
+    """At the peak."""
+
+
 @dataclass(slots=True)
 class Side:
     """What one side took, turn by turn."""
 
     seconds: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
     megabytes: list[float] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
     at_once: list[int] = field(default_factory=list)
 
     def __str__(self) -> str:
         return (
-            f"{statistics.median(self.seconds):.1f} s, {statistics.median(self.megabytes):.0f} MB,"
+            f"{statistics.median(self.seconds):.1f} s, of a processor"
+            f" {statistics.median(self.processor):.1f} s, {statistics.median(self.megabytes):.0f} MB,"
             f" {statistics.median(self.calls):,.0f} calls, at most {max(self.at_once)} at once"
         )
 
@@ -107,6 +120,7 @@ def run(server: Settings, *, posts: int = POSTS, runs: int = 5) -> Iterator[Figu
         ratio([x + y for x, y in zip(ours.seconds, plans, strict=True)], dlts.seconds),
         detail=f"migrate {statistics.median(plans):.1f} s",
     )
+    yield Figure("rivals: processor time against dlt", ratio(ours.processor, dlts.processor))
     yield Figure(
         "rivals: peak memory against dlt",
         ratio(ours.megabytes, dlts.megabytes),
@@ -141,11 +155,9 @@ def by_headgate(
             }
             headgate = (sys.executable, "-m", "runner")
             blog.counted()
-            to_migrate, _ = timed([*headgate, "migrate"], environ)
+            plans.append(timed([*headgate, "migrate"], environ).seconds)
             command = [*headgate, "run", "blog", "--concurrency", str(AT_ONCE)]
-            to_run, megabytes = timed(command, environ)
-            plans.append(to_migrate)
-            _note(side, blog, to_run, megabytes)
+            _note(side, blog, timed(command, environ))
             require_exact(settings, OURS, posts)
 
 
@@ -163,8 +175,7 @@ def by_dlt(server: Settings, blog: Service, posts: int, side: Side) -> None:
             "RUNTIME__DLTHUB_TELEMETRY": "false",
         }
         blog.counted()
-        seconds, megabytes = timed([str(DLT_PYTHON), str(job)], environ, folder)
-        _note(side, blog, seconds, megabytes)
+        _note(side, blog, timed([str(DLT_PYTHON), str(job)], environ, folder))
         require_exact(settings, DLTS, posts)
 
 
@@ -206,21 +217,20 @@ def _fitted(path: Path, blog: Service, posts: int) -> str:
     )
 
 
-def _note(side: Side, blog: Service, seconds: float, megabytes: float) -> None:
+def _note(side: Side, blog: Service, taken: Taken) -> None:
     calls, at_once = blog.counted()
-    side.seconds.append(seconds)
-    side.megabytes.append(megabytes)
+    side.seconds.append(taken.seconds)
+    side.processor.append(taken.processor)
+    side.megabytes.append(taken.megabytes)
     side.calls.append(calls)
     side.at_once.append(at_once)
 
 
-def timed(
-    command: Sequence[str], environ: Mapping[str, str], folder: str | None = None
-) -> tuple[float, float]:
-    """Run a command to its end; return its seconds and the peak megabytes of all its processes."""
+def timed(command: Sequence[str], environ: Mapping[str, str], folder: str | None = None) -> Taken:
+    """Run a command to its end, and measure it."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("HEADGATE_")}
     with tempfile.TemporaryFile("w+") as output:
-        started = time.perf_counter()
+        started, used = time.perf_counter(), _processor_time()
         process = subprocess.Popen(
             command,
             env={**inherited, **environ},
@@ -237,7 +247,13 @@ def timed(
         if process.returncode:
             output.seek(0)
             raise AssertionError(f"{command} failed: {output.read()[-2000:]}")
-    return seconds, sum(peaks.values())
+    return Taken(seconds, _processor_time() - used, sum(peaks.values()))
+
+
+def _processor_time() -> float:
+    """Return what all processes took that we started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _peaks(pid: int) -> Iterator[tuple[int, float]]:
