@@ -17,6 +17,9 @@ AIRFLOW_VENV := .venv-airflow
 AIRFLOW_BIN := $(AIRFLOW_VENV)/bin
 AIRFLOW_DEMO := $(AIRFLOW_VENV)/.installed-airflow-demo
 AIRFLOW_DEV := $(AIRFLOW_VENV)/.installed-airflow-dev
+# What Headgate is measured beside has nothing of ours.
+RIVALS_VENV := .venv-rivals
+RIVALS := $(RIVALS_VENV)/.installed
 
 # Tests wait half of their time, so there are more of them at once than cores, each on a server of its own.
 PARALLEL := -n 4 --dist worksteal
@@ -106,6 +109,10 @@ db/reset: $(DEMO) ## Throw the embedded database away, with all its data
 .PHONY: schema
 schema: $(DEMO) ## Write db/schema.sql anew from a fresh install
 	@$(BIN)/python -m tests.schema db/schema.sql
+
+.PHONY: freeze
+freeze: $(DEMO) ## Freeze the migrations of a version that is released, by hash (CONTRIBUTING.md)
+	@$(BIN)/python -m tests.released
 
 # --------------------------------------------------------------- the checks
 
@@ -202,11 +209,15 @@ bench/bigtables: $(DEV) ## Measure 20 million bars: load, daily update, queries 
 bench/airflow: $(AIRFLOW_DEV) ## Measure 500 jobs: a mapped task each, RunStep with one runner, a loop in one task
 	@$(AIRFLOW_BIN)/python -m tests.benchmarks airflow $(ARGS)
 
+.PHONY: bench/rivals
+bench/rivals: $(DEV) $(RIVALS) ## Measure the guide's job beside dlt: lines, time, memory
+	@$(BIN)/python -m tests.benchmarks rivals $(ARGS)
+
 .PHONY: clean
 clean: ## Stop what runs, remove the environments and caches; the data stay
 	@if [ -x $(AIRFLOW_BIN)/headgate ]; then $(AIRFLOW_BIN)/headgate airflow stop; fi
 	@if [ -x $(BIN)/headgate ]; then $(BIN)/headgate down; fi
-	@rm -rf $(VENV) $(AIRFLOW_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------- installation
@@ -227,8 +238,12 @@ $(AIRFLOW_DEV): pyproject.toml constraints-airflow.txt
 	@$(call install,$(AIRFLOW_VENV),airflow-dev,constraints-airflow.txt)
 	@touch $(AIRFLOW_DEMO) $@
 
-# $(1) is the environment, $(2) the extra, $(3) the constraints. uv where it is installed, else the standard library's venv
-# and pip.
+$(RIVALS): constraints-rivals.txt
+	@$(call install,$(RIVALS_VENV),dlt,constraints-rivals.txt,'dlt[postgres]')
+	@touch $@
+
+# $(1) is the environment, $(2) the extra, $(3) the constraints, $(4) what is installed where that is not Headgate. uv where
+# it is installed, else the standard library's venv and pip.
 define install
 set -euo pipefail; \
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -236,10 +251,10 @@ $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 printf 'Installing into $(1) (%s) ... ' $(2) >&2; SECONDS=0; \
 if command -v uv >/dev/null; then \
     [ -x $(1)/bin/python ] || uv venv --quiet --python "$$(command -v $(PYTHON))" $(1); \
-    uv pip install --quiet --python $(1)/bin/python -c $(3) -e '.[$(2)]'; \
+    uv pip install --quiet --python $(1)/bin/python -c $(3) $(or $(4),-e '.[$(2)]'); \
 else \
     [ -x $(1)/bin/pip ] || $(PYTHON) -m venv --clear $(1); \
-    $(1)/bin/pip install -qq --disable-pip-version-check -c $(3) -e '.[$(2)]'; \
+    $(1)/bin/pip install -qq --disable-pip-version-check -c $(3) $(or $(4),-e '.[$(2)]'); \
 fi; \
 echo "done in $${SECONDS} s" >&2
 endef

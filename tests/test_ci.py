@@ -74,5 +74,32 @@ def test_a_job_ends_by_itself():
     assert all(job["timeout-minutes"] <= 120 for job in JOBS.values())
 
 
+def test_it_runs_on_every_push_and_pull_request():
+    triggers = WORKFLOW[True]  # YAML 1.1 reads the key `on` as a boolean
+
+    assert set(triggers) == {"push", "pull_request"}
+    assert all(x is None for x in triggers.values())
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_expression_names_something_that_is_there(job):
+    matrix = JOBS[job]["strategy"]["matrix"]
+    used = re.findall(r"\$\{\{ (.*?) \}\}", yaml.safe_dump(JOBS[job], width=1000))
+
+    assert used and set(used) == {f"matrix.{x}" for x in matrix}
+    assert all(isinstance(x, str) for values in matrix.values() for x in values)  # 3.10 is not 3.1
+
+
+def test_every_job_has_its_python_before_it_runs_anything():
+    for job in JOBS.values():
+        actions = [step.get("uses", "run").partition("@")[0] for step in job["steps"]]
+        assert actions == ["actions/checkout", "actions/setup-python", "run", "run"]
+        assert re.fullmatch(r"ubuntu-\d\d\.\d\d", job["runs-on"])
+
+
+def test_a_job_that_fails_does_not_hide_the_others():
+    assert not any(job["strategy"]["fail-fast"] for job in JOBS.values())
+
+
 def test_what_the_workflow_needs_is_declared():
     assert any(x.startswith("pyyaml") for x in PROJECT["optional-dependencies"]["dev"])

@@ -42,8 +42,32 @@ def test_headgate_prints_its_version_and_asks_no_database(headgate):
     assert done.stdout == f"headgate {headgate_package.__version__}\n"
 
 
-def test_the_changelog_has_the_version():
-    assert headgate_package.__version__ in (ROOT / "CHANGELOG.md").read_text()
+def test_the_changelog_has_the_version_on_top_with_a_date_or_unreleased():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+
+    numbered = [x for x in headings if x != "[Unreleased]"]
+    assert all(
+        re.fullmatch(r"\[\d+\.\d+\.\d+\] - (\d{4}-\d\d-\d\d|unreleased)", x) for x in numbered
+    )
+    assert numbered[0].startswith(f"[{headgate_package.__version__}] - ")
+    assert f"\n[{headgate_package.__version__}]: {PROJECT['urls']['Homepage']}/" in text
+
+
+def test_the_changelog_groups_its_entries_as_keep_a_changelog_does():
+    groups = re.findall(r"^### (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert set(groups) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_the_package_says_where_its_pages_are():
+    urls = PROJECT["urls"]
+
+    assert set(urls) == {"Homepage", "Documentation", "Repository", "Changelog", "Issues"}
+    assert all(x.startswith(urls["Homepage"]) for x in urls.values())
+    for name in ("Documentation", "Changelog"):
+        _, place = re.split(r"/(?:tree|blob)/main/", urls[name])
+        assert (ROOT / place).exists()
 
 
 def test_the_files_that_the_package_shows_are_there():

@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner trace] [--json]`.
 
-bigtables runs on request only (`make bench/bigtables`), airflow in an environment of its own
-(`make bench/airflow`).
+bigtables runs on request only (`make bench/bigtables`), and so does rivals, whose other side has an
+environment of its own (`make bench/rivals`); airflow runs in one of its own (`make bench/airflow`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tests.benchmarks import (
     trace,
 )
 from tests.benchmarks.measure import Figure, as_json, machine, table
+from tests.benchmarks.rivals import compare
 
 BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "queue": queue.run,
@@ -47,6 +48,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
 }
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "bigtables": bigtables.run,
+    "rivals": compare.run,
 }
 WITH_AIRFLOW: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {"airflow": airflow.run}
 
