@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import headgate
 from tests.docs import ROOT
 
 DB: Final = ROOT / "db"
@@ -68,6 +69,6 @@ def freeze(version: str, db: Path = DB) -> list[str]:
 
 if __name__ == "__main__":
     try:
-        print(f"{runner.__version__}: {len(freeze(runner.__version__))} migrations are frozen")
+        print(f"{headgate.__version__}: {len(freeze(headgate.__version__))} migrations are frozen")
     except ValueError as exc:
         sys.exit(f"error: {exc}")
