@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 import psycopg
 
@@ -40,7 +40,7 @@ class Airflow:
     port: int
     environ: dict[str, str]
     _plan: Plan | None = None
-    _client: httpx.Client | None = None
+    _client: httpx2.Client | None = None
 
     @property
     def folder(self) -> Path:
@@ -70,17 +70,17 @@ class Airflow:
         return answer.json()
 
     @property
-    def client(self) -> httpx.Client:
+    def client(self) -> httpx2.Client:
         """Return a client that has logged in."""
         if self._client is None:
             login = json.loads((self.folder / "login.json").read_text())
             given = {"username": "admin", "password": login["admin"]}
             url = f"http://127.0.0.1:{self.port}"
-            token = httpx.post(f"{url}/auth/token", json=given, timeout=PATIENCE).json()[
+            token = httpx2.post(f"{url}/auth/token", json=given, timeout=PATIENCE).json()[
                 "access_token"
             ]
             headers = {"Authorization": f"Bearer {token}"}
-            self._client = httpx.Client(
+            self._client = httpx2.Client(
                 base_url=f"{url}/api/v2/", headers=headers, timeout=PATIENCE
             )
         return self._client
@@ -93,7 +93,7 @@ class Airflow:
 
     def change(self, path: str, given: Row) -> None:
         """Change something of Airflow's; again when its database was at something else."""
-        answers: list[httpx.Response] = []
+        answers: list[httpx2.Response] = []
 
         def is_answered() -> bool:
             answers.append(self.client.patch(path, json=given))

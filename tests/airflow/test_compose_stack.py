@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from psycopg.rows import dict_row
@@ -66,11 +66,11 @@ class Place:
 
     def token(self) -> str:
         given = {"username": "admin", "password": self.values["HEADGATE_ADMIN_PASSWORD"]}
-        answer = httpx.post(f"{self.url}/auth/token", json=given, timeout=PATIENCE)
+        answer = httpx2.post(f"{self.url}/auth/token", json=given, timeout=PATIENCE)
         return str(answer.raise_for_status().json()["access_token"])
 
     def api(self, method: str, path: str, given: Any = None) -> Any:
-        answer = httpx.request(
+        answer = httpx2.request(
             method,
             f"{self.url}/api/v2/{path}",
             json=given,
@@ -123,7 +123,7 @@ def test_all_services_run_and_are_healthy(place: Place):
     expected = {"standin", "api-server", "dag-processor", "triggerer", "scheduler", "runner"}
     assert set(place.composed.running()) == expected
     assert len(place.composed.running()["runner"]) == 2
-    health = httpx.get(f"{place.url}/api/v2/monitor/health", timeout=PATIENCE).json()
+    health = httpx2.get(f"{place.url}/api/v2/monitor/health", timeout=PATIENCE).json()
     assert {x["status"] for x in health.values()} == {"healthy"}
     assert place.api("GET", "importErrors")["import_errors"] == []
 
@@ -183,7 +183,7 @@ def test_a_wrong_password_is_refused(place: Place):
             dbname="headgate",
         )
     given = {"username": "admin", "password": "guess"}
-    assert httpx.post(f"{place.url}/auth/token", json=given, timeout=PATIENCE).status_code == 401
+    assert httpx2.post(f"{place.url}/auth/token", json=given, timeout=PATIENCE).status_code == 401
 
 
 def test_an_order_by_the_planners_role_becomes_a_run(place: Place, finished: str):

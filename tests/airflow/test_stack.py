@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -274,7 +274,7 @@ def test_a_wrong_parameter_is_refused_before_there_is_a_run(
 
 def test_who_may_not_see_a_dag_is_not_told_its_parameters(stack: Scene):
     given = {"logical_date": None, "conf": {"ticker": ["AAPL.US"]}}
-    answer = httpx.post(f"{stack.client.base_url}dags/{PIPELINE}/dagRuns", json=given)
+    answer = httpx2.post(f"{stack.client.base_url}dags/{PIPELINE}/dagRuns", json=given)
 
     assert answer.status_code == 401 and "ticker" not in answer.text
 

@@ -1,8 +1,8 @@
 """Benchmark 2, HTTP: 5,000 calls through the whole path against a bare loop over the same server.
 
 Ours is `headgate worker`, a real process on a real database: plan, quota, queue, leases, calls,
-results, details, state. The bare loop makes as many calls with the same client, httpx on aiohttp,
-and reads the JSON; plain httpx makes fewer, because it collapses above some ten calls at once.
+results, details, state. The bare loop makes as many calls with the same client, httpx2 on aiohttp,
+and reads the JSON; plain httpx2 makes fewer, because it collapses above some ten calls at once.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-import httpx
-from httpx_aiohttp import AiohttpTransport
+import httpx2
+from httpx_aiohttp.httpx2 import AiohttpTransport
 
 from headgate.database import connect
 from headgate.settings import Settings
@@ -26,11 +26,13 @@ from tests.benchmarks.measure import Figure, per_second, ratio, take_turns
 from tests.benchmarks.provider import provider
 from tests.plan import Plan
 
-Transport: TypeAlias = Callable[[httpx.Limits], httpx.AsyncBaseTransport]
+Transport: TypeAlias = Callable[[httpx2.Limits], httpx2.AsyncBaseTransport]
 
 NAME: Final = "http_calls"
 CHUNK: Final = 100
-LEAST: Final = 0.7
+LEAST: Final = {10: 0.95}
+"""Of the bare loop, at so many calls at once; elsewhere at least LEAST_ELSEWHERE."""
+LEAST_ELSEWHERE: Final = 0.7
 
 
 @dataclass(slots=True)
@@ -61,7 +63,8 @@ def run(
         system.add_assets(plan, NAME, jobs)
         for concurrency in concurrencies:
             sides = _measure(settings, plan, base_url, concurrency, jobs, plain_calls, runs)
-            yield from _figures(f"{concurrency} at once", sides)
+            least = LEAST.get(concurrency, LEAST_ELSEWHERE)
+            yield from _figures(f"{concurrency} at once", sides, least)
 
 
 def _measure(
@@ -90,18 +93,18 @@ def _measure(
     return sides
 
 
-def _figures(what: str, sides: Sides) -> Iterator[Figure]:
+def _figures(what: str, sides: Sides, least: float) -> Iterator[Figure]:
     ours = per_second("ours", sides.ours)
     yield Figure(
-        f"http: against httpx on aiohttp, {what}",
+        f"http: against httpx2 on aiohttp, {what}",
         ratio(sides.ours, sides.bare),
-        at_least=LEAST,
+        at_least=least,
         detail=f"{ours}, bare loop {per_second('', sides.bare).strip()}",
     )
     yield Figure(
-        f"http: against plain httpx, {what}",
+        f"http: against plain httpx2, {what}",
         ratio(sides.ours, sides.plain),
-        detail=f"{ours}, {per_second('plain httpx', sides.plain)}",
+        detail=f"{ours}, {per_second('plain httpx2', sides.plain)}",
     )
 
 
@@ -109,7 +112,7 @@ async def _rate(transport: Transport, base_url: str, calls: int, concurrency: in
     """Make the calls, so many at once; return calls per second."""
     urls = (f"{base_url}/eod/N{n}" for n in range(calls))
 
-    async def call(client: httpx.AsyncClient) -> None:
+    async def call(client: httpx2.AsyncClient) -> None:
         for url in urls:
             response = await client.get(url)
             json.loads(response.content)
@@ -121,15 +124,15 @@ async def _rate(transport: Transport, base_url: str, calls: int, concurrency: in
 
 
 @asynccontextmanager
-async def _client(transport: Transport, concurrency: int) -> AsyncIterator[httpx.AsyncClient]:
-    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-    async with httpx.AsyncClient(transport=transport(limits), trust_env=False) as client:
+async def _client(transport: Transport, concurrency: int) -> AsyncIterator[httpx2.AsyncClient]:
+    limits = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+    async with httpx2.AsyncClient(transport=transport(limits), trust_env=False) as client:
         yield client
 
 
-def _on_aiohttp(limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+def _on_aiohttp(limits: httpx2.Limits) -> httpx2.AsyncBaseTransport:
     return AiohttpTransport(limits=limits, trust_env=False)
 
 
-def _plain(limits: httpx.Limits) -> httpx.AsyncBaseTransport:
-    return httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+def _plain(limits: httpx2.Limits) -> httpx2.AsyncBaseTransport:
+    return httpx2.AsyncHTTPTransport(limits=limits, trust_env=False)

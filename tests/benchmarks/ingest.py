@@ -26,7 +26,7 @@ from tests.benchmarks.measure import Figure, per_second, ratio, take_turns
 from tests.plan import Plan
 
 NAME: Final = "ingested"
-LEAST: Final = 0.2
+LEAST: Final = 0.35
 CLAIM: Final = "select chunk_id, lease_no, asset_ids from headgate.claim_jobs('bench')"
 COMPLETE: Final = (
     "select chunk_id, lease_no, asset_ids from headgate.complete_jobs(p_runner => 'bench',"

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-PACKAGES: Final = ("psycopg", "httpx", "httpx-aiohttp", "aiohttp", "pgmq")
+PACKAGES: Final = ("psycopg", "httpx2", "httpx-aiohttp", "aiohttp", "pgmq")
 
 
 @dataclass(frozen=True, slots=True)

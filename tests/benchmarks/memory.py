@@ -18,7 +18,7 @@ from tests.plan import Plan
 NOOP: Final = "memory_noop"
 CALLS: Final = "memory_calls"
 CHUNK: Final = 200
-MAX_IDLE_MB: Final = 60.0
+MAX_IDLE_MB, MAX_WORKING_MB = 60.0, 100.0
 REPORTED = 12.0
 """Seconds after which a session that waits has told the server what it did before: it takes ten."""
 
@@ -45,7 +45,12 @@ def run(
         yield from _idle(server, settings, idle_seconds)
         for what, name, count in (("jobs without a call", NOOP, jobs), ("calls", CALLS, calls)):
             peaks = [_peak(settings, plan, name, count) for _ in range(runs)]
-            yield Figure(f"memory: peak of a worker, {count:,} {what}", max(peaks), unit="MB")
+            yield Figure(
+                f"memory: peak of a worker, {count:,} {what}",
+                max(peaks),
+                unit="MB",
+                at_most=MAX_WORKING_MB,
+            )
 
 
 def _idle(server: Settings, settings: Settings, seconds: float) -> Iterator[Figure]:

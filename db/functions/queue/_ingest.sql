@@ -19,8 +19,8 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_asset_ids bigint[];
-    v_payloads text[];
+    v_taken integer[];
+    v_asset_ids bigint[] := p_asset_ids;
     v_counts integer[];
     v_places integer[];
     v_rows p_rows%type := p_rows;
@@ -33,29 +33,41 @@ begin
             else '{}'
         end;
     end if;
-    select
-        array_agg(u.asset_id order by u.nth),
-        array_agg(u.payload order by u.nth),
-        array_agg(u.count order by u.nth),
-        array_agg(u.place order by u.nth)
-    into v_asset_ids, v_payloads, v_counts, v_places
-    from (
-        select distinct on (r.asset_id) r.*, sum(r.count) over (order by r.nth) - r.count as place
-        from unnest(p_asset_ids, p_outcomes, p_payloads, p_row_counts)
-            with ordinality as r (asset_id, outcome, payload, count, nth)
-        order by r.asset_id, r.nth
-    ) as u
-    where u.outcome = 'success'
-        and u.asset_id = any (p_chunk.asset_ids);
-    if v_asset_ids is null then
+    v_taken := array(
+        select u.nth
+        from (
+            select distinct on (r.asset_id) r.*
+            from unnest(p_asset_ids, p_outcomes) with ordinality as r (asset_id, outcome, nth)
+            order by r.asset_id, r.nth
+        ) as u
+        where u.outcome = 'success'
+            and u.asset_id = any (p_chunk.asset_ids)
+        order by u.nth
+    );
+    if v_taken = '{}' then
         return '{}';
     end if;
 
     if p_row_counts is null then
+        -- Mostly that is the whole report: payloads are large, so nothing of it is copied then.
+        if cardinality(v_taken) < cardinality(p_asset_ids) or p_payloads is null then
+            v_asset_ids := array(select p_asset_ids[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
+            p_payloads := array(select p_payloads[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
+        end if;
         return headgate._ingest_set(
-            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
+            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, p_payloads
         );
     end if;
+    select
+        array_agg(u.asset_id order by u.nth),
+        array_agg(u.count order by u.nth),
+        array_agg(u.place order by u.nth)
+    into v_asset_ids, v_counts, v_places
+    from (
+        select r.*, sum(r.count) over (order by r.nth) - r.count as place
+        from unnest(p_asset_ids, p_row_counts) with ordinality as r (asset_id, count, nth)
+    ) as u
+    where u.nth = any (v_taken);
     if (select sum(u.count) from unnest(v_counts) as u (count)) <> cardinality(p_rows) then
         v_rows := array(
             select p_rows[u.place + i]

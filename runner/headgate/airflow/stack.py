@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from headgate import files
 from headgate.airflow.orphans import birth, end_groups, state_file
@@ -44,7 +44,7 @@ PARTS: Final = {
 """As Airflow's health page calls them, and as its commands do."""
 
 
-Missing = Callable[[httpx.AsyncClient], Awaitable[set[str]]]
+Missing = Callable[[httpx2.AsyncClient], Awaitable[set[str]]]
 
 
 @dataclass(slots=True)
@@ -142,7 +142,7 @@ class Stack:
         """Wait for these parts; False when told to stop before; raise when one of them ends."""
         began = time.monotonic()
         said: set[str] = set()
-        async with httpx.AsyncClient(base_url=self._home.url, timeout=30) as client:
+        async with httpx2.AsyncClient(base_url=self._home.url, timeout=30) as client:
             while not stop.is_set():
                 for service in self._services:
                     if service.process and service.process.returncode is not None:
@@ -224,24 +224,24 @@ async def _first(stop: asyncio.Task[Any], *keepers: asyncio.Task[None]) -> None:
 async def unhealthy_parts(environ: Mapping[str, str]) -> set[str]:
     """Ask the API that Airflow's settings name for the parts that are not well."""
     url = environ.get("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", "http://127.0.0.1:8080/execution/")
-    async with httpx.AsyncClient(base_url=url.removesuffix("execution/"), timeout=20) as client:
+    async with httpx2.AsyncClient(base_url=url.removesuffix("execution/"), timeout=20) as client:
         return await _without_api(client) or await _unhealthy(client)
 
 
-async def _without_api(client: httpx.AsyncClient) -> set[str]:
+async def _without_api(client: httpx2.AsyncClient) -> set[str]:
     """Ask what tasks ask; the first answer takes its time."""
     try:
         answer = await client.get("/execution/health")
-    except httpx.HTTPError:
+    except httpx2.HTTPError:
         return {API_SERVER}
     return set() if answer.is_success else {API_SERVER}
 
 
-async def _unhealthy(client: httpx.AsyncClient) -> set[str]:
+async def _unhealthy(client: httpx2.AsyncClient) -> set[str]:
     try:
         answer = await client.get("/api/v2/monitor/health")
         parts = answer.raise_for_status().json()
-    except (httpx.HTTPError, ValueError):
+    except (httpx2.HTTPError, ValueError):
         return {API_SERVER}
     return {
         name for part, name in PARTS.items() if (parts.get(part) or {}).get("status") != "healthy"

@@ -252,7 +252,7 @@ def configure_logging(*, is_verbose: bool, is_worker: bool) -> None:
     handler.addFilter(Redacting())
     learn_passwords(os.environ)
     logging.basicConfig(
-        level=logging.WARNING,  # of others: httpx would log URLs, and a URL may hold a secret
+        level=logging.WARNING,  # of others: httpx2 would log URLs, and a URL may hold a secret
         format="%(message)s" if on_terminal else "%(asctime)s %(levelname)s %(message)s",
         handlers=[handler],
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
-import httpx
+import httpx2
 from psycopg import Connection
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
@@ -63,7 +63,7 @@ class Request:
         """Return what would be sent; the secret's variable stands where the secret would."""
         try:
             request = request_of(self.call, self.row["url"], self.row["body"], self.row["headers"])
-        except (ValueError, httpx.InvalidURL, WrongPlan) as exc:
+        except (ValueError, httpx2.InvalidURL, WrongPlan) as exc:
             raise HeadgateError(
                 f"the request cannot be made: {exc}",
                 hint="the job would fail before anything is sent: correct the operation's template",
@@ -72,7 +72,7 @@ class Request:
         return {
             "method": request.method,
             "url": signed_url(request, self.call.auth, mask),
-            "headers": dict(signed_headers(request, self.call.auth, mask)),
+            "headers": dict(signed_headers(request.headers.raw, self.call.auth, mask)),
             "body": self.row["body"],
         }
 
@@ -92,7 +92,7 @@ class Recorder(Rules):
         return found
 
 
-class Canned(httpx.AsyncBaseTransport):
+class Canned(httpx2.AsyncBaseTransport):
     """Answers whatever is asked, and reaches nobody."""
 
     def __init__(self, status: int, content_type: str, body: bytes) -> None:
@@ -100,10 +100,10 @@ class Canned(httpx.AsyncBaseTransport):
         self._headers = {"content-type": content_type, "content-length": str(len(body))}
         self._body = body
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Return the answer, unread as one from the network."""
-        stream = httpx.ByteStream(self._body)
-        return httpx.Response(self._status, headers=self._headers, stream=stream, request=request)
+        stream = httpx2.ByteStream(self._body)
+        return httpx2.Response(self._status, headers=self._headers, stream=stream, request=request)
 
 
 @dataclass(frozen=True, slots=True)

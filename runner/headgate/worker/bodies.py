@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import aiohttp
-import httpx
+import httpx2
 
 from headgate.worker.buffer import Kept, Share
 from headgate.worker.inflate import Inflater
@@ -16,7 +16,7 @@ from headgate.worker.payloads import BadPayload
 
 BREATH: Final = 1_048_576
 """So many bytes are inflated at a time before others have their turn."""
-BROKEN: Final = (OSError, httpx.HTTPError, aiohttp.ClientError)
+BROKEN: Final = (OSError, httpx2.HTTPError, aiohttp.ClientError)
 """How a connection ends before its answer does."""
 
 
@@ -50,7 +50,7 @@ class Reader:
     limit: int
     too_large: BadPayload
 
-    async def read(self, response: httpx.Response) -> Body:
+    async def read(self, response: httpx2.Response) -> Body:
         """Read to the end, to the limit, or to where it is broken."""
         body = Body()
         try:
@@ -65,10 +65,13 @@ class Reader:
             del body.data[LONGEST_HEAD:]
         return body
 
-    async def _read(self, response: httpx.Response, data: bytearray) -> None:
-        inflater = Inflater(response.headers.get_list("content-encoding"), self.limit)
+    async def _read(self, response: httpx2.Response, data: bytearray) -> None:
+        headers = response.headers.raw
+        encodings = [y.decode("latin-1") for x, y in headers if x.lower() == b"content-encoding"]
+        inflater = Inflater(encodings, self.limit)
         size, breath = 0, BREATH
-        async for packed in response.aiter_raw():
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        async for packed in response.stream:
             for piece in inflater.feed(packed):
                 fitting = piece[: self.limit - len(data)]
                 await self._make_room(len(fitting))

@@ -1,7 +1,8 @@
 """Calls to the outside: every HTTP client of the runner is built here, one pool for each provider.
 
-A client follows no redirect, repeats no request, keeps no cookie, and reads no proxy or password
-from where it runs. What is wrong with an answer never hides what its status means.
+A request goes straight to httpx2's transport, not through its client: nothing follows a redirect,
+repeats a request, keeps a cookie, or reads a proxy or password from where it runs. What is wrong
+with an answer never hides what its status means.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final, TypeAlias
 
 import aiohttp
-import httpx
+import httpx2
 
 from headgate.errors import WrongPlan
 from headgate.escapes import Bytes
@@ -42,7 +42,6 @@ CONNECT_SECONDS = 10.0
 SMALL: Final = 65_536
 """Bytes of an answer that are decoded where calls are made; larger ones keep nobody waiting."""
 IDLE_CONNECTION_SECONDS = 4.0
-NO_COOKIES: Final = DefaultCookiePolicy(allowed_domains=())
 DOT_SEGMENT: Final = re.compile(r"(?:/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:/|\\|%2f|%5c|$)", re.IGNORECASE)
 """A segment that leads up, or nowhere, once somebody on the way decodes it."""
 
@@ -70,7 +69,7 @@ Judged: TypeAlias = tuple[Outcome, int, Bytes | None]
 class Client:
     """One provider's connections, and what takes its secret out of its answers."""
 
-    http: httpx.AsyncClient
+    transport: httpx2.AsyncBaseTransport
     redactor: Redactor
 
 
@@ -81,12 +80,12 @@ class Caller:
         self,
         concurrency: int,
         buffer: Buffer | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._buffer = buffer or Buffer()
         self._transport = transport
         """Answers instead of the network."""
-        self._limits = httpx.Limits(
+        self._limits = httpx2.Limits(
             max_connections=concurrency, keepalive_expiry=IDLE_CONNECTION_SECONDS
         )
         self._one_at_a_time = asyncio.Lock()
@@ -107,7 +106,7 @@ class Caller:
         """Close all connections."""
         clients, self._clients = self._clients, {}
         for client in clients.values():
-            await client.http.aclose()
+            await client.transport.aclose()
 
     async def _fetch(
         self, call: Call, url: str, body: str | None, own: Mapping[str, str]
@@ -115,7 +114,7 @@ class Caller:
         client = self._client(call)
         try:
             request = request_of(call, url, body, own)
-        except (ValueError, httpx.InvalidURL, WrongPlan) as exc:
+        except (ValueError, httpx2.InvalidURL, WrongPlan) as exc:
             return (
                 Outcome("failed", "item", redacted(f"the request cannot be made: {exc}")),
                 0,
@@ -124,7 +123,7 @@ class Caller:
         share = Share(self._buffer)
         try:
             async with asyncio.timeout(call.timeout_seconds) as deadline:
-                response = await client.http.send(request, stream=True)
+                response = await client.transport.handle_async_request(request)
                 try:
                     reader = self._reader(call, response, share, deadline)
                     answered = await reader.read(response)
@@ -137,7 +136,7 @@ class Caller:
             share.close()
 
     def _reader(
-        self, call: Call, response: httpx.Response, share: Share, deadline: asyncio.Timeout
+        self, call: Call, response: httpx2.Response, share: Share, deadline: asyncio.Timeout
     ) -> Reader:
         """Choose how far to read: of what can be no payload the rules see no more than the head."""
         limit = min(call.max_bytes, self._buffer.most)
@@ -154,7 +153,7 @@ class Caller:
         return Reader(share, deadline, limit, too_large)
 
     async def _judge(
-        self, call: Call, response: httpx.Response, body: Body, redactor: Redactor
+        self, call: Call, response: httpx2.Response, body: Body, redactor: Redactor
     ) -> Judged:
         headers = {
             name.lower().decode("latin-1"): value.decode("latin-1")
@@ -186,34 +185,27 @@ class Caller:
         if found is None:
             secret = call.auth.secret()
             if self._tls is None and call.base_url.startswith("https:"):
-                self._tls = httpx.create_ssl_context(trust_env=False)
-            http = httpx.AsyncClient(
-                transport=self._transport or Wire(call.auth, secret, self._limits, self._tls),
-                cookies=CookieJar(NO_COOKIES),
-                follow_redirects=False,
-                trust_env=False,
-                timeout=None,
-            )
-            found = Client(http, learn(secret))
+                self._tls = httpx2.create_ssl_context(trust_env=False)
+            transport = self._transport or Wire(call.auth, secret, self._limits, self._tls)
+            found = Client(transport, learn(secret))
             self._clients[call.base_url, call.auth] = found
         return found
 
 
 def request_of(
     call: Call, url: str, body: str | None, own: Mapping[str, str] | None = None
-) -> httpx.Request:
+) -> httpx2.Request:
     """Return a request without the secret. Raises ValueError, InvalidURL, WrongPlan."""
-    base = _base(call.base_url)
-    path = url if url[:1] in ("/", "?", "") else f"/{url}"
-    target = httpx.URL(f"{call.base_url}{path}")
-    if (target.scheme, target.netloc) != (base.scheme, base.netloc) or target.userinfo:
+    written = f"{call.base_url}{url if url[:1] in ('/', '?', '') else f'/{url}'}"
+    target = httpx2.URL(written)
+    if (target.scheme, target.netloc) != _host(call.base_url) or target.userinfo:
         raise ValueError("its URL leaves the provider's host")
-    if target.fragment or DOT_SEGMENT.search(f"{call.base_url}{path}".partition("?")[0]):
+    if target.fragment or DOT_SEGMENT.search(written.partition("?")[0]):
         raise ValueError("its URL leaves its place in the provider's path")
     headers = _common_headers(call.headers, body is not None)
     if own:
         headers = _headers((*call.headers, *(header(*x) for x in own.items())), body is not None)
-    return httpx.Request(
+    return httpx2.Request(
         call.method,
         target,
         headers=headers,
@@ -222,15 +214,18 @@ def request_of(
     )
 
 
-_base = lru_cache(maxsize=64)(httpx.URL)
+@lru_cache(maxsize=64)
+def _host(url: str) -> tuple[str, bytes]:
+    base = httpx2.URL(url)
+    return base.scheme, base.netloc
 
 
-def _headers(own: tuple[tuple[str, str], ...], has_body: bool) -> httpx.Headers:
+def _headers(own: tuple[tuple[str, str], ...], has_body: bool) -> httpx2.Headers:
     ours = [("User-Agent", "headgate"), ("Accept-Encoding", ACCEPTED), ("Accept", "*/*")]
     if has_body:
         ours.append(("Content-Type", "application/json"))
     headers = {name.lower(): (name, value) for name, value in (*ours, *own)}
-    return httpx.Headers(list(headers.values()), encoding="utf-8")
+    return httpx2.Headers(list(headers.values()), encoding="utf-8")
 
 
 _common_headers = lru_cache(maxsize=64)(_headers)
@@ -238,7 +233,7 @@ _common_headers = lru_cache(maxsize=64)(_headers)
 
 def _no_answer(call: Call, exc: Exception) -> Judged:
     """Judge a call without an answer; the transport's own names for what happened mislead."""
-    cause = exc.__cause__ if isinstance(exc, httpx.HTTPError) and exc.__cause__ else exc
+    cause = exc.__cause__ if isinstance(exc, httpx2.HTTPError) and exc.__cause__ else exc
     if is_head_too_large(cause):
         reason = f"the answer's headers are larger than {LARGEST_HEAD} bytes, or too many"
         return Outcome("failed", "item", reason), 1, None

@@ -1,4 +1,4 @@
-"""The way to the wire: aiohttp under httpx. A URL goes out as it is written, with the secret added.
+"""The way to the wire: aiohttp under httpx2. A URL goes out as written, with the secret added.
 
 Nothing is sent twice. Nothing is taken for an answer that nobody asked for, and no head is endless.
 """
@@ -8,17 +8,16 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from collections.abc import Iterator
-from typing import Any, Final, cast
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any, Final, TypeAlias, cast
 from urllib.parse import quote
 
 import aiohttp
-import httpx
+import httpx2
 import yarl
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
-from httpx_aiohttp import AiohttpTransport
-from httpx_aiohttp.transport import AiohttpResponseStream, map_aiohttp_exceptions
+from httpx_aiohttp.httpx2 import AiohttpTransport
 from multidict import CIMultiDict
 
 from headgate.worker.chunks import Auth
@@ -28,6 +27,11 @@ LARGEST_HEAD: Final = 65_536
 MAX_HEADERS: Final = 1_000
 READ_BYTES: Final = 65_536
 """What a connection reads ahead, twice over."""
+
+PIECE: Final = 16_384
+"""What is handed on of a body at a time."""
+
+Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
 NEVER_SENT: Final = (
     aiohttp.ClientConnectorError,
@@ -43,35 +47,38 @@ class HeadTooLarge(aiohttp.ClientError):
 class Wire(AiohttpTransport):
     """One provider's connections; adds its secret to each request, and to nothing else.
 
-    httpx itself only ever sees the unsigned request, so that no log line or error holds the secret.
+    httpx2 only ever sees the unsigned request, so that no log line or error holds the secret.
+    What goes wrong is raised under the names of aiohttp, which say more.
     """
 
     def __init__(
-        self, auth: Auth, secret: str, limits: httpx.Limits, tls: ssl.SSLContext | None
+        self, auth: Auth, secret: str, limits: httpx2.Limits, tls: ssl.SSLContext | None
     ) -> None:
         super().__init__(verify=tls or False, trust_env=False, limits=limits)
         self._auth = auth
         self._secret = secret
+        self._quoted = quote(secret, "")
+        self._headers = functools.lru_cache(maxsize=64)(self._signed)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if not isinstance(self.client, aiohttp.ClientSession):
             self.client = self._new_session()
-        timeout = request.extensions["timeout"]
-        with map_aiohttp_exceptions():
-            response = await self.client.request(
-                request.method,
-                # Marked as encoded: aiohttp would undo %2E and walk up what is then a path.
-                yarl.URL(signed_url(request, self._auth, quote(self._secret, "")), encoded=True),
-                headers=signed_headers(request, self._auth, self._secret),
-                data=request.content or None,
-                allow_redirects=False,
-                auto_decompress=False,
-                timeout=aiohttp.ClientTimeout(sock_connect=timeout["connect"]),
-            )
-        stream = AiohttpResponseStream(response)
-        return httpx.Response(
-            response.status, headers=response.raw_headers, stream=stream, request=request
+        response = await self.client.request(
+            request.method,
+            # Marked as encoded: aiohttp would undo %2E and walk up what is then a path.
+            yarl.URL(signed_url(request, self._auth, self._quoted), encoded=True),
+            headers=self._headers(tuple(request.headers.raw)),
+            data=request.content or None,
+            allow_redirects=False,
+            auto_decompress=False,
+            timeout=_timeout(request.extensions["timeout"]["connect"]),
         )
+        return httpx2.Response(
+            response.status, headers=response.raw_headers, stream=_Stream(response), request=request
+        )
+
+    def _signed(self, headers: Headers) -> CIMultiDict[str]:
+        return signed_headers(headers, self._auth, self._secret)
 
     def _new_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
@@ -94,7 +101,7 @@ class Wire(AiohttpTransport):
         return session
 
 
-def signed_url(request: httpx.Request, auth: Auth, secret: str) -> str:
+def signed_url(request: httpx2.Request, auth: Auth, secret: str) -> str:
     """Return a request's URL with the secret where it belongs; it is given as URLs write it."""
     url = str(request.url)
     if auth.place != "query":
@@ -102,14 +109,33 @@ def signed_url(request: httpx.Request, auth: Auth, secret: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}{quote(auth.name, '')}={secret}"
 
 
-def signed_headers(request: httpx.Request, auth: Auth, secret: str) -> CIMultiDict[str]:
+def signed_headers(headers: Headers, auth: Auth, secret: str) -> CIMultiDict[str]:
     """Return a request's headers with the secret where it belongs."""
-    headers = CIMultiDict((name.decode(), value.decode()) for name, value in request.headers.raw)
+    signed = CIMultiDict((name.decode(), value.decode()) for name, value in headers)
     if auth.place == "header":
-        headers[auth.name] = secret
+        signed[auth.name] = secret
     elif auth.place == "bearer":
-        headers["Authorization"] = f"Bearer {secret}"
-    return headers
+        signed["Authorization"] = f"Bearer {secret}"
+    return signed
+
+
+@functools.lru_cache(maxsize=64)
+def _timeout(connect: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(sock_connect=connect)
+
+
+class _Stream(httpx2.AsyncByteStream):
+    """An answer's body as it comes."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._response.content.iter_chunked(PIECE)
+
+    async def aclose(self) -> None:
+        self._response.release()
+        await self._response.wait_for_close()
 
 
 class _Connection(ResponseHandler):

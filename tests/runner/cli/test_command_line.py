@@ -40,7 +40,7 @@ COMMANDS = (
     ["worker"],
     ["doctor"],
 )
-HEAVY = ("httpx", "aiohttp", "numpy", "pandas", "matplotlib")
+HEAVY = ("httpx", "httpx2", "aiohttp", "numpy", "pandas", "matplotlib")
 WHAT_IS_IMPORTED = f"""
 import sys
 from headgate.cli import command_line

@@ -8,7 +8,7 @@ import gzip
 import threading
 import zlib
 
-import httpx
+import httpx2
 import pytest
 
 from headgate.worker import calls, payloads
@@ -251,7 +251,7 @@ async def test_time_spent_waiting_for_room_is_not_the_providers():
     async with asyncio.timeout(PATIENCE) as deadline:
         ends = deadline.when() or 0.0
         reader = Reader(Share(buffer), deadline, buffer.most, BadPayload("too large"))
-        reading = asyncio.ensure_future(reader.read(httpx.Response(200, content=body())))
+        reading = asyncio.ensure_future(reader.read(httpx2.Response(200, content=body())))
         while deadline.when() is not None:
             await asyncio.sleep(0)
         for share in others:
@@ -270,17 +270,17 @@ async def test_who_hangs_up_while_this_worker_has_no_room_is_not_at_fault(waits)
 
     async def body():
         yield b"x" * 1_000
-        raise httpx.ReadError("cut")
+        raise httpx2.ReadError("cut")
 
     async with asyncio.timeout(PATIENCE) as deadline:
         reader = Reader(Share(buffer), deadline, buffer.most, BadPayload("too large"))
-        reading = asyncio.ensure_future(reader.read(httpx.Response(200, content=body())))
+        reading = asyncio.ensure_future(reader.read(httpx2.Response(200, content=body())))
         while waits and deadline.when() is not None:
             await asyncio.sleep(0)
         for share in others:
             share.close()
         if not waits:
-            with pytest.raises(httpx.ReadError):
+            with pytest.raises(httpx2.ReadError):
                 await reading
             return
         read = await reading

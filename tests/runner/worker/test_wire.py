@@ -174,7 +174,7 @@ async def test_cookies_are_not_collected(raw, caller):
         await caller.fetch(call(raw), "/a")
 
     (client,) = caller._clients.values()
-    assert len(client.http.cookies.jar) == 0
+    assert len(client.transport.client.cookie_jar) == 0
     assert not any(b"ookie" in head for head in raw.heads)
 
 

@@ -12,6 +12,8 @@
 -- A history is restated when a stored bar comes back with another ratio of adjusted_close to close: a split or a
 -- dividend has rewritten the whole past. Only a whole history may take its place; a part of one is `restated` and
 -- nothing else. A history that would lose too many bars that way has been cut, and is a fault.
+--
+-- Meant to inline (hence no pinned path): each row that a function returns is written and read once more.
 
 create or replace function equities._bar_changes(
     p_asset_ids bigint[],
@@ -27,10 +29,6 @@ returns table (
 language sql
 stable
 rows 10000
-set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, YMD'
-set work_mem = '64MB'
-set enable_mergejoin = off
 as $func$
     with bars as materialized (
         -- The planner takes a boolean to be true half of the time, but `fault is null` hardly ever.
@@ -74,7 +72,7 @@ as $func$
         ) as a
         where not p_is_history
     ),
-    compared as materialized (
+    compared as not materialized (  -- written down it costs more than to look twice for what was restated
         select
             b.asset_id, b.date, b.open, b.high, b.low, b.close, b.adjusted_close, b.volume,
             b.is_sound and u.fault is null as is_sound,

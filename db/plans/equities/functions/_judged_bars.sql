@@ -15,8 +15,8 @@ language sql
 stable
 as $func$
     with answers as materialized (
-        select a.asset_id, a.payload, l.calendar
-        from unnest(p_asset_ids, p_payloads) as a (asset_id, payload)
+        select a.asset_id, a.nth, l.calendar
+        from unnest(p_asset_ids) with ordinality as a (asset_id, nth)
         left join headgate.v_assets as l using (asset_id)
         order by a.asset_id  -- rows are written, and so locked, in the order of their keys
     ),
@@ -44,7 +44,7 @@ as $func$
             )
         end as fault
     from answers as a
-    cross join lateral json_to_recordset(a.payload::json) as r (
+    cross join lateral json_to_recordset(p_payloads[a.nth]::json) as r (
         date date, open double precision, high double precision, low double precision, close double precision,
         adjusted_close double precision, volume double precision, warning text, _is_twice boolean
     )

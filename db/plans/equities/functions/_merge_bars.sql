@@ -14,6 +14,7 @@ returns setof headgate.ingest_result
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set datestyle = 'ISO, YMD'
 set work_mem = '64MB'
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
@@ -25,6 +26,9 @@ begin
     with changes as materialized (
         select c.* from equities._bar_changes(p_asset_ids, p_payloads, v_now, p_is_history) as c
     ),
+    others as materialized (  -- few, if any
+        select c.* from changes as c where c.kind <> 'new'
+    ),
     inserted as (
         insert into equities.prices (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
         select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
@@ -35,9 +39,11 @@ begin
     replaced as (
         insert into equities.prices as t (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
         select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
-        from changes as c
-        where c.kind in ('changed', 'readjusted')
-            or c.kind = 'new' and p_carefully
+        from (
+            select o.* from others as o where o.kind in ('changed', 'readjusted')
+            union all
+            select n.* from changes as n where n.kind = 'new' and p_carefully
+        ) as c
         on conflict (asset_id, date) do update
         set (open, high, low, close, adjusted_close, volume, known_from) = (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
@@ -46,7 +52,7 @@ begin
     ),
     removed as (
         delete from equities.prices as t
-        using changes as c
+        using others as c
         where c.kind = 'lost'
             and t.asset_id = c.asset_id
             and t.date = c.date
@@ -58,7 +64,7 @@ begin
         select
             t.asset_id, t.date, v_now, t.known_from, t.open, t.high, t.low, t.close, t.adjusted_close, t.volume,
             p_context ->> 'run_id'
-        from changes as c
+        from others as c
         cross join lateral (
             select t.* from equities.prices as t where t.asset_id = c.asset_id and t.date = c.date offset 0
         ) as t
@@ -72,7 +78,7 @@ begin
         select
             c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume, c.fault,
             p_context ->> 'run_id', v_now
-        from changes as c
+        from others as c
         where c.kind = 'doubted'
         on conflict (asset_id, date) do update
         set (open, high, low, close, adjusted_close, volume, reason, run_id, seen_at) = (
@@ -86,10 +92,8 @@ begin
     ),
     released as (
         delete from equities.prices_quarantine as q
-        using changes as c
-        where c.kind = 'new'
-            and q.asset_id = c.asset_id
-            and q.date = c.date
+        where q.asset_id = any (p_asset_ids)
+            and (q.asset_id, q.date) in (select c.asset_id, c.date from changes as c where c.kind = 'new')
     ),
     counts as (
         select
@@ -102,7 +106,7 @@ begin
     reloaded as (
         insert into equities.history_reloads (asset_id, reloaded_at, bars_changed, bars_lost, run_id)
         select a.asset_id, v_now, n.records - n.lost, n.lost, p_context ->> 'run_id'
-        from changes as a
+        from others as a
         join counts as n using (asset_id)
         where a.kind = 'answer' and a.is_restated and a.fault is null and p_is_history
         on conflict do nothing
@@ -110,21 +114,24 @@ begin
     select
         u.asset_id,
         case
-            when u.payload is null or a.fault is not null then 'failed'
+            when u.is_missing or a.fault is not null then 'failed'
             when a.is_restated and not p_is_history then 'skipped'
             else 'success'
         end,
         coalesce(n.records, 0),
         case when a.fault is null and (p_is_history or not a.is_restated) then a.date::timestamp at time zone 'UTC' end,
         case
-            when u.payload is null then 'no answer'
+            when u.is_missing then 'no answer'
             when a.asset_id is null then 'the provider has no bars'
             when a.fault is not null then a.fault
             when a.is_restated and not p_is_history then 'its history was restated: it is loaded again in full'
             when a.doubted > 0 then format('%s of its bars are implausible', a.doubted)
         end
-    from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
-    left join changes as a on a.asset_id = u.asset_id and a.kind = 'answer'
+    from (
+        select i.asset_id, p_payloads[i.nth] is null as is_missing
+        from unnest(p_asset_ids) with ordinality as i (asset_id, nth)
+    ) as u
+    left join others as a on a.asset_id = u.asset_id and a.kind = 'answer'
     left join counts as n on n.asset_id = u.asset_id;
 end;
 $func$;
