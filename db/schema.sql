@@ -464,10 +464,6 @@ COMMENT ON FUNCTION equities._ask_first_corrections(p_now timestamp with time zo
 
 CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean) RETURNS TABLE(asset_id bigint, date date, kind text, open double precision, high double precision, low double precision, close double precision, adjusted_close double precision, volume double precision, known_from timestamp with time zone, fault text, doubted bigint, is_restated boolean)
     LANGUAGE sql STABLE ROWS 10000
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET "DateStyle" TO 'ISO, YMD'
-    SET work_mem TO '64MB'
-    SET enable_mergejoin TO 'off'
     AS $$
     with bars as materialized (
         -- The planner takes a boolean to be true half of the time, but `fault is null` hardly ever.
@@ -511,7 +507,7 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
         ) as a
         where not p_is_history
     ),
-    compared as materialized (
+    compared as not materialized (  -- written down it costs more than to look twice for what was restated
         select
             b.asset_id, b.date, b.open, b.high, b.low, b.close, b.adjusted_close, b.volume,
             b.is_sound and u.fault is null as is_sound,
@@ -1118,8 +1114,8 @@ CREATE FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p
     LANGUAGE sql STABLE
     AS $$
     with answers as materialized (
-        select a.asset_id, a.payload, l.calendar
-        from unnest(p_asset_ids, p_payloads) as a (asset_id, payload)
+        select a.asset_id, a.nth, l.calendar
+        from unnest(p_asset_ids) with ordinality as a (asset_id, nth)
         left join headgate.v_assets as l using (asset_id)
         order by a.asset_id  -- rows are written, and so locked, in the order of their keys
     ),
@@ -1147,7 +1143,7 @@ CREATE FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p
             )
         end as fault
     from answers as a
-    cross join lateral json_to_recordset(a.payload::json) as r (
+    cross join lateral json_to_recordset(p_payloads[a.nth]::json) as r (
         date date, open double precision, high double precision, low double precision, close double precision,
         adjusted_close double precision, volume double precision, warning text, _is_twice boolean
     )
@@ -1344,6 +1340,7 @@ COMMENT ON FUNCTION equities._listings() IS 'Which code means which listing when
 CREATE FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean, p_is_history boolean) RETURNS SETOF headgate.ingest_result
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
     SET work_mem TO '64MB'
     SET enable_mergejoin TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -1355,6 +1352,9 @@ begin
     with changes as materialized (
         select c.* from equities._bar_changes(p_asset_ids, p_payloads, v_now, p_is_history) as c
     ),
+    others as materialized (  -- few, if any
+        select c.* from changes as c where c.kind <> 'new'
+    ),
     inserted as (
         insert into equities.prices (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
         select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
@@ -1365,9 +1365,11 @@ begin
     replaced as (
         insert into equities.prices as t (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
         select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
-        from changes as c
-        where c.kind in ('changed', 'readjusted')
-            or c.kind = 'new' and p_carefully
+        from (
+            select o.* from others as o where o.kind in ('changed', 'readjusted')
+            union all
+            select n.* from changes as n where n.kind = 'new' and p_carefully
+        ) as c
         on conflict (asset_id, date) do update
         set (open, high, low, close, adjusted_close, volume, known_from) = (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
@@ -1376,7 +1378,7 @@ begin
     ),
     removed as (
         delete from equities.prices as t
-        using changes as c
+        using others as c
         where c.kind = 'lost'
             and t.asset_id = c.asset_id
             and t.date = c.date
@@ -1388,7 +1390,7 @@ begin
         select
             t.asset_id, t.date, v_now, t.known_from, t.open, t.high, t.low, t.close, t.adjusted_close, t.volume,
             p_context ->> 'run_id'
-        from changes as c
+        from others as c
         cross join lateral (
             select t.* from equities.prices as t where t.asset_id = c.asset_id and t.date = c.date offset 0
         ) as t
@@ -1402,7 +1404,7 @@ begin
         select
             c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume, c.fault,
             p_context ->> 'run_id', v_now
-        from changes as c
+        from others as c
         where c.kind = 'doubted'
         on conflict (asset_id, date) do update
         set (open, high, low, close, adjusted_close, volume, reason, run_id, seen_at) = (
@@ -1416,10 +1418,8 @@ begin
     ),
     released as (
         delete from equities.prices_quarantine as q
-        using changes as c
-        where c.kind = 'new'
-            and q.asset_id = c.asset_id
-            and q.date = c.date
+        where q.asset_id = any (p_asset_ids)
+            and (q.asset_id, q.date) in (select c.asset_id, c.date from changes as c where c.kind = 'new')
     ),
     counts as (
         select
@@ -1432,7 +1432,7 @@ begin
     reloaded as (
         insert into equities.history_reloads (asset_id, reloaded_at, bars_changed, bars_lost, run_id)
         select a.asset_id, v_now, n.records - n.lost, n.lost, p_context ->> 'run_id'
-        from changes as a
+        from others as a
         join counts as n using (asset_id)
         where a.kind = 'answer' and a.is_restated and a.fault is null and p_is_history
         on conflict do nothing
@@ -1440,21 +1440,24 @@ begin
     select
         u.asset_id,
         case
-            when u.payload is null or a.fault is not null then 'failed'
+            when u.is_missing or a.fault is not null then 'failed'
             when a.is_restated and not p_is_history then 'skipped'
             else 'success'
         end,
         coalesce(n.records, 0),
         case when a.fault is null and (p_is_history or not a.is_restated) then a.date::timestamp at time zone 'UTC' end,
         case
-            when u.payload is null then 'no answer'
+            when u.is_missing then 'no answer'
             when a.asset_id is null then 'the provider has no bars'
             when a.fault is not null then a.fault
             when a.is_restated and not p_is_history then 'its history was restated: it is loaded again in full'
             when a.doubted > 0 then format('%s of its bars are implausible', a.doubted)
         end
-    from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
-    left join changes as a on a.asset_id = u.asset_id and a.kind = 'answer'
+    from (
+        select i.asset_id, p_payloads[i.nth] is null as is_missing
+        from unnest(p_asset_ids) with ordinality as i (asset_id, nth)
+    ) as u
+    left join others as a on a.asset_id = u.asset_id and a.kind = 'answer'
     left join counts as n on n.asset_id = u.asset_id;
 end;
 $$;
@@ -11710,8 +11713,8 @@ CREATE FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.o
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_asset_ids bigint[];
-    v_payloads text[];
+    v_taken integer[];
+    v_asset_ids bigint[] := p_asset_ids;
     v_counts integer[];
     v_places integer[];
     v_rows p_rows%type := p_rows;
@@ -11724,29 +11727,41 @@ begin
             else '{}'
         end;
     end if;
-    select
-        array_agg(u.asset_id order by u.nth),
-        array_agg(u.payload order by u.nth),
-        array_agg(u.count order by u.nth),
-        array_agg(u.place order by u.nth)
-    into v_asset_ids, v_payloads, v_counts, v_places
-    from (
-        select distinct on (r.asset_id) r.*, sum(r.count) over (order by r.nth) - r.count as place
-        from unnest(p_asset_ids, p_outcomes, p_payloads, p_row_counts)
-            with ordinality as r (asset_id, outcome, payload, count, nth)
-        order by r.asset_id, r.nth
-    ) as u
-    where u.outcome = 'success'
-        and u.asset_id = any (p_chunk.asset_ids);
-    if v_asset_ids is null then
+    v_taken := array(
+        select u.nth
+        from (
+            select distinct on (r.asset_id) r.*
+            from unnest(p_asset_ids, p_outcomes) with ordinality as r (asset_id, outcome, nth)
+            order by r.asset_id, r.nth
+        ) as u
+        where u.outcome = 'success'
+            and u.asset_id = any (p_chunk.asset_ids)
+        order by u.nth
+    );
+    if v_taken = '{}' then
         return '{}';
     end if;
 
     if p_row_counts is null then
+        -- Mostly that is the whole report: payloads are large, so nothing of it is copied then.
+        if cardinality(v_taken) < cardinality(p_asset_ids) or p_payloads is null then
+            v_asset_ids := array(select p_asset_ids[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
+            p_payloads := array(select p_payloads[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
+        end if;
         return headgate._ingest_set(
-            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
+            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, p_payloads
         );
     end if;
+    select
+        array_agg(u.asset_id order by u.nth),
+        array_agg(u.count order by u.nth),
+        array_agg(u.place order by u.nth)
+    into v_asset_ids, v_counts, v_places
+    from (
+        select r.*, sum(r.count) over (order by r.nth) - r.count as place
+        from unnest(p_asset_ids, p_row_counts) with ordinality as r (asset_id, count, nth)
+    ) as u
+    where u.nth = any (v_taken);
     if (select sum(u.count) from unnest(v_counts) as u (count)) <> cardinality(p_rows) then
         v_rows := array(
             select p_rows[u.place + i]
