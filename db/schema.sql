@@ -113,15 +113,15 @@ ALTER TYPE headgate.claimed_chunk OWNER TO headgate_owner;
 COMMENT ON TYPE headgate.claimed_chunk IS 'A chunk a runner has claimed, with its requests; chunk_id null: nothing, ask again at wake_at.';
 
 --
--- Name: class_cover; Type: TYPE; Schema: headgate; Owner: headgate_owner
+-- Name: class_call; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE TYPE headgate.class_cover AS (
+CREATE TYPE headgate.class_call AS (
 	class_no integer,
 	operation_id bigint,
-	cover_no integer,
+	call_no integer,
 	sessions date[],
-	is_covered boolean,
+	is_in_call boolean,
 	first_nth bigint,
 	last_nth bigint,
 	"position" bigint,
@@ -133,13 +133,13 @@ CREATE TYPE headgate.class_cover AS (
 	units bigint
 );
 
-ALTER TYPE headgate.class_cover OWNER TO headgate_owner;
+ALTER TYPE headgate.class_call OWNER TO headgate_owner;
 
 --
--- Name: TYPE class_cover; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: TYPE class_call; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.class_cover IS 'Assets of a class that a bulk call serves, or that are asked for one by one although there is such a call; what the call costs at all, and for each asset.';
+COMMENT ON TYPE headgate.class_call IS 'Assets of a class that a bulk call serves, or that are asked for one by one although there is such a call; what the call costs at all, and for each asset.';
 
 --
 -- Name: entry_grant; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -158,8 +158,8 @@ CREATE TYPE headgate.entry_grant AS (
 	last_due_at timestamp with time zone,
 	most bigint,
 	is_away boolean,
-	is_shut boolean,
-	shut_until timestamp with time zone
+	is_blocked boolean,
+	wait_until timestamp with time zone
 );
 
 ALTER TYPE headgate.entry_grant OWNER TO headgate_owner;
@@ -342,7 +342,7 @@ CREATE TYPE headgate.plan_entry AS (
 	place bigint,
 	rank bigint,
 	class_no integer,
-	cover_no integer,
+	call_no integer,
 	skipped bigint,
 	many bigint,
 	ranks bigint,
@@ -5043,7 +5043,7 @@ COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs serve.
 -- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The operation whose request is sent: its own, or the bulk call that serves all of its assets at once.';
+COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The bulk or batch call that serves the chunk; null: each asset is called for by the operation itself.';
 
 --
 -- Name: COLUMN chunks.is_bulk; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5055,7 +5055,7 @@ COMMENT ON COLUMN headgate.chunks.is_bulk IS 'True: each call serves all of its 
 -- Name: COLUMN chunks.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.provider_id IS 'Whom.';
+COMMENT ON COLUMN headgate.chunks.provider_id IS 'The provider it calls.';
 
 --
 -- Name: COLUMN chunks.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5079,7 +5079,7 @@ COMMENT ON COLUMN headgate.chunks.asset_ids IS 'The jobs that have not ended, in
 -- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a bulk call: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
+COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a bulk call: the sessions without an answer yet, one call each; a batch call, which has none, has one null. Null: a call for each asset.';
 
 --
 -- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6512,7 +6512,8 @@ begin
     pieces as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, call_operation_id, provider_id, group_key, priority, asset_ids,
-            calls, units, queue, state, wake_at, park_until, park_reason, attempt, charged_units, request_count, planned_at
+            calls, units, queue, state, wake_at, park_until, park_reason, attempt, charged_units,
+            request_count, planned_at
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
@@ -8130,10 +8131,10 @@ $$;
 ALTER FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) OWNER TO headgate_owner;
 
 --
--- Name: _choose_covers(headgate.ranked_class[], headgate.plan_need[], timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _choose_calls(headgate.ranked_class[], headgate.plan_need[], timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._choose_covers(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) RETURNS SETOF headgate.class_cover
+CREATE FUNCTION headgate._choose_calls(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) RETURNS SETOF headgate.class_call
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8165,7 +8166,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._choose_covers(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._choose_calls(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _claim(text, headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8798,17 +8799,17 @@ declare
     v_classes constant headgate.ranked_class[] := array(
         select c from headgate._rank_classes(p_classes, v_needs, p_at) as c
     );
-    v_covers constant headgate.class_cover[] := array(
-        select v from headgate._choose_covers(v_classes, v_needs, p_at, v_is_daily) as v
+    v_calls constant headgate.class_call[] := array(
+        select v from headgate._choose_calls(v_classes, v_needs, p_at, v_is_daily) as v
     );
     v_entries constant headgate.plan_entry[] := array(
-        select e from headgate._rank_entries(v_classes, v_covers, v_needs) as e
+        select e from headgate._rank_entries(v_classes, v_calls, v_needs) as e
     );
     v_grants constant headgate.entry_grant[] := array(
-        select g from headgate._grant_units(v_entries, v_classes, v_covers, v_needs, v_budgets, p_at) as g
+        select g from headgate._grant_units(v_entries, v_classes, v_calls, v_needs, v_budgets, p_at) as g
     );
 begin
-    return query select s.* from headgate._spread_grants(v_entries, v_grants, v_covers, p_at) as s;
+    return query select s.* from headgate._spread_grants(v_entries, v_grants, v_calls, p_at) as s;
 end;
 $$;
 
@@ -9626,10 +9627,10 @@ $$;
 ALTER FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _entry_charges(headgate.plan_entry[], headgate.ranked_class[], headgate.class_cover[], headgate.plan_need[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _entry_charges(headgate.plan_entry[], headgate.ranked_class[], headgate.class_call[], headgate.plan_need[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) RETURNS TABLE(place bigint, provider_id bigint, base bigint, units bigint, max_wait interval, wait_until timestamp with time zone)
+CREATE FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_at timestamp with time zone) RETURNS TABLE(place bigint, provider_id bigint, base bigint, units bigint, max_wait interval, wait_until timestamp with time zone)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -9651,12 +9652,12 @@ begin
         union all
         select distinct e.place, v.call_provider_id, v.base, v.units, n.max_wait, v.call_operation_id
         from unnest(p_entries) as e
-        join unnest(p_covers) as v using (call_no)
+        join unnest(p_calls) as v using (call_no)
         join unnest(p_needs) as n on n.operation_id = v.operation_id
         union all
         select distinct e.place, p.provider_id, 0::bigint, p.units, p.max_wait, p.operation_id
         from unnest(p_entries) as e
-        join unnest(p_covers) as v using (call_no)
+        join unnest(p_calls) as v using (call_no)
         join part as p on p.class_no = v.class_no and p.operation_id <> v.operation_id
     ) as c
     left join headgate.breakers as k on k.operation_id = c.operation_id and k.blocked_until > p_at
@@ -9664,7 +9665,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _examine_calendars(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11199,10 +11200,10 @@ $$;
 ALTER FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _grant_units(headgate.plan_entry[], headgate.ranked_class[], headgate.class_cover[], headgate.plan_need[], headgate.plan_budget[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _grant_units(headgate.plan_entry[], headgate.ranked_class[], headgate.class_call[], headgate.plan_need[], headgate.plan_budget[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) RETURNS SETOF headgate.entry_grant
+CREATE FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) RETURNS SETOF headgate.entry_grant
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -11224,7 +11225,7 @@ begin
             coalesce(b.blocked_until > p_at + c.max_wait, false) as is_provider_blocked,
             coalesce(c.wait_until > p_at + c.max_wait, false) as is_broken
         from unnest(p_entries) as e
-        join headgate._entry_charges(p_entries, p_classes, p_covers, p_needs, p_at) as c using (place)
+        join headgate._entry_charges(p_entries, p_classes, p_calls, p_needs, p_at) as c using (place)
         join unnest(p_budgets) as b using (provider_id)
         left join headgate._units_kept(p_classes, p_needs, p_budgets, p_at) as k using (provider_id)
     )
@@ -11249,7 +11250,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _graph(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13695,7 +13696,7 @@ begin
         return 'infinity';
     end if;
     return case
-        -- A clock that jumped back forgets what it granted; who read it a moment earlier does not.
+        -- If the clock jumped back, earlier grants are discarded.
         when v_next > p_now + interval '1 hour' then p_now
         else greatest(v_next, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
     end;
@@ -15418,10 +15419,10 @@ $$;
 ALTER FUNCTION headgate._rank_classes(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _rank_entries(headgate.ranked_class[], headgate.class_cover[], headgate.plan_need[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _rank_entries(headgate.ranked_class[], headgate.class_call[], headgate.plan_need[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[]) RETURNS SETOF headgate.plan_entry
+CREATE FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[]) RETURNS SETOF headgate.plan_entry
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -15435,7 +15436,7 @@ begin
         from unnest(p_classes) as c
         left join (
             select v.class_no, max(v.last_nth) as covered
-            from unnest(p_covers) as v
+            from unnest(p_calls) as v
             where v.is_in_call
             group by v.class_no
         ) as v using (class_no)
@@ -15447,7 +15448,7 @@ begin
                 / greatest(1, max(v.base) + sum((c.units - n.units + v.units) * (v.last_nth - v.first_nth + 1))),
             min(c.bundle), min(c.group_key), sum(v.last_nth - v.first_nth + 1)::bigint, 1
         from unnest(p_classes) as c
-        join unnest(p_covers) as v using (class_no)
+        join unnest(p_calls) as v using (class_no)
         join unnest(p_needs) as n on n.operation_id = v.operation_id
         where v.is_in_call
         group by v.call_no
@@ -15467,7 +15468,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[]) OWNER TO headgate_owner;
 
 --
 -- Name: _reach(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16512,7 +16513,7 @@ declare
     v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'step_ended', false);
     v_ends_execution constant boolean := coalesce(p_block ->> 'until' = 'execution', false);
     v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
-    -- What a call for the group took and cost stands at the chunk's first job.
+    -- Requests and cost of a bulk call are recorded on the chunk's first job.
     v_serves_all constant boolean := p_chunk.is_bulk;
     v_request_count constant bigint := coalesce(
         (select sum(u.calls) from unnest(p_request_counts) as u (calls)),
@@ -18223,7 +18224,8 @@ begin
     with singles as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, call_operation_id, provider_id, group_key, priority, asset_ids,
-            calls, units, queue, state, wake_at, park_until, park_reason, attempt, lease_expirations, charged_units, request_count, planned_at
+            calls, units, queue, state, wake_at, park_until, park_reason, attempt,
+            lease_expirations, charged_units, request_count, planned_at
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
@@ -18252,10 +18254,10 @@ $$;
 ALTER FUNCTION headgate._split_chunk(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
--- Name: _spread_grants(headgate.plan_entry[], headgate.entry_grant[], headgate.class_cover[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _spread_grants(headgate.plan_entry[], headgate.entry_grant[], headgate.class_call[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, call_no integer, position_in_call bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, served_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
+CREATE FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_calls headgate.class_call[], p_at timestamp with time zone) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, call_no integer, position_in_call bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, served_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -18291,7 +18293,7 @@ begin
             v.base + v.units * (s.last_nth - s.first_nth + 1) as call_units,
             v.cost, v.other_cost
         from slice as s
-        join unnest(p_covers) as v using (call_no)
+        join unnest(p_calls) as v using (call_no)
         where s.first_nth <= v."position" + v.last_nth - v.first_nth + 1
             and s.last_nth > v."position"
         union all
@@ -18300,7 +18302,7 @@ begin
             s.first_nth, null, v.call_operation_id, null, null, v.cost, v.other_cost
         from slice as s
         left join (
-            select distinct on (c.class_no) c.* from unnest(p_covers) as c order by c.class_no, c.is_covered
+            select distinct on (c.class_no) c.* from unnest(p_calls) as c order by c.class_no, c.is_in_call
         ) as v using (class_no)
         where s.class_no is not null
     )
@@ -18335,7 +18337,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_calls headgate.class_call[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _standing(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21322,7 +21324,7 @@ declare
     v_provider headgate.providers;
 begin
     if headgate._sweep(20, v_now) > 0 then
-        return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
+        return query select * from headgate._no_chunk(v_now, v_now);  -- enough for one transaction: ask again
         return;
     end if;
 
@@ -31080,7 +31082,7 @@ CREATE INDEX chunks_wake_idx ON headgate.chunks USING btree (wake_at) WHERE (wak
 -- Name: INDEX chunks_wake_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.chunks_wake_idx IS 'The sweep takes parked chunks whose time has come.';
+COMMENT ON INDEX headgate.chunks_wake_idx IS 'Finds parked chunks that are due.';
 
 --
 -- Name: declarations_plan_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -32331,10 +32333,10 @@ REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _choose_covers(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _choose_calls(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._choose_covers(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._choose_calls(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32547,10 +32549,10 @@ REVOKE ALL ON FUNCTION headgate._end_unstarted(p_chunk headgate.chunks, p_reason
 REVOKE ALL ON FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_calendars(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32751,10 +32753,10 @@ REVOKE ALL ON FUNCTION headgate._go_on_behind(p_execution headgate.process_execu
 REVOKE ALL ON FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _graph(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33597,10 +33599,10 @@ REVOKE ALL ON FUNCTION headgate._raise_mistakes(p_plan text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._rank_classes(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _rank_entries(p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _rank_entries(p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[], p_covers headgate.class_cover[], p_needs headgate.plan_need[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._rank_entries(p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34035,10 +34037,10 @@ REVOKE ALL ON FUNCTION headgate._spend_lease(p_provider headgate.providers, p_ch
 REVOKE ALL ON FUNCTION headgate._split_chunk(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
--- Name: FUNCTION _spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_calls headgate.class_call[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_covers headgate.class_cover[], p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_calls headgate.class_call[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _standing(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner

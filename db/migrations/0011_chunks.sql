@@ -66,15 +66,15 @@ comment on column headgate.chunks.step is 'The step.';
 comment on column headgate.chunks.round is 'The step''s round.';
 comment on column headgate.chunks.operation_id is 'The need that its jobs serve.';
 comment on column headgate.chunks.call_operation_id is
-    'The operation whose request is sent: its own, or the bulk call that serves all of its assets at once.';
+    'The bulk or batch call that serves the chunk; null: each asset is called for by the operation itself.';
 comment on column headgate.chunks.is_bulk is 'True: each call serves all of its assets; false: one call for each.';
-comment on column headgate.chunks.provider_id is 'Whom.';
+comment on column headgate.chunks.provider_id is 'The provider it calls.';
 comment on column headgate.chunks.group_key is 'The group its assets belong to.';
 comment on column headgate.chunks.priority is 'The operation''s priority.';
 comment on column headgate.chunks.asset_ids is 'The jobs that have not ended, in rank order.';
 comment on column headgate.chunks.sessions is
-    'Of a bulk call: the sessions that have not been answered, one call '
-    'each; a page, which is for none, has one null. Null: a call for each asset.';
+    'Of a bulk call: the sessions without an answer yet, one call each; a batch call, which has none, has one null. '
+    'Null: a call for each asset.';
 comment on column headgate.chunks.records is
     'Of a bulk call: rows changed by answers to earlier sessions, in the order of asset_ids; null: no answer yet.';
 comment on column headgate.chunks.calls is 'Calls still to be made.';
@@ -105,7 +105,7 @@ comment on index headgate.chunks_execution_idx is 'Finds what a step has in flig
 
 -- Not by its state: a lease changes that, and touches no index so.
 create index chunks_wake_idx on headgate.chunks (wake_at) where wake_at is not null;
-comment on index headgate.chunks_wake_idx is 'The sweep takes parked chunks whose time has come.';
+comment on index headgate.chunks_wake_idx is 'Finds parked chunks that are due.';
 
 create index chunks_queue_idx on headgate.chunks (queue) where msg_id is not null;
 comment on index headgate.chunks_queue_idx is 'Finds the queues that hold messages.';

@@ -166,12 +166,12 @@ comment on type headgate.ranked_class is
     'A plan_class with its price and its value for a unit, its place among the classes (null: not due yet), '
     'and how many of its assets the run''s asset limit allows.';
 
-create type headgate.class_cover as (
+create type headgate.class_call as (
     class_no integer,
     operation_id bigint,
-    cover_no integer,
+    call_no integer,
     sessions date[],
-    is_covered boolean,
+    is_in_call boolean,
     first_nth bigint,
     last_nth bigint,
     "position" bigint,
@@ -183,7 +183,7 @@ create type headgate.class_cover as (
     units bigint
 );
 
-comment on type headgate.class_cover is
+comment on type headgate.class_call is
     'Assets of a class that a bulk call serves, or that are asked for one by one although there is such a call; '
     'what the call costs at all, and for each asset.';
 
@@ -191,7 +191,7 @@ create type headgate.plan_entry as (
     place bigint,
     rank bigint,
     class_no integer,
-    cover_no integer,
+    call_no integer,
     skipped bigint,
     many bigint,
     ranks bigint,
@@ -215,14 +215,14 @@ create type headgate.entry_grant as (
     last_due_at timestamptz,
     most bigint,
     is_away boolean,
-    is_shut boolean,
-    shut_until timestamptz
+    is_blocked boolean,
+    wait_until timestamptz
 );
 
 comment on type headgate.entry_grant is
     'How many assets of an entry are granted, by the provider that allows least, and what stands against more.';
 
--- What a forecast carries from day to day.
+-- A forecast's state between days.
 
 create type headgate.forecast_need as (
     operation_id bigint,

@@ -1,5 +1,5 @@
--- With driver headgate the runners carry an execution from step to step, one step a call: each transaction locks what it
--- needs in order. What another runner is advancing is skipped: it goes on by itself.
+-- With driver headgate, runners advance executions, one step per call, so that each transaction takes its locks in
+-- order. An execution that another runner is advancing is skipped.
 
 create or replace function headgate.advance_executions()
 returns boolean

@@ -37,16 +37,16 @@ declare
     v_classes constant headgate.ranked_class[] := array(
         select c from headgate._rank_classes(p_classes, v_needs, p_at) as c
     );
-    v_covers constant headgate.class_cover[] := array(
-        select v from headgate._choose_covers(v_classes, v_needs, p_at, v_is_daily) as v
+    v_calls constant headgate.class_call[] := array(
+        select v from headgate._choose_calls(v_classes, v_needs, p_at, v_is_daily) as v
     );
     v_entries constant headgate.plan_entry[] := array(
-        select e from headgate._rank_entries(v_classes, v_covers, v_needs) as e
+        select e from headgate._rank_entries(v_classes, v_calls, v_needs) as e
     );
     v_grants constant headgate.entry_grant[] := array(
-        select g from headgate._grant_units(v_entries, v_classes, v_covers, v_needs, v_budgets, p_at) as g
+        select g from headgate._grant_units(v_entries, v_classes, v_calls, v_needs, v_budgets, p_at) as g
     );
 begin
-    return query select s.* from headgate._spread_grants(v_entries, v_grants, v_covers, p_at) as s;
+    return query select s.* from headgate._spread_grants(v_entries, v_grants, v_calls, p_at) as s;
 end;
 $func$;

@@ -4,7 +4,7 @@
 create or replace function headgate._grant_units(
     p_entries headgate.plan_entry[],
     p_classes headgate.ranked_class[],
-    p_covers headgate.class_cover[],
+    p_calls headgate.class_call[],
     p_needs headgate.plan_need[],
     p_budgets headgate.plan_budget[],
     p_at timestamptz
@@ -33,7 +33,7 @@ begin
             coalesce(b.blocked_until > p_at + c.max_wait, false) as is_provider_blocked,
             coalesce(c.wait_until > p_at + c.max_wait, false) as is_broken
         from unnest(p_entries) as e
-        join headgate._entry_charges(p_entries, p_classes, p_covers, p_needs, p_at) as c using (place)
+        join headgate._entry_charges(p_entries, p_classes, p_calls, p_needs, p_at) as c using (place)
         join unnest(p_budgets) as b using (provider_id)
         left join headgate._units_kept(p_classes, p_needs, p_budgets, p_at) as k using (provider_id)
     )
@@ -63,7 +63,7 @@ $func$;
 create or replace function headgate._entry_charges(
     p_entries headgate.plan_entry[],
     p_classes headgate.ranked_class[],
-    p_covers headgate.class_cover[],
+    p_calls headgate.class_call[],
     p_needs headgate.plan_need[],
     p_at timestamptz
 )
@@ -93,12 +93,12 @@ begin
         union all
         select distinct e.place, v.call_provider_id, v.base, v.units, n.max_wait, v.call_operation_id
         from unnest(p_entries) as e
-        join unnest(p_covers) as v using (call_no)
+        join unnest(p_calls) as v using (call_no)
         join unnest(p_needs) as n on n.operation_id = v.operation_id
         union all
         select distinct e.place, p.provider_id, 0::bigint, p.units, p.max_wait, p.operation_id
         from unnest(p_entries) as e
-        join unnest(p_covers) as v using (call_no)
+        join unnest(p_calls) as v using (call_no)
         join part as p on p.class_no = v.class_no and p.operation_id <> v.operation_id
     ) as c
     left join headgate.breakers as k on k.operation_id = c.operation_id and k.blocked_until > p_at

@@ -4,7 +4,7 @@
 
 create or replace function headgate._rank_entries(
     p_classes headgate.ranked_class[],
-    p_covers headgate.class_cover[],
+    p_calls headgate.class_call[],
     p_needs headgate.plan_need[]
 )
 returns setof headgate.plan_entry
@@ -23,7 +23,7 @@ begin
         from unnest(p_classes) as c
         left join (
             select v.class_no, max(v.last_nth) as covered
-            from unnest(p_covers) as v
+            from unnest(p_calls) as v
             where v.is_in_call
             group by v.class_no
         ) as v using (class_no)
@@ -35,7 +35,7 @@ begin
                 / greatest(1, max(v.base) + sum((c.units - n.units + v.units) * (v.last_nth - v.first_nth + 1))),
             min(c.bundle), min(c.group_key), sum(v.last_nth - v.first_nth + 1)::bigint, 1
         from unnest(p_classes) as c
-        join unnest(p_covers) as v using (class_no)
+        join unnest(p_calls) as v using (class_no)
         join unnest(p_needs) as n on n.operation_id = v.operation_id
         where v.is_in_call
         group by v.call_no

@@ -4,7 +4,7 @@
 create or replace function headgate._spread_grants(
     p_entries headgate.plan_entry[],
     p_grants headgate.entry_grant[],
-    p_covers headgate.class_cover[],
+    p_calls headgate.class_call[],
     p_at timestamptz
 )
 returns table (
@@ -50,7 +50,7 @@ begin
             v.base + v.units * (s.last_nth - s.first_nth + 1) as call_units,
             v.cost, v.other_cost
         from slice as s
-        join unnest(p_covers) as v using (call_no)
+        join unnest(p_calls) as v using (call_no)
         where s.first_nth <= v."position" + v.last_nth - v.first_nth + 1
             and s.last_nth > v."position"
         union all
@@ -59,7 +59,7 @@ begin
             s.first_nth, null, v.call_operation_id, null, null, v.cost, v.other_cost
         from slice as s
         left join (
-            select distinct on (c.class_no) c.* from unnest(p_covers) as c order by c.class_no, c.is_covered
+            select distinct on (c.class_no) c.* from unnest(p_calls) as c order by c.class_no, c.is_in_call
         ) as v using (class_no)
         where s.class_no is not null
     )

@@ -1,5 +1,5 @@
--- After every migration: rows that name what does not exist are refused here, with their name, not found out at night.
--- Also makes what the rows imply: breakers, a rate limiter and queues per provider, a state row per need.
+-- Runs after every migration: references to missing objects raise here, by name, instead of failing a run at night.
+-- Also creates what the rows imply: a breaker and queues per provider, a state row per need.
 
 create or replace function headgate.check_plans()
 returns void

@@ -127,7 +127,7 @@ begin
         return 'infinity';
     end if;
     return case
-        -- A clock that jumped back forgets what it granted; who read it a moment earlier does not.
+        -- If the clock jumped back, earlier grants are discarded.
         when v_next > p_now + interval '1 hour' then p_now
         else greatest(v_next, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
     end;

@@ -99,7 +99,8 @@ begin
     with singles as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, call_operation_id, provider_id, group_key, priority, asset_ids,
-            calls, units, queue, state, wake_at, park_until, park_reason, attempt, lease_expirations, charged_units, request_count, planned_at
+            calls, units, queue, state, wake_at, park_until, park_reason, attempt,
+            lease_expirations, charged_units, request_count, planned_at
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,

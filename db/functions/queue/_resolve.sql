@@ -29,7 +29,7 @@ declare
     v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'step_ended', false);
     v_ends_execution constant boolean := coalesce(p_block ->> 'until' = 'execution', false);
     v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
-    -- What a call for the group took and cost stands at the chunk's first job.
+    -- Requests and cost of a bulk call are recorded on the chunk's first job.
     v_serves_all constant boolean := p_chunk.is_bulk;
     v_request_count constant bigint := coalesce(
         (select sum(u.calls) from unnest(p_request_counts) as u (calls)),

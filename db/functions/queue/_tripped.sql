@@ -1,6 +1,6 @@
--- Which breakers a report opens. When one operation alone has all the faults, and there is another one to ask, only
--- that operation is blocked: the other's next chunk is the provider's probe. What fails while its operation is blocked
--- was already under way, and says nothing new.
+-- Which breakers a report opens. If all faults are of one operation and the provider has another one to call, only that
+-- operation is blocked: the other's next chunk probes the provider. Failures of calls that were in flight when the
+-- operation was blocked say nothing new.
 
 create or replace function headgate._tripped(
     p_provider headgate.providers,

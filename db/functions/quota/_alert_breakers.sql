@@ -24,7 +24,7 @@ as $func$
     ) as c;
 $func$;
 
--- An open breaker, until a probe has succeeded, and any other long block.
+-- An open breaker, until a probe succeeds; any other long block; a rejected secret, until an answer comes.
 create or replace function headgate._breaker_alerts(
     p_provider_id bigint,
     p_operation_id bigint,
@@ -65,7 +65,7 @@ as $func$
     where p_provider_id is null or p.provider_id = p_provider_id;
 $func$;
 
--- A provider that is only suspected (opened, but not blocked) needs none; nor does a block that ends within the hour.
+-- No alert for a provider that is only suspected (opened, but not blocked), nor for a block of less than an hour.
 create or replace function headgate._needs_alert(
     p_opened integer,
     p_blocked_until timestamptz,

@@ -257,7 +257,7 @@ as $func$
     );
 $func$;
 
--- Chunks that were parked for the fault of what is open now need not wait any longer.
+-- Chunks parked for what is now unblocked need not wait any longer.
 create or replace function headgate._wake_parked(
     p_provider_id bigint,
     p_operation_id bigint

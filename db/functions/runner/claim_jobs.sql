@@ -1,5 +1,5 @@
--- A runner asks for work. The call also sweeps, so that nothing depends on a daemon. A runner that gets nothing is told
--- when to ask again.
+-- A runner asks for work. The call also sweeps and advances executions, so no daemon is needed. Without work, it
+-- returns when to ask again.
 
 create or replace function headgate.claim_jobs(
     p_runner text,
@@ -18,7 +18,7 @@ declare
     v_provider headgate.providers;
 begin
     if headgate._sweep(20, v_now) > 0 then
-        return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
+        return query select * from headgate._no_chunk(v_now, v_now);  -- enough for one transaction: ask again
         return;
     end if;
 

@@ -41,7 +41,7 @@ async def test_nothing_is_claimed_with_a_completion_once_it_stops(producer):
 
 
 async def test_a_provider_with_enough_to_do_is_avoided(producer):
-    breaker = producer._gates.of("shop")
+    breaker = producer._providers.of("shop")
     assert producer.avoided() == []
 
     breaker.in_flight, breaker.load = 2, 4

@@ -42,7 +42,7 @@ def demo(
         after = stage.booked_units()
     ours = sum(after.values()) - sum(before.get(run_id, 0) for run_id in after)
     difference = "equal" if ours == theirs else f"{abs(ours - theirs):,} apart"
-    print(f"units of this run: {ours:,} by our book, {theirs:,} by the server's ({difference})\n")
+    print(f"units of this run: {ours:,} by our ledger, {theirs:,} by the server's ({difference})\n")
     named = {"token": stage.demo.token, "pipeline": stage.demo.pipeline}
     print(NEXT.format(database=DATABASE, **named))
     raise typer.Exit(code)

@@ -1,12 +1,12 @@
 -- Which assets of a class bulk calls serve, and which not; each call, or set of calls, has its number.
 
-create or replace function headgate._choose_covers(
+create or replace function headgate._choose_calls(
     p_classes headgate.ranked_class[],
     p_needs headgate.plan_need[],
     p_at timestamptz,
     p_is_daily boolean
 )
-returns setof headgate.class_cover
+returns setof headgate.class_call
 language plpgsql
 stable
 rows 1000
