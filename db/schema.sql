@@ -468,14 +468,14 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
     with bars as materialized (
         -- The planner takes a boolean to be true half of the time, but `fault is null` hardly ever.
         select b.*, b.fault is null as is_sound
-        from equities._judged_bars(p_asset_ids, p_payloads, (p_now at time zone 'UTC')::date) as b
+        from equities._judged_bars(p_asset_ids, p_payloads, (p_now at time zone 'UTC')::pg_catalog.date) as b
     ),
     spans as materialized (
         select
             b.asset_id,
             case when p_is_history then '-infinity' else min(b.date) end as first_date,
             case when p_is_history then 'infinity' else max(b.date) end as last_date,
-            max(b.date) filter (where b.date <= (p_now at time zone 'UTC')::date) as reaches,
+            max(b.date) filter (where b.date <= (p_now at time zone 'UTC')::pg_catalog.date) as reaches,
             count(b.fault) as doubted,
             case
                 when max(b.warning) is not null then 'the provider cut the history: ' || left(max(b.warning), 200)
@@ -24067,7 +24067,7 @@ begin
         where o.order_id = v_order.order_id;
         perform headgate._note_dag(v_pipeline.pipeline_id, p_deployment, p_dag, v_now);
         perform headgate._open_steps(execution_id, v_is_idle, v_now);
-        if p_driver = 'headgate' then  -- whoever advances it skips a lock that is held, but would wait for a new one
+        if p_driver = 'headgate' then  -- advancing skips a held lock, but would wait for a new one
             insert into headgate.locks (name)
             values (format('advance %s', v_pipeline.pipeline_id))
             on conflict (name) do nothing;

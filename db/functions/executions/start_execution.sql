@@ -71,7 +71,7 @@ begin
         where o.order_id = v_order.order_id;
         perform headgate._note_dag(v_pipeline.pipeline_id, p_deployment, p_dag, v_now);
         perform headgate._open_steps(execution_id, v_is_idle, v_now);
-        if p_driver = 'headgate' then  -- whoever advances it skips a lock that is held, but would wait for a new one
+        if p_driver = 'headgate' then  -- advancing skips a held lock, but would wait for a new one
             insert into headgate.locks (name)
             values (format('advance %s', v_pipeline.pipeline_id))
             on conflict (name) do nothing;

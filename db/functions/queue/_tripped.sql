@@ -39,9 +39,9 @@ begin
 end;
 $func$;
 
--- Enough failures in a row, or too large a share of a minute's answers, this report's included; a
--- failed probe counts at once. While it is closed, what was under way may fail without counting. A fault of the house
--- (a refused token) says nothing about the provider: once it is mended, the next run goes on at once.
+-- Enough provider faults in a row, or too large a share of a minute's answers, including this report; a failed probe
+-- opens it at once. While it is open, calls in flight may fail without counting. Internal faults (a rejected token) say
+-- nothing about the provider: once corrected, the next run continues at once.
 create or replace function headgate._trips(
     p_provider headgate.providers,
     p_breaker headgate.breakers,

@@ -33,14 +33,14 @@ as $func$
     with bars as materialized (
         -- The planner takes a boolean to be true half of the time, but `fault is null` hardly ever.
         select b.*, b.fault is null as is_sound
-        from equities._judged_bars(p_asset_ids, p_payloads, (p_now at time zone 'UTC')::date) as b
+        from equities._judged_bars(p_asset_ids, p_payloads, (p_now at time zone 'UTC')::pg_catalog.date) as b
     ),
     spans as materialized (
         select
             b.asset_id,
             case when p_is_history then '-infinity' else min(b.date) end as first_date,
             case when p_is_history then 'infinity' else max(b.date) end as last_date,
-            max(b.date) filter (where b.date <= (p_now at time zone 'UTC')::date) as reaches,
+            max(b.date) filter (where b.date <= (p_now at time zone 'UTC')::pg_catalog.date) as reaches,
             count(b.fault) as doubted,
             case
                 when max(b.warning) is not null then 'the provider cut the history: ' || left(max(b.warning), 200)
