@@ -22,18 +22,18 @@ def _looked_up_anew():
 @pytest.fixture
 def system(tmp_path, monkeypatch):
     """Install a package of somebody else's with one handler."""
-    (tmp_path / "house_averages.py").write_text("def mean(chunk): ...\n")
-    folder = tmp_path / "house-1.0.dist-info"
+    (tmp_path / "shop_averages.py").write_text("def mean(chunk): ...\n")
+    folder = tmp_path / "acme-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: system\nVersion: 1.0\n")
-    (folder / "entry_points.txt").write_text(f"[{GROUP}]\nmean = house_averages:mean\n")
+    (folder / "entry_points.txt").write_text(f"[{GROUP}]\nmean = shop_averages:mean\n")
     monkeypatch.syspath_prepend(tmp_path)
 
 
 def test_a_package_s_entry_point_is_found_by_its_name(system):
     found = find_handler("mean")
 
-    assert (found.__module__, found.__name__) == ("house_averages", "mean")
+    assert (found.__module__, found.__name__) == ("shop_averages", "mean")
 
 
 @pytest.mark.parametrize("name", [f"{samples.__name__}:mean", f"{samples.__name__}.mean"])
@@ -54,8 +54,8 @@ def test_every_handler_that_a_shipped_plan_names_is_there():
     [
         ("indicator", f"among the entry points of {GROUP}. Did you mean 'indicators'?"),
         ("zzz", f"among the entry points of {GROUP}. Installed: calendars, indicators. Name any"),
-        ("no_such_house:mean", "no handler 'no_such_house:mean': ModuleNotFoundError: No module"),
-        ("no_such_house.mean", "no handler 'no_such_house.mean': ModuleNotFoundError: No module"),
+        ("no_such_shop:mean", "no handler 'no_such_shop:mean': ModuleNotFoundError: No module"),
+        ("no_such_shop.mean", "no handler 'no_such_shop.mean': ModuleNotFoundError: No module"),
     ],
 )
 def test_an_unknown_name_is_named_with_the_way_out(name, said):

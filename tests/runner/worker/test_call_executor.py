@@ -78,7 +78,7 @@ async def test_a_chunk_that_is_given_up_ends_the_calls_that_are_open_and_starts_
     executor.take(held)
     await until(lambda: shop.open == 2)
 
-    executor.give_up(held, "the provider is closed")
+    executor.give_up(held, "the provider is blocked")
     answered.append(True)
 
     await until(lambda: held.is_ended)

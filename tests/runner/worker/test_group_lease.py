@@ -47,17 +47,17 @@ def test_a_call_that_fails_ends_the_chunk_after_what_came_before_it(held):
     assert held.take_report().payloads == [b"first"]
     end = held.take_report()
     assert (end.outcome, end.error, end.payloads) == ("retry", "it is down", [])
-    assert end.requests == 2, "also the dropped answer was paid for"
+    assert end.requests == 2, "also the dropped answer was charged"
 
 
 def test_sessions_that_were_never_asked_for_are_unsent(held):
     held.next, held.open = 1, {0: None}
     answer(held, 0, reply(payload=b"first"))
 
-    assert held.give_up("the provider is closed", now=2.0) == 2
+    assert held.give_up("the provider is blocked", now=2.0) == 2
     assert held.take_report().payloads == [b"first"]
     end = held.take_report()
-    assert (end.outcome, end.error) == ("unsent", "the provider is closed")
+    assert (end.outcome, end.error) == ("unsent", "the provider is blocked")
 
 
 def test_what_the_database_does_not_take_ends_the_chunk(held):

@@ -42,7 +42,7 @@ def test_what_has_not_started_is_reported_unsent():
     held.next = 1
     held.record(0, reply(), now=1.0)
 
-    assert held.give_up("the provider is closed", now=2.0) == 2
+    assert held.give_up("the provider is blocked", now=2.0) == 2
     assert held.is_ended and held.oldest_at == 1.0
     report = held.take_report()
     assert report.outcomes == ["success", "unsent", "unsent"]

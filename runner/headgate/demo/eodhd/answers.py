@@ -28,7 +28,7 @@ TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 200 that has not been sent: its price in units, and what the book files it under."""
+    """A 200 that has not been sent: its price in units, and what the ledger files it under."""
 
     units: int
     code: str

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-# A refusal costs nothing; an answer that was served and then spoilt is charged.
+# A rejected request costs nothing; an answer that was served and then spoilt is charged.
 REJECTIONS = frozenset({"status", "redirect"})
 DELIVERIES = frozenset({"latency", "hold", "drop", "drip", "html_200", "no_content", "charset"})
 MATCHES = frozenset({"path", "code", "first", "after", "every", "probability"})

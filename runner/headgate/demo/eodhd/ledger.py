@@ -1,6 +1,6 @@
 """The stand-in's own ledger: what it charged to whom, what it turned away, how fast requests came.
 
-It shares no code with Headgate, so that the two books can be compared.
+It shares no code with Headgate, so that the two ledgers can be compared.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Ledger:
         return self.units[(token, day)], day
 
     def as_json(self) -> dict[str, Any]:
-        """Return the book for reading."""
+        """Return the ledger for reading."""
         days: Counter[str] = Counter()
         tokens: Counter[str] = Counter()
         for (token, day), units in self.units.items():
@@ -121,7 +121,7 @@ class Ledger:
         }
 
     def save(self) -> None:
-        """Write the book to its file if it has one and anything was counted since."""
+        """Write the ledger to its file if it has one and anything was counted since."""
         if self._path is None or not self._dirty:
             return
         self._dirty = False

@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get(DSN_VARIABLE),
         help=f"ask this database for the time, by headgate.clock(); default: {DSN_VARIABLE}",
     )
-    add("--ledger", type=Path, help="file that keeps the book from one start to the next")
+    add("--ledger", type=Path, help="file that keeps the ledger from one start to the next")
     add("--faults", type=json.loads, default=[], help="fault rules, as JSON")
     add("--seed", type=int, default=0, help="seed of the faults that happen by chance")
     add("--until-eof", action="store_true", help="end when standard input does: with its starter")

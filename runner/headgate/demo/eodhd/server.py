@@ -155,7 +155,7 @@ class StandIn:
         return response
 
     async def _control(self, request: web.BaseRequest, path: str) -> web.Response:
-        """Serve the paths by which a test reads the book and moves the stand-in."""
+        """Serve the paths by which a test reads the ledger and moves the stand-in."""
         try:
             given = json.loads(await request.read() or b"{}") if request.method == "POST" else {}
             match (request.method, path):
