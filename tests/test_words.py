@@ -65,6 +65,13 @@ OLD = [
         EVERYWHERE,
         "repair, _release_holds",
     ),
+    (r"\bMOST_[A-Z]", EVERYWHERE, "MAX_"),
+    (
+        r"\b(Feeder|Settler|Workshop|Lanes)\b|\bclass (Flight|Held|Handled|Power)\b",
+        EVERYWHERE,
+        "Producer, CallExecutor, Completer, ConnectionPool, HandlerExecutor, CallLease",
+    ),
+    (r"\bleftovers?\b", CODE, "orphans"),
     (r"headgate\.why\(", r"^(docs/|README|runner/)", "explain_asset_day"),
 ]
 # How a native engineer would not put it.

@@ -31,7 +31,7 @@ where datname = current_database() and application_name = 'headgate worker, list
 """
 BUSY = "select count(distinct runner) from headgate.chunks where state = 'leased'"
 # The first calls are answered at once, the others slowly: whatever happens then, it is in the middle.
-MOST_ARE_SLOW = {"match": {"after": 20}, "fault": {"kind": "latency", "ms": 1000}}
+MOSTLY_SLOW = {"match": {"after": 20}, "fault": {"kind": "latency", "ms": 1000}}
 
 
 def test_runners_killed_in_mid_chunk_leave_exact_tables(system):
@@ -60,7 +60,7 @@ def test_runners_killed_in_mid_chunk_leave_exact_tables(system):
 def test_nobody_waits_for_the_leases_of_a_runner_that_was_killed(system):
     codes = system.codes(60)
     system.set_operations(lease="1 hour")
-    system.standin.set_faults([MOST_ARE_SLOW])
+    system.standin.set_faults([MOSTLY_SLOW])
     killed = system.spawn("run", "data_collection_equities", f"--param={as_param(codes)}")
     system.wait_for_requests(20)
     end(killed, signal.SIGKILL)
@@ -154,7 +154,7 @@ def test_runners_wait_for_a_server_that_was_stopped_and_finish(system):
 
 def test_ctrl_c_leaves_a_run_that_the_same_command_goes_on_with(system):
     codes = system.codes(60)
-    system.standin.set_faults([MOST_ARE_SLOW])
+    system.standin.set_faults([MOSTLY_SLOW])
     first = system.spawn(
         "run", "data_collection_equities", f"--param={as_param(codes)}", "--concurrency=4"
     )
