@@ -1,7 +1,7 @@
 """A demonstration's stage: a stand-in that plays the provider, in a database of its own.
 
-The stand-in's ledger lies in HEADGATE_HOME and so outlives it: a second run on the same day finds the
-quota as the first one left it, as it would be with the real provider.
+The stand-in's ledger lies in HEADGATE_HOME and so outlives it: a second run on the same day finds
+the quota as the first one left it, as it would be with the real provider.
 """
 
 from __future__ import annotations
