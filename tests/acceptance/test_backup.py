@@ -45,7 +45,7 @@ def test_a_restored_database_goes_on_where_the_backup_was_taken(system: System):
     made = system.standin.ledger()["requests"]
     assert stat.S_IMODE(dump.stat().st_mode) == 0o600
     again = headgate(system, "backup", str(dump))
-    assert (again.returncode, "is there already" in again.stderr) == (1, True)
+    assert (again.returncode, "already exists" in again.stderr) == (1, True)
 
     done = headgate(system, "restore", str(dump), HEADGATE_DATABASE=database)
     assert done.returncode == 0, done.stderr
@@ -95,7 +95,7 @@ def test_a_database_that_is_there_is_not_touched(system: System):
 
     assert done.returncode == 1
     assert "is there already: nothing was restored" in done.stderr
-    assert "hint: HEADGATE_DATABASE names another one" in done.stderr
+    assert "hint: set HEADGATE_DATABASE to another database, or drop this one first" in done.stderr
 
 
 def test_text_comes_back_as_it_was_whatever_the_environment_says(system: System):

@@ -120,7 +120,7 @@ def test_all_mistakes_are_reported_at_once_each_with_its_hint(shelf: Shelf):
         (
             "operation dust: due cannot be 'evry 1 day'",
             "operation dust breaks the rule: chunk size in range",
-            "operation wax: request cannot be 'wax'",
+            "operation wax: malformed request: 'wax'",
             "operation wax: unknown provider 'shelv'",
             "operation gild: unknown operation 'glue'",
             "pipeline shelves, step all: unknown operation 'wrax'",

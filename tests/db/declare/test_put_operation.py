@@ -81,9 +81,9 @@ def test_a_request_is_one_line(
     ["posts", "GET posts", "GET http://x/y", "GET /a b", "GET /a?b", "GET /a?=b", "GET /a?b=1&b=2"],
 )
 def test_another_request_is_a_mistake(shelf: Shelf, request_line: str):
-    assert "operation dust: malformed request: " in shelf.mistakes(
-        PROVIDER, CALLED.format(request=request_line)
-    )
+    said = shelf.mistakes(PROVIDER, CALLED.format(request=request_line))
+
+    assert "operation dust: malformed request: " in said or "operation dust: request " in said
 
 
 def test_an_unknown_method_is_a_mistake(shelf: Shelf):

@@ -153,7 +153,9 @@ def test_a_stuck_step_and_its_lost_jobs_are_named(busy: Toy):
     assert (
         found["step a of r1"]["found"] == "it is running with nothing in flight: 10 jobs are lost"
     )
-    assert found["state"]["found"].startswith("10 pairs are held by chunks that are gone")
+    assert found["state"]["found"].startswith(
+        "10 asset needs are held by chunks that no longer exist"
+    )
     assert found["quota of shop"]["verdict"] == "fail"
     busy.call("repair")
     busy.sql(
