@@ -110,7 +110,9 @@ def test_every_command_and_check_exists(services: dict[str, Any]):
                 case ["airflow", sub, *_]:
                     assert sub in AIRFLOWS_COMMANDS, name
                 case ["python", "-m", module, *_]:
-                    assert (ROOT / module.replace(".", "/") / "__main__.py").exists(), name
+                    assert (ROOT / "runner" / module.replace(".", "/") / "__main__.py").exists(), (
+                        name
+                    )
                 case None | [] | ["pg_isready", *_] | ["python", "-c", _]:
                     pass
                 case _:

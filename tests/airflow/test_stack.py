@@ -216,7 +216,7 @@ def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
         ("wrong_password", ("authentication failed", "correct the connection's login")),
         ("no_rights", ("permission denied", "log in as headgate_planner")),
         ("server_away", ("No such file or directory", "does the server run?")),
-        ("wrong_type", ("parameter mode: 5", "HG008", "give a text")),
+        ("wrong_type", ("parameter mode: invalid value 5", "HG008", "give a text")),
         ("paused", ("resting is paused", "headgate.resume_pipeline")),
         ("running_already", ("busy is already running as 'before'", "headgate.cancel_execution")),
         ("step_of_nothing", ("unknown pipeline: 'bad_input'", "known pipelines: ")),
@@ -512,7 +512,9 @@ def test_a_second_start_and_a_taken_port_are_refused_with_advice(stack: Scene, t
         [*HEADGATE, "start"], env=stack.environ, capture_output=True, text=True, timeout=PATIENCE
     )
     assert second.returncode == 1
-    assert "Airflow runs already" in second.stderr and "headgate airflow stop" in second.stderr
+    assert (
+        "Airflow is already running" in second.stderr and "headgate airflow stop" in second.stderr
+    )
 
     elsewhere = stack.environ | {"HEADGATE_HOME": str(tmp_path)}
     taken = subprocess.run(
@@ -553,7 +555,7 @@ def test_it_all_stops_and_nothing_is_left(stack: Scene):
     print(stack.said())
     assert left_of(everything) == []
     assert not (stack.folder / "stack.json").exists()
-    assert "did not run" in ask_to_stop(stack)
+    assert "was not running" in ask_to_stop(stack)
 
 
 def test_what_a_killed_start_leaves_behind_is_ended(stack: Scene):

@@ -489,7 +489,8 @@ def test_a_cleared_function_task_opens_its_run_again(connected: object, plan: Pl
 def test_a_red_task_whose_step_has_not_failed_fails_the_runs_end_until_it_is_red_no_more(
     connected: object, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ):
-    from headgate.airflow import CallFunction, OurTask
+    from headgate.airflow import CallFunction
+    from headgate.airflow.operators import OurTask
 
     def red(state: str, *tasks: str) -> None:
         there = {x: OurTask(x, None, x) for x in tasks}
