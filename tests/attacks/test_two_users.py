@@ -71,7 +71,7 @@ def test_a_backup_goes_through_no_link_and_into_no_draft_of_another_user(
         assert (done.code, stat.S_IMODE((everybodys / name).stat().st_mode)) == (0, 0o600), done.err
         assert (everybodys / name).stat().st_size > 10_000
         assert "Permission denied" in strangers(f"cat {name}", everybodys)
-    for name, reason in (("linked", "is there already"), ("dangling", "is a symbolic link")):
+    for name, reason in (("linked", "already exists"), ("dangling", "is a symbolic link")):
         done = run("backup", str(everybodys / f"{name}.dump"), settings=core)
         assert (done.code, reason in done.err) == (1, True), done.err
 

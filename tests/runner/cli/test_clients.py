@@ -66,7 +66,7 @@ def test_nothing_installed_is_said_clearly(install, tmp_path):
     )
 
     with pytest.raises(
-        ServerError, match=r"there is no psql to open database 'plans' at db\.example"
+        ServerError, match=r"cannot open database .plans. at db\.example: psql is not installed"
     ):
         any_client("psql", settings)
     with pytest.raises(ServerError, match="there is: none"):

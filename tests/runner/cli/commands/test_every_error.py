@@ -151,7 +151,7 @@ def test_a_plan_that_would_retire_an_operation_with_chunks_in_flight_is_refused_
     (fruit / "plan.sql").write_text(f"{first}{more}select headgate.put_pipeline{rest}")
     assert run("migrate", settings=core, HEADGATE_PLANS=str(fruit)).code == 0
     core_plan.call("run_pipeline", p_pipeline="fruit", p_run_id="r1")
-    core_plan.call("claim_jobs", p_runner="w1", p_max_chunks=0)  # starts the step
+    core_plan.call("advance_executions")  # starts the step
     (fruit / "plan.sql").write_text(PLAN.format(**RIGHT))
 
     for command in (["migrate"], ["check", "fruit"]):
