@@ -15430,12 +15430,12 @@ begin
     return query
     with entry as (
         select
-            c.class_no, null::integer as call_no, c.nth, coalesce(v.covered, 0) as skipped, c.is_backfill, c.priority,
-            c.value, c.bundle, c.group_key, c.allowed - coalesce(v.covered, 0) as many,
-            c.jobs - coalesce(v.covered, 0) as ranks
+            c.class_no, null::integer as call_no, c.nth, coalesce(v.in_calls, 0) as skipped, c.is_backfill, c.priority,
+            c.value, c.bundle, c.group_key, c.allowed - coalesce(v.in_calls, 0) as many,
+            c.jobs - coalesce(v.in_calls, 0) as ranks
         from unnest(p_classes) as c
         left join (
-            select v.class_no, max(v.last_nth) as covered
+            select v.class_no, max(v.last_nth) as in_calls
             from unnest(p_calls) as v
             where v.is_in_call
             group by v.class_no

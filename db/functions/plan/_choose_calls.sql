@@ -1,4 +1,5 @@
--- Which assets of a class bulk calls serve, and which not; each call, or set of calls, has its number.
+-- Which assets of a class are served by bulk or batch calls, and which are not; each call, or set of calls, has a
+-- number.
 
 create or replace function headgate._choose_calls(
     p_classes headgate.ranked_class[],

@@ -1,6 +1,5 @@
--- What is granted piece by piece, in the order in which it is granted: the bundles of a class's assets one by one, a
--- group's calls for its sessions as one, the assets of a page. Of each class, what is left to be asked for one by one
--- comes after what is covered.
+-- The units of granting, in the order of granting: an asset's bundle, all of a group's bulk calls, or one batch. Within
+-- a class, assets for single calls rank behind those served by bulk or batch calls.
 
 create or replace function headgate._rank_entries(
     p_classes headgate.ranked_class[],
@@ -17,12 +16,12 @@ begin
     return query
     with entry as (
         select
-            c.class_no, null::integer as call_no, c.nth, coalesce(v.covered, 0) as skipped, c.is_backfill, c.priority,
-            c.value, c.bundle, c.group_key, c.allowed - coalesce(v.covered, 0) as many,
-            c.jobs - coalesce(v.covered, 0) as ranks
+            c.class_no, null::integer as call_no, c.nth, coalesce(v.in_calls, 0) as skipped, c.is_backfill, c.priority,
+            c.value, c.bundle, c.group_key, c.allowed - coalesce(v.in_calls, 0) as many,
+            c.jobs - coalesce(v.in_calls, 0) as ranks
         from unnest(p_classes) as c
         left join (
-            select v.class_no, max(v.last_nth) as covered
+            select v.class_no, max(v.last_nth) as in_calls
             from unnest(p_calls) as v
             where v.is_in_call
             group by v.class_no

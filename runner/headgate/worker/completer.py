@@ -143,8 +143,7 @@ class Completer:
         return True
 
     async def _end(self, chunk: Chunk, report: UniformReport) -> None:
-        taken_at = self._loop.time()
-        held = Leased(chunk, taken_at)
+        held = Leased(chunk, self._loop.time())
         try:
             claim = await self._hand_in(held, report, is_last=True)
         except Unwritable as exc:
@@ -152,7 +151,7 @@ class Completer:
             return
         finally:
             self._providers.of(chunk.provider).uniform_reports -= 1
-        self.report_seconds += 0.3 * (self._loop.time() - taken_at - self.report_seconds)
+        self.report_seconds += 0.3 * (self._loop.time() - held.claimed_at - self.report_seconds)
         if claim is None:
             self._totals.lost += 1
         self._ended(chunk, claim, was_fruitless=False)
