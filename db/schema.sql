@@ -235,6 +235,32 @@ ALTER TYPE headgate.ingest_result OWNER TO headgate_owner;
 COMMENT ON TYPE headgate.ingest_result IS 'An ingest function''s result for one asset: success, failed or skipped; rows changed; new watermark.';
 
 --
+-- Name: job_report; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.job_report AS (
+	asset_id bigint,
+	outcome text,
+	fault text,
+	error text,
+	is_charged boolean,
+	calls integer,
+	request_count integer,
+	charged integer,
+	records integer,
+	watermark timestamp with time zone,
+	duration_ms integer
+);
+
+ALTER TYPE headgate.job_report OWNER TO headgate_owner;
+
+--
+-- Name: TYPE job_report; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.job_report IS 'What a runner reported of a job and its ingest function made of it: outcome, calls made and charged, and rows.';
+
+--
 -- Name: job_result; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15548,6 +15574,26 @@ $$;
 ALTER FUNCTION headgate._ready_steps(p_execution_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _reason(text, text, text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._reason(p_result text, p_outcome text, p_fault text, p_error text, p_stop_reason text, p_blocked_reason text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case
+        when p_result = 'success' then null
+        when p_result in ('skipped', 'failed') then left(headgate._visible(p_error), 500)
+        when p_result = 'cancelled' then 'the execution had ended'
+        when p_outcome = 'missing' then 'missing: the bulk answer does not contain it'
+        when p_outcome = 'unsent' then coalesce('internal: ' || p_stop_reason, p_blocked_reason, 'not started in time')
+        else case when p_fault = 'item' and p_result <> 'park' then 'internal' else p_fault end || ': '
+            || left(coalesce(headgate._visible(p_error), 'no reason given'), 490)
+    end;
+$$;
+
+ALTER FUNCTION headgate._reason(p_result text, p_outcome text, p_fault text, p_error text, p_stop_reason text, p_blocked_reason text) OWNER TO headgate_owner;
+
+--
 -- Name: _recall_orders(text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16009,6 +16055,67 @@ end;
 $$;
 
 ALTER FUNCTION headgate._repair_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _reports(headgate.chunks, boolean, bigint[], text[], text[], text[], integer[], integer[], integer[], headgate.ingest_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[]) RETURNS SETOF headgate.job_report
+    LANGUAGE sql STABLE
+    AS $$
+    select
+        u.asset_id,
+        case
+            when u.outcome <> 'success' or not p_is_ingested then u.outcome
+            else coalesce(r.status, case when p_chunk.is_bulk then 'missing' else 'failed' end)
+        end as outcome,
+        case
+            when u.outcome = 'success' and r.status = 'deferred' then 'internal'
+            when u.outcome = 'success' then 'item'
+            else coalesce(u.fault, 'item')
+        end as fault,
+        case
+            when u.outcome = 'success' and p_is_ingested and r.status is null
+                then 'the ingest function returned no row for this asset'
+            else coalesce(r.reason, u.error)
+        end as error,
+        k.is_charged,
+        case when k.is_charged then k.calls else 0 end as calls,
+        case when k.is_charged then k.request_count else 0 end as request_count,
+        case when k.is_charged then coalesce(k.charged, k.request_count) else 0 end as charged,
+        coalesce(r.records, 0) as records,
+        r.watermark,
+        coalesce(u.duration_ms, 0) as duration_ms
+    from unnest(
+        p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms
+    ) with ordinality as u (asset_id, outcome, fault, error, request_count, charged, duration_ms, nth)
+    cross join lateral (
+        select
+            not p_chunk.is_bulk or u.asset_id = p_chunk.asset_ids[1] as is_charged,
+            case when p_chunk.is_bulk then p_chunk.calls else least(1, p_chunk.calls) end as calls,
+            coalesce(
+                case
+                    when p_chunk.is_bulk then (select sum(c.calls) from unnest(p_request_counts) as c (calls))
+                    else u.request_count
+                end,
+                case
+                    when u.outcome = 'unsent' then 0
+                    when p_chunk.is_bulk then p_chunk.calls
+                    else least(1, p_chunk.calls)
+                end
+            )::integer as request_count,
+            case
+                when p_chunk.is_bulk then (select sum(c.calls) from unnest(p_charged) as c (calls))
+                else u.charged
+            end::integer as charged
+    ) as k
+    left join unnest(p_results) as r using (asset_id)
+    where p_asset_ids = p_chunk.asset_ids
+        or u.asset_id = any (p_chunk.asset_ids) and u.nth = array_position(p_asset_ids, u.asset_id)
+    order by u.asset_id  -- the order in which state rows are locked
+$$;
+
+ALTER FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _request_bodies(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16498,152 +16605,72 @@ $$;
 ALTER FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) OWNER TO headgate_owner;
 
 --
--- Name: _resolve(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _resolve(headgate.chunks, headgate.operations, headgate.job_report[], timestamp with time zone, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_block jsonb, p_now timestamp with time zone) RETURNS headgate.job_result[]
+CREATE FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_reports headgate.job_report[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_stop_reason text, p_now timestamp with time zone) RETURNS SETOF headgate.job_result
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
-    v_is_whole constant boolean := p_asset_ids = p_chunk.asset_ids;
-    v_is_ingested constant boolean := p_operation.ingest_function is not null;
     v_is_current constant boolean := p_chunk.leased_until >= clock_timestamp();
     v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'step_ended', false);
-    v_ends_execution constant boolean := coalesce(p_block ->> 'until' = 'execution', false);
     v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
-    -- Requests and cost of a bulk call are recorded on the chunk's first job.
-    v_serves_all constant boolean := p_chunk.is_bulk;
-    v_request_count constant bigint := coalesce(
-        (select sum(u.calls) from unnest(p_request_counts) as u (calls)),
-        case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
-    );
-    v_charged constant bigint := coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_request_count);
     v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.max_wait);
     v_retry_at constant timestamptz := p_now
         + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.retry_count)))
         * (0.75 + random() / 2);
+    v_is_in_time constant boolean := greatest(v_retry_at, p_blocked_until) <= v_park_until;
+    v_can_wait constant boolean := p_stop_reason is null and coalesce(p_blocked_until, p_now) <= v_park_until;
+    v_can_repeat constant boolean := p_chunk.attempt < p_operation.max_attempts;
 begin
-    return array(
-        select row(
-            f.asset_id,
-            f.result,
-            case
-                when f.result = 'success' then null
-                when f.result in ('skipped', 'failed') then left(headgate._visible(f.error), 500)
-                when f.result = 'cancelled' then 'the execution had ended'
-                when f.outcome = 'missing' then 'missing: the bulk answer does not contain it'
-                when f.outcome = 'unsent' and v_ends_execution
-                    then 'internal: ' || coalesce(p_block ->> 'reason', 'blocked')
-                when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
-                else case when f.fault = 'item' and f.result <> 'park' then 'internal' else f.fault end || ': '
-                    || left(coalesce(headgate._visible(f.error), 'no reason given'), 490)
-            end,
-            case when f.result in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end,
-            case when f.is_charged then p_chunk.charged_units else 0 end
-                + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end,
-            case when f.is_charged then p_chunk.request_count else 0 end + f.request_count,
-            f.records,
-            f.watermark,
-            f.duration_ms,
-            p_chunk.attempt
-                + case when f.result = 'park' and f.outcome = 'retry' and f.fault = 'item' then 1 else 0 end,
-            case
-                when f.result <> 'park' then null
-                when f.outcome = 'unsent' then greatest(p_now, p_blocked_until)
-                else greatest(v_retry_at, p_blocked_until)
-            end,
-            v_park_until,
-            case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end,
-            p_chunk.retry_count + case when f.result = 'park' and f.outcome = 'retry' then 1 else 0 end
-        )::headgate.job_result
+    return query
+    select
+        f.asset_id,
+        f.result,
+        headgate._reason(f.result, f.outcome, f.fault, f.error, p_stop_reason, p_blocked_reason) as reason,
+        case when f.result in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end as error,
+        case when f.is_charged then p_chunk.charged_units else 0 end
+            + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end as units,
+        case when f.is_charged then p_chunk.request_count else 0 end + f.request_count as request_count,
+        f.records,
+        f.watermark,
+        f.duration_ms,
+        p_chunk.attempt + case when f.is_retry and f.fault = 'item' then 1 else 0 end as attempt,
+        case
+            when f.is_retry then greatest(v_retry_at, p_blocked_until)
+            when f.result = 'park' then greatest(p_now, p_blocked_until)
+        end as wake_at,
+        v_park_until as park_until,
+        case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end as refund,
+        p_chunk.retry_count + case when f.is_retry then 1 else 0 end as retry_count
+    from (
+        select j.*, j.result = 'park' and j.outcome = 'retry' as is_retry
         from (
             select
-                j.*,
+                r.*,
                 case
-                    when j.outcome in ('success', 'skipped') then j.outcome
-                    when not v_is_open and j.outcome in ('retry', 'unsent')
-                        then case when j.request_count = 0 then 'cancelled' else 'deferred' end
-                    when j.outcome = 'unsent' then
-                        case
-                            when v_ends_execution or coalesce(p_blocked_until, p_now) > v_park_until then 'deferred'
-                            else 'park'
-                        end
-                    when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.fault <> 'item'
-                        then 'deferred'
-                    when j.outcome = 'retry' and j.fault = 'item' and p_chunk.attempt < p_operation.max_attempts
-                        then 'park'
-                    when j.outcome = 'retry'
-                        and j.fault <> 'item'
-                        and greatest(v_retry_at, p_blocked_until) <= v_park_until
-                        then 'park'
-                    when j.outcome = 'retry' and j.fault <> 'item' then 'deferred'
+                    when r.outcome in ('success', 'skipped') then r.outcome
+                    when r.outcome in ('retry', 'unsent') and not v_is_open
+                        then case when r.request_count = 0 then 'cancelled' else 'deferred' end
+                    when r.outcome = 'unsent' then case when v_can_wait then 'park' else 'deferred' end
+                    when r.outcome in ('deferred', 'missing') then 'deferred'
+                    when r.outcome = 'retry' and r.fault = 'item'
+                        then case when v_can_repeat then 'park' else 'failed' end
+                    when r.outcome = 'retry' then case when v_is_in_time then 'park' else 'deferred' end
+                    when r.fault <> 'item' then 'deferred'
                     else 'failed'
                 end as result
-            from (
-                select
-                    u.asset_id,
-                    case
-                        when u.outcome = 'success' and v_is_ingested
-                            then coalesce(r.status, case when v_serves_all then 'missing' else 'failed' end)
-                        else u.outcome
-                    end
-                        as outcome,
-                    case
-                        when u.outcome = 'success' and r.status = 'deferred' then 'internal'
-                        when u.outcome = 'success' then 'item'
-                        else coalesce(u.fault, 'item')
-                    end as fault,
-                    case
-                        when u.outcome = 'success' and v_is_ingested and r.status is null
-                            then 'the ingest function returned no row for this asset'
-                        else coalesce(r.reason, u.error)
-                    end as error,
-                    c.is_charged,
-                    c.calls,
-                    c.request_count,
-                    case
-                        when not c.is_charged then 0
-                        when v_serves_all then v_charged
-                        else coalesce(u.charged, c.request_count)
-                    end as charged,
-                    coalesce(u.duration_ms, 0) as duration_ms,
-                    coalesce(r.records, 0) as records,
-                    r.watermark
-                from unnest(
-                    p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms
-                ) with ordinality as u (asset_id, outcome, fault, error, request_count, charged, duration_ms, nth)
-                cross join lateral (
-                    select
-                        k.is_charged,
-                        case
-                            when not k.is_charged then 0
-                            when v_serves_all then p_chunk.calls
-                            else least(1, p_chunk.calls)
-                        end as calls,
-                        case
-                            when not k.is_charged then 0
-                            when v_serves_all then v_request_count
-                            else coalesce(
-                                u.request_count, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end
-                            )
-                        end as request_count
-                    from (select not v_serves_all or u.asset_id = p_chunk.asset_ids[1] as is_charged) as k
-                ) as c
-                left join unnest(p_results) as r using (asset_id)
-                where v_is_whole
-                    or u.asset_id = any (p_chunk.asset_ids) and u.nth = array_position(p_asset_ids, u.asset_id)
-                order by u.asset_id  -- the order in which state rows are locked
-                offset 0
-            ) as j
-            offset 0  -- each result is computed once
-        ) as f
-    );
+            from unnest(p_reports) as r
+            offset 0
+        ) as j
+        offset 0  -- each result is computed once
+    ) as f;
 end;
 $$;
 
-ALTER FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_block jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_reports headgate.job_report[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_stop_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _resolve_alert(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21397,7 +21424,9 @@ declare
     v_provider headgate.providers;
     v_results headgate.ingest_result[];
     v_block jsonb;
+    v_stop_reason text;
     v_blocked record;
+    v_reports headgate.job_report[];
     v_job_results headgate.job_result[];
     v_tally headgate.job_tally;
     v_refund integer;
@@ -21438,12 +21467,24 @@ begin
             limit 1
         );
     end if;
+    if v_block ->> 'until' = 'execution' then
+        v_stop_reason := coalesce(v_block ->> 'reason', 'blocked');
+    end if;
     select * into v_blocked from headgate._block_until(
         v_provider, v_call.operation_id, v_block, p_outcomes, p_faults, v_now
     );
-    v_job_results := headgate._resolve(
-        v_chunk, v_call, p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms,
-        v_results, v_blocked.blocked_until, v_blocked.reason, v_block, v_now
+    v_reports := array(
+        select r
+        from headgate._reports(
+            v_chunk, v_call.ingest_function is not null, p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts,
+            p_charged, p_durations_ms, v_results
+        ) as r
+    );
+    v_job_results := array(
+        select r
+        from headgate._resolve(
+            v_chunk, v_call, v_reports, v_blocked.blocked_until, v_blocked.reason, v_stop_reason, v_now
+        ) as r
     );
 
     v_tally := headgate._tally(v_job_results);
@@ -21451,10 +21492,8 @@ begin
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
-    if v_block ->> 'until' = 'execution' then
-        v_unstarted := headgate._end_unstarted(
-            v_chunk, 'internal: ' || coalesce(v_block ->> 'reason', 'blocked'), v_now
-        );
+    if v_stop_reason is not null then
+        v_unstarted := headgate._end_unstarted(v_chunk, 'internal: ' || v_stop_reason, v_now);
     end if;
     perform headgate._note_answers(
         v_provider, v_call.operation_id, v_chunk, p_outcomes, p_faults, v_block, v_blocked.provider_until,
@@ -33623,6 +33662,12 @@ REVOKE ALL ON FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_don
 REVOKE ALL ON FUNCTION headgate._ready_steps(p_execution_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _reason(p_result text, p_outcome text, p_fault text, p_error text, p_stop_reason text, p_blocked_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._reason(p_result text, p_outcome text, p_fault text, p_error text, p_stop_reason text, p_blocked_reason text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _recall_orders(p_deployment text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33707,6 +33752,12 @@ REVOKE ALL ON FUNCTION headgate._repair_queues(p_now timestamp with time zone) F
 REVOKE ALL ON FUNCTION headgate._repair_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33767,10 +33818,10 @@ REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now time
 REVOKE ALL ON FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_block jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_reports headgate.job_report[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_stop_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_block jsonb, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_reports headgate.job_report[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_stop_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _resolve_alert(p_subject text, p_caller text); Type: ACL; Schema: headgate; Owner: headgate_owner

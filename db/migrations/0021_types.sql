@@ -49,7 +49,24 @@ create type headgate.claimed_chunk as (
 comment on type headgate.claimed_chunk is
     'A chunk a runner has claimed, with its requests; chunk_id null: nothing, ask again at wake_at.';
 
--- Results of reported jobs.
+-- Reported jobs and their results.
+
+create type headgate.job_report as (
+    asset_id bigint,
+    outcome text,
+    fault text,
+    error text,
+    is_charged boolean,
+    calls integer,
+    request_count integer,
+    charged integer,
+    records integer,
+    watermark timestamptz,
+    duration_ms integer
+);
+
+comment on type headgate.job_report is
+    'What a runner reported of a job and its ingest function made of it: outcome, calls made and charged, and rows.';
 
 create type headgate.job_result as (
     asset_id bigint,

@@ -36,7 +36,9 @@ declare
     v_provider headgate.providers;
     v_results headgate.ingest_result[];
     v_block jsonb;
+    v_stop_reason text;
     v_blocked record;
+    v_reports headgate.job_report[];
     v_job_results headgate.job_result[];
     v_tally headgate.job_tally;
     v_refund integer;
@@ -77,12 +79,24 @@ begin
             limit 1
         );
     end if;
+    if v_block ->> 'until' = 'execution' then
+        v_stop_reason := coalesce(v_block ->> 'reason', 'blocked');
+    end if;
     select * into v_blocked from headgate._block_until(
         v_provider, v_call.operation_id, v_block, p_outcomes, p_faults, v_now
     );
-    v_job_results := headgate._resolve(
-        v_chunk, v_call, p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms,
-        v_results, v_blocked.blocked_until, v_blocked.reason, v_block, v_now
+    v_reports := array(
+        select r
+        from headgate._reports(
+            v_chunk, v_call.ingest_function is not null, p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts,
+            p_charged, p_durations_ms, v_results
+        ) as r
+    );
+    v_job_results := array(
+        select r
+        from headgate._resolve(
+            v_chunk, v_call, v_reports, v_blocked.blocked_until, v_blocked.reason, v_stop_reason, v_now
+        ) as r
     );
 
     v_tally := headgate._tally(v_job_results);
@@ -90,10 +104,8 @@ begin
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
-    if v_block ->> 'until' = 'execution' then
-        v_unstarted := headgate._end_unstarted(
-            v_chunk, 'internal: ' || coalesce(v_block ->> 'reason', 'blocked'), v_now
-        );
+    if v_stop_reason is not null then
+        v_unstarted := headgate._end_unstarted(v_chunk, 'internal: ' || v_stop_reason, v_now);
     end if;
     perform headgate._note_answers(
         v_provider, v_call.operation_id, v_chunk, p_outcomes, p_faults, v_block, v_blocked.provider_until,
