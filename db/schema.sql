@@ -5636,7 +5636,7 @@ declare
 begin
     select * into v_step from headgate._ready_steps(p_execution.execution_id) limit 1;
     if found then
-        perform headgate._run_step(p_execution, v_step.step, v_step.is_skipped, p_now);
+        perform headgate._run_step(p_execution, v_step.step, v_step.skip_reason, p_now);
         return true;
     elsif headgate._has_open_step(p_execution.execution_id) then
         return false;
@@ -5680,7 +5680,7 @@ begin
         continue when not headgate._try_lock(format('runs %s', v_execution.pipeline_id));
         select r.step into v_step
         from headgate._ready_steps(v_execution.execution_id) as r
-        where not r.is_skipped
+        where r.skip_reason is null
             and v_execution.status = 'running'
             and headgate._waits_for_its_turn(v_execution.execution_id, r.step)
         limit 1;
@@ -5723,6 +5723,19 @@ CREATE FUNCTION headgate._advanceable() RETURNS SETOF headgate.process_execution
                             and u.step = any (s.depends_on)
                             and u.status in ('pending', 'running')
                     )
+            )
+            or exists (  -- rules that do not wait for all
+                select
+                from headgate.process_steps as s
+                join headgate.process_steps as u on u.execution_id = s.execution_id and u.step = any (s.depends_on)
+                where s.execution_id = e.execution_id
+                    and s.status = 'pending'
+                    and s.trigger_rule in ('one_success', 'one_failed')
+                    and s.trigger_rule = case headgate._counts_as(u.status, u.skip_reason)
+                        when 'success' then 'one_success'
+                        when 'failed' then 'one_failed'
+                        when 'upstream_failed' then 'one_failed'
+                    end
             )
             or not exists (
                 select
@@ -6343,6 +6356,33 @@ CREATE FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb)
 $$;
 
 ALTER FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _as_condition(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_condition(p_name text, p_condition text) RETURNS jsonpath
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+    perform jsonb_path_match('{}', p_condition::jsonpath);
+    return p_condition::jsonpath;
+exception
+    when syntax_error or singleton_sql_json_item_required then
+        perform headgate._note_mistake(
+            'step', p_name,
+            format(
+                '%s: its condition is %s: %s', headgate._object('step', p_name),
+                case sqlstate when '42601' then 'not a jsonpath' else 'no predicate' end, p_condition
+            ),
+            'a condition is a jsonpath predicate over the run document, as $.steps.<step>.status == "succeeded"'
+        );
+        return null;
+end;
+$_$;
+
+ALTER FUNCTION headgate._as_condition(p_name text, p_condition text) OWNER TO headgate_owner;
 
 --
 -- Name: _as_due(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7329,6 +7369,38 @@ end;
 $$;
 
 ALTER FUNCTION headgate._bulk_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
+
+--
+-- Name: _by_rule(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._by_rule(p_trigger_rule text, p_states text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when d.total = 0 or p_trigger_rule = 'all_done' then null
+        when p_trigger_rule = 'all_success' then
+            case when d.failed > 0 then 'upstream_failed' when d.skipped > 0 then 'rule' end
+        when p_trigger_rule = 'one_success' then
+            case when d.passed > 0 then null when d.skipped = d.total then 'rule' else 'upstream_failed' end
+        when p_trigger_rule = 'one_failed' then case when d.failed = 0 then 'rule' end
+        when p_trigger_rule = 'all_failed' then case when d.failed < d.total then 'rule' end
+        when p_trigger_rule = 'none_failed' then case when d.failed > 0 then 'upstream_failed' end
+        when p_trigger_rule = 'none_failed_min_one_success' then
+            case when d.failed > 0 then 'upstream_failed' when d.passed = 0 then 'rule' end
+    end
+    from (
+        select
+            cardinality(p_states) as total,
+            count(*) filter (where u.state = 'success') as passed,
+            count(*) filter (where u.state in ('failed', 'upstream_failed')) as failed,
+            count(*) filter (where u.state = 'skipped') as skipped
+        from unnest(p_states) as u (state)
+    ) as d;
+$$;
+
+ALTER FUNCTION headgate._by_rule(p_trigger_rule text, p_states text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _calendar_of(headgate.providers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8318,6 +8390,7 @@ CREATE TABLE headgate.process_steps (
     group_keys text[],
     max_failed_share real DEFAULT 0.05 NOT NULL,
     may_fail boolean DEFAULT false NOT NULL,
+    condition jsonpath,
     status text DEFAULT 'pending'::text NOT NULL,
     skip_reason text,
     is_marked boolean DEFAULT false NOT NULL,
@@ -8341,7 +8414,7 @@ CREATE TABLE headgate.process_steps (
     CONSTRAINT no_more_ended_than_planned CHECK (((((succeeded + failed) + deferred) + skipped) <= planned)),
     CONSTRAINT process_step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
     CONSTRAINT reopened_from_is_an_end CHECK ((reopened_from = ANY (ARRAY['succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text]))),
-    CONSTRAINT skip_reason_is_known CHECK ((skip_reason = ANY (ARRAY['rule'::text, 'condition'::text, 'operator'::text, 'finalized'::text]))),
+    CONSTRAINT skip_reason_is_known CHECK ((skip_reason = ANY (ARRAY['rule'::text, 'upstream_failed'::text, 'condition'::text, 'operator'::text, 'finalized'::text]))),
     CONSTRAINT skipped_steps_say_why CHECK (((status = 'skipped'::text) = (skip_reason IS NOT NULL))),
     CONSTRAINT step_counts_are_not_negative CHECK ((LEAST(planned, succeeded, failed, deferred, deferred_by_fault, skipped, units) >= 0)),
     CONSTRAINT step_finished_when_it_has_ended CHECK (((status <> ALL (ARRAY['pending'::text, 'running'::text])) = (finished_at IS NOT NULL))),
@@ -8391,7 +8464,7 @@ COMMENT ON COLUMN headgate.process_steps.depends_on IS 'Steps that must have end
 -- Name: COLUMN process_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.trigger_rule IS 'all_success, all_done or one_success of those it depends on.';
+COMMENT ON COLUMN headgate.process_steps.trigger_rule IS 'What must hold of the steps it depends on for it to run.';
 
 --
 -- Name: COLUMN process_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8424,6 +8497,12 @@ COMMENT ON COLUMN headgate.process_steps.max_failed_share IS 'The step has faile
 COMMENT ON COLUMN headgate.process_steps.may_fail IS 'True: its failure does not fail the execution.';
 
 --
+-- Name: COLUMN process_steps.condition; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.condition IS 'A predicate over the run document; false: the step is skipped.';
+
+--
 -- Name: COLUMN process_steps.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8433,7 +8512,7 @@ COMMENT ON COLUMN headgate.process_steps.status IS 'pending, running, succeeded,
 -- Name: COLUMN process_steps.skip_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.skip_reason IS 'Why it was skipped: rule (its trigger rule), condition, operator, or finalized (the execution ended before it ran).';
+COMMENT ON COLUMN headgate.process_steps.skip_reason IS 'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, without one), condition, operator, or finalized (the execution ended before it ran).';
 
 --
 -- Name: COLUMN process_steps.is_marked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8718,6 +8797,24 @@ end;
 $$;
 
 ALTER FUNCTION headgate._counted(p_breaker headgate.breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _counts_as(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._counts_as(p_status text, p_skip_reason text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_status = 'succeeded' or p_skip_reason = 'operator' then 'success'
+        when p_status in ('failed', 'cancelled') then 'failed'
+        when p_skip_reason in ('upstream_failed', 'finalized') then 'upstream_failed'
+        when p_status = 'skipped' then 'skipped'
+    end;
+$$;
+
+ALTER FUNCTION headgate._counts_as(p_status text, p_skip_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12799,6 +12896,37 @@ $$;
 ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]) OWNER TO headgate_owner;
 
 --
+-- Name: _leave_step(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._leave_step(p_execution_id bigint, p_step text, p_skip_reason text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform headgate._end_chunks(
+        array(
+            select c.chunk_id
+            from headgate.chunks as c
+            where c.execution_id = p_execution_id
+                and c.step = p_step
+                and c.state = 'planned'
+        ),
+        'deferred', 'its step was skipped', p_now
+    );
+    update headgate.process_steps as s
+    set status = 'skipped', skip_reason = p_skip_reason, started_at = coalesce(s.started_at, p_now),
+        finished_at = headgate.clock()
+    where s.execution_id = p_execution_id
+        and s.step = p_step
+        and s.status = 'pending';
+    perform headgate._announce(p_execution_id);
+end;
+$$;
+
+ALTER FUNCTION headgate._leave_step(p_execution_id bigint, p_step text, p_skip_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _ledger(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13199,6 +13327,40 @@ CREATE FUNCTION headgate._meant_code(p_universe text, p_code text) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._meant_code(p_universe text, p_code text) OWNER TO headgate_owner;
+
+--
+-- Name: _meets_condition(headgate.process_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._meets_condition(p_step headgate.process_steps) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_is_met boolean;
+    v_error text := 'it compares what cannot be compared';
+begin
+    if p_step.condition is null then
+        return true;
+    end if;
+    begin
+        v_is_met := jsonb_path_match(headgate._run_document(p_step.execution_id), p_step.condition);
+    exception
+        when data_exception then
+            v_error := sqlerrm;
+    end;
+    if v_is_met is null then
+        perform headgate._raise(
+            'HG020',
+            format('step %s: its condition is neither true nor false: %s: %s', p_step.step, p_step.condition, v_error),
+            'correct it in the plan, or skip the step; headgate.v_run_documents shows what it reads'
+        );
+    end if;
+    return v_is_met;
+end;
+$$;
+
+ALTER FUNCTION headgate._meets_condition(p_step headgate.process_steps) OWNER TO headgate_owner;
 
 --
 -- Name: _merge(text, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14273,11 +14435,11 @@ CREATE FUNCTION headgate._open_steps(p_execution_id bigint, p_is_idle boolean, p
     AS $$
     insert into headgate.process_steps (
         execution_id, step, position, kind, depends_on, trigger_rule, function, operations, group_keys,
-        max_failed_share, may_fail, status, started_at, finished_at
+        max_failed_share, may_fail, condition, status, started_at, finished_at
     )
     select
         e.execution_id, s.step, s.position, s.kind, s.depends_on, s.trigger_rule, s.function, s.operations,
-        s.group_keys, s.max_failed_share, s.may_fail,
+        s.group_keys, s.max_failed_share, s.may_fail, s.condition,
         case when x.has_run then 'succeeded' else 'pending' end,
         case when x.has_run then p_now end,
         case when x.has_run then p_now end
@@ -15544,22 +15706,15 @@ ALTER FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headga
 -- Name: _ready_steps(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._ready_steps(p_execution_id bigint) RETURNS TABLE(step text, is_skipped boolean)
+CREATE FUNCTION headgate._ready_steps(p_execution_id bigint) RETURNS TABLE(step text, skip_reason text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select
-        s.step,
-        not case s.trigger_rule
-            when 'all_done' then true
-            when 'one_success' then d.passed > 0
-            else d.passed = d.all_steps
-        end
+    select s.step, headgate._by_rule(s.trigger_rule, d.states)
     from headgate.process_steps as s
     cross join lateral (
         select
-            count(*) as all_steps,
-            count(*) filter (where u.status = 'succeeded' or u.skip_reason = 'operator') as passed,
+            coalesce(array_agg(headgate._counts_as(u.status, u.skip_reason)), '{}') as states,
             count(*) filter (where u.status in ('pending', 'running')) as open_steps
         from headgate.process_steps as u
         where u.execution_id = s.execution_id
@@ -15567,7 +15722,11 @@ CREATE FUNCTION headgate._ready_steps(p_execution_id bigint) RETURNS TABLE(step 
     ) as d
     where s.execution_id = p_execution_id
         and s.status = 'pending'
-        and d.open_steps = 0
+        and (
+            d.open_steps = 0
+            or s.trigger_rule = 'one_success' and 'success' = any (d.states)
+            or s.trigger_rule = 'one_failed' and d.states && '{failed,upstream_failed}'
+        )
     order by s.position;
 $$;
 
@@ -17381,6 +17540,27 @@ $$;
 ALTER FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _run_document(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._run_document(p_execution_id bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return (
+        select d.document
+        from headgate.process_executions as e
+        join headgate.pipelines as p using (pipeline_id)
+        join headgate.v_run_documents as d on d.pipeline = p.name and d.run_id = e.run_id
+        where e.execution_id = p_execution_id
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate._run_document(p_execution_id bigint) OWNER TO headgate_owner;
+
+--
 -- Name: _run_lines(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17433,10 +17613,10 @@ $$;
 ALTER FUNCTION headgate._run_object(p_execution headgate.process_executions) OWNER TO headgate_owner;
 
 --
--- Name: _run_step(headgate.process_executions, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _run_step(headgate.process_executions, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_skip_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -17450,13 +17630,16 @@ declare
     v_hint text;
     v_detail text;
 begin
-    if p_is_skipped then
-        perform headgate._skip_by_rule(p_execution.execution_id, p_step, p_now);
+    if p_skip_reason is not null then
+        perform headgate._leave_step(p_execution.execution_id, p_step, p_skip_reason, p_now);
         return;
     end if;
     begin
         if v_step.kind = 'fan_out' then
             perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
+            return;
+        elsif not headgate._meets_condition(v_step) then
+            perform headgate._leave_step(p_execution.execution_id, p_step, 'condition', p_now);
             return;
         end if;
         v_rows := headgate._call_step(v_step.function, v_pipeline, p_execution.run_id);
@@ -17488,7 +17671,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_skip_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _schedule(headgate.providers, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18111,37 +18294,6 @@ $$;
 ALTER FUNCTION headgate._since(p_asset headgate.assets, p_state headgate.asset_processing_state) OWNER TO headgate_owner;
 
 --
--- Name: _skip_by_rule(bigint, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._skip_by_rule(p_execution_id bigint, p_step text, p_now timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    perform headgate._end_chunks(
-        array(
-            select c.chunk_id
-            from headgate.chunks as c
-            where c.execution_id = p_execution_id
-                and c.step = p_step
-                and c.state = 'planned'
-        ),
-        'deferred', 'its step was skipped', p_now
-    );
-    update headgate.process_steps as s
-    set status = 'skipped', skip_reason = 'rule', started_at = coalesce(s.started_at, p_now),
-        finished_at = headgate.clock()
-    where s.execution_id = p_execution_id
-        and s.step = p_step
-        and s.status = 'pending';
-    perform headgate._announce(p_execution_id);
-end;
-$$;
-
-ALTER FUNCTION headgate._skip_by_rule(p_execution_id bigint, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: _skipped_because(boolean, headgate.asset_processing_state, headgate.operations, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18549,6 +18701,8 @@ CREATE FUNCTION headgate._step_lines(p_execution headgate.process_executions) RE
         case
             when s.status = 'skipped' then format('skipped: %s', case s.skip_reason
                 when 'rule' then format('its trigger rule is %s', s.trigger_rule)
+                when 'upstream_failed' then format('its trigger rule is %s', s.trigger_rule)
+                when 'condition' then format('its condition is not met: %s', s.condition)
                 when 'operator' then 'an operator said so'
                 when 'finalized' then 'the run ended before it'
                 else s.skip_reason
@@ -18573,7 +18727,7 @@ ALTER FUNCTION headgate._step_lines(p_execution headgate.process_executions) OWN
 CREATE FUNCTION headgate._step_mistakes() RETURNS TABLE(kind text, name text, code text, message text, hint text, missing_kind text, missing text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
     select
         'step', format('%s/%s', p.name, s.step), 'HG020',
         format('pipeline %s, step %s: unknown operation %s', p.name, s.step, quote_literal(n.name)),
@@ -18635,6 +18789,22 @@ CREATE FUNCTION headgate._step_mistakes() RETURNS TABLE(kind text, name text, co
         )
     union all
     select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format(
+            'pipeline %s, step %s: its condition reads step %s, behind which it is not', p.name, s.step,
+            quote_literal(c.step)
+        ),
+        headgate._known('the steps before it', c.step, b.steps), 'step', format('%s/%s', p.name, c.step)
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    cross join lateral headgate._steps_before(s) as b (steps)
+    cross join lateral (
+        select distinct m[1] as step
+        from regexp_matches(s.condition::text, '\$\."steps"\."([^"]+)"', 'g') as m
+    ) as c
+    where c.step <> all (b.steps)
+    union all
+    select
         'parameter', format('%s/%s', p.name, m.name), 'HG020',
         format('pipeline %s, parameter %s: unknown operation %s', p.name, m.name, quote_literal(n.name)),
         headgate._known('known operations', n.name, headgate._operation_names()),
@@ -18643,7 +18813,7 @@ CREATE FUNCTION headgate._step_mistakes() RETURNS TABLE(kind text, name text, co
     join headgate.pipelines as p using (pipeline_id)
     cross join unnest(m.operations) as n (name)
     where not exists (select from headgate.operations as o where o.name = n.name and not o.is_retired);
-$$;
+$_$;
 
 ALTER FUNCTION headgate._step_mistakes() OWNER TO headgate_owner;
 
@@ -18716,6 +18886,132 @@ CREATE FUNCTION headgate._step_subject(p_pipeline text, p_step text) RETURNS tex
 $$;
 
 ALTER FUNCTION headgate._step_subject(p_pipeline text, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: pipeline_steps; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.pipeline_steps (
+    pipeline_id bigint NOT NULL,
+    step text NOT NULL,
+    "position" integer NOT NULL,
+    kind text NOT NULL,
+    depends_on text[] DEFAULT '{}'::text[] NOT NULL,
+    trigger_rule text DEFAULT 'all_success'::text NOT NULL,
+    function text,
+    operations text[],
+    group_keys text[],
+    max_failed_share real DEFAULT 0.05 NOT NULL,
+    may_fail boolean DEFAULT false NOT NULL,
+    condition jsonpath,
+    CONSTRAINT fan_out_has_its_operations CHECK (((kind = 'fan_out'::text) = (operations IS NOT NULL))),
+    CONSTRAINT function_step_has_its_function CHECK (((kind = 'function'::text) = (function IS NOT NULL))),
+    CONSTRAINT max_failed_share_is_a_share CHECK (((max_failed_share >= (0)::double precision) AND (max_failed_share <= (1)::double precision))),
+    CONSTRAINT step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
+    CONSTRAINT step_name_is_plain CHECK ((step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text)),
+    CONSTRAINT trigger_rule_is_known CHECK ((trigger_rule = ANY (ARRAY['all_success'::text, 'all_done'::text, 'one_success'::text, 'one_failed'::text, 'all_failed'::text, 'none_failed'::text, 'none_failed_min_one_success'::text])))
+);
+
+ALTER TABLE headgate.pipeline_steps OWNER TO headgate_owner;
+
+--
+-- Name: TABLE pipeline_steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.pipeline_steps IS 'A step: one stored function, or a fan-out over due assets.';
+
+--
+-- Name: COLUMN pipeline_steps.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN pipeline_steps.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.step IS 'The step''s name; Airflow''s task_id.';
+
+--
+-- Name: COLUMN pipeline_steps."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'The order in which ready steps are started.';
+
+--
+-- Name: COLUMN pipeline_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.kind IS 'function or fan_out.';
+
+--
+-- Name: COLUMN pipeline_steps.depends_on; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.depends_on IS 'Steps that must have ended before.';
+
+--
+-- Name: COLUMN pipeline_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.trigger_rule IS 'all_success, all_done, one_success, one_failed, all_failed, none_failed or none_failed_min_one_success of those it depends on, a step skipped by an operator counting as passed; else it is skipped.';
+
+--
+-- Name: COLUMN pipeline_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.function IS 'schema.name of the stored function, called with p_pipeline and p_run_id.';
+
+--
+-- Name: COLUMN pipeline_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.operations IS 'Operations of the fan-out.';
+
+--
+-- Name: COLUMN pipeline_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.group_keys IS 'Groups of the fan-out; null: all.';
+
+--
+-- Name: COLUMN pipeline_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.max_failed_share IS 'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
+
+--
+-- Name: COLUMN pipeline_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.may_fail IS 'True: its failure does not fail the execution; the steps behind it see the failure as ever.';
+
+--
+-- Name: COLUMN pipeline_steps.condition; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.condition IS 'A predicate over the run document, asked when its trigger rule is met; false: the step is skipped.';
+
+--
+-- Name: _steps_before(headgate.pipeline_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._steps_before(p_step headgate.pipeline_steps) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with recursive before as (
+        select d.step from unnest(p_step.depends_on) as d (step)
+        union
+        select d.step
+        from before as b
+        join headgate.pipeline_steps as s on s.pipeline_id = p_step.pipeline_id and s.step = b.step
+        cross join unnest(s.depends_on) as d (step)
+    )
+    select array(select b.step from before as b);
+$$;
+
+ALTER FUNCTION headgate._steps_before(p_step headgate.pipeline_steps) OWNER TO headgate_owner;
 
 --
 -- Name: _steps_to_retry(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19479,104 +19775,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._trial(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb, OUT chunk headgate.chunks, OUT call headgate.operations, OUT provider headgate.providers, OUT pipeline text, OUT params jsonb) OWNER TO headgate_owner;
-
---
--- Name: pipeline_steps; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.pipeline_steps (
-    pipeline_id bigint NOT NULL,
-    step text NOT NULL,
-    "position" integer NOT NULL,
-    kind text NOT NULL,
-    depends_on text[] DEFAULT '{}'::text[] NOT NULL,
-    trigger_rule text DEFAULT 'all_success'::text NOT NULL,
-    function text,
-    operations text[],
-    group_keys text[],
-    max_failed_share real DEFAULT 0.05 NOT NULL,
-    may_fail boolean DEFAULT false NOT NULL,
-    CONSTRAINT fan_out_has_its_operations CHECK (((kind = 'fan_out'::text) = (operations IS NOT NULL))),
-    CONSTRAINT function_step_has_its_function CHECK (((kind = 'function'::text) = (function IS NOT NULL))),
-    CONSTRAINT max_failed_share_is_a_share CHECK (((max_failed_share >= (0)::double precision) AND (max_failed_share <= (1)::double precision))),
-    CONSTRAINT step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
-    CONSTRAINT step_name_is_plain CHECK ((step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text)),
-    CONSTRAINT trigger_rule_is_known CHECK ((trigger_rule = ANY (ARRAY['all_success'::text, 'all_done'::text, 'one_success'::text])))
-);
-
-ALTER TABLE headgate.pipeline_steps OWNER TO headgate_owner;
-
---
--- Name: TABLE pipeline_steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.pipeline_steps IS 'A step: one stored function, or a fan-out over due assets.';
-
---
--- Name: COLUMN pipeline_steps.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.pipeline_id IS 'The pipeline.';
-
---
--- Name: COLUMN pipeline_steps.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.step IS 'The step''s name; Airflow''s task_id.';
-
---
--- Name: COLUMN pipeline_steps."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'The order in which ready steps are started.';
-
---
--- Name: COLUMN pipeline_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.kind IS 'function or fan_out.';
-
---
--- Name: COLUMN pipeline_steps.depends_on; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.depends_on IS 'Steps that must have ended before.';
-
---
--- Name: COLUMN pipeline_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.trigger_rule IS 'all_success, all_done or one_success of those it depends on, a step skipped by an operator counting as passed; else it is skipped.';
-
---
--- Name: COLUMN pipeline_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.function IS 'schema.name of the stored function, called with p_pipeline and p_run_id.';
-
---
--- Name: COLUMN pipeline_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.operations IS 'Operations of the fan-out.';
-
---
--- Name: COLUMN pipeline_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.group_keys IS 'Groups of the fan-out; null: all.';
-
---
--- Name: COLUMN pipeline_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.max_failed_share IS 'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
-
---
--- Name: COLUMN pipeline_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.may_fail IS 'True: its failure does not fail the execution; the steps behind it see the failure as ever.';
 
 --
 -- Name: _trial_step(headgate.operations, headgate.operations, headgate.assets, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21773,7 +21971,9 @@ begin
         perform headgate._open_rounds(v_execution, array[p_step]);
         v_step := headgate._step(v_execution, p_step);
     end if;
-    if v_step.status in ('pending', 'running') and v_step.planned_at is null then
+    if v_step.status = 'pending' and not headgate._meets_condition(v_step) then
+        perform headgate._leave_step(v_execution.execution_id, p_step, 'condition', v_now);
+    elsif v_step.status in ('pending', 'running') and v_step.planned_at is null then
         perform headgate._write_plan(v_execution, p_step);
     elsif v_step.status in ('pending', 'running') then
         perform headgate._check_open(headgate._execution(p_pipeline, p_run_id));
@@ -23200,10 +23400,10 @@ ALTER FUNCTION headgate.put_rule(provider text, status text, outcome text, reaso
 COMMENT ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) IS 'Declare how answers are read; rules are tried in order. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean) RETURNS text
+CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean, condition text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -23223,18 +23423,19 @@ begin
         'trigger_rule', trigger_rule,
         'group_keys', group_keys,
         'max_failed_share', max_failed_share,
-        'may_fail', may_fail
+        'may_fail', may_fail,
+        'condition', headgate._as_condition(v_name, condition)
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean) IS 'Declare a step: a function or operations, after others. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text) IS 'Declare a step: a function or operations, after others. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29035,7 +29236,7 @@ COMMENT ON COLUMN headgate.v_execution_steps.units IS 'Units its calls have cost
 -- Name: COLUMN v_execution_steps.skip_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_execution_steps.skip_reason IS 'Why it was skipped: rule (its trigger rule), condition, operator, or finalized (the execution ended before it ran).';
+COMMENT ON COLUMN headgate.v_execution_steps.skip_reason IS 'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, without one), condition, operator, or finalized (the execution ended before it ran).';
 
 --
 -- Name: COLUMN v_execution_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -32096,6 +32297,12 @@ REVOKE ALL ON FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_para
 REVOKE ALL ON FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _as_condition(p_name text, p_condition text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_condition(p_name text, p_condition text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _as_due(p_operation text, p_due text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32220,6 +32427,12 @@ REVOKE ALL ON FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p
 --
 
 REVOKE ALL ON FUNCTION headgate._bulk_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _by_rule(p_trigger_rule text, p_states text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._by_rule(p_trigger_rule text, p_states text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _calendar_of(p_provider headgate.providers); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32442,6 +32655,12 @@ REVOKE ALL ON FUNCTION headgate._count_words(p_count bigint, p_noun text) FROM P
 --
 
 REVOKE ALL ON FUNCTION headgate._counted(p_breaker headgate.breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _counts_as(p_status text, p_skip_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._counts_as(p_status text, p_skip_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33116,6 +33335,12 @@ REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.provid
 REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _leave_step(p_execution_id bigint, p_step text, p_skip_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._leave_step(p_execution_id bigint, p_step text, p_skip_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _ledger(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33210,6 +33435,12 @@ REVOKE ALL ON FUNCTION headgate._meant(p_name text, p_names text[]) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._meant_code(p_universe text, p_code text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _meets_condition(p_step headgate.process_steps); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._meets_condition(p_step headgate.process_steps) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33944,6 +34175,12 @@ REVOKE ALL ON FUNCTION headgate._rows_written() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _run_document(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._run_document(p_execution_id bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _run_lines(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33956,10 +34193,10 @@ REVOKE ALL ON FUNCTION headgate._run_lines(p_execution headgate.process_executio
 REVOKE ALL ON FUNCTION headgate._run_object(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
--- Name: FUNCTION _run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _run_step(p_execution headgate.process_executions, p_step text, p_skip_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_skip_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34056,12 +34293,6 @@ REVOKE ALL ON FUNCTION headgate._share_left(p_provider_id bigint, p_pipeline_id 
 --
 
 REVOKE ALL ON FUNCTION headgate._since(p_asset headgate.assets, p_state headgate.asset_processing_state) FROM PUBLIC;
-
---
--- Name: FUNCTION _skip_by_rule(p_execution_id bigint, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._skip_by_rule(p_execution_id bigint, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34164,6 +34395,12 @@ REVOKE ALL ON FUNCTION headgate._step_result(p_function text, p_rows jsonb, OUT 
 --
 
 REVOKE ALL ON FUNCTION headgate._step_subject(p_pipeline text, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _steps_before(p_step headgate.pipeline_steps); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._steps_before(p_step headgate.pipeline_steps) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _steps_to_retry(p_execution headgate.process_executions, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34959,10 +35196,10 @@ REVOKE ALL ON FUNCTION headgate.put_provider(provider text, base_url text, descr
 REVOKE ALL ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner

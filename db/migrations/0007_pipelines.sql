@@ -73,13 +73,19 @@ create table headgate.pipeline_steps (
     group_keys text[],
     max_failed_share real not null default 0.05,
     may_fail boolean not null default false,
+    condition jsonpath,
     constraint pipeline_steps_pkey primary key (pipeline_id, step),
     constraint position_is_unique unique (pipeline_id, position) deferrable initially deferred,
     constraint step_name_is_plain check (step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'),
     constraint step_kind_is_known check (kind in ('function', 'fan_out')),
     constraint function_step_has_its_function check ((kind = 'function') = (function is not null)),
     constraint fan_out_has_its_operations check ((kind = 'fan_out') = (operations is not null)),
-    constraint trigger_rule_is_known check (trigger_rule in ('all_success', 'all_done', 'one_success')),
+    constraint trigger_rule_is_known check (
+        trigger_rule in (
+            'all_success', 'all_done', 'one_success', 'one_failed', 'all_failed', 'none_failed',
+            'none_failed_min_one_success'
+        )
+    ),
     constraint max_failed_share_is_a_share check (max_failed_share between 0 and 1)
 );
 
@@ -90,8 +96,8 @@ comment on column headgate.pipeline_steps.position is 'The order in which ready 
 comment on column headgate.pipeline_steps.kind is 'function or fan_out.';
 comment on column headgate.pipeline_steps.depends_on is 'Steps that must have ended before.';
 comment on column headgate.pipeline_steps.trigger_rule is
-    'all_success, all_done or one_success of those it depends on, a '
-    'step skipped by an operator counting as passed; else it is skipped.';
+    'all_success, all_done, one_success, one_failed, all_failed, none_failed or none_failed_min_one_success of those '
+    'it depends on, a step skipped by an operator counting as passed; else it is skipped.';
 comment on column headgate.pipeline_steps.function is
     'schema.name of the stored function, called with p_pipeline and p_run_id.';
 comment on column headgate.pipeline_steps.operations is 'Operations of the fan-out.';
@@ -100,6 +106,8 @@ comment on column headgate.pipeline_steps.max_failed_share is
     'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
 comment on column headgate.pipeline_steps.may_fail is
     'True: its failure does not fail the execution; the steps behind it see the failure as ever.';
+comment on column headgate.pipeline_steps.condition is
+    'A predicate over the run document, asked when its trigger rule is met; false: the step is skipped.';
 
 create table headgate.step_groups (
     pipeline_id bigint not null references headgate.pipelines,

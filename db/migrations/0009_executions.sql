@@ -76,6 +76,7 @@ create table headgate.process_steps (
     group_keys text[],
     max_failed_share real not null default 0.05,
     may_fail boolean not null default false,
+    condition jsonpath,
     status text not null default 'pending',
     skip_reason text,
     is_marked boolean not null default false,
@@ -101,7 +102,9 @@ create table headgate.process_steps (
         status in ('pending', 'running', 'succeeded', 'failed', 'skipped', 'cancelled')
     ),
     constraint skipped_steps_say_why check ((status = 'skipped') = (skip_reason is not null)),
-    constraint skip_reason_is_known check (skip_reason in ('rule', 'condition', 'operator', 'finalized')),
+    constraint skip_reason_is_known check (
+        skip_reason in ('rule', 'upstream_failed', 'condition', 'operator', 'finalized')
+    ),
     constraint reopened_from_is_an_end check (reopened_from in ('succeeded', 'failed', 'skipped', 'cancelled')),
     constraint step_finished_when_it_has_ended check (
         (status not in ('pending', 'running')) = (finished_at is not null)
@@ -120,17 +123,19 @@ comment on column headgate.process_steps.position is 'Its place in the graph whe
 comment on column headgate.process_steps.kind is
     'The step as it was defined when the execution started: function or fan_out.';
 comment on column headgate.process_steps.depends_on is 'Steps that must have ended before.';
-comment on column headgate.process_steps.trigger_rule is 'all_success, all_done or one_success of those it depends on.';
+comment on column headgate.process_steps.trigger_rule is 'What must hold of the steps it depends on for it to run.';
 comment on column headgate.process_steps.function is 'The function it calls.';
 comment on column headgate.process_steps.operations is 'Operations of the fan-out.';
 comment on column headgate.process_steps.group_keys is 'Groups of the fan-out; null: all.';
 comment on column headgate.process_steps.max_failed_share is
     'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
 comment on column headgate.process_steps.may_fail is 'True: its failure does not fail the execution.';
+comment on column headgate.process_steps.condition is
+    'A predicate over the run document; false: the step is skipped.';
 comment on column headgate.process_steps.status is 'pending, running, succeeded, failed, skipped or cancelled.';
 comment on column headgate.process_steps.skip_reason is
-    'Why it was skipped: rule (its trigger rule), condition, '
-    'operator, or finalized (the execution ended before it ran).';
+    'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, '
+    'without one), condition, operator, or finalized (the execution ended before it ran).';
 comment on column headgate.process_steps.is_marked is
     'True: an operator has set its status; it runs again only if an operator names it.';
 comment on column headgate.process_steps.is_left_out is

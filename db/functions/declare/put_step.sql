@@ -10,7 +10,8 @@ create or replace function headgate.put_step(
     trigger_rule text default null,
     group_keys text[] default null,
     max_failed_share real default null,
-    may_fail boolean default null
+    may_fail boolean default null,
+    condition text default null
 )
 returns text
 language plpgsql
@@ -33,7 +34,8 @@ begin
         'trigger_rule', trigger_rule,
         'group_keys', group_keys,
         'max_failed_share', max_failed_share,
-        'may_fail', may_fail
+        'may_fail', may_fail,
+        'condition', headgate._as_condition(v_name, condition)
     ));
 end;
 $func$;
@@ -74,5 +76,33 @@ begin
             )
         );
     end if;
+end;
+$func$;
+
+-- As PostgreSQL writes it, so that a condition written otherwise is the same one. Over an empty document a predicate is
+-- false or unknown; what is no predicate finds nothing.
+create or replace function headgate._as_condition(
+    p_name text,
+    p_condition text
+)
+returns jsonpath
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    perform jsonb_path_match('{}', p_condition::jsonpath);
+    return p_condition::jsonpath;
+exception
+    when syntax_error or singleton_sql_json_item_required then
+        perform headgate._note_mistake(
+            'step', p_name,
+            format(
+                '%s: its condition is %s: %s', headgate._object('step', p_name),
+                case sqlstate when '42601' then 'not a jsonpath' else 'no predicate' end, p_condition
+            ),
+            'a condition is a jsonpath predicate over the run document, as $.steps.<step>.status == "succeeded"'
+        );
+        return null;
 end;
 $func$;

@@ -51,6 +51,19 @@ as $func$
                             and u.status in ('pending', 'running')
                     )
             )
+            or exists (  -- rules that do not wait for all
+                select
+                from headgate.process_steps as s
+                join headgate.process_steps as u on u.execution_id = s.execution_id and u.step = any (s.depends_on)
+                where s.execution_id = e.execution_id
+                    and s.status = 'pending'
+                    and s.trigger_rule in ('one_success', 'one_failed')
+                    and s.trigger_rule = case headgate._counts_as(u.status, u.skip_reason)
+                        when 'success' then 'one_success'
+                        when 'failed' then 'one_failed'
+                        when 'upstream_failed' then 'one_failed'
+                    end
+            )
             or not exists (
                 select
                 from headgate.process_steps as s
@@ -76,7 +89,7 @@ declare
 begin
     select * into v_step from headgate._ready_steps(p_execution.execution_id) limit 1;
     if found then
-        perform headgate._run_step(p_execution, v_step.step, v_step.is_skipped, p_now);
+        perform headgate._run_step(p_execution, v_step.step, v_step.skip_reason, p_now);
         return true;
     elsif headgate._has_open_step(p_execution.execution_id) then
         return false;
@@ -119,7 +132,7 @@ begin
         continue when not headgate._try_lock(format('runs %s', v_execution.pipeline_id));
         select r.step into v_step
         from headgate._ready_steps(v_execution.execution_id) as r
-        where not r.is_skipped
+        where r.skip_reason is null
             and v_execution.status = 'running'
             and headgate._waits_for_its_turn(v_execution.execution_id, r.step)
         limit 1;
@@ -186,26 +199,19 @@ begin
 end;
 $func$;
 
--- Pending steps whose dependencies have ended; is_skipped if the trigger rule is not met. A step that an operator
--- skipped counts as passed, so that the chain continues.
+-- Pending steps whose rule can be decided, and why those that will not run are skipped. one_success and one_failed do
+-- not wait for all.
 create or replace function headgate._ready_steps(p_execution_id bigint)
-returns table (step text, is_skipped boolean)
+returns table (step text, skip_reason text)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select
-        s.step,
-        not case s.trigger_rule
-            when 'all_done' then true
-            when 'one_success' then d.passed > 0
-            else d.passed = d.all_steps
-        end
+    select s.step, headgate._by_rule(s.trigger_rule, d.states)
     from headgate.process_steps as s
     cross join lateral (
         select
-            count(*) as all_steps,
-            count(*) filter (where u.status = 'succeeded' or u.skip_reason = 'operator') as passed,
+            coalesce(array_agg(headgate._counts_as(u.status, u.skip_reason)), '{}') as states,
             count(*) filter (where u.status in ('pending', 'running')) as open_steps
         from headgate.process_steps as u
         where u.execution_id = s.execution_id
@@ -213,8 +219,64 @@ as $func$
     ) as d
     where s.execution_id = p_execution_id
         and s.status = 'pending'
-        and d.open_steps = 0
+        and (
+            d.open_steps = 0
+            or s.trigger_rule = 'one_success' and 'success' = any (d.states)
+            or s.trigger_rule = 'one_failed' and d.states && '{failed,upstream_failed}'
+        )
     order by s.position;
+$func$;
+
+-- A step as the rules behind it see it, in Airflow's words; null: it has not ended. A step that an operator skipped
+-- counts as passed, so that the chain continues; one that never ran because the execution ended counts like one that
+-- could not.
+create or replace function headgate._counts_as(
+    p_status text,
+    p_skip_reason text
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when p_status = 'succeeded' or p_skip_reason = 'operator' then 'success'
+        when p_status in ('failed', 'cancelled') then 'failed'
+        when p_skip_reason in ('upstream_failed', 'finalized') then 'upstream_failed'
+        when p_status = 'skipped' then 'skipped'
+    end;
+$func$;
+
+-- Null: the step runs; else why it is skipped: upstream_failed where Airflow calls it so, rule where it says skipped.
+create or replace function headgate._by_rule(
+    p_trigger_rule text,
+    p_states text[]
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when d.total = 0 or p_trigger_rule = 'all_done' then null
+        when p_trigger_rule = 'all_success' then
+            case when d.failed > 0 then 'upstream_failed' when d.skipped > 0 then 'rule' end
+        when p_trigger_rule = 'one_success' then
+            case when d.passed > 0 then null when d.skipped = d.total then 'rule' else 'upstream_failed' end
+        when p_trigger_rule = 'one_failed' then case when d.failed = 0 then 'rule' end
+        when p_trigger_rule = 'all_failed' then case when d.failed < d.total then 'rule' end
+        when p_trigger_rule = 'none_failed' then case when d.failed > 0 then 'upstream_failed' end
+        when p_trigger_rule = 'none_failed_min_one_success' then
+            case when d.failed > 0 then 'upstream_failed' when d.passed = 0 then 'rule' end
+    end
+    from (
+        select
+            cardinality(p_states) as total,
+            count(*) filter (where u.state = 'success') as passed,
+            count(*) filter (where u.state in ('failed', 'upstream_failed')) as failed,
+            count(*) filter (where u.state = 'skipped') as skipped
+        from unnest(p_states) as u (state)
+    ) as d;
 $func$;
 
 -- A step that raises, or whose report says so, has failed, and nothing else; what it said is its output. Deadlocks and
@@ -222,7 +284,7 @@ $func$;
 create or replace function headgate._run_step(
     p_execution headgate.process_executions,
     p_step text,
-    p_is_skipped boolean,
+    p_skip_reason text,
     p_now timestamptz
 )
 returns void
@@ -240,13 +302,16 @@ declare
     v_hint text;
     v_detail text;
 begin
-    if p_is_skipped then
-        perform headgate._skip_by_rule(p_execution.execution_id, p_step, p_now);
+    if p_skip_reason is not null then
+        perform headgate._leave_step(p_execution.execution_id, p_step, p_skip_reason, p_now);
         return;
     end if;
     begin
         if v_step.kind = 'fan_out' then
             perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
+            return;
+        elsif not headgate._meets_condition(v_step) then
+            perform headgate._leave_step(p_execution.execution_id, p_step, 'condition', p_now);
             return;
         end if;
         v_rows := headgate._call_step(v_step.function, v_pipeline, p_execution.run_id);
@@ -275,37 +340,5 @@ begin
         perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for update;
         perform headgate._close_execution(p_execution.execution_id, p_now);
     end if;
-end;
-$func$;
-
--- Jobs planned for a step that will not run stay due, and their units are returned.
-create or replace function headgate._skip_by_rule(
-    p_execution_id bigint,
-    p_step text,
-    p_now timestamptz
-)
-returns void
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-begin
-    perform headgate._end_chunks(
-        array(
-            select c.chunk_id
-            from headgate.chunks as c
-            where c.execution_id = p_execution_id
-                and c.step = p_step
-                and c.state = 'planned'
-        ),
-        'deferred', 'its step was skipped', p_now
-    );
-    update headgate.process_steps as s
-    set status = 'skipped', skip_reason = 'rule', started_at = coalesce(s.started_at, p_now),
-        finished_at = headgate.clock()
-    where s.execution_id = p_execution_id
-        and s.step = p_step
-        and s.status = 'pending';
-    perform headgate._announce(p_execution_id);
 end;
 $func$;

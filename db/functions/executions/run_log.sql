@@ -93,6 +93,8 @@ as $func$
         case
             when s.status = 'skipped' then format('skipped: %s', case s.skip_reason
                 when 'rule' then format('its trigger rule is %s', s.trigger_rule)
+                when 'upstream_failed' then format('its trigger rule is %s', s.trigger_rule)
+                when 'condition' then format('its condition is not met: %s', s.condition)
                 when 'operator' then 'an operator said so'
                 when 'finalized' then 'the run ended before it'
                 else s.skip_reason

@@ -85,6 +85,22 @@ as $func$
         )
     union all
     select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format(
+            'pipeline %s, step %s: its condition reads step %s, behind which it is not', p.name, s.step,
+            quote_literal(c.step)
+        ),
+        headgate._known('the steps before it', c.step, b.steps), 'step', format('%s/%s', p.name, c.step)
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    cross join lateral headgate._steps_before(s) as b (steps)
+    cross join lateral (
+        select distinct m[1] as step
+        from regexp_matches(s.condition::text, '\$\."steps"\."([^"]+)"', 'g') as m
+    ) as c
+    where c.step <> all (b.steps)
+    union all
+    select
         'parameter', format('%s/%s', p.name, m.name), 'HG020',
         format('pipeline %s, parameter %s: unknown operation %s', p.name, m.name, quote_literal(n.name)),
         headgate._known('known operations', n.name, headgate._operation_names()),
@@ -93,6 +109,24 @@ as $func$
     join headgate.pipelines as p using (pipeline_id)
     cross join unnest(m.operations) as n (name)
     where not exists (select from headgate.operations as o where o.name = n.name and not o.is_retired);
+$func$;
+
+-- The steps that a step depends on, directly or through others.
+create or replace function headgate._steps_before(p_step headgate.pipeline_steps)
+returns text[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    with recursive before as (
+        select d.step from unnest(p_step.depends_on) as d (step)
+        union
+        select d.step
+        from before as b
+        join headgate.pipeline_steps as s on s.pipeline_id = p_step.pipeline_id and s.step = b.step
+        cross join unnest(s.depends_on) as d (step)
+    )
+    select array(select b.step from before as b);
 $func$;
 
 create or replace function headgate._operation_mistakes(p_operation headgate.operations)

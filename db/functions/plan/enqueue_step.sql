@@ -36,7 +36,9 @@ begin
         perform headgate._open_rounds(v_execution, array[p_step]);
         v_step := headgate._step(v_execution, p_step);
     end if;
-    if v_step.status in ('pending', 'running') and v_step.planned_at is null then
+    if v_step.status = 'pending' and not headgate._meets_condition(v_step) then
+        perform headgate._leave_step(v_execution.execution_id, p_step, 'condition', v_now);
+    elsif v_step.status in ('pending', 'running') and v_step.planned_at is null then
         perform headgate._write_plan(v_execution, p_step);
     elsif v_step.status in ('pending', 'running') then
         perform headgate._check_open(headgate._execution(p_pipeline, p_run_id));

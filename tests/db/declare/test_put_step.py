@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.db.declare.conftest import OPERATION, PIPELINE, PROVIDER, STEP, Shelf
 from tests.db.toy import Toy
 
@@ -53,3 +55,65 @@ def test_an_unknown_pipeline_is_a_mistake(shelf: Shelf):
 
     assert "pipeline shelvs, step all: unknown pipeline 'shelvs'" in said
     assert "did you mean shelves?" in said
+
+
+CONDITION = '$.run.id == "a"'
+
+
+def conditional(condition: str) -> str:
+    """Return a step with this condition."""
+    return STEP.replace("'{dust}'", f"'{{dust}}', condition => '{condition}'")
+
+
+def test_a_condition_is_kept_and_the_same_one_written_otherwise_is_unchanged(
+    shelf: Shelf, toy: Toy
+):
+    plan = (PROVIDER, OPERATION, PIPELINE)
+    shelf.put(*plan, conditional(CONDITION))
+
+    assert (
+        toy.scalar(
+            "select condition::text from headgate.pipeline_steps where step = 'all' and condition is not null"
+        )
+        == '($."run"."id" == "a")'
+    )
+    assert shelf.put(*plan, conditional(' $.run.id  == "a" '))[3] == "unchanged"
+    assert shelf.put(*plan, STEP)[3] == "changed: condition"
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("$.run.id ==", "its condition is not a jsonpath: $.run.id =="),
+        ("$.run.id", "its condition is no predicate"),
+    ],
+)
+def test_a_condition_that_is_none_is_a_mistake(shelf: Shelf, condition: str, said: str):
+    assert said in shelf.mistakes(PROVIDER, OPERATION, PIPELINE, conditional(condition))
+
+
+def test_a_condition_reads_only_steps_that_come_before(shelf: Shelf):
+    before = "put_step('shelves', 'before', function => 'headgate.start_execution')"
+    other = "put_step('shelves', 'other', function => 'headgate.start_execution')"
+    step = conditional('$.steps.other.status == "succeeded"').replace(
+        "condition", "depends_on => '{before}', condition"
+    )
+
+    said = shelf.mistakes(PROVIDER, OPERATION, PIPELINE, before, other, step)
+
+    assert (
+        "pipeline shelves, step all: its condition reads step 'other', behind which it is not"
+        in said
+    )
+    shelf.put(PROVIDER, OPERATION, PIPELINE, before, other, step.replace("{before}", "{other}"))
+
+
+def test_an_unknown_trigger_rule_is_a_mistake(shelf: Shelf):
+    said = shelf.mistakes(
+        PROVIDER,
+        OPERATION,
+        PIPELINE,
+        STEP.replace("'{dust}'", "'{dust}', trigger_rule => 'always'"),
+    )
+
+    assert "trigger rule is known" in said

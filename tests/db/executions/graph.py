@@ -24,10 +24,10 @@ def graph(toy: Toy, **steps: dict[str, Any]) -> None:
         function: str | None = given.get("function")
         toy.sql(
             "insert into headgate.pipeline_steps (pipeline_id, step, position, kind, depends_on,"
-            " trigger_rule, function, operations, group_keys, may_fail) select pipeline_id,"
+            " trigger_rule, function, operations, group_keys, may_fail, condition) select pipeline_id,"
             " %(name)s, %(position)s, case when %(function)s::text is null then 'fan_out'"
             " else 'function' end, %(depends_on)s::text[], %(rule)s, %(function)s,"
-            " %(operations)s::text[], %(group_keys)s::text[], %(may_fail)s"
+            " %(operations)s::text[], %(group_keys)s::text[], %(may_fail)s, %(condition)s::text::jsonpath"
             " from headgate.pipelines where name = 'graph'",
             name=name,
             position=position,
@@ -37,6 +37,7 @@ def graph(toy: Toy, **steps: dict[str, Any]) -> None:
             operations=given.get("operations"),
             group_keys=given.get("group_keys"),
             may_fail=given.get("may_fail", False),
+            condition=given.get("condition"),
         )
     adopt(toy.connection, "toy")
     toy.sql("select headgate.check_plans()")

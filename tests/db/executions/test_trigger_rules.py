@@ -64,9 +64,9 @@ def test_one_success_wants_one_of_them_to_have_passed(toy: Toy, end: str, other:
 def test_a_step_says_why_it_was_skipped(toy: Toy, end: str):
     run(toy, end, "all_success")
 
-    said = {"skipped by its rule": "rule", "skipped by an operator": "operator"}
+    said = {"skipped by its rule": "upstream_failed", "skipped by an operator": "operator"}
     assert step(toy, "x")["skip_reason"] == said.get(end)
-    assert step(toy, "z")["skip_reason"] == (None if end in PASSED else "rule")
+    assert step(toy, "z")["skip_reason"] == (None if end in PASSED else "upstream_failed")
 
 
 def test_what_was_planned_for_a_step_that_is_skipped_stays_due_and_returns_its_units(toy: Toy):
@@ -82,6 +82,112 @@ def test_what_was_planned_for_a_step_that_is_skipped_stays_due_and_returns_its_u
     assert toy.step("b")["status"] == "skipped"
     assert (toy.units(), toy.chunks()) == ((0, 1), [])
     toy.drain()
+
+
+# Airflow's table, of any number of steps before it: which of the four states there are among them, and what becomes of
+# the step: R runs, S skipped, U upstream_failed.
+STATES = {"s": "succeeded", "f": "failed", "u": "upstream_failed", "k": "skipped"}
+RULES = (
+    "all_success", "all_done", "one_success", "one_failed", "all_failed", "none_failed", "none_failed_min_one_success",
+)  # fmt: skip
+TABLE = {
+    "s":    "RRRSSRR",
+    "f":    "URURRUU",
+    "u":    "URURRUU",
+    "k":    "SRSSSRS",
+    "sf":   "URRRSUU",
+    "su":   "URRRSUU",
+    "sk":   "SRRSSRR",
+    "fu":   "URURRUU",
+    "fk":   "URURSUU",
+    "uk":   "URURSUU",
+    "sfu":  "URRRSUU",
+    "sfk":  "URRRSUU",
+    "suk":  "URRRSUU",
+    "fuk":  "URURSUU",
+    "sfuk": "URRRSUU",
+}  # fmt: skip
+BECOMES = {("succeeded", None): "R", ("skipped", "rule"): "S", ("skipped", "upstream_failed"): "U"}
+
+
+def test_each_rule_decides_as_airflow_s_does(toy: Toy):
+    before: dict[str, dict[str, Any]] = {
+        "s": {"function": "well"},
+        "f": {"function": "badly"},
+        "u": {"function": "well", "depends_on": ["f"]},
+        "k": {"function": "well", "condition": '$.run.id == "no"'},
+        "k2": {"function": "well", "depends_on": ["k"]},
+        "u2": {"function": "well", "depends_on": ["u"]},
+    }
+    behind = {
+        f"{rule}-{found}-{more}": {
+            "function": "well",
+            "trigger_rule": rule,
+            "depends_on": [*found, *(x + "2" for x in found if more and x in "uk")],
+        }
+        for rule in RULES
+        for found in TABLE
+        for more in (0, 1)
+    }
+    graph(toy, **before, **behind)
+    start(toy)
+    while toy.value("advance_executions"):
+        pass
+
+    rows = toy.sql(
+        "select step, status, skip_reason from headgate.v_execution_steps where pipeline = 'graph'"
+    )
+    became = {x["step"]: BECOMES.get((x["status"], x["skip_reason"])) for x in rows}
+    expected = {
+        f"{rule}-{found}-{more}": TABLE[found][nth]
+        for nth, rule in enumerate(RULES)
+        for found in TABLE
+        for more in (0, 1)
+    }
+    assert {x: became[x] for x in expected} == expected
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_step_that_depends_on_none_runs(toy: Toy, rule: str):
+    graph(toy, x={"function": "well", "trigger_rule": rule})
+    start(toy)
+    work(toy)
+
+    assert steps(toy) == {"x": "succeeded"}
+
+
+@pytest.mark.parametrize(("rule", "first"), [("one_success", "well"), ("one_failed", "badly")])
+def test_a_rule_that_wants_one_does_not_wait_for_the_others(toy: Toy, rule: str, first: str):
+    graph(
+        toy,
+        x={"function": first},
+        y={"operations": ["look"]},
+        z={"function": "well", "depends_on": ["x", "y"], "trigger_rule": rule},
+    )
+    toy.add(2)
+    start(toy)
+    toy.advance()
+
+    assert (steps(toy)["y"], steps(toy)["z"]) == ("running", "succeeded")
+    work(toy)
+    assert status(toy) == ("succeeded" if first == "well" else "failed")
+
+
+@pytest.mark.parametrize("rule", ["one_success", "one_failed"])
+def test_it_waits_while_it_is_not_decided(toy: Toy, rule: str):
+    graph(
+        toy,
+        x={"function": "badly" if rule == "one_success" else "well"},
+        y={"operations": ["look"]},
+        z={"function": "well", "depends_on": ["x", "y"], "trigger_rule": rule},
+    )
+    toy.add(2)
+    start(toy)
+    toy.advance()
+    assert steps(toy)["z"] == "pending"
+
+    work(toy, *(["y"] if rule == "one_failed" else []))
+    assert steps(toy)["z"] == "succeeded"
 
 
 @pytest.mark.parametrize("is_tolerated", [True, False])
