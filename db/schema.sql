@@ -420,6 +420,28 @@ ALTER TYPE headgate.plan_need OWNER TO headgate_owner;
 COMMENT ON TYPE headgate.plan_need IS 'An operation of a run with its levers, and the bulk call that may serve it (null: none).';
 
 --
+-- Name: plan_options; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.plan_options AS (
+	params jsonb,
+	execution_id bigint,
+	is_backfill boolean,
+	is_daily boolean,
+	uses_bulk_calls boolean,
+	reserve integer,
+	operations text[]
+);
+
+ALTER TYPE headgate.plan_options OWNER TO headgate_owner;
+
+--
+-- Name: TYPE plan_options; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.plan_options IS 'What a run or a what-if question is planned with: resolved parameters, the execution whose graph applies (null: the pipeline''s), and what only explain and forecast change: a session each day, no bulk calls, a reserve, some operations alone (null: all).';
+
+--
 -- Name: ranked_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6282,17 +6304,17 @@ $$;
 ALTER FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _are_many_due_times(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _are_many_due_times(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params jsonb) RETURNS boolean
+CREATE FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_options headgate.plan_options) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
     with recursive hop as (
         select d.operation_id, d.priority, d.next_due_at
-        from headgate._needs(p_pipeline_id, p_params) as n
+        from headgate._needs(p_pipeline_id, p_options) as n
         join headgate.operations as o using (operation_id)
         cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
         cross join lateral (
@@ -6320,7 +6342,7 @@ CREATE FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params json
     select count(*) > 3000 from (select from hop limit 3001) as h;
 $$;
 
-ALTER FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
 -- Name: _as_columns(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6715,15 +6737,15 @@ $$;
 ALTER FUNCTION headgate._asset_of(p_asset_id bigint, p_call headgate.operations, p_need headgate.operations) OWNER TO headgate_owner;
 
 --
--- Name: _assets_of_groups(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _assets_of_groups(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb) RETURNS bigint[]
+CREATE FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_options headgate.plan_options) RETURNS bigint[]
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with choice as materialized (
-        select * from headgate._selected_groups(p_pipeline_id, p_params)
+        select * from headgate._selected_groups(p_pipeline_id, p_options)
     )
     select case when l.parameters > 0 then array(
         select a.asset_id
@@ -6735,10 +6757,10 @@ CREATE FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb)
         group by a.asset_id
         having count(distinct c.parameter) = l.parameters
     ) end
-    from (select count(*) as parameters from headgate._choices(p_pipeline_id, p_params, 'groups')) as l;
+    from (select count(*) as parameters from headgate._choices(p_pipeline_id, p_options, 'groups')) as l;
 $$;
 
-ALTER FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
 -- Name: _availability(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6761,6 +6783,19 @@ CREATE FUNCTION headgate._availability(p_provider headgate.providers, p_now time
 $$;
 
 ALTER FUNCTION headgate._availability(p_provider headgate.providers, p_now timestamp with time zone, OUT is_flowing boolean, OUT is_probe boolean) OWNER TO headgate_owner;
+
+--
+-- Name: _bare_options(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._bare_options(p_params jsonb) RETURNS headgate.plan_options
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select row(p_params, null, false, false, true, null, null)::headgate.plan_options;
+$$;
+
+ALTER FUNCTION headgate._bare_options(p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _batch_calls(headgate.plan_class[], headgate.plan_need[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7220,10 +7255,10 @@ $$;
 ALTER FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT blocked_until timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _budgets(bigint, jsonb, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _budgets(bigint, headgate.plan_options, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb DEFAULT '{}'::jsonb) RETURNS SETOF headgate.plan_budget
+CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb DEFAULT '{}'::jsonb) RETURNS SETOF headgate.plan_budget
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -7239,10 +7274,10 @@ CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at tim
                 ))
         end,
         coalesce(h.units_left < b.units_left, false),
-        coalesce((p_params #>> '{?,reserve}')::integer, q.reserve, 0)
+        coalesce(p_options.reserve, q.reserve, 0)
     from headgate.providers as p
     cross join lateral headgate._budget(
-        p, p_at, least(p_quota, headgate._own_quota(p_pipeline_id, p_params))
+        p, p_at, least(p_quota, headgate._own_quota(p_pipeline_id, p_options))
     ) as b
     left join headgate.quota_shares as q on q.provider_id = p.provider_id and q.pipeline_id = p_pipeline_id
     left join lateral headgate._share_left(
@@ -7251,7 +7286,7 @@ CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at tim
     ) as h (units_left) on true;
 $$;
 
-ALTER FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._budgets(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _bulk_calls(headgate.plan_class[], headgate.plan_need[], timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7612,10 +7647,10 @@ $$;
 ALTER FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _candidates(bigint, jsonb, timestamp with time zone, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _candidates(bigint, headgate.plan_options, timestamp with time zone, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, calendar text, priority smallint, due_since timestamp with time zone, weight double precision, missing_from date)
+CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, calendar text, priority smallint, due_since timestamp with time zone, weight double precision, missing_from date)
     LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -7625,24 +7660,24 @@ CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at 
 declare
     v_past_ids constant bigint[] := array(
         select o.operation_id
-        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
+        from headgate._planned_operations(p_pipeline_id, p_options, p_step) as n
         join headgate.operations as o using (operation_id)
-        where p_params #>> '{?,is_backfill}' = 'true'
+        where p_options.is_backfill
             and headgate._is_dated(o)
     );
     v_operation_ids constant bigint[] := array(
         select o.operation_id
-        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
+        from headgate._planned_operations(p_pipeline_id, p_options, p_step) as o
         where o.operation_id <> all (v_past_ids)
     );
-    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_options);
 begin
     if p_is_round then
         return query
         select
             f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight,
             null::date
-        from headgate._failed_pairs((p_params #>> '{?,execution}')::bigint, p_step) as f;
+        from headgate._failed_pairs(p_options.execution_id, p_step) as f;
         return;
     end if;
 
@@ -7654,10 +7689,10 @@ begin
         from (
             select * from headgate._due_pairs(v_operation_ids, p_at)
             union all
-            select * from headgate._due_daily(v_operation_ids, p_at) where p_params #>> '{?,calendar}' = 'daily'
+            select * from headgate._due_daily(v_operation_ids, p_at) where p_options.is_daily
             union all
             select u.*
-            from headgate._undone_pairs(v_past_ids, (p_params #>> '{?,execution}')::bigint, p_at) as u
+            from headgate._undone_pairs(v_past_ids, p_options.execution_id, p_at) as u
             where v_past_ids <> '{}'
         ) as d
         join headgate.operations as o using (operation_id)
@@ -7668,7 +7703,7 @@ begin
     step_of as materialized (
         select
             k.operation_id, k.group_key,
-            headgate._step_of(p_pipeline_id, p_params, k.operation_id, k.group_key, p_step) as step
+            headgate._step_of(p_pipeline_id, p_options, k.operation_id, k.group_key, p_step) as step
         from (select distinct d.operation_id, d.group_key from due as d) as k
     )
     select
@@ -7680,7 +7715,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_is_round boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _charged_units(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7818,10 +7853,10 @@ COMMENT ON COLUMN headgate.pipelines.is_paused_with_dag IS 'True: it is paused b
 COMMENT ON COLUMN headgate.pipelines.is_retired IS 'True: its plan no longer declares it; the row stays because executions refer to it. It cannot be started.';
 
 --
--- Name: _check_covered(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _check_covered(headgate.pipelines, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_params jsonb) RETURNS void
+CREATE FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_options headgate.plan_options) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -7830,16 +7865,16 @@ declare
 begin
     with reached as (
         select format('group %L', g.item) as item, g.universe, g.group_key
-        from headgate._selected_groups(p_pipeline.pipeline_id, p_params) as g
+        from headgate._selected_groups(p_pipeline.pipeline_id, p_options) as g
         union all
         select format('%L (group %L)', a.code, a.group_key), a.universe, a.group_key
-        from headgate._named_assets(p_pipeline.pipeline_id, p_params) as n
+        from headgate._named_assets(p_pipeline.pipeline_id, p_options) as n
         join headgate.assets as a using (asset_id)
     )
     select r.item into v_left_out
     from reached as r
     group by r.item
-    having not bool_or(headgate._is_covered(p_pipeline.pipeline_id, p_params, r.universe, r.group_key))
+    having not bool_or(headgate._is_covered(p_pipeline.pipeline_id, p_options, r.universe, r.group_key))
     order by r.item
     limit 1;
     if v_left_out is not null then
@@ -7861,7 +7896,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
 -- Name: _check_dated(headgate.pipelines, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8128,20 +8163,20 @@ $$;
 ALTER FUNCTION headgate._check_same_run(p_pipeline headgate.pipelines, p_execution headgate.process_executions, p_params jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _check_selection(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _check_selection(headgate.pipelines, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, p_params jsonb) RETURNS void
+CREATE FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, p_options headgate.plan_options) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline.pipeline_id, p_params);
-    v_universes constant text[] := headgate._universes(p_pipeline.pipeline_id, p_params);
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline.pipeline_id, p_options);
+    v_universes constant text[] := headgate._universes(p_pipeline.pipeline_id, p_options);
     v_unknown text;
 begin
     select g.item into v_unknown
-    from headgate._selected_groups(p_pipeline.pipeline_id, p_params) as g
+    from headgate._selected_groups(p_pipeline.pipeline_id, p_options) as g
     where g.group_key is null
     limit 1;
     if v_unknown is not null then
@@ -8154,11 +8189,11 @@ begin
         );
     end if;
 
-    perform headgate._check_covered(p_pipeline, p_params);
+    perform headgate._check_covered(p_pipeline, p_options);
     if v_asset_ids = '{}' and not exists (
         select
         from unnest(array['groups', 'assets']) as e (effect)
-        cross join headgate._choices(p_pipeline.pipeline_id, p_params, e.effect) as c
+        cross join headgate._choices(p_pipeline.pipeline_id, p_options, e.effect) as c
         where c.items = '[]'
     ) then
         perform headgate._raise(
@@ -8169,7 +8204,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
 -- Name: _check_startable(headgate.pipelines); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8212,21 +8247,21 @@ $$;
 ALTER FUNCTION headgate._checked_name(p_function text) OWNER TO headgate_owner;
 
 --
--- Name: _choices(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _choices(bigint, headgate.plan_options, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) RETURNS TABLE(parameter text, items jsonb)
+CREATE FUNCTION headgate._choices(p_pipeline_id bigint, p_options headgate.plan_options, p_effect text) RETURNS TABLE(parameter text, items jsonb)
     LANGUAGE sql STABLE ROWS 2
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p.name, p_params -> p.name
+    select p.name, p_options.params -> p.name
     from headgate.pipeline_parameters as p
     where p.pipeline_id = p_pipeline_id
         and p.effect = p_effect
-        and jsonb_typeof(p_params -> p.name) = 'array';
+        and jsonb_typeof(p_options.params -> p.name) = 'array';
 $$;
 
-ALTER FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._choices(p_pipeline_id bigint, p_options headgate.plan_options, p_effect text) OWNER TO headgate_owner;
 
 --
 -- Name: _choose_calls(headgate.ranked_class[], headgate.plan_need[], timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8901,10 +8936,10 @@ $$;
 ALTER FUNCTION headgate._dead_runners() OWNER TO headgate_owner;
 
 --
--- Name: _decide(bigint, jsonb, timestamp with time zone, integer, text, headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _decide(bigint, headgate.plan_options, timestamp with time zone, integer, text, headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, call_no integer, position_in_call bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, served_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
+CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, call_no integer, position_in_call bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, served_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -8912,12 +8947,12 @@ CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at time
     SET jit TO 'off'
     AS $$
 declare
-    v_is_daily constant boolean := coalesce(p_params #>> '{?,calendar}' = 'daily', false);
+    v_is_daily constant boolean := p_options.is_daily;
     v_needs constant headgate.plan_need[] := array(
-        select n from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
+        select n from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
     );
     v_budgets constant headgate.plan_budget[] := array(
-        select b from headgate._budgets(p_pipeline_id, p_params, p_at, p_quota, p_used) as b
+        select b from headgate._budgets(p_pipeline_id, p_options, p_at, p_quota, p_used) as b
     );
     v_classes constant headgate.ranked_class[] := array(
         select c from headgate._rank_classes(p_classes, v_needs, p_at) as c
@@ -8936,7 +8971,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _declare(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9868,8 +9903,8 @@ CREATE FUNCTION headgate._examine_groups() RETURNS TABLE(subject text, verdict t
         'headgate.cover_groups adds it to a step', false
     from headgate.pipelines as p
     cross join populated as g
-    where g.universe = any (headgate._universes(p.pipeline_id, '{}'))
-        and not headgate._is_covered(p.pipeline_id, '{}', g.universe, g.group_key);
+    where g.universe = any (headgate._universes(p.pipeline_id, headgate._bare_options('{}')))
+        and not headgate._is_covered(p.pipeline_id, headgate._bare_options('{}'), g.universe, g.group_key);
 $$;
 
 ALTER FUNCTION headgate._examine_groups() OWNER TO headgate_owner;
@@ -10231,10 +10266,10 @@ $$;
 ALTER FUNCTION headgate._expired_leases() OWNER TO headgate_owner;
 
 --
--- Name: _explain_due(bigint, jsonb, timestamp with time zone, integer, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _explain_due(bigint, headgate.plan_options, timestamp with time zone, integer, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_assets bigint[]) RETURNS TABLE(asset text, group_key text, operation text, decision text, reason text, evidence jsonb, units integer, rank bigint, run_at timestamp with time zone, alternative text)
+CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_assets bigint[]) RETURNS TABLE(asset text, group_key text, operation text, decision text, reason text, evidence jsonb, units integer, rank bigint, run_at timestamp with time zone, alternative text)
     LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -10251,12 +10286,12 @@ begin
     from (
         select count(*) <= 5000 as are_few
         from headgate._due_pairs(
-            array(select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params) as o), p_at, 5001
+            array(select o.operation_id from headgate._planned_operations(p_pipeline_id, p_options) as o), p_at, 5001
         )
     ) as n;
     return query
     with plan as materialized (
-        select p.* from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
+        select p.* from headgate._plan(p_pipeline_id, p_options, p_at, p_quota) as p
     ),
     last_out as materialized (
         -- The last published session of each calendar.
@@ -10325,7 +10360,7 @@ begin
         and headgate._missing_from(s, p_at) is not null
         and exists (
             select
-            from headgate._needs(p_pipeline_id, p_params) as n
+            from headgate._needs(p_pipeline_id, p_options) as n
             where n.call_operation_id = b.call_operation_id
         )
     left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
@@ -10334,13 +10369,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_assets bigint[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._explain_due(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_assets bigint[]) OWNER TO headgate_owner;
 
 --
--- Name: _explain_skips(bigint, jsonb, timestamp with time zone, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _explain_skips(bigint, headgate.plan_options, timestamp with time zone, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_assets bigint[]) RETURNS TABLE(asset text, group_key text, operation text, decision text, reason text, evidence jsonb, units integer, rank bigint, run_at timestamp with time zone, alternative text)
+CREATE FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_assets bigint[]) RETURNS TABLE(asset text, group_key text, operation text, decision text, reason text, evidence jsonb, units integer, rank bigint, run_at timestamp with time zone, alternative text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -10380,15 +10415,15 @@ CREATE FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_
         and s.asset_id = any (p_assets)
         and (s.operation_id, s.asset_id) not in (
             select d.operation_id, d.asset_id
-            from headgate._candidates(p_pipeline_id, p_params, p_at) as d
+            from headgate._candidates(p_pipeline_id, p_options, p_at) as d
             where d.asset_id = any (p_assets)
             union all
             select l.operation_id, l.asset_id
-            from headgate._left_out(p_pipeline_id, p_params) as l
+            from headgate._left_out(p_pipeline_id, p_options) as l
         );
 $$;
 
-ALTER FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_assets bigint[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_assets bigint[]) OWNER TO headgate_owner;
 
 --
 -- Name: _failed_pairs(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10414,7 +10449,7 @@ CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETUR
         cross join unnest(d.asset_ids) as u (asset_id)
         where d.execution_id = p_execution_id
             and d.reason = 'failures'
-            and headgate._step_of(e.pipeline_id, headgate._plan_params(e), d.operation_id, d.group_key) = p_step
+            and headgate._step_of(e.pipeline_id, headgate._plan_options(e), d.operation_id, d.group_key) = p_step
     )
     select
         f.operation_id, f.asset_id, s.priority, coalesce(s.next_due_at, f.ended_at), a.group_key, a.calendar, a.weight
@@ -10721,10 +10756,10 @@ $$;
 ALTER FUNCTION headgate._follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean) OWNER TO headgate_owner;
 
 --
--- Name: _forecast_day(bigint, jsonb, timestamp with time zone, integer, jsonb, headgate.forecast_class[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _forecast_day(bigint, headgate.plan_options, timestamp with time zone, integer, jsonb, headgate.forecast_class[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) RETURNS record
+CREATE FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -10733,7 +10768,7 @@ declare
     v_done jsonb;
 begin
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_params, null, p_at) as n
+        select n.* from headgate._needs(p_pipeline_id, p_options, null, p_at) as n
     ),
     bundle as materialized (
         select
@@ -10756,7 +10791,7 @@ begin
         join need as n using (operation_id)
         where d.next_due_at > p_at
             and d.next_due_at < p_at + interval '40 days'
-            and coalesce(p_params #>> '{?,calendar}' <> 'daily', true)
+            and not p_options.is_daily
             and n.units > 0
             and not n.is_backfill
             and exists (select from need as b where b.is_backfill)
@@ -10765,7 +10800,7 @@ begin
     decision as materialized (
         select b.class_no as sim_no, b.is_new, b.operation_ids, d.*
         from headgate._decide(
-            p_pipeline_id, p_params, p_at, p_quota, null,
+            p_pipeline_id, p_options, p_at, p_quota, null,
             (
                 select array_agg(row(
                     b.plan_no, b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.assets,
@@ -10817,7 +10852,7 @@ begin
     into units, new, updated, deferred, spent, v_done
     from decision as d;
 
-    classes := headgate._forecast_done(p_pipeline_id, p_params, p_at, p_classes, v_done);
+    classes := headgate._forecast_done(p_pipeline_id, p_options, p_at, p_classes, v_done);
     backlog := coalesce((
         select sum(c.assets)
         from unnest(classes) as c
@@ -10826,13 +10861,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _forecast_done(bigint, jsonb, timestamp with time zone, headgate.forecast_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _forecast_done(bigint, headgate.plan_options, timestamp with time zone, headgate.forecast_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) RETURNS headgate.forecast_class[]
+CREATE FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) RETURNS headgate.forecast_class[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -10858,10 +10893,10 @@ begin
             from (
                 select o.operation_id, c.calendar, o.batch_size is not null as is_batched
                 from (select distinct c.calendar from unnest(p_classes) as c) as c
-                cross join headgate._needs(p_pipeline_id, p_params) as o
+                cross join headgate._needs(p_pipeline_id, p_options) as o
             ) as k
             cross join lateral headgate._forecast_rule(
-                p_params, p_at, k.operation_id, k.calendar
+                p_options, p_at, k.operation_id, k.calendar
             ) as m
         ),
         cut as (
@@ -10956,20 +10991,20 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _forecast_need(headgate.asset_processing_state, text, bigint, integer, jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _forecast_need(headgate.asset_processing_state, text, bigint, integer, headgate.plan_options, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) RETURNS headgate.forecast_need
+CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_options headgate.plan_options, p_at timestamp with time zone, p_is_coarse boolean) RETURNS headgate.forecast_need
     LANGUAGE sql STABLE
     AS $$
     select row(
         p_state.operation_id,
         p_state.priority,
         case
-            when p_params #>> '{?,calendar}' = 'daily' and p_due_rule = 'session' and p_state.next_due_at > p_at
+            when p_options.is_daily and p_due_rule = 'session' and p_state.next_due_at > p_at
                 and p_state.watermark < date_trunc('day', p_at, 'UTC')
                 then date_trunc('day', p_at, 'UTC')
             when p_is_coarse
@@ -10988,13 +11023,13 @@ CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state,
     )::headgate.forecast_need;
 $$;
 
-ALTER FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_options headgate.plan_options, p_at timestamp with time zone, p_is_coarse boolean) OWNER TO headgate_owner;
 
 --
--- Name: _forecast_rule(jsonb, timestamp with time zone, bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _forecast_rule(headgate.plan_options, timestamp with time zone, bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp with time zone, p_operation_id bigint, p_calendar text) RETURNS TABLE(operation_id bigint, calendar text, next_due_at timestamp with time zone, missing_from date)
+CREATE FUNCTION headgate._forecast_rule(p_options headgate.plan_options, p_at timestamp with time zone, p_operation_id bigint, p_calendar text) RETURNS TABLE(operation_id bigint, calendar text, next_due_at timestamp with time zone, missing_from date)
     LANGUAGE sql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -11004,7 +11039,7 @@ CREATE FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp with time
         case o.due_rule
             when 'every' then p_at + o.due_every
             when 'session' then case
-                when p_params #>> '{?,calendar}' = 'daily' then date_trunc('day', p_at, 'UTC') + interval '24 hours'
+                when p_options.is_daily then date_trunc('day', p_at, 'UTC') + interval '24 hours'
                 else headgate._session_due_at(o.provider_id, p_calendar, null, p_at, p_at)
             end
         end,
@@ -11012,7 +11047,7 @@ CREATE FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp with time
             when o.due_rule <> 'session' or not exists (
                 select from headgate.operations as c where c.bulk_call_of_operation_id = o.operation_id
             ) then null
-            when p_params #>> '{?,calendar}' = 'daily' then (p_at at time zone 'UTC')::date
+            when p_options.is_daily then (p_at at time zone 'UTC')::date
             else (
                 select max(s.session)
                 from headgate.trading_sessions as s
@@ -11025,27 +11060,27 @@ CREATE FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp with time
     where o.operation_id = p_operation_id;
 $$;
 
-ALTER FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp with time zone, p_operation_id bigint, p_calendar text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._forecast_rule(p_options headgate.plan_options, p_at timestamp with time zone, p_operation_id bigint, p_calendar text) OWNER TO headgate_owner;
 
 --
--- Name: _forecast_start(bigint, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _forecast_start(bigint, headgate.plan_options, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) RETURNS headgate.forecast_class[]
+CREATE FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) RETURNS headgate.forecast_class[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     SET jit TO 'off'
     AS $$
 declare
-    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
-    v_is_coarse constant boolean := headgate._are_many_due_times(p_pipeline_id, p_params);
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_options);
+    v_is_coarse constant boolean := headgate._are_many_due_times(p_pipeline_id, p_options);
 begin
     perform set_config('enable_nestloop', 'off', true);
 
     with need as materialized (
         select n.*, o.universe
-        from headgate._needs(p_pipeline_id, p_params) as n
+        from headgate._needs(p_pipeline_id, p_options) as n
         join headgate.operations as o using (operation_id)
     ),
     covered as materialized (
@@ -11057,13 +11092,13 @@ begin
             group by a.universe, a.group_key
         ) as g
         join need as n using (universe)
-        where headgate._step_of(p_pipeline_id, p_params, n.operation_id, g.group_key) is not null
+        where headgate._step_of(p_pipeline_id, p_options, n.operation_id, g.group_key) is not null
     ),
     alike as (
         select
             a.group_key, a.calendar, a.weight, a.asset_id, bool_or(n.due_rule = 'function') as is_itself,
             bit_xor(hash_record_extended(headgate._forecast_need(
-                s, n.due_rule, n.call_operation_id, n.batch_size, p_params, p_at, v_is_coarse
+                s, n.due_rule, n.call_operation_id, n.batch_size, p_options, p_at, v_is_coarse
             ), 0)) as needs_hash
         from headgate.asset_processing_state as s
         join need as n using (operation_id)
@@ -11092,7 +11127,7 @@ begin
                 s.asset_id,
                 array_agg(
                     headgate._forecast_need(
-                        s, n.due_rule, n.call_operation_id, n.batch_size, p_params, p_at, v_is_coarse
+                        s, n.due_rule, n.call_operation_id, n.batch_size, p_options, p_at, v_is_coarse
                     )
                     order by s.operation_id
                 ) as needs
@@ -11108,11 +11143,11 @@ begin
         ) as e on e.asset_id = c.example_id
     ) as n;
 
-    classes := headgate._forecast_done(p_pipeline_id, p_params, p_at, classes, '[]');
+    classes := headgate._forecast_done(p_pipeline_id, p_options, p_at, classes, '[]');
 end;
 $$;
 
-ALTER FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) OWNER TO headgate_owner;
 
 --
 -- Name: _foreign_locks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11376,26 +11411,26 @@ $$;
 ALTER FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _graph(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _graph(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) RETURNS TABLE(step text, "position" integer, operations text[], group_keys text[])
+CREATE FUNCTION headgate._graph(p_pipeline_id bigint, p_options headgate.plan_options) RETURNS TABLE(step text, "position" integer, operations text[], group_keys text[])
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select s.step, s.position, s.operations, s.group_keys
     from headgate.process_steps as s
-    where s.execution_id = (p_params #>> '{?,execution}')::bigint
+    where s.execution_id = p_options.execution_id
         and s.kind = 'fan_out'
     union all
     select s.step, s.position, s.operations, s.group_keys
     from headgate.pipeline_steps as s
     where s.pipeline_id = p_pipeline_id
         and s.kind = 'fan_out'
-        and p_params #>> '{?,execution}' is null;
+        and p_options.execution_id is null;
 $$;
 
-ALTER FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._graph(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
 -- Name: _group_names(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11408,13 +11443,13 @@ CREATE FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) RE
     with named as (
         select distinct a.universe, a.group_key, a.attributes ->> p_attribute as other_name
         from headgate.assets as a
-        where a.universe = any (headgate._universes(p_pipeline_id, '{}'))
+        where a.universe = any (headgate._universes(p_pipeline_id, headgate._bare_options('{}')))
     )
     select distinct v.name
     from named as n
     cross join lateral (values (n.group_key), (n.other_name)) as v (name)
     where v.name is not null
-        and headgate._is_covered(p_pipeline_id, '{}', n.universe, n.group_key);
+        and headgate._is_covered(p_pipeline_id, headgate._bare_options('{}'), n.universe, n.group_key);
 $$;
 
 ALTER FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) OWNER TO headgate_owner;
@@ -11620,19 +11655,19 @@ $$;
 ALTER FUNCTION headgate._has_open_step(p_execution_id bigint) OWNER TO headgate_owner;
 
 --
--- Name: _has_other_pairs(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _has_other_pairs(bigint, headgate.plan_options, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text) RETURNS boolean
+CREATE FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with chosen as materialized (
-        select headgate._selected_assets(p_pipeline_id, p_params) as asset_ids
+        select headgate._selected_assets(p_pipeline_id, p_options) as asset_ids
     )
     select exists (
         select
-        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
+        from headgate._planned_operations(p_pipeline_id, p_options, p_step) as n
         join headgate.operations as o using (operation_id)
         join headgate.asset_processing_state as s using (operation_id)
         join headgate.assets as a on a.asset_id = s.asset_id and a.universe = o.universe
@@ -11646,11 +11681,11 @@ CREATE FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, 
                 (select c.asset_ids from chosen as c) is null
                 or a.asset_id in (select unnest(c.asset_ids) from chosen as c)
             )
-            and headgate._step_of(p_pipeline_id, p_params, s.operation_id, a.group_key) = p_step
+            and headgate._step_of(p_pipeline_id, p_options, s.operation_id, a.group_key) = p_step
     );
 $$;
 
-ALTER FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) OWNER TO headgate_owner;
 
 --
 -- Name: _header_templates(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12204,23 +12239,23 @@ $$;
 ALTER FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _is_covered(bigint, jsonb, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _is_covered(bigint, headgate.plan_options, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._is_covered(p_pipeline_id bigint, p_params jsonb, p_universe text, p_group_key text) RETURNS boolean
+CREATE FUNCTION headgate._is_covered(p_pipeline_id bigint, p_options headgate.plan_options, p_universe text, p_group_key text) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select exists (
         select
-        from headgate._graph(p_pipeline_id, p_params) as s
+        from headgate._graph(p_pipeline_id, p_options) as s
         join headgate.operations as o on o.name = any (s.operations)
         where o.universe = p_universe
             and (s.group_keys is null or p_group_key = any (s.group_keys))
     );
 $$;
 
-ALTER FUNCTION headgate._is_covered(p_pipeline_id bigint, p_params jsonb, p_universe text, p_group_key text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._is_covered(p_pipeline_id bigint, p_options headgate.plan_options, p_universe text, p_group_key text) OWNER TO headgate_owner;
 
 --
 -- Name: _is_dag_paused(bigint, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12408,16 +12443,16 @@ CREATE FUNCTION headgate._is_selected(p_execution headgate.process_executions, p
     select
         exists (
             select
-            from headgate._planned_operations(p_execution.pipeline_id, headgate._plan_params(p_execution)) as n
+            from headgate._planned_operations(p_execution.pipeline_id, headgate._plan_options(p_execution)) as n
             where n.operation_id = p_operation_id
         )
         -- By name, because the code may no longer exist.
         and coalesce((
             select bool_or(c.items ?| array[a.code, split_part(a.code, '.', 1)])
-            from headgate._choices(p_execution.pipeline_id, p_execution.params, 'assets') as c
+            from headgate._choices(p_execution.pipeline_id, headgate._plan_options(p_execution), 'assets') as c
         ), true)
         and coalesce(p_asset_id = any (headgate._assets_of_groups(
-            p_execution.pipeline_id, headgate._plan_params(p_execution)
+            p_execution.pipeline_id, headgate._plan_options(p_execution)
         )), true)
     from headgate.assets as a
     where a.asset_id = p_asset_id;
@@ -12968,20 +13003,20 @@ $$;
 ALTER FUNCTION headgate._ledger(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _left_out(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _left_out(bigint, headgate.plan_options, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._left_out(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, failed_at timestamp with time zone)
+CREATE FUNCTION headgate._left_out(p_pipeline_id bigint, p_options headgate.plan_options, p_step text DEFAULT NULL::text) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, failed_at timestamp with time zone)
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
     with chosen as materialized (
-        select headgate._selected_assets(p_pipeline_id, p_params) as asset_ids
+        select headgate._selected_assets(p_pipeline_id, p_options) as asset_ids
     ),
     pair as materialized (
         select s.operation_id, s.asset_id, a.group_key, s.last_failed_at
-        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
+        from headgate._planned_operations(p_pipeline_id, p_options, p_step) as n
         join headgate.operations as o using (operation_id)
         join headgate.asset_processing_state as s on s.operation_id = o.operation_id and headgate._is_left_out(s)
         join headgate.assets as a on a.asset_id = s.asset_id and a.universe = o.universe
@@ -12994,7 +13029,7 @@ CREATE FUNCTION headgate._left_out(p_pipeline_id bigint, p_params jsonb, p_step 
     step_of as materialized (
         select
             k.operation_id, k.group_key,
-            headgate._step_of(p_pipeline_id, p_params, k.operation_id, k.group_key, p_step) as step
+            headgate._step_of(p_pipeline_id, p_options, k.operation_id, k.group_key, p_step) as step
         from (select distinct p.operation_id, p.group_key from pair as p) as k
     )
     select p.operation_id, p.asset_id, s.step, p.group_key, p.last_failed_at
@@ -13003,7 +13038,7 @@ CREATE FUNCTION headgate._left_out(p_pipeline_id bigint, p_params jsonb, p_step 
     where s.step is not null;
 $$;
 
-ALTER FUNCTION headgate._left_out(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._left_out(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) OWNER TO headgate_owner;
 
 --
 -- Name: _left_out_steps(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13016,13 +13051,13 @@ CREATE FUNCTION headgate._left_out_steps(p_execution headgate.process_executions
     select array_agg(d.step)
     from (
         select distinct headgate._step_of(
-            p_execution.pipeline_id, headgate._plan_params(p_execution), f.operation_id, f.group_key, p_step
+            p_execution.pipeline_id, headgate._plan_options(p_execution), f.operation_id, f.group_key, p_step
         ) as step
         from headgate.planner_deferrals as f
         where f.execution_id = p_execution.execution_id
             and f.reason = 'failures'
     ) as d
-    where not headgate._has_other_pairs(p_execution.pipeline_id, headgate._plan_params(p_execution), d.step);
+    where not headgate._has_other_pairs(p_execution.pipeline_id, headgate._plan_options(p_execution), d.step);
 $$;
 
 ALTER FUNCTION headgate._left_out_steps(p_execution headgate.process_executions, p_step text) OWNER TO headgate_owner;
@@ -13625,19 +13660,19 @@ $$;
 ALTER FUNCTION headgate._name_pieces(p_text text) OWNER TO headgate_owner;
 
 --
--- Name: _named_assets(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _named_assets(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._named_assets(p_pipeline_id bigint, p_params jsonb) RETURNS TABLE(asset_id bigint)
+CREATE FUNCTION headgate._named_assets(p_pipeline_id bigint, p_options headgate.plan_options) RETURNS TABLE(asset_id bigint)
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select distinct headgate.find_asset((headgate._universes(p_pipeline_id, p_params))[1], i.item)
-    from headgate._choices(p_pipeline_id, p_params, 'assets') as c
+    select distinct headgate.find_asset((headgate._universes(p_pipeline_id, p_options))[1], i.item)
+    from headgate._choices(p_pipeline_id, p_options, 'assets') as c
     cross join jsonb_array_elements_text(c.items) as i (item);
 $$;
 
-ALTER FUNCTION headgate._named_assets(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._named_assets(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
 -- Name: _names(text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13702,10 +13737,10 @@ $$;
 ALTER FUNCTION headgate._near(p_name text, p_names text[]) OWNER TO headgate_owner;
 
 --
--- Name: _needs(bigint, jsonb, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _needs(bigint, headgate.plan_options, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF headgate.plan_need
+CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text DEFAULT NULL::text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS SETOF headgate.plan_need
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -13733,7 +13768,7 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
         o.path is not null or o.handler is not null or o.ingest_function is not null,
         o.follows_operation_id is null and o.due_rule <> 'after',
         o.bundle is null and count(*) over (partition by g.bundle) > 1
-    from headgate._planned_operations(p_pipeline_id, p_params, p_step) as lever
+    from headgate._planned_operations(p_pipeline_id, p_options, p_step) as lever
     join headgate.operations as o using (operation_id)
     left join headgate.quota_shares as q
         on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
@@ -13749,7 +13784,7 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
             and (o.due_rule = 'session' or a.batch_size is not null)
             and (a.feature is null or a.feature = any (p.features))
             and not exists (select from headgate._broken_calls(p_at) as k where k.call_operation_id = a.operation_id)
-            and coalesce(p_params #>> '{?,bulk_calls}', 'true') = 'true'
+            and p_options.uses_bulk_calls
         order by a.units, a.operation_id
         limit 1
     ) as b on true
@@ -13765,7 +13800,7 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
     ) as g;
 $$;
 
-ALTER FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text, p_at timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._needs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _needs_alert(integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14795,24 +14830,26 @@ $$;
 ALTER FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) OWNER TO headgate_owner;
 
 --
--- Name: _own_quota(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _own_quota(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) RETURNS integer
+CREATE FUNCTION headgate._own_quota(p_pipeline_id bigint, p_options headgate.plan_options) RETURNS integer
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select greatest(
         0,
-        min((nullif(p_params -> p.name, 'null'))::integer) filter (where p.effect = 'quota')
-        - coalesce(sum((nullif(p_params -> p.name, 'null'))::integer) filter (where p.effect = 'quota_buffer'), 0)
+        min((nullif(p_options.params -> p.name, 'null'))::integer) filter (where p.effect = 'quota')
+        - coalesce(
+            sum((nullif(p_options.params -> p.name, 'null'))::integer) filter (where p.effect = 'quota_buffer'), 0
+        )
     )::integer
     from headgate.pipeline_parameters as p
     where p.pipeline_id = p_pipeline_id
-    having count(*) filter (where p.effect = 'quota' and nullif(p_params -> p.name, 'null') is not null) > 0;
+    having count(*) filter (where p.effect = 'quota' and nullif(p_options.params -> p.name, 'null') is not null) > 0;
 $$;
 
-ALTER FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._own_quota(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
 -- Name: pipeline_parameters; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -15090,10 +15127,10 @@ $$;
 ALTER FUNCTION headgate._pipeline(p_pipeline text) OWNER TO headgate_owner;
 
 --
--- Name: _plan(bigint, jsonb, timestamp with time zone, integer, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _plan(bigint, headgate.plan_options, timestamp with time zone, integer, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, call_no integer, "position" bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
+CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, call_no integer, "position" bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
     LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -15105,7 +15142,7 @@ CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timest
 begin
     return query
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
+        select n.* from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
     ),
     pair as materialized (
         -- Waiting is measured in whole minutes, so that pairs that became due together are equal.
@@ -15116,7 +15153,7 @@ begin
                 when n.batch_size is null and n.call_operation_id is not null then c.missing_from
                 when n.batch_size is not null and c.missing_from is not null then '-infinity'
             end as missing_from
-        from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_is_round) as c
+        from headgate._candidates(p_pipeline_id, p_options, p_at, p_step, p_is_round) as c
         join need as n using (operation_id)
     ),
     bundled as (
@@ -15150,14 +15187,14 @@ begin
     slice as materialized (
         select c.operation_ids, c.asset_ids, c.group_key, c.due_since, d.*
         from headgate._decide(
-            p_pipeline_id, p_params, p_at, p_quota, p_step,
+            p_pipeline_id, p_options, p_at, p_quota, p_step,
             (
                 select array_agg(row(
                     c.class_no, c.operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight,
                     cardinality(c.asset_ids), c.missing_from
                 )::headgate.plan_class)
                 from class as c
-            ) || headgate._upcoming(p_pipeline_id, p_params, p_at, p_step)
+            ) || headgate._upcoming(p_pipeline_id, p_options, p_at, p_step)
         ) as d
         join class as c using (class_no)
     ),
@@ -15205,13 +15242,13 @@ begin
     select
         null, l.operation_id, l.asset_id, l.step, l.group_key, n.provider_id, n.chunk_size, n.units, l.failed_at,
         false, 'failures', null, null, null, null, null, null, null, null, null, null
-    from headgate._left_out(p_pipeline_id, p_params, p_step) as l
+    from headgate._left_out(p_pipeline_id, p_options, p_step) as l
     join need as n using (operation_id)
     where not p_is_round;
 end;
 $$;
 
-ALTER FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _plan_mistakes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15236,19 +15273,19 @@ $$;
 ALTER FUNCTION headgate._plan_mistakes() OWNER TO headgate_owner;
 
 --
--- Name: _plan_params(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _plan_options(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._plan_params(p_execution headgate.process_executions) RETURNS jsonb
+CREATE FUNCTION headgate._plan_options(p_execution headgate.process_executions) RETURNS headgate.plan_options
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p_execution.params || jsonb_build_object(
-        '?', jsonb_build_object('execution', p_execution.execution_id, 'is_backfill', p_execution.is_backfill)
-    );
+    select row(
+        p_execution.params, p_execution.execution_id, p_execution.is_backfill, false, true, null, null
+    )::headgate.plan_options;
 $$;
 
-ALTER FUNCTION headgate._plan_params(p_execution headgate.process_executions) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._plan_options(p_execution headgate.process_executions) OWNER TO headgate_owner;
 
 --
 -- Name: _plan_summary(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15330,15 +15367,15 @@ $$;
 ALTER FUNCTION headgate._planned_before(p_execution headgate.process_executions, p_steps text[]) OWNER TO headgate_owner;
 
 --
--- Name: _planned_operations(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _planned_operations(bigint, headgate.plan_options, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text) RETURNS TABLE(operation_id bigint, max_assets integer, chunk_size integer)
+CREATE FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_options headgate.plan_options, p_step text DEFAULT NULL::text) RETURNS TABLE(operation_id bigint, max_assets integer, chunk_size integer)
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with lever as (
-        select p.*, nullif(p_params -> p.name, 'null') as value
+        select p.*, nullif(p_options.params -> p.name, 'null') as value
         from headgate.pipeline_parameters as p
         where p.pipeline_id = p_pipeline_id
     )
@@ -15350,14 +15387,14 @@ CREATE FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params json
             min(greatest(1, l.value::integer)) filter (where l.effect = 'chunk_size' and l.value is not null),
             min(greatest(1, r.requests_per_minute / 4)) filter (where r.requests_per_minute is not null)
         )
-    from headgate._graph(p_pipeline_id, p_params) as s
+    from headgate._graph(p_pipeline_id, p_options) as s
     join headgate.operations as o on o.name = any (s.operations)
     join headgate.providers as r using (provider_id)
     left join lever as l
         on l.effect in ('max_assets', 'chunk_size')
         and (l.operations is null or o.name = any (l.operations))
     where (p_step is null or s.step = p_step)
-        and coalesce(p_params #> '{?,operations}' ? o.name, true)
+        and (p_options.operations is null or o.name = any (p_options.operations))
         and not exists (
             select
             from lever as m
@@ -15368,7 +15405,7 @@ CREATE FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params json
     group by o.operation_id;
 $$;
 
-ALTER FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) OWNER TO headgate_owner;
 
 --
 -- Name: _provider(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16937,7 +16974,7 @@ begin
     from headgate.pipeline_parameters as p
     where p.pipeline_id = p_pipeline.pipeline_id;
 
-    perform headgate._check_selection(p_pipeline, v_params);
+    perform headgate._check_selection(p_pipeline, headgate._bare_options(v_params));
     return v_params;
 end;
 $$;
@@ -17773,10 +17810,10 @@ $$;
 ALTER FUNCTION headgate._secret_alerts(p_provider_id bigint) OWNER TO headgate_owner;
 
 --
--- Name: _selected_assets(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _selected_assets(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_params jsonb) RETURNS bigint[]
+CREATE FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_options headgate.plan_options) RETURNS bigint[]
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -17786,32 +17823,32 @@ CREATE FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_params jsonb) 
         else array(select unnest(n.asset_ids) intersect select unnest(g.asset_ids))
     end
     from (
-        select case when exists (select from headgate._choices(p_pipeline_id, p_params, 'assets'))
-            then array(select n.asset_id from headgate._named_assets(p_pipeline_id, p_params) as n)
+        select case when exists (select from headgate._choices(p_pipeline_id, p_options, 'assets'))
+            then array(select n.asset_id from headgate._named_assets(p_pipeline_id, p_options) as n)
         end as asset_ids
     ) as n
-    cross join headgate._assets_of_groups(p_pipeline_id, p_params) as g (asset_ids);
+    cross join headgate._assets_of_groups(p_pipeline_id, p_options) as g (asset_ids);
 $$;
 
-ALTER FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
--- Name: _selected_groups(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _selected_groups(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_params jsonb) RETURNS TABLE(parameter text, item text, universe text, group_key text, attribute text)
+CREATE FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_options headgate.plan_options) RETURNS TABLE(parameter text, item text, universe text, group_key text, attribute text)
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with choice as materialized (
         select p.name as parameter, p.meanings ->> 'attribute' as attribute, i.item
-        from headgate._choices(p_pipeline_id, p_params, 'groups') as c
+        from headgate._choices(p_pipeline_id, p_options, 'groups') as c
         join headgate.pipeline_parameters as p on p.pipeline_id = p_pipeline_id and p.name = c.parameter
         cross join jsonb_array_elements_text(c.items) as i (item)
     ),
     universe as materialized (
         select u.universe
-        from unnest(headgate._universes(p_pipeline_id, p_params)) as u (universe)
+        from unnest(headgate._universes(p_pipeline_id, p_options)) as u (universe)
         where exists (select from choice)
     ),
     keyed as materialized (
@@ -17857,7 +17894,7 @@ CREATE FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_params jsonb) 
     );
 $$;
 
-ALTER FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
 -- Name: _send_chunks(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18818,15 +18855,15 @@ $_$;
 ALTER FUNCTION headgate._step_mistakes() OWNER TO headgate_owner;
 
 --
--- Name: _step_of(bigint, jsonb, bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _step_of(bigint, headgate.plan_options, bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION headgate._step_of(p_pipeline_id bigint, p_options headgate.plan_options, p_operation_id bigint, p_group_key text, p_step text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select s.step
-    from headgate._graph(p_pipeline_id, p_params) as s
+    from headgate._graph(p_pipeline_id, p_options) as s
     join headgate.operations as o on o.operation_id = p_operation_id
     where o.name = any (s.operations)
         and (s.group_keys is null or p_group_key = any (s.group_keys))
@@ -18835,7 +18872,7 @@ CREATE FUNCTION headgate._step_of(p_pipeline_id bigint, p_params jsonb, p_operat
     limit 1;
 $$;
 
-ALTER FUNCTION headgate._step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._step_of(p_pipeline_id bigint, p_options headgate.plan_options, p_operation_id bigint, p_group_key text, p_step text) OWNER TO headgate_owner;
 
 --
 -- Name: _step_result(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20165,19 +20202,19 @@ $$;
 ALTER FUNCTION headgate._universe_of(p_code text) OWNER TO headgate_owner;
 
 --
--- Name: _universes(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _universes(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._universes(p_pipeline_id bigint, p_params jsonb) RETURNS text[]
+CREATE FUNCTION headgate._universes(p_pipeline_id bigint, p_options headgate.plan_options) RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select array_agg(distinct o.universe)
-    from headgate._graph(p_pipeline_id, p_params) as s
+    from headgate._graph(p_pipeline_id, p_options) as s
     join headgate.operations as o on o.name = any (s.operations);
 $$;
 
-ALTER FUNCTION headgate._universes(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._universes(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
 -- Name: _unsent_chunks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20200,19 +20237,19 @@ $$;
 ALTER FUNCTION headgate._unsent_chunks() OWNER TO headgate_owner;
 
 --
--- Name: _upcoming(bigint, jsonb, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _upcoming(bigint, headgate.plan_options, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text) RETURNS headgate.plan_class[]
+CREATE FUNCTION headgate._upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text) RETURNS headgate.plan_class[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if p_params #>> '{?,calendar}' = 'daily' or not exists (
+    if p_options.is_daily or not exists (
         select
         from headgate._due_pairs(
             array(
-                select n.operation_id from headgate._needs(p_pipeline_id, p_params, p_step) as n where n.is_backfill
+                select n.operation_id from headgate._needs(p_pipeline_id, p_options, p_step) as n where n.is_backfill
             ), p_at, 1
         )
     ) then
@@ -20227,7 +20264,7 @@ begin
             select
                 row_number() over () as nth, s.operation_id, a.group_key, max(s.next_due_at) as due_since,
                 count(*) as jobs
-            from headgate._needs(p_pipeline_id, p_params, p_step) as n
+            from headgate._needs(p_pipeline_id, p_options, p_step) as n
             join headgate.providers as p using (provider_id)
             cross join lateral headgate._window_at(p, p_at) as w
             join headgate.asset_processing_state as s
@@ -20242,12 +20279,12 @@ begin
                 and a.is_active
             group by s.operation_id, a.group_key
         ) as u
-        where headgate._step_of(p_pipeline_id, p_params, u.operation_id, u.group_key, p_step) is not null
+        where headgate._step_of(p_pipeline_id, p_options, u.operation_id, u.group_key, p_step) is not null
     ), '{}');
 end;
 $$;
 
-ALTER FUNCTION headgate._upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text) OWNER TO headgate_owner;
 
 --
 -- Name: _upsert_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20507,10 +20544,10 @@ $$;
 ALTER FUNCTION headgate._wake_parked(p_provider_id bigint, p_operation_id bigint) OWNER TO headgate_owner;
 
 --
--- Name: _what_if_params(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _what_if_options(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._what_if_params(p_pipeline headgate.pipelines, p_params jsonb) RETURNS jsonb
+CREATE FUNCTION headgate._what_if_options(p_pipeline headgate.pipelines, p_params jsonb) RETURNS headgate.plan_options
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -20519,7 +20556,7 @@ declare
     v_unknown text;
 begin
     if jsonb_typeof(coalesce(p_params, '{}')) <> 'object' then
-        return headgate._resolve_params(p_pipeline, p_params);
+        return headgate._bare_options(headgate._resolve_params(p_pipeline, p_params));
     end if;
     select coalesce(jsonb_object_agg(w.key, w.value), '{}')
     into v_what_if
@@ -20561,12 +20598,19 @@ begin
         );
     end if;
 
-    return headgate._resolve_params(p_pipeline, p_params - array(select jsonb_object_keys(v_what_if)))
-        || jsonb_build_object('?', v_what_if);
+    return row(
+        headgate._resolve_params(p_pipeline, p_params - array(select jsonb_object_keys(v_what_if))), null, false,
+        coalesce(v_what_if ->> 'calendar' = 'daily', false),
+        coalesce((v_what_if ->> 'bulk_calls')::boolean, true),
+        (v_what_if ->> 'reserve')::integer,
+        case
+            when v_what_if ? 'operations' then array(select jsonb_array_elements_text(v_what_if -> 'operations'))
+        end
+    )::headgate.plan_options;
 end;
 $_$;
 
-ALTER FUNCTION headgate._what_if_params(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._what_if_options(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _why_not(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20786,7 +20830,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
     with plan as materialized (
         select p.*
         from headgate._plan(
-            p_execution.pipeline_id, headgate._plan_params(p_execution), p_now, null, p_step, p_is_round
+            p_execution.pipeline_id, headgate._plan_options(p_execution), p_now, null, p_step, p_is_round
         ) as p
         join headgate.process_steps as s
             on s.execution_id = p_execution.execution_id and s.step = p.step
@@ -21818,7 +21862,7 @@ begin
     return query
     select o.name, c.group_key, count(*), sum(o.units)::bigint, min(c.due_since)
     from headgate._candidates(
-        v_execution.pipeline_id, headgate._plan_params(v_execution), headgate.clock()
+        v_execution.pipeline_id, headgate._plan_options(v_execution), headgate.clock()
     ) as c
     join headgate.operations as o using (operation_id)
     group by o.operation_id, o.name, c.group_key
@@ -22208,15 +22252,15 @@ CREATE FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time 
 declare
     v_at constant timestamptz := coalesce(p_at, headgate.clock());
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
-    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
+    v_options constant headgate.plan_options := headgate._what_if_options(v_pipeline, p_params);
 begin
     perform headgate._check_quota_value(p_quota);
     return query
     select e.*
-    from headgate._explain_due(v_pipeline.pipeline_id, v_params, v_at, p_quota, p_assets) as e
+    from headgate._explain_due(v_pipeline.pipeline_id, v_options, v_at, p_quota, p_assets) as e
     union all
     select k.*
-    from headgate._explain_skips(v_pipeline.pipeline_id, v_params, v_at, p_assets) as k
+    from headgate._explain_skips(v_pipeline.pipeline_id, v_options, v_at, p_assets) as k
     where p_assets is not null
     order by 8 nulls last, 1, 3;
 end;
@@ -22241,22 +22285,22 @@ CREATE FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time
 declare
     v_at constant timestamptz := coalesce(p_at, headgate.clock());
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
-    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
+    v_options constant headgate.plan_options := headgate._what_if_options(v_pipeline, p_params);
 begin
     perform headgate._check_quota_value(p_quota);
     return query
     select
         p.name,
-        least(p_quota, headgate._own_quota(v_pipeline.pipeline_id, v_params), p.quota - p.quota_buffer)::bigint,
+        least(p_quota, headgate._own_quota(v_pipeline.pipeline_id, v_options), p.quota - p.quota_buffer)::bigint,
         b.units_left,
         b.opened_at,
         b.closes_at,
         b.blocked_until
-    from headgate._budgets(v_pipeline.pipeline_id, v_params, v_at, p_quota) as b
+    from headgate._budgets(v_pipeline.pipeline_id, v_options, v_at, p_quota) as b
     join headgate.providers as p using (provider_id)
     where p.provider_id in (
         select u.provider_id
-        from headgate._needs(v_pipeline.pipeline_id, v_params) as n
+        from headgate._needs(v_pipeline.pipeline_id, v_options) as n
         cross join lateral (values (n.provider_id), (n.call_provider_id)) as u (provider_id)
     )
     order by p.name;
@@ -22296,7 +22340,7 @@ begin
     select p.group_key, o.name, case when p.is_granted then 'run' else 'defer' end, count(*), sum(p.units)::bigint
     from headgate._plan(
         v_pipeline.pipeline_id,
-        headgate._what_if_params(v_pipeline, p_params),
+        headgate._what_if_options(v_pipeline, p_params),
         coalesce(p_at, headgate.clock()),
         p_quota
     ) as p
@@ -22328,13 +22372,13 @@ CREATE FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with tim
 declare
     v_at constant timestamptz := coalesce(p_at, headgate.clock());
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
-    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
+    v_options constant headgate.plan_options := headgate._what_if_options(v_pipeline, p_params);
 begin
     perform headgate._check_quota_value(p_quota);
     return query
     with plan as materialized (
         select p.operation_id, p.asset_id, p.provider_id, p.is_granted, p.reason, p.units, p.run_at
-        from headgate._plan(v_pipeline.pipeline_id, v_params, v_at, p_quota) as p
+        from headgate._plan(v_pipeline.pipeline_id, v_options, v_at, p_quota) as p
     ),
     covered as materialized (
         -- The pipeline's operations, each with the groups of its steps.
@@ -22592,10 +22636,10 @@ CREATE FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integ
     AS $$
 declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
-    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
+    v_options constant headgate.plan_options := headgate._what_if_options(v_pipeline, p_params);
     v_at timestamptz := headgate.clock();
     v_used jsonb := '{}';
-    v_classes headgate.forecast_class[] := headgate._forecast_start(v_pipeline.pipeline_id, v_params, v_at);
+    v_classes headgate.forecast_class[] := headgate._forecast_start(v_pipeline.pipeline_id, v_options, v_at);
     v_day record;
 begin
     perform headgate._check_quota_value(p_quota);
@@ -22607,7 +22651,7 @@ begin
 
     for v_nth in 1 .. p_days loop
         select d.* into v_day
-        from headgate._forecast_day(v_pipeline.pipeline_id, v_params, v_at, p_quota, v_used, v_classes) as d;
+        from headgate._forecast_day(v_pipeline.pipeline_id, v_options, v_at, p_quota, v_used, v_classes) as d;
         v_classes := v_day.classes;
         day := v_nth;
         units := v_day.units;
@@ -24378,7 +24422,7 @@ begin
             and d.reason = 'failures'
             and headgate._is_left_out(s)
             and headgate._step_of(
-                v_execution.pipeline_id, headgate._plan_params(v_execution), d.operation_id, d.group_key
+                v_execution.pipeline_id, headgate._plan_options(v_execution), d.operation_id, d.group_key
             ) = p_step
     ) as e
     join headgate.assets as a using (asset_id)
@@ -32285,10 +32329,10 @@ REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], 
 REVOKE ALL ON FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _are_many_due_times(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _are_many_due_times(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _as_columns(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32345,16 +32389,22 @@ REVOKE ALL ON FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now t
 REVOKE ALL ON FUNCTION headgate._asset_of(p_asset_id bigint, p_call headgate.operations, p_need headgate.operations) FROM PUBLIC;
 
 --
--- Name: FUNCTION _assets_of_groups(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _assets_of_groups(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _availability(p_provider headgate.providers, p_now timestamp with time zone, OUT is_flowing boolean, OUT is_probe boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._availability(p_provider headgate.providers, p_now timestamp with time zone, OUT is_flowing boolean, OUT is_probe boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _bare_options(p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._bare_options(p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _batch_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32417,10 +32467,10 @@ REVOKE ALL ON FUNCTION headgate._broken_calls(p_at timestamp with time zone) FRO
 REVOKE ALL ON FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT blocked_until timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _budgets(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._budgets(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _bulk_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32483,10 +32533,10 @@ REVOKE ALL ON FUNCTION headgate._can_charge_again(p_chunk headgate.chunks, p_now
 REVOKE ALL ON FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_is_round boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text, p_is_round boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _charged_units(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32501,10 +32551,10 @@ REVOKE ALL ON FUNCTION headgate._charged_units(p_chunk headgate.chunks) FROM PUB
 REVOKE ALL ON FUNCTION headgate._check_assets(p_universe text, p_assets jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_covered(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _check_covered(p_pipeline headgate.pipelines, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_options headgate.plan_options) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32555,10 +32605,10 @@ REVOKE ALL ON FUNCTION headgate._check_rows() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._check_same_run(p_pipeline headgate.pipelines, p_execution headgate.process_executions, p_params jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_selection(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _check_selection(p_pipeline headgate.pipelines, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, p_options headgate.plan_options) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_startable(p_pipeline headgate.pipelines); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32579,10 +32629,10 @@ REVOKE ALL ON FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) F
 REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _choices(p_pipeline_id bigint, p_params jsonb, p_effect text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _choices(p_pipeline_id bigint, p_options headgate.plan_options, p_effect text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._choices(p_pipeline_id bigint, p_options headgate.plan_options, p_effect text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _choose_calls(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32675,10 +32725,10 @@ REVOKE ALL ON FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_gr
 REVOKE ALL ON FUNCTION headgate._dead_runners() FROM PUBLIC;
 
 --
--- Name: FUNCTION _decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _declare(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32879,16 +32929,16 @@ REVOKE ALL ON FUNCTION headgate._execution(p_pipeline text, p_run_id text) FROM 
 REVOKE ALL ON FUNCTION headgate._expired_leases() FROM PUBLIC;
 
 --
--- Name: FUNCTION _explain_due(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _explain_due(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_assets bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._explain_due(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_assets bigint[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _explain_skips(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _explain_skips(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_assets bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_assets bigint[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _failed_pairs(p_execution_id bigint, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32945,34 +32995,34 @@ REVOKE ALL ON FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now ti
 REVOKE ALL ON FUNCTION headgate._follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _forecast_day(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _forecast_done(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_options headgate.plan_options, p_at timestamp with time zone, p_is_coarse boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_options headgate.plan_options, p_at timestamp with time zone, p_is_coarse boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _forecast_rule(p_params jsonb, p_at timestamp with time zone, p_operation_id bigint, p_calendar text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _forecast_rule(p_options headgate.plan_options, p_at timestamp with time zone, p_operation_id bigint, p_calendar text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp with time zone, p_operation_id bigint, p_calendar text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._forecast_rule(p_options headgate.plan_options, p_at timestamp with time zone, p_operation_id bigint, p_calendar text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _forecast_start(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, OUT classes headgate.forecast_class[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _foreign_locks(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33017,10 +33067,10 @@ REVOKE ALL ON FUNCTION headgate._grant(p_runner text, p_provider headgate.provid
 REVOKE ALL ON FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _graph(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _graph(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._graph(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _group_names(p_pipeline_id bigint, p_attribute text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33059,10 +33109,10 @@ REVOKE ALL ON FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation h
 REVOKE ALL ON FUNCTION headgate._has_open_step(p_execution_id bigint) FROM PUBLIC;
 
 --
--- Name: FUNCTION _has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _has_other_pairs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _header_templates(p_headers jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33167,10 +33217,10 @@ REVOKE ALL ON FUNCTION headgate._is_blocked(p_operation_id bigint, p_now timesta
 REVOKE ALL ON FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _is_covered(p_pipeline_id bigint, p_params jsonb, p_universe text, p_group_key text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _is_covered(p_pipeline_id bigint, p_options headgate.plan_options, p_universe text, p_group_key text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._is_covered(p_pipeline_id bigint, p_params jsonb, p_universe text, p_group_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._is_covered(p_pipeline_id bigint, p_options headgate.plan_options, p_universe text, p_group_key text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_dag_paused(p_pipeline_id bigint, p_deployment text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33347,10 +33397,10 @@ REVOKE ALL ON FUNCTION headgate._leave_step(p_execution_id bigint, p_step text, 
 REVOKE ALL ON FUNCTION headgate._ledger(p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _left_out(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _left_out(p_pipeline_id bigint, p_options headgate.plan_options, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._left_out(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._left_out(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _left_out_steps(p_execution headgate.process_executions, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33497,10 +33547,10 @@ REVOKE ALL ON FUNCTION headgate._move_units(p_provider_id bigint, p_opened_at ti
 REVOKE ALL ON FUNCTION headgate._name_pieces(p_text text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _named_assets(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _named_assets(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._named_assets(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._named_assets(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _names(p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33521,10 +33571,10 @@ REVOKE ALL ON FUNCTION headgate._names_its_date(p_operation headgate.operations)
 REVOKE ALL ON FUNCTION headgate._near(p_name text, p_names text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _needs(p_pipeline_id bigint, p_params jsonb, p_step text, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _needs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text, p_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._needs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33737,10 +33787,10 @@ REVOKE ALL ON FUNCTION headgate._orphan_messages(p_queue text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _own_quota(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _own_quota(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._own_quota(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _param_value(p_parameter headgate.pipeline_parameters, p_value jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33773,10 +33823,10 @@ REVOKE ALL ON FUNCTION headgate._pieces(p_template text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._pipeline(p_pipeline text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _plan_mistakes(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33785,10 +33835,10 @@ REVOKE ALL ON FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at
 REVOKE ALL ON FUNCTION headgate._plan_mistakes() FROM PUBLIC;
 
 --
--- Name: FUNCTION _plan_params(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _plan_options(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._plan_params(p_execution headgate.process_executions) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._plan_options(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _plan_summary(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33803,10 +33853,10 @@ REVOKE ALL ON FUNCTION headgate._plan_summary(p_execution headgate.process_execu
 REVOKE ALL ON FUNCTION headgate._planned_before(p_execution headgate.process_executions, p_steps text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _planned_operations(p_pipeline_id bigint, p_options headgate.plan_options, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _provider(p_provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34217,16 +34267,16 @@ REVOKE ALL ON FUNCTION headgate._schema_objects() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._secret_alerts(p_provider_id bigint) FROM PUBLIC;
 
 --
--- Name: FUNCTION _selected_assets(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _selected_assets(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
 
 --
--- Name: FUNCTION _selected_groups(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _selected_groups(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _send_chunks(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34379,10 +34429,10 @@ REVOKE ALL ON FUNCTION headgate._step_lines(p_execution headgate.process_executi
 REVOKE ALL ON FUNCTION headgate._step_mistakes() FROM PUBLIC;
 
 --
--- Name: FUNCTION _step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _step_of(p_pipeline_id bigint, p_options headgate.plan_options, p_operation_id bigint, p_group_key text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._step_of(p_pipeline_id bigint, p_options headgate.plan_options, p_operation_id bigint, p_group_key text, p_step text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _step_result(p_function text, p_rows jsonb, OUT status text, OUT output jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34613,10 +34663,10 @@ REVOKE ALL ON FUNCTION headgate._units_kept(p_classes headgate.ranked_class[], p
 REVOKE ALL ON FUNCTION headgate._universe_of(p_code text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _universes(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _universes(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._universes(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._universes(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _unsent_chunks(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34625,10 +34675,10 @@ REVOKE ALL ON FUNCTION headgate._universes(p_pipeline_id bigint, p_params jsonb)
 REVOKE ALL ON FUNCTION headgate._unsent_chunks() FROM PUBLIC;
 
 --
--- Name: FUNCTION _upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _upsert_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34679,10 +34729,10 @@ REVOKE ALL ON FUNCTION headgate._wake_dependents(p_operation headgate.operations
 REVOKE ALL ON FUNCTION headgate._wake_parked(p_provider_id bigint, p_operation_id bigint) FROM PUBLIC;
 
 --
--- Name: FUNCTION _what_if_params(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _what_if_options(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._what_if_params(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._what_if_options(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, OUT reason text, OUT evidence jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

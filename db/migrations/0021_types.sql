@@ -104,6 +104,23 @@ create type headgate.job_tally as (
 comment on type headgate.job_tally is
     'The number of jobs per result, the cost of the ended ones, and the units to give back.';
 
+-- What the planner is asked.
+
+create type headgate.plan_options as (
+    params jsonb,
+    execution_id bigint,
+    is_backfill boolean,
+    is_daily boolean,
+    uses_bulk_calls boolean,
+    reserve integer,
+    operations text[]
+);
+
+comment on type headgate.plan_options is
+    'What a run or a what-if question is planned with: resolved parameters, the execution whose graph applies (null: '
+    'the pipeline''s), and what only explain and forecast change: a session each day, no bulk calls, a reserve, '
+    'some operations alone (null: all).';
+
 -- The planner's unit of decision: assets with equal rank and cost.
 
 create type headgate.plan_class as (

@@ -31,7 +31,7 @@ begin
             and d.reason = 'failures'
             and headgate._is_left_out(s)
             and headgate._step_of(
-                v_execution.pipeline_id, headgate._plan_params(v_execution), d.operation_id, d.group_key
+                v_execution.pipeline_id, headgate._plan_options(v_execution), d.operation_id, d.group_key
             ) = p_step
     ) as e
     join headgate.assets as a using (asset_id)

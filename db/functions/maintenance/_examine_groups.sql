@@ -18,6 +18,6 @@ as $func$
         'headgate.cover_groups adds it to a step', false
     from headgate.pipelines as p
     cross join populated as g
-    where g.universe = any (headgate._universes(p.pipeline_id, '{}'))
-        and not headgate._is_covered(p.pipeline_id, '{}', g.universe, g.group_key);
+    where g.universe = any (headgate._universes(p.pipeline_id, headgate._bare_options('{}')))
+        and not headgate._is_covered(p.pipeline_id, headgate._bare_options('{}'), g.universe, g.group_key);
 $func$;

@@ -2,7 +2,7 @@
 
 create or replace function headgate._assets_of_groups(
     p_pipeline_id bigint,
-    p_params jsonb
+    p_options headgate.plan_options
 )
 returns bigint[]
 language sql
@@ -10,7 +10,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     with choice as materialized (
-        select * from headgate._selected_groups(p_pipeline_id, p_params)
+        select * from headgate._selected_groups(p_pipeline_id, p_options)
     )
     select case when l.parameters > 0 then array(
         select a.asset_id
@@ -22,5 +22,5 @@ as $func$
         group by a.asset_id
         having count(distinct c.parameter) = l.parameters
     ) end
-    from (select count(*) as parameters from headgate._choices(p_pipeline_id, p_params, 'groups')) as l;
+    from (select count(*) as parameters from headgate._choices(p_pipeline_id, p_options, 'groups')) as l;
 $func$;

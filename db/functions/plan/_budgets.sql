@@ -2,7 +2,7 @@
 
 create or replace function headgate._budgets(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_at timestamptz,
     p_quota integer,
     p_used jsonb default '{}'
@@ -25,10 +25,10 @@ as $func$
                 ))
         end,
         coalesce(h.units_left < b.units_left, false),
-        coalesce((p_params #>> '{?,reserve}')::integer, q.reserve, 0)
+        coalesce(p_options.reserve, q.reserve, 0)
     from headgate.providers as p
     cross join lateral headgate._budget(
-        p, p_at, least(p_quota, headgate._own_quota(p_pipeline_id, p_params))
+        p, p_at, least(p_quota, headgate._own_quota(p_pipeline_id, p_options))
     ) as b
     left join headgate.quota_shares as q on q.provider_id = p.provider_id and q.pipeline_id = p_pipeline_id
     left join lateral headgate._share_left(

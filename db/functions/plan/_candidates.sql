@@ -38,7 +38,7 @@ $func$;
 -- date what was not done for it. A few pairs look up their assets one by one; many are joined with all assets.
 create or replace function headgate._candidates(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_at timestamptz,
     p_step text default null,
     p_is_round boolean default false
@@ -58,24 +58,24 @@ as $func$
 declare
     v_past_ids constant bigint[] := array(
         select o.operation_id
-        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
+        from headgate._planned_operations(p_pipeline_id, p_options, p_step) as n
         join headgate.operations as o using (operation_id)
-        where p_params #>> '{?,is_backfill}' = 'true'
+        where p_options.is_backfill
             and headgate._is_dated(o)
     );
     v_operation_ids constant bigint[] := array(
         select o.operation_id
-        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
+        from headgate._planned_operations(p_pipeline_id, p_options, p_step) as o
         where o.operation_id <> all (v_past_ids)
     );
-    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_options);
 begin
     if p_is_round then
         return query
         select
             f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight,
             null::date
-        from headgate._failed_pairs((p_params #>> '{?,execution}')::bigint, p_step) as f;
+        from headgate._failed_pairs(p_options.execution_id, p_step) as f;
         return;
     end if;
 
@@ -87,10 +87,10 @@ begin
         from (
             select * from headgate._due_pairs(v_operation_ids, p_at)
             union all
-            select * from headgate._due_daily(v_operation_ids, p_at) where p_params #>> '{?,calendar}' = 'daily'
+            select * from headgate._due_daily(v_operation_ids, p_at) where p_options.is_daily
             union all
             select u.*
-            from headgate._undone_pairs(v_past_ids, (p_params #>> '{?,execution}')::bigint, p_at) as u
+            from headgate._undone_pairs(v_past_ids, p_options.execution_id, p_at) as u
             where v_past_ids <> '{}'
         ) as d
         join headgate.operations as o using (operation_id)
@@ -101,7 +101,7 @@ begin
     step_of as materialized (
         select
             k.operation_id, k.group_key,
-            headgate._step_of(p_pipeline_id, p_params, k.operation_id, k.group_key, p_step) as step
+            headgate._step_of(p_pipeline_id, p_options, k.operation_id, k.group_key, p_step) as step
         from (select distinct d.operation_id, d.group_key from due as d) as k
     )
     select

@@ -2,7 +2,7 @@
 
 create or replace function headgate._choices(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_effect text
 )
 returns table (parameter text, items jsonb)
@@ -11,9 +11,9 @@ stable
 rows 2
 set search_path = pg_catalog, pg_temp
 as $func$
-    select p.name, p_params -> p.name
+    select p.name, p_options.params -> p.name
     from headgate.pipeline_parameters as p
     where p.pipeline_id = p_pipeline_id
         and p.effect = p_effect
-        and jsonb_typeof(p_params -> p.name) = 'array';
+        and jsonb_typeof(p_options.params -> p.name) = 'array';
 $func$;

@@ -5,7 +5,7 @@
 
 create or replace function headgate._decide(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_at timestamptz,
     p_quota integer,
     p_step text,
@@ -27,12 +27,12 @@ set enable_nestloop = off
 set jit = off
 as $func$
 declare
-    v_is_daily constant boolean := coalesce(p_params #>> '{?,calendar}' = 'daily', false);
+    v_is_daily constant boolean := p_options.is_daily;
     v_needs constant headgate.plan_need[] := array(
-        select n from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
+        select n from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
     );
     v_budgets constant headgate.plan_budget[] := array(
-        select b from headgate._budgets(p_pipeline_id, p_params, p_at, p_quota, p_used) as b
+        select b from headgate._budgets(p_pipeline_id, p_options, p_at, p_quota, p_used) as b
     );
     v_classes constant headgate.ranked_class[] := array(
         select c from headgate._rank_classes(p_classes, v_needs, p_at) as c

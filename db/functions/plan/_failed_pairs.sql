@@ -30,7 +30,7 @@ as $func$
         cross join unnest(d.asset_ids) as u (asset_id)
         where d.execution_id = p_execution_id
             and d.reason = 'failures'
-            and headgate._step_of(e.pipeline_id, headgate._plan_params(e), d.operation_id, d.group_key) = p_step
+            and headgate._step_of(e.pipeline_id, headgate._plan_options(e), d.operation_id, d.group_key) = p_step
     )
     select
         f.operation_id, f.asset_id, s.priority, coalesce(s.next_due_at, f.ended_at), a.group_key, a.calendar, a.weight

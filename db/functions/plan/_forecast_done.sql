@@ -3,7 +3,7 @@
 
 create or replace function headgate._forecast_done(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_at timestamptz,
     p_classes headgate.forecast_class[],
     p_done jsonb
@@ -35,10 +35,10 @@ begin
             from (
                 select o.operation_id, c.calendar, o.batch_size is not null as is_batched
                 from (select distinct c.calendar from unnest(p_classes) as c) as c
-                cross join headgate._needs(p_pipeline_id, p_params) as o
+                cross join headgate._needs(p_pipeline_id, p_options) as o
             ) as k
             cross join lateral headgate._forecast_rule(
-                p_params, p_at, k.operation_id, k.calendar
+                p_options, p_at, k.operation_id, k.calendar
             ) as m
         ),
         cut as (
@@ -135,7 +135,7 @@ $func$;
 
 -- When an operation that succeeded at a moment is due again, and its new watermark.
 create or replace function headgate._forecast_rule(
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_at timestamptz,
     p_operation_id bigint,
     p_calendar text
@@ -152,7 +152,7 @@ as $func$
         case o.due_rule
             when 'every' then p_at + o.due_every
             when 'session' then case
-                when p_params #>> '{?,calendar}' = 'daily' then date_trunc('day', p_at, 'UTC') + interval '24 hours'
+                when p_options.is_daily then date_trunc('day', p_at, 'UTC') + interval '24 hours'
                 else headgate._session_due_at(o.provider_id, p_calendar, null, p_at, p_at)
             end
         end,
@@ -160,7 +160,7 @@ as $func$
             when o.due_rule <> 'session' or not exists (
                 select from headgate.operations as c where c.bulk_call_of_operation_id = o.operation_id
             ) then null
-            when p_params #>> '{?,calendar}' = 'daily' then (p_at at time zone 'UTC')::date
+            when p_options.is_daily then (p_at at time zone 'UTC')::date
             else (
                 select max(s.session)
                 from headgate.trading_sessions as s

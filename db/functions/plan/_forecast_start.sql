@@ -3,7 +3,7 @@
 
 create or replace function headgate._forecast_start(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_at timestamptz,
     out classes headgate.forecast_class[]
 )
@@ -14,14 +14,14 @@ set plan_cache_mode = force_custom_plan
 set jit = off
 as $func$
 declare
-    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
-    v_is_coarse constant boolean := headgate._are_many_due_times(p_pipeline_id, p_params);
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_options);
+    v_is_coarse constant boolean := headgate._are_many_due_times(p_pipeline_id, p_options);
 begin
     perform set_config('enable_nestloop', 'off', true);
 
     with need as materialized (
         select n.*, o.universe
-        from headgate._needs(p_pipeline_id, p_params) as n
+        from headgate._needs(p_pipeline_id, p_options) as n
         join headgate.operations as o using (operation_id)
     ),
     covered as materialized (
@@ -33,13 +33,13 @@ begin
             group by a.universe, a.group_key
         ) as g
         join need as n using (universe)
-        where headgate._step_of(p_pipeline_id, p_params, n.operation_id, g.group_key) is not null
+        where headgate._step_of(p_pipeline_id, p_options, n.operation_id, g.group_key) is not null
     ),
     alike as (
         select
             a.group_key, a.calendar, a.weight, a.asset_id, bool_or(n.due_rule = 'function') as is_itself,
             bit_xor(hash_record_extended(headgate._forecast_need(
-                s, n.due_rule, n.call_operation_id, n.batch_size, p_params, p_at, v_is_coarse
+                s, n.due_rule, n.call_operation_id, n.batch_size, p_options, p_at, v_is_coarse
             ), 0)) as needs_hash
         from headgate.asset_processing_state as s
         join need as n using (operation_id)
@@ -68,7 +68,7 @@ begin
                 s.asset_id,
                 array_agg(
                     headgate._forecast_need(
-                        s, n.due_rule, n.call_operation_id, n.batch_size, p_params, p_at, v_is_coarse
+                        s, n.due_rule, n.call_operation_id, n.batch_size, p_options, p_at, v_is_coarse
                     )
                     order by s.operation_id
                 ) as needs
@@ -84,7 +84,7 @@ begin
         ) as e on e.asset_id = c.example_id
     ) as n;
 
-    classes := headgate._forecast_done(p_pipeline_id, p_params, p_at, classes, '[]');
+    classes := headgate._forecast_done(p_pipeline_id, p_options, p_at, classes, '[]');
 end;
 $func$;
 
@@ -95,7 +95,7 @@ create or replace function headgate._forecast_need(
     p_due_rule text,
     p_call_operation_id bigint,
     p_batch_size integer,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_at timestamptz,
     p_is_coarse boolean
 )
@@ -107,7 +107,7 @@ as $func$
         p_state.operation_id,
         p_state.priority,
         case
-            when p_params #>> '{?,calendar}' = 'daily' and p_due_rule = 'session' and p_state.next_due_at > p_at
+            when p_options.is_daily and p_due_rule = 'session' and p_state.next_due_at > p_at
                 and p_state.watermark < date_trunc('day', p_at, 'UTC')
                 then date_trunc('day', p_at, 'UTC')
             when p_is_coarse
@@ -129,7 +129,7 @@ $func$;
 -- Whether there are thousands of due times, by skipping along the index to a limit.
 create or replace function headgate._are_many_due_times(
     p_pipeline_id bigint,
-    p_params jsonb
+    p_options headgate.plan_options
 )
 returns boolean
 language sql
@@ -139,7 +139,7 @@ set enable_seqscan = off
 as $func$
     with recursive hop as (
         select d.operation_id, d.priority, d.next_due_at
-        from headgate._needs(p_pipeline_id, p_params) as n
+        from headgate._needs(p_pipeline_id, p_options) as n
         join headgate.operations as o using (operation_id)
         cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
         cross join lateral (

@@ -4,7 +4,7 @@
 -- The pairs that a plan leaves out, from the small index of failures.
 create or replace function headgate._left_out(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_step text default null
 )
 returns table (operation_id bigint, asset_id bigint, step text, group_key text, failed_at timestamptz)
@@ -15,11 +15,11 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $func$
     with chosen as materialized (
-        select headgate._selected_assets(p_pipeline_id, p_params) as asset_ids
+        select headgate._selected_assets(p_pipeline_id, p_options) as asset_ids
     ),
     pair as materialized (
         select s.operation_id, s.asset_id, a.group_key, s.last_failed_at
-        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
+        from headgate._planned_operations(p_pipeline_id, p_options, p_step) as n
         join headgate.operations as o using (operation_id)
         join headgate.asset_processing_state as s on s.operation_id = o.operation_id and headgate._is_left_out(s)
         join headgate.assets as a on a.asset_id = s.asset_id and a.universe = o.universe
@@ -32,7 +32,7 @@ as $func$
     step_of as materialized (
         select
             k.operation_id, k.group_key,
-            headgate._step_of(p_pipeline_id, p_params, k.operation_id, k.group_key, p_step) as step
+            headgate._step_of(p_pipeline_id, p_options, k.operation_id, k.group_key, p_step) as step
         from (select distinct p.operation_id, p.group_key from pair as p) as k
     )
     select p.operation_id, p.asset_id, s.step, p.group_key, p.last_failed_at

@@ -12,19 +12,19 @@ as $func$
     select array_agg(d.step)
     from (
         select distinct headgate._step_of(
-            p_execution.pipeline_id, headgate._plan_params(p_execution), f.operation_id, f.group_key, p_step
+            p_execution.pipeline_id, headgate._plan_options(p_execution), f.operation_id, f.group_key, p_step
         ) as step
         from headgate.planner_deferrals as f
         where f.execution_id = p_execution.execution_id
             and f.reason = 'failures'
     ) as d
-    where not headgate._has_other_pairs(p_execution.pipeline_id, headgate._plan_params(p_execution), d.step);
+    where not headgate._has_other_pairs(p_execution.pipeline_id, headgate._plan_options(p_execution), d.step);
 $func$;
 
 -- Whether a step has a pair that is not left out. A pair that has never had its input does not count.
 create or replace function headgate._has_other_pairs(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_step text
 )
 returns boolean
@@ -33,11 +33,11 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     with chosen as materialized (
-        select headgate._selected_assets(p_pipeline_id, p_params) as asset_ids
+        select headgate._selected_assets(p_pipeline_id, p_options) as asset_ids
     )
     select exists (
         select
-        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
+        from headgate._planned_operations(p_pipeline_id, p_options, p_step) as n
         join headgate.operations as o using (operation_id)
         join headgate.asset_processing_state as s using (operation_id)
         join headgate.assets as a on a.asset_id = s.asset_id and a.universe = o.universe
@@ -51,6 +51,6 @@ as $func$
                 (select c.asset_ids from chosen as c) is null
                 or a.asset_id in (select unnest(c.asset_ids) from chosen as c)
             )
-            and headgate._step_of(p_pipeline_id, p_params, s.operation_id, a.group_key) = p_step
+            and headgate._step_of(p_pipeline_id, p_options, s.operation_id, a.group_key) = p_step
     );
 $func$;

@@ -2,7 +2,7 @@
 
 create or replace function headgate._needs(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_step text default null,
     p_at timestamptz default null
 )
@@ -36,7 +36,7 @@ as $func$
         o.path is not null or o.handler is not null or o.ingest_function is not null,
         o.follows_operation_id is null and o.due_rule <> 'after',
         o.bundle is null and count(*) over (partition by g.bundle) > 1
-    from headgate._planned_operations(p_pipeline_id, p_params, p_step) as lever
+    from headgate._planned_operations(p_pipeline_id, p_options, p_step) as lever
     join headgate.operations as o using (operation_id)
     left join headgate.quota_shares as q
         on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
@@ -52,7 +52,7 @@ as $func$
             and (o.due_rule = 'session' or a.batch_size is not null)
             and (a.feature is null or a.feature = any (p.features))
             and not exists (select from headgate._broken_calls(p_at) as k where k.call_operation_id = a.operation_id)
-            and coalesce(p_params #>> '{?,bulk_calls}', 'true') = 'true'
+            and p_options.uses_bulk_calls
         order by a.units, a.operation_id
         limit 1
     ) as b on true

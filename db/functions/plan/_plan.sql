@@ -4,7 +4,7 @@
 
 create or replace function headgate._plan(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_at timestamptz,
     p_quota integer default null,
     p_step text default null,
@@ -46,7 +46,7 @@ as $func$
 begin
     return query
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
+        select n.* from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
     ),
     pair as materialized (
         -- Waiting is measured in whole minutes, so that pairs that became due together are equal.
@@ -57,7 +57,7 @@ begin
                 when n.batch_size is null and n.call_operation_id is not null then c.missing_from
                 when n.batch_size is not null and c.missing_from is not null then '-infinity'
             end as missing_from
-        from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_is_round) as c
+        from headgate._candidates(p_pipeline_id, p_options, p_at, p_step, p_is_round) as c
         join need as n using (operation_id)
     ),
     bundled as (
@@ -91,14 +91,14 @@ begin
     slice as materialized (
         select c.operation_ids, c.asset_ids, c.group_key, c.due_since, d.*
         from headgate._decide(
-            p_pipeline_id, p_params, p_at, p_quota, p_step,
+            p_pipeline_id, p_options, p_at, p_quota, p_step,
             (
                 select array_agg(row(
                     c.class_no, c.operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight,
                     cardinality(c.asset_ids), c.missing_from
                 )::headgate.plan_class)
                 from class as c
-            ) || headgate._upcoming(p_pipeline_id, p_params, p_at, p_step)
+            ) || headgate._upcoming(p_pipeline_id, p_options, p_at, p_step)
         ) as d
         join class as c using (class_no)
     ),
@@ -146,7 +146,7 @@ begin
     select
         null, l.operation_id, l.asset_id, l.step, l.group_key, n.provider_id, n.chunk_size, n.units, l.failed_at,
         false, 'failures', null, null, null, null, null, null, null, null, null, null
-    from headgate._left_out(p_pipeline_id, p_params, p_step) as l
+    from headgate._left_out(p_pipeline_id, p_options, p_step) as l
     join need as n using (operation_id)
     where not p_is_round;
 end;
@@ -155,7 +155,7 @@ $func$;
 -- Classes that become due later in the window: units are kept for them only if a backfill is due.
 create or replace function headgate._upcoming(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_at timestamptz,
     p_step text
 )
@@ -165,11 +165,11 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    if p_params #>> '{?,calendar}' = 'daily' or not exists (
+    if p_options.is_daily or not exists (
         select
         from headgate._due_pairs(
             array(
-                select n.operation_id from headgate._needs(p_pipeline_id, p_params, p_step) as n where n.is_backfill
+                select n.operation_id from headgate._needs(p_pipeline_id, p_options, p_step) as n where n.is_backfill
             ), p_at, 1
         )
     ) then
@@ -184,7 +184,7 @@ begin
             select
                 row_number() over () as nth, s.operation_id, a.group_key, max(s.next_due_at) as due_since,
                 count(*) as jobs
-            from headgate._needs(p_pipeline_id, p_params, p_step) as n
+            from headgate._needs(p_pipeline_id, p_options, p_step) as n
             join headgate.providers as p using (provider_id)
             cross join lateral headgate._window_at(p, p_at) as w
             join headgate.asset_processing_state as s
@@ -199,7 +199,7 @@ begin
                 and a.is_active
             group by s.operation_id, a.group_key
         ) as u
-        where headgate._step_of(p_pipeline_id, p_params, u.operation_id, u.group_key, p_step) is not null
+        where headgate._step_of(p_pipeline_id, p_options, u.operation_id, u.group_key, p_step) is not null
     ), '{}');
 end;
 $func$;

@@ -2,7 +2,7 @@
 
 create or replace function headgate._planned_operations(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_step text default null
 )
 returns table (operation_id bigint, max_assets integer, chunk_size integer)
@@ -12,7 +12,7 @@ rows 10
 set search_path = pg_catalog, pg_temp
 as $func$
     with lever as (
-        select p.*, nullif(p_params -> p.name, 'null') as value
+        select p.*, nullif(p_options.params -> p.name, 'null') as value
         from headgate.pipeline_parameters as p
         where p.pipeline_id = p_pipeline_id
     )
@@ -24,14 +24,14 @@ as $func$
             min(greatest(1, l.value::integer)) filter (where l.effect = 'chunk_size' and l.value is not null),
             min(greatest(1, r.requests_per_minute / 4)) filter (where r.requests_per_minute is not null)
         )
-    from headgate._graph(p_pipeline_id, p_params) as s
+    from headgate._graph(p_pipeline_id, p_options) as s
     join headgate.operations as o on o.name = any (s.operations)
     join headgate.providers as r using (provider_id)
     left join lever as l
         on l.effect in ('max_assets', 'chunk_size')
         and (l.operations is null or o.name = any (l.operations))
     where (p_step is null or s.step = p_step)
-        and coalesce(p_params #> '{?,operations}' ? o.name, true)
+        and (p_options.operations is null or o.name = any (p_options.operations))
         and not exists (
             select
             from lever as m

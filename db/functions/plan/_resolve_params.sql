@@ -37,7 +37,7 @@ begin
     from headgate.pipeline_parameters as p
     where p.pipeline_id = p_pipeline.pipeline_id;
 
-    perform headgate._check_selection(p_pipeline, v_params);
+    perform headgate._check_selection(p_pipeline, headgate._bare_options(v_params));
     return v_params;
 end;
 $func$;
@@ -105,7 +105,7 @@ $func$;
 -- list selects nothing on purpose.
 create or replace function headgate._check_selection(
     p_pipeline headgate.pipelines,
-    p_params jsonb
+    p_options headgate.plan_options
 )
 returns void
 language plpgsql
@@ -113,12 +113,12 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline.pipeline_id, p_params);
-    v_universes constant text[] := headgate._universes(p_pipeline.pipeline_id, p_params);
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline.pipeline_id, p_options);
+    v_universes constant text[] := headgate._universes(p_pipeline.pipeline_id, p_options);
     v_unknown text;
 begin
     select g.item into v_unknown
-    from headgate._selected_groups(p_pipeline.pipeline_id, p_params) as g
+    from headgate._selected_groups(p_pipeline.pipeline_id, p_options) as g
     where g.group_key is null
     limit 1;
     if v_unknown is not null then
@@ -131,11 +131,11 @@ begin
         );
     end if;
 
-    perform headgate._check_covered(p_pipeline, p_params);
+    perform headgate._check_covered(p_pipeline, p_options);
     if v_asset_ids = '{}' and not exists (
         select
         from unnest(array['groups', 'assets']) as e (effect)
-        cross join headgate._choices(p_pipeline.pipeline_id, p_params, e.effect) as c
+        cross join headgate._choices(p_pipeline.pipeline_id, p_options, e.effect) as c
         where c.items = '[]'
     ) then
         perform headgate._raise(
@@ -149,7 +149,7 @@ $func$;
 -- Each name must select something that a step processes.
 create or replace function headgate._check_covered(
     p_pipeline headgate.pipelines,
-    p_params jsonb
+    p_options headgate.plan_options
 )
 returns void
 language plpgsql
@@ -161,16 +161,16 @@ declare
 begin
     with reached as (
         select format('group %L', g.item) as item, g.universe, g.group_key
-        from headgate._selected_groups(p_pipeline.pipeline_id, p_params) as g
+        from headgate._selected_groups(p_pipeline.pipeline_id, p_options) as g
         union all
         select format('%L (group %L)', a.code, a.group_key), a.universe, a.group_key
-        from headgate._named_assets(p_pipeline.pipeline_id, p_params) as n
+        from headgate._named_assets(p_pipeline.pipeline_id, p_options) as n
         join headgate.assets as a using (asset_id)
     )
     select r.item into v_left_out
     from reached as r
     group by r.item
-    having not bool_or(headgate._is_covered(p_pipeline.pipeline_id, p_params, r.universe, r.group_key))
+    having not bool_or(headgate._is_covered(p_pipeline.pipeline_id, p_options, r.universe, r.group_key))
     order by r.item
     limit 1;
     if v_left_out is not null then

@@ -2,7 +2,7 @@
 
 create or replace function headgate._selected_assets(
     p_pipeline_id bigint,
-    p_params jsonb
+    p_options headgate.plan_options
 )
 returns bigint[]
 language sql
@@ -15,9 +15,9 @@ as $func$
         else array(select unnest(n.asset_ids) intersect select unnest(g.asset_ids))
     end
     from (
-        select case when exists (select from headgate._choices(p_pipeline_id, p_params, 'assets'))
-            then array(select n.asset_id from headgate._named_assets(p_pipeline_id, p_params) as n)
+        select case when exists (select from headgate._choices(p_pipeline_id, p_options, 'assets'))
+            then array(select n.asset_id from headgate._named_assets(p_pipeline_id, p_options) as n)
         end as asset_ids
     ) as n
-    cross join headgate._assets_of_groups(p_pipeline_id, p_params) as g (asset_ids);
+    cross join headgate._assets_of_groups(p_pipeline_id, p_options) as g (asset_ids);
 $func$;

@@ -4,7 +4,7 @@
 
 create or replace function headgate._selected_groups(
     p_pipeline_id bigint,
-    p_params jsonb
+    p_options headgate.plan_options
 )
 returns table (parameter text, item text, universe text, group_key text, attribute text)
 language sql
@@ -14,13 +14,13 @@ set search_path = pg_catalog, pg_temp
 as $func$
     with choice as materialized (
         select p.name as parameter, p.meanings ->> 'attribute' as attribute, i.item
-        from headgate._choices(p_pipeline_id, p_params, 'groups') as c
+        from headgate._choices(p_pipeline_id, p_options, 'groups') as c
         join headgate.pipeline_parameters as p on p.pipeline_id = p_pipeline_id and p.name = c.parameter
         cross join jsonb_array_elements_text(c.items) as i (item)
     ),
     universe as materialized (
         select u.universe
-        from unnest(headgate._universes(p_pipeline_id, p_params)) as u (universe)
+        from unnest(headgate._universes(p_pipeline_id, p_options)) as u (universe)
         where exists (select from choice)
     ),
     keyed as materialized (

@@ -2,7 +2,7 @@
 
 create or replace function headgate._step_of(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_operation_id bigint,
     p_group_key text,
     p_step text default null
@@ -13,7 +13,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select s.step
-    from headgate._graph(p_pipeline_id, p_params) as s
+    from headgate._graph(p_pipeline_id, p_options) as s
     join headgate.operations as o on o.operation_id = p_operation_id
     where o.name = any (s.operations)
         and (s.group_keys is null or p_group_key = any (s.group_keys))

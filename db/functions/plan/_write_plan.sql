@@ -138,7 +138,7 @@ as $func$
     with plan as materialized (
         select p.*
         from headgate._plan(
-            p_execution.pipeline_id, headgate._plan_params(p_execution), p_now, null, p_step, p_is_round
+            p_execution.pipeline_id, headgate._plan_options(p_execution), p_now, null, p_step, p_is_round
         ) as p
         join headgate.process_steps as s
             on s.execution_id = p_execution.execution_id and s.step = p.step

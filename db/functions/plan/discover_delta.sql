@@ -14,7 +14,7 @@ begin
     return query
     select o.name, c.group_key, count(*), sum(o.units)::bigint, min(c.due_since)
     from headgate._candidates(
-        v_execution.pipeline_id, headgate._plan_params(v_execution), headgate.clock()
+        v_execution.pipeline_id, headgate._plan_options(v_execution), headgate.clock()
     ) as c
     join headgate.operations as o using (operation_id)
     group by o.operation_id, o.name, c.group_key

@@ -154,16 +154,16 @@ as $func$
     select
         exists (
             select
-            from headgate._planned_operations(p_execution.pipeline_id, headgate._plan_params(p_execution)) as n
+            from headgate._planned_operations(p_execution.pipeline_id, headgate._plan_options(p_execution)) as n
             where n.operation_id = p_operation_id
         )
         -- By name, because the code may no longer exist.
         and coalesce((
             select bool_or(c.items ?| array[a.code, split_part(a.code, '.', 1)])
-            from headgate._choices(p_execution.pipeline_id, p_execution.params, 'assets') as c
+            from headgate._choices(p_execution.pipeline_id, headgate._plan_options(p_execution), 'assets') as c
         ), true)
         and coalesce(p_asset_id = any (headgate._assets_of_groups(
-            p_execution.pipeline_id, headgate._plan_params(p_execution)
+            p_execution.pipeline_id, headgate._plan_options(p_execution)
         )), true)
     from headgate.assets as a
     where a.asset_id = p_asset_id;

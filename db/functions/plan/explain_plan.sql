@@ -19,15 +19,15 @@ as $func$
 declare
     v_at constant timestamptz := coalesce(p_at, headgate.clock());
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
-    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
+    v_options constant headgate.plan_options := headgate._what_if_options(v_pipeline, p_params);
 begin
     perform headgate._check_quota_value(p_quota);
     return query
     select e.*
-    from headgate._explain_due(v_pipeline.pipeline_id, v_params, v_at, p_quota, p_assets) as e
+    from headgate._explain_due(v_pipeline.pipeline_id, v_options, v_at, p_quota, p_assets) as e
     union all
     select k.*
-    from headgate._explain_skips(v_pipeline.pipeline_id, v_params, v_at, p_assets) as k
+    from headgate._explain_skips(v_pipeline.pipeline_id, v_options, v_at, p_assets) as k
     where p_assets is not null
     order by 8 nulls last, 1, 3;
 end;
@@ -41,7 +41,7 @@ comment on function headgate.explain_plan(text, timestamptz, integer, jsonb, big
 -- few pairs look up their assets and states one by one, as the plan does; many are joined.
 create or replace function headgate._explain_due(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_at timestamptz,
     p_quota integer,
     p_assets bigint[]
@@ -68,12 +68,12 @@ begin
     from (
         select count(*) <= 5000 as are_few
         from headgate._due_pairs(
-            array(select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params) as o), p_at, 5001
+            array(select o.operation_id from headgate._planned_operations(p_pipeline_id, p_options) as o), p_at, 5001
         )
     ) as n;
     return query
     with plan as materialized (
-        select p.* from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
+        select p.* from headgate._plan(p_pipeline_id, p_options, p_at, p_quota) as p
     ),
     last_out as materialized (
         -- The last published session of each calendar.
@@ -142,7 +142,7 @@ begin
         and headgate._missing_from(s, p_at) is not null
         and exists (
             select
-            from headgate._needs(p_pipeline_id, p_params) as n
+            from headgate._needs(p_pipeline_id, p_options) as n
             where n.call_operation_id = b.call_operation_id
         )
     left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
@@ -154,7 +154,7 @@ $func$;
 -- Pairs of the given assets that are not in the plan, with the reason.
 create or replace function headgate._explain_skips(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_at timestamptz,
     p_assets bigint[]
 )
@@ -202,11 +202,11 @@ as $func$
         and s.asset_id = any (p_assets)
         and (s.operation_id, s.asset_id) not in (
             select d.operation_id, d.asset_id
-            from headgate._candidates(p_pipeline_id, p_params, p_at) as d
+            from headgate._candidates(p_pipeline_id, p_options, p_at) as d
             where d.asset_id = any (p_assets)
             union all
             select l.operation_id, l.asset_id
-            from headgate._left_out(p_pipeline_id, p_params) as l
+            from headgate._left_out(p_pipeline_id, p_options) as l
         );
 $func$;
 

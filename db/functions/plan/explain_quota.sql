@@ -18,22 +18,22 @@ as $func$
 declare
     v_at constant timestamptz := coalesce(p_at, headgate.clock());
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
-    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
+    v_options constant headgate.plan_options := headgate._what_if_options(v_pipeline, p_params);
 begin
     perform headgate._check_quota_value(p_quota);
     return query
     select
         p.name,
-        least(p_quota, headgate._own_quota(v_pipeline.pipeline_id, v_params), p.quota - p.quota_buffer)::bigint,
+        least(p_quota, headgate._own_quota(v_pipeline.pipeline_id, v_options), p.quota - p.quota_buffer)::bigint,
         b.units_left,
         b.opened_at,
         b.closes_at,
         b.blocked_until
-    from headgate._budgets(v_pipeline.pipeline_id, v_params, v_at, p_quota) as b
+    from headgate._budgets(v_pipeline.pipeline_id, v_options, v_at, p_quota) as b
     join headgate.providers as p using (provider_id)
     where p.provider_id in (
         select u.provider_id
-        from headgate._needs(v_pipeline.pipeline_id, v_params) as n
+        from headgate._needs(v_pipeline.pipeline_id, v_options) as n
         cross join lateral (values (n.provider_id), (n.call_provider_id)) as u (provider_id)
     )
     order by p.name;

@@ -28,7 +28,7 @@ begin
     select p.group_key, o.name, case when p.is_granted then 'run' else 'defer' end, count(*), sum(p.units)::bigint
     from headgate._plan(
         v_pipeline.pipeline_id,
-        headgate._what_if_params(v_pipeline, p_params),
+        headgate._what_if_options(v_pipeline, p_params),
         coalesce(p_at, headgate.clock()),
         p_quota
     ) as p

@@ -21,13 +21,13 @@ as $func$
 declare
     v_at constant timestamptz := coalesce(p_at, headgate.clock());
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
-    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
+    v_options constant headgate.plan_options := headgate._what_if_options(v_pipeline, p_params);
 begin
     perform headgate._check_quota_value(p_quota);
     return query
     with plan as materialized (
         select p.operation_id, p.asset_id, p.provider_id, p.is_granted, p.reason, p.units, p.run_at
-        from headgate._plan(v_pipeline.pipeline_id, v_params, v_at, p_quota) as p
+        from headgate._plan(v_pipeline.pipeline_id, v_options, v_at, p_quota) as p
     ),
     covered as materialized (
         -- The pipeline's operations, each with the groups of its steps.

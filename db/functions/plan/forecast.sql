@@ -15,10 +15,10 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
-    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
+    v_options constant headgate.plan_options := headgate._what_if_options(v_pipeline, p_params);
     v_at timestamptz := headgate.clock();
     v_used jsonb := '{}';
-    v_classes headgate.forecast_class[] := headgate._forecast_start(v_pipeline.pipeline_id, v_params, v_at);
+    v_classes headgate.forecast_class[] := headgate._forecast_start(v_pipeline.pipeline_id, v_options, v_at);
     v_day record;
 begin
     perform headgate._check_quota_value(p_quota);
@@ -30,7 +30,7 @@ begin
 
     for v_nth in 1 .. p_days loop
         select d.* into v_day
-        from headgate._forecast_day(v_pipeline.pipeline_id, v_params, v_at, p_quota, v_used, v_classes) as d;
+        from headgate._forecast_day(v_pipeline.pipeline_id, v_options, v_at, p_quota, v_used, v_classes) as d;
         v_classes := v_day.classes;
         day := v_nth;
         units := v_day.units;
@@ -53,7 +53,7 @@ comment on function headgate.forecast(text, integer, integer, jsonb) is
 -- One day: decide, count, and apply the success of what was granted.
 create or replace function headgate._forecast_day(
     p_pipeline_id bigint,
-    p_params jsonb,
+    p_options headgate.plan_options,
     p_at timestamptz,
     p_quota integer,
     p_used jsonb,
@@ -75,7 +75,7 @@ declare
     v_done jsonb;
 begin
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_params, null, p_at) as n
+        select n.* from headgate._needs(p_pipeline_id, p_options, null, p_at) as n
     ),
     bundle as materialized (
         select
@@ -98,7 +98,7 @@ begin
         join need as n using (operation_id)
         where d.next_due_at > p_at
             and d.next_due_at < p_at + interval '40 days'
-            and coalesce(p_params #>> '{?,calendar}' <> 'daily', true)
+            and not p_options.is_daily
             and n.units > 0
             and not n.is_backfill
             and exists (select from need as b where b.is_backfill)
@@ -107,7 +107,7 @@ begin
     decision as materialized (
         select b.class_no as sim_no, b.is_new, b.operation_ids, d.*
         from headgate._decide(
-            p_pipeline_id, p_params, p_at, p_quota, null,
+            p_pipeline_id, p_options, p_at, p_quota, null,
             (
                 select array_agg(row(
                     b.plan_no, b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.assets,
@@ -159,7 +159,7 @@ begin
     into units, new, updated, deferred, spent, v_done
     from decision as d;
 
-    classes := headgate._forecast_done(p_pipeline_id, p_params, p_at, p_classes, v_done);
+    classes := headgate._forecast_done(p_pipeline_id, p_options, p_at, p_classes, v_done);
     backlog := coalesce((
         select sum(c.assets)
         from unnest(classes) as c

@@ -47,11 +47,11 @@ as $func$
     with named as (
         select distinct a.universe, a.group_key, a.attributes ->> p_attribute as other_name
         from headgate.assets as a
-        where a.universe = any (headgate._universes(p_pipeline_id, '{}'))
+        where a.universe = any (headgate._universes(p_pipeline_id, headgate._bare_options('{}')))
     )
     select distinct v.name
     from named as n
     cross join lateral (values (n.group_key), (n.other_name)) as v (name)
     where v.name is not null
-        and headgate._is_covered(p_pipeline_id, '{}', n.universe, n.group_key);
+        and headgate._is_covered(p_pipeline_id, headgate._bare_options('{}'), n.universe, n.group_key);
 $func$;

@@ -27,7 +27,7 @@ NAMES = sorted(GROUPS.keys() | set().union(*GROUPS.values()))
 CHOSEN = """
 select a.universe, a.group_key, a.attributes ->> 'exchange' as exchange, count(*) as assets
 from headgate.pipelines as p
-cross join unnest(headgate._selected_assets(p.pipeline_id, %(params)s)) as u (asset_id)
+cross join unnest(headgate._selected_assets(p.pipeline_id, headgate._bare_options(%(params)s))) as u (asset_id)
 join headgate.assets as a using (asset_id)
 where p.name = 'data_collection_equities'
 group by 1, 2, 3

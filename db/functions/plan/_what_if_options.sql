@@ -1,11 +1,10 @@
--- Parameters of a what-if question: the run's own, and four that only explain and forecast accept. Those four travel
--- under a key that no parameter can have.
+-- Options of a what-if question: the run's own parameters, and four that only explain and forecast accept.
 
-create or replace function headgate._what_if_params(
+create or replace function headgate._what_if_options(
     p_pipeline headgate.pipelines,
     p_params jsonb
 )
-returns jsonb
+returns headgate.plan_options
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -15,7 +14,7 @@ declare
     v_unknown text;
 begin
     if jsonb_typeof(coalesce(p_params, '{}')) <> 'object' then
-        return headgate._resolve_params(p_pipeline, p_params);
+        return headgate._bare_options(headgate._resolve_params(p_pipeline, p_params));
     end if;
     select coalesce(jsonb_object_agg(w.key, w.value), '{}')
     into v_what_if
@@ -57,7 +56,14 @@ begin
         );
     end if;
 
-    return headgate._resolve_params(p_pipeline, p_params - array(select jsonb_object_keys(v_what_if)))
-        || jsonb_build_object('?', v_what_if);
+    return row(
+        headgate._resolve_params(p_pipeline, p_params - array(select jsonb_object_keys(v_what_if))), null, false,
+        coalesce(v_what_if ->> 'calendar' = 'daily', false),
+        coalesce((v_what_if ->> 'bulk_calls')::boolean, true),
+        (v_what_if ->> 'reserve')::integer,
+        case
+            when v_what_if ? 'operations' then array(select jsonb_array_elements_text(v_what_if -> 'operations'))
+        end
+    )::headgate.plan_options;
 end;
 $func$;
