@@ -5257,6 +5257,7 @@ CREATE TABLE headgate.providers (
     provider_id bigint NOT NULL,
     name text NOT NULL,
     description text DEFAULT ''::text NOT NULL,
+    kind text DEFAULT 'http'::text NOT NULL,
     base_url text,
     auth jsonb DEFAULT '{"in": "none"}'::jsonb NOT NULL,
     secret_name text,
@@ -5277,6 +5278,9 @@ CREATE TABLE headgate.providers (
     breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
     publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
     is_retired boolean DEFAULT false NOT NULL,
+    CONSTRAINT a_database_gets_no_headers CHECK (((kind = 'http'::text) OR (((auth ->> 'in'::text) = 'none'::text) AND (headers = '{}'::jsonb)))),
+    CONSTRAINT a_database_has_no_base_url CHECK (((kind = 'http'::text) OR (base_url IS NULL))),
+    CONSTRAINT a_database_names_its_dsn CHECK (((kind = 'http'::text) OR (secret_name IS NOT NULL))),
     CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
     CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
     CONSTRAINT base_url_has_no_dot_segments CHECK ((base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
@@ -5285,6 +5289,7 @@ CREATE TABLE headgate.providers (
     CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
     CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
     CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
+    CONSTRAINT provider_kind_is_known CHECK ((kind = ANY (ARRAY['http'::text, 'postgres'::text]))),
     CONSTRAINT quota_is_not_negative CHECK ((quota >= 0)),
     CONSTRAINT quota_period_is_known CHECK ((quota_period = ANY (ARRAY['minute'::text, 'hour'::text, 'day'::text, 'month'::text]))),
     CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
@@ -5318,10 +5323,16 @@ COMMENT ON COLUMN headgate.providers.name IS 'Short name; its queues are called 
 COMMENT ON COLUMN headgate.providers.description IS 'What the service is.';
 
 --
+-- Name: COLUMN providers.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.kind IS 'http: a service; postgres: a database, which answers statements.';
+
+--
 -- Name: COLUMN providers.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.base_url IS 'Prefix of every request''s URL; null for `local`.';
+COMMENT ON COLUMN headgate.providers.base_url IS 'Prefix of every request''s URL; null for `local` and for databases.';
 
 --
 -- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5333,7 +5344,7 @@ COMMENT ON COLUMN headgate.providers.auth IS 'Where the secret goes: {"in": "que
 -- Name: COLUMN providers.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.secret_name IS 'Name of the runner''s environment variable that holds the secret; never the secret.';
+COMMENT ON COLUMN headgate.providers.secret_name IS 'Name of the runner''s environment variable that holds the secret (of a database: its whole connection string); never the secret.';
 
 --
 -- Name: COLUMN providers.headers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5974,6 +5985,7 @@ CREATE TABLE headgate.operations (
     bulk_call_of_operation_id bigint,
     batch_size integer,
     overlap integer DEFAULT 0 NOT NULL,
+    late_commits interval DEFAULT '00:00:00'::interval NOT NULL,
     chunk_size integer DEFAULT 100 NOT NULL,
     max_attempts integer DEFAULT 3 NOT NULL,
     backoff interval DEFAULT '00:00:02'::interval NOT NULL,
@@ -5985,8 +5997,11 @@ CREATE TABLE headgate.operations (
     query jsonb DEFAULT '{}'::jsonb NOT NULL,
     headers jsonb DEFAULT '{}'::jsonb NOT NULL,
     body jsonb,
+    statement text,
+    is_call boolean GENERATED ALWAYS AS (((path IS NOT NULL) OR (statement IS NOT NULL))) STORED NOT NULL,
     timeout interval DEFAULT '00:00:30'::interval NOT NULL,
     max_bytes bigint DEFAULT 67108864 NOT NULL,
+    max_rows integer,
     ingest_function text,
     handler text,
     input_function text,
@@ -5996,7 +6011,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT a_batch_call_serves_another_operation CHECK (((batch_size IS NULL) OR ((batch_size > 0) AND (bulk_call_of_operation_id IS NOT NULL)))),
     CONSTRAINT a_bulk_call_is_made CHECK (((bulk_call_of_operation_id IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT a_bulk_call_serves_another_operation CHECK ((bulk_call_of_operation_id <> operation_id)),
-    CONSTRAINT called_or_handled CHECK (((path IS NULL) OR (handler IS NULL))),
+    CONSTRAINT called_or_handled CHECK ((num_nonnulls(path, statement, handler) <= 1)),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
     CONSTRAINT environment_has_its_handler CHECK (((handler_environment = '{}'::text[]) OR (handler IS NOT NULL))),
@@ -6004,6 +6019,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT function_rule_has_its_function CHECK (((due_rule = 'function'::text) = (due_function IS NOT NULL))),
     CONSTRAINT input_has_its_handler CHECK (((input_function IS NULL) OR (handler IS NOT NULL))),
     CONSTRAINT intervals_are_positive CHECK ((LEAST(backoff, backoff_max, max_wait, lease, timeout) > '00:00:00'::interval)),
+    CONSTRAINT late_commits_are_of_a_statement CHECK (((late_commits = '00:00:00'::interval) OR ((late_commits > '00:00:00'::interval) AND (statement IS NOT NULL) AND (overlap = 0)))),
     CONSTRAINT max_attempts_is_positive CHECK ((max_attempts > 0)),
     CONSTRAINT max_memory_is_enough CHECK ((max_memory >= 67108864)),
     CONSTRAINT method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
@@ -6013,6 +6029,9 @@ CREATE TABLE headgate.operations (
     CONSTRAINT priority_in_range CHECK (((priority >= 1) AND (priority <= 9))),
     CONSTRAINT query_is_an_object CHECK ((jsonb_typeof(query) = 'object'::text)),
     CONSTRAINT ranking_is_not_negative CHECK (((weight_power >= (0)::double precision) AND (staleness_per_day >= (0)::double precision))),
+    CONSTRAINT rows_are_of_a_statement CHECK (((max_rows IS NULL) OR ((max_rows > 0) AND (statement IS NOT NULL)))),
+    CONSTRAINT statement_has_no_parameters_of_its_own CHECK ((statement !~ '[$][0-9]'::text)),
+    CONSTRAINT statement_is_one_query CHECK (((statement ~* '^\s*(select|with|values|table)\M'::text) AND (statement !~ ';\s*$'::text))),
     CONSTRAINT units_are_not_negative CHECK ((units >= 0)),
     CONSTRAINT units_per_asset_are_of_a_batch_call CHECK (((units_per_asset = 0) OR ((units_per_asset > 0) AND (batch_size IS NOT NULL))))
 );
@@ -6146,6 +6165,12 @@ COMMENT ON COLUMN headgate.operations.batch_size IS 'The most assets that a batc
 COMMENT ON COLUMN headgate.operations.overlap IS 'Number of sessions (days for assets without a calendar) before the watermark that {state.since} requests again; 0: none.';
 
 --
+-- Name: COLUMN operations.late_commits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.late_commits IS 'How long before the watermark {state.since} begins again: as long as a transaction of the source may be open that has stamped its rows already.';
+
+--
 -- Name: COLUMN operations.chunk_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6212,6 +6237,18 @@ COMMENT ON COLUMN headgate.operations.headers IS 'Headers of this operation''s r
 COMMENT ON COLUMN headgate.operations.body IS 'JSON body; its strings are templates.';
 
 --
+-- Name: COLUMN operations.statement; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.statement IS 'The query that a database is asked instead of a request; its {fields} are bind parameters, {field!} a quoted name, {field?} null when it has no value.';
+
+--
+-- Name: COLUMN operations.is_call; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.is_call IS 'It has a request or a statement.';
+
+--
 -- Name: COLUMN operations.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6222,6 +6259,12 @@ COMMENT ON COLUMN headgate.operations.timeout IS 'How long one call, or a handle
 --
 
 COMMENT ON COLUMN headgate.operations.max_bytes IS 'The longest answer that is read.';
+
+--
+-- Name: COLUMN operations.max_rows; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.max_rows IS 'The most rows that a statement may return; null: only bytes count.';
 
 --
 -- Name: COLUMN operations.ingest_function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6526,7 +6569,7 @@ CREATE FUNCTION headgate._as_settings(p_kind text, p_columns jsonb) RETURNS json
     from jsonb_each(p_columns) as c (key, value)
     where c.key <> all (headgate._key_of(p_kind) || array[
         'provider_id', 'operation_id', 'pipeline_id', 'follows_operation_id', 'bulk_call_of_operation_id',
-        'starts_at_once', 'start_every', 'is_paused', 'is_paused_with_dag'
+        'starts_at_once', 'start_every', 'is_call', 'is_paused', 'is_paused_with_dag'
     ]);
 $$;
 
@@ -6606,7 +6649,7 @@ begin
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
             v_operation.provider_id, p_chunk.group_key, p_chunk.priority, p.asset_ids,
-            case when v_operation.path is null then 0 else cardinality(p.asset_ids) end,
+            case when not v_operation.is_call then 0 else cardinality(p.asset_ids) end,
             v_operation.units * cardinality(p.asset_ids), headgate._queue(r.name, v_operation.priority),
             'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.max_wait),
             'internal: the lease of the bulk call expired twice', p_chunk.attempt, p.charged_units,
@@ -7210,7 +7253,7 @@ CREATE FUNCTION headgate._broken_calls(p_at timestamp with time zone) RETURNS TA
     join headgate.operations as o on o.operation_id = a.bulk_call_of_operation_id
     join headgate.providers as p on p.provider_id = a.provider_id
     join headgate.breakers as g on g.provider_id = a.provider_id
-    where coalesce(o.path, o.handler, o.ingest_function) is not null
+    where coalesce(o.path, o.statement, o.handler, o.ingest_function) is not null
         and (
             k.blocked_until > p_at + o.max_wait
             or k.opened > 0
@@ -7481,8 +7524,9 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select jsonb_strip_nulls(jsonb_build_object(
+        'kind', nullif(p_provider.kind, 'http'),
         'base_url', p_provider.base_url,
-        'method', p_operation.method,
+        'method', case when p_operation.path is not null then p_operation.method end,
         'headers', case
             when p_has_own_headers then (p_provider.headers || p_operation.headers) - array(
                 select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
@@ -7492,6 +7536,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
         'auth', p_provider.auth || jsonb_build_object('secret', p_provider.secret_name),
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_bytes', p_operation.max_bytes,
+        'max_rows', p_operation.max_rows,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
             select count(distinct c.runner)
             from headgate.chunks as c
@@ -12195,7 +12240,7 @@ CREATE FUNCTION headgate._is_asked_alone(p_operation_id bigint) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select coalesce(o.path, o.handler, o.ingest_function) is not null
+    select coalesce(o.path, o.statement, o.handler, o.ingest_function) is not null
     from headgate.operations as o
     where o.operation_id = p_operation_id;
 $$;
@@ -12868,12 +12913,12 @@ begin
             where o.operation_id = v_chunk.call_operation_id;
         end if;
         if v_chunk.execution_id is distinct from v_execution_id
-            or v_operation.path is not null and v_params is null
+            or v_operation.is_call and v_params is null
         then
             select
                 p.name as pipeline, e.run_id,
                 case
-                    when v_operation.path is not null
+                    when v_operation.is_call
                         then e.params || jsonb_build_object('?run', headgate._run_object(e))
                 end
             into v_pipeline, v_run_id, v_params
@@ -12891,7 +12936,7 @@ begin
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
             v_pipeline, v_run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
-                when v_operation.path is not null then headgate._call(
+                when v_operation.is_call then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe
                         or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
@@ -13765,7 +13810,7 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_options headgate.plan_op
         b.most_calls,
         b.batch_size,
         b.units_per_asset,
-        o.path is not null or o.handler is not null or o.ingest_function is not null,
+        o.is_call or o.handler is not null or o.ingest_function is not null,
         o.follows_operation_id is null and o.due_rule <> 'after',
         o.bundle is null and count(*) over (partition by g.bundle) > 1
     from headgate._planned_operations(p_pipeline_id, p_options, p_step) as lever
@@ -14251,7 +14296,7 @@ begin
     insert into headgate.breakers (provider_id, operation_id)
     select p.provider_id, null from headgate.providers as p
     union all
-    select null, o.operation_id from headgate.operations as o where o.path is not null
+    select null, o.operation_id from headgate.operations as o where o.is_call
     on conflict do nothing;
 end;
 $$;
@@ -14579,8 +14624,16 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
             select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.base_url is not null
         )
     union all
+    select
+        'HG020', format('operation %s has a statement, but its provider is no database', p_operation.name),
+        'declare the provider with kind => ''postgres'' and secret_name => the variable that holds its DSN'
+    where p_operation.statement is not null
+        and not exists (
+            select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.kind = 'postgres'
+        )
+    union all
     select 'HG020', format('operation %s costs units but makes no call', p_operation.name), 'give it a path, or 0 units'
-    where p_operation.path is null
+    where not p_operation.is_call
         and p_operation.units > 0
     union all
     select
@@ -14652,7 +14705,7 @@ begin
     from headgate.operations as o
     where o.provider_id = p_provider.provider_id
         and o.name = p_operation
-        and o.path is not null;
+        and o.is_call;
     if not found and p_operation is not null then
         perform headgate._raise(
             'HG004',
@@ -14660,7 +14713,7 @@ begin
             headgate._known('its operations', p_operation, array(
                 select o.name
                 from headgate.operations as o
-                where o.provider_id = p_provider.provider_id and o.path is not null
+                where o.provider_id = p_provider.provider_id and o.is_call
             ))
         );
     end if;
@@ -14993,6 +15046,31 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._param_value(p_parameter headgate.pipeline_parameters, p_value jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _parameter(text, text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._parameter(p_field text, p_mark text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_field in ('state.watermark', 'state.since', 'state.succeeded_at') then coalesce(
+            to_char(
+                case p_field
+                    when 'state.watermark' then p_state.watermark
+                    when 'state.since' then headgate._since(p_asset, p_state)
+                    else p_state.succeeded_at
+                end at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
+            ),
+            case when p_mark = '?' then '-infinity' end
+        )
+        else headgate._field(p_field, p_asset, p_state, p_params)
+    end;
+$$;
+
+ALTER FUNCTION headgate._parameter(p_field text, p_mark text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _park_blocked(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16505,8 +16583,12 @@ declare
     v_first headgate.chunks := p_chunk;
     v_codes text;
 begin
-    if p_operation.path is null then
+    if not p_operation.is_call then
         return;  -- no call to make: asset codes and URLs are not needed
+    elsif p_operation.statement is not null then
+        select s.assets, s.statements, s.parameters, s.refused into assets, urls, bodies, refused
+        from headgate._statements(p_chunk, p_operation, p_params || jsonb_build_object('?round', p_chunk.round)) as s;
+        return;
     end if;
     v_params := p_params || jsonb_build_object('?round', p_chunk.round);
     v_headers := headgate._header_templates(p_provider.headers || p_operation.headers);
@@ -18310,6 +18392,7 @@ CREATE FUNCTION headgate._since(p_asset headgate.assets, p_state headgate.asset_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case
+        when o.late_commits <> '0' then p_state.watermark - o.late_commits
         when o.overlap = 0 then p_state.watermark
         when p_asset.calendar is null then p_state.watermark - make_interval(days => o.overlap)
         else (
@@ -18642,6 +18725,84 @@ CREATE FUNCTION headgate._state_priority(p_priority smallint, p_weight double pr
 $$;
 
 ALTER FUNCTION headgate._state_priority(p_priority smallint, p_weight double precision) OWNER TO headgate_owner;
+
+--
+-- Name: _statements(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._statements(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT assets text[], OUT statements text[], OUT parameters text[], OUT refused jsonb) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    with piece as materialized (
+        select
+            m.nth,
+            coalesce(m.found[1], m.found[4]) as literal,
+            m.found[2] as field,
+            m.found[3] as mark,
+            count(m.found[2]) filter (where m.found[3] <> '!') over (order by m.nth) as place
+        from regexp_matches(
+            p_operation.statement, '([^{]+)|[{]([a-z_]+[.][A-Za-z0-9_]+)([?!]?)[}]|([{])', 'g'
+        ) with ordinality as m (found, nth)
+    ),
+    job as materialized (
+        select u.nth, a as asset, s as state
+        from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+        join headgate.assets as a on a.asset_id = u.asset_id
+        join headgate.asset_processing_state as s
+            on s.operation_id = p_chunk.operation_id and s.asset_id = u.asset_id
+    ),
+    request as (
+        select
+            j.nth,
+            string_agg(
+                case
+                    when p.field is null then p.literal
+                    when p.mark = '!' then '"' || replace(v.value, '"', '""') || '"'
+                    else '$' || p.place
+                end,
+                '' order by p.nth
+            ) as statement,
+            coalesce(
+                jsonb_agg(v.value order by p.nth) filter (where p.field is not null and p.mark <> '!'), '[]'
+            )::text as parameters,
+            min(p.field) filter (where p.mark <> '?' and v.value is null) as missing,
+            min(p.field) filter (
+                where p.mark = '!' and (v.value = '' or octet_length(v.value) > 63 or v.value ~ '[$][0-9]')
+            ) as unfit
+        from job as j
+        cross join piece as p
+        cross join lateral (
+            select case
+                when p.field is not null then headgate._parameter(p.field, p.mark, j.asset, j.state, p_params)
+            end as value
+        ) as v
+        group by j.nth
+    ),
+    judged as (
+        select
+            j.nth,
+            (j.asset).asset_id as asset_id,
+            (j.asset).code as code,
+            r.statement,
+            r.parameters,
+            case
+                when r.missing is not null then headgate._field_error(r.missing, (j.asset).code)
+                when r.unfit is not null
+                    then format('the value of {%s!} for %s cannot be a name', r.unfit, (j.asset).code)
+            end as request_error
+        from job as j
+        join request as r using (nth)
+    )
+    select
+        array_agg(j.code order by j.nth),
+        array_agg(case when j.request_error is null then j.statement end order by j.nth),
+        array_agg(j.parameters order by j.nth),
+        nullif(jsonb_strip_nulls(jsonb_object_agg(j.asset_id, j.request_error)), '{}')
+    from judged as j;
+$_$;
+
+ALTER FUNCTION headgate._statements(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT assets text[], OUT statements text[], OUT parameters text[], OUT refused jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _status_of_steps(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19610,10 +19771,10 @@ CREATE FUNCTION headgate._template_fields(p_operation headgate.operations) RETUR
     from headgate.providers as p
     cross join regexp_matches(
         concat_ws(
-            ' ', p_operation.path, p_operation.query::text, p_operation.body::text,
+            ' ', p_operation.path, p_operation.statement, p_operation.query::text, p_operation.body::text,
             (p.headers || p_operation.headers)::text
         ),
-        '[{]([A-Za-z_][A-Za-z0-9_.]*)[?]?[}]', 'g'
+        '[{]([A-Za-z_][A-Za-z0-9_.]*)[?!]?[}]', 'g'
     ) as m (field)
     where p.provider_id = p_operation.provider_id;
 $$;
@@ -20878,7 +21039,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         select
             p_execution.execution_id, c.step, s.round, c.operation_id, c.call_operation_id, c.sessions, k.provider_id,
             c.group_key, o.priority, c.asset_ids,
-            case when k.path is null then 0 else coalesce(cardinality(c.sessions), cardinality(c.asset_ids)) end,
+            case when not k.is_call then 0 else coalesce(cardinality(c.sessions), cardinality(c.asset_ids)) end,
             case when c.is_bulk then c.units else cardinality(c.asset_ids) * o.units end,
             headgate._queue(r.name, o.priority),
             p_now
@@ -23192,7 +23353,7 @@ declare
 begin
     begin
         select * into v_trial from headgate._trial(p_operation, p_asset_id, p_pipeline, p_params);
-        if (v_trial.call).path is not null then
+        if (v_trial.call).is_call then
             select * into v_requests
             from headgate._requests(v_trial.chunk, v_trial.call, v_trial.provider, v_trial.params);
             asset := v_requests.assets[1];
@@ -23251,10 +23412,10 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -23298,18 +23459,21 @@ begin
         'input_function', input_function,
         'max_memory', max_memory,
         'weight_power', weight_power,
-        'staleness_per_day', staleness_per_day
+        'staleness_per_day', staleness_per_day,
+        'statement', statement,
+        'max_rows', max_rows,
+        'late_commits', late_commits
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23371,10 +23535,10 @@ ALTER FUNCTION headgate.put_pipeline(pipeline text, description text) OWNER TO h
 COMMENT ON FUNCTION headgate.put_pipeline(pipeline text, description text) IS 'Declare a pipeline; its steps and parameters follow. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_provider(text, text, text, jsonb, text, jsonb, integer, integer, text, text, interval, integer, integer, integer, integer, numeric, interval, interval, jsonb, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_provider(text, text, text, jsonb, text, jsonb, integer, integer, text, text, interval, integer, integer, integer, integer, numeric, interval, interval, jsonb, text[], text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_provider(provider text, base_url text DEFAULT NULL::text, description text DEFAULT NULL::text, auth jsonb DEFAULT NULL::jsonb, secret_name text DEFAULT NULL::text, headers jsonb DEFAULT NULL::jsonb, quota integer DEFAULT NULL::integer, quota_buffer integer DEFAULT NULL::integer, quota_period text DEFAULT NULL::text, quota_zone text DEFAULT NULL::text, reset_guard interval DEFAULT NULL::interval, requests_per_minute integer DEFAULT NULL::integer, burst integer DEFAULT NULL::integer, max_in_flight integer DEFAULT NULL::integer, breaker_failures integer DEFAULT NULL::integer, breaker_share numeric DEFAULT NULL::numeric, breaker_cooldown interval DEFAULT NULL::interval, publication_lag interval DEFAULT NULL::interval, publication_lags jsonb DEFAULT NULL::jsonb, features text[] DEFAULT NULL::text[]) RETURNS text
+CREATE FUNCTION headgate.put_provider(provider text, base_url text DEFAULT NULL::text, description text DEFAULT NULL::text, auth jsonb DEFAULT NULL::jsonb, secret_name text DEFAULT NULL::text, headers jsonb DEFAULT NULL::jsonb, quota integer DEFAULT NULL::integer, quota_buffer integer DEFAULT NULL::integer, quota_period text DEFAULT NULL::text, quota_zone text DEFAULT NULL::text, reset_guard interval DEFAULT NULL::interval, requests_per_minute integer DEFAULT NULL::integer, burst integer DEFAULT NULL::integer, max_in_flight integer DEFAULT NULL::integer, breaker_failures integer DEFAULT NULL::integer, breaker_share numeric DEFAULT NULL::numeric, breaker_cooldown interval DEFAULT NULL::interval, publication_lag interval DEFAULT NULL::interval, publication_lags jsonb DEFAULT NULL::jsonb, features text[] DEFAULT NULL::text[], kind text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -23397,17 +23561,18 @@ CREATE FUNCTION headgate.put_provider(provider text, base_url text DEFAULT NULL:
         'breaker_cooldown', put_provider.breaker_cooldown,
         'publication_lag', put_provider.publication_lag,
         'publication_lags', headgate._as_lags(put_provider.provider, put_provider.publication_lags),
-        'features', put_provider.features
+        'features', put_provider.features,
+        'kind', put_provider.kind
     ));
 $$;
 
-ALTER FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]) IS 'Declare a provider, by the columns of headgate.providers. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text) IS 'Declare a provider, by the columns of headgate.providers. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_rule(text, text, text, text, text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28157,7 +28322,7 @@ CREATE TABLE headgate.response_rules (
     CONSTRAINT blocks_is_readable CHECK ((blocks ~ '^(retry_after|reset|execution|[0-9]+ seconds)$'::text)),
     CONSTRAINT rule_fault_is_known CHECK ((fault = ANY (ARRAY['item'::text, 'provider'::text, 'internal'::text, 'quota'::text]))),
     CONSTRAINT rule_outcome_is_known CHECK ((outcome = ANY (ARRAY['success'::text, 'retry'::text, 'failed'::text, 'deferred'::text, 'skipped'::text]))),
-    CONSTRAINT status_is_readable CHECK ((status ~ '^([1-5][0-9]{2}(-[1-5][0-9]{2})?|[*]|error:(timeout|connect|cut))$'::text))
+    CONSTRAINT status_is_readable CHECK ((status ~ '^([1-5][0-9]{2}(-[1-5][0-9]{2})?|[*]|error:(timeout|connect|cut)|sql:(ok|[0-9A-Z]{2}([0-9A-Z]{3})?))$'::text))
 );
 
 ALTER TABLE headgate.response_rules OWNER TO headgate_owner;
@@ -28184,7 +28349,7 @@ COMMENT ON COLUMN headgate.response_rules."position" IS 'The order in which rule
 -- Name: COLUMN response_rules.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.status IS 'HTTP status or range (500-599), error:timeout, error:connect, error:cut, or * for any.';
+COMMENT ON COLUMN headgate.response_rules.status IS 'HTTP status or range (500-599), error:timeout, error:connect, error:cut, or * for any; of a database sql:ok, sql:<SQLSTATE> or its class (sql:42).';
 
 --
 -- Name: COLUMN response_rules.content_type; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29420,7 +29585,7 @@ CREATE VIEW headgate.v_operation_health AS
    FROM ((headgate.operations o
      JOIN headgate.providers p USING (provider_id))
      LEFT JOIN headgate._breakers b ON ((b.operation_id = o.operation_id)))
-  WHERE (o.path IS NOT NULL)
+  WHERE o.is_call
   ORDER BY p.name, o.name;
 
 ALTER VIEW headgate.v_operation_health OWNER TO headgate_owner;
@@ -29478,6 +29643,7 @@ CREATE VIEW headgate.v_operations AS
     p.name AS provider,
         CASE
             WHEN (o.path IS NOT NULL) THEN 'call'::text
+            WHEN (o.statement IS NOT NULL) THEN 'query'::text
             WHEN (o.handler IS NOT NULL) THEN 'handler'::text
             ELSE 'sql'::text
         END AS kind,
@@ -29546,7 +29712,7 @@ COMMENT ON COLUMN headgate.v_operations.provider IS 'The provider it calls; loca
 -- Name: COLUMN v_operations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.kind IS 'call: an HTTP request; handler: Python computes; sql: its ingest function does the work alone.';
+COMMENT ON COLUMN headgate.v_operations.kind IS 'call: an HTTP request; query: a statement to a database; handler: Python computes; sql: its ingest function does the work alone.';
 
 --
 -- Name: COLUMN v_operations.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -30241,8 +30407,8 @@ UNION ALL
     true AS charged,
     true AS is_usual
    FROM (headgate.providers p
-     CROSS JOIN ( VALUES (1,'401'::text,'deferred'::text,'internal'::text,'execution'::text,'the provider refuses our token'::text), (2,'403'::text,'deferred'::text,'internal'::text,'execution'::text,'the provider refuses our token, or what it may do'::text), (3,'402'::text,'deferred'::text,'quota'::text,'reset'::text,'the provider''s quota is used up'::text), (4,'429'::text,'retry'::text,'quota'::text,'retry_after'::text,'too many requests'::text), (5,'408'::text,'retry'::text,'provider'::text,NULL::text,'the provider did not get the request in time'::text), (6,'404'::text,'failed'::text,'item'::text,NULL::text,'unknown to the provider'::text), (7,'400-499'::text,'failed'::text,'item'::text,NULL::text,'the provider refuses the request'::text), (8,'300-399'::text,'failed'::text,'provider'::text,NULL::text,'redirected: the base URL has moved'::text), (9,'500-599'::text,'retry'::text,'provider'::text,NULL::text,'the provider is in trouble'::text), (10,'error:timeout'::text,'retry'::text,'provider'::text,NULL::text,'no answer in time'::text), (11,'error:connect'::text,'retry'::text,'provider'::text,NULL::text,'no connection'::text), (12,'error:cut'::text,'retry'::text,'provider'::text,NULL::text,'the connection broke'::text), (13,'200-299'::text,'success'::text,'item'::text,NULL::text,'data'::text)) u("position", status, outcome, fault, blocks, reason))
-  WHERE ((p.base_url IS NOT NULL) AND ((u.outcome <> 'success'::text) OR (NOT (EXISTS ( SELECT
+     CROSS JOIN ( VALUES (1,'http'::text,'401'::text,'deferred'::text,'internal'::text,'execution'::text,'the provider refuses our token'::text), (2,'http'::text,'403'::text,'deferred'::text,'internal'::text,'execution'::text,'the provider refuses our token, or what it may do'::text), (3,'http'::text,'402'::text,'deferred'::text,'quota'::text,'reset'::text,'the provider''s quota is used up'::text), (4,'http'::text,'429'::text,'retry'::text,'quota'::text,'retry_after'::text,'too many requests'::text), (5,'http'::text,'408'::text,'retry'::text,'provider'::text,NULL::text,'the provider did not get the request in time'::text), (6,'http'::text,'404'::text,'failed'::text,'item'::text,NULL::text,'unknown to the provider'::text), (7,'http'::text,'400-499'::text,'failed'::text,'item'::text,NULL::text,'the provider refuses the request'::text), (8,'http'::text,'300-399'::text,'failed'::text,'provider'::text,NULL::text,'redirected: the base URL has moved'::text), (9,'http'::text,'500-599'::text,'retry'::text,'provider'::text,NULL::text,'the provider is in trouble'::text), (10,NULL::text,'error:timeout'::text,'retry'::text,'provider'::text,NULL::text,'no answer in time'::text), (11,NULL::text,'error:connect'::text,'retry'::text,'provider'::text,NULL::text,'no connection'::text), (12,NULL::text,'error:cut'::text,'retry'::text,'provider'::text,NULL::text,'the connection broke'::text), (13,'http'::text,'200-299'::text,'success'::text,'item'::text,NULL::text,'data'::text), (20,'postgres'::text,'sql:28'::text,'deferred'::text,'internal'::text,'execution'::text,'the database refuses our login'::text), (21,'postgres'::text,'sql:3D000'::text,'deferred'::text,'internal'::text,'execution'::text,'the server has no such database'::text), (22,'postgres'::text,'sql:42501'::text,'deferred'::text,'internal'::text,'execution'::text,'the role has no right to read it'::text), (23,'postgres'::text,'sql:25006'::text,'failed'::text,'item'::text,NULL::text,'the statement writes, or locks rows'::text), (24,'postgres'::text,'sql:42P18'::text,'failed'::text,'item'::text,NULL::text,'a field needs its type, {field}::text, or is in quotes'::text), (25,'postgres'::text,'sql:42'::text,'failed'::text,'item'::text,NULL::text,'the database does not understand the statement'::text), (26,'postgres'::text,'sql:22'::text,'failed'::text,'item'::text,NULL::text,'a value does not fit the statement'::text), (27,'postgres'::text,'sql:54'::text,'failed'::text,'item'::text,NULL::text,'the statement is too large or complex'::text), (28,'postgres'::text,'sql:0A'::text,'failed'::text,'item'::text,NULL::text,'the statement writes, or is not supported'::text), (29,'postgres'::text,'sql:08'::text,'retry'::text,'provider'::text,NULL::text,'the connection broke'::text), (30,'postgres'::text,'sql:40'::text,'retry'::text,'provider'::text,NULL::text,'the database could not read it beside others'::text), (31,'postgres'::text,'sql:53'::text,'retry'::text,'provider'::text,NULL::text,'the database lacks connections, memory or disk'::text), (32,'postgres'::text,'sql:55'::text,'retry'::text,'provider'::text,NULL::text,'what the statement needs is in use'::text), (33,'postgres'::text,'sql:57'::text,'retry'::text,'provider'::text,NULL::text,'the database starts, stops or ended the statement'::text), (34,'postgres'::text,'sql:58'::text,'retry'::text,'provider'::text,NULL::text,'the database is in trouble'::text), (35,'postgres'::text,'sql:XX'::text,'retry'::text,'provider'::text,NULL::text,'the database is in trouble'::text), (36,'postgres'::text,'sql:ok'::text,'success'::text,'item'::text,NULL::text,'data'::text), (37,'postgres'::text,'*'::text,'failed'::text,'item'::text,NULL::text,'the database refuses the statement'::text)) u("position", kind, status, outcome, fault, blocks, reason))
+  WHERE ((COALESCE(u.kind, p.kind) = p.kind) AND ((p.base_url IS NOT NULL) OR (p.kind = 'postgres'::text)) AND ((u.outcome <> 'success'::text) OR (NOT (EXISTS ( SELECT
            FROM headgate.response_rules r
           WHERE ((r.provider_id = p.provider_id) AND (r.outcome = 'success'::text)))))));
 
@@ -30276,7 +30442,7 @@ COMMENT ON COLUMN headgate.v_response_rules."position" IS 'The order in which ru
 -- Name: COLUMN v_response_rules.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_response_rules.status IS 'HTTP status or range, error:timeout, error:connect, error:cut, or * for any.';
+COMMENT ON COLUMN headgate.v_response_rules.status IS 'HTTP status or range, error:timeout, error:connect, error:cut, or * for any; of a database sql:ok, sql:<SQLSTATE> or its class.';
 
 --
 -- Name: COLUMN v_response_rules.content_type; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -33799,6 +33965,12 @@ REVOKE ALL ON FUNCTION headgate._own_quota(p_pipeline_id bigint, p_options headg
 REVOKE ALL ON FUNCTION headgate._param_value(p_parameter headgate.pipeline_parameters, p_value jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _parameter(p_field text, p_mark text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._parameter(p_field text, p_mark text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _park_blocked(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -34397,6 +34569,12 @@ REVOKE ALL ON FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) F
 --
 
 REVOKE ALL ON FUNCTION headgate._state_priority(p_priority smallint, p_weight double precision) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _statements(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT assets text[], OUT statements text[], OUT parameters text[], OUT refused jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._statements(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT assets text[], OUT statements text[], OUT parameters text[], OUT refused jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _status_of_steps(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -35216,10 +35394,10 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -35234,10 +35412,10 @@ REVOKE ALL ON FUNCTION headgate.put_parameter(pipeline text, parameter text, eff
 REVOKE ALL ON FUNCTION headgate.put_pipeline(pipeline text, description text) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean); Type: ACL; Schema: headgate; Owner: headgate_owner

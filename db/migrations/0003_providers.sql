@@ -4,6 +4,7 @@ create table headgate.providers (
     provider_id bigint generated always as identity,
     name text not null,
     description text not null default '',
+    kind text not null default 'http',
     base_url text,
     auth jsonb not null default '{"in": "none"}',
     secret_name text,
@@ -36,6 +37,10 @@ create table headgate.providers (
     constraint providers_pkey primary key (provider_id),
     constraint providers_name_is_unique unique (name),
     constraint name_fits_a_queue check (name ~ '^[a-z][a-z0-9_]{0,30}$'),
+    constraint provider_kind_is_known check (kind in ('http', 'postgres')),
+    constraint a_database_has_no_base_url check (kind = 'http' or base_url is null),
+    constraint a_database_names_its_dsn check (kind = 'http' or secret_name is not null),
+    constraint a_database_gets_no_headers check (kind = 'http' or auth ->> 'in' = 'none' and headers = '{}'),
     constraint base_url_is_http check (base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'),
     constraint base_url_has_no_dot_segments
         check (base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'),
@@ -59,11 +64,15 @@ comment on column headgate.providers.provider_id is 'Surrogate key.';
 comment on column headgate.providers.name is
     'Short name; its queues are called <name>_high, <name>_normal and <name>_low.';
 comment on column headgate.providers.description is 'What the service is.';
-comment on column headgate.providers.base_url is 'Prefix of every request''s URL; null for `local`.';
+comment on column headgate.providers.kind is
+    'http: a service; postgres: a database, which answers statements.';
+comment on column headgate.providers.base_url is
+    'Prefix of every request''s URL; null for `local` and for databases.';
 comment on column headgate.providers.auth is
     'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
 comment on column headgate.providers.secret_name is
-    'Name of the runner''s environment variable that holds the secret; never the secret.';
+    'Name of the runner''s environment variable that holds the secret (of a database: its whole connection string); '
+    'never the secret.';
 comment on column headgate.providers.headers is 'Headers sent with every request.';
 comment on column headgate.providers.features is
     'Features of the account that not every account has; operations name the one they need. headgate.set_provider '
@@ -121,7 +130,7 @@ create table headgate.response_rules (
     reason text not null,
     constraint response_rules_pkey primary key (provider_id, position),
     constraint status_is_readable check (
-        status ~ '^([1-5][0-9]{2}(-[1-5][0-9]{2})?|[*]|error:(timeout|connect|cut))$'
+        status ~ '^([1-5][0-9]{2}(-[1-5][0-9]{2})?|[*]|error:(timeout|connect|cut)|sql:(ok|[0-9A-Z]{2}([0-9A-Z]{3})?))$'
     ),
     constraint rule_outcome_is_known check (outcome in ('success', 'retry', 'failed', 'deferred', 'skipped')),
     constraint rule_fault_is_known check (fault in ('item', 'provider', 'internal', 'quota')),
@@ -134,7 +143,8 @@ comment on table headgate.response_rules is
 comment on column headgate.response_rules.provider_id is 'The provider.';
 comment on column headgate.response_rules.position is 'The order in which rules are tried.';
 comment on column headgate.response_rules.status is
-    'HTTP status or range (500-599), error:timeout, error:connect, error:cut, or * for any.';
+    'HTTP status or range (500-599), error:timeout, error:connect, error:cut, or * for any; of a database sql:ok, '
+    'sql:<SQLSTATE> or its class (sql:42).';
 comment on column headgate.response_rules.content_type is 'Regular expression the content type must match; null: any.';
 comment on column headgate.response_rules.body is 'Regular expression the start of the body must match; null: any.';
 comment on column headgate.response_rules.outcome is 'The outcome for the job.';

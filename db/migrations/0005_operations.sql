@@ -21,6 +21,7 @@ create table headgate.operations (
     bulk_call_of_operation_id bigint,
     batch_size integer,
     overlap integer not null default 0,
+    late_commits interval not null default '0',
     chunk_size integer not null default 100,
     max_attempts integer not null default 3,
     backoff interval not null default '2 seconds',
@@ -32,8 +33,11 @@ create table headgate.operations (
     query jsonb not null default '{}',
     headers jsonb not null default '{}',
     body jsonb,
+    statement text,
+    is_call boolean not null generated always as (path is not null or statement is not null) stored,
     timeout interval not null default '30 seconds',
     max_bytes bigint not null default 67108864,
+    max_rows integer,
     ingest_function text,
     handler text,
     input_function text,
@@ -68,7 +72,12 @@ create table headgate.operations (
     constraint path_has_no_dot_segments
         check (path !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'),
     constraint query_is_an_object check (jsonb_typeof(query) = 'object'),
-    constraint called_or_handled check (path is null or handler is null),
+    constraint called_or_handled check (num_nonnulls(path, statement, handler) <= 1),
+    constraint statement_is_one_query check (statement ~* '^\s*(select|with|values|table)\M' and statement !~ ';\s*$'),
+    constraint statement_has_no_parameters_of_its_own check (statement !~ '[$][0-9]'),
+    constraint rows_are_of_a_statement check (max_rows is null or max_rows > 0 and statement is not null),
+    constraint late_commits_are_of_a_statement
+        check (late_commits = '0' or late_commits > '0' and statement is not null and overlap = 0),
     constraint input_has_its_handler check (input_function is null or handler is not null),
     constraint max_memory_is_enough check (max_memory >= 67108864),
     constraint environment_has_its_handler check (handler_environment = '{}' or handler is not null)
@@ -114,6 +123,9 @@ comment on column headgate.operations.batch_size is
 comment on column headgate.operations.overlap is
     'Number of sessions (days for assets without a calendar) before the watermark that {state.since} requests again; '
     '0: none.';
+comment on column headgate.operations.late_commits is
+    'How long before the watermark {state.since} begins again: as long as a transaction of the source may be open that '
+    'has stamped its rows already.';
 comment on column headgate.operations.chunk_size is 'The most assets that travel in one chunk.';
 comment on column headgate.operations.max_attempts is 'Attempts before a job that fails by its own fault is failed.';
 comment on column headgate.operations.backoff is 'First wait before a retry; doubles, with jitter.';
@@ -128,8 +140,13 @@ comment on column headgate.operations.query is
     'Query parameters, name to template; a template ending in ?} is left out when it has no value.';
 comment on column headgate.operations.headers is 'Headers of this operation''s requests.';
 comment on column headgate.operations.body is 'JSON body; its strings are templates.';
+comment on column headgate.operations.statement is
+    'The query that a database is asked instead of a request; its {fields} are bind parameters, {field!} a quoted '
+    'name, {field?} null when it has no value.';
+comment on column headgate.operations.is_call is 'It has a request or a statement.';
 comment on column headgate.operations.timeout is 'How long one call, or a handler over one chunk, may take.';
 comment on column headgate.operations.max_bytes is 'The longest answer that is read.';
+comment on column headgate.operations.max_rows is 'The most rows that a statement may return; null: only bytes count.';
 comment on column headgate.operations.ingest_function is
     'schema.name of the function that turns answers into rows; null: the answer is dropped.';
 comment on column headgate.operations.handler is

@@ -24,21 +24,40 @@ select
     p.provider_id, p.name, 100000 + u.position, u.status, null, null, u.outcome, u.fault, u.blocks, u.reason, true, true
 from headgate.providers as p
 cross join (values
-    (1, '401', 'deferred', 'internal', 'execution', 'the provider refuses our token'),
-    (2, '403', 'deferred', 'internal', 'execution', 'the provider refuses our token, or what it may do'),
-    (3, '402', 'deferred', 'quota', 'reset', 'the provider''s quota is used up'),
-    (4, '429', 'retry', 'quota', 'retry_after', 'too many requests'),
-    (5, '408', 'retry', 'provider', null, 'the provider did not get the request in time'),
-    (6, '404', 'failed', 'item', null, 'unknown to the provider'),
-    (7, '400-499', 'failed', 'item', null, 'the provider refuses the request'),
-    (8, '300-399', 'failed', 'provider', null, 'redirected: the base URL has moved'),
-    (9, '500-599', 'retry', 'provider', null, 'the provider is in trouble'),
-    (10, 'error:timeout', 'retry', 'provider', null, 'no answer in time'),
-    (11, 'error:connect', 'retry', 'provider', null, 'no connection'),
-    (12, 'error:cut', 'retry', 'provider', null, 'the connection broke'),
-    (13, '200-299', 'success', 'item', null, 'data')
-) as u (position, status, outcome, fault, blocks, reason)
-where p.base_url is not null
+    (1, 'http', '401', 'deferred', 'internal', 'execution', 'the provider refuses our token'),
+    (2, 'http', '403', 'deferred', 'internal', 'execution', 'the provider refuses our token, or what it may do'),
+    (3, 'http', '402', 'deferred', 'quota', 'reset', 'the provider''s quota is used up'),
+    (4, 'http', '429', 'retry', 'quota', 'retry_after', 'too many requests'),
+    (5, 'http', '408', 'retry', 'provider', null, 'the provider did not get the request in time'),
+    (6, 'http', '404', 'failed', 'item', null, 'unknown to the provider'),
+    (7, 'http', '400-499', 'failed', 'item', null, 'the provider refuses the request'),
+    (8, 'http', '300-399', 'failed', 'provider', null, 'redirected: the base URL has moved'),
+    (9, 'http', '500-599', 'retry', 'provider', null, 'the provider is in trouble'),
+    (10, null, 'error:timeout', 'retry', 'provider', null, 'no answer in time'),
+    (11, null, 'error:connect', 'retry', 'provider', null, 'no connection'),
+    (12, null, 'error:cut', 'retry', 'provider', null, 'the connection broke'),
+    (13, 'http', '200-299', 'success', 'item', null, 'data'),
+    (20, 'postgres', 'sql:28', 'deferred', 'internal', 'execution', 'the database refuses our login'),
+    (21, 'postgres', 'sql:3D000', 'deferred', 'internal', 'execution', 'the server has no such database'),
+    (22, 'postgres', 'sql:42501', 'deferred', 'internal', 'execution', 'the role has no right to read it'),
+    (23, 'postgres', 'sql:25006', 'failed', 'item', null, 'the statement writes, or locks rows'),
+    (24, 'postgres', 'sql:42P18', 'failed', 'item', null, 'a field needs its type, {field}::text, or is in quotes'),
+    (25, 'postgres', 'sql:42', 'failed', 'item', null, 'the database does not understand the statement'),
+    (26, 'postgres', 'sql:22', 'failed', 'item', null, 'a value does not fit the statement'),
+    (27, 'postgres', 'sql:54', 'failed', 'item', null, 'the statement is too large or complex'),
+    (28, 'postgres', 'sql:0A', 'failed', 'item', null, 'the statement writes, or is not supported'),
+    (29, 'postgres', 'sql:08', 'retry', 'provider', null, 'the connection broke'),
+    (30, 'postgres', 'sql:40', 'retry', 'provider', null, 'the database could not read it beside others'),
+    (31, 'postgres', 'sql:53', 'retry', 'provider', null, 'the database lacks connections, memory or disk'),
+    (32, 'postgres', 'sql:55', 'retry', 'provider', null, 'what the statement needs is in use'),
+    (33, 'postgres', 'sql:57', 'retry', 'provider', null, 'the database starts, stops or ended the statement'),
+    (34, 'postgres', 'sql:58', 'retry', 'provider', null, 'the database is in trouble'),
+    (35, 'postgres', 'sql:XX', 'retry', 'provider', null, 'the database is in trouble'),
+    (36, 'postgres', 'sql:ok', 'success', 'item', null, 'data'),
+    (37, 'postgres', '*', 'failed', 'item', null, 'the database refuses the statement')
+) as u (position, kind, status, outcome, fault, blocks, reason)
+where coalesce(u.kind, p.kind) = p.kind
+    and (p.base_url is not null or p.kind = 'postgres')
     and (
         u.outcome <> 'success'
         or not exists (
@@ -56,7 +75,8 @@ comment on column headgate.v_response_rules.provider is 'The provider.';
 comment on column headgate.v_response_rules.position is
     'The order in which rules are tried; the usual rules come last.';
 comment on column headgate.v_response_rules.status is
-    'HTTP status or range, error:timeout, error:connect, error:cut, or * for any.';
+    'HTTP status or range, error:timeout, error:connect, error:cut, or * for any; of a database sql:ok, '
+    'sql:<SQLSTATE> or its class.';
 comment on column headgate.v_response_rules.content_type is
     'Regular expression the content type must match; null: any.';
 comment on column headgate.v_response_rules.body is 'Regular expression the start of the body must match; null: any.';

@@ -13,7 +13,7 @@ select
 from headgate.operations as o
 join headgate.providers as p using (provider_id)
 left join headgate._breakers as b on b.operation_id = o.operation_id
-where o.path is not null
+where o.is_call
 order by p.name, o.name;
 
 comment on view headgate.v_operation_health is

@@ -8,7 +8,12 @@ select
     o.description,
     o.universe,
     p.name as provider,
-    case when o.path is not null then 'call' when o.handler is not null then 'handler' else 'sql' end as kind,
+    case
+        when o.path is not null then 'call'
+        when o.statement is not null then 'query'
+        when o.handler is not null then 'handler'
+        else 'sql'
+    end as kind,
     case o.due_rule
         when 'every' then format('every %s', o.due_every)
         when 'after' then format('after %s', (
@@ -52,7 +57,8 @@ comment on column headgate.v_operations.description is 'Its description.';
 comment on column headgate.v_operations.universe is 'The universe whose assets need it.';
 comment on column headgate.v_operations.provider is 'The provider it calls; local: none.';
 comment on column headgate.v_operations.kind is
-    'call: an HTTP request; handler: Python computes; sql: its ingest function does the work alone.';
+    'call: an HTTP request; query: a statement to a database; handler: Python computes; sql: its ingest function does '
+    'the work alone.';
 comment on column headgate.v_operations.due is 'Its due rule: once, every, session, after or function.';
 comment on column headgate.v_operations.serves is 'The need that it serves by one call for many assets; null: its own.';
 comment on column headgate.v_operations.units is 'Units the provider charges for one call.';

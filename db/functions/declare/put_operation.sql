@@ -39,7 +39,10 @@ create or replace function headgate.put_operation(
     input_function text default null,
     max_memory bigint default null,
     weight_power double precision default null,
-    staleness_per_day double precision default null
+    staleness_per_day double precision default null,
+    statement text default null,
+    max_rows integer default null,
+    late_commits interval default null
 )
 returns text
 language plpgsql
@@ -86,7 +89,10 @@ begin
         'input_function', input_function,
         'max_memory', max_memory,
         'weight_power', weight_power,
-        'staleness_per_day', staleness_per_day
+        'staleness_per_day', staleness_per_day,
+        'statement', statement,
+        'max_rows', max_rows,
+        'late_commits', late_commits
     ));
 end;
 $func$;

@@ -1,4 +1,4 @@
--- A service: its address, limits and quota.
+-- A service or a database: its address, limits and quota.
 
 create or replace function headgate.put_provider(
     provider text,
@@ -20,7 +20,8 @@ create or replace function headgate.put_provider(
     breaker_cooldown interval default null,
     publication_lag interval default null,
     publication_lags jsonb default null,
-    features text[] default null
+    features text[] default null,
+    kind text default null
 )
 returns text
 language sql
@@ -46,7 +47,8 @@ as $func$
         'breaker_cooldown', put_provider.breaker_cooldown,
         'publication_lag', put_provider.publication_lag,
         'publication_lags', headgate._as_lags(put_provider.provider, put_provider.publication_lags),
-        'features', put_provider.features
+        'features', put_provider.features,
+        'kind', put_provider.kind
     ));
 $func$;
 

@@ -23,7 +23,7 @@ as $func$
     join headgate.operations as o on o.operation_id = a.bulk_call_of_operation_id
     join headgate.providers as p on p.provider_id = a.provider_id
     join headgate.breakers as g on g.provider_id = a.provider_id
-    where coalesce(o.path, o.handler, o.ingest_function) is not null
+    where coalesce(o.path, o.statement, o.handler, o.ingest_function) is not null
         and (
             k.blocked_until > p_at + o.max_wait
             or k.opened > 0

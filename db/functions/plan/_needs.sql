@@ -33,7 +33,7 @@ as $func$
         b.most_calls,
         b.batch_size,
         b.units_per_asset,
-        o.path is not null or o.handler is not null or o.ingest_function is not null,
+        o.is_call or o.handler is not null or o.ingest_function is not null,
         o.follows_operation_id is null and o.due_rule <> 'after',
         o.bundle is null and count(*) over (partition by g.bundle) > 1
     from headgate._planned_operations(p_pipeline_id, p_options, p_step) as lever

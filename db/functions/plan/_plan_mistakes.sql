@@ -162,8 +162,16 @@ as $func$
             select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.base_url is not null
         )
     union all
+    select
+        'HG020', format('operation %s has a statement, but its provider is no database', p_operation.name),
+        'declare the provider with kind => ''postgres'' and secret_name => the variable that holds its DSN'
+    where p_operation.statement is not null
+        and not exists (
+            select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.kind = 'postgres'
+        )
+    union all
     select 'HG020', format('operation %s costs units but makes no call', p_operation.name), 'give it a path, or 0 units'
-    where p_operation.path is null
+    where not p_operation.is_call
         and p_operation.units > 0
     union all
     select

@@ -186,7 +186,7 @@ as $func$
         select
             p_execution.execution_id, c.step, s.round, c.operation_id, c.call_operation_id, c.sessions, k.provider_id,
             c.group_key, o.priority, c.asset_ids,
-            case when k.path is null then 0 else coalesce(cardinality(c.sessions), cardinality(c.asset_ids)) end,
+            case when not k.is_call then 0 else coalesce(cardinality(c.sessions), cardinality(c.asset_ids)) end,
             case when c.is_bulk then c.units else cardinality(c.asset_ids) * o.units end,
             headgate._queue(r.name, o.priority),
             p_now

@@ -22,7 +22,7 @@ declare
 begin
     begin
         select * into v_trial from headgate._trial(p_operation, p_asset_id, p_pipeline, p_params);
-        if (v_trial.call).path is not null then
+        if (v_trial.call).is_call then
             select * into v_requests
             from headgate._requests(v_trial.chunk, v_trial.call, v_trial.provider, v_trial.params);
             asset := v_requests.assets[1];

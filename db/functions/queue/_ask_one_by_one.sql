@@ -35,7 +35,7 @@ begin
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.operation_id,
             v_operation.provider_id, p_chunk.group_key, p_chunk.priority, p.asset_ids,
-            case when v_operation.path is null then 0 else cardinality(p.asset_ids) end,
+            case when not v_operation.is_call then 0 else cardinality(p.asset_ids) end,
             v_operation.units * cardinality(p.asset_ids), headgate._queue(r.name, v_operation.priority),
             'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.max_wait),
             'internal: the lease of the bulk call expired twice', p_chunk.attempt, p.charged_units,

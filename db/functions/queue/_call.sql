@@ -15,8 +15,9 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select jsonb_strip_nulls(jsonb_build_object(
+        'kind', nullif(p_provider.kind, 'http'),
         'base_url', p_provider.base_url,
-        'method', p_operation.method,
+        'method', case when p_operation.path is not null then p_operation.method end,
         'headers', case
             when p_has_own_headers then (p_provider.headers || p_operation.headers) - array(
                 select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
@@ -26,6 +27,7 @@ as $func$
         'auth', p_provider.auth || jsonb_build_object('secret', p_provider.secret_name),
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_bytes', p_operation.max_bytes,
+        'max_rows', p_operation.max_rows,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
             select count(distinct c.runner)
             from headgate.chunks as c

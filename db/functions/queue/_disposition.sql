@@ -61,7 +61,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select coalesce(o.path, o.handler, o.ingest_function) is not null
+    select coalesce(o.path, o.statement, o.handler, o.ingest_function) is not null
     from headgate.operations as o
     where o.operation_id = p_operation_id;
 $func$;

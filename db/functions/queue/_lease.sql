@@ -50,12 +50,12 @@ begin
             where o.operation_id = v_chunk.call_operation_id;
         end if;
         if v_chunk.execution_id is distinct from v_execution_id
-            or v_operation.path is not null and v_params is null
+            or v_operation.is_call and v_params is null
         then
             select
                 p.name as pipeline, e.run_id,
                 case
-                    when v_operation.path is not null
+                    when v_operation.is_call
                         then e.params || jsonb_build_object('?run', headgate._run_object(e))
                 end
             into v_pipeline, v_run_id, v_params
@@ -73,7 +73,7 @@ begin
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
             v_pipeline, v_run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
-                when v_operation.path is not null then headgate._call(
+                when v_operation.is_call then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe
                         or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),

@@ -13,7 +13,7 @@ begin
     insert into headgate.breakers (provider_id, operation_id)
     select p.provider_id, null from headgate.providers as p
     union all
-    select null, o.operation_id from headgate.operations as o where o.path is not null
+    select null, o.operation_id from headgate.operations as o where o.is_call
     on conflict do nothing;
 end;
 $func$;

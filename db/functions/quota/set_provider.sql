@@ -175,7 +175,7 @@ begin
     from headgate.operations as o
     where o.provider_id = p_provider.provider_id
         and o.name = p_operation
-        and o.path is not null;
+        and o.is_call;
     if not found and p_operation is not null then
         perform headgate._raise(
             'HG004',
@@ -183,7 +183,7 @@ begin
             headgate._known('its operations', p_operation, array(
                 select o.name
                 from headgate.operations as o
-                where o.provider_id = p_provider.provider_id and o.path is not null
+                where o.provider_id = p_provider.provider_id and o.is_call
             ))
         );
     end if;

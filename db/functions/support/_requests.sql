@@ -1,4 +1,4 @@
--- What a runner needs for a chunk's calls: the provider's rules once, and a URL per job.
+-- What a runner needs for a chunk's calls, per job: a URL, or a database's statement and, as body, its parameters.
 
 create or replace function headgate._requests(
     p_chunk headgate.chunks,
@@ -23,8 +23,12 @@ declare
     v_first headgate.chunks := p_chunk;
     v_codes text;
 begin
-    if p_operation.path is null then
+    if not p_operation.is_call then
         return;  -- no call to make: asset codes and URLs are not needed
+    elsif p_operation.statement is not null then
+        select s.assets, s.statements, s.parameters, s.refused into assets, urls, bodies, refused
+        from headgate._statements(p_chunk, p_operation, p_params || jsonb_build_object('?round', p_chunk.round)) as s;
+        return;
     end if;
     v_params := p_params || jsonb_build_object('?round', p_chunk.round);
     v_headers := headgate._header_templates(p_provider.headers || p_operation.headers);

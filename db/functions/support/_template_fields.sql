@@ -1,4 +1,4 @@
--- Every {field} in an operation's templates and its provider's headers, without the mark ?.
+-- Every {field} in an operation's templates and its provider's headers, without the mark ? or !.
 
 create or replace function headgate._template_fields(p_operation headgate.operations)
 returns setof text
@@ -10,10 +10,10 @@ as $func$
     from headgate.providers as p
     cross join regexp_matches(
         concat_ws(
-            ' ', p_operation.path, p_operation.query::text, p_operation.body::text,
+            ' ', p_operation.path, p_operation.statement, p_operation.query::text, p_operation.body::text,
             (p.headers || p_operation.headers)::text
         ),
-        '[{]([A-Za-z_][A-Za-z0-9_.]*)[?]?[}]', 'g'
+        '[{]([A-Za-z_][A-Za-z0-9_.]*)[?!]?[}]', 'g'
     ) as m (field)
     where p.provider_id = p_operation.provider_id;
 $func$;

@@ -74,7 +74,7 @@ class Reader:
         async for packed in response.stream:
             for piece in inflater.feed(packed):
                 fitting = piece[: self.limit - len(data)]
-                await self._make_room(len(fitting))
+                await self.make_room(len(fitting))
                 data += fitting
                 if len(fitting) < len(piece):
                     raise self.too_large
@@ -86,7 +86,8 @@ class Reader:
                 raise self.too_large
         inflater.finish()
 
-    async def _make_room(self, count: int) -> None:
+    async def make_room(self, count: int) -> None:
+        """Wait until there is room for so many bytes more."""
         if self.share.take(count):
             return
         now = asyncio.get_running_loop().time

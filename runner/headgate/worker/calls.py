@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import aiohttp
 import httpx2
@@ -37,6 +37,9 @@ from headgate.worker.payloads import (
 )
 from headgate.worker.rules import Answer, Outcome
 from headgate.worker.wire import LARGEST_HEAD, NEVER_SENT, Wire, is_head_too_large, is_no_http
+
+if TYPE_CHECKING:
+    from headgate.worker.sources import Sources
 
 CONNECT_SECONDS = 10.0
 SMALL: Final = 65_536
@@ -92,21 +95,34 @@ class Caller:
         """Held while a large answer is decoded, in a thread."""
         self._clients: dict[tuple[str, Auth], Client] = {}
         self._tls: ssl.SSLContext | None = None
+        self._sources: Sources | None = None
 
     async def fetch(
         self, call: Call, url: str, body: str | None = None, own: Mapping[str, str] | None = None
     ) -> Reply:
         """Make one call; whatever goes wrong with it is in the reply. Raises SecretMissing."""
         started = time.perf_counter()
-        outcome, requests, payload = await self._fetch(call, url, body, own or {})
+        if call.is_statement:
+            outcome, requests, payload = await self._opened_sources().fetch(call, url, body)
+        else:
+            outcome, requests, payload = await self._fetch(call, url, body, own or {})
         duration_ms = round((time.perf_counter() - started) * 1000)
         return Reply(outcome, requests, payload, duration_ms)
 
     async def aclose(self) -> None:
         """Close all connections."""
+        if self._sources is not None:
+            await self._sources.aclose()
         clients, self._clients = self._clients, {}
         for client in clients.values():
             await client.transport.aclose()
+
+    def _opened_sources(self) -> Sources:
+        if self._sources is None:
+            from headgate.worker.sources import Sources  # most runners ask no database
+
+            self._sources = Sources(self._buffer)
+        return self._sources
 
     async def _fetch(
         self, call: Call, url: str, body: str | None, own: Mapping[str, str]
@@ -166,7 +182,7 @@ class Caller:
             is_cut = len(head) < len(body.data) or not is_readable
             seen = excerpt(head, answer.content_type, redactor, is_cut=is_cut)
             detail = f"{answer.status}: {seen}" if seen else answer.status
-            return _detailed(outcome, detail), 1, None
+            return outcome.detailed(detail), 1, None
         if body.problem is not None:
             return _spoilt(outcome, body.problem), 1, None
         try:
@@ -248,7 +264,7 @@ def _no_answer(call: Call, exc: Exception) -> Judged:
         detail = "the connection broke within the answer"
     elif is_no_http(cause):
         detail = "what came is not valid HTTP"
-    return _detailed(call.rules.judge(Answer(status)), detail), requests, None
+    return call.rules.judge(Answer(status)).detailed(detail), requests, None
 
 
 def _text(answer: Answer, data: bytearray, redactor: Redactor) -> Bytes:
@@ -266,7 +282,3 @@ def _spoilt(outcome: Outcome, problem: BadPayload) -> Outcome:
     """Return what becomes of a job whose answer was good but for its body."""
     reason = redacted(str(problem))
     return replace(outcome, outcome=problem.outcome, fault=problem.fault, reason=reason)
-
-
-def _detailed(outcome: Outcome, detail: str) -> Outcome:
-    return replace(outcome, reason=f"{outcome.reason} ({detail})" if outcome.reason else detail)

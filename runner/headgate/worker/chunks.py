@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
 from headgate.errors import SecretMissing, WrongPlan
 from headgate.escapes import Bytes
 from headgate.handlers.pool_messages import RowType
+from headgate.shown import learn
 from headgate.worker.pace import Schedule
 from headgate.worker.rules import Rules, compile_rules
 
@@ -33,6 +37,8 @@ class Auth:
         """Read the secret, or raise SecretMissing."""
         if self.place == "none":
             return ""
+        if self.place == "dsn":
+            return self._dsn()
         secret = os.environ.get(self.variable, "").strip()
         if not secret or not secret.isprintable():
             raise SecretMissing(
@@ -40,6 +46,30 @@ class Auth:
                 hint=f"set {self.variable} in the runner's environment",
             )
         return secret
+
+    def _dsn(self) -> str:
+        """Read a database's connection string; what of it is secret is not shown from now on."""
+        dsn = os.environ.get(self.variable, "").strip()
+        try:
+            parts = conninfo_to_dict(dsn)
+        except ProgrammingError:
+            parts = {}
+        if not dsn:
+            raise SecretMissing(
+                f"the environment variable {self.variable} is not set",
+                hint=f"set {self.variable} in the runner's environment to the database's DSN",
+            )
+        if not parts.get("dbname") or not (parts.get("host") or parts.get("hostaddr")):
+            raise SecretMissing(
+                f"the environment variable {self.variable} holds no connection string with host "
+                "and database",
+                hint="postgresql://user:password@host/database",
+            )
+        learn(dsn)
+        if parts.get("password"):
+            learn(str(parts["password"]))
+        own = {"password": "", "passfile": f"{os.devnull}/none"}  # not our own database's password
+        return make_conninfo(dsn, **{x: y for x, y in own.items() if x not in parts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +94,23 @@ class Call:
     refused: Mapping[int, str]
     """Assets for which no request could be written, and why."""
     rules: Rules
+    is_statement: bool = False
+    """It asks a database: each URL is a statement, each body a list of its parameters."""
+    max_rows: int | None = None
+    """The most rows that a statement may return."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Call:
         """Read the `call` of a claimed chunk; raises WrongPlan for one that cannot be made."""
         stop_before = row.get("stop_before_seconds")
-        if not row.get("base_url"):
+        is_statement = row.get("kind") == "postgres"
+        if not row.get("base_url") and not is_statement:
             raise WrongPlan("the provider has no base URL", hint="set providers.base_url")
         return cls(
-            base_url=row["base_url"].rstrip("/"),
+            base_url=(row.get("base_url") or "").rstrip("/"),
             method=row.get("method") or "GET",
             headers=tuple(header(name, x) for name, x in (row.get("headers") or {}).items()),
-            auth=_auth(row.get("auth") or {}),
+            auth=_auth(row.get("auth") or {}, is_statement),
             timeout_seconds=float(row.get("timeout_seconds") or 30),
             max_bytes=int(row.get("max_bytes") or 67_108_864),
             in_flight=int(row.get("in_flight") or 1),
@@ -85,10 +120,14 @@ class Call:
             schedule=Schedule(**row["schedule"]) if row.get("schedule") else None,
             refused={int(key): text for key, text in (row.get("refused") or {}).items()},
             rules=compile_rules(row.get("rules") or []),
+            is_statement=is_statement,
+            max_rows=row.get("max_rows"),
         )
 
 
-def _auth(row: dict[str, Any]) -> Auth:
+def _auth(row: dict[str, Any], is_dsn: bool) -> Auth:
+    if is_dsn:
+        return Auth("dsn", "", row.get("secret") or "")
     auth = Auth(row.get("in", "none"), row.get("name") or "", row.get("secret") or "")
     if auth.place == "header":
         header(auth.name, "")

@@ -1,7 +1,8 @@
 """What an answer means: ordered rows of a provider decide, never code.
 
 Calls without an answer are judged by the same rows, under a pseudo-status: `error:timeout`,
-`error:connect` (nothing was sent), `error:cut` (the connection broke after it was sent).
+`error:connect` (nothing was sent), `error:cut` (the connection broke after it was sent). A database
+answers `sql:ok`, or with its SQLSTATE: `sql:42P01`, which a rule for its class `sql:42` fits, too.
 
 A good answer without content has no type: it fits a rule of success by its status alone. Where that
 rule expects content, or none fits, it is judged here.
@@ -20,6 +21,8 @@ from typing import Any, Final
 
 from headgate.worker.patterns import LONGEST_HEAD, Pattern, compile_pattern
 
+SQL_CLASS: Final = re.compile("sql:[0-9A-Z]{2}")
+"""All SQLSTATEs that begin so."""
 NOTHING: Final = ("204", "205", "304")
 """No content, reset content, not modified: by these a provider says that it has nothing."""
 
@@ -71,6 +74,10 @@ class Outcome:
     def is_success(self) -> bool:
         """Return whether the answer is a payload."""
         return self.outcome == "success"
+
+    def detailed(self, detail: str) -> Outcome:
+        """Return it with what was seen."""
+        return replace(self, reason=f"{self.reason} ({detail})" if self.reason else detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +178,8 @@ def _compile_row(row: dict[str, Any]) -> Rule:
 def _status_test(status: str) -> Callable[[str], bool]:
     if status == "*":
         return lambda _: True
+    if SQL_CLASS.fullmatch(status):
+        return lambda seen: seen.startswith(status)
     first, dash, last = status.partition("-")
     if not dash:
         return status.__eq__

@@ -68,15 +68,25 @@ def request(
         facts = ("pipeline", "step", "provider", "operation", "asset", "units")
         console.print_json({x: found.row[x] for x in facts} | sent)
         return
+    _print_sent(sent)
+    console.say(
+        f"{console.counted(found.row['units'], 'unit')} of {found.row['provider']}; "
+        f"as in a run of {found.row['pipeline']}, step {found.row['step']}; nothing was sent"
+    )
+
+
+def _print_sent(sent: dict[str, Any]) -> None:
+    """Print a request, or a statement with its parameters."""
+    if "statement" in sent:
+        print(f"-- {sent['database']}\n{sent['statement']}")
+        for place, value in enumerate(sent["parameters"], 1):
+            print(f"-- ${place} = {'null' if value is None else repr(value)}")
+        return
     print(f"{sent['method']} {sent['url']}")
     for name, value in sent["headers"].items():
         print(f"{name}: {value}")
     if sent["body"] is not None:
         print(f"\n{sent['body']}")
-    console.say(
-        f"{console.counted(found.row['units'], 'unit')} of {found.row['provider']}; "
-        f"as in a run of {found.row['pipeline']}, step {found.row['step']}; nothing was sent"
-    )
 
 
 def try_(

@@ -1,0 +1,222 @@
+"""Statements to databases, as calls: each is one query in a read-only transaction there.
+
+Loaded when the first statement is to be asked. Rows come back as one JSON array. What a database
+says is judged by the provider's rules under its SQLSTATE, `sql:42P01`, a good end as `sql:ok`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import psycopg
+from psycopg import AsyncConnection, AsyncRawCursor, sql
+from psycopg.rows import tuple_row
+
+from headgate.escapes import Bytes
+from headgate.shown import redacted
+from headgate.worker.bodies import NoRoom, Reader
+from headgate.worker.buffer import Buffer, Kept, Share
+from headgate.worker.chunks import Call
+from headgate.worker.payloads import BadPayload, Unstorable
+from headgate.worker.rules import Answer, Outcome
+
+CONNECT_SECONDS: Final = 10.0
+GRACE_SECONDS: Final = 2.0
+"""After the database's own time limit, before the runner stops waiting for it."""
+IDLE_CONNECTION_SECONDS: Final = 30.0
+BATCH_ROWS: Final = 500
+
+Verdict: TypeAlias = tuple[Outcome, int, Bytes | None]
+"""What came of a statement, how many were sent, and the payload."""
+
+AT_LOGIN: Final = (
+    ("password authentication failed", "28P01"),
+    ("no password supplied", "28P01"),
+    ("no pg_hba.conf entry", "28000"),
+    ("is not permitted to log in", "28000"),
+    ("authentication failed", "28000"),
+    ("role ", "28000"),
+    ("database ", "3D000"),
+    ("permission denied", "42501"),
+    ("too many", "53300"),
+    ("remaining connection slots", "53300"),
+    ("the database system is", "57P03"),
+)
+"""How a refused login begins, or what is in it: libpq keeps its SQLSTATE to itself."""
+
+SETTINGS: Final = """
+    begin transaction isolation level repeatable read read only;
+    set local default_transaction_read_only = on;
+    set local timezone = 'UTC';
+    set local datestyle = 'ISO';
+    set local statement_timeout = {milliseconds}
+"""
+
+
+@dataclass(slots=True)
+class Idle:
+    """A connection that waits for the next statement."""
+
+    connection: AsyncConnection[Any]
+    since: float
+
+
+@dataclass(slots=True)
+class Sources:
+    """Asks databases, over connections that are kept for a moment."""
+
+    buffer: Buffer
+    idle: dict[str, list[Idle]] = field(default_factory=dict)
+
+    async def fetch(self, call: Call, statement: str, parameters: str | None) -> Verdict:
+        """Ask one statement; whatever goes wrong is in the verdict. Raises SecretMissing."""
+        dsn = call.auth.secret()
+        values = json.loads(parameters or "[]")
+        share = Share(self.buffer)
+        try:
+            async with asyncio.timeout(call.timeout_seconds + GRACE_SECONDS) as deadline:
+                async with self._connection(dsn, call) as connection:
+                    payload = await _read(
+                        connection, call, statement, values, self._reader(call, share, deadline)
+                    )
+            outcome = call.rules.judge(Answer("sql:ok", {"content-type": "application/json"}))
+            return outcome, 1, self.buffer.keep(payload) if outcome.is_success else None
+        except BadPayload as exc:
+            return Outcome(exc.outcome, exc.fault, str(exc)), 1, None
+        except NotConnected as exc:
+            return _judged(call, exc.status, exc.detail), 0, None
+        except (psycopg.Error, OSError, TimeoutError) as exc:
+            return _judged(call, *_status_of(exc, call)), 1, None
+        finally:
+            share.close()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        idle, self.idle = self.idle, {}
+        for waiting in idle.values():
+            for one in waiting:
+                await one.connection.close()
+
+    def _reader(self, call: Call, share: Share, deadline: asyncio.Timeout) -> Reader:
+        limit = min(call.max_bytes, self.buffer.most)
+        too_large: BadPayload = Unstorable(f"the rows are larger than {limit} bytes (max_bytes)")
+        if limit < call.max_bytes:
+            too_large = NoRoom(
+                f"the rows are larger than {limit} bytes, half of HEADGATE_MAX_BUFFER"
+            )
+        return Reader(share, deadline, limit, too_large)
+
+    @asynccontextmanager
+    async def _connection(self, dsn: str, call: Call) -> AsyncIterator[AsyncConnection[Any]]:
+        """Lend a connection in a read-only transaction; keep it if all went well."""
+        now = asyncio.get_running_loop().time
+        connection = await self._begun(dsn, call)
+        try:
+            yield connection
+            await connection.execute("rollback")
+        except BaseException:
+            await connection.close()
+            raise
+        waiting = self.idle.setdefault(dsn, [])
+        waiting.append(Idle(connection, now()))
+        while waiting and now() - waiting[0].since > IDLE_CONNECTION_SECONDS:
+            await waiting.pop(0).connection.close()
+
+    async def _begun(self, dsn: str, call: Call) -> AsyncConnection[Any]:
+        settings = sql.SQL(SETTINGS).format(milliseconds=max(1, round(1000 * call.timeout_seconds)))
+        while waiting := self.idle.get(dsn):
+            connection = waiting.pop().connection
+            try:
+                await connection.execute(settings)
+                return connection
+            except psycopg.OperationalError:  # closed over there: a new one shows why
+                await connection.close()
+        connection = await _connect(dsn, call)
+        try:
+            await connection.execute(settings)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+
+class NotConnected(Exception):
+    """Nothing was asked: the database cannot be reached, or refuses us."""
+
+    def __init__(self, status: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+async def _connect(dsn: str, call: Call) -> AsyncConnection[Any]:
+    """Connect as the string says."""
+    try:
+        async with asyncio.timeout(min(CONNECT_SECONDS, call.timeout_seconds)):
+            return await AsyncConnection.connect(
+                dsn,
+                autocommit=True,
+                row_factory=tuple_row,
+                prepare_threshold=None,
+                application_name="headgate",
+                client_encoding="utf8",
+            )
+    except TimeoutError:
+        raise NotConnected("error:connect", "could not connect in time") from None
+    except psycopg.Error as exc:
+        said = str(exc).rpartition("FATAL:")[2].strip() if "FATAL:" in str(exc) else ""
+        state = next((code for sign, code in AT_LOGIN if sign in said), None)
+        if state is None:
+            said = said or "could not connect"
+            raise NotConnected("error:connect", redacted(said)) from None
+        raise NotConnected(f"sql:{state}", redacted(said)) from None
+
+
+async def _read(
+    connection: AsyncConnection[Any],
+    call: Call,
+    statement: str,
+    values: list[str | None],
+    reader: Reader,
+) -> Kept:
+    """Return the rows as a JSON array. Raises BadPayload where they are too many."""
+    query = f'select row_to_json("?row")::text from (\n{statement}\n) as "?row"'
+    data, count = Kept(b"["), 0
+    async with AsyncRawCursor(connection) as cursor:
+        async for (row,) in cursor.stream(query, values, size=BATCH_ROWS):
+            count += 1
+            if call.max_rows is not None and count > call.max_rows:
+                raise Unstorable(f"the statement returns more than {call.max_rows} rows (max_rows)")
+            piece = row.encode()
+            if len(data) + len(piece) + 2 > reader.limit:
+                raise reader.too_large
+            await reader.make_room(len(piece) + 1)
+            if count > 1:
+                data += b","
+            data += piece
+    data += b"]"
+    return data
+
+
+def _status_of(exc: Exception, call: Call) -> tuple[str, str]:
+    """Return the status of what went wrong, and what the database said of it, without data."""
+    if isinstance(exc, psycopg.errors.QueryCanceled | TimeoutError):
+        return "error:timeout", f"no answer within {call.timeout_seconds:g} seconds"
+    if isinstance(exc, psycopg.Error) and exc.sqlstate:
+        return f"sql:{exc.sqlstate}", redacted(exc.diag.message_primary or "")
+    if isinstance(exc, psycopg.OperationalError | OSError):
+        return "error:cut", "the connection broke"
+    if isinstance(exc, psycopg.DataError):
+        raise Unstorable("the rows are not UTF-8") from None
+    return "error:cut", redacted(str(exc))
+
+
+def _judged(call: Call, status: str, detail: str) -> Outcome:
+    outcome = call.rules.judge(Answer(status))
+    shown = f"{status.removeprefix('sql:')}: {detail}" if status.startswith("sql:") else detail
+    return outcome.detailed(shown)
