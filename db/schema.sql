@@ -428,7 +428,7 @@ CREATE TYPE headgate.plan_options AS (
 	execution_id bigint,
 	is_backfill boolean,
 	is_daily boolean,
-	uses_bulk_calls boolean,
+	may_use_bulk_calls boolean,
 	reserve integer,
 	operations text[]
 );
@@ -13829,7 +13829,7 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_options headgate.plan_op
             and (o.due_rule = 'session' or a.batch_size is not null)
             and (a.feature is null or a.feature = any (p.features))
             and not exists (select from headgate._broken_calls(p_at) as k where k.call_operation_id = a.operation_id)
-            and p_options.uses_bulk_calls
+            and p_options.may_use_bulk_calls
         order by a.units, a.operation_id
         limit 1
     ) as b on true

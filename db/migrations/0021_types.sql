@@ -111,7 +111,7 @@ create type headgate.plan_options as (
     execution_id bigint,
     is_backfill boolean,
     is_daily boolean,
-    uses_bulk_calls boolean,
+    may_use_bulk_calls boolean,
     reserve integer,
     operations text[]
 );

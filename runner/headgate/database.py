@@ -15,7 +15,7 @@ from psycopg.errors import Diagnostic
 from psycopg.rows import DictRow
 
 from headgate.conninfo import describe
-from headgate.embedded.server import SUPERUSER, Server
+from headgate.embedded import SUPERUSER, Server
 from headgate.errors import (
     DatabaseError,
     DatabaseMissing,

@@ -31,6 +31,9 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 HEAVY = {"airflow", "distributed", "jinja2", "matplotlib", "numpy", "pandas", "pyarrow"}
 """Of extras: the base package and its worker do without them."""
 
+SERIES = {"headgate.handlers.indicators.series"}
+"""What the surface of a sub-package offers as a whole module."""
+
 
 def files() -> dict[str, Path]:
     """Return each module by its dotted name."""
@@ -71,6 +74,19 @@ def test_a_part_knows_only_what_is_below_it(part):
         if part_of(module) == part
         for other in imported(path)
         if part_of(other) != part and LEVEL[part_of(other)] >= LEVEL[part]
+    ]
+    assert wrong == []
+
+
+def test_a_part_is_imported_by_its_surface_alone():
+    wrong = [
+        f"{module} imports {other}"
+        for module, path in MODULES.items()
+        for other in imported(path)
+        if part_of(other) != part_of(module)
+        and other.count(".") > 1
+        and MODULES[other].name != "__init__.py"
+        and other not in SERIES
     ]
     assert wrong == []
 

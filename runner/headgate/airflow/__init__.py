@@ -14,16 +14,55 @@ if TYPE_CHECKING:
     from headgate.airflow.dags import START, defaults
     from headgate.airflow.notifier import AlertNotifier
     from headgate.airflow.operators import CallFunction, RunStep, orders_or
+    from headgate.airflow.orphans import alone, end_orphans, holder, read_state
+    from headgate.airflow.settings import ADMIN_PASSWORD, LOGIN, AirflowHome, write_login
+    from headgate.airflow.snapshot import SNAPSHOT, write_snapshot
+    from headgate.airflow.stack import API_SERVER, PARTS, Stack, unhealthy_parts
 
-__all__ = ["START", "AlertNotifier", "CallFunction", "RunStep", "defaults", "orders_or"]
+__all__ = [
+    "ADMIN_PASSWORD",
+    "API_SERVER",
+    "LOGIN",
+    "PARTS",
+    "SNAPSHOT",
+    "START",
+    "AirflowHome",
+    "AlertNotifier",
+    "CallFunction",
+    "RunStep",
+    "Stack",
+    "alone",
+    "defaults",
+    "end_orphans",
+    "holder",
+    "orders_or",
+    "read_state",
+    "unhealthy_parts",
+    "write_login",
+    "write_snapshot",
+]
 __getattr__ = lazily(
     __name__,
     {
+        "ADMIN_PASSWORD": "settings",
+        "API_SERVER": "stack",
+        "AirflowHome": "settings",
         "AlertNotifier": "notifier",
         "CallFunction": "operators",
+        "LOGIN": "settings",
+        "PARTS": "stack",
         "RunStep": "operators",
+        "SNAPSHOT": "snapshot",
         "START": "dags",
+        "Stack": "stack",
+        "alone": "orphans",
         "defaults": "dags",
+        "end_orphans": "orphans",
+        "holder": "orphans",
         "orders_or": "operators",
+        "read_state": "orphans",
+        "unhealthy_parts": "stack",
+        "write_login": "settings",
+        "write_snapshot": "snapshot",
     },
 )

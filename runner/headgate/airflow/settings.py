@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from headgate import files
 from headgate.database import connect, dsn_of
 from headgate.errors import InvalidValue
-from headgate.migrate.setup import create_database, database_exists
+from headgate.migrate import create_database, database_exists
 from headgate.sessions import is_pooled
 from headgate.settings import Settings, shipped
 

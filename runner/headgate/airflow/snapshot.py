@@ -18,7 +18,7 @@ from headgate.errors import HeadgateError
 
 logger = logging.getLogger(__name__)
 
-NAME: Final = "params.json"
+SNAPSHOT: Final = "params.json"
 PIPELINES: LiteralString = "select v.pipeline, v.description from headgate.v_pipelines as v"
 PARAMETERS: LiteralString = "select * from headgate.run_parameters()"
 
@@ -54,7 +54,7 @@ def read_snapshot(folders: list[Path]) -> dict[str, Any] | None:
     """Return the first such file's contents; None: there is none, or it is none of ours."""
     for folder in folders:
         try:
-            found = json.loads((folder / NAME).read_text())
+            found = json.loads((folder / SNAPSHOT).read_text())
         except (OSError, ValueError):
             continue
         if isinstance(found, dict):

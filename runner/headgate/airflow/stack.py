@@ -24,7 +24,7 @@ import httpx2
 from headgate import files
 from headgate.airflow.orphans import birth, end_groups, state_file
 from headgate.airflow.settings import AirflowHome
-from headgate.embedded.server import Server
+from headgate.embedded import Server
 from headgate.errors import HeadgateError
 
 logger = logging.getLogger(__name__)

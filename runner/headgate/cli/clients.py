@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from headgate.conninfo import ELSEWHERE, describe
 from headgate.database import dsn_of
-from headgate.embedded.server import binaries
+from headgate.embedded import binaries
 from headgate.errors import ServerError, ServerMissing
 from headgate.settings import Settings
 

@@ -18,10 +18,18 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from headgate.errors import HeadgateError, InvalidValue, WrongPlan
-from headgate.worker.calls import Caller, Reply, request_of
-from headgate.worker.chunks import Auth, Call
-from headgate.worker.rules import Answer, Rule, Rules
-from headgate.worker.wire import signed_headers, signed_url
+from headgate.worker import (
+    Answer,
+    Auth,
+    Call,
+    Caller,
+    Reply,
+    Rule,
+    Rules,
+    request_of,
+    signed_headers,
+    signed_url,
+)
 
 PREVIEW: LiteralString = """
 select * from headgate.preview_request(

@@ -12,6 +12,41 @@ from headgate.lazy import lazily
 
 if TYPE_CHECKING:
     from headgate.handlers.contract import GROUP, Chunk, Result
+    from headgate.handlers.dask import DaskBackend
+    from headgate.handlers.pool import Pool
+    from headgate.handlers.pool_messages import Done, Input, Job, RowType, Task, WorkLost
+    from headgate.handlers.rows import WrongResult, pack_copy
 
-__all__ = ["GROUP", "Chunk", "Result"]
-__getattr__ = lazily(__name__, dict.fromkeys(__all__, "contract"))
+__all__ = [
+    "GROUP",
+    "Chunk",
+    "DaskBackend",
+    "Done",
+    "Input",
+    "Job",
+    "Pool",
+    "Result",
+    "RowType",
+    "Task",
+    "WorkLost",
+    "WrongResult",
+    "pack_copy",
+]
+__getattr__ = lazily(
+    __name__,
+    {
+        "Chunk": "contract",
+        "DaskBackend": "dask",
+        "Done": "pool_messages",
+        "GROUP": "contract",
+        "Input": "pool_messages",
+        "Job": "pool_messages",
+        "Pool": "pool",
+        "Result": "contract",
+        "RowType": "pool_messages",
+        "Task": "pool_messages",
+        "WorkLost": "pool_messages",
+        "WrongResult": "rows",
+        "pack_copy": "rows",
+    },
+)

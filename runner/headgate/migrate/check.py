@@ -65,7 +65,7 @@ class Checked:
     mistakes: list[Mistake] = field(default_factory=list)
 
 
-def check(settings: Settings, plan: str | None = None) -> list[Checked]:
+def check_plans(settings: Settings, plan: str | None = None) -> list[Checked]:
     """Check a plan, or each; the database is left as it is. Raises NotMigrated, InvalidValue."""
     if plan is not None:
         settings, plan = _named(settings, plan)

@@ -25,7 +25,7 @@ from psycopg.rows import DictRow
 
 from headgate.database import from_psycopg, mapped_errors
 from headgate.errors import HeadgateError, InvalidValue
-from headgate.handlers.rows import WrongResult, pack_copy
+from headgate.handlers import WrongResult, pack_copy
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Loaded:
     seconds: float
 
 
-def load(
+def load_rows(
     connection: Connection[DictRow],
     file: Path,
     table: str,

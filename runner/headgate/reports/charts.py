@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
 from headgate import files
-from headgate.handlers.indicators import series
-from headgate.handlers.indicators.block import Floats
+from headgate.handlers.indicators import Floats, series
 
 UP, DOWN, INK, GREY, GRID = "#0f9d76", "#d6455d", "#1f2933", "#7b8794", "#e4e7eb"
 BLUE, ORANGE, BAND = "#2f6fde", "#e8912d", "#2f6fde18"

@@ -5,8 +5,43 @@ from typing import TYPE_CHECKING
 from headgate.lazy import lazily
 
 if TYPE_CHECKING:
+    from headgate.worker.calls import Caller, Reply, request_of
+    from headgate.worker.chunks import Auth, Call
+    from headgate.worker.rules import Answer, Rule, Rules
     from headgate.worker.totals import Totals
+    from headgate.worker.wire import signed_headers, signed_url
     from headgate.worker.worker import name_prefix, work
 
-__all__ = ["Totals", "name_prefix", "work"]
-__getattr__ = lazily(__name__, {"Totals": "totals", "name_prefix": "worker", "work": "worker"})
+__all__ = [
+    "Answer",
+    "Auth",
+    "Call",
+    "Caller",
+    "Reply",
+    "Rule",
+    "Rules",
+    "Totals",
+    "name_prefix",
+    "request_of",
+    "signed_headers",
+    "signed_url",
+    "work",
+]
+__getattr__ = lazily(
+    __name__,
+    {
+        "Answer": "rules",
+        "Auth": "chunks",
+        "Call": "chunks",
+        "Caller": "calls",
+        "Reply": "calls",
+        "Rule": "rules",
+        "Rules": "rules",
+        "Totals": "totals",
+        "name_prefix": "worker",
+        "request_of": "calls",
+        "signed_headers": "wire",
+        "signed_url": "wire",
+        "work": "worker",
+    },
+)

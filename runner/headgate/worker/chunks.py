@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from headgate.errors import SecretMissing, WrongPlan
 from headgate.escapes import Bytes
-from headgate.handlers.pool_messages import RowType
+from headgate.handlers import RowType
 from headgate.shown import learn
 from headgate.worker.pace import Schedule
 from headgate.worker.rules import Rules, compile_rules

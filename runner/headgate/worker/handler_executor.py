@@ -16,7 +16,7 @@ import psycopg
 
 from headgate.database import from_psycopg
 from headgate.errors import HeadgateError
-from headgate.handlers.pool_messages import Done, Input, Job, Task, WorkLost
+from headgate.handlers import Done, Input, Job, Task, WorkLost
 from headgate.worker.chunks import Chunk, Handling, Report, Rows
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool

@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
 from headgate.database import mapped_errors
-from headgate.handlers.pool_messages import Input
+from headgate.handlers import Input
 from headgate.shown import redacted
 from headgate.worker import arrays
 from headgate.worker.chunks import Chunk, Claim, Report, Result, UniformReport

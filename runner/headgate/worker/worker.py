@@ -16,8 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 from headgate.database import aconnect
-from headgate.handlers.dask import DaskBackend
-from headgate.handlers.pool import Pool
+from headgate.handlers import DaskBackend, Pool
 from headgate.settings import Settings
 from headgate.worker import heartbeat
 from headgate.worker.background import Background

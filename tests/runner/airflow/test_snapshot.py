@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from headgate.airflow.snapshot import NAME, read_snapshot, snapshot, write_snapshot
+from headgate.airflow.snapshot import SNAPSHOT, read_snapshot, snapshot, write_snapshot
 from headgate.database import connect
 from headgate.errors import HeadgateError
 from headgate.settings import Settings
 from tests.plan import Plan
 from tests.servers import DB
 
-SHIPPED = DB.parent / "dags" / NAME
+SHIPPED = DB.parent / "dags" / SNAPSHOT
 PIPELINE = "data_collection_equities"
 
 
@@ -48,7 +48,7 @@ def test_a_new_exchange_is_in_the_next_one(db: Plan):
 
 
 def test_it_is_written_once_and_leaves_nothing_beside_it(db: Plan, tmp_path: Path):
-    path = tmp_path / NAME
+    path = tmp_path / SNAPSHOT
     assert write_snapshot(db.connection, path)
     os.utime(path, (1, 1))
 
@@ -56,12 +56,12 @@ def test_it_is_written_once_and_leaves_nothing_beside_it(db: Plan, tmp_path: Pat
     assert path.stat().st_mtime == 1
     path.write_text("{}")
     assert write_snapshot(db.connection, path)
-    assert [x.name for x in tmp_path.iterdir()] == [NAME]
+    assert [x.name for x in tmp_path.iterdir()] == [SNAPSHOT]
 
 
 def test_a_folder_that_is_not_there_is_named_with_the_way_out(db: Plan, tmp_path: Path):
     with pytest.raises(HeadgateError, match="cannot be written") as caught:
-        write_snapshot(db.connection, tmp_path / "away" / NAME)
+        write_snapshot(db.connection, tmp_path / "away" / SNAPSHOT)
     assert "HEADGATE_DAGS" in str(caught.value.hint)
 
 
@@ -69,8 +69,8 @@ def test_a_folder_that_is_not_there_is_named_with_the_way_out(db: Plan, tmp_path
 def test_a_file_that_is_none_is_passed_over(tmp_path: Path, text: str | None):
     (tmp_path / "other").mkdir()
     if text is not None:
-        (tmp_path / NAME).write_text(text)
-    (tmp_path / "other" / NAME).write_text('{"p": {}}')
+        (tmp_path / SNAPSHOT).write_text(text)
+    (tmp_path / "other" / SNAPSHOT).write_text('{"p": {}}')
 
     assert read_snapshot([tmp_path]) is None
     assert read_snapshot([tmp_path, tmp_path / "other"]) == {"p": {}}
@@ -88,7 +88,7 @@ def test_migrate_writes_it_where_it_is_reported_and_fails_for_no_folder(
 
     tell_dags(replace(database, dags=tmp_path))
     with connect(database, "test") as connection:
-        assert (tmp_path / NAME).read_text() == snapshot(connection)
+        assert (tmp_path / SNAPSHOT).read_text() == snapshot(connection)
 
     tell_dags(replace(database, dags=tmp_path / "away"))
     assert "cannot be written" in caplog.text

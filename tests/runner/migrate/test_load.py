@@ -10,7 +10,7 @@ import pytest
 from pyarrow import csv, parquet
 
 from headgate.errors import HeadgateError, InvalidValue
-from headgate.migrate.load import load
+from headgate.migrate.load import load_rows
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def bars(db):
 def test_rows_are_in_and_the_history_is_no_longer_due(db, tmp_path):
     file = written(tmp_path, *[GOOD.format(day=x) for x in (2, 5, 6)])
 
-    done = load(db.connection, file, "equities.prices", "prices_historical")
+    done = load_rows(db.connection, file, "equities.prices", "prices_historical")
 
     assert (done.rows, done.assets) == (3, 1)
     assert bars(db)[2] == {"date": "2026-01-06", "close": 11.0, "volume": 1000}
@@ -57,7 +57,7 @@ def test_a_parquet_file_is_read_block_by_block(db, tmp_path, monkeypatch):
     lines = [HEADER, *[GOOD.format(day=x) for x in (2, 5, 6)]]
     parquet.write_table(csv.read_csv(BytesIO("\n".join(lines).encode())), file)
 
-    done = load(db.connection, file, "equities.prices", "prices_historical")
+    done = load_rows(db.connection, file, "equities.prices", "prices_historical")
 
     assert (done.rows, done.assets) == (3, 1)
     assert bars(db)[2] == {"date": "2026-01-06", "close": 11.0, "volume": 1000}
@@ -68,7 +68,7 @@ def test_a_file_that_is_not_a_parquet_is_reported(db, tmp_path):
     file.write_text("code,date")
 
     with pytest.raises(HeadgateError, match=r"bars\.parquet cannot be read: .*[Pp]arquet"):
-        load(db.connection, file, "equities.prices", "prices_historical")
+        load_rows(db.connection, file, "equities.prices", "prices_historical")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_one_bad_row_and_nothing_is_loaded(db, tmp_path, line, message):
     file = written(tmp_path, GOOD.format(day=2), line)
 
     with pytest.raises(InvalidValue, match=message):
-        load(db.connection, file, "equities.prices", "prices_historical")
+        load_rows(db.connection, file, "equities.prices", "prices_historical")
 
     assert bars(db) == []
 
@@ -104,9 +104,9 @@ def test_a_file_that_does_not_fit_its_table_is_refused(db, tmp_path, header, tab
     file = written(tmp_path, "AAPL.US,2026-01-02,1", header=header)
 
     with pytest.raises(InvalidValue, match=message):
-        load(db.connection, file, table, "prices_historical")
+        load_rows(db.connection, file, table, "prices_historical")
 
 
 def test_a_file_that_is_not_there_is_named(db, tmp_path):
     with pytest.raises(InvalidValue, match="there is no file"):
-        load(db.connection, tmp_path / "no.csv", "equities.prices", "prices_historical")
+        load_rows(db.connection, tmp_path / "no.csv", "equities.prices", "prices_historical")

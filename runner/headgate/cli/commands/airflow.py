@@ -17,9 +17,18 @@ from typing import Annotated
 import typer
 
 from headgate import files
-from headgate.airflow.orphans import alone, end_orphans, holder, read_state
-from headgate.airflow.settings import ADMIN_PASSWORD, LOGIN, AirflowHome, write_login
-from headgate.airflow.snapshot import NAME, write_snapshot
+from headgate.airflow import (
+    ADMIN_PASSWORD,
+    LOGIN,
+    SNAPSHOT,
+    AirflowHome,
+    alone,
+    end_orphans,
+    holder,
+    read_state,
+    write_login,
+    write_snapshot,
+)
 from headgate.cli.commands import console
 from headgate.cli.commands.demo import on_stage
 from headgate.cli.commands.migrate import tell_dags
@@ -27,7 +36,7 @@ from headgate.cli.commands.signals import stop_on_signal
 from headgate.database import PLANNER
 from headgate.demo import QUOTA, find_demo
 from headgate.errors import HeadgateError
-from headgate.migrate import run as migration
+from headgate.migrate import migrate as apply_files
 from headgate.settings import Settings
 
 PORT = 8080
@@ -118,7 +127,7 @@ def params(
 ) -> None:
     """Write what the DAGs' forms know of the plan: parameters, and the names of groups."""
     settings = console.ready_settings()
-    path = out or (settings.dags and settings.dags / NAME)
+    path = out or (settings.dags and settings.dags / SNAPSHOT)
     if path is None:
         raise HeadgateError(
             "the DAGs are in no folder that is known",
@@ -144,7 +153,7 @@ def healthy(
     part: Annotated[str, typer.Argument(help="api-server, scheduler, dag-processor, triggerer.")],
 ) -> None:
     """Ask Airflow's API, where its settings say it is, how one of its parts is: for containers."""
-    from headgate.airflow.stack import API_SERVER, PARTS, unhealthy_parts  # brings the HTTP client
+    from headgate.airflow import API_SERVER, PARTS, unhealthy_parts  # brings the HTTP client
 
     if part not in (API_SERVER, *PARTS.values()):
         known = ", ".join((API_SERVER, *PARTS.values()))
@@ -155,7 +164,7 @@ def healthy(
 
 
 async def _run(home: AirflowHome, runners: int) -> int:
-    from headgate.airflow.stack import Stack  # brings the HTTP client
+    from headgate.airflow import Stack  # brings the HTTP client
 
     with stop_on_signal() as stop:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
@@ -184,7 +193,7 @@ def _prepare(home: AirflowHome) -> None:
             start_new_session=True,  # Ctrl-C is ours to answer
         )
     try:
-        report = migration.migrate(settings)
+        report = apply_files(settings)
         console.say(f"database {settings.database}: {len(report.files)} files applied")
         tell_dags(settings)
     finally:

@@ -17,8 +17,7 @@ from headgate.conninfo import describe
 from headgate.database import connect, connect_server, dsn_of
 from headgate.errors import ServerError
 from headgate.files import replacing
-from headgate.migrate.run import migrate
-from headgate.migrate.setup import create_database, database_exists, role_exists
+from headgate.migrate import create_database, database_exists, migrate, role_exists
 from headgate.sessions import is_pooled
 from headgate.settings import Settings
 

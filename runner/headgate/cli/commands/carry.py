@@ -62,7 +62,7 @@ def conclude(settings: Settings, pipeline: str, run_id: str, as_json: bool) -> N
 
 async def _work_off(settings: Settings, watch: Watch, workers: int, concurrency: int) -> int:
     """Work until the run has ended: 0, or the exit code of a signal that came before."""
-    from headgate.worker.worker import name_prefix, work  # brings the HTTP client
+    from headgate.worker import name_prefix, work  # brings the HTTP client
 
     with stop_on_signal() as stop:
         ended = asyncio.Event()

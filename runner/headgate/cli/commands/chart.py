@@ -42,7 +42,7 @@ def _draw(rows: list[DictRow], shown: int, path: Path) -> None:
     with needs_extra("charts"):
         import numpy as np
 
-        from headgate.reports.charts import Bars, draw
+        from headgate.reports import Bars, draw
     columns = {
         name: np.array([row[name] for row in rows], dtype=np.float64)
         for name in ("open", "high", "low", "close", "volume")

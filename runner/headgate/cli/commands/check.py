@@ -9,8 +9,7 @@ import typer
 
 from headgate.cli.commands import console
 from headgate.cli.commands.options import AsJson
-from headgate.migrate.check import Checked
-from headgate.migrate.check import check as check_plans
+from headgate.migrate import Checked, check_plans
 
 ORDER = ("created", "changed", "retired", "not checked")
 

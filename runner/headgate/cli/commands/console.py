@@ -19,9 +19,9 @@ from rich.table import Table
 from headgate.cli.commands.elsewhere import elsewhere
 from headgate.conninfo import ELSEWHERE
 from headgate.database import READER, connect
-from headgate.embedded.server import Server
+from headgate.embedded import Server
 from headgate.errors import DatabaseMissing, NotMigrated, ServerUnreachable
-from headgate.migrate.run import require_migrated
+from headgate.migrate import require_migrated
 from headgate.sessions import BinaryCursor
 from headgate.settings import Settings
 

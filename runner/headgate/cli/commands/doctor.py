@@ -18,10 +18,17 @@ from headgate.cli.commands.options import AsJson
 from headgate.conninfo import describe
 from headgate.database import PLANNER, connect, dsn_of, from_psycopg
 from headgate.errors import HeadgateError, MigrateError
-from headgate.migrate.files import OWNER
-from headgate.migrate.pgmq import grant_pgmq, has_pgmq, install_pgmq, require_new_pgmq
-from headgate.migrate.run import migrate, require_migrated
-from headgate.migrate.setup import OLDEST, role_exists
+from headgate.migrate import (
+    OLDEST,
+    OWNER,
+    grant_pgmq,
+    has_pgmq,
+    install_pgmq,
+    migrate,
+    require_migrated,
+    require_new_pgmq,
+    role_exists,
+)
 from headgate.sessions import is_pooled
 from headgate.settings import Settings
 

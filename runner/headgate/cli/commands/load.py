@@ -24,14 +24,14 @@ def load(
     """Load a file of rows for assets that have none yet, and tell the plan; for the owner."""
     settings = console.ready_settings()
     try:
-        from headgate.migrate import load as loading  # brings pandas, which no other command needs
+        from headgate.migrate import load_rows  # brings pandas, which no other command needs
     except ModuleNotFoundError as exc:
         raise HeadgateError(
             f"a load needs the package {exc.name}, which is not installed",
             hint='Install it: pip install "headgate[handlers]"',
         ) from exc
     with console.open_database(settings, "load", role=None) as connection:
-        done = loading.load(connection, file, table, operation, watermark=watermark)
+        done = load_rows(connection, file, table, operation, watermark=watermark)
     rate = done.rows / max(done.seconds, 1e-9)
     console.say(
         f"{done.rows:,} rows of {done.assets:,} assets in {done.seconds:.1f} s ({rate:,.0f}/s)"

@@ -10,12 +10,12 @@ from typing import Annotated, LiteralString
 import typer
 from psycopg.types.json import Jsonb
 
-from headgate.airflow.snapshot import NAME, write_snapshot
+from headgate.airflow import SNAPSHOT, write_snapshot
 from headgate.cli.commands import console
 from headgate.database import connect
 from headgate.errors import HeadgateError, InvalidValue
-from headgate.migrate import run as migration
-from headgate.migrate.logins import set_logins
+from headgate.migrate import migrate as apply_files
+from headgate.migrate import set_logins
 from headgate.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def migrate(
     settings = console.ready_settings()
     addresses = _pairs(base_url or [])
     began = time.monotonic()
-    report = migration.migrate(settings, dry_run=dry_run)
+    report = apply_files(settings, dry_run=dry_run)
     if not dry_run:
         for role in set_logins(settings, os.environ) if logins else []:
             console.say(f"role {role} has its password")
@@ -71,7 +71,7 @@ def tell_dags(settings: Settings) -> None:
         return
     try:
         with connect(settings, "migrate") as connection:
-            write_snapshot(connection, settings.dags / NAME)
+            write_snapshot(connection, settings.dags / SNAPSHOT)
     except HeadgateError as exc:
         logger.warning("%s: %s", exc, exc.hint)
 

@@ -13,7 +13,7 @@ import typer
 from headgate.cli.commands import console
 from headgate.cli.commands.options import AsJson
 from headgate.cli.scaffold import Scaffold, scaffold
-from headgate.migrate.files import plan_folders
+from headgate.migrate import plan_folders
 from headgate.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost")

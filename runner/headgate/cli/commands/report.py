@@ -72,7 +72,7 @@ def report(
 ) -> None:
     """Write a run's plan, timeline, quota, failures and throughput as an HTML page."""
     with needs_extra("charts"):
-        from headgate.reports.report import bucket_of, write_page
+        from headgate.reports import bucket_of, write_page
     settings = console.ready_settings()
     with console.open_database(settings, "report") as connection, mapped_errors():
         run = find_run(connection, settings, pipeline, run_id)

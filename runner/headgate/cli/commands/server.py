@@ -12,9 +12,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from headgate.cli.clients import any_client, client_connection
 from headgate.cli.commands import console
 from headgate.database import connect, connect_server, dsn_of
-from headgate.embedded.server import Server
+from headgate.embedded import Server
 from headgate.errors import ServerError
-from headgate.migrate.logins import set_password
+from headgate.migrate import set_password
 from headgate.settings import Settings
 
 

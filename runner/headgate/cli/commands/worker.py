@@ -51,7 +51,7 @@ def worker(
         connection.execute(CHECK, {"queues": queues})
 
     async def run() -> int:
-        from headgate.worker.worker import (
+        from headgate.worker import (
             work,  # brings the HTTP client, which no other command needs
         )
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from headgate.errors import HeadgateError, InvalidValue
 from headgate.files import replacing
-from headgate.migrate.files import PLAN, plan_folders
+from headgate.migrate import PLAN, plan_folders
 from headgate.settings import PACKAGE, Settings
 
 HERE: Final = Path(__file__).resolve().parent
