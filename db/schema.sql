@@ -5520,6 +5520,7 @@ CREATE TABLE headgate.process_executions (
     started_at timestamp with time zone NOT NULL,
     finished_at timestamp with time zone,
     reopened_at timestamp with time zone,
+    deadline_at timestamp with time zone,
     planned integer DEFAULT 0 NOT NULL,
     succeeded integer DEFAULT 0 NOT NULL,
     failed integer DEFAULT 0 NOT NULL,
@@ -5621,6 +5622,12 @@ COMMENT ON COLUMN headgate.process_executions.finished_at IS 'When it ended.';
 COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was reopened after its end; null: it was not, or it has ended again.';
 
 --
+-- Name: COLUMN process_executions.deadline_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.deadline_at IS 'When it ends as failed if it has not ended by then: its pipeline''s timeout; null: no limit.';
+
+--
 -- Name: COLUMN process_executions.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5667,7 +5674,7 @@ CREATE FUNCTION headgate._advance(p_execution headgate.process_executions, p_now
 declare
     v_step record;
 begin
-    select * into v_step from headgate._ready_steps(p_execution.execution_id) limit 1;
+    select * into v_step from headgate._ready_steps(p_execution.execution_id, p_now) limit 1;
     if found then
         perform headgate._run_step(p_execution, v_step.step, v_step.skip_reason, p_now);
         return true;
@@ -5712,7 +5719,7 @@ begin
     loop
         continue when not headgate._try_lock(format('runs %s', v_execution.pipeline_id));
         select r.step into v_step
-        from headgate._ready_steps(v_execution.execution_id) as r
+        from headgate._ready_steps(v_execution.execution_id, p_now) as r
         where r.skip_reason is null
             and v_execution.status = 'running'
             and headgate._waits_for_its_turn(v_execution.execution_id, r.step)
@@ -5732,10 +5739,10 @@ $$;
 ALTER FUNCTION headgate._advance_reopened(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _advanceable(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _advanceable(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._advanceable() RETURNS SETOF headgate.process_executions
+CREATE FUNCTION headgate._advanceable(p_now timestamp with time zone) RETURNS SETOF headgate.process_executions
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5749,6 +5756,7 @@ CREATE FUNCTION headgate._advanceable() RETURNS SETOF headgate.process_execution
                 from headgate.process_steps as s
                 where s.execution_id = e.execution_id
                     and s.status = 'pending'
+                    and coalesce(s.retry_at <= p_now, true)
                     and not exists (
                         select
                         from headgate.process_steps as u
@@ -5763,6 +5771,7 @@ CREATE FUNCTION headgate._advanceable() RETURNS SETOF headgate.process_execution
                 join headgate.process_steps as u on u.execution_id = s.execution_id and u.step = any (s.depends_on)
                 where s.execution_id = e.execution_id
                     and s.status = 'pending'
+                    and coalesce(s.retry_at <= p_now, true)
                     and s.trigger_rule in ('one_success', 'one_failed')
                     and s.trigger_rule = case headgate._counts_as(u.status, u.skip_reason)
                         when 'success' then 'one_success'
@@ -5780,7 +5789,7 @@ CREATE FUNCTION headgate._advanceable() RETURNS SETOF headgate.process_execution
     order by e.execution_id;
 $$;
 
-ALTER FUNCTION headgate._advanceable() OWNER TO headgate_owner;
+ALTER FUNCTION headgate._advanceable(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _after_declaring(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7850,7 +7859,9 @@ CREATE TABLE headgate.pipelines (
     is_paused boolean DEFAULT false NOT NULL,
     is_paused_with_dag boolean DEFAULT false NOT NULL,
     is_retired boolean DEFAULT false NOT NULL,
-    CONSTRAINT pipeline_name_is_plain CHECK ((name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text))
+    timeout interval,
+    CONSTRAINT pipeline_name_is_plain CHECK ((name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text)),
+    CONSTRAINT pipeline_timeout_is_positive CHECK ((timeout > '00:00:00'::interval))
 );
 
 ALTER TABLE headgate.pipelines OWNER TO headgate_owner;
@@ -7896,6 +7907,12 @@ COMMENT ON COLUMN headgate.pipelines.is_paused_with_dag IS 'True: it is paused b
 --
 
 COMMENT ON COLUMN headgate.pipelines.is_retired IS 'True: its plan no longer declares it; the row stays because executions refer to it. It cannot be started.';
+
+--
+-- Name: COLUMN pipelines.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipelines.timeout IS 'With driver headgate: a run that has not ended within it ends as failed, with an alert; null: no limit.';
 
 --
 -- Name: _check_covered(headgate.pipelines, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8400,10 +8417,10 @@ $$;
 ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _close_execution(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _close_execution(bigint, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp with time zone, p_is_late boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8414,6 +8431,7 @@ begin
     update headgate.process_steps as s
     set status = x.status,
         skip_reason = case when x.status = 'skipped' then 'finalized' end,
+        retry_at = null,
         started_at = coalesce(s.started_at, p_now),
         finished_at = p_now
     from (
@@ -8421,6 +8439,7 @@ begin
             f.step,
             case
                 when f.function = 'headgate.finalize_execution' then 'succeeded'
+                when f.retry_at is not null then 'failed'
                 else coalesce(f.reopened_from, 'skipped')
             end as status
         from headgate.process_steps as f
@@ -8431,7 +8450,7 @@ begin
         and s.status in ('pending', 'running');
 
     update headgate.process_executions as e
-    set status = headgate._status_of_steps(p_execution_id),
+    set status = case when p_is_late then 'failed' else headgate._status_of_steps(p_execution_id) end,
         finished_at = p_now,
         reopened_at = null,
         planned = t.planned,
@@ -8444,6 +8463,12 @@ begin
     where e.execution_id = p_execution_id
     returning e.status into v_status;
     perform headgate._announce(p_execution_id);
+    perform headgate._set_alert(headgate._deadline_subject(p.name), null, null, false, p_now)
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_execution_id
+        and e.deadline_at is not null
+        and not p_is_late;
     -- The end of a run wakes the next one while orders wait.
     perform pg_notify('headgate_orders', '')
     from headgate.process_executions as e
@@ -8452,7 +8477,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp with time zone, p_is_late boolean) OWNER TO headgate_owner;
 
 --
 -- Name: process_steps; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -8471,10 +8496,18 @@ CREATE TABLE headgate.process_steps (
     max_failed_share real DEFAULT 0.05 NOT NULL,
     may_fail boolean DEFAULT false NOT NULL,
     condition jsonpath,
+    retries smallint DEFAULT 0 NOT NULL,
+    retry_delay interval DEFAULT '00:00:00'::interval NOT NULL,
+    retry_backoff real DEFAULT 1 NOT NULL,
+    timeout interval,
     status text DEFAULT 'pending'::text NOT NULL,
     skip_reason text,
     is_marked boolean DEFAULT false NOT NULL,
     is_left_out boolean DEFAULT false NOT NULL,
+    is_late boolean DEFAULT false NOT NULL,
+    retried smallint DEFAULT 0 NOT NULL,
+    retry_at timestamp with time zone,
+    deadline_at timestamp with time zone,
     reopened_from text,
     round integer DEFAULT 1 NOT NULL,
     attempt integer DEFAULT 1 NOT NULL,
@@ -8492,6 +8525,7 @@ CREATE TABLE headgate.process_steps (
     finished_at timestamp with time zone,
     CONSTRAINT internal_faults_are_faults CHECK (((deferred_by_internal_fault >= 0) AND (deferred_by_internal_fault <= deferred_by_fault))),
     CONSTRAINT no_more_ended_than_planned CHECK (((((succeeded + failed) + deferred) + skipped) <= planned)),
+    CONSTRAINT only_pending_steps_await_a_retry CHECK (((retry_at IS NULL) OR (status = 'pending'::text))),
     CONSTRAINT process_step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
     CONSTRAINT reopened_from_is_an_end CHECK ((reopened_from = ANY (ARRAY['succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text]))),
     CONSTRAINT skip_reason_is_known CHECK ((skip_reason = ANY (ARRAY['rule'::text, 'upstream_failed'::text, 'condition'::text, 'operator'::text, 'finalized'::text]))),
@@ -8583,6 +8617,30 @@ COMMENT ON COLUMN headgate.process_steps.may_fail IS 'True: its failure does not
 COMMENT ON COLUMN headgate.process_steps.condition IS 'A predicate over the run document; false: the step is skipped.';
 
 --
+-- Name: COLUMN process_steps.retries; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.retries IS 'How often it is run again by itself; with driver airflow never.';
+
+--
+-- Name: COLUMN process_steps.retry_delay; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.retry_delay IS 'How long it waits before the first retry.';
+
+--
+-- Name: COLUMN process_steps.retry_backoff; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.retry_backoff IS 'By how much each further delay is longer.';
+
+--
+-- Name: COLUMN process_steps.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.timeout IS 'A round that has not ended within it has failed; null: no limit.';
+
+--
 -- Name: COLUMN process_steps.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8605,6 +8663,30 @@ COMMENT ON COLUMN headgate.process_steps.is_marked IS 'True: an operator has set
 --
 
 COMMENT ON COLUMN headgate.process_steps.is_left_out IS 'True: nothing was planned, because all of its pairs are left out after failures; the step has failed.';
+
+--
+-- Name: COLUMN process_steps.is_late; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.is_late IS 'True: its round was not over at its deadline; the step has failed.';
+
+--
+-- Name: COLUMN process_steps.retried; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.retried IS 'How often it was run again by itself since an operator or the run started it.';
+
+--
+-- Name: COLUMN process_steps.retry_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.retry_at IS 'When it is run again by itself: it has failed, and has retries left; null: it does not wait for that.';
+
+--
+-- Name: COLUMN process_steps.deadline_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.deadline_at IS 'When its round has failed if it is not over; null: no limit.';
 
 --
 -- Name: COLUMN process_steps.reopened_from; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8706,6 +8788,7 @@ CREATE FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timest
     AS $$
 declare
     v_status text;
+    v_retry_at timestamptz;
 begin
     if p_step.status <> 'running'
         or p_step.planned > p_step.succeeded + p_step.failed + p_step.deferred + p_step.skipped
@@ -8713,17 +8796,21 @@ begin
         return;
     end if;
 
+    v_status := case
+        when p_step.is_late then 'failed'
+        when p_step.failed + p_step.deferred_by_internal_fault > p_step.max_failed_share * p_step.planned then 'failed'
+        when p_step.succeeded = 0 and p_step.failed + p_step.deferred_by_fault > 0 then 'failed'
+        when p_step.is_left_out then 'failed'
+        else 'succeeded'
+    end;
+    v_retry_at := case when v_status = 'failed' then headgate._retry_at(p_step, p_now) end;
     update headgate.process_steps as s
-    set status = case
-            when s.failed + s.deferred_by_internal_fault > s.max_failed_share * s.planned then 'failed'
-            when s.succeeded = 0 and s.failed + s.deferred_by_fault > 0 then 'failed'
-            when s.is_left_out then 'failed'
-            else 'succeeded'
-        end,
-        finished_at = p_now
+    set status = case when v_retry_at is null then v_status else 'pending' end,
+        retry_at = v_retry_at,
+        retried = s.retried + case when v_retry_at is null then 0 else 1 end,
+        finished_at = case when v_retry_at is null then p_now end
     where s.execution_id = p_step.execution_id
-        and s.step = p_step.step
-    returning s.status into v_status;
+        and s.step = p_step.step;
 
     perform headgate._resolve_fault(p_step, p_now);
     perform headgate._announce(p_step.execution_id);
@@ -8979,6 +9066,35 @@ CREATE FUNCTION headgate._dead_runners() RETURNS TABLE(runner text)
 $$;
 
 ALTER FUNCTION headgate._dead_runners() OWNER TO headgate_owner;
+
+--
+-- Name: _deadline_at(text, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._deadline_at(p_driver text, p_pipeline_id bigint, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_now + p.timeout
+    from headgate.pipelines as p
+    where p.pipeline_id = p_pipeline_id
+        and p_driver = 'headgate';
+$$;
+
+ALTER FUNCTION headgate._deadline_at(p_driver text, p_pipeline_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _deadline_subject(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._deadline_subject(p_pipeline text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select format('deadline of %s', p_pipeline);
+$$;
+
+ALTER FUNCTION headgate._deadline_subject(p_pipeline text) OWNER TO headgate_owner;
 
 --
 -- Name: _decide(bigint, headgate.plan_options, timestamp with time zone, integer, text, headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9525,6 +9641,47 @@ $$;
 ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _end_late_execution(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_late_execution(p_execution_id bigint, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunks constant headgate.chunks[] := headgate._hold_execution(p_execution_id);
+    v_execution headgate.process_executions;
+    v_pipeline headgate.pipelines;
+    v_said text;
+begin
+    select * into v_execution from headgate.process_executions as e where e.execution_id = p_execution_id;
+    select * into v_pipeline from headgate.pipelines as p where p.pipeline_id = v_execution.pipeline_id;
+    if v_execution.status <> 'running' or not coalesce(v_execution.deadline_at <= p_now, false) then
+        return;
+    end if;
+    v_said := format('the run was not over after its timeout of %s', v_pipeline.timeout);
+    update headgate.process_steps as s
+    set is_late = true, output = jsonb_build_object('error', v_said)
+    where s.execution_id = p_execution_id
+        and s.status = 'running';
+    perform headgate._end_chunks(
+        array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'timeout: ' || v_said, p_now
+    );
+    perform headgate._close_execution(p_execution_id, p_now, true);
+    perform headgate._set_alert(
+        headgate._deadline_subject(v_pipeline.name), 'error',
+        format(
+            'run %s was not over at %s UTC and was ended; headgate.retry_failed goes on with it', v_execution.run_id,
+            to_char(v_execution.deadline_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+        ),
+        true, p_now
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate._end_late_execution(p_execution_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _end_late_parked(headgate.chunks, bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9552,6 +9709,43 @@ end;
 $$;
 
 ALTER FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _end_late_step(bigint, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_late_step(p_execution_id bigint, p_step text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunks constant headgate.chunks[] := headgate._hold_execution(p_execution_id);
+    v_step headgate.process_steps;
+begin
+    update headgate.process_steps as s
+    set is_late = true,
+        output = jsonb_build_object('error', format('the step was not over after its timeout of %s', s.timeout))
+    where s.execution_id = p_execution_id
+        and s.step = p_step
+        and s.status = 'running'
+        and s.deadline_at <= p_now
+    returning s.* into v_step;
+    if not found then
+        return;
+    end if;
+    perform headgate._end_chunks(
+        array(select c.chunk_id from unnest(v_chunks) as c where c.step = p_step), 'deferred',
+        format('timeout: the step was not over after %s', v_step.timeout), p_now
+    );
+    select * into v_step
+    from headgate.process_steps as s
+    where s.execution_id = p_execution_id
+        and s.step = p_step;
+    perform headgate._close_step(v_step, p_now);  -- it has no jobs
+end;
+$$;
+
+ALTER FUNCTION headgate._end_late_step(p_execution_id bigint, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _end_leases_of_the_dead(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9589,6 +9783,46 @@ end;
 $$;
 
 ALTER FUNCTION headgate._end_leases_of_the_dead(p_limit integer) OWNER TO headgate_owner;
+
+--
+-- Name: _end_overdue(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_overdue(p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_late record;
+begin
+    for v_late in
+        select e.execution_id, e.pipeline_id, null as step
+        from headgate.process_executions as e
+        where e.status = 'running'
+            and e.deadline_at <= p_now
+        union all
+        select e.execution_id, e.pipeline_id, s.step
+        from headgate.process_steps as s
+        join headgate.process_executions as e using (execution_id)
+        where s.status = 'running'
+            and s.deadline_at <= p_now
+            and e.status = 'running'
+            and not coalesce(e.deadline_at <= p_now, false)
+    loop
+        continue when not headgate._try_lock(format('advance %s', v_late.pipeline_id))
+            or not headgate._try_lock(format('runs %s', v_late.pipeline_id));
+        if v_late.step is null then
+            perform headgate._end_late_execution(v_late.execution_id, p_now);
+        else
+            perform headgate._end_late_step(v_late.execution_id, v_late.step, p_now);
+        end if;
+        return true;
+    end loop;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._end_overdue(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _end_reopened(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10494,6 +10728,13 @@ CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETUR
         cross join unnest(d.asset_ids) as u (asset_id)
         where d.execution_id = p_execution_id
             and d.reason = 'failures'
+            and not exists (  -- a retry by itself leaves them out, too
+                select
+                from headgate.process_steps as s
+                where s.execution_id = p_execution_id
+                    and s.step = p_step
+                    and s.retry_at is not null
+            )
             and headgate._step_of(e.pipeline_id, headgate._plan_options(e), d.operation_id, d.group_key) = p_step
     )
     select
@@ -11365,7 +11606,8 @@ begin
         perform headgate._close_execution(p_execution.execution_id, p_now);
     elsif p_execution.finished_at is not null then
         update headgate.process_executions as e
-        set status = 'running', finished_at = null, reopened_at = p_now
+        set status = 'running', finished_at = null, reopened_at = p_now,
+            deadline_at = headgate._deadline_at(e.driver, e.pipeline_id, p_now)
         where e.execution_id = p_execution.execution_id;
     end if;
     return v_reopened;
@@ -13346,7 +13588,7 @@ begin
     );
     update headgate.process_steps as s
     set status = p_status, is_marked = true, skip_reason = case when p_status = 'skipped' then 'operator' end,
-        reopened_from = null,
+        reopened_from = null, retry_at = null,
         started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id
         and s.step = p_step;
@@ -13863,6 +14105,46 @@ $$;
 ALTER FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _next_chunk(text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._next_chunk(p_queues text[], p_avoid text[], p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select min(greatest(
+        p_now + interval '100 milliseconds',
+        case c.state
+            when 'parked' then c.wake_at
+            when 'leased' then p_now + (c.leased_until - clock_timestamp())
+            else coalesce(
+                greatest(
+                    case when g.blocked_until > p_now then g.blocked_until end,
+                    case when w.blocked_until > p_now then w.blocked_until end
+                ),
+                case
+                    when c.calls > 0 and r.next_start_at > p_now + headgate._start_ahead()
+                        then r.next_start_at - headgate._start_ahead()
+                end,
+                p_now + interval '1 second'
+            )
+        end
+    ))
+    from headgate.chunks as c
+    join headgate.process_executions as e using (execution_id)
+    left join headgate.breakers as g on g.provider_id = c.provider_id
+    left join headgate.rate_limiters as r on r.provider_id = c.provider_id
+    join headgate.providers as p on p.provider_id = c.provider_id
+    left join headgate.quota_windows as w on w.provider_id = c.provider_id and w.opened_at = c.window_opened_at
+    where c.state <> 'planned'
+        and p.name <> all (p_avoid)
+        and (p_queues is null or c.queue = any (p_queues))
+        and (e.status = 'running' or c.state = 'leased');
+$$;
+
+ALTER FUNCTION headgate._next_chunk(p_queues text[], p_avoid text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13981,34 +14263,22 @@ CREATE FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_now times
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select min(greatest(
-        p_now + interval '100 milliseconds',
-        case c.state
-            when 'parked' then c.wake_at
-            when 'leased' then p_now + (c.leased_until - clock_timestamp())
-            else coalesce(
-                greatest(
-                    case when g.blocked_until > p_now then g.blocked_until end,
-                    case when w.blocked_until > p_now then w.blocked_until end
-                ),
-                case
-                    when c.calls > 0 and r.next_start_at > p_now + headgate._start_ahead()
-                        then r.next_start_at - headgate._start_ahead()
-                end,
-                p_now + interval '1 second'
-            )
-        end
-    ))
-    from headgate.chunks as c
-    join headgate.process_executions as e using (execution_id)
-    left join headgate.breakers as g on g.provider_id = c.provider_id
-    left join headgate.rate_limiters as r on r.provider_id = c.provider_id
-    join headgate.providers as p on p.provider_id = c.provider_id
-    left join headgate.quota_windows as w on w.provider_id = c.provider_id and w.opened_at = c.window_opened_at
-    where c.state <> 'planned'
-        and p.name <> all (p_avoid)
-        and (p_queues is null or c.queue = any (p_queues))
-        and (e.status = 'running' or c.state = 'leased');
+    select least(
+        (select min(s.retry_at) from headgate.process_steps as s where s.retry_at > p_now),
+        (
+            select min(s.deadline_at)
+            from headgate.process_steps as s
+            where s.status = 'running'
+                and s.deadline_at > p_now
+        ),
+        (
+            select min(e.deadline_at)
+            from headgate.process_executions as e
+            where e.status = 'running'
+                and e.deadline_at > p_now
+        ),
+        headgate._next_chunk(p_queues, p_avoid, p_now)
+    );
 $$;
 
 ALTER FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -14449,6 +14719,8 @@ begin
         skip_reason = null,
         is_marked = false,
         is_left_out = false,
+        retried = case when p_step.retry_at is null then 0 else s.retried end,
+        retry_at = null,
         output = null,
         finished_at = null,
         reopened_from = case when p_execution.driver = 'airflow' then s.status end
@@ -14461,10 +14733,10 @@ $$;
 ALTER FUNCTION headgate._open_round(p_execution headgate.process_executions, p_step headgate.process_steps) OWNER TO headgate_owner;
 
 --
--- Name: _open_rounds(headgate.process_executions, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _open_rounds(headgate.process_executions, text[], boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], OUT planned integer, OUT opened text[], OUT reopened integer) RETURNS record
+CREATE FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], p_is_retry boolean DEFAULT false, OUT planned integer, OUT opened text[], OUT reopened integer) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -14493,17 +14765,18 @@ begin
             opened := opened || v_step.step;
         end if;
     end loop;
-    if opened <> '{}' then
+    if opened <> '{}' and not p_is_retry then  -- behind a retry nothing has been decided
         reopened := headgate._reopen_behind(p_execution, opened);
         update headgate.process_executions as e
-        set status = 'running', finished_at = null, reopened_at = headgate.clock()
+        set status = 'running', finished_at = null, reopened_at = headgate.clock(),
+            deadline_at = headgate._deadline_at(e.driver, e.pipeline_id, headgate.clock())
         where e.execution_id = p_execution.execution_id
             and e.finished_at is not null;
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], OUT planned integer, OUT opened text[], OUT reopened integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], p_is_retry boolean, OUT planned integer, OUT opened text[], OUT reopened integer) OWNER TO headgate_owner;
 
 --
 -- Name: _open_steps(bigint, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14515,11 +14788,14 @@ CREATE FUNCTION headgate._open_steps(p_execution_id bigint, p_is_idle boolean, p
     AS $$
     insert into headgate.process_steps (
         execution_id, step, position, kind, depends_on, trigger_rule, function, operations, group_keys,
-        max_failed_share, may_fail, condition, status, started_at, finished_at
+        max_failed_share, may_fail, condition, retries, retry_delay, retry_backoff, timeout, status, started_at,
+        finished_at
     )
     select
         e.execution_id, s.step, s.position, s.kind, s.depends_on, s.trigger_rule, s.function, s.operations,
         s.group_keys, s.max_failed_share, s.may_fail, s.condition,
+        case when e.driver = 'headgate' then s.retries else 0 end, s.retry_delay, s.retry_backoff,
+        case when e.driver = 'headgate' then s.timeout end,
         case when x.has_run then 'succeeded' else 'pending' end,
         case when x.has_run then p_now end,
         case when x.has_run then p_now end
@@ -15818,14 +16094,14 @@ $$;
 ALTER FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_result[]) OWNER TO headgate_owner;
 
 --
--- Name: _ready_steps(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _ready_steps(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._ready_steps(p_execution_id bigint) RETURNS TABLE(step text, skip_reason text)
+CREATE FUNCTION headgate._ready_steps(p_execution_id bigint, p_now timestamp with time zone) RETURNS TABLE(step text, skip_reason text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select s.step, headgate._by_rule(s.trigger_rule, d.states)
+    select s.step, case when s.retry_at is null then headgate._by_rule(s.trigger_rule, d.states) end
     from headgate.process_steps as s
     cross join lateral (
         select
@@ -15837,6 +16113,7 @@ CREATE FUNCTION headgate._ready_steps(p_execution_id bigint) RETURNS TABLE(step 
     ) as d
     where s.execution_id = p_execution_id
         and s.status = 'pending'
+        and coalesce(s.retry_at <= p_now, true)
         and (
             d.open_steps = 0
             or s.trigger_rule = 'one_success' and 'success' = any (d.states)
@@ -15845,7 +16122,7 @@ CREATE FUNCTION headgate._ready_steps(p_execution_id bigint) RETURNS TABLE(step 
     order by s.position;
 $$;
 
-ALTER FUNCTION headgate._ready_steps(p_execution_id bigint) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._ready_steps(p_execution_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _reason(text, text, text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16076,6 +16353,7 @@ begin
         planned_at = null,
         skip_reason = null,
         is_left_out = false,
+        retried = 0,
         output = null,
         started_at = null,
         finished_at = null,
@@ -17316,6 +17594,24 @@ $$;
 ALTER FUNCTION headgate._retry_action(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _retry_at(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retry_at(p_step headgate.process_steps, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_step.retried < p_step.retries and not p_step.is_left_out then p_now + make_interval(secs => least(
+            extract(epoch from p_step.retry_delay) * power(p_step.retry_backoff::double precision, p_step.retried),
+            extract(epoch from interval '30 days')
+        ))
+    end;
+$$;
+
+ALTER FUNCTION headgate._retry_at(p_step headgate.process_steps, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _return_units(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17744,8 +18040,10 @@ declare
     v_pipeline constant text := (
         select p.name from headgate.pipelines as p where p.pipeline_id = p_execution.pipeline_id
     );
+    v_began constant timestamptz := clock_timestamp();
     v_rows jsonb;
     v_result record;
+    v_retry_at timestamptz;
     v_hint text;
     v_detail text;
 begin
@@ -17757,11 +18055,16 @@ begin
         if v_step.kind = 'fan_out' then
             perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
             return;
-        elsif not headgate._meets_condition(v_step) then
+        elsif v_step.retry_at is null and not headgate._meets_condition(v_step) then
             perform headgate._leave_step(p_execution.execution_id, p_step, 'condition', p_now);
             return;
         end if;
         v_rows := headgate._call_step(v_step.function, v_pipeline, p_execution.run_id);
+        perform headgate._raise(
+            'HG020', format('step %s took longer than its timeout of %s', p_step, v_step.timeout),
+            'what it wrote was undone; make it faster, or give it a longer timeout'
+        )
+        where clock_timestamp() > v_began + v_step.timeout;
         select * into v_result from headgate._step_result(v_step.function, v_rows);
     exception
         when transaction_rollback then
@@ -17775,15 +18078,21 @@ begin
     end;
 
     -- An operator's decision about the step in the meantime wins.
+    v_retry_at := case when v_result.status = 'failed' then headgate._retry_at(v_step, headgate.clock()) end;
     update headgate.process_steps as s
-    set status = v_result.status, output = v_result.output, started_at = coalesce(s.started_at, p_now),
-        finished_at = headgate.clock()
+    set status = case when v_retry_at is null then v_result.status else 'pending' end,
+        output = v_result.output,
+        round = s.round + case when s.retry_at is null or s.kind = 'fan_out' then 0 else 1 end,
+        retried = s.retried + case when v_retry_at is null then 0 else 1 end,
+        retry_at = v_retry_at,
+        started_at = coalesce(s.started_at, p_now),
+        finished_at = case when v_retry_at is null then headgate.clock() end
     where s.execution_id = p_execution.execution_id
         and s.step = p_step
         and s.status <> 'cancelled'
         and not s.is_marked;
     perform headgate._announce(p_execution.execution_id);
-    if v_result.status = 'failed' and v_step.function = 'headgate.finalize_execution' then
+    if v_result.status = 'failed' and v_retry_at is null and v_step.function = 'headgate.finalize_execution' then
         perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for update;
         perform headgate._close_execution(p_execution.execution_id, p_now);
     end if;
@@ -18060,6 +18369,9 @@ begin
     set status = 'running',
         attempt = greatest(s.attempt, p_attempt),
         reopened_from = null,
+        retry_at = null,
+        is_late = false,
+        deadline_at = p_now + s.timeout,
         started_at = coalesce(s.started_at, p_now)
     where s.execution_id = p_execution.execution_id
         and s.step = p_step
@@ -19102,11 +19414,19 @@ CREATE TABLE headgate.pipeline_steps (
     max_failed_share real DEFAULT 0.05 NOT NULL,
     may_fail boolean DEFAULT false NOT NULL,
     condition jsonpath,
+    retries smallint DEFAULT 0 NOT NULL,
+    retry_delay interval DEFAULT '00:05:00'::interval NOT NULL,
+    retry_backoff real DEFAULT 1 NOT NULL,
+    timeout interval,
     CONSTRAINT fan_out_has_its_operations CHECK (((kind = 'fan_out'::text) = (operations IS NOT NULL))),
     CONSTRAINT function_step_has_its_function CHECK (((kind = 'function'::text) = (function IS NOT NULL))),
     CONSTRAINT max_failed_share_is_a_share CHECK (((max_failed_share >= (0)::double precision) AND (max_failed_share <= (1)::double precision))),
+    CONSTRAINT retries_in_range CHECK (((retries >= 0) AND (retries <= 100))),
+    CONSTRAINT retry_backoff_in_range CHECK (((retry_backoff >= (1)::double precision) AND (retry_backoff <= (10)::double precision))),
+    CONSTRAINT retry_delay_in_range CHECK (((retry_delay >= '00:00:00'::interval) AND (retry_delay <= '30 days'::interval))),
     CONSTRAINT step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
     CONSTRAINT step_name_is_plain CHECK ((step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text)),
+    CONSTRAINT step_timeout_is_positive CHECK ((timeout > '00:00:00'::interval)),
     CONSTRAINT trigger_rule_is_known CHECK ((trigger_rule = ANY (ARRAY['all_success'::text, 'all_done'::text, 'one_success'::text, 'one_failed'::text, 'all_failed'::text, 'none_failed'::text, 'none_failed_min_one_success'::text])))
 );
 
@@ -19189,6 +19509,30 @@ COMMENT ON COLUMN headgate.pipeline_steps.may_fail IS 'True: its failure does no
 --
 
 COMMENT ON COLUMN headgate.pipeline_steps.condition IS 'A predicate over the run document, asked when its trigger rule is met; false: the step is skipped.';
+
+--
+-- Name: COLUMN pipeline_steps.retries; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.retries IS 'With driver headgate: how often it is run again by itself when it has failed, each time as a new round.';
+
+--
+-- Name: COLUMN pipeline_steps.retry_delay; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.retry_delay IS 'How long it waits before the first retry.';
+
+--
+-- Name: COLUMN pipeline_steps.retry_backoff; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.retry_backoff IS 'By how much each further delay is longer than the one before; none is longer than 30 days.';
+
+--
+-- Name: COLUMN pipeline_steps.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.timeout IS 'With driver headgate: a round that has not ended within it has failed, what waits is deferred; null: no limit.';
 
 --
 -- Name: _steps_before(headgate.pipeline_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21288,7 +21632,10 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_execution headgate.process_executions;
 begin
-    for v_execution in select * from headgate._advanceable() loop
+    if headgate._end_overdue(v_now) then
+        return true;
+    end if;
+    for v_execution in select * from headgate._advanceable(v_now) loop
         if headgate._try_lock(format('advance %s', v_execution.pipeline_id))
             and headgate._advance(v_execution, v_now)
         then
@@ -21509,7 +21856,8 @@ begin
     if v_execution.status in ('running', 'paused') then
         cancelled := headgate._cancel_waiting(v_execution.execution_id, null, 'the execution was cancelled', v_now);
         update headgate.process_steps as s
-        set status = 'cancelled', reopened_from = null, started_at = coalesce(s.started_at, v_now), finished_at = v_now
+        set status = 'cancelled', reopened_from = null, retry_at = null,
+            started_at = coalesce(s.started_at, v_now), finished_at = v_now
         where s.execution_id = v_execution.execution_id
             and s.status in ('pending', 'running');
         update headgate.process_executions as e
@@ -22156,6 +22504,7 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
     v_step headgate.process_steps := headgate._step(v_execution, p_step);
+    v_is_retry boolean;
 begin
     if v_step.kind <> 'fan_out' then
         perform headgate._raise(
@@ -22164,7 +22513,12 @@ begin
     end if;
     perform headgate._lock(format('step %s %s', v_execution.pipeline_id, p_step));
     v_step := headgate._step(v_execution, p_step);
-    if v_step.status not in ('pending', 'running')
+    v_is_retry := v_step.retry_at is not null;
+    if v_is_retry then
+        perform headgate._enter_planning(v_execution, p_step, v_now);
+        perform headgate._open_rounds(v_execution, array[p_step], true);
+        v_step := headgate._step(v_execution, p_step);
+    elsif v_step.status not in ('pending', 'running')
         and (p_attempt > v_step.attempt or v_step.reopened_from is not null)
     then
         perform headgate._enter_planning(v_execution, p_step, v_now);
@@ -22176,7 +22530,7 @@ begin
         perform headgate._open_rounds(v_execution, array[p_step]);
         v_step := headgate._step(v_execution, p_step);
     end if;
-    if v_step.status = 'pending' and not headgate._meets_condition(v_step) then
+    if v_step.status = 'pending' and not v_is_retry and not headgate._meets_condition(v_step) then
         perform headgate._leave_step(v_execution.execution_id, p_step, 'condition', v_now);
     elsif v_step.status in ('pending', 'running') and v_step.planned_at is null then
         perform headgate._write_plan(v_execution, p_step);
@@ -23514,25 +23868,26 @@ ALTER FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text
 COMMENT ON FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb) IS 'Declare what a run of a pipeline may set, and its effect. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_pipeline(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_pipeline(text, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_pipeline(pipeline text, description text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION headgate.put_pipeline(pipeline text, description text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval) RETURNS text
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select headgate._declare('pipeline', put_pipeline.pipeline, jsonb_build_object(
-        'description', put_pipeline.description
+        'description', put_pipeline.description,
+        'timeout', put_pipeline.timeout
     ));
 $$;
 
-ALTER FUNCTION headgate.put_pipeline(pipeline text, description text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_pipeline(pipeline text, description text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_pipeline(pipeline text, description text, timeout interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_pipeline(pipeline text, description text) IS 'Declare a pipeline; its steps and parameters follow. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval) IS 'Declare a pipeline; its steps and parameters follow. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_provider(text, text, text, jsonb, text, jsonb, integer, integer, text, text, interval, integer, integer, integer, integer, numeric, interval, interval, jsonb, text[], text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23609,10 +23964,10 @@ ALTER FUNCTION headgate.put_rule(provider text, status text, outcome text, reaso
 COMMENT ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) IS 'Declare how answers are read; rules are tried in order. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean, text, integer, interval, real, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean, condition text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean, condition text DEFAULT NULL::text, retries integer DEFAULT NULL::integer, retry_delay interval DEFAULT NULL::interval, retry_backoff real DEFAULT NULL::real, timeout interval DEFAULT NULL::interval) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -23633,18 +23988,22 @@ begin
         'group_keys', group_keys,
         'max_failed_share', max_failed_share,
         'may_fail', may_fail,
-        'condition', headgate._as_condition(v_name, condition)
+        'condition', headgate._as_condition(v_name, condition),
+        'retries', retries,
+        'retry_delay', retry_delay,
+        'retry_backoff', retry_backoff,
+        'timeout', timeout
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text) IS 'Declare a step: a function or operations, after others. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval) IS 'Declare a step: a function or operations, after others. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24504,11 +24863,12 @@ begin
             select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
         end if;
         insert into headgate.process_executions as e (
-            pipeline_id, run_id, driver, deployment, dag, logical_date, is_backfill, params, started_at
+            pipeline_id, run_id, driver, deployment, dag, logical_date, is_backfill, params, started_at, deadline_at
         )
         values (
             v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_dag, p_logical_date,
-            coalesce(p_is_backfill, false), v_order.params, v_now
+            coalesce(p_is_backfill, false), v_order.params, v_now,
+            headgate._deadline_at(p_driver, v_pipeline.pipeline_id, v_now)
         )
         returning e.execution_id, e.status, true into execution_id, status, is_new;
         update headgate.orders as o
@@ -29344,7 +29704,14 @@ CREATE VIEW headgate.v_execution_steps AS
     ((s.units + COALESCE(c.units, (0)::bigint)))::integer AS units,
     s.skip_reason,
     s.may_fail,
-    s.output
+    s.output,
+    s.round,
+    s.retried,
+    s.retry_at,
+        CASE
+            WHEN (s.status = 'running'::text) THEN s.deadline_at
+            ELSE NULL::timestamp with time zone
+        END AS deadline_at
    FROM (((headgate.process_steps s
      JOIN headgate.process_executions e USING (execution_id))
      JOIN headgate.pipelines p USING (pipeline_id))
@@ -29458,6 +29825,30 @@ COMMENT ON COLUMN headgate.v_execution_steps.may_fail IS 'True: its failure does
 --
 
 COMMENT ON COLUMN headgate.v_execution_steps.output IS 'What a function step returned (one value or row as it is, several as an array), or how it failed.';
+
+--
+-- Name: COLUMN v_execution_steps.round; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.round IS 'Grows each time it is run again.';
+
+--
+-- Name: COLUMN v_execution_steps.retried; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.retried IS 'How often it was run again by itself.';
+
+--
+-- Name: COLUMN v_execution_steps.retry_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.retry_at IS 'When it is run again by itself, after a failure; null: it does not wait for that.';
+
+--
+-- Name: COLUMN v_execution_steps.deadline_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.deadline_at IS 'When it has failed if it is not over; null: no limit.';
 
 --
 -- Name: v_leases; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -30816,6 +31207,20 @@ CREATE VIEW headgate.v_waiting AS
 UNION ALL
  SELECT p.name AS pipeline,
     e.run_id,
+    s.step,
+    NULL::text AS operation,
+    format('the step has failed and is run again: retry %s of %s%s'::text, s.retried, s.retries, COALESCE((', after: '::text || (s.output ->> 'error'::text)), ''::text)) AS reason,
+    GREATEST((s.failed + s.deferred), 1) AS jobs,
+    s.retry_at AS next_try_at,
+    e.deadline_at AS gives_up_at,
+    s.retried AS retries
+   FROM ((headgate.process_steps s
+     JOIN headgate.process_executions e USING (execution_id))
+     JOIN headgate.pipelines p USING (pipeline_id))
+  WHERE (s.retry_at IS NOT NULL)
+UNION ALL
+ SELECT p.name AS pipeline,
+    e.run_id,
     g.step,
     o.name AS operation,
     COALESCE(f.meaning, d.reason) AS reason,
@@ -30870,7 +31275,7 @@ COMMENT ON COLUMN headgate.v_waiting.step IS 'The step.';
 -- Name: COLUMN v_waiting.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_waiting.operation IS 'The operation.';
+COMMENT ON COLUMN headgate.v_waiting.operation IS 'The operation; null: a whole step waits for its retry.';
 
 --
 -- Name: COLUMN v_waiting.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -31581,6 +31986,30 @@ CREATE INDEX process_executions_open_idx ON headgate.process_executions USING bt
 --
 
 COMMENT ON INDEX headgate.process_executions_open_idx IS 'Finds the few executions that have not ended.';
+
+--
+-- Name: process_steps_deadline_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX process_steps_deadline_idx ON headgate.process_steps USING btree (deadline_at) WHERE ((deadline_at IS NOT NULL) AND (status = 'running'::text));
+
+--
+-- Name: INDEX process_steps_deadline_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.process_steps_deadline_idx IS 'Finds the few running steps that have a deadline.';
+
+--
+-- Name: process_steps_retry_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX process_steps_retry_idx ON headgate.process_steps USING btree (retry_at) WHERE (retry_at IS NOT NULL);
+
+--
+-- Name: INDEX process_steps_retry_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.process_steps_retry_idx IS 'Finds the few steps that wait for a retry.';
 
 --
 -- Name: operations handler_environment_is_harmless; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -32441,10 +32870,10 @@ REVOKE ALL ON FUNCTION headgate._advance(p_execution headgate.process_executions
 REVOKE ALL ON FUNCTION headgate._advance_reopened(p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _advanceable(); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _advanceable(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._advanceable() FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._advanceable(p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _after_declaring(p_kind text, p_name text, p_written text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32819,10 +33248,10 @@ REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.provid
 REVOKE ALL ON FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _close_execution(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _close_execution(p_execution_id bigint, p_now timestamp with time zone, p_is_late boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp with time zone, p_is_late boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _close_step(p_step headgate.process_steps, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32889,6 +33318,18 @@ REVOKE ALL ON FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_gr
 --
 
 REVOKE ALL ON FUNCTION headgate._dead_runners() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _deadline_at(p_driver text, p_pipeline_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._deadline_at(p_driver text, p_pipeline_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _deadline_subject(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._deadline_subject(p_pipeline text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32975,16 +33416,34 @@ REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text,
 REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _end_late_execution(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_late_execution(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _end_late_step(p_execution_id bigint, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_late_step(p_execution_id bigint, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _end_leases_of_the_dead(p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._end_leases_of_the_dead(p_limit integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _end_overdue(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_overdue(p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_reopened(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33749,6 +34208,12 @@ REVOKE ALL ON FUNCTION headgate._needs(p_pipeline_id bigint, p_options headgate.
 REVOKE ALL ON FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _next_chunk(p_queues text[], p_avoid text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._next_chunk(p_queues text[], p_avoid text[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33869,10 +34334,10 @@ REVOKE ALL ON FUNCTION headgate._open_plan() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._open_round(p_execution headgate.process_executions, p_step headgate.process_steps) FROM PUBLIC;
 
 --
--- Name: FUNCTION _open_rounds(p_execution headgate.process_executions, p_steps text[], OUT planned integer, OUT opened text[], OUT reopened integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _open_rounds(p_execution headgate.process_executions, p_steps text[], p_is_retry boolean, OUT planned integer, OUT opened text[], OUT reopened integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], OUT planned integer, OUT opened text[], OUT reopened integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], p_is_retry boolean, OUT planned integer, OUT opened text[], OUT reopened integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_steps(p_execution_id bigint, p_is_idle boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34109,10 +34574,10 @@ REVOKE ALL ON FUNCTION headgate._reach(p_provider headgate.providers, p_queues t
 REVOKE ALL ON FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_result[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ready_steps(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _ready_steps(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._ready_steps(p_execution_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ready_steps(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reason(p_result text, p_outcome text, p_fault text, p_error text, p_stop_reason text, p_blocked_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34341,6 +34806,12 @@ REVOKE ALL ON FUNCTION headgate._retirement_obstacle(p_kind text, p_name text) F
 --
 
 REVOKE ALL ON FUNCTION headgate._retry_action(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retry_at(p_step headgate.process_steps, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retry_at(p_step headgate.process_steps, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _return_units(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -35406,10 +35877,10 @@ REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due
 REVOKE ALL ON FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_pipeline(pipeline text, description text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_pipeline(pipeline text, description text, timeout interval); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_pipeline(pipeline text, description text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -35424,10 +35895,10 @@ REVOKE ALL ON FUNCTION headgate.put_provider(provider text, base_url text, descr
 REVOKE ALL ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -7,9 +7,11 @@ create table headgate.pipelines (
     is_paused boolean not null default false,
     is_paused_with_dag boolean not null default false,
     is_retired boolean not null default false,
+    timeout interval,
     constraint pipelines_pkey primary key (pipeline_id),
     constraint pipelines_name_is_unique unique (name),
-    constraint pipeline_name_is_plain check (name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$')
+    constraint pipeline_name_is_plain check (name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'),
+    constraint pipeline_timeout_is_positive check (timeout > '0')
 );
 
 comment on table headgate.pipelines is 'A named graph of steps.';
@@ -21,6 +23,8 @@ comment on column headgate.pipelines.is_paused_with_dag is
     'True: it is paused because its DAG was, and resumes with it. False: it was paused here.';
 comment on column headgate.pipelines.is_retired is
     'True: its plan no longer declares it; the row stays because executions refer to it. It cannot be started.';
+comment on column headgate.pipelines.timeout is
+    'With driver headgate: a run that has not ended within it ends as failed, with an alert; null: no limit.';
 
 create table headgate.pipeline_parameters (
     pipeline_id bigint not null references headgate.pipelines,
@@ -74,6 +78,10 @@ create table headgate.pipeline_steps (
     max_failed_share real not null default 0.05,
     may_fail boolean not null default false,
     condition jsonpath,
+    retries smallint not null default 0,
+    retry_delay interval not null default '5 minutes',
+    retry_backoff real not null default 1,
+    timeout interval,
     constraint pipeline_steps_pkey primary key (pipeline_id, step),
     constraint position_is_unique unique (pipeline_id, position) deferrable initially deferred,
     constraint step_name_is_plain check (step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'),
@@ -86,7 +94,11 @@ create table headgate.pipeline_steps (
             'none_failed_min_one_success'
         )
     ),
-    constraint max_failed_share_is_a_share check (max_failed_share between 0 and 1)
+    constraint max_failed_share_is_a_share check (max_failed_share between 0 and 1),
+    constraint retries_in_range check (retries between 0 and 100),
+    constraint retry_delay_in_range check (retry_delay between '0' and '30 days'),
+    constraint retry_backoff_in_range check (retry_backoff between 1 and 10),
+    constraint step_timeout_is_positive check (timeout > '0')
 );
 
 comment on table headgate.pipeline_steps is 'A step: one stored function, or a fan-out over due assets.';
@@ -108,6 +120,13 @@ comment on column headgate.pipeline_steps.may_fail is
     'True: its failure does not fail the execution; the steps behind it see the failure as ever.';
 comment on column headgate.pipeline_steps.condition is
     'A predicate over the run document, asked when its trigger rule is met; false: the step is skipped.';
+comment on column headgate.pipeline_steps.retries is
+    'With driver headgate: how often it is run again by itself when it has failed, each time as a new round.';
+comment on column headgate.pipeline_steps.retry_delay is 'How long it waits before the first retry.';
+comment on column headgate.pipeline_steps.retry_backoff is
+    'By how much each further delay is longer than the one before; none is longer than 30 days.';
+comment on column headgate.pipeline_steps.timeout is
+    'With driver headgate: a round that has not ended within it has failed, what waits is deferred; null: no limit.';
 
 create table headgate.step_groups (
     pipeline_id bigint not null references headgate.pipelines,

@@ -14,6 +14,7 @@ create table headgate.process_executions (
     started_at timestamptz not null,
     finished_at timestamptz,
     reopened_at timestamptz,
+    deadline_at timestamptz,
     planned integer not null default 0,
     succeeded integer not null default 0,
     failed integer not null default 0,
@@ -52,6 +53,8 @@ comment on column headgate.process_executions.started_at is 'When it started.';
 comment on column headgate.process_executions.finished_at is 'When it ended.';
 comment on column headgate.process_executions.reopened_at is
     'When it was reopened after its end; null: it was not, or it has ended again.';
+comment on column headgate.process_executions.deadline_at is
+    'When it ends as failed if it has not ended by then: its pipeline''s timeout; null: no limit.';
 comment on column headgate.process_executions.planned is 'Jobs planned; set when it ends.';
 comment on column headgate.process_executions.succeeded is 'Jobs that succeeded.';
 comment on column headgate.process_executions.failed is 'Jobs that failed.';
@@ -77,10 +80,18 @@ create table headgate.process_steps (
     max_failed_share real not null default 0.05,
     may_fail boolean not null default false,
     condition jsonpath,
+    retries smallint not null default 0,
+    retry_delay interval not null default '0',
+    retry_backoff real not null default 1,
+    timeout interval,
     status text not null default 'pending',
     skip_reason text,
     is_marked boolean not null default false,
     is_left_out boolean not null default false,
+    is_late boolean not null default false,
+    retried smallint not null default 0,
+    retry_at timestamptz,
+    deadline_at timestamptz,
     reopened_from text,
     round integer not null default 1,
     attempt integer not null default 1,
@@ -109,6 +120,7 @@ create table headgate.process_steps (
     constraint step_finished_when_it_has_ended check (
         (status not in ('pending', 'running')) = (finished_at is not null)
     ),
+    constraint only_pending_steps_await_a_retry check (retry_at is null or status = 'pending'),
     constraint step_counts_are_not_negative check (
         least(planned, succeeded, failed, deferred, deferred_by_fault, skipped, units) >= 0
     ),
@@ -132,6 +144,10 @@ comment on column headgate.process_steps.max_failed_share is
 comment on column headgate.process_steps.may_fail is 'True: its failure does not fail the execution.';
 comment on column headgate.process_steps.condition is
     'A predicate over the run document; false: the step is skipped.';
+comment on column headgate.process_steps.retries is 'How often it is run again by itself; with driver airflow never.';
+comment on column headgate.process_steps.retry_delay is 'How long it waits before the first retry.';
+comment on column headgate.process_steps.retry_backoff is 'By how much each further delay is longer.';
+comment on column headgate.process_steps.timeout is 'A round that has not ended within it has failed; null: no limit.';
 comment on column headgate.process_steps.status is 'pending, running, succeeded, failed, skipped or cancelled.';
 comment on column headgate.process_steps.skip_reason is
     'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, '
@@ -140,6 +156,13 @@ comment on column headgate.process_steps.is_marked is
     'True: an operator has set its status; it runs again only if an operator names it.';
 comment on column headgate.process_steps.is_left_out is
     'True: nothing was planned, because all of its pairs are left out after failures; the step has failed.';
+comment on column headgate.process_steps.is_late is
+    'True: its round was not over at its deadline; the step has failed.';
+comment on column headgate.process_steps.retried is
+    'How often it was run again by itself since an operator or the run started it.';
+comment on column headgate.process_steps.retry_at is
+    'When it is run again by itself: it has failed, and has retries left; null: it does not wait for that.';
+comment on column headgate.process_steps.deadline_at is 'When its round has failed if it is not over; null: no limit.';
 comment on column headgate.process_steps.reopened_from is
     'Its status before it was reopened, which it gets back if its task does not run; null: it waits for no task.';
 comment on column headgate.process_steps.round is 'Grows each time failed jobs are run again.';
@@ -159,6 +182,12 @@ comment on column headgate.process_steps.output is
     'What a function step returned: one value or row as it is, several as an array.';
 comment on column headgate.process_steps.started_at is 'When it was enqueued or called.';
 comment on column headgate.process_steps.finished_at is 'When it ended.';
+
+create index process_steps_retry_idx on headgate.process_steps (retry_at) where retry_at is not null;
+comment on index headgate.process_steps_retry_idx is 'Finds the few steps that wait for a retry.';
+create index process_steps_deadline_idx
+    on headgate.process_steps (deadline_at) where deadline_at is not null and status = 'running';
+comment on index headgate.process_steps_deadline_idx is 'Finds the few running steps that have a deadline.';
 
 create table headgate.planner_deferrals (
     execution_id bigint not null references headgate.process_executions,

@@ -18,7 +18,11 @@ select
     (s.units + coalesce(c.units, 0))::integer as units,
     s.skip_reason,
     s.may_fail,
-    s.output
+    s.output,
+    s.round,
+    s.retried,
+    s.retry_at,
+    case when s.status = 'running' then s.deadline_at end as deadline_at
 from headgate.process_steps as s
 join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
@@ -56,3 +60,8 @@ comment on column headgate.v_execution_steps.skip_reason is
 comment on column headgate.v_execution_steps.may_fail is 'True: its failure does not fail the execution.';
 comment on column headgate.v_execution_steps.output is
     'What a function step returned (one value or row as it is, several as an array), or how it failed.';
+comment on column headgate.v_execution_steps.round is 'Grows each time it is run again.';
+comment on column headgate.v_execution_steps.retried is 'How often it was run again by itself.';
+comment on column headgate.v_execution_steps.retry_at is
+    'When it is run again by itself, after a failure; null: it does not wait for that.';
+comment on column headgate.v_execution_steps.deadline_at is 'When it has failed if it is not over; null: no limit.';

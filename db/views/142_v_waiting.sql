@@ -1,5 +1,5 @@
--- Why work does not go on, and until when: jobs in flight that wait for something, and what the newest run of each
--- pipeline left out of its plan. What is merely next in turn is not here.
+-- Why work does not go on, and until when: jobs in flight that wait for something, steps that wait for a retry, and
+-- what the newest run of each pipeline left out of its plan. What is merely next in turn is not here.
 
 drop view if exists headgate.v_waiting cascade;
 
@@ -102,6 +102,24 @@ union all
 select
     p.name as pipeline,
     e.run_id,
+    s.step,
+    null as operation,
+    format(
+        'the step has failed and is run again: retry %s of %s%s', s.retried, s.retries,
+        coalesce(', after: ' || (s.output ->> 'error'), '')
+    ) as reason,
+    greatest(s.failed + s.deferred, 1) as jobs,
+    s.retry_at as next_try_at,
+    e.deadline_at as gives_up_at,
+    s.retried as retries
+from headgate.process_steps as s
+join headgate.process_executions as e using (execution_id)
+join headgate.pipelines as p using (pipeline_id)
+where s.retry_at is not null
+union all
+select
+    p.name as pipeline,
+    e.run_id,
     g.step,
     o.name as operation,
     coalesce(f.meaning, d.reason) as reason,
@@ -138,7 +156,7 @@ comment on view headgate.v_waiting is
 comment on column headgate.v_waiting.pipeline is 'The pipeline.';
 comment on column headgate.v_waiting.run_id is 'The run in which it waits, or which left it out of its plan.';
 comment on column headgate.v_waiting.step is 'The step.';
-comment on column headgate.v_waiting.operation is 'The operation.';
+comment on column headgate.v_waiting.operation is 'The operation; null: a whole step waits for its retry.';
 comment on column headgate.v_waiting.reason is
     'The error before a retry, a block, a limit, a pause, a runner that is gone or missing, or why it was not planned.';
 comment on column headgate.v_waiting.jobs is 'How many jobs.';

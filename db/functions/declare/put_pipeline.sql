@@ -2,7 +2,8 @@
 
 create or replace function headgate.put_pipeline(
     pipeline text,
-    description text default null
+    description text default null,
+    timeout interval default null
 )
 returns text
 language sql
@@ -10,7 +11,8 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
     select headgate._declare('pipeline', put_pipeline.pipeline, jsonb_build_object(
-        'description', put_pipeline.description
+        'description', put_pipeline.description,
+        'timeout', put_pipeline.timeout
     ));
 $func$;
 

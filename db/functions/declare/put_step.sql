@@ -11,7 +11,11 @@ create or replace function headgate.put_step(
     group_keys text[] default null,
     max_failed_share real default null,
     may_fail boolean default null,
-    condition text default null
+    condition text default null,
+    retries integer default null,
+    retry_delay interval default null,
+    retry_backoff real default null,
+    timeout interval default null
 )
 returns text
 language plpgsql
@@ -35,7 +39,11 @@ begin
         'group_keys', group_keys,
         'max_failed_share', max_failed_share,
         'may_fail', may_fail,
-        'condition', headgate._as_condition(v_name, condition)
+        'condition', headgate._as_condition(v_name, condition),
+        'retries', retries,
+        'retry_delay', retry_delay,
+        'retry_backoff', retry_backoff,
+        'timeout', timeout
     ));
 end;
 $func$;

@@ -18,7 +18,8 @@ begin
         perform headgate._close_execution(p_execution.execution_id, p_now);
     elsif p_execution.finished_at is not null then
         update headgate.process_executions as e
-        set status = 'running', finished_at = null, reopened_at = p_now
+        set status = 'running', finished_at = null, reopened_at = p_now,
+            deadline_at = headgate._deadline_at(e.driver, e.pipeline_id, p_now)
         where e.execution_id = p_execution.execution_id;
     end if;
     return v_reopened;

@@ -32,7 +32,7 @@ begin
     );
     update headgate.process_steps as s
     set status = p_status, is_marked = true, skip_reason = case when p_status = 'skipped' then 'operator' end,
-        reopened_from = null,
+        reopened_from = null, retry_at = null,
         started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id
         and s.step = p_step;

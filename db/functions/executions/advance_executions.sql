@@ -12,7 +12,10 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_execution headgate.process_executions;
 begin
-    for v_execution in select * from headgate._advanceable() loop
+    if headgate._end_overdue(v_now) then
+        return true;
+    end if;
+    for v_execution in select * from headgate._advanceable(v_now) loop
         if headgate._try_lock(format('advance %s', v_execution.pipeline_id))
             and headgate._advance(v_execution, v_now)
         then
@@ -27,7 +30,7 @@ comment on function headgate.advance_executions() is
     'Start the next step of an execution with driver headgate, or end it; true: something was done, so call again.';
 
 -- Running executions with a step whose dependencies have ended, or with no step left to run.
-create or replace function headgate._advanceable()
+create or replace function headgate._advanceable(p_now timestamptz)
 returns setof headgate.process_executions
 language sql
 stable
@@ -43,6 +46,7 @@ as $func$
                 from headgate.process_steps as s
                 where s.execution_id = e.execution_id
                     and s.status = 'pending'
+                    and coalesce(s.retry_at <= p_now, true)
                     and not exists (
                         select
                         from headgate.process_steps as u
@@ -57,6 +61,7 @@ as $func$
                 join headgate.process_steps as u on u.execution_id = s.execution_id and u.step = any (s.depends_on)
                 where s.execution_id = e.execution_id
                     and s.status = 'pending'
+                    and coalesce(s.retry_at <= p_now, true)
                     and s.trigger_rule in ('one_success', 'one_failed')
                     and s.trigger_rule = case headgate._counts_as(u.status, u.skip_reason)
                         when 'success' then 'one_success'
@@ -87,7 +92,7 @@ as $func$
 declare
     v_step record;
 begin
-    select * into v_step from headgate._ready_steps(p_execution.execution_id) limit 1;
+    select * into v_step from headgate._ready_steps(p_execution.execution_id, p_now) limit 1;
     if found then
         perform headgate._run_step(p_execution, v_step.step, v_step.skip_reason, p_now);
         return true;
@@ -131,7 +136,7 @@ begin
     loop
         continue when not headgate._try_lock(format('runs %s', v_execution.pipeline_id));
         select r.step into v_step
-        from headgate._ready_steps(v_execution.execution_id) as r
+        from headgate._ready_steps(v_execution.execution_id, p_now) as r
         where r.skip_reason is null
             and v_execution.status = 'running'
             and headgate._waits_for_its_turn(v_execution.execution_id, r.step)
@@ -200,14 +205,17 @@ end;
 $func$;
 
 -- Pending steps whose rule can be decided, and why those that will not run are skipped. one_success and one_failed do
--- not wait for all.
-create or replace function headgate._ready_steps(p_execution_id bigint)
+-- not wait for all. A retry is not decided again.
+create or replace function headgate._ready_steps(
+    p_execution_id bigint,
+    p_now timestamptz
+)
 returns table (step text, skip_reason text)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select s.step, headgate._by_rule(s.trigger_rule, d.states)
+    select s.step, case when s.retry_at is null then headgate._by_rule(s.trigger_rule, d.states) end
     from headgate.process_steps as s
     cross join lateral (
         select
@@ -219,6 +227,7 @@ as $func$
     ) as d
     where s.execution_id = p_execution_id
         and s.status = 'pending'
+        and coalesce(s.retry_at <= p_now, true)
         and (
             d.open_steps = 0
             or s.trigger_rule = 'one_success' and 'success' = any (d.states)
@@ -297,8 +306,10 @@ declare
     v_pipeline constant text := (
         select p.name from headgate.pipelines as p where p.pipeline_id = p_execution.pipeline_id
     );
+    v_began constant timestamptz := clock_timestamp();
     v_rows jsonb;
     v_result record;
+    v_retry_at timestamptz;
     v_hint text;
     v_detail text;
 begin
@@ -310,11 +321,16 @@ begin
         if v_step.kind = 'fan_out' then
             perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
             return;
-        elsif not headgate._meets_condition(v_step) then
+        elsif v_step.retry_at is null and not headgate._meets_condition(v_step) then
             perform headgate._leave_step(p_execution.execution_id, p_step, 'condition', p_now);
             return;
         end if;
         v_rows := headgate._call_step(v_step.function, v_pipeline, p_execution.run_id);
+        perform headgate._raise(
+            'HG020', format('step %s took longer than its timeout of %s', p_step, v_step.timeout),
+            'what it wrote was undone; make it faster, or give it a longer timeout'
+        )
+        where clock_timestamp() > v_began + v_step.timeout;
         select * into v_result from headgate._step_result(v_step.function, v_rows);
     exception
         when transaction_rollback then
@@ -328,15 +344,21 @@ begin
     end;
 
     -- An operator's decision about the step in the meantime wins.
+    v_retry_at := case when v_result.status = 'failed' then headgate._retry_at(v_step, headgate.clock()) end;
     update headgate.process_steps as s
-    set status = v_result.status, output = v_result.output, started_at = coalesce(s.started_at, p_now),
-        finished_at = headgate.clock()
+    set status = case when v_retry_at is null then v_result.status else 'pending' end,
+        output = v_result.output,
+        round = s.round + case when s.retry_at is null or s.kind = 'fan_out' then 0 else 1 end,
+        retried = s.retried + case when v_retry_at is null then 0 else 1 end,
+        retry_at = v_retry_at,
+        started_at = coalesce(s.started_at, p_now),
+        finished_at = case when v_retry_at is null then headgate.clock() end
     where s.execution_id = p_execution.execution_id
         and s.step = p_step
         and s.status <> 'cancelled'
         and not s.is_marked;
     perform headgate._announce(p_execution.execution_id);
-    if v_result.status = 'failed' and v_step.function = 'headgate.finalize_execution' then
+    if v_result.status = 'failed' and v_retry_at is null and v_step.function = 'headgate.finalize_execution' then
         perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for update;
         perform headgate._close_execution(p_execution.execution_id, p_now);
     end if;

@@ -19,7 +19,8 @@ begin
     if v_execution.status in ('running', 'paused') then
         cancelled := headgate._cancel_waiting(v_execution.execution_id, null, 'the execution was cancelled', v_now);
         update headgate.process_steps as s
-        set status = 'cancelled', reopened_from = null, started_at = coalesce(s.started_at, v_now), finished_at = v_now
+        set status = 'cancelled', reopened_from = null, retry_at = null,
+            started_at = coalesce(s.started_at, v_now), finished_at = v_now
         where s.execution_id = v_execution.execution_id
             and s.status in ('pending', 'running');
         update headgate.process_executions as e

@@ -59,11 +59,12 @@ begin
             select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
         end if;
         insert into headgate.process_executions as e (
-            pipeline_id, run_id, driver, deployment, dag, logical_date, is_backfill, params, started_at
+            pipeline_id, run_id, driver, deployment, dag, logical_date, is_backfill, params, started_at, deadline_at
         )
         values (
             v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_dag, p_logical_date,
-            coalesce(p_is_backfill, false), v_order.params, v_now
+            coalesce(p_is_backfill, false), v_order.params, v_now,
+            headgate._deadline_at(p_driver, v_pipeline.pipeline_id, v_now)
         )
         returning e.execution_id, e.status, true into execution_id, status, is_new;
         update headgate.orders as o
@@ -185,11 +186,14 @@ set search_path = pg_catalog, pg_temp
 as $func$
     insert into headgate.process_steps (
         execution_id, step, position, kind, depends_on, trigger_rule, function, operations, group_keys,
-        max_failed_share, may_fail, condition, status, started_at, finished_at
+        max_failed_share, may_fail, condition, retries, retry_delay, retry_backoff, timeout, status, started_at,
+        finished_at
     )
     select
         e.execution_id, s.step, s.position, s.kind, s.depends_on, s.trigger_rule, s.function, s.operations,
         s.group_keys, s.max_failed_share, s.may_fail, s.condition,
+        case when e.driver = 'headgate' then s.retries else 0 end, s.retry_delay, s.retry_backoff,
+        case when e.driver = 'headgate' then s.timeout end,
         case when x.has_run then 'succeeded' else 'pending' end,
         case when x.has_run then p_now end,
         case when x.has_run then p_now end

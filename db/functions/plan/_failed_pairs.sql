@@ -30,6 +30,13 @@ as $func$
         cross join unnest(d.asset_ids) as u (asset_id)
         where d.execution_id = p_execution_id
             and d.reason = 'failures'
+            and not exists (  -- a retry by itself leaves them out, too
+                select
+                from headgate.process_steps as s
+                where s.execution_id = p_execution_id
+                    and s.step = p_step
+                    and s.retry_at is not null
+            )
             and headgate._step_of(e.pipeline_id, headgate._plan_options(e), d.operation_id, d.group_key) = p_step
     )
     select

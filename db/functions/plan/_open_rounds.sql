@@ -5,6 +5,7 @@
 create or replace function headgate._open_rounds(
     p_execution headgate.process_executions,
     p_steps text[],
+    p_is_retry boolean default false,
     out planned integer,
     out opened text[],
     out reopened integer
@@ -38,10 +39,11 @@ begin
             opened := opened || v_step.step;
         end if;
     end loop;
-    if opened <> '{}' then
+    if opened <> '{}' and not p_is_retry then  -- behind a retry nothing has been decided
         reopened := headgate._reopen_behind(p_execution, opened);
         update headgate.process_executions as e
-        set status = 'running', finished_at = null, reopened_at = headgate.clock()
+        set status = 'running', finished_at = null, reopened_at = headgate.clock(),
+            deadline_at = headgate._deadline_at(e.driver, e.pipeline_id, headgate.clock())
         where e.execution_id = p_execution.execution_id
             and e.finished_at is not null;
     end if;
@@ -107,6 +109,8 @@ begin
         skip_reason = null,
         is_marked = false,
         is_left_out = false,
+        retried = case when p_step.retry_at is null then 0 else s.retried end,
+        retry_at = null,
         output = null,
         finished_at = null,
         reopened_from = case when p_execution.driver = 'airflow' then s.status end

@@ -20,6 +20,7 @@ begin
         planned_at = null,
         skip_reason = null,
         is_left_out = false,
+        retried = 0,
         output = null,
         started_at = null,
         finished_at = null,

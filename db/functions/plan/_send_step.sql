@@ -30,6 +30,9 @@ begin
     set status = 'running',
         attempt = greatest(s.attempt, p_attempt),
         reopened_from = null,
+        retry_at = null,
+        is_late = false,
+        deadline_at = p_now + s.timeout,
         started_at = coalesce(s.started_at, p_now)
     where s.execution_id = p_execution.execution_id
         and s.step = p_step

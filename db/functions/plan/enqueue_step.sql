@@ -16,6 +16,7 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
     v_step headgate.process_steps := headgate._step(v_execution, p_step);
+    v_is_retry boolean;
 begin
     if v_step.kind <> 'fan_out' then
         perform headgate._raise(
@@ -24,7 +25,12 @@ begin
     end if;
     perform headgate._lock(format('step %s %s', v_execution.pipeline_id, p_step));
     v_step := headgate._step(v_execution, p_step);
-    if v_step.status not in ('pending', 'running')
+    v_is_retry := v_step.retry_at is not null;
+    if v_is_retry then
+        perform headgate._enter_planning(v_execution, p_step, v_now);
+        perform headgate._open_rounds(v_execution, array[p_step], true);
+        v_step := headgate._step(v_execution, p_step);
+    elsif v_step.status not in ('pending', 'running')
         and (p_attempt > v_step.attempt or v_step.reopened_from is not null)
     then
         perform headgate._enter_planning(v_execution, p_step, v_now);
@@ -36,7 +42,7 @@ begin
         perform headgate._open_rounds(v_execution, array[p_step]);
         v_step := headgate._step(v_execution, p_step);
     end if;
-    if v_step.status = 'pending' and not headgate._meets_condition(v_step) then
+    if v_step.status = 'pending' and not v_is_retry and not headgate._meets_condition(v_step) then
         perform headgate._leave_step(v_execution.execution_id, p_step, 'condition', v_now);
     elsif v_step.status in ('pending', 'running') and v_step.planned_at is null then
         perform headgate._write_plan(v_execution, p_step);

@@ -1,8 +1,9 @@
--- End an execution. The caller holds it.
+-- End an execution, if it is late as failed. The caller holds it.
 
 create or replace function headgate._close_execution(
     p_execution_id bigint,
-    p_now timestamptz
+    p_now timestamptz,
+    p_is_late boolean default false
 )
 returns void
 language plpgsql
@@ -16,6 +17,7 @@ begin
     update headgate.process_steps as s
     set status = x.status,
         skip_reason = case when x.status = 'skipped' then 'finalized' end,
+        retry_at = null,
         started_at = coalesce(s.started_at, p_now),
         finished_at = p_now
     from (
@@ -23,6 +25,7 @@ begin
             f.step,
             case
                 when f.function = 'headgate.finalize_execution' then 'succeeded'
+                when f.retry_at is not null then 'failed'
                 else coalesce(f.reopened_from, 'skipped')
             end as status
         from headgate.process_steps as f
@@ -33,7 +36,7 @@ begin
         and s.status in ('pending', 'running');
 
     update headgate.process_executions as e
-    set status = headgate._status_of_steps(p_execution_id),
+    set status = case when p_is_late then 'failed' else headgate._status_of_steps(p_execution_id) end,
         finished_at = p_now,
         reopened_at = null,
         planned = t.planned,
@@ -46,6 +49,12 @@ begin
     where e.execution_id = p_execution_id
     returning e.status into v_status;
     perform headgate._announce(p_execution_id);
+    perform headgate._set_alert(headgate._deadline_subject(p.name), null, null, false, p_now)
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_execution_id
+        and e.deadline_at is not null
+        and not p_is_late;
     -- The end of a run wakes the next one while orders wait.
     perform pg_notify('headgate_orders', '')
     from headgate.process_executions as e

@@ -1,5 +1,5 @@
--- A running step ends with its last job. A deferral by an internal fault counts as a failure. The caller holds the
--- step's row.
+-- A running step ends with its last job. A deferral by an internal fault counts as a failure. A failed step that has
+-- retries left waits for the next one. The caller holds the step's row.
 
 create or replace function headgate._close_step(
     p_step headgate.process_steps,
@@ -12,6 +12,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_status text;
+    v_retry_at timestamptz;
 begin
     if p_step.status <> 'running'
         or p_step.planned > p_step.succeeded + p_step.failed + p_step.deferred + p_step.skipped
@@ -19,17 +20,21 @@ begin
         return;
     end if;
 
+    v_status := case
+        when p_step.is_late then 'failed'
+        when p_step.failed + p_step.deferred_by_internal_fault > p_step.max_failed_share * p_step.planned then 'failed'
+        when p_step.succeeded = 0 and p_step.failed + p_step.deferred_by_fault > 0 then 'failed'
+        when p_step.is_left_out then 'failed'
+        else 'succeeded'
+    end;
+    v_retry_at := case when v_status = 'failed' then headgate._retry_at(p_step, p_now) end;
     update headgate.process_steps as s
-    set status = case
-            when s.failed + s.deferred_by_internal_fault > s.max_failed_share * s.planned then 'failed'
-            when s.succeeded = 0 and s.failed + s.deferred_by_fault > 0 then 'failed'
-            when s.is_left_out then 'failed'
-            else 'succeeded'
-        end,
-        finished_at = p_now
+    set status = case when v_retry_at is null then v_status else 'pending' end,
+        retry_at = v_retry_at,
+        retried = s.retried + case when v_retry_at is null then 0 else 1 end,
+        finished_at = case when v_retry_at is null then p_now end
     where s.execution_id = p_step.execution_id
-        and s.step = p_step.step
-    returning s.status into v_status;
+        and s.step = p_step.step;
 
     perform headgate._resolve_fault(p_step, p_now);
     perform headgate._announce(p_step.execution_id);

@@ -39,8 +39,37 @@ $func$;
 comment on function headgate.claim_jobs(text, text[], integer, text[]) is
     'Claim up to p_max_chunks chunks of one provider for a runner; without work: one row that says when to ask again.';
 
--- When there will be work for these queues: a parked chunk wakes, a block ends, a lease expires.
+-- When there will be work for these queues: a parked chunk wakes, a block ends, a lease expires; or a step is run
+-- again, or late.
 create or replace function headgate._next_wake(
+    p_queues text[],
+    p_avoid text[],
+    p_now timestamptz
+)
+returns timestamptz
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select least(
+        (select min(s.retry_at) from headgate.process_steps as s where s.retry_at > p_now),
+        (
+            select min(s.deadline_at)
+            from headgate.process_steps as s
+            where s.status = 'running'
+                and s.deadline_at > p_now
+        ),
+        (
+            select min(e.deadline_at)
+            from headgate.process_executions as e
+            where e.status = 'running'
+                and e.deadline_at > p_now
+        ),
+        headgate._next_chunk(p_queues, p_avoid, p_now)
+    );
+$func$;
+
+create or replace function headgate._next_chunk(
     p_queues text[],
     p_avoid text[],
     p_now timestamptz

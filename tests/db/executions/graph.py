@@ -39,6 +39,19 @@ def graph(toy: Toy, **steps: dict[str, Any]) -> None:
             may_fail=given.get("may_fail", False),
             condition=given.get("condition"),
         )
+        toy.sql(
+            "update headgate.pipeline_steps as s set retries = g.retries,"
+            " retry_delay = coalesce(g.retry_delay, s.retry_delay), timeout = g.timeout,"
+            " retry_backoff = coalesce(g.retry_backoff, 1)"
+            " from (select %(retries)s::int, %(delay)s::interval, %(backoff)s::real, %(timeout)s::interval)"
+            " as g (retries, retry_delay, retry_backoff, timeout) where s.step = %(name)s"
+            " and s.pipeline_id = (select pipeline_id from headgate.pipelines where name = 'graph')",
+            name=name,
+            retries=given.get("retries", 0),
+            delay=given.get("retry_delay"),
+            backoff=given.get("retry_backoff"),
+            timeout=given.get("timeout"),
+        )
     adopt(toy.connection, "toy")
     toy.sql("select headgate.check_plans()")
 
