@@ -5028,6 +5028,9 @@ CREATE TABLE headgate.chunks (
     runner text,
     leased_until timestamp with time zone,
     lost_reason text,
+    pool text,
+    pool_slots smallint,
+    waits_for_pool text,
     wake_at timestamp with time zone,
     park_until timestamp with time zone,
     park_reason text,
@@ -5042,7 +5045,8 @@ CREATE TABLE headgate.chunks (
     CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
     CONSTRAINT chunk_state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'leased'::text, 'parked'::text]))),
     CONSTRAINT leased_has_a_holder CHECK (((state <> 'leased'::text) OR ((runner IS NOT NULL) AND (leased_until IS NOT NULL) AND (lease_no > 0)))),
-    CONSTRAINT parked_wakes CHECK (((state <> 'parked'::text) OR ((wake_at IS NOT NULL) AND (park_until IS NOT NULL)))),
+    CONSTRAINT parked_wakes CHECK (((state <> 'parked'::text) OR ((wake_at IS NOT NULL) AND ((park_until IS NOT NULL) OR (waits_for_pool IS NOT NULL))))),
+    CONSTRAINT pool_has_its_slots CHECK (((pool IS NULL) = (pool_slots IS NULL))),
     CONSTRAINT records_are_of_its_jobs CHECK ((cardinality(records) = cardinality(asset_ids))),
     CONSTRAINT retry_count_is_not_negative CHECK ((retry_count >= 0)),
     CONSTRAINT sent_has_a_message CHECK (((state = ANY (ARRAY['queued'::text, 'leased'::text])) = (msg_id IS NOT NULL)))
@@ -5194,6 +5198,24 @@ COMMENT ON COLUMN headgate.chunks.leased_until IS 'End of the lease, real time.'
 --
 
 COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up; null: it expired.';
+
+--
+-- Name: COLUMN chunks.pool; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.pool IS 'The pool whose slots its lease takes, as its operation said when it was last sent; null: none.';
+
+--
+-- Name: COLUMN chunks.pool_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.pool_slots IS 'How many slots its lease takes.';
+
+--
+-- Name: COLUMN chunks.waits_for_pool; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.waits_for_pool IS 'Parked until this pool has room for it, in the order of chunk_id; null: it does not wait for one.';
 
 --
 -- Name: COLUMN chunks.wake_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5806,6 +5828,8 @@ begin
         and p_written && array['due_rule', 'due_every', 'due_function', 'inputs', 'is_retired']
     then
         perform headgate._reschedule(o) from headgate.operations as o where o.name = p_name;
+    elsif p_kind = 'pool' then
+        perform headgate._wake_pool(p_name, headgate.clock());
     end if;
 end;
 $$;
@@ -6001,6 +6025,8 @@ CREATE TABLE headgate.operations (
     backoff_max interval DEFAULT '00:05:00'::interval NOT NULL,
     max_wait interval DEFAULT '00:15:00'::interval NOT NULL,
     lease interval DEFAULT '00:05:00'::interval NOT NULL,
+    pool text,
+    pool_slots smallint DEFAULT 1 NOT NULL,
     method text DEFAULT 'GET'::text NOT NULL,
     path text,
     query jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -6035,6 +6061,8 @@ CREATE TABLE headgate.operations (
     CONSTRAINT overlap_in_range CHECK (((overlap >= 0) AND (overlap <= 1000))),
     CONSTRAINT path_has_no_dot_segments CHECK ((path !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
     CONSTRAINT path_is_relative CHECK ((path ~ '^/[^?#[:space:]]*$'::text)),
+    CONSTRAINT pool_slots_are_of_a_pool CHECK (((pool_slots = 1) OR (pool IS NOT NULL))),
+    CONSTRAINT pool_slots_are_positive CHECK ((pool_slots > 0)),
     CONSTRAINT priority_in_range CHECK (((priority >= 1) AND (priority <= 9))),
     CONSTRAINT query_is_an_object CHECK ((jsonb_typeof(query) = 'object'::text)),
     CONSTRAINT ranking_is_not_negative CHECK (((weight_power >= (0)::double precision) AND (staleness_per_day >= (0)::double precision))),
@@ -6214,6 +6242,18 @@ COMMENT ON COLUMN headgate.operations.max_wait IS 'How long a job may be parked 
 --
 
 COMMENT ON COLUMN headgate.operations.lease IS 'How long a runner may hold a chunk without a heartbeat.';
+
+--
+-- Name: COLUMN operations.pool; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.pool IS 'The pool whose slots its leases take; null: none.';
+
+--
+-- Name: COLUMN operations.pool_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.pool_slots IS 'How many slots of its pool a lease takes.';
 
 --
 -- Name: COLUMN operations.method; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -9205,6 +9245,8 @@ CREATE FUNCTION headgate._declared_names(p_kind text) RETURNS text[]
             union all
             select o.name, o.is_retired from headgate.operations as o where p_kind = 'operation'
             union all
+            select p.name, false from headgate.pools as p where p_kind = 'pool'
+            union all
             select p.name, p.is_retired from headgate.pipelines as p where p_kind = 'pipeline'
         ) as n
         where not n.is_retired
@@ -10664,7 +10706,10 @@ CREATE FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_options headgate
         o.name,
         'skip',
         case headgate._skipped_because(a.is_active, s, o, p_at)
-            when 'held by a run' then format('held by execution %s (chunk %s, %s)', e.run_id, c.chunk_id, c.state)
+            when 'held by a run' then format('held by execution %s (chunk %s, %s)', e.run_id, c.chunk_id, case
+                when c.waits_for_pool is not null then c.park_reason
+                else c.state
+            end)
             when 'not due yet' then format('not due before %s', s.next_due_at at time zone 'UTC')
             when 'opens later' then format('opens when %s has succeeded', f.name)
             else headgate._skipped_because(a.is_active, s, o, p_at)
@@ -11625,15 +11670,23 @@ CREATE FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+    v_chunk headgate.chunks;
+    v_fit headgate.chunks[] := p_fit;
     v_passed record;
 begin
-    if p_fit <> '{}' then
-        select * into v_passed from headgate._admit(p_provider, p_fit, p_is_probe, p_now);
+    foreach v_chunk in array p_fit loop
+        if v_chunk.pool is not null then
+            v_fit := headgate._pass_pools(p_fit, p_now);
+            exit;
+        end if;
+    end loop;
+    if v_fit <> '{}' then
+        select * into v_passed from headgate._admit(p_provider, v_fit, p_is_probe, p_now);
     else
         select '{}'::bigint[] as granted into v_passed;
     end if;
     perform headgate._put_back(c.queue, c.msg_id)
-    from unnest(p_fit || p_unfit) as c
+    from unnest(v_fit || p_unfit) as c
     where c.chunk_id <> all (v_passed.granted);
     if v_passed.granted <> '{}' then
         return query
@@ -12142,7 +12195,7 @@ CREATE FUNCTION headgate._in_flight(p_execution_id bigint, p_step text DEFAULT N
         coalesce(sum(cardinality(c.asset_ids)) filter (where c.state in ('planned', 'queued')), 0),
         coalesce(sum(cardinality(c.asset_ids)) filter (where c.state = 'leased'), 0),
         coalesce(sum(cardinality(c.asset_ids)) filter (where c.state = 'parked'), 0),
-        min(c.wake_at)
+        min(c.wake_at) filter (where c.waits_for_pool is null)
     from headgate.chunks as c
     where c.execution_id = p_execution_id
         and (p_step is null or c.step = p_step);
@@ -13366,6 +13419,51 @@ $$;
 ALTER FUNCTION headgate._left_over_chunks() OWNER TO headgate_owner;
 
 --
+-- Name: _line_up(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._line_up(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS bigint[]
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with line as (
+        select
+            n.chunk_id,
+            l.name as pool,
+            case when l.name is not null then n.pool_slots end as pool_slots,
+            not n.is_woken and sum(case when n.is_woken then 0 else n.pool_slots end) over (
+                partition by l.name order by n.chunk_id
+            ) > l.slots as is_parked
+        from (
+            select
+                c.chunk_id, o.pool, o.pool_slots,
+                c.state = 'parked' and c.waits_for_pool is not distinct from o.pool as is_woken
+            from headgate.chunks as c
+            join headgate.operations as o on o.operation_id = c.call_operation_id
+            where c.chunk_id = any (p_chunk_ids)
+                and c.state in ('planned', 'parked')
+                and coalesce(o.pool, c.pool) is not null
+        ) as n
+        left join headgate.pools as l on l.name = n.pool
+    ),
+    lined_up as (
+        update headgate.chunks as c
+        set pool = n.pool,
+            pool_slots = n.pool_slots,
+            state = case when n.is_parked then 'parked' else c.state end,
+            waits_for_pool = case when n.is_parked then n.pool else c.waits_for_pool end,
+            wake_at = case when n.is_parked then headgate._pool_patience(p_now) else c.wake_at end,
+            park_reason = case when n.is_parked then 'waits for pool ' || n.pool else c.park_reason end
+        from line as n
+        where c.chunk_id = n.chunk_id
+        returning c.chunk_id, n.is_parked
+    )
+    select coalesce(array_agg(u.chunk_id) filter (where u.is_parked), '{}') from lined_up as u;
+$$;
+
+ALTER FUNCTION headgate._line_up(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _live_block(headgate.providers, headgate.chunks, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13447,6 +13545,23 @@ CREATE FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now times
 $$;
 
 ALTER FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _lock_pools(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._lock_pools(p_chunks headgate.chunks[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+    from headgate.pools as l
+    where l.name = any (array(select c.pool from unnest(p_chunks) as c))
+    order by l.name
+    for no key update;
+$$;
+
+ALTER FUNCTION headgate._lock_pools(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
 
 --
 -- Name: _lock_probe(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14893,6 +15008,17 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
     where u.function is not null
     union all
     select
+        'HG020',
+        format(
+            'operation %s takes %s slots of pool %s, which has %s', p_operation.name, p_operation.pool_slots, l.name,
+            l.slots
+        ),
+        'give the pool as many slots, or it would wait for ever'
+    from headgate.pools as l
+    where l.name = p_operation.pool
+        and l.slots < p_operation.pool_slots
+    union all
+    select
         'HG020', format('operation %s has a path, but its provider has no base URL', p_operation.name),
         'give the provider a base_url'
     where p_operation.path is not null
@@ -15081,6 +15207,7 @@ CREATE FUNCTION headgate._operators_settings(p_kind text) RETURNS text[]
             'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features'
         ]
         when 'operation' then array['overlap']
+        when 'pool' then array['slots']
         else '{}'
     end;
 $$;
@@ -15395,6 +15522,48 @@ $$;
 ALTER FUNCTION headgate._park_blocked(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _park_for_pools(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._park_for_pools(p_chunks headgate.chunks[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution_ids constant bigint[] := array(
+        select e.execution_id
+        from headgate.process_executions as e
+        where e.execution_id = any (array(select u.execution_id from unnest(p_chunks) as u where u.state = 'leased'))
+            and e.status = 'running'
+        order by e.execution_id
+        for key share skip locked
+    );
+begin
+    perform pgmq.delete(u.queue, u.msg_id)
+    from unnest(p_chunks) as u
+    where u.state = 'queued' or u.execution_id = any (v_execution_ids);
+    perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + interval '1 second')
+    from unnest(p_chunks) as u
+    where u.state = 'leased' and u.execution_id <> all (v_execution_ids);
+    update headgate.chunks as c
+    set state = 'parked',
+        msg_id = null,
+        waits_for_pool = c.pool,
+        wake_at = headgate._pool_patience(p_now),
+        park_reason = 'waits for pool ' || c.pool,
+        window_opened_at = case when u.state = 'queued' then c.window_opened_at end,
+        lease_expirations = c.lease_expirations + case when u.state = 'leased' then 1 else 0 end,
+        charged_units = c.charged_units + case when u.state = 'leased' then headgate._unit_price(c) else 0 end,
+        request_count = c.request_count + case when u.state = 'leased' then least(1, c.calls) else 0 end
+    from unnest(p_chunks) as u
+    where c.chunk_id = u.chunk_id
+        and (u.state = 'queued' or u.execution_id = any (v_execution_ids));
+end;
+$$;
+
+ALTER FUNCTION headgate._park_for_pools(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _park_jobs(headgate.chunks, headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15433,6 +15602,54 @@ CREATE FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_job_results headg
 $$;
 
 ALTER FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_job_results headgate.job_result[]) OWNER TO headgate_owner;
+
+--
+-- Name: _pass_pools(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._pass_pools(p_chunks headgate.chunks[], p_now timestamp with time zone) RETURNS headgate.chunks[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_passed headgate.chunks[];
+    v_parked headgate.chunks[];
+begin
+    perform headgate._lock_pools(p_chunks);
+    select
+        coalesce(array_agg(p_chunks[n.nth] order by n.nth) filter (where n.passes), '{}'),
+        coalesce(array_agg(p_chunks[n.nth] order by n.nth) filter (where not n.passes), '{}')
+    into v_passed, v_parked
+    from (
+        select
+            u.ordinality,
+            u.pool is null
+            or l.name is null
+            or sum(u.pool_slots) over (partition by u.pool order by u.ordinality) <= l.room
+            and u.chunk_id < coalesce(l.first_waiting, u.chunk_id + 1) as passes
+        from unnest(p_chunks) with ordinality as u
+        left join (
+            select
+                n.name,
+                headgate._pool_room(n.name) as room,
+                (
+                    select f.chunk_id
+                    from headgate._pool_line(n.name, p_now) as f
+                    where f.wake_at > p_now
+                    limit 1
+                ) as first_waiting
+            from headgate.pools as n
+            where n.name = any (array(select c.pool from unnest(p_chunks) as c))
+        ) as l on l.name = u.pool
+    ) as n (nth, passes);
+    if v_parked <> '{}' then
+        perform headgate._park_for_pools(v_parked, p_now);
+    end if;
+    return v_passed;
+end;
+$$;
+
+ALTER FUNCTION headgate._pass_pools(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _pieces(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15760,6 +15977,72 @@ CREATE FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_options hea
 $$;
 
 ALTER FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _pool_line(text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._pool_line(p_pool text, p_now timestamp with time zone) RETURNS TABLE(chunk_id bigint, pool_slots integer, wake_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select c.chunk_id, c.pool_slots, c.wake_at
+    from headgate.chunks as c
+    join headgate.process_executions as e using (execution_id)
+    where c.waits_for_pool = p_pool
+        and c.state = 'parked'
+        and e.status = 'running'
+        and not exists (
+            select
+            from headgate.breakers as b
+            where (b.provider_id = c.provider_id or b.operation_id = c.call_operation_id)
+                and b.blocked_until > p_now
+        )
+        and not exists (
+            select
+            from headgate.quota_windows as w
+            where w.provider_id = c.provider_id
+                and w.blocked_until > p_now
+        )
+    order by c.chunk_id;
+$$;
+
+ALTER FUNCTION headgate._pool_line(p_pool text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _pool_patience(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._pool_patience(p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_now + interval '1 hour';
+$$;
+
+ALTER FUNCTION headgate._pool_patience(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _pool_room(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._pool_room(p_pool text) RETURNS integer
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select l.slots - coalesce((
+        select sum(c.pool_slots)
+        from headgate.chunks as c
+        where c.pool = l.name
+            and c.msg_id is not null
+            and c.state = 'leased'
+            and c.leased_until > clock_timestamp()
+    ), 0)::integer
+    from headgate.pools as l
+    where l.name = p_pool;
+$$;
+
+ALTER FUNCTION headgate._pool_room(p_pool text) OWNER TO headgate_owner;
 
 --
 -- Name: _provider(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17372,6 +17655,9 @@ begin
             perform headgate._retire_operation(headgate._id_of(p_kind, p_name));
         when 'provider' then
             perform headgate._retire_provider(headgate._id_of(p_kind, p_name));
+        when 'pool' then
+            update headgate.operations as o set pool = null, pool_slots = 1 where o.pool = p_name and o.is_retired;
+            delete from headgate.pools as p where p.name = p_name;
     end case;
 end;
 $$;
@@ -17488,7 +17774,7 @@ begin
             union all
             select p.kind, p.name, 0 from headgate._strange_parts(p_plan) as p
         ) as d
-        order by array_position('{parameter,step,pipeline,operation,rule,provider}', d.kind), d.position desc
+        order by array_position('{parameter,step,pipeline,operation,rule,provider,pool}', d.kind), d.position desc
     loop
         v_obstacle := headgate._retirement_obstacle(v_object.kind, v_object.name);
         if v_obstacle is not null then
@@ -17521,13 +17807,17 @@ CREATE FUNCTION headgate._retirement_obstacle(p_kind text, p_name text) RETURNS 
         '%s %s in flight, of %s', c.chunks, case c.chunks when 1 then 'chunk is' else 'chunks are' end, c.runs
     )
     from (
-        select count(*) as chunks, string_agg(distinct format('%s/%s', p.name, e.run_id), ', ') as runs
+        select
+            count(distinct h.chunk_id) as chunks,
+            string_agg(distinct format('%s/%s', p.name, e.run_id), ', ') as runs
         from headgate.chunks as h
         join headgate.operations as o on o.operation_id in (h.operation_id, h.call_operation_id)
         join headgate.process_executions as e using (execution_id)
         join headgate.pipelines as p using (pipeline_id)
         where p_kind = 'operation'
             and o.name = p_name
+            or p_kind = 'pool'
+            and h.pool = p_name
     ) as c
     where c.chunks > 0
     union all
@@ -17779,6 +18069,11 @@ CREATE FUNCTION headgate._row_of(p_kind text, p_name text) RETURNS jsonb
         )) as columns
         from headgate.providers as p
         where p_kind = 'provider'
+            and p.name = p_name
+        union all
+        select to_jsonb(p)
+        from headgate.pools as p
+        where p_kind = 'pool'
             and p.name = p_name
         union all
         select to_jsonb(r)
@@ -18299,10 +18594,14 @@ declare
     v_lacking bigint[];
     v_queue record;
     v_sent integer := 0;
+    v_parked bigint[] := '{}';
 begin
     v_lacking := headgate._unaffordable(p_chunk_ids, p_now);
     if v_lacking <> '{}' then
         perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units left in this window', p_now);
+    end if;
+    if exists (select from headgate.pools) then
+        v_parked := headgate._line_up(p_chunk_ids, p_now);
     end if;
 
     for v_queue in
@@ -18310,11 +18609,12 @@ begin
         from headgate.chunks as c
         where c.chunk_id = any (p_chunk_ids)
             and c.state in ('planned', 'parked')
+            and c.chunk_id <> all (v_parked)
         group by c.queue
         order by c.queue
     loop
         update headgate.chunks as c
-        set state = 'queued', msg_id = m.msg_id, wake_at = null
+        set state = 'queued', msg_id = m.msg_id, wake_at = null, waits_for_pool = null
         from unnest(
             v_queue.chunk_ids,
             array(
@@ -19844,6 +20144,7 @@ CREATE FUNCTION headgate._table_of(p_kind text) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case p_kind
+        when 'pool' then 'pools'
         when 'provider' then 'providers'
         when 'rule' then 'response_rules'
         when 'operation' then 'operations'
@@ -21049,6 +21350,66 @@ $$;
 ALTER FUNCTION headgate._wake_parked(p_provider_id bigint, p_operation_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _wake_pool(text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._wake_pool(p_pool text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_room integer;
+begin
+    perform from headgate.pools as l where l.name = p_pool for no key update;
+    v_room := headgate._pool_room(p_pool);
+    if v_room <= 0 then
+        return;
+    end if;
+
+    update headgate.chunks as c
+    set wake_at = p_now
+    where c.chunk_id = any (array(
+        select w.chunk_id
+        from (
+            select n.chunk_id, n.wake_at, sum(n.pool_slots) over (order by n.chunk_id) as upto
+            from (select f.* from headgate._pool_line(p_pool, p_now) as f limit v_room) as n
+        ) as n
+        join headgate.chunks as w using (chunk_id)
+        where n.upto <= v_room
+            and n.wake_at > p_now
+        order by w.chunk_id
+        for update of w skip locked
+    ));
+    if found then
+        perform pg_notify('headgate_jobs', '');
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._wake_pool(p_pool text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _wake_pools(text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._wake_pools(p_pools text[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._wake_pool(l.name, p_now)
+    from (
+        select n.name
+        from headgate.pools as n
+        where n.name = any (p_pools)
+            and exists (select from headgate.chunks as c where c.waits_for_pool = n.name)
+        order by n.name
+        offset 0
+    ) as l;
+$$;
+
+ALTER FUNCTION headgate._wake_pools(p_pools text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _what_if_options(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -22246,6 +22607,9 @@ begin
     if v_stop_reason is not null then
         v_unstarted := headgate._end_unstarted(v_chunk, 'internal: ' || v_stop_reason, v_now);
     end if;
+    if v_chunk.pool is not null then
+        perform headgate._wake_pool(v_chunk.pool, v_now);
+    end if;
     perform headgate._note_answers(
         v_provider, v_call.operation_id, v_chunk, p_outcomes, p_faults, v_block, v_blocked.provider_until,
         v_blocked.provider_reason, v_now
@@ -22257,10 +22621,11 @@ begin
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
     end if;
 
-    -- A completion that holds the breaker or the window claims in a second transaction.
+    -- A completion that holds a pool, the breaker or the window claims in a second transaction.
     if p_claim > 0
         and v_tally.refund = 0
         and v_block is null
+        and v_chunk.pool is null
         and not coalesce('provider' = any (p_faults), false)
     then
         return query
@@ -22954,24 +23319,27 @@ CREATE FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_le
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+    v_held headgate.chunks[];
     v_chunk headgate.chunks;
 begin
+    v_held := array(
+        select c
+        from unnest(p_chunk_ids, p_lease_nos) as u (chunk_id, lease_no)
+        join headgate.chunks as c using (chunk_id)
+        where c.lease_no = u.lease_no
+            and c.state = 'leased'
+            and c.runner = p_runner
+        order by c.chunk_id
+        for update of c
+    );
+    perform headgate._lock_pools(v_held);
     for v_chunk in
-        with held as (
-            select c.chunk_id
-            from unnest(p_chunk_ids, p_lease_nos) as u (chunk_id, lease_no)
-            join headgate.chunks as c using (chunk_id)
-            where c.lease_no = u.lease_no
-                and c.state = 'leased'
-                and c.runner = p_runner
-            order by c.chunk_id
-            for update of c
-        )
         update headgate.chunks as c
         set leased_until = clock_timestamp() + o.lease
-        from held as h, headgate.operations as o
-        where c.chunk_id = h.chunk_id
+        from headgate.operations as o
+        where c.chunk_id = any (array(select h.chunk_id from unnest(v_held) as h))
             and o.operation_id = c.call_operation_id
+            and (c.pool is null or c.leased_until > clock_timestamp())  -- its slots may be another's
         returning c.*
     loop
         perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
@@ -23262,6 +23630,7 @@ begin
         backend_pid = excluded.backend_pid;
     perform headgate._end_sessions();
     ended_leases := headgate._end_leases_of_the_dead(100);
+    perform headgate._wake_pools(array(select l.name from headgate.pools as l), headgate.clock());
     return next;
 end;
 $$;
@@ -23348,6 +23717,9 @@ begin
     where c.chunk_id = p_chunk_id;
     perform headgate._put_back(v_chunk.queue, v_chunk.msg_id);
     perform pg_notify('headgate_jobs', v_chunk.queue);
+    if v_chunk.pool is not null then
+        perform headgate._wake_pool(v_chunk.pool, headgate.clock());
+    end if;
 end;
 $$;
 
@@ -23667,7 +24039,7 @@ begin
         where w.msg_id is null or pgmq.delete(w.queue, w.msg_id) is not null
     )
     update headgate.chunks as c
-    set state = 'planned', msg_id = null, wake_at = null
+    set state = 'planned', msg_id = null, wake_at = null, waits_for_pool = null
     from taken_out as t
     where c.chunk_id = t.chunk_id;
     get diagnostics paused_chunks = row_count;
@@ -23766,10 +24138,10 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -23816,18 +24188,20 @@ begin
         'staleness_per_day', staleness_per_day,
         'statement', statement,
         'max_rows', max_rows,
-        'late_commits', late_commits
+        'late_commits', late_commits,
+        'pool', case when headgate._check_reference('operation', operation, 'pool', pool) then pool end,
+        'pool_slots', pool_slots
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23888,6 +24262,28 @@ ALTER FUNCTION headgate.put_pipeline(pipeline text, description text, timeout in
 --
 
 COMMENT ON FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval) IS 'Declare a pipeline; its steps and parameters follow. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_pool(text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_pool(pool text, slots integer, description text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._declare('pool', put_pool.pool, jsonb_build_object(
+        'slots', put_pool.slots,
+        'description', put_pool.description
+    ));
+$$;
+
+ALTER FUNCTION headgate.put_pool(pool text, slots integer, description text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_pool(pool text, slots integer, description text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_pool(pool text, slots integer, description text) IS 'Declare a pool: how many slots the leases of its operations may take at once. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_provider(text, text, text, jsonb, text, jsonb, integer, integer, text, text, interval, integer, integer, integer, integer, numeric, interval, interval, jsonb, text[], text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24096,6 +24492,7 @@ begin
     end loop;
 
     perform headgate._end_chunks(v_over, 'cancelled', 'its step had ended', headgate.clock());
+    perform headgate._wake_pools(array(select c.pool from unnest(v_released) as c), headgate.clock());
     for v_window in
         select
             c.provider_id,
@@ -24688,6 +25085,61 @@ ALTER FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean)
 --
 
 COMMENT ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) IS 'Exclude an asset from all plans, or include it again; its history stays.';
+
+--
+-- Name: set_pool(text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.set_pool(p_pool text, p_slots integer) RETURNS TABLE(pool text, slots integer, used integer, waiting integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_known constant text[] := array(select l.name from headgate.pools as l order by l.name);
+    v_operation headgate.operations;
+begin
+    perform from headgate.pools as l where l.name = p_pool for no key update;
+    if not found then
+        perform headgate._raise(
+            'HG008', format('unknown pool: %s', coalesce(quote_literal(p_pool), 'null')),
+            headgate._known('known pools', p_pool, v_known)
+        );
+    end if;
+    select * into v_operation
+    from headgate.operations as o
+    where o.pool = p_pool
+        and not o.is_retired
+    order by o.pool_slots desc, o.name
+    limit 1;
+    if p_slots is null or p_slots < greatest(1, v_operation.pool_slots) then
+        perform headgate._raise(
+            'HG008', format('pool %s cannot have %s slots', p_pool, coalesce(p_slots::text, 'null')),
+            case
+                when p_slots > 0 then format(
+                    'its operation %s takes %s, and would wait for ever', v_operation.name, v_operation.pool_slots
+                )
+                else 'give one or more; pause_pipeline stops work altogether'
+            end
+        );
+    end if;
+
+    update headgate.pools as l set slots = p_slots where l.name = p_pool;
+    perform headgate._wake_pool(p_pool, headgate.clock());
+    perform headgate._record_action(
+        'set_pool', jsonb_build_object('pool', p_pool, 'slots', p_slots), jsonb_build_object('slots', p_slots)
+    );
+    return query
+    select v.pool, v.slots, v.used, v.waiting from headgate.v_pools as v where v.pool = p_pool;
+end;
+$$;
+
+ALTER FUNCTION headgate.set_pool(p_pool text, p_slots integer) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION set_pool(p_pool text, p_slots integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.set_pool(p_pool text, p_slots integer) IS 'Change how many slots a pool has; a smaller one drains. Returns the pool as it is then.';
 
 --
 -- Name: set_provider(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28008,7 +28460,7 @@ CREATE TABLE headgate.declarations (
     settings jsonb NOT NULL,
     place text,
     is_declared boolean NOT NULL,
-    CONSTRAINT declaration_kind_is_known CHECK ((kind = ANY (ARRAY['provider'::text, 'rule'::text, 'operation'::text, 'pipeline'::text, 'step'::text, 'parameter'::text])))
+    CONSTRAINT declaration_kind_is_known CHECK ((kind = ANY (ARRAY['pool'::text, 'provider'::text, 'rule'::text, 'operation'::text, 'pipeline'::text, 'step'::text, 'parameter'::text])))
 );
 
 ALTER TABLE headgate.declarations OWNER TO headgate_owner;
@@ -28023,7 +28475,7 @@ COMMENT ON TABLE headgate.declarations IS 'An object declared in a plan''s file,
 -- Name: COLUMN declarations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.declarations.kind IS 'provider, rule, operation, pipeline, step or parameter.';
+COMMENT ON COLUMN headgate.declarations.kind IS 'pool, provider, rule, operation, pipeline, step or parameter.';
 
 --
 -- Name: COLUMN declarations.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28371,6 +28823,43 @@ COMMENT ON COLUMN headgate.planner_deferrals.evidence IS 'The basis of the decis
 --
 
 COMMENT ON COLUMN headgate.planner_deferrals.deferred_at IS 'When it was decided.';
+
+--
+-- Name: pools; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.pools (
+    name text NOT NULL,
+    slots integer NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    CONSTRAINT slots_are_positive CHECK ((slots > 0))
+);
+
+ALTER TABLE headgate.pools OWNER TO headgate_owner;
+
+--
+-- Name: TABLE pools; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.pools IS 'Slots that operations share, across pipelines and runners: a lease of their work takes some, until it ends.';
+
+--
+-- Name: COLUMN pools.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pools.name IS 'Its name.';
+
+--
+-- Name: COLUMN pools.slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pools.slots IS 'How many slots may be taken at once.';
+
+--
+-- Name: COLUMN pools.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pools.description IS 'Its description.';
 
 --
 -- Name: process_executions_execution_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -29573,6 +30062,7 @@ CREATE VIEW headgate.v_decisions AS
             'run'::text AS decision,
             NULL::text AS outcome,
                 CASE
+                    WHEN (c.waits_for_pool IS NOT NULL) THEN c.park_reason
                     WHEN (c.state = 'parked'::text) THEN format('waits until %s: %s'::text, (c.wake_at AT TIME ZONE 'UTC'::text), c.park_reason)
                     ELSE c.state
                 END AS reason,
@@ -30432,6 +30922,60 @@ COMMENT ON COLUMN headgate.v_pipelines.latest_status IS 'How that run stands.';
 COMMENT ON COLUMN headgate.v_pipelines.latest_started_at IS 'When that run started.';
 
 --
+-- Name: v_pools; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_pools AS
+ SELECT l.name AS pool,
+    l.slots,
+    (COALESCE(u.used, (0)::bigint))::integer AS used,
+    (COALESCE(w.waiting, (0)::bigint))::integer AS waiting
+   FROM ((headgate.pools l
+     LEFT JOIN ( SELECT c.pool,
+            sum(c.pool_slots) AS used
+           FROM headgate.chunks c
+          WHERE ((c.pool IS NOT NULL) AND (c.msg_id IS NOT NULL) AND (c.state = 'leased'::text) AND (c.leased_until > clock_timestamp()))
+          GROUP BY c.pool) u ON ((u.pool = l.name)))
+     LEFT JOIN ( SELECT c.waits_for_pool AS pool,
+            sum(cardinality(c.asset_ids)) AS waiting
+           FROM headgate.chunks c
+          WHERE (c.waits_for_pool IS NOT NULL)
+          GROUP BY c.waits_for_pool) w ON ((w.pool = l.name)))
+  ORDER BY l.name;
+
+ALTER VIEW headgate.v_pools OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_pools; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_pools IS 'Slots that operations share across pipelines, and who takes them.';
+
+--
+-- Name: COLUMN v_pools.pool; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pools.pool IS 'Its name.';
+
+--
+-- Name: COLUMN v_pools.slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pools.slots IS 'Its slots; put_pool declares them, set_pool changes them.';
+
+--
+-- Name: COLUMN v_pools.used; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pools.used IS 'Slots that leases take; more than slots only after the pool was made smaller, until they have ended.';
+
+--
+-- Name: COLUMN v_pools.waiting; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pools.waiting IS 'Jobs parked until slots are free.';
+
+--
 -- Name: v_provider_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31145,6 +31689,7 @@ CREATE VIEW headgate.v_waiting AS
                     WHEN 'gone'::text THEN l.reason
                     WHEN 'paused'::text THEN 'the pipeline is paused'::text
                     WHEN 'parked'::text THEN c.park_reason
+                    WHEN 'pool'::text THEN c.park_reason
                     WHEN 'provider'::text THEN h.blocked_reason
                     WHEN 'window'::text THEN 'quota: the provider reports it as exhausted'::text
                     WHEN 'reset'::text THEN 'quota: the window is about to be reset'::text
@@ -31190,6 +31735,7 @@ CREATE VIEW headgate.v_waiting AS
                             WHEN l.is_silent THEN 'gone'::text
                             WHEN (c.state = 'leased'::text) THEN NULL::text
                             WHEN (e.status = 'paused'::text) THEN 'paused'::text
+                            WHEN (c.waits_for_pool IS NOT NULL) THEN 'pool'::text
                             WHEN (c.state = 'parked'::text) THEN 'parked'::text
                             WHEN (c.state <> 'queued'::text) THEN NULL::text
                             WHEN (h.state = 'blocked'::text) THEN 'provider'::text
@@ -31608,6 +32154,13 @@ ALTER TABLE ONLY headgate.planner_deferrals
     ADD CONSTRAINT planner_deferrals_pkey PRIMARY KEY (execution_id, operation_id, group_key, reason);
 
 --
+-- Name: pools pools_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.pools
+    ADD CONSTRAINT pools_pkey PRIMARY KEY (name);
+
+--
 -- Name: pipeline_steps position_is_unique; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31916,6 +32469,18 @@ CREATE INDEX chunks_execution_idx ON headgate.chunks USING btree (execution_id, 
 COMMENT ON INDEX headgate.chunks_execution_idx IS 'Finds what a step has in flight.';
 
 --
+-- Name: chunks_pool_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX chunks_pool_idx ON headgate.chunks USING btree (pool) WHERE ((pool IS NOT NULL) AND (msg_id IS NOT NULL));
+
+--
+-- Name: INDEX chunks_pool_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.chunks_pool_idx IS 'Finds the leases that take a pool''s slots.';
+
+--
 -- Name: chunks_queue_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31926,6 +32491,18 @@ CREATE INDEX chunks_queue_idx ON headgate.chunks USING btree (queue) WHERE (msg_
 --
 
 COMMENT ON INDEX headgate.chunks_queue_idx IS 'Finds the queues that hold messages.';
+
+--
+-- Name: chunks_waits_for_pool_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX chunks_waits_for_pool_idx ON headgate.chunks USING btree (waits_for_pool, chunk_id) WHERE (waits_for_pool IS NOT NULL);
+
+--
+-- Name: INDEX chunks_waits_for_pool_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.chunks_waits_for_pool_idx IS 'Finds what waits for a pool, in order.';
 
 --
 -- Name: chunks_wake_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -32155,6 +32732,13 @@ ALTER TABLE ONLY headgate.operations
 
 ALTER TABLE ONLY headgate.operations
     ADD CONSTRAINT operations_follows_operation_id_fkey FOREIGN KEY (follows_operation_id) REFERENCES headgate.operations(operation_id);
+
+--
+-- Name: operations operations_pool_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.operations
+    ADD CONSTRAINT operations_pool_fkey FOREIGN KEY (pool) REFERENCES headgate.pools(name);
 
 --
 -- Name: operations operations_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -34040,6 +34624,12 @@ REVOKE ALL ON FUNCTION headgate._left_out_steps(p_execution headgate.process_exe
 REVOKE ALL ON FUNCTION headgate._left_over_chunks() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _line_up(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._line_up(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _live_block(p_provider headgate.providers, p_chunk headgate.chunks, p_block jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -34062,6 +34652,12 @@ REVOKE ALL ON FUNCTION headgate._lock_breakers(p_provider_id bigint, p_operation
 --
 
 REVOKE ALL ON FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _lock_pools(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._lock_pools(p_chunks headgate.chunks[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _lock_probe(p_provider headgate.providers, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34442,10 +35038,22 @@ REVOKE ALL ON FUNCTION headgate._parameter(p_field text, p_mark text, p_asset he
 REVOKE ALL ON FUNCTION headgate._park_blocked(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _park_for_pools(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._park_for_pools(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _park_jobs(p_chunk headgate.chunks, p_job_results headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_job_results headgate.job_result[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _pass_pools(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._pass_pools(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _pieces(p_template text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34494,6 +35102,24 @@ REVOKE ALL ON FUNCTION headgate._planned_before(p_execution headgate.process_exe
 --
 
 REVOKE ALL ON FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _pool_line(p_pool text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._pool_line(p_pool text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _pool_patience(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._pool_patience(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _pool_room(p_pool text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._pool_room(p_pool text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _provider(p_provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -35378,6 +36004,18 @@ REVOKE ALL ON FUNCTION headgate._wake_dependents(p_operation headgate.operations
 REVOKE ALL ON FUNCTION headgate._wake_parked(p_provider_id bigint, p_operation_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _wake_pool(p_pool text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._wake_pool(p_pool text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _wake_pools(p_pools text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._wake_pools(p_pools text[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _what_if_options(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -35865,10 +36503,10 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -35881,6 +36519,12 @@ REVOKE ALL ON FUNCTION headgate.put_parameter(pipeline text, parameter text, eff
 --
 
 REVOKE ALL ON FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_pool(pool text, slots integer, description text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_pool(pool text, slots integer, description text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -36030,6 +36674,13 @@ REVOKE ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active 
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION set_pool(p_pool text, p_slots integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.set_pool(p_pool text, p_slots integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.set_pool(p_pool text, p_slots integer) TO headgate_planner;
 
 --
 -- Name: FUNCTION set_provider(p_provider text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -36467,6 +37118,15 @@ GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE v_pools; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_provider_health; Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -1,5 +1,19 @@
 -- What can be done to an asset: when it is due, what it costs, how it is called, how it fails.
 
+create table headgate.pools (
+    name text not null,
+    slots integer not null,
+    description text not null default '',
+    constraint pools_pkey primary key (name),
+    constraint slots_are_positive check (slots > 0)
+);
+
+comment on table headgate.pools is
+    'Slots that operations share, across pipelines and runners: a lease of their work takes some, until it ends.';
+comment on column headgate.pools.name is 'Its name.';
+comment on column headgate.pools.slots is 'How many slots may be taken at once.';
+comment on column headgate.pools.description is 'Its description.';
+
 create table headgate.operations (
     operation_id bigint generated always as identity,
     name text not null,
@@ -28,6 +42,8 @@ create table headgate.operations (
     backoff_max interval not null default '5 minutes',
     max_wait interval not null default '15 minutes',
     lease interval not null default '5 minutes',
+    pool text references headgate.pools,
+    pool_slots smallint not null default 1,
     method text not null default 'GET',
     path text,
     query jsonb not null default '{}',
@@ -66,6 +82,8 @@ create table headgate.operations (
     constraint overlap_in_range check (overlap between 0 and 1000),
     constraint chunk_size_in_range check (chunk_size between 1 and 1000),
     constraint max_attempts_is_positive check (max_attempts > 0),
+    constraint pool_slots_are_positive check (pool_slots > 0),
+    constraint pool_slots_are_of_a_pool check (pool_slots = 1 or pool is not null),
     constraint intervals_are_positive check (least(backoff, backoff_max, max_wait, lease, timeout) > '0'),
     constraint method_is_known check (method in ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
     constraint path_is_relative check (path ~ '^/[^?#[:space:]]*$'),
@@ -133,6 +151,8 @@ comment on column headgate.operations.backoff_max is 'Longest wait between retri
 comment on column headgate.operations.max_wait is
     'How long a job may be parked before it is deferred to the next execution.';
 comment on column headgate.operations.lease is 'How long a runner may hold a chunk without a heartbeat.';
+comment on column headgate.operations.pool is 'The pool whose slots its leases take; null: none.';
+comment on column headgate.operations.pool_slots is 'How many slots of its pool a lease takes.';
 comment on column headgate.operations.method is 'HTTP method.';
 comment on column headgate.operations.path is
     'URL path template, below the provider''s base URL, e.g. /eod/{asset.code}.';

@@ -24,6 +24,9 @@ create table headgate.chunks (
     runner text,
     leased_until timestamptz,
     lost_reason text,
+    pool text,
+    pool_slots smallint,
+    waits_for_pool text,
     wake_at timestamptz,
     park_until timestamptz,
     park_reason text,
@@ -47,7 +50,10 @@ create table headgate.chunks (
         state <> 'leased' or (runner is not null and leased_until is not null and lease_no > 0)
     ),
     constraint sent_has_a_message check ((state in ('queued', 'leased')) = (msg_id is not null)),
-    constraint parked_wakes check (state <> 'parked' or (wake_at is not null and park_until is not null))
+    constraint pool_has_its_slots check ((pool is null) = (pool_slots is null)),
+    constraint parked_wakes check (
+        state <> 'parked' or (wake_at is not null and (park_until is not null or waits_for_pool is not null))
+    )
 ) with (
     -- A small, high-churn table: room in the page, and vacuum at a fixed number of dead rows. The queues' own tables
     -- belong to pgmq; headgate.check_plans tunes them.
@@ -88,6 +94,11 @@ comment on column headgate.chunks.lease_no is 'Fencing token: grows with each le
 comment on column headgate.chunks.runner is 'The runner that holds, or last held, the lease.';
 comment on column headgate.chunks.leased_until is 'End of the lease, real time.';
 comment on column headgate.chunks.lost_reason is 'Why its last lease was given up; null: it expired.';
+comment on column headgate.chunks.pool is
+    'The pool whose slots its lease takes, as its operation said when it was last sent; null: none.';
+comment on column headgate.chunks.pool_slots is 'How many slots its lease takes.';
+comment on column headgate.chunks.waits_for_pool is
+    'Parked until this pool has room for it, in the order of chunk_id; null: it does not wait for one.';
 comment on column headgate.chunks.wake_at is 'When a parked chunk is sent again.';
 comment on column headgate.chunks.park_until is 'When max_wait ends: a chunk still parked then is deferred.';
 comment on column headgate.chunks.park_reason is 'Why it is parked.';
@@ -109,3 +120,10 @@ comment on index headgate.chunks_wake_idx is 'Finds parked chunks that are due.'
 
 create index chunks_queue_idx on headgate.chunks (queue) where msg_id is not null;
 comment on index headgate.chunks_queue_idx is 'Finds the queues that hold messages.';
+
+-- A message marks what is sent, so a lease touches no index here either.
+create index chunks_pool_idx on headgate.chunks (pool) where pool is not null and msg_id is not null;
+comment on index headgate.chunks_pool_idx is 'Finds the leases that take a pool''s slots.';
+
+create index chunks_waits_for_pool_idx on headgate.chunks (waits_for_pool, chunk_id) where waits_for_pool is not null;
+comment on index headgate.chunks_waits_for_pool_idx is 'Finds what waits for a pool, in order.';

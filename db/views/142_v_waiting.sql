@@ -27,6 +27,7 @@ from (
             when 'gone' then l.reason
             when 'paused' then 'the pipeline is paused'
             when 'parked' then c.park_reason
+            when 'pool' then c.park_reason
             when 'provider' then h.blocked_reason
             when 'window' then 'quota: the provider reports it as exhausted'
             when 'reset' then 'quota: the window is about to be reset'
@@ -82,6 +83,7 @@ from (
             when l.is_silent then 'gone'
             when c.state = 'leased' then null
             when e.status = 'paused' then 'paused'
+            when c.waits_for_pool is not null then 'pool'
             when c.state = 'parked' then 'parked'
             when c.state <> 'queued' then null
             when h.state = 'blocked' then 'provider'

@@ -30,6 +30,7 @@ from (
         c.execution_id, u.asset_id, c.operation_id, c.planned_at as decided_at, 'run'::text as decision,
         null::text as outcome,
         case
+            when c.waits_for_pool is not null then c.park_reason
             when c.state = 'parked' then format('waits until %s: %s', c.wake_at at time zone 'UTC', c.park_reason)
             else c.state
         end as reason,

@@ -52,6 +52,8 @@ as $func$
             union all
             select o.name, o.is_retired from headgate.operations as o where p_kind = 'operation'
             union all
+            select p.name, false from headgate.pools as p where p_kind = 'pool'
+            union all
             select p.name, p.is_retired from headgate.pipelines as p where p_kind = 'pipeline'
         ) as n
         where not n.is_retired

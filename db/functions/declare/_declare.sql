@@ -125,7 +125,8 @@ begin
 end;
 $func$;
 
--- Settings that operators change at run time with headgate.set_provider. A file that adopts a row leaves them alone.
+-- Settings that operators change at run time with headgate.set_provider and set_pool. A file that adopts a row leaves
+-- them alone.
 create or replace function headgate._operators_settings(p_kind text)
 returns text[]
 language sql
@@ -138,6 +139,7 @@ as $func$
             'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features'
         ]
         when 'operation' then array['overlap']
+        when 'pool' then array['slots']
         else '{}'
     end;
 $func$;
@@ -160,6 +162,8 @@ begin
         and p_written && array['due_rule', 'due_every', 'due_function', 'inputs', 'is_retired']
     then
         perform headgate._reschedule(o) from headgate.operations as o where o.name = p_name;
+    elsif p_kind = 'pool' then
+        perform headgate._wake_pool(p_name, headgate.clock());
     end if;
 end;
 $func$;

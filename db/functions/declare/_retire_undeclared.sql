@@ -23,7 +23,7 @@ begin
             union all
             select p.kind, p.name, 0 from headgate._strange_parts(p_plan) as p
         ) as d
-        order by array_position('{parameter,step,pipeline,operation,rule,provider}', d.kind), d.position desc
+        order by array_position('{parameter,step,pipeline,operation,rule,provider,pool}', d.kind), d.position desc
     loop
         v_obstacle := headgate._retirement_obstacle(v_object.kind, v_object.name);
         if v_obstacle is not null then
@@ -83,13 +83,17 @@ as $func$
         '%s %s in flight, of %s', c.chunks, case c.chunks when 1 then 'chunk is' else 'chunks are' end, c.runs
     )
     from (
-        select count(*) as chunks, string_agg(distinct format('%s/%s', p.name, e.run_id), ', ') as runs
+        select
+            count(distinct h.chunk_id) as chunks,
+            string_agg(distinct format('%s/%s', p.name, e.run_id), ', ') as runs
         from headgate.chunks as h
         join headgate.operations as o on o.operation_id in (h.operation_id, h.call_operation_id)
         join headgate.process_executions as e using (execution_id)
         join headgate.pipelines as p using (pipeline_id)
         where p_kind = 'operation'
             and o.name = p_name
+            or p_kind = 'pool'
+            and h.pool = p_name
     ) as c
     where c.chunks > 0
     union all
@@ -137,6 +141,9 @@ begin
             perform headgate._retire_operation(headgate._id_of(p_kind, p_name));
         when 'provider' then
             perform headgate._retire_provider(headgate._id_of(p_kind, p_name));
+        when 'pool' then
+            update headgate.operations as o set pool = null, pool_slots = 1 where o.pool = p_name and o.is_retired;
+            delete from headgate.pools as p where p.name = p_name;
     end case;
 end;
 $func$;

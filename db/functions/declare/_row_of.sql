@@ -22,6 +22,11 @@ as $func$
         where p_kind = 'provider'
             and p.name = p_name
         union all
+        select to_jsonb(p)
+        from headgate.pools as p
+        where p_kind = 'pool'
+            and p.name = p_name
+        union all
         select to_jsonb(r)
         from headgate.response_rules as r
         join headgate.providers as p using (provider_id)

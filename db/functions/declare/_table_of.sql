@@ -5,6 +5,7 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $func$
     select case p_kind
+        when 'pool' then 'pools'
         when 'provider' then 'providers'
         when 'rule' then 'response_rules'
         when 'operation' then 'operations'

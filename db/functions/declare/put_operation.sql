@@ -42,7 +42,9 @@ create or replace function headgate.put_operation(
     staleness_per_day double precision default null,
     statement text default null,
     max_rows integer default null,
-    late_commits interval default null
+    late_commits interval default null,
+    pool text default null,
+    pool_slots integer default null
 )
 returns text
 language plpgsql
@@ -92,7 +94,9 @@ begin
         'staleness_per_day', staleness_per_day,
         'statement', statement,
         'max_rows', max_rows,
-        'late_commits', late_commits
+        'late_commits', late_commits,
+        'pool', case when headgate._check_reference('operation', operation, 'pool', pool) then pool end,
+        'pool_slots', pool_slots
     ));
 end;
 $func$;

@@ -14,7 +14,7 @@ as $func$
         coalesce(sum(cardinality(c.asset_ids)) filter (where c.state in ('planned', 'queued')), 0),
         coalesce(sum(cardinality(c.asset_ids)) filter (where c.state = 'leased'), 0),
         coalesce(sum(cardinality(c.asset_ids)) filter (where c.state = 'parked'), 0),
-        min(c.wake_at)
+        min(c.wake_at) filter (where c.waits_for_pool is null)
     from headgate.chunks as c
     where c.execution_id = p_execution_id
         and (p_step is null or c.step = p_step);

@@ -30,7 +30,7 @@ begin
         where w.msg_id is null or pgmq.delete(w.queue, w.msg_id) is not null
     )
     update headgate.chunks as c
-    set state = 'planned', msg_id = null, wake_at = null
+    set state = 'planned', msg_id = null, wake_at = null, waits_for_pool = null
     from taken_out as t
     where c.chunk_id = t.chunk_id;
     get diagnostics paused_chunks = row_count;

@@ -155,6 +155,17 @@ as $func$
     where u.function is not null
     union all
     select
+        'HG020',
+        format(
+            'operation %s takes %s slots of pool %s, which has %s', p_operation.name, p_operation.pool_slots, l.name,
+            l.slots
+        ),
+        'give the pool as many slots, or it would wait for ever'
+    from headgate.pools as l
+    where l.name = p_operation.pool
+        and l.slots < p_operation.pool_slots
+    union all
+    select
         'HG020', format('operation %s has a path, but its provider has no base URL', p_operation.name),
         'give the provider a base_url'
     where p_operation.path is not null

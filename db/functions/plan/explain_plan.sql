@@ -172,7 +172,10 @@ as $func$
         o.name,
         'skip',
         case headgate._skipped_because(a.is_active, s, o, p_at)
-            when 'held by a run' then format('held by execution %s (chunk %s, %s)', e.run_id, c.chunk_id, c.state)
+            when 'held by a run' then format('held by execution %s (chunk %s, %s)', e.run_id, c.chunk_id, case
+                when c.waits_for_pool is not null then c.park_reason
+                else c.state
+            end)
             when 'not due yet' then format('not due before %s', s.next_due_at at time zone 'UTC')
             when 'opens later' then format('opens when %s has succeeded', f.name)
             else headgate._skipped_because(a.is_active, s, o, p_at)

@@ -14,10 +14,14 @@ declare
     v_lacking bigint[];
     v_queue record;
     v_sent integer := 0;
+    v_parked bigint[] := '{}';
 begin
     v_lacking := headgate._unaffordable(p_chunk_ids, p_now);
     if v_lacking <> '{}' then
         perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units left in this window', p_now);
+    end if;
+    if exists (select from headgate.pools) then
+        v_parked := headgate._line_up(p_chunk_ids, p_now);
     end if;
 
     for v_queue in
@@ -25,11 +29,12 @@ begin
         from headgate.chunks as c
         where c.chunk_id = any (p_chunk_ids)
             and c.state in ('planned', 'parked')
+            and c.chunk_id <> all (v_parked)
         group by c.queue
         order by c.queue
     loop
         update headgate.chunks as c
-        set state = 'queued', msg_id = m.msg_id, wake_at = null
+        set state = 'queued', msg_id = m.msg_id, wake_at = null, waits_for_pool = null
         from unnest(
             v_queue.chunk_ids,
             array(

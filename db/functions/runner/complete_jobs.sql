@@ -107,6 +107,9 @@ begin
     if v_stop_reason is not null then
         v_unstarted := headgate._end_unstarted(v_chunk, 'internal: ' || v_stop_reason, v_now);
     end if;
+    if v_chunk.pool is not null then
+        perform headgate._wake_pool(v_chunk.pool, v_now);
+    end if;
     perform headgate._note_answers(
         v_provider, v_call.operation_id, v_chunk, p_outcomes, p_faults, v_block, v_blocked.provider_until,
         v_blocked.provider_reason, v_now
@@ -118,10 +121,11 @@ begin
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
     end if;
 
-    -- A completion that holds the breaker or the window claims in a second transaction.
+    -- A completion that holds a pool, the breaker or the window claims in a second transaction.
     if p_claim > 0
         and v_tally.refund = 0
         and v_block is null
+        and v_chunk.pool is null
         and not coalesce('provider' = any (p_faults), false)
     then
         return query

@@ -1,7 +1,8 @@
 -- A runner reports that it is alive, and checks sessions against their limits and other runners: leases of a killed
 -- runner end at once instead of expiring. A late heartbeat alone proves nothing (the machine may be busy, or the
 -- network slow): the runner's connection must be gone as well. A stopped process keeps its connection, and a pooled
--- connection outlives its runner: such leases expire as usual.
+-- connection outlives its runner: such leases expire as usual. Slots of pools whose leases ended so are given to those
+-- that wait.
 
 create or replace function headgate.heartbeat(
     p_runner text,
@@ -23,6 +24,7 @@ begin
         backend_pid = excluded.backend_pid;
     perform headgate._end_sessions();
     ended_leases := headgate._end_leases_of_the_dead(100);
+    perform headgate._wake_pools(array(select l.name from headgate.pools as l), headgate.clock());
     return next;
 end;
 $func$;

@@ -19,6 +19,9 @@ begin
     where c.chunk_id = p_chunk_id;
     perform headgate._put_back(v_chunk.queue, v_chunk.msg_id);
     perform pg_notify('headgate_jobs', v_chunk.queue);
+    if v_chunk.pool is not null then
+        perform headgate._wake_pool(v_chunk.pool, headgate.clock());
+    end if;
 end;
 $func$;
 

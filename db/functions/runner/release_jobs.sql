@@ -42,6 +42,7 @@ begin
     end loop;
 
     perform headgate._end_chunks(v_over, 'cancelled', 'its step had ended', headgate.clock());
+    perform headgate._wake_pools(array(select c.pool from unnest(v_released) as c), headgate.clock());
     for v_window in
         select
             c.provider_id,

@@ -127,6 +127,7 @@ PANELS: dict[str, dict[str, Entry]] = {
             "lists:quota",
             "List the open quota windows, in units: what is promised, spent and left of each.",
         ),
+        "pools": Entry("lists:pools", "List the pools: slots that operations share."),
         "runners": Entry(
             "lists:runners",
             "List the runners: where they work, what they hold, and when they were last heard "

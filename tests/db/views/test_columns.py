@@ -51,6 +51,7 @@ COLUMNS = {
         "asset_id universe asset is_active operation watermark next_due_at succeeded_at consecutive_failures"
         " is_held bulk_misses status last_error last_failed_at"
     ),
+    "headgate.v_pools": "pool slots used waiting",
     "headgate.v_database_health": "measure value threshold verdict",
     "headgate.v_alerts": "raised_at severity subject message resolved_at",
     "equities.v_assets_needing_processing": f"ticker asset_id {DUE}",

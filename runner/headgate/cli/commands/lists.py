@@ -1,4 +1,4 @@
-"""`headgate pipelines`, `operations`, `assets`, `quota`, `runners`: what there is, as lists."""
+"""`headgate pipelines`, `operations`, `assets`, `quota`, `pools`, `runners`: what there is."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ QUOTA = """
 select * from headgate.v_quota as q
 where (q.opened_at <= headgate.clock() and q.closes_at > headgate.clock()) or %(is_all)s
 """
+POOLS = "select * from headgate.v_pools"
 RUNNERS = "select * from headgate.v_runners"
 SHOWN = 50
 
@@ -125,6 +126,19 @@ def quota(
         if_none="no window was opened yet: a run opens one"
         if is_all
         else "no window is open: a run opens one; headgate quota --all lists those before",
+    )
+
+
+def pools(as_json: AsJson = False) -> None:
+    """List the pools: how many slots each has, how many leases take, and how many jobs wait."""
+    settings = console.ready_settings()
+    with console.open_database(settings, "pools") as connection, mapped_errors():
+        rows = connection.execute(POOLS).fetchall()
+    console.print_rows(
+        rows,
+        "pool slots used waiting",
+        as_json=as_json,
+        if_none=f"database {settings.database} has no pool; a plan declares one by put_pool",
     )
 
 

@@ -8,7 +8,10 @@ from tests.plan import Plan
 from tests.runner.cli.commands.conftest import Ask
 
 BLOCKED = {"operation": "look_shop", "blocked_until": "2099-01-01T00:00:00Z", "reason": "broken"}
-LISTS = (["pipelines"], ["operations"], ["assets"], ["assets", "--due"], ["quota"], ["runners"])
+LISTS = (
+    *(["pipelines"], ["operations"], ["assets"], ["assets", "--due"], ["quota"]),
+    *(["pools"], ["runners"]),
+)
 
 
 def head_of(table: str) -> list[str]:
@@ -91,6 +94,13 @@ def test_quota_lists_the_open_windows(shown: Ask, asked: Ask, run, core, monday:
     assert len([x for x in asked("quota", "--all") if x["provider"] == "shop"]) == 2
     assert head_of(shown("quota"))[:4] == ["provider", "usable", "reserved", "spent"]
     assert "used_elsewhere" not in shown("quota")
+
+
+def test_pools_are_listed_with_their_slots(shown: Ask, asked: Ask, shop: Plan):
+    shop.sql("insert into headgate.pools (name, slots) values ('tills', 2)")
+
+    assert head_of(shown("pools")) == ["pool", "slots", "used", "waiting"]
+    assert asked("pools") == [{"pool": "tills", "slots": 2, "used": 0, "waiting": 0}]
 
 
 def test_runners_are_listed_with_what_they_hold(shown: Ask, asked: Ask, shop: Plan):

@@ -15,6 +15,7 @@ READING = (
     ["operations"],
     ["assets"],
     ["quota"],
+    ["pools"],
     ["runners"],
     ["show", "T1"],
     ["status", "monday-1"],
