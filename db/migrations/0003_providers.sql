@@ -6,6 +6,7 @@ create table headgate.providers (
     description text not null default '',
     kind text not null default 'http',
     base_url text,
+    hosts text[],
     auth jsonb not null default '{"in": "none"}',
     secret_name text,
     headers jsonb not null default '{}',
@@ -41,7 +42,14 @@ create table headgate.providers (
     constraint a_database_has_no_base_url check (kind = 'http' or base_url is null),
     constraint a_database_names_its_dsn check (kind = 'http' or secret_name is not null),
     constraint a_database_gets_no_headers check (kind = 'http' or auth ->> 'in' = 'none' and headers = '{}'),
-    constraint base_url_is_http check (base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'),
+    constraint base_url_is_http check (
+        base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$' or base_url = '{asset.base_url}'
+    ),
+    constraint an_address_per_asset_has_no_secret_or_its_hosts check (
+        base_url <> '{asset.base_url}' or auth ->> 'in' = 'none' or coalesce(cardinality(hosts), 0) > 0
+    ),
+    constraint hosts_are_of_an_address_per_asset check (hosts is null or base_url = '{asset.base_url}'),
+    constraint hosts_are_hosts check (array_to_string(hosts, ' ', '?') !~ '[^a-z0-9.: \[\]_-]'),
     constraint base_url_has_no_dot_segments
         check (base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'),
     constraint secret_is_a_name check (secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'),
@@ -67,7 +75,10 @@ comment on column headgate.providers.description is 'What the service is.';
 comment on column headgate.providers.kind is
     'http: a service; postgres: a database, which answers statements.';
 comment on column headgate.providers.base_url is
-    'Prefix of every request''s URL; null for `local` and for databases.';
+    'Prefix of every request''s URL; null for `local` and for databases; {asset.base_url}: each asset has its own.';
+comment on column headgate.providers.hosts is
+    'Where base_url is {asset.base_url}: the hosts (host or host:port, in lower case) that requests may go to; null: '
+    'any, which a provider with a secret may not have.';
 comment on column headgate.providers.auth is
     'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
 comment on column headgate.providers.secret_name is

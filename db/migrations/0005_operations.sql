@@ -40,6 +40,7 @@ create table headgate.operations (
     max_attempts integer not null default 3,
     backoff interval not null default '2 seconds',
     backoff_max interval not null default '5 minutes',
+    jitter double precision not null default 0.25,
     max_wait interval not null default '15 minutes',
     lease interval not null default '5 minutes',
     pool text references headgate.pools,
@@ -68,9 +69,10 @@ create table headgate.operations (
     constraint priority_in_range check (priority between 1 and 9),
     constraint ranking_is_not_negative
         check (weight_power >= 0 and staleness_per_day >= 0),
-    constraint due_rule_is_known check (due_rule in ('once', 'every', 'session', 'after', 'function')),
+    constraint due_rule_is_known check (due_rule in ('once', 'run', 'every', 'session', 'after', 'function')),
     constraint every_has_its_interval check ((due_rule = 'every') = (due_every is not null) and due_every > '0'),
     constraint function_rule_has_its_function check ((due_rule = 'function') = (due_function is not null)),
+    constraint run_follows_nothing check (due_rule <> 'run' or follows_operation_id is null),
     constraint a_bulk_call_is_made
         check (bulk_call_of_operation_id is null or path is not null),
     constraint a_bulk_call_serves_another_operation
@@ -84,6 +86,7 @@ create table headgate.operations (
     constraint max_attempts_is_positive check (max_attempts > 0),
     constraint pool_slots_are_positive check (pool_slots > 0),
     constraint pool_slots_are_of_a_pool check (pool_slots = 1 or pool is not null),
+    constraint jitter_is_a_share check (jitter between 0 and 1),
     constraint intervals_are_positive check (least(backoff, backoff_max, max_wait, lease, timeout) > '0'),
     constraint method_is_known check (method in ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
     constraint path_is_relative check (path ~ '^/[^?#[:space:]]*$'),
@@ -106,7 +109,8 @@ comment on table headgate.operations is
 comment on column headgate.operations.operation_id is 'Surrogate key.';
 comment on column headgate.operations.name is 'Its name, unique in the database.';
 comment on column headgate.operations.description is 'Its description.';
-comment on column headgate.operations.universe is 'The universe whose assets need it.';
+comment on column headgate.operations.universe is
+    'The universe whose assets need it; _<name>, with one asset, where the plan names none.';
 comment on column headgate.operations.provider_id is 'The provider it calls; `local` for none.';
 comment on column headgate.operations.feature is
     'Planned only where the provider''s account has this feature '
@@ -126,7 +130,8 @@ comment on column headgate.operations.is_backfill is
 comment on column headgate.operations.bundle is
     'Operations of one bundle are granted to an asset together or not at all.';
 comment on column headgate.operations.due_rule is
-    'once, every (interval), session (last closed session plus lag), after (its inputs are newer), function.';
+    'once, run (in every execution), every (interval), session (last closed session plus lag), after (its inputs are '
+    'newer), function.';
 comment on column headgate.operations.due_every is 'The interval of the rule `every`.';
 comment on column headgate.operations.due_function is
     'The rule `function`: schema.name(asset_id bigint, watermark timestamptz, now timestamptz) returns timestamptz.';
@@ -148,6 +153,9 @@ comment on column headgate.operations.chunk_size is 'The most assets that travel
 comment on column headgate.operations.max_attempts is 'Attempts before a job that fails by its own fault is failed.';
 comment on column headgate.operations.backoff is 'First wait before a retry; doubles, with jitter.';
 comment on column headgate.operations.backoff_max is 'Longest wait between retries.';
+comment on column headgate.operations.jitter is
+    'How far a wait before a retry may be off, as a share of it, so that those who failed together do not come back '
+    'together; 0: exact.';
 comment on column headgate.operations.max_wait is
     'How long a job may be parked before it is deferred to the next execution.';
 comment on column headgate.operations.lease is 'How long a runner may hold a chunk without a heartbeat.';

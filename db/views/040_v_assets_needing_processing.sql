@@ -10,6 +10,7 @@ select
     o.name as operation,
     case
         when s.reprocess_requested_at > coalesce(s.succeeded_at, '-infinity') then 'reset'
+        when o.due_rule = 'run' then 'every run does it'
         when s.succeeded_at is null and s.watermark is null then 'new'
         when o.due_rule = 'session' then 'a session has closed'
         when o.due_rule = 'every' then format('every %s', o.due_every)

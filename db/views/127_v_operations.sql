@@ -59,7 +59,7 @@ comment on column headgate.v_operations.provider is 'The provider it calls; loca
 comment on column headgate.v_operations.kind is
     'call: an HTTP request; query: a statement to a database; handler: Python computes; sql: its ingest function does '
     'the work alone.';
-comment on column headgate.v_operations.due is 'Its due rule: once, every, session, after or function.';
+comment on column headgate.v_operations.due is 'Its due rule: once, run, every, session, after or function.';
 comment on column headgate.v_operations.serves is 'The need that it serves by one call for many assets; null: its own.';
 comment on column headgate.v_operations.units is 'Units the provider charges for one call.';
 comment on column headgate.v_operations.priority is '1 is most urgent, 9 least.';

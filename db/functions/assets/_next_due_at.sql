@@ -18,6 +18,8 @@ declare
     v_due_at timestamptz;
 begin
     case p_operation.due_rule
+        when 'run' then
+            v_due_at := p_now;  -- a step is planned once in an execution, so this means the next execution
         when 'every' then
             v_due_at := p_now + p_operation.due_every;
         when 'session' then

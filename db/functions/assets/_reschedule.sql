@@ -1,5 +1,5 @@
 -- Recompute when each free pair of an operation is due, after its rule has changed or the operation has returned.
--- Failing pairs keep their due time.
+-- Failing pairs keep their due time, unless failures exclude nothing.
 create or replace function headgate._reschedule(p_operation headgate.operations)
 returns void
 language sql
@@ -41,7 +41,7 @@ as $func$
         cross join (select headgate.clock() as now) as c
         where n.operation_id = p_operation.operation_id
             and n.chunk_id is null
-            and n.consecutive_failures = 0
+            and (n.consecutive_failures = 0 or p_operation.due_rule = 'run')
     ) as d
     where s.operation_id = p_operation.operation_id
         and s.asset_id = d.asset_id

@@ -1,4 +1,4 @@
--- Parse a due rule: once, session, every 1 day, after a, b, or function schema.name.
+-- Parse a due rule: once, run, session, every 1 day, after a, b, or function schema.name.
 
 create or replace function headgate._as_due(
     p_operation text,
@@ -15,7 +15,7 @@ declare
     v_rest constant text := v_words[2];
     v_inputs text[];
 begin
-    if v_rule in ('once', 'session') and v_rest is null then
+    if v_rule in ('once', 'run', 'session') and v_rest is null then
         return jsonb_build_object('due_rule', v_rule);
     elsif v_rule = 'every' and v_rest is not null then
         return jsonb_build_object('due_rule', v_rule, 'due_every', v_rest::interval);
@@ -35,8 +35,8 @@ exception
         perform headgate._note_mistake(
             'operation', p_operation,
             format('operation %s: due cannot be %s', p_operation, coalesce(quote_literal(p_due), 'null')),
-            headgate._meant(v_rule, '{once,every,session,after,function}')
-            || 'due is once, session, every <interval>, after <operation>, <operation>, or function <schema.name>'
+            headgate._meant(v_rule, '{once,run,every,session,after,function}')
+            || 'due is once, run, session, every <interval>, after <operation>, <operation>, or function <schema.name>'
         );
         return '{"due_rule": "once"}';  -- placeholder, so that the other settings are still checked
 end;

@@ -158,7 +158,10 @@ as $func$
 begin
     if p_kind = 'provider' and p_written && array['quota', 'quota_buffer'] then
         perform headgate._refit_window(p_name);
-    elsif p_kind = 'operation'
+    elsif p_kind = 'operation' and p_written && array['universe', 'is_retired'] then
+        perform headgate._settle_implied_asset(p_name);
+    end if;
+    if p_kind = 'operation'
         and p_written && array['due_rule', 'due_every', 'due_function', 'inputs', 'is_retired']
     then
         perform headgate._reschedule(o) from headgate.operations as o where o.name = p_name;

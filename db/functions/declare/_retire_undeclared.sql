@@ -139,6 +139,7 @@ begin
             perform headgate._retire_pipeline(headgate._id_of(p_kind, p_name));
         when 'operation' then
             perform headgate._retire_operation(headgate._id_of(p_kind, p_name));
+            perform headgate._settle_implied_asset(p_name);
         when 'provider' then
             perform headgate._retire_provider(headgate._id_of(p_kind, p_name));
         when 'pool' then

@@ -3,8 +3,8 @@
 
 create or replace function headgate.put_operation(
     operation text,
-    universe text,
-    due text,
+    universe text default null,
+    due text default null,
     provider text default 'local',
     request text default null,
     description text default null,
@@ -44,7 +44,8 @@ create or replace function headgate.put_operation(
     max_rows integer default null,
     late_commits interval default null,
     pool text default null,
-    pool_slots integer default null
+    pool_slots integer default null,
+    jitter double precision default null
 )
 returns text
 language plpgsql
@@ -57,7 +58,7 @@ declare
     v_request constant jsonb := headgate._as_request(operation, request);
 begin
     return headgate._declare('operation', operation, v_due || v_request || jsonb_build_object(
-        'universe', universe,
+        'universe', coalesce(universe, headgate._implied_universe(operation)),
         'provider', case when headgate._check_reference('operation', operation, 'provider', provider) then provider end,
         'description', description,
         'units', units,
@@ -96,11 +97,13 @@ begin
         'max_rows', max_rows,
         'late_commits', late_commits,
         'pool', case when headgate._check_reference('operation', operation, 'pool', pool) then pool end,
-        'pool_slots', pool_slots
+        'pool_slots', pool_slots,
+        'jitter', jitter
     ));
 end;
 $func$;
 
 comment on function headgate.put_operation is
-    'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is '
-    'GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
+    'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request '
+    'is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, '
+    'unchanged, or changed and what.';

@@ -21,7 +21,8 @@ create or replace function headgate.put_provider(
     publication_lag interval default null,
     publication_lags jsonb default null,
     features text[] default null,
-    kind text default null
+    kind text default null,
+    hosts text[] default null
 )
 returns text
 language sql
@@ -48,12 +49,14 @@ as $func$
         'publication_lag', put_provider.publication_lag,
         'publication_lags', headgate._as_lags(put_provider.provider, put_provider.publication_lags),
         'features', put_provider.features,
-        'kind', put_provider.kind
+        'kind', put_provider.kind,
+        'hosts', put_provider.hosts
     ));
 $func$;
 
 comment on function headgate.put_provider is
-    'Declare a provider, by the columns of headgate.providers. Returns created, unchanged, or changed and what.';
+    'Declare a provider, by the columns of headgate.providers; base_url may be {asset.base_url}. Returns created, '
+    'unchanged, or changed and what.';
 
 -- Maps a calendar to its publication lag, an interval.
 create or replace function headgate._as_lags(

@@ -1,5 +1,5 @@
--- A step of a pipeline: a stored function, or operations over the groups that it covers. Steps come in the order of the
--- file.
+-- A step of a pipeline: a stored function, operations over the groups that it covers, or one call, which makes an
+-- operation of its own. Steps come in the order of the file.
 
 create or replace function headgate.put_step(
     pipeline text,
@@ -15,7 +15,9 @@ create or replace function headgate.put_step(
     retries integer default null,
     retry_delay interval default null,
     retry_backoff real default null,
-    timeout interval default null
+    timeout interval default null,
+    request text default null,
+    provider text default null
 )
 returns text
 language plpgsql
@@ -25,14 +27,18 @@ as $func$
 #variable_conflict use_variable
 declare
     v_name constant text := format('%s/%s', pipeline, step);
+    v_operations text[] := operations;
 begin
     perform headgate._check_reference('step', v_name, 'pipeline', pipeline);
-    perform headgate._check_reference('step', v_name, 'operation', o.name) from unnest(operations) as o (name);
+    if request is not null or provider is not null then
+        v_operations := headgate._put_call(v_name, operations, function, request, provider);
+    end if;
+    perform headgate._check_reference('step', v_name, 'operation', o.name) from unnest(v_operations) as o (name);
     perform headgate._check_dependency(pipeline, step, d.step) from unnest(depends_on) as d (step);
     return headgate._declare('step', v_name, jsonb_build_object(
         'position', headgate._next_part('step', pipeline),
         'kind', case when function is null then 'fan_out' else 'function' end,
-        'operations', operations,
+        'operations', v_operations,
         'function', function,
         'depends_on', depends_on,
         'trigger_rule', trigger_rule,
@@ -49,7 +55,38 @@ end;
 $func$;
 
 comment on function headgate.put_step is
-    'Declare a step: a function or operations, after others. Returns created, unchanged, or changed and what.';
+    'Declare a step: a function, operations, or one request to a provider, after others. Returns created, unchanged, '
+    'or changed and what.';
+
+-- The operation of a step of one call, <pipeline>_<step>: due in every run, with one asset.
+create or replace function headgate._put_call(
+    p_step text,
+    p_operations text[],
+    p_function text,
+    p_request text,
+    p_provider text
+)
+returns text[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_operation constant text := replace(p_step, '/', '_');
+begin
+    if p_request is null or p_provider is null or p_operations is not null or p_function is not null then
+        perform headgate._note_mistake(
+            'step', p_step,
+            format('%s: a step of one call has a request and a provider, and nothing else to do',
+                headgate._object('step', p_step)),
+            'give request and provider, or operations, or a function'
+        );
+        return p_operations;
+    end if;
+    perform headgate.put_operation(v_operation, due => 'run', provider => p_provider, request => p_request);
+    return array[v_operation];
+end;
+$func$;
 
 -- A step comes after those it depends on.
 create or replace function headgate._check_dependency(

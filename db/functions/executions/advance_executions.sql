@@ -22,7 +22,7 @@ begin
             return true;
         end if;
     end loop;
-    return headgate._advance_reopened(v_now);
+    return headgate._advance_waiting(v_now) or headgate._advance_reopened(v_now);
 end;
 $func$;
 
@@ -109,6 +109,41 @@ begin
     end if;
     perform headgate._close_execution(p_execution.execution_id, p_now);  -- a graph without a finalizing step
     return true;
+end;
+$func$;
+
+-- Plan and send a step that has waited for what another execution held.
+create or replace function headgate._advance_waiting(p_now timestamptz)
+returns boolean
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_execution headgate.process_executions;
+    v_step record;
+begin
+    for v_step in
+        select s.execution_id, s.step, s.attempt
+        from headgate.process_steps as s
+        join headgate.process_executions as e using (execution_id)
+        where e.status = 'running'
+            and s.status = 'running'
+            and s.kind = 'fan_out'
+            and s.planned_at is null
+        order by s.execution_id, s.position
+    loop
+        continue when headgate._waiting_steps(v_step.execution_id, v_step.step) <> '{}';
+        select e.* into v_execution
+        from headgate.process_executions as e
+        where e.execution_id = v_step.execution_id;
+        continue when not headgate._try_lock(format('step %s %s', v_execution.pipeline_id, v_step.step));
+        perform headgate._write_plan(v_execution, v_step.step);
+        perform headgate._send_step(v_execution, v_step.step, v_step.attempt, p_now);
+        perform headgate._end_reopened(v_step.execution_id, p_now);
+        return true;
+    end loop;
+    return false;
 end;
 $func$;
 

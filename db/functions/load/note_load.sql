@@ -50,6 +50,7 @@ begin
         last_error = null,
         next_due_at = case
             when v_operation.due_rule = 'every' then v_now + v_operation.due_every
+            when v_operation.due_rule = 'run' then v_now
             when v_operation.due_rule in ('session', 'function') then headgate._next_due_at(
                 v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now, null, v_is_fit
             )

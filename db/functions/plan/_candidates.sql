@@ -61,6 +61,7 @@ declare
         from headgate._planned_operations(p_pipeline_id, p_options, p_step) as n
         join headgate.operations as o using (operation_id)
         where p_options.is_backfill
+            and o.due_rule <> 'run'  -- due whatever was done for the date
             and headgate._is_dated(o)
     );
     v_operation_ids constant bigint[] := array(

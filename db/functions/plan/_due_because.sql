@@ -10,6 +10,7 @@ stable
 as $func$
     select case
         when p_state.reprocess_requested_at > coalesce(p_state.succeeded_at, '-infinity') then 'asked for again'
+        when p_operation.due_rule = 'run' then 'every run does it'
         when p_state.succeeded_at is null and p_operation.follows_operation_id is null then 'never done'
         when p_operation.due_rule = 'session' then 'a session has closed since'
         when p_operation.due_rule = 'every' then 'older than ' || p_operation.due_every

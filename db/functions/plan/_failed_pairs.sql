@@ -1,5 +1,5 @@
 -- Jobs of a step whose latest round failed, was deferred or cancelled, and pairs left out after failures, unless they
--- are held or another run has done them since.
+-- are held or another run has done them since, which counts for nothing where every run does them.
 
 create or replace function headgate._failed_pairs(
     p_execution_id bigint,
@@ -55,5 +55,5 @@ as $func$
     join headgate.assets as a on a.asset_id = f.asset_id and a.universe = o.universe
     where a.is_active
         and s.chunk_id is null
-        and coalesce(s.succeeded_at <= f.ended_at, true);
+        and (o.due_rule = 'run' or coalesce(s.succeeded_at <= f.ended_at, true));
 $func$;

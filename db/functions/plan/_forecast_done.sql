@@ -151,6 +151,7 @@ as $func$
         p_calendar,
         case o.due_rule
             when 'every' then p_at + o.due_every
+            when 'run' then p_at + interval '1 microsecond'  -- the next run, and no backlog of this one
             when 'session' then case
                 when p_options.is_daily then date_trunc('day', p_at, 'UTC') + interval '24 hours'
                 else headgate._session_due_at(o.provider_id, p_calendar, null, p_at, p_at)

@@ -181,6 +181,17 @@ as $func$
             select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.kind = 'postgres'
         )
     union all
+    select
+        'HG020',
+        format('operation %s calls for many assets at once, but each has an address of its own', p_operation.name),
+        'give it a provider with a base_url'
+    where p_operation.bulk_call_of_operation_id is not null
+        and exists (
+            select
+            from headgate.providers as p
+            where p.provider_id = p_operation.provider_id and p.base_url = '{asset.base_url}'
+        )
+    union all
     select 'HG020', format('operation %s costs units but makes no call', p_operation.name), 'give it a path, or 0 units'
     where not p_operation.is_call
         and p_operation.units > 0

@@ -1,5 +1,6 @@
 -- Write a plan in a few set-based statements, for all steps or for one (and then for a new round of it). Planners of
--- one provider take turns through its lock; the quota window is locked last.
+-- one provider take turns through its lock; the quota window is locked last. A step that waits for another execution is
+-- not planned: it is when it runs.
 
 create or replace function headgate._write_plan(
     p_execution headgate.process_executions,
@@ -13,6 +14,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
+    v_waiting text[] := '{}';
     v_planned integer;
 begin
     perform headgate._enter_planning(p_execution, p_step, v_now);
@@ -20,11 +22,12 @@ begin
         perform headgate._check_open(e)
         from headgate.process_executions as e
         where e.execution_id = p_execution.execution_id;
+        v_waiting := headgate._waiting_steps(p_execution.execution_id, p_step);
     end if;
     for v_try in 1 .. 5 loop
         begin
-            v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
-            perform headgate._mark_planned(p_execution, p_step, p_is_round, v_now);
+            v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_waiting, v_now);
+            perform headgate._mark_planned(p_execution, p_step, p_is_round, v_waiting, v_now);
             perform headgate._reserve_planned(p_execution.execution_id, v_now);
             return v_planned;
         exception
@@ -44,6 +47,7 @@ create or replace function headgate._mark_planned(
     p_execution headgate.process_executions,
     p_step text,
     p_is_round boolean,
+    p_waiting text[],
     p_now timestamptz
 )
 returns void
@@ -64,6 +68,7 @@ begin
             and s.kind = 'fan_out'
             and (p_is_round or s.planned_at is null and s.status in ('pending', 'running'))
             and (p_step is null or s.step = p_step)
+            and s.step <> all (p_waiting)
         returning s.step, s.round
     )
     select array_agg(m.step) into v_steps from marked as m where m.round > 1;
@@ -127,6 +132,7 @@ create or replace function headgate._write_chunks(
     p_execution headgate.process_executions,
     p_step text,
     p_is_round boolean,
+    p_waiting text[],
     p_now timestamptz
 )
 returns integer
@@ -142,7 +148,8 @@ as $func$
         ) as p
         join headgate.process_steps as s
             on s.execution_id = p_execution.execution_id and s.step = p.step
-        where p_is_round or s.planned_at is null and s.status in ('pending', 'running')
+        where p_is_round
+            or s.planned_at is null and s.status in ('pending', 'running') and s.step <> all (p_waiting)
     ),
     line as materialized (
         -- Jobs that may share a chunk. Numbered, because numbers sort many times faster than names.

@@ -17,6 +17,7 @@ as $func$
     select jsonb_strip_nulls(jsonb_build_object(
         'kind', nullif(p_provider.kind, 'http'),
         'base_url', p_provider.base_url,
+        'hosts', p_provider.hosts,
         'method', case when p_operation.path is not null then p_operation.method end,
         'headers', case
             when p_has_own_headers then (p_provider.headers || p_operation.headers) - array(

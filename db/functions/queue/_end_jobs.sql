@@ -89,9 +89,11 @@ declare
     v_needs_rule constant boolean := p_operation.due_rule in ('session', 'function');
     v_is_fit constant boolean := p_operation.due_rule = 'function'
         and headgate._is_plainly_fit(p_operation.due_function);
-    v_next_due_at constant timestamptz := case
-        when p_operation.due_rule = 'every' then p_now + p_operation.due_every
+    v_next_due_at constant timestamptz := case p_operation.due_rule
+        when 'every' then p_now + p_operation.due_every
+        when 'run' then p_now
     end;
+    v_most_failures constant integer := case when p_operation.due_rule <> 'run' then 5 end;
     v_alone_until timestamptz;
 begin
     if p_chunk.is_bulk then
@@ -143,7 +145,10 @@ begin
         end,
         last_failed_at = case when j.result = 'failed' then p_now else s.last_failed_at end,
         next_due_at = case
-            when j.result = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
+            when j.result = 'failed' then case
+                when s.consecutive_failures + 1 >= v_most_failures then null
+                else s.next_due_at
+            end
             when j.result not in ('success', 'skipped') then s.next_due_at
             when greatest(s.reprocess_requested_at, s.input_changed_at) > p_chunk.planned_at
                 then coalesce(s.next_due_at, p_now)

@@ -23,7 +23,7 @@ declare
     v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.max_wait);
     v_retry_at constant timestamptz := p_now
         + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.retry_count)))
-        * (0.75 + random() / 2);
+        * (1 + p_operation.jitter * (2 * random() - 1));
     v_is_in_time constant boolean := greatest(v_retry_at, p_blocked_until) <= v_park_until;
     v_can_wait constant boolean := p_stop_reason is null and coalesce(p_blocked_until, p_now) <= v_park_until;
     v_can_repeat constant boolean := p_chunk.attempt < p_operation.max_attempts;

@@ -59,6 +59,13 @@ begin
         jsonb_object_agg(r.asset_id, r.request_error)
     into assets, urls, headers, v_missing
     from headgate._request_urls(p_chunk, p_operation, v_headers, v_params) as r;
+    if p_provider.base_url = '{asset.base_url}' then
+        select
+            array_agg(case when h.fault is null then h.base_url || urls[h.nth] end order by h.nth),
+            v_missing || jsonb_strip_nulls(jsonb_object_agg(h.asset_id, h.fault))
+        into urls, v_missing
+        from headgate._asset_addresses(p_chunk.asset_ids, p_provider) as h;
+    end if;
 
     if p_operation.body is null then
         bodies := array_fill(null::text, array[cardinality(urls)]);
@@ -170,6 +177,33 @@ as $func$
         end
     from job as j
     join request as r using (nth);
+$func$;
+
+-- Where each asset's calls go, and why they may not. The runner looks at the host once more.
+create or replace function headgate._asset_addresses(
+    p_asset_ids bigint[],
+    p_provider headgate.providers
+)
+returns table (nth bigint, asset_id bigint, base_url text, fault text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        u.nth, u.asset_id, rtrim(h.base_url, '/'),
+        case
+            when h.base_url is null then headgate._field_error('asset.base_url', a.code)
+            when h.base_url !~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'
+                then format('the base_url of %s is not an address: %s', a.code, quote_literal(left(h.base_url, 100)))
+            when lower(substring(h.base_url from '^https?://([^/]+)')) <> all (p_provider.hosts)
+                then format(
+                    'the base_url of %s leads to %s, and provider %s allows only %s', a.code,
+                    substring(h.base_url from '^https?://([^/]+)'), p_provider.name, headgate._names(p_provider.hosts)
+                )
+        end
+    from unnest(p_asset_ids) with ordinality as u (asset_id, nth)
+    join headgate.assets as a on a.asset_id = u.asset_id
+    cross join lateral (select a.attributes ->> 'base_url' as base_url) as h;
 $func$;
 
 -- The body of each job, if the operation has one.

@@ -1,4 +1,4 @@
--- Every {field} in an operation's templates and its provider's headers, without the mark ? or !.
+-- Every {field} in an operation's templates and its provider's address and headers, without the mark ? or !.
 
 create or replace function headgate._template_fields(p_operation headgate.operations)
 returns setof text
@@ -11,7 +11,7 @@ as $func$
     cross join regexp_matches(
         concat_ws(
             ' ', p_operation.path, p_operation.statement, p_operation.query::text, p_operation.body::text,
-            (p.headers || p_operation.headers)::text
+            (p.headers || p_operation.headers)::text, case when p_operation.path is not null then p.base_url end
         ),
         '[{]([A-Za-z_][A-Za-z0-9_.]*)[?!]?[}]', 'g'
     ) as m (field)

@@ -25,7 +25,7 @@ from headgate.redaction import Redactor, Uncleared
 from headgate.shown import learn, redacted
 from headgate.worker.bodies import BROKEN, Body, NoRoom, Reader
 from headgate.worker.buffer import Buffer, Share
-from headgate.worker.chunks import Auth, Call, header
+from headgate.worker.chunks import PER_ASSET, Auth, Call, header
 from headgate.worker.inflate import ACCEPTED
 from headgate.worker.patterns import LONGEST_HEAD
 from headgate.worker.payloads import (
@@ -200,7 +200,7 @@ class Caller:
         found = self._clients.get((call.base_url, call.auth))
         if found is None:
             secret = call.auth.secret()
-            if self._tls is None and call.base_url.startswith("https:"):
+            if self._tls is None and call.base_url.startswith(("https:", PER_ASSET)):
                 self._tls = httpx2.create_ssl_context(trust_env=False)
             transport = self._transport or Wire(call.auth, secret, self._limits, self._tls)
             found = Client(transport, learn(secret))
@@ -212,10 +212,15 @@ def request_of(
     call: Call, url: str, body: str | None, own: Mapping[str, str] | None = None
 ) -> httpx2.Request:
     """Return a request without the secret. Raises ValueError, InvalidURL, WrongPlan."""
-    written = f"{call.base_url}{url if url[:1] in ('/', '?', '') else f'/{url}'}"
-    target = httpx2.URL(written)
-    if (target.scheme, target.netloc) != _host(call.base_url) or target.userinfo:
-        raise ValueError("its URL leaves the provider's host")
+    if call.base_url == PER_ASSET:
+        written = url
+        target = httpx2.URL(written)
+        _check_host(call, target)
+    else:
+        written = f"{call.base_url}{url if url[:1] in ('/', '?', '') else f'/{url}'}"
+        target = httpx2.URL(written)
+        if (target.scheme, target.netloc) != _host(call.base_url) or target.userinfo:
+            raise ValueError("its URL leaves the provider's host")
     if target.fragment or DOT_SEGMENT.search(written.partition("?")[0]):
         raise ValueError("its URL leaves its place in the provider's path")
     headers = _common_headers(call.headers, body is not None)
@@ -228,6 +233,16 @@ def request_of(
         content=body,
         extensions={"timeout": {"connect": min(CONNECT_SECONDS, call.timeout_seconds * 0.9)}},
     )
+
+
+def _check_host(call: Call, target: httpx2.URL) -> None:
+    """Refuse a whole URL that leads where the provider's row does not allow it."""
+    if target.scheme not in ("http", "https") or not target.host or target.userinfo:
+        raise ValueError("its base_url is not an address")
+    if call.hosts is None and call.auth.place != "none":
+        raise ValueError("the provider names no hosts, and its secret would go anywhere")
+    if call.hosts is not None and target.netloc.decode().lower() not in call.hosts:
+        raise ValueError(f"its URL leads to {target.netloc.decode()}, which is none of the hosts")
 
 
 @lru_cache(maxsize=64)

@@ -19,6 +19,8 @@ from headgate.worker.pace import Schedule
 from headgate.worker.rules import Rules, compile_rules
 
 HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+PER_ASSET: Final = "{asset.base_url}"
+"""The base URL of a provider whose assets have one each."""
 FRAMING: Final = frozenset(
     ("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
 )
@@ -77,6 +79,7 @@ class Call:
     """How one operation's requests are made."""
 
     base_url: str
+    """PER_ASSET: each URL is whole."""
     method: str
     headers: tuple[tuple[str, str], ...]
     auth: Auth
@@ -98,6 +101,8 @@ class Call:
     """It asks a database: each URL is a statement, each body a list of its parameters."""
     max_rows: int | None = None
     """The most rows that a statement may return."""
+    hosts: tuple[str, ...] | None = None
+    """Where whole URLs may lead; None: anywhere, without a secret."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Call:
@@ -122,6 +127,7 @@ class Call:
             rules=compile_rules(row.get("rules") or []),
             is_statement=is_statement,
             max_rows=row.get("max_rows"),
+            hosts=None if row.get("hosts") is None else tuple(row["hosts"]),
         )
 
 

@@ -113,8 +113,8 @@ def graph_of_one_job(toy: Toy, number: int) -> None:
         name=f"waits{number}",
     )
     toy.sql(
-        "insert into headgate.process_steps (execution_id, step, position, kind, status)"
-        " select e.execution_id, s.step, s.position, 'fan_out', s.status"
+        "insert into headgate.process_steps (execution_id, step, position, kind, status, planned_at)"
+        " select e.execution_id, s.step, s.position, 'fan_out', s.status, e.started_at"
         " from headgate.process_executions as e join headgate.pipelines as p using (pipeline_id)"
         " cross join (values ('work', 1, 'running')) as s (step, position, status)"
         " where p.name = %(name)s",
