@@ -15,7 +15,7 @@ declare
     v_retry_at timestamptz;
 begin
     if p_step.status <> 'running'
-        or p_step.planned_at is null  -- it waits for another execution
+        or p_step.planned_at is null and not p_step.is_late  -- it waits for another execution
         or p_step.planned > p_step.succeeded + p_step.failed + p_step.deferred + p_step.skipped
     then
         return;
