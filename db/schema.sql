@@ -5281,6 +5281,7 @@ CREATE TABLE headgate.providers (
     description text DEFAULT ''::text NOT NULL,
     kind text DEFAULT 'http'::text NOT NULL,
     base_url text,
+    hosts text[],
     auth jsonb DEFAULT '{"in": "none"}'::jsonb NOT NULL,
     secret_name text,
     headers jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -5303,12 +5304,15 @@ CREATE TABLE headgate.providers (
     CONSTRAINT a_database_gets_no_headers CHECK (((kind = 'http'::text) OR (((auth ->> 'in'::text) = 'none'::text) AND (headers = '{}'::jsonb)))),
     CONSTRAINT a_database_has_no_base_url CHECK (((kind = 'http'::text) OR (base_url IS NULL))),
     CONSTRAINT a_database_names_its_dsn CHECK (((kind = 'http'::text) OR (secret_name IS NOT NULL))),
+    CONSTRAINT an_address_per_asset_has_no_secret_or_its_hosts CHECK (((base_url <> '{asset.base_url}'::text) OR ((auth ->> 'in'::text) = 'none'::text) OR (COALESCE(cardinality(hosts), 0) > 0))),
     CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
     CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
     CONSTRAINT base_url_has_no_dot_segments CHECK ((base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
-    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
+    CONSTRAINT base_url_is_http CHECK (((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text) OR (base_url = '{asset.base_url}'::text))),
     CONSTRAINT breaker_share_is_a_share CHECK (((breaker_share > (0)::numeric) AND (breaker_share <= (1)::numeric))),
     CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
+    CONSTRAINT hosts_are_hosts CHECK ((array_to_string(hosts, ' '::text, '?'::text) !~ '[^a-z0-9.: \[\]_-]'::text)),
+    CONSTRAINT hosts_are_of_an_address_per_asset CHECK (((hosts IS NULL) OR (base_url = '{asset.base_url}'::text))),
     CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
     CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
     CONSTRAINT provider_kind_is_known CHECK ((kind = ANY (ARRAY['http'::text, 'postgres'::text]))),
@@ -5354,7 +5358,13 @@ COMMENT ON COLUMN headgate.providers.kind IS 'http: a service; postgres: a datab
 -- Name: COLUMN providers.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.base_url IS 'Prefix of every request''s URL; null for `local` and for databases.';
+COMMENT ON COLUMN headgate.providers.base_url IS 'Prefix of every request''s URL; null for `local` and for databases; {asset.base_url}: each asset has its own.';
+
+--
+-- Name: COLUMN providers.hosts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.hosts IS 'Where base_url is {asset.base_url}: the hosts (host or host:port, in lower case) that requests may go to; null: any, which a provider with a secret may not have.';
 
 --
 -- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5761,6 +5771,44 @@ $$;
 ALTER FUNCTION headgate._advance_reopened(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _advance_waiting(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._advance_waiting(p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution headgate.process_executions;
+    v_step record;
+begin
+    for v_step in
+        select s.execution_id, s.step, s.attempt
+        from headgate.process_steps as s
+        join headgate.process_executions as e using (execution_id)
+        where e.status = 'running'
+            and s.status = 'running'
+            and s.kind = 'fan_out'
+            and s.planned_at is null
+        order by s.execution_id, s.position
+    loop
+        continue when headgate._waiting_steps(v_step.execution_id, v_step.step) <> '{}';
+        select e.* into v_execution
+        from headgate.process_executions as e
+        where e.execution_id = v_step.execution_id;
+        continue when not headgate._try_lock(format('step %s %s', v_execution.pipeline_id, v_step.step));
+        perform headgate._write_plan(v_execution, v_step.step);
+        perform headgate._send_step(v_execution, v_step.step, v_step.attempt, p_now);
+        perform headgate._end_reopened(v_step.execution_id, p_now);
+        return true;
+    end loop;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._advance_waiting(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _advanceable(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5824,7 +5872,10 @@ CREATE FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written te
 begin
     if p_kind = 'provider' and p_written && array['quota', 'quota_buffer'] then
         perform headgate._refit_window(p_name);
-    elsif p_kind = 'operation'
+    elsif p_kind = 'operation' and p_written && array['universe', 'is_retired'] then
+        perform headgate._settle_implied_asset(p_name);
+    end if;
+    if p_kind = 'operation'
         and p_written && array['due_rule', 'due_every', 'due_function', 'inputs', 'is_retired']
     then
         perform headgate._reschedule(o) from headgate.operations as o where o.name = p_name;
@@ -6023,6 +6074,7 @@ CREATE TABLE headgate.operations (
     max_attempts integer DEFAULT 3 NOT NULL,
     backoff interval DEFAULT '00:00:02'::interval NOT NULL,
     backoff_max interval DEFAULT '00:05:00'::interval NOT NULL,
+    jitter double precision DEFAULT 0.25 NOT NULL,
     max_wait interval DEFAULT '00:15:00'::interval NOT NULL,
     lease interval DEFAULT '00:05:00'::interval NOT NULL,
     pool text,
@@ -6048,12 +6100,13 @@ CREATE TABLE headgate.operations (
     CONSTRAINT a_bulk_call_serves_another_operation CHECK ((bulk_call_of_operation_id <> operation_id)),
     CONSTRAINT called_or_handled CHECK ((num_nonnulls(path, statement, handler) <= 1)),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
-    CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
+    CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'run'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
     CONSTRAINT environment_has_its_handler CHECK (((handler_environment = '{}'::text[]) OR (handler IS NOT NULL))),
     CONSTRAINT every_has_its_interval CHECK ((((due_rule = 'every'::text) = (due_every IS NOT NULL)) AND (due_every > '00:00:00'::interval))),
     CONSTRAINT function_rule_has_its_function CHECK (((due_rule = 'function'::text) = (due_function IS NOT NULL))),
     CONSTRAINT input_has_its_handler CHECK (((input_function IS NULL) OR (handler IS NOT NULL))),
     CONSTRAINT intervals_are_positive CHECK ((LEAST(backoff, backoff_max, max_wait, lease, timeout) > '00:00:00'::interval)),
+    CONSTRAINT jitter_is_a_share CHECK (((jitter >= (0)::double precision) AND (jitter <= (1)::double precision))),
     CONSTRAINT late_commits_are_of_a_statement CHECK (((late_commits = '00:00:00'::interval) OR ((late_commits > '00:00:00'::interval) AND (statement IS NOT NULL) AND (overlap = 0)))),
     CONSTRAINT max_attempts_is_positive CHECK ((max_attempts > 0)),
     CONSTRAINT max_memory_is_enough CHECK ((max_memory >= 67108864)),
@@ -6067,6 +6120,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT query_is_an_object CHECK ((jsonb_typeof(query) = 'object'::text)),
     CONSTRAINT ranking_is_not_negative CHECK (((weight_power >= (0)::double precision) AND (staleness_per_day >= (0)::double precision))),
     CONSTRAINT rows_are_of_a_statement CHECK (((max_rows IS NULL) OR ((max_rows > 0) AND (statement IS NOT NULL)))),
+    CONSTRAINT run_follows_nothing CHECK (((due_rule <> 'run'::text) OR (follows_operation_id IS NULL))),
     CONSTRAINT statement_has_no_parameters_of_its_own CHECK ((statement !~ '[$][0-9]'::text)),
     CONSTRAINT statement_is_one_query CHECK (((statement ~* '^\s*(select|with|values|table)\M'::text) AND (statement !~ ';\s*$'::text))),
     CONSTRAINT units_are_not_negative CHECK ((units >= 0)),
@@ -6103,7 +6157,7 @@ COMMENT ON COLUMN headgate.operations.description IS 'Its description.';
 -- Name: COLUMN operations.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.universe IS 'The universe whose assets need it.';
+COMMENT ON COLUMN headgate.operations.universe IS 'The universe whose assets need it; _<name>, with one asset, where the plan names none.';
 
 --
 -- Name: COLUMN operations.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6163,7 +6217,7 @@ COMMENT ON COLUMN headgate.operations.bundle IS 'Operations of one bundle are gr
 -- Name: COLUMN operations.due_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.due_rule IS 'once, every (interval), session (last closed session plus lag), after (its inputs are newer), function.';
+COMMENT ON COLUMN headgate.operations.due_rule IS 'once, run (in every execution), every (interval), session (last closed session plus lag), after (its inputs are newer), function.';
 
 --
 -- Name: COLUMN operations.due_every; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6230,6 +6284,12 @@ COMMENT ON COLUMN headgate.operations.backoff IS 'First wait before a retry; dou
 --
 
 COMMENT ON COLUMN headgate.operations.backoff_max IS 'Longest wait between retries.';
+
+--
+-- Name: COLUMN operations.jitter; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.jitter IS 'How far a wait before a retry may be off, as a share of it, so that those who failed together do not come back together; 0: exact.';
 
 --
 -- Name: COLUMN operations.max_wait; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6512,7 +6572,7 @@ declare
     v_rest constant text := v_words[2];
     v_inputs text[];
 begin
-    if v_rule in ('once', 'session') and v_rest is null then
+    if v_rule in ('once', 'run', 'session') and v_rest is null then
         return jsonb_build_object('due_rule', v_rule);
     elsif v_rule = 'every' and v_rest is not null then
         return jsonb_build_object('due_rule', v_rule, 'due_every', v_rest::interval);
@@ -6532,8 +6592,8 @@ exception
         perform headgate._note_mistake(
             'operation', p_operation,
             format('operation %s: due cannot be %s', p_operation, coalesce(quote_literal(p_due), 'null')),
-            headgate._meant(v_rule, '{once,every,session,after,function}')
-            || 'due is once, session, every <interval>, after <operation>, <operation>, or function <schema.name>'
+            headgate._meant(v_rule, '{once,run,every,session,after,function}')
+            || 'due is once, run, session, every <interval>, after <operation>, <operation>, or function <schema.name>'
         );
         return '{"due_rule": "once"}';  -- placeholder, so that the other settings are still checked
 end;
@@ -6719,6 +6779,33 @@ end;
 $$;
 
 ALTER FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _asset_addresses(bigint[], headgate.providers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._asset_addresses(p_asset_ids bigint[], p_provider headgate.providers) RETURNS TABLE(nth bigint, asset_id bigint, base_url text, fault text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select
+        u.nth, u.asset_id, rtrim(h.base_url, '/'),
+        case
+            when h.base_url is null then headgate._field_error('asset.base_url', a.code)
+            when h.base_url !~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'
+                then format('the base_url of %s is not an address: %s', a.code, quote_literal(left(h.base_url, 100)))
+            when lower(substring(h.base_url from '^https?://([^/]+)')) <> all (p_provider.hosts)
+                then format(
+                    'the base_url of %s leads to %s, and provider %s allows only %s', a.code,
+                    substring(h.base_url from '^https?://([^/]+)'), p_provider.name, headgate._names(p_provider.hosts)
+                )
+        end
+    from unnest(p_asset_ids) with ordinality as u (asset_id, nth)
+    join headgate.assets as a on a.asset_id = u.asset_id
+    cross join lateral (select a.attributes ->> 'base_url' as base_url) as h;
+$_$;
+
+ALTER FUNCTION headgate._asset_addresses(p_asset_ids bigint[], p_provider headgate.providers) OWNER TO headgate_owner;
 
 --
 -- Name: assets; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -7575,6 +7662,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
     select jsonb_strip_nulls(jsonb_build_object(
         'kind', nullif(p_provider.kind, 'http'),
         'base_url', p_provider.base_url,
+        'hosts', p_provider.hosts,
         'method', case when p_operation.path is not null then p_operation.method end,
         'headers', case
             when p_has_own_headers then (p_provider.headers || p_operation.headers) - array(
@@ -7757,6 +7845,7 @@ declare
         from headgate._planned_operations(p_pipeline_id, p_options, p_step) as n
         join headgate.operations as o using (operation_id)
         where p_options.is_backfill
+            and o.due_rule <> 'run'  -- due whatever was done for the date
             and headgate._is_dated(o)
     );
     v_operation_ids constant bigint[] := array(
@@ -8831,6 +8920,7 @@ declare
     v_retry_at timestamptz;
 begin
     if p_step.status <> 'running'
+        or p_step.planned_at is null and not p_step.is_late  -- it waits for another execution
         or p_step.planned > p_step.succeeded + p_step.failed + p_step.deferred + p_step.skipped
     then
         return;
@@ -9552,6 +9642,7 @@ CREATE FUNCTION headgate._due_because(p_operation headgate.operations, p_state h
     AS $$
     select case
         when p_state.reprocess_requested_at > coalesce(p_state.succeeded_at, '-infinity') then 'asked for again'
+        when p_operation.due_rule = 'run' then 'every run does it'
         when p_state.succeeded_at is null and p_operation.follows_operation_id is null then 'never done'
         when p_operation.due_rule = 'session' then 'a session has closed since'
         when p_operation.due_rule = 'every' then 'older than ' || p_operation.due_every
@@ -10798,7 +10889,7 @@ CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETUR
     join headgate.assets as a on a.asset_id = f.asset_id and a.universe = o.universe
     where a.is_active
         and s.chunk_id is null
-        and coalesce(s.succeeded_at <= f.ended_at, true);
+        and (o.due_rule = 'run' or coalesce(s.succeeded_at <= f.ended_at, true));
 $$;
 
 ALTER FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
@@ -11369,6 +11460,7 @@ CREATE FUNCTION headgate._forecast_rule(p_options headgate.plan_options, p_at ti
         p_calendar,
         case o.due_rule
             when 'every' then p_at + o.due_every
+            when 'run' then p_at + interval '1 microsecond'  -- the next run, and no backlog of this one
             when 'session' then case
                 when p_options.is_daily then date_trunc('day', p_at, 'UTC') + interval '24 hours'
                 else headgate._session_due_at(o.provider_id, p_calendar, null, p_at, p_at)
@@ -12182,6 +12274,19 @@ CREATE FUNCTION headgate._id_of(p_kind text, p_name text) RETURNS bigint
 $$;
 
 ALTER FUNCTION headgate._id_of(p_kind text, p_name text) OWNER TO headgate_owner;
+
+--
+-- Name: _implied_universe(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._implied_universe(p_operation text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select '_' || p_operation;
+$$;
+
+ALTER FUNCTION headgate._implied_universe(p_operation text) OWNER TO headgate_owner;
 
 --
 -- Name: _in_flight(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13634,10 +13739,10 @@ $_$;
 ALTER FUNCTION headgate._lost_messages(p_queue text) OWNER TO headgate_owner;
 
 --
--- Name: _mark_planned(headgate.process_executions, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _mark_planned(headgate.process_executions, text, boolean, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -13654,6 +13759,7 @@ begin
             and s.kind = 'fan_out'
             and (p_is_round or s.planned_at is null and s.status in ('pending', 'running'))
             and (p_step is null or s.step = p_step)
+            and s.step <> all (p_waiting)
         returning s.step, s.round
     )
     select array_agg(m.step) into v_steps from marked as m where m.round > 1;
@@ -13673,7 +13779,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _mark_step(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14271,6 +14377,8 @@ declare
     v_due_at timestamptz;
 begin
     case p_operation.due_rule
+        when 'run' then
+            v_due_at := p_now;  -- a step is planned once in an execution, so this means the next execution
         when 'every' then
             v_due_at := p_now + p_operation.due_every;
         when 'session' then
@@ -15032,6 +15140,17 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
     where p_operation.statement is not null
         and not exists (
             select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.kind = 'postgres'
+        )
+    union all
+    select
+        'HG020',
+        format('operation %s calls for many assets at once, but each has an address of its own', p_operation.name),
+        'give it a provider with a base_url'
+    where p_operation.bulk_call_of_operation_id is not null
+        and exists (
+            select
+            from headgate.providers as p
+            where p.provider_id = p_operation.provider_id and p.base_url = '{asset.base_url}'
         )
     union all
     select 'HG020', format('operation %s costs units but makes no call', p_operation.name), 'give it a path, or 0 units'
@@ -16107,6 +16226,33 @@ $$;
 ALTER FUNCTION headgate._put_back(p_queue text, p_msg_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _put_call(text, text[], text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_operation constant text := replace(p_step, '/', '_');
+begin
+    if p_request is null or p_provider is null or p_operations is not null or p_function is not null then
+        perform headgate._note_mistake(
+            'step', p_step,
+            format('%s: a step of one call has a request and a provider, and nothing else to do',
+                headgate._object('step', p_step)),
+            'give request and provider, or operations, or a function'
+        );
+        return p_operations;
+    end if;
+    perform headgate.put_operation(v_operation, due => 'run', provider => p_provider, request => p_request);
+    return array[v_operation];
+end;
+$$;
+
+ALTER FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text) OWNER TO headgate_owner;
+
+--
 -- Name: _put_down(headgate.chunks, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17180,6 +17326,13 @@ begin
         jsonb_object_agg(r.asset_id, r.request_error)
     into assets, urls, headers, v_missing
     from headgate._request_urls(p_chunk, p_operation, v_headers, v_params) as r;
+    if p_provider.base_url = '{asset.base_url}' then
+        select
+            array_agg(case when h.fault is null then h.base_url || urls[h.nth] end order by h.nth),
+            v_missing || jsonb_strip_nulls(jsonb_object_agg(h.asset_id, h.fault))
+        into urls, v_missing
+        from headgate._asset_addresses(p_chunk.asset_ids, p_provider) as h;
+    end if;
 
     if p_operation.body is null then
         bodies := array_fill(null::text, array[cardinality(urls)]);
@@ -17240,7 +17393,7 @@ CREATE FUNCTION headgate._reschedule(p_operation headgate.operations) RETURNS vo
         cross join (select headgate.clock() as now) as c
         where n.operation_id = p_operation.operation_id
             and n.chunk_id is null
-            and n.consecutive_failures = 0
+            and (n.consecutive_failures = 0 or p_operation.due_rule = 'run')
     ) as d
     where s.operation_id = p_operation.operation_id
         and s.asset_id = d.asset_id
@@ -17459,7 +17612,7 @@ declare
     v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.max_wait);
     v_retry_at constant timestamptz := p_now
         + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.retry_count)))
-        * (0.75 + random() / 2);
+        * (1 + p_operation.jitter * (2 * random() - 1));
     v_is_in_time constant boolean := greatest(v_retry_at, p_blocked_until) <= v_park_until;
     v_can_wait constant boolean := p_stop_reason is null and coalesce(p_blocked_until, p_now) <= v_park_until;
     v_can_repeat constant boolean := p_chunk.attempt < p_operation.max_attempts;
@@ -17653,6 +17806,7 @@ begin
             perform headgate._retire_pipeline(headgate._id_of(p_kind, p_name));
         when 'operation' then
             perform headgate._retire_operation(headgate._id_of(p_kind, p_name));
+            perform headgate._settle_implied_asset(p_name);
         when 'provider' then
             perform headgate._retire_provider(headgate._id_of(p_kind, p_name));
         when 'pool' then
@@ -18863,6 +19017,42 @@ $$;
 ALTER FUNCTION headgate._setting_of(p_column text) OWNER TO headgate_owner;
 
 --
+-- Name: _settle_implied_asset(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._settle_implied_asset(p_operation text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_universe constant text := headgate._implied_universe(p_operation);
+begin
+    if exists (
+        select
+        from headgate.operations as o
+        where o.name = p_operation
+            and o.universe = v_universe
+            and not o.is_retired
+    ) then
+        insert into headgate.assets as a (universe, code, group_key)
+        values (v_universe, p_operation, p_operation)
+        on conflict (universe, code) do update
+        set is_active = true
+        where not a.is_active;
+        return;
+    end if;
+
+    delete from headgate.assets as a
+    where a.universe = v_universe
+        and not exists (select from headgate.asset_processing_state as s where s.asset_id = a.asset_id)
+        and not exists (select from headgate.asset_processing_details as d where d.asset_id = a.asset_id);
+    update headgate.assets as a set is_active = false where a.universe = v_universe and a.is_active;
+end;
+$$;
+
+ALTER FUNCTION headgate._settle_implied_asset(p_operation text) OWNER TO headgate_owner;
+
+--
 -- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18877,9 +19067,11 @@ declare
     v_needs_rule constant boolean := p_operation.due_rule in ('session', 'function');
     v_is_fit constant boolean := p_operation.due_rule = 'function'
         and headgate._is_plainly_fit(p_operation.due_function);
-    v_next_due_at constant timestamptz := case
-        when p_operation.due_rule = 'every' then p_now + p_operation.due_every
+    v_next_due_at constant timestamptz := case p_operation.due_rule
+        when 'every' then p_now + p_operation.due_every
+        when 'run' then p_now
     end;
+    v_most_failures constant integer := case when p_operation.due_rule <> 'run' then 5 end;
     v_alone_until timestamptz;
 begin
     if p_chunk.is_bulk then
@@ -18931,7 +19123,10 @@ begin
         end,
         last_failed_at = case when j.result = 'failed' then p_now else s.last_failed_at end,
         next_due_at = case
-            when j.result = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
+            when j.result = 'failed' then case
+                when s.consecutive_failures + 1 >= v_most_failures then null
+                else s.next_due_at
+            end
             when j.result not in ('success', 'skipped') then s.next_due_at
             when greatest(s.reprocess_requested_at, s.input_changed_at) > p_chunk.planned_at
                 then coalesce(s.next_due_at, p_now)
@@ -20417,7 +20612,7 @@ CREATE FUNCTION headgate._template_fields(p_operation headgate.operations) RETUR
     cross join regexp_matches(
         concat_ws(
             ' ', p_operation.path, p_operation.statement, p_operation.query::text, p_operation.body::text,
-            (p.headers || p_operation.headers)::text
+            (p.headers || p_operation.headers)::text, case when p_operation.path is not null then p.base_url end
         ),
         '[{]([A-Za-z_][A-Za-z0-9_.]*)[?!]?[}]', 'g'
     ) as m (field)
@@ -21224,6 +21419,31 @@ $$;
 ALTER FUNCTION headgate._visible(p_text text) OWNER TO headgate_owner;
 
 --
+-- Name: _waiting_steps(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._waiting_steps(p_execution_id bigint, p_step text) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(array_agg(distinct t.step), '{}')
+    from headgate.process_executions as e
+    join headgate.process_steps as t using (execution_id)
+    join headgate.operations as o on o.name = any (t.operations) and o.due_rule = 'run'
+    join headgate.asset_processing_state as s on s.operation_id = o.operation_id and s.chunk_id is not null
+    join headgate.chunks as c on c.chunk_id = s.chunk_id and c.execution_id <> e.execution_id
+    join headgate.assets as a on a.asset_id = s.asset_id and a.universe = o.universe
+    where e.execution_id = p_execution_id
+        and t.kind = 'fan_out'
+        and t.planned_at is null
+        and t.status in ('pending', 'running')
+        and (p_step is null or t.step = p_step)
+        and (t.group_keys is null or a.group_key = any (t.group_keys));
+$$;
+
+ALTER FUNCTION headgate._waiting_steps(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
+
+--
 -- Name: _waits_for_its_turn(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21685,10 +21905,10 @@ $$;
 ALTER FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _write_chunks(headgate.process_executions, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _write_chunks(headgate.process_executions, text, boolean, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) RETURNS integer
+CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone) RETURNS integer
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_memoize TO 'off'
@@ -21700,7 +21920,8 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         ) as p
         join headgate.process_steps as s
             on s.execution_id = p_execution.execution_id and s.step = p.step
-        where p_is_round or s.planned_at is null and s.status in ('pending', 'running')
+        where p_is_round
+            or s.planned_at is null and s.status in ('pending', 'running') and s.step <> all (p_waiting)
     ),
     line as materialized (
         -- Jobs that may share a chunk. Numbered, because numbers sort many times faster than names.
@@ -21799,7 +22020,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
     select coalesce(sum(cardinality(c.asset_ids)), 0)::integer from new_chunks as c;
 $$;
 
-ALTER FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _write_ingest_function(text, text, text, text[], jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21953,6 +22174,7 @@ CREATE FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
+    v_waiting text[] := '{}';
     v_planned integer;
 begin
     perform headgate._enter_planning(p_execution, p_step, v_now);
@@ -21960,11 +22182,12 @@ begin
         perform headgate._check_open(e)
         from headgate.process_executions as e
         where e.execution_id = p_execution.execution_id;
+        v_waiting := headgate._waiting_steps(p_execution.execution_id, p_step);
     end if;
     for v_try in 1 .. 5 loop
         begin
-            v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
-            perform headgate._mark_planned(p_execution, p_step, p_is_round, v_now);
+            v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_waiting, v_now);
+            perform headgate._mark_planned(p_execution, p_step, p_is_round, v_waiting, v_now);
             perform headgate._reserve_planned(p_execution.execution_id, v_now);
             return v_planned;
         exception
@@ -22003,7 +22226,7 @@ begin
             return true;
         end if;
     end loop;
-    return headgate._advance_reopened(v_now);
+    return headgate._advance_waiting(v_now) or headgate._advance_reopened(v_now);
 end;
 $$;
 
@@ -23893,6 +24116,7 @@ begin
         last_error = null,
         next_due_at = case
             when v_operation.due_rule = 'every' then v_now + v_operation.due_every
+            when v_operation.due_rule = 'run' then v_now
             when v_operation.due_rule in ('session', 'function') then headgate._next_due_at(
                 v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now, null, v_is_fit
             )
@@ -24138,10 +24362,10 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -24151,7 +24375,7 @@ declare
     v_request constant jsonb := headgate._as_request(operation, request);
 begin
     return headgate._declare('operation', operation, v_due || v_request || jsonb_build_object(
-        'universe', universe,
+        'universe', coalesce(universe, headgate._implied_universe(operation)),
         'provider', case when headgate._check_reference('operation', operation, 'provider', provider) then provider end,
         'description', description,
         'units', units,
@@ -24190,18 +24414,19 @@ begin
         'max_rows', max_rows,
         'late_commits', late_commits,
         'pool', case when headgate._check_reference('operation', operation, 'pool', pool) then pool end,
-        'pool_slots', pool_slots
+        'pool_slots', pool_slots,
+        'jitter', jitter
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24286,10 +24511,10 @@ ALTER FUNCTION headgate.put_pool(pool text, slots integer, description text) OWN
 COMMENT ON FUNCTION headgate.put_pool(pool text, slots integer, description text) IS 'Declare a pool: how many slots the leases of its operations may take at once. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_provider(text, text, text, jsonb, text, jsonb, integer, integer, text, text, interval, integer, integer, integer, integer, numeric, interval, interval, jsonb, text[], text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_provider(text, text, text, jsonb, text, jsonb, integer, integer, text, text, interval, integer, integer, integer, integer, numeric, interval, interval, jsonb, text[], text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_provider(provider text, base_url text DEFAULT NULL::text, description text DEFAULT NULL::text, auth jsonb DEFAULT NULL::jsonb, secret_name text DEFAULT NULL::text, headers jsonb DEFAULT NULL::jsonb, quota integer DEFAULT NULL::integer, quota_buffer integer DEFAULT NULL::integer, quota_period text DEFAULT NULL::text, quota_zone text DEFAULT NULL::text, reset_guard interval DEFAULT NULL::interval, requests_per_minute integer DEFAULT NULL::integer, burst integer DEFAULT NULL::integer, max_in_flight integer DEFAULT NULL::integer, breaker_failures integer DEFAULT NULL::integer, breaker_share numeric DEFAULT NULL::numeric, breaker_cooldown interval DEFAULT NULL::interval, publication_lag interval DEFAULT NULL::interval, publication_lags jsonb DEFAULT NULL::jsonb, features text[] DEFAULT NULL::text[], kind text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION headgate.put_provider(provider text, base_url text DEFAULT NULL::text, description text DEFAULT NULL::text, auth jsonb DEFAULT NULL::jsonb, secret_name text DEFAULT NULL::text, headers jsonb DEFAULT NULL::jsonb, quota integer DEFAULT NULL::integer, quota_buffer integer DEFAULT NULL::integer, quota_period text DEFAULT NULL::text, quota_zone text DEFAULT NULL::text, reset_guard interval DEFAULT NULL::interval, requests_per_minute integer DEFAULT NULL::integer, burst integer DEFAULT NULL::integer, max_in_flight integer DEFAULT NULL::integer, breaker_failures integer DEFAULT NULL::integer, breaker_share numeric DEFAULT NULL::numeric, breaker_cooldown interval DEFAULT NULL::interval, publication_lag interval DEFAULT NULL::interval, publication_lags jsonb DEFAULT NULL::jsonb, features text[] DEFAULT NULL::text[], kind text DEFAULT NULL::text, hosts text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -24313,17 +24538,18 @@ CREATE FUNCTION headgate.put_provider(provider text, base_url text DEFAULT NULL:
         'publication_lag', put_provider.publication_lag,
         'publication_lags', headgate._as_lags(put_provider.provider, put_provider.publication_lags),
         'features', put_provider.features,
-        'kind', put_provider.kind
+        'kind', put_provider.kind,
+        'hosts', put_provider.hosts
     ));
 $$;
 
-ALTER FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text, hosts text[]) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text, hosts text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text) IS 'Declare a provider, by the columns of headgate.providers. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text, hosts text[]) IS 'Declare a provider, by the columns of headgate.providers; base_url may be {asset.base_url}. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_rule(text, text, text, text, text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24360,24 +24586,28 @@ ALTER FUNCTION headgate.put_rule(provider text, status text, outcome text, reaso
 COMMENT ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) IS 'Declare how answers are read; rules are tried in order. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean, text, integer, interval, real, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean, text, integer, interval, real, interval, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean, condition text DEFAULT NULL::text, retries integer DEFAULT NULL::integer, retry_delay interval DEFAULT NULL::interval, retry_backoff real DEFAULT NULL::real, timeout interval DEFAULT NULL::interval) RETURNS text
+CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean, condition text DEFAULT NULL::text, retries integer DEFAULT NULL::integer, retry_delay interval DEFAULT NULL::interval, retry_backoff real DEFAULT NULL::real, timeout interval DEFAULT NULL::interval, request text DEFAULT NULL::text, provider text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_variable
 declare
     v_name constant text := format('%s/%s', pipeline, step);
+    v_operations text[] := operations;
 begin
     perform headgate._check_reference('step', v_name, 'pipeline', pipeline);
-    perform headgate._check_reference('step', v_name, 'operation', o.name) from unnest(operations) as o (name);
+    if request is not null or provider is not null then
+        v_operations := headgate._put_call(v_name, operations, function, request, provider);
+    end if;
+    perform headgate._check_reference('step', v_name, 'operation', o.name) from unnest(v_operations) as o (name);
     perform headgate._check_dependency(pipeline, step, d.step) from unnest(depends_on) as d (step);
     return headgate._declare('step', v_name, jsonb_build_object(
         'position', headgate._next_part('step', pipeline),
         'kind', case when function is null then 'fan_out' else 'function' end,
-        'operations', operations,
+        'operations', v_operations,
         'function', function,
         'depends_on', depends_on,
         'trigger_rule', trigger_rule,
@@ -24393,13 +24623,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval) IS 'Declare a step: a function or operations, after others. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text) IS 'Declare a step: a function, operations, or one request to a provider, after others. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26775,6 +27005,7 @@ CREATE VIEW headgate.v_assets_needing_processing AS
     o.name AS operation,
         CASE
             WHEN (s.reprocess_requested_at > COALESCE(s.succeeded_at, '-infinity'::timestamp with time zone)) THEN 'reset'::text
+            WHEN (o.due_rule = 'run'::text) THEN 'every run does it'::text
             WHEN ((s.succeeded_at IS NULL) AND (s.watermark IS NULL)) THEN 'new'::text
             WHEN (o.due_rule = 'session'::text) THEN 'a session has closed'::text
             WHEN (o.due_rule = 'every'::text) THEN format('every %s'::text, o.due_every)
@@ -29785,15 +30016,16 @@ CREATE VIEW headgate.v_data_freshness AS
  SELECT o.name AS operation,
     n.group_key,
     count(*) AS assets,
-    count(*) FILTER (WHERE (n.has_data AND (NOT n.is_due))) AS fresh,
-    count(*) FILTER (WHERE (n.has_data AND n.is_due)) AS stale,
+    count(*) FILTER (WHERE (n.has_data AND (NOT (n.is_failing OR (n.is_due AND (o.due_rule <> 'run'::text)))))) AS fresh,
+    count(*) FILTER (WHERE (n.has_data AND (n.is_failing OR (n.is_due AND (o.due_rule <> 'run'::text))))) AS stale,
     count(*) FILTER (WHERE (NOT n.has_data)) AS never,
     min(n.watermark) AS oldest_watermark
    FROM (( SELECT s.operation_id,
             a.group_key,
             s.watermark,
             ((s.succeeded_at IS NOT NULL) OR (s.watermark IS NOT NULL)) AS has_data,
-            (COALESCE((s.next_due_at <= ( SELECT headgate.clock() AS clock)), false) OR (s.consecutive_failures > 0)) AS is_due
+            COALESCE((s.next_due_at <= ( SELECT headgate.clock() AS clock)), false) AS is_due,
+            (s.consecutive_failures > 0) AS is_failing
            FROM (headgate.asset_processing_state s
              JOIN headgate.assets a USING (asset_id))
           WHERE a.is_active) n
@@ -29832,7 +30064,7 @@ COMMENT ON COLUMN headgate.v_data_freshness.assets IS 'Assets that need it.';
 -- Name: COLUMN v_data_freshness.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_data_freshness.fresh IS 'Assets that have it and are not due.';
+COMMENT ON COLUMN headgate.v_data_freshness.fresh IS 'Assets that have it and are not due, or that every run does.';
 
 --
 -- Name: COLUMN v_data_freshness.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -30599,7 +30831,7 @@ COMMENT ON COLUMN headgate.v_operations.kind IS 'call: an HTTP request; query: a
 -- Name: COLUMN v_operations.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.due IS 'Its due rule: once, every, session, after or function.';
+COMMENT ON COLUMN headgate.v_operations.due IS 'Its due rule: once, run, every, session, after or function.';
 
 --
 -- Name: COLUMN v_operations.serves; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -33454,6 +33686,12 @@ REVOKE ALL ON FUNCTION headgate._advance(p_execution headgate.process_executions
 REVOKE ALL ON FUNCTION headgate._advance_reopened(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _advance_waiting(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._advance_waiting(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _advanceable(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33560,6 +33798,12 @@ REVOKE ALL ON FUNCTION headgate._ask_again(p_operation text, p_asset_ids bigint[
 --
 
 REVOKE ALL ON FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _asset_addresses(p_asset_ids bigint[], p_provider headgate.providers); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._asset_addresses(p_asset_ids bigint[], p_provider headgate.providers) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _asset_of(p_asset_id bigint, p_call headgate.operations, p_need headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34360,6 +34604,12 @@ REVOKE ALL ON FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text
 REVOKE ALL ON FUNCTION headgate._id_of(p_kind text, p_name text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _implied_universe(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._implied_universe(p_operation text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -34678,10 +34928,10 @@ REVOKE ALL ON FUNCTION headgate._locked_pairs(p_chunks headgate.chunks[]) FROM P
 REVOKE ALL ON FUNCTION headgate._lost_messages(p_queue text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, OUT cancelled integer, OUT reopened integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -35140,6 +35390,12 @@ REVOKE ALL ON FUNCTION headgate._publication_lag(p_provider_id bigint, p_calenda
 REVOKE ALL ON FUNCTION headgate._put_back(p_queue text, p_msg_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _put_down(p_chunk headgate.chunks, p_is_current boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -35596,6 +35852,12 @@ REVOKE ALL ON FUNCTION headgate._set_breaker(p_provider_id bigint, p_operation_i
 REVOKE ALL ON FUNCTION headgate._setting_of(p_column text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _settle_implied_asset(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._settle_implied_asset(p_operation text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -35980,6 +36242,12 @@ REVOKE ALL ON FUNCTION headgate._value_of(p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._visible(p_text text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _waiting_steps(p_execution_id bigint, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._waiting_steps(p_execution_id bigint, p_step text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _waits_for_its_turn(p_execution_id bigint, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -36058,10 +36326,10 @@ REVOKE ALL ON FUNCTION headgate._window_at(p_provider headgate.providers, p_at t
 REVOKE ALL ON FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -36503,10 +36771,10 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -36527,10 +36795,10 @@ REVOKE ALL ON FUNCTION headgate.put_pipeline(pipeline text, description text, ti
 REVOKE ALL ON FUNCTION headgate.put_pool(pool text, slots integer, description text) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text, hosts text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text, hosts text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -36539,10 +36807,10 @@ REVOKE ALL ON FUNCTION headgate.put_provider(provider text, base_url text, descr
 REVOKE ALL ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
