@@ -6026,6 +6026,28 @@ $$;
 ALTER FUNCTION headgate._answer() OWNER TO headgate_owner;
 
 --
+-- Name: _answer_value(bigint, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._answer_value(p_asset_id bigint, p_answer text, p_duration_ms integer, p_payload text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object('status', null, 'duration_ms', p_duration_ms, 'headers', '{}'::jsonb)
+        || coalesce(p_answer::jsonb, '{}')
+        || jsonb_build_object(
+            'body', headgate._body_value(p_payload),
+            'asset', a.attributes || jsonb_build_object(
+                'asset_id', a.asset_id, 'code', a.code, 'group_key', a.group_key
+            )
+        )
+    from headgate.assets as a
+    where a.asset_id = p_asset_id;
+$$;
+
+ALTER FUNCTION headgate._answer_value(p_asset_id bigint, p_answer text, p_duration_ms integer, p_payload text) OWNER TO headgate_owner;
+
+--
 -- Name: _answers_of(text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6089,6 +6111,7 @@ CREATE TABLE headgate.operations (
     timeout interval DEFAULT '00:00:30'::interval NOT NULL,
     max_bytes bigint DEFAULT 67108864 NOT NULL,
     max_rows integer,
+    outputs jsonb,
     ingest_function text,
     handler text,
     input_function text,
@@ -6111,6 +6134,8 @@ CREATE TABLE headgate.operations (
     CONSTRAINT max_attempts_is_positive CHECK ((max_attempts > 0)),
     CONSTRAINT max_memory_is_enough CHECK ((max_memory >= 67108864)),
     CONSTRAINT method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
+    CONSTRAINT outputs_are_of_a_call_for_one_asset CHECK (((outputs IS NULL) OR (is_call AND (bulk_call_of_operation_id IS NULL)))),
+    CONSTRAINT outputs_are_paths_by_name CHECK (((jsonb_typeof(outputs) = 'object'::text) AND (outputs <> '{}'::jsonb) AND (NOT jsonb_path_exists(outputs, 'strict $.*?(@.type() != "string")'::jsonpath, '{}'::jsonb, true)))),
     CONSTRAINT overlap_in_range CHECK (((overlap >= 0) AND (overlap <= 1000))),
     CONSTRAINT path_has_no_dot_segments CHECK ((path !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
     CONSTRAINT path_is_relative CHECK ((path ~ '^/[^?#[:space:]]*$'::text)),
@@ -6374,6 +6399,12 @@ COMMENT ON COLUMN headgate.operations.max_bytes IS 'The longest answer that is r
 --
 
 COMMENT ON COLUMN headgate.operations.max_rows IS 'The most rows that a statement may return; null: only bytes count.';
+
+--
+-- Name: COLUMN operations.outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.outputs IS 'What of an answer is a job''s output: name to JSON path over {status, duration_ms, headers, body, asset}; null: none.';
 
 --
 -- Name: COLUMN operations.ingest_function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7195,6 +7226,24 @@ $$;
 ALTER FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _body_value(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._body_value(p_payload text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return p_payload::jsonb;
+exception
+    when data_exception or program_limit_exceeded then
+        return to_jsonb(p_payload);
+end;
+$$;
+
+ALTER FUNCTION headgate._body_value(p_payload text) OWNER TO headgate_owner;
+
+--
 -- Name: _breaker_alerts(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7674,6 +7723,10 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_bytes', p_operation.max_bytes,
         'max_rows', p_operation.max_rows,
+        'answers', case
+            when p_operation.outputs::text like '%headers%' then 'headers'
+            when p_operation.outputs is not null then 'status'
+        end,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
             select count(distinct c.runner)
             from headgate.chunks as c
@@ -8234,10 +8287,10 @@ $$;
 ALTER FUNCTION headgate._check_reference(p_kind text, p_name text, p_referred_kind text, p_referred text) OWNER TO headgate_owner;
 
 --
--- Name: _check_report(headgate.chunks, bigint[], text[], text[], text[], integer[], integer[], jsonb, integer[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _check_report(headgate.chunks, bigint[], text[], text[], text[], integer[], integer[], jsonb, integer[], integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer) RETURNS void
+CREATE FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer, p_answer_count integer) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8248,6 +8301,7 @@ begin
         or cardinality(p_faults) <> v_count
         or cardinality(p_request_counts) <> v_count
         or cardinality(p_charged) <> v_count
+        or p_answer_count <> v_count
         or not p_chunk.is_bulk and cardinality(p_payloads) <> v_count
         or p_row_counts is not null
         and (
@@ -8278,7 +8332,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer, p_answer_count integer) OWNER TO headgate_owner;
 
 --
 -- Name: _check_rows(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8436,6 +8490,30 @@ CREATE FUNCTION headgate._checked_name(p_function text) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._checked_name(p_function text) OWNER TO headgate_owner;
+
+--
+-- Name: _checked_outputs(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._checked_outputs(p_operation text, p_outputs jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+    if jsonb_typeof(p_outputs) = 'object' then
+        perform headgate._note_mistake(
+            'operation', p_operation,
+            format('operation %s: output %s is not a JSON path: %s', p_operation, o.name, quote_literal(o.path)),
+            'a JSON path over {status, duration_ms, headers, body, asset}, e.g. {"total": "$.body.total"}'
+        )
+        from jsonb_each_text(p_outputs) as o (name, path)
+        where not headgate._is_path(o.path);
+    end if;
+    return p_outputs;
+end;
+$_$;
+
+ALTER FUNCTION headgate._checked_outputs(p_operation text, p_outputs jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _choices(bigint, headgate.plan_options, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10913,8 +10991,10 @@ CREATE FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state h
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
         when p_field like 'asset.%' then p_asset.attributes ->> split_part(p_field, '.', 2)
         when p_field like 'param.%' then p_params ->> split_part(p_field, '.', 2)
+        when p_field = 'run.now' then p_params ->> '?now'
         when p_field like 'run.%' then p_params -> '?run' ->> split_part(p_field, '.', 2)
         when p_field = 'job.key' then headgate._job_key(p_asset, p_state, p_params)
+        when p_field like 'steps.%' then p_params -> '?steps' #>> (string_to_array(p_field, '.'))[2 :]
     end;
 $$;
 
@@ -10929,6 +11009,9 @@ CREATE FUNCTION headgate._field_error(p_field text, p_code text) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case
+        when p_field like 'steps.%' then format(
+            'step %s has no output for the template field {%s}', split_part(p_field, '.', 2), p_field
+        )
         when p_field is not null then format('the template field {%s} has no value for %s', p_field, p_code)
     end;
 $$;
@@ -10948,6 +11031,8 @@ CREATE FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_s
         when p_field like 'asset.%' and p_field not in ('asset.code', 'asset.group_key', 'asset.calendar')
             then nullif(p_asset.attributes -> split_part(p_field, '.', 2), 'null')
         when p_field like 'param.%' then nullif(p_params -> split_part(p_field, '.', 2), 'null')
+        when p_field like 'steps.%'
+            then nullif(p_params -> '?steps' #> (string_to_array(p_field, '.'))[2 :], 'null')
         else to_jsonb(headgate._field(p_field, p_asset, p_state, p_params))
     end;
 $$;
@@ -10964,7 +11049,8 @@ CREATE FUNCTION headgate._fields_of(p_operation headgate.operations) RETURNS tex
     AS $$
     select array[
         'asset.code', 'asset.group_key', 'asset.asset_id', 'asset.calendar', 'state.watermark', 'state.since',
-        'state.succeeded_at', 'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
+        'state.succeeded_at', 'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp',
+        'run.started_at', 'run.now', 'job.key'
     ]
     || array(select 'param.' || m.name from headgate.pipeline_parameters as m)
     || array(
@@ -12129,7 +12215,7 @@ CREATE FUNCTION headgate._header_templates(p_headers jsonb) RETURNS jsonb
     AS $$
     select coalesce(jsonb_object_agg(h.key, h.value), '{}')
     from jsonb_each_text(p_headers) as h
-    where h.value ~ '[{][a-z_]+[.][A-Za-z0-9_]+[?]?[}]';
+    where h.value ~ '[{][a-z_]+([.][A-Za-z0-9_-]+)+[?]?[}]';
 $$;
 
 ALTER FUNCTION headgate._header_templates(p_headers jsonb) OWNER TO headgate_owner;
@@ -12812,6 +12898,30 @@ $$;
 ALTER FUNCTION headgate._is_mistaken(p_kind text, p_name text) OWNER TO headgate_owner;
 
 --
+-- Name: _is_only_asset(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_only_asset(p_chunk headgate.chunks) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select cardinality(p_chunk.asset_ids) = 1 and not exists (
+        select
+        from headgate.process_steps as s
+        join headgate.operations as o on o.name = any (s.operations)
+        join headgate.assets as a on a.universe = o.universe
+        where s.execution_id = p_chunk.execution_id
+            and s.step = p_chunk.step
+            and (o.outputs is not null or o.handler is not null)
+            and a.asset_id <> p_chunk.asset_ids[1]
+            and a.is_active
+            and (s.group_keys is null or a.group_key = any (s.group_keys))
+    );
+$$;
+
+ALTER FUNCTION headgate._is_only_asset(p_chunk headgate.chunks) OWNER TO headgate_owner;
+
+--
 -- Name: _is_owners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13089,6 +13199,69 @@ $_$;
 ALTER FUNCTION headgate._json_text(p_value text, p_path text, p_type text) OWNER TO headgate_owner;
 
 --
+-- Name: _judge_outputs(headgate.chunks, headgate.operations, bigint[], text[], integer[], text[], text[], text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_durations_ms integer[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with given as (
+        select
+            u.*,
+            case
+                when u.nth <> array_position(p_asset_ids, u.asset_id) then null
+                when p_operation.handler is not null then u.answer::jsonb
+                when u.outcome = 'success' or u.answer is not null then headgate._output(
+                    p_operation.outputs,
+                    headgate._answer_value(u.asset_id, u.answer, u.duration_ms, case
+                        when p_operation.outputs::text like '%body%' then u.payload
+                    end)
+                )
+            end as output
+        from unnest(
+            p_asset_ids, p_outcomes, p_faults, p_errors, p_payloads, p_durations_ms, p_answers
+        ) with ordinality as u (asset_id, outcome, fault, error, payload, duration_ms, answer, nth)
+    ),
+    counted as (
+        select
+            g.*,
+            octet_length(g.output::text) as bytes,
+            k.outputs + count(g.output) over w as so_many,
+            k.bytes + sum(octet_length(g.output::text)) over w as so_large
+        from given as g
+        cross join (
+            select count(*) as outputs, coalesce(sum(octet_length(o.output::text)), 0) as bytes
+            from headgate.job_outputs as o
+            where o.execution_id = p_chunk.execution_id
+                and o.step = p_chunk.step
+                and o.asset_id <> all (p_asset_ids)
+        ) as k
+        window w as (order by g.nth)
+    ),
+    judged as (
+        select
+            c.*,
+            case
+                when c.output is null then null
+                when c.bytes > 1048576 then format('its output has %s bytes, and may have 1048576', c.bytes)
+                when c.so_large > 1048576
+                    then format('the outputs of step %s have more than 1048576 bytes together', p_chunk.step)
+                when c.so_many > 1000 then format('step %s has outputs of more than 1000 assets', p_chunk.step)
+            end as excess
+        from counted as c
+    )
+    select
+        array_agg(case when j.excess is not null then 'failed' else j.outcome end order by j.nth),
+        array_agg(case when j.excess is not null then 'item' else j.fault end order by j.nth),
+        array_agg(coalesce(j.excess, j.error) order by j.nth),
+        array_agg(case when j.excess is null then j.output end order by j.nth)
+    from judged as j;
+$$;
+
+ALTER FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_durations_ms integer[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) OWNER TO headgate_owner;
+
+--
 -- Name: _keep_name(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13105,6 +13278,39 @@ end;
 $$;
 
 ALTER FUNCTION headgate._keep_name() OWNER TO headgate_owner;
+
+--
+-- Name: _keep_outputs(headgate.chunks, bigint[], jsonb[], headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._keep_outputs(p_chunk headgate.chunks, p_asset_ids bigint[], p_outputs jsonb[], p_job_results headgate.job_result[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with ended as materialized (
+        select r.asset_id, p_outputs[array_position(p_asset_ids, r.asset_id)] as output
+        from unnest(p_job_results) as r
+        where r.result in ('success', 'failed', 'skipped')
+    ),
+    gone as (
+        delete from headgate.job_outputs as o
+        using ended as e
+        where o.execution_id = p_chunk.execution_id
+            and o.step = p_chunk.step
+            and o.asset_id = e.asset_id
+            and e.output is null
+    )
+    insert into headgate.job_outputs as o (execution_id, step, asset_id, output, is_only)
+    select p_chunk.execution_id, p_chunk.step, e.asset_id, e.output, headgate._is_only_asset(p_chunk)
+    from ended as e
+    where e.output is not null
+    order by e.asset_id
+    on conflict (execution_id, step, asset_id) do update
+    set output = excluded.output,
+        is_only = excluded.is_only;
+$$;
+
+ALTER FUNCTION headgate._keep_outputs(p_chunk headgate.chunks, p_asset_ids bigint[], p_outputs jsonb[], p_job_results headgate.job_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _key_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13173,6 +13379,174 @@ end;
 $$;
 
 ALTER FUNCTION headgate._known_features(p_provider headgate.providers, p_features jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: pipeline_steps; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.pipeline_steps (
+    pipeline_id bigint NOT NULL,
+    step text NOT NULL,
+    "position" integer NOT NULL,
+    kind text NOT NULL,
+    depends_on text[] DEFAULT '{}'::text[] NOT NULL,
+    trigger_rule text DEFAULT 'all_success'::text NOT NULL,
+    function text,
+    operations text[],
+    group_keys text[],
+    max_failed_share real DEFAULT 0.05 NOT NULL,
+    may_fail boolean DEFAULT false NOT NULL,
+    condition jsonpath,
+    retries smallint DEFAULT 0 NOT NULL,
+    retry_delay interval DEFAULT '00:05:00'::interval NOT NULL,
+    retry_backoff real DEFAULT 1 NOT NULL,
+    timeout interval,
+    CONSTRAINT fan_out_has_its_operations CHECK (((kind = 'fan_out'::text) = (operations IS NOT NULL))),
+    CONSTRAINT function_step_has_its_function CHECK (((kind = 'function'::text) = (function IS NOT NULL))),
+    CONSTRAINT max_failed_share_is_a_share CHECK (((max_failed_share >= (0)::double precision) AND (max_failed_share <= (1)::double precision))),
+    CONSTRAINT retries_in_range CHECK (((retries >= 0) AND (retries <= 100))),
+    CONSTRAINT retry_backoff_in_range CHECK (((retry_backoff >= (1)::double precision) AND (retry_backoff <= (10)::double precision))),
+    CONSTRAINT retry_delay_in_range CHECK (((retry_delay >= '00:00:00'::interval) AND (retry_delay <= '30 days'::interval))),
+    CONSTRAINT step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
+    CONSTRAINT step_name_is_plain CHECK ((step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text)),
+    CONSTRAINT step_timeout_is_positive CHECK ((timeout > '00:00:00'::interval)),
+    CONSTRAINT trigger_rule_is_known CHECK ((trigger_rule = ANY (ARRAY['all_success'::text, 'all_done'::text, 'one_success'::text, 'one_failed'::text, 'all_failed'::text, 'none_failed'::text, 'none_failed_min_one_success'::text])))
+);
+
+ALTER TABLE headgate.pipeline_steps OWNER TO headgate_owner;
+
+--
+-- Name: TABLE pipeline_steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.pipeline_steps IS 'A step: one stored function, or a fan-out over due assets.';
+
+--
+-- Name: COLUMN pipeline_steps.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN pipeline_steps.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.step IS 'The step''s name; Airflow''s task_id.';
+
+--
+-- Name: COLUMN pipeline_steps."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'The order in which ready steps are started.';
+
+--
+-- Name: COLUMN pipeline_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.kind IS 'function or fan_out.';
+
+--
+-- Name: COLUMN pipeline_steps.depends_on; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.depends_on IS 'Steps that must have ended before.';
+
+--
+-- Name: COLUMN pipeline_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.trigger_rule IS 'all_success, all_done, one_success, one_failed, all_failed, none_failed or none_failed_min_one_success of those it depends on, a step skipped by an operator counting as passed; else it is skipped.';
+
+--
+-- Name: COLUMN pipeline_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.function IS 'schema.name of the stored function, called with p_pipeline and p_run_id.';
+
+--
+-- Name: COLUMN pipeline_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.operations IS 'Operations of the fan-out.';
+
+--
+-- Name: COLUMN pipeline_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.group_keys IS 'Groups of the fan-out; null: all.';
+
+--
+-- Name: COLUMN pipeline_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.max_failed_share IS 'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
+
+--
+-- Name: COLUMN pipeline_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.may_fail IS 'True: its failure does not fail the execution; the steps behind it see the failure as ever.';
+
+--
+-- Name: COLUMN pipeline_steps.condition; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.condition IS 'A predicate over the run document, asked when its trigger rule is met; false: the step is skipped.';
+
+--
+-- Name: COLUMN pipeline_steps.retries; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.retries IS 'With driver headgate: how often it is run again by itself when it has failed, each time as a new round.';
+
+--
+-- Name: COLUMN pipeline_steps.retry_delay; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.retry_delay IS 'How long it waits before the first retry.';
+
+--
+-- Name: COLUMN pipeline_steps.retry_backoff; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.retry_backoff IS 'By how much each further delay is longer than the one before; none is longer than 30 days.';
+
+--
+-- Name: COLUMN pipeline_steps.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.timeout IS 'With driver headgate: a round that has not ended within it has failed, what waits is deferred; null: no limit.';
+
+--
+-- Name: _known_outputs(headgate.pipeline_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._known_outputs(p_step headgate.pipeline_steps) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with own as (
+        select o.* from headgate.operations as o where o.name = any (p_step.operations) and not o.is_retired
+    ),
+    covered as (
+        select distinct a.code
+        from own as o
+        join headgate.assets as a on a.universe = o.universe
+        where o.outputs is not null
+            and a.is_active
+            and (p_step.group_keys is null or a.group_key = any (p_step.group_keys))
+        limit 1001
+    )
+    select case
+        when p_step.kind = 'function' or exists (select from own as o where o.handler is not null) then null
+        when not exists (select from own as o where o.outputs is not null) then '{}'::text[]
+        when (select count(*) from covered) = 1
+            then array(select k.key from own as o cross join jsonb_object_keys(o.outputs) as k (key))
+        when (select count(*) from covered) > 1 then array(select c.code from covered as c)
+    end;
+$$;
+
+ALTER FUNCTION headgate._known_outputs(p_step headgate.pipeline_steps) OWNER TO headgate_owner;
 
 --
 -- Name: _last_session(headgate.providers, headgate.assets, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13269,6 +13643,30 @@ $$;
 ALTER FUNCTION headgate._late_sessions() OWNER TO headgate_owner;
 
 --
+-- Name: _latest_outputs(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._latest_outputs(p_pipeline_id bigint, p_steps text[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_object_agg(n.step, l.output), '{}')
+    from unnest(p_steps) as n (step)
+    cross join lateral (
+        select o.output
+        from headgate.process_executions as e
+        join headgate._step_outputs as o using (execution_id)
+        where e.pipeline_id = p_pipeline_id
+            and o.step = n.step
+            and o.output is not null
+        order by e.started_at desc, e.execution_id desc
+        limit 1
+    ) as l;
+$$;
+
+ALTER FUNCTION headgate._latest_outputs(p_pipeline_id bigint, p_steps text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _lease(text, headgate.providers, bigint[], timestamp with time zone[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13285,6 +13683,7 @@ declare
     v_pipeline text;
     v_run_id text;
     v_params jsonb;
+    v_steps text[];
     v_requests record;
 begin
     if p_provider.quota is not null then
@@ -13311,6 +13710,7 @@ begin
             select * into v_operation
             from headgate.operations as o
             where o.operation_id = v_chunk.call_operation_id;
+            v_steps := headgate._named_steps(v_operation, p_provider);
         end if;
         if v_chunk.execution_id is distinct from v_execution_id
             or v_operation.is_call and v_params is null
@@ -13327,7 +13727,13 @@ begin
             where e.execution_id = v_chunk.execution_id;
             v_execution_id := v_chunk.execution_id;
         end if;
-        select * into v_requests from headgate._requests(v_chunk, v_operation, p_provider, v_params);
+        select * into v_requests from headgate._requests(
+            v_chunk, v_operation, p_provider,
+            case
+                when v_steps = '{}' then v_params
+                else v_params || headgate._outputs_of(v_chunk.execution_id, v_steps)
+            end
+        );
         if v_operation.lease <> interval '300 seconds' then
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
         end if;
@@ -14181,6 +14587,63 @@ CREATE FUNCTION headgate._named_assets(p_pipeline_id bigint, p_options headgate.
 $$;
 
 ALTER FUNCTION headgate._named_assets(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
+
+--
+-- Name: _named_outputs(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._named_outputs() RETURNS TABLE(pipeline text, step text, operation text, field text, named_step text, named headgate.pipeline_steps, key text, before text[])
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        p.name, s.step, o.name, f.field, split_part(f.field, '.', 2), n, split_part(f.field, '.', 3),
+        headgate._steps_before(s)
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    join headgate.operations as o on not o.is_retired and exists (
+        select
+        from headgate.operations as c
+        where c.name = any (s.operations)
+            and c.operation_id in (o.operation_id, o.bulk_call_of_operation_id)
+    )
+    cross join headgate._template_fields(o) as f (field)
+    left join headgate.pipeline_steps as n
+        on n.pipeline_id = s.pipeline_id and n.step = split_part(f.field, '.', 2)
+    where f.field like 'steps.%';
+$$;
+
+ALTER FUNCTION headgate._named_outputs() OWNER TO headgate_owner;
+
+--
+-- Name: _named_steps(headgate.operations, headgate.providers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._named_steps(p_operation headgate.operations, p_provider headgate.providers) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not p_operation.is_call
+        or strpos(
+            concat(
+                p_operation.path, p_operation.statement, p_operation.query, p_operation.body, p_operation.headers,
+                p_provider.headers
+            ),
+            '{steps.'
+        ) = 0
+    then
+        return '{}';
+    end if;
+    return array(
+        select distinct split_part(f.field, '.', 2)
+        from headgate._template_fields(p_operation) as f (field)
+        where f.field like 'steps.%'
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate._named_steps(p_operation headgate.operations, p_provider headgate.providers) OWNER TO headgate_owner;
 
 --
 -- Name: _names(text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15153,6 +15616,17 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
             where p.provider_id = p_operation.provider_id and p.base_url = '{asset.base_url}'
         )
     union all
+    select
+        'HG020', format('operation %s has outputs, and a bulk call that brings none', p_operation.name),
+        'leave outputs to an operation of its own'
+    where p_operation.outputs is not null
+        and exists (
+            select
+            from headgate.operations as b
+            where b.bulk_call_of_operation_id = p_operation.operation_id
+                and not b.is_retired
+        )
+    union all
     select 'HG020', format('operation %s costs units but makes no call', p_operation.name), 'give it a path, or 0 units'
     where not p_operation.is_call
         and p_operation.units > 0
@@ -15171,9 +15645,10 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         headgate._meant(f.field, headgate._fields_of(p_operation)) ||
         'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
         '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
-        '{run.started_at}, {job.key}; in a bulk call also {chunk.session}, in a batch call {chunk.codes}'
+        '{run.stamp}, {run.started_at}, {run.now}, {steps.<step>.<name>}, {job.key}; in a bulk call also '
+        '{chunk.session}, in a batch call {chunk.codes}'
     from headgate._template_fields(p_operation) as f (field)
-    where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
+    where f.field !~ '^((asset|param)[.][A-Za-z0-9_]+|steps([.][A-Za-z0-9_-]+)+)$'
         and (
             f.field <> 'chunk.session'
             or p_operation.bulk_call_of_operation_id is null
@@ -15182,7 +15657,8 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         and (f.field <> 'chunk.codes' or p_operation.batch_size is null)
         and f.field not in (
             'state.watermark', 'state.since', 'state.succeeded_at',
-            'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
+            'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp', 'run.started_at', 'run.now',
+            'job.key'
         )
         or f.field ~ '^param[.]' and not exists (
             select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
@@ -15403,6 +15879,98 @@ CREATE FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, 
 $$;
 
 ALTER FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) OWNER TO headgate_owner;
+
+--
+-- Name: _output(jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._output(p_outputs jsonb, p_answer jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_object_agg(o.name, jsonb_path_query_first(p_answer, o.path::jsonpath, '{}', true))
+    from jsonb_each_text(p_outputs) as o (name, path);
+$$;
+
+ALTER FUNCTION headgate._output(p_outputs jsonb, p_answer jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _output_mistakes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._output_mistakes() RETURNS TABLE(kind text, name text, code text, message text, hint text, missing_kind text, missing text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'step', format('%s/%s', f.pipeline, f.step), 'HG017',
+        format('pipeline %s, step %s: %s names {%s}, ', f.pipeline, f.step, f.operation, f.field)
+        || case
+            when f.named is null then format('but there is no step %s', quote_literal(f.named_step))
+            when f.named_step <> all (f.before) then format('but step %s does not come before it', f.named_step)
+            when k.known = '{}' then format('but step %s has no output', f.named_step)
+            else format('but step %s has no output %s', f.named_step, quote_literal(f.key))
+        end,
+        case
+            when f.named_step <> all (f.before) then headgate._known('the steps before it', f.named_step, f.before)
+            when k.known = '{}' then 'declare outputs of its operation, or name a step that has some'
+            else headgate._known('its outputs', f.key, k.known)
+        end,
+        'step', format('%s/%s', f.pipeline, f.named_step)
+    from headgate._named_outputs() as f
+    cross join lateral (
+        select case when f.named_step = any (f.before) then headgate._known_outputs(f.named) end as known
+    ) as k
+    where f.named_step <> all (f.before)
+        or k.known = '{}'
+        or f.key <> '' and f.key <> all (k.known)
+    union all
+    select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: %s', p.name, s.step, case
+            when c.operations > 1 then format('%s operations declare outputs of the same assets', c.operations)
+            else format('it has outputs of %s assets; at most 1000 are kept', c.assets)
+        end),
+        case
+            when c.operations > 1 then 'a step has one output of an asset: give each operation a step of its own'
+            else 'leave outputs out, and let an ingest function write rows'
+        end,
+        null, null
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    cross join lateral (
+        select count(distinct o.name) as operations, count(a.asset_id) as assets
+        from headgate.operations as o
+        left join headgate.assets as a
+            on a.universe = o.universe
+            and a.is_active
+            and (s.group_keys is null or a.group_key = any (s.group_keys))
+        where o.name = any (s.operations)
+            and o.outputs is not null
+            and not o.is_retired
+        group by o.universe
+        having count(distinct o.name) > 1 or count(a.asset_id) > 1000
+        limit 1
+    ) as c;
+$$;
+
+ALTER FUNCTION headgate._output_mistakes() OWNER TO headgate_owner;
+
+--
+-- Name: _outputs_of(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._outputs_of(p_execution_id bigint, p_steps text[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object('?steps', coalesce(jsonb_object_agg(o.step, o.output), '{}'))
+    from headgate._step_outputs as o
+    where o.execution_id = p_execution_id
+        and o.step = any (p_steps);
+$$;
+
+ALTER FUNCTION headgate._outputs_of(p_execution_id bigint, p_steps text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _own_quota(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15779,7 +16347,7 @@ CREATE FUNCTION headgate._pieces(p_template text) RETURNS TABLE(nth bigint, lite
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select m.nth, coalesce(m.found[1], m.found[4]), m.found[2], m.found[3] = '?'
-    from regexp_matches(p_template, '([^{]+)|[{]([a-z_]+[.][A-Za-z0-9_]+)([?]?)[}]|([{])', 'g')
+    from regexp_matches(p_template, '([^{]+)|[{]([a-z_]+(?:[.][A-Za-z0-9_-]+)+)([?]?)[}]|([{])', 'g')
         with ordinality as m (found, nth)
     union all
     select 1, '', null, false
@@ -15949,6 +16517,8 @@ CREATE FUNCTION headgate._plan_mistakes() RETURNS TABLE(kind text, name text, co
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select * from headgate._step_mistakes()
+    union all
+    select * from headgate._output_mistakes()
     union all
     select 'operation', m.name, m.code, m.message, m.hint, null, null
     from (
@@ -17145,7 +17715,8 @@ begin
     return case jsonb_typeof(p_body)
         when 'string' then coalesce(
             headgate._field_value(
-                substring(p_body #>> '{}' from '^[{]([a-z_]+[.][A-Za-z0-9_]+)[?]?[}]$'), p_asset, p_state, p_params
+                substring(p_body #>> '{}' from '^[{]([a-z_]+(?:[.][A-Za-z0-9_-]+)+)[?]?[}]$'),
+                p_asset, p_state, p_params
             ),
             to_jsonb(headgate._render(p_body #>> '{}', p_asset, p_state, p_params))
         )
@@ -17292,12 +17863,16 @@ declare
 begin
     if not p_operation.is_call then
         return;  -- no call to make: asset codes and URLs are not needed
-    elsif p_operation.statement is not null then
+    end if;
+    v_params := p_params || jsonb_build_object(
+        '?round', p_chunk.round,
+        '?now', to_char(p_chunk.planned_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+    );
+    if p_operation.statement is not null then
         select s.assets, s.statements, s.parameters, s.refused into assets, urls, bodies, refused
-        from headgate._statements(p_chunk, p_operation, p_params || jsonb_build_object('?round', p_chunk.round)) as s;
+        from headgate._statements(p_chunk, p_operation, v_params) as s;
         return;
     end if;
-    v_params := p_params || jsonb_build_object('?round', p_chunk.round);
     v_headers := headgate._header_templates(p_provider.headers || p_operation.headers);
     if p_chunk.is_bulk then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
@@ -19549,7 +20124,7 @@ CREATE FUNCTION headgate._statements(p_chunk headgate.chunks, p_operation headga
             m.found[3] as mark,
             count(m.found[2]) filter (where m.found[3] <> '!') over (order by m.nth) as place
         from regexp_matches(
-            p_operation.statement, '([^{]+)|[{]([a-z_]+[.][A-Za-z0-9_]+)([?!]?)[}]|([{])', 'g'
+            p_operation.statement, '([^{]+)|[{]([a-z_]+(?:[.][A-Za-z0-9_-]+)+)([?!]?)[}]|([{])', 'g'
         ) with ordinality as m (found, nth)
     ),
     job as materialized (
@@ -19859,7 +20434,7 @@ begin
     where c.oid = to_regproc(p_function)
         and c.prorettype <> 'record'::regtype
         and t.typtype <> 'c'
-        and coalesce(not c.proargmodes && array['o', 'b', 't']::"char"[], true);
+        and (c.prorettype = 'jsonb'::regtype or coalesce(not c.proargmodes && array['o', 'b', 't']::"char"[], true));
     output := case
         when v_value.is_void then null
         when jsonb_typeof(p_rows) = 'array' and v_value.name is not null then jsonb_path_query_array(
@@ -19869,6 +20444,13 @@ begin
     end;
     if jsonb_typeof(output) = 'array' and jsonb_array_length(output) <= 1 then
         output := output -> 0;
+    end if;
+    if octet_length(output::text) > 1048576 then
+        perform headgate._raise(
+            'HG023',
+            format('%s returned an output of %s bytes', p_function, octet_length(output::text)),
+            'an output may have 1048576 bytes: write rows to a table of the plan, and return what names them'
+        );
     end if;
     status := case
         when v_value.name is not null and output ->> 'status' = 'failed' then 'failed'
@@ -19891,143 +20473,6 @@ CREATE FUNCTION headgate._step_subject(p_pipeline text, p_step text) RETURNS tex
 $$;
 
 ALTER FUNCTION headgate._step_subject(p_pipeline text, p_step text) OWNER TO headgate_owner;
-
---
--- Name: pipeline_steps; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.pipeline_steps (
-    pipeline_id bigint NOT NULL,
-    step text NOT NULL,
-    "position" integer NOT NULL,
-    kind text NOT NULL,
-    depends_on text[] DEFAULT '{}'::text[] NOT NULL,
-    trigger_rule text DEFAULT 'all_success'::text NOT NULL,
-    function text,
-    operations text[],
-    group_keys text[],
-    max_failed_share real DEFAULT 0.05 NOT NULL,
-    may_fail boolean DEFAULT false NOT NULL,
-    condition jsonpath,
-    retries smallint DEFAULT 0 NOT NULL,
-    retry_delay interval DEFAULT '00:05:00'::interval NOT NULL,
-    retry_backoff real DEFAULT 1 NOT NULL,
-    timeout interval,
-    CONSTRAINT fan_out_has_its_operations CHECK (((kind = 'fan_out'::text) = (operations IS NOT NULL))),
-    CONSTRAINT function_step_has_its_function CHECK (((kind = 'function'::text) = (function IS NOT NULL))),
-    CONSTRAINT max_failed_share_is_a_share CHECK (((max_failed_share >= (0)::double precision) AND (max_failed_share <= (1)::double precision))),
-    CONSTRAINT retries_in_range CHECK (((retries >= 0) AND (retries <= 100))),
-    CONSTRAINT retry_backoff_in_range CHECK (((retry_backoff >= (1)::double precision) AND (retry_backoff <= (10)::double precision))),
-    CONSTRAINT retry_delay_in_range CHECK (((retry_delay >= '00:00:00'::interval) AND (retry_delay <= '30 days'::interval))),
-    CONSTRAINT step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
-    CONSTRAINT step_name_is_plain CHECK ((step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text)),
-    CONSTRAINT step_timeout_is_positive CHECK ((timeout > '00:00:00'::interval)),
-    CONSTRAINT trigger_rule_is_known CHECK ((trigger_rule = ANY (ARRAY['all_success'::text, 'all_done'::text, 'one_success'::text, 'one_failed'::text, 'all_failed'::text, 'none_failed'::text, 'none_failed_min_one_success'::text])))
-);
-
-ALTER TABLE headgate.pipeline_steps OWNER TO headgate_owner;
-
---
--- Name: TABLE pipeline_steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.pipeline_steps IS 'A step: one stored function, or a fan-out over due assets.';
-
---
--- Name: COLUMN pipeline_steps.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.pipeline_id IS 'The pipeline.';
-
---
--- Name: COLUMN pipeline_steps.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.step IS 'The step''s name; Airflow''s task_id.';
-
---
--- Name: COLUMN pipeline_steps."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'The order in which ready steps are started.';
-
---
--- Name: COLUMN pipeline_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.kind IS 'function or fan_out.';
-
---
--- Name: COLUMN pipeline_steps.depends_on; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.depends_on IS 'Steps that must have ended before.';
-
---
--- Name: COLUMN pipeline_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.trigger_rule IS 'all_success, all_done, one_success, one_failed, all_failed, none_failed or none_failed_min_one_success of those it depends on, a step skipped by an operator counting as passed; else it is skipped.';
-
---
--- Name: COLUMN pipeline_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.function IS 'schema.name of the stored function, called with p_pipeline and p_run_id.';
-
---
--- Name: COLUMN pipeline_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.operations IS 'Operations of the fan-out.';
-
---
--- Name: COLUMN pipeline_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.group_keys IS 'Groups of the fan-out; null: all.';
-
---
--- Name: COLUMN pipeline_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.max_failed_share IS 'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
-
---
--- Name: COLUMN pipeline_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.may_fail IS 'True: its failure does not fail the execution; the steps behind it see the failure as ever.';
-
---
--- Name: COLUMN pipeline_steps.condition; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.condition IS 'A predicate over the run document, asked when its trigger rule is met; false: the step is skipped.';
-
---
--- Name: COLUMN pipeline_steps.retries; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.retries IS 'With driver headgate: how often it is run again by itself when it has failed, each time as a new round.';
-
---
--- Name: COLUMN pipeline_steps.retry_delay; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.retry_delay IS 'How long it waits before the first retry.';
-
---
--- Name: COLUMN pipeline_steps.retry_backoff; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.retry_backoff IS 'By how much each further delay is longer than the one before; none is longer than 30 days.';
-
---
--- Name: COLUMN pipeline_steps.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.timeout IS 'With driver headgate: a round that has not ended within it has failed, what waits is deferred; null: no limit.';
 
 --
 -- Name: _steps_before(headgate.pipeline_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20614,7 +21059,7 @@ CREATE FUNCTION headgate._template_fields(p_operation headgate.operations) RETUR
             ' ', p_operation.path, p_operation.statement, p_operation.query::text, p_operation.body::text,
             (p.headers || p_operation.headers)::text, case when p_operation.path is not null then p.base_url end
         ),
-        '[{]([A-Za-z_][A-Za-z0-9_.]*)[?!]?[}]', 'g'
+        '[{]([A-Za-z_][A-Za-z0-9_.-]*)[?!]?[}]', 'g'
     ) as m (field)
     where p.provider_id = p_operation.provider_id;
 $$;
@@ -20788,7 +21233,10 @@ begin
     call := v_call;
     select * into provider from headgate.providers as p where p.provider_id = v_call.provider_id;
     pipeline := v_pipeline.name;
-    params := v_execution.params || jsonb_build_object('?run', headgate._run_object(v_execution));
+    params := v_execution.params || jsonb_build_object(
+        '?run', headgate._run_object(v_execution),
+        '?steps', headgate._latest_outputs(v_pipeline.pipeline_id, headgate._named_steps(v_call, provider))
+    );
     chunk.chunk_id := 0;
     chunk.execution_id := v_execution.execution_id;
     chunk.step := v_step.step;
@@ -22743,10 +23191,10 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.clock() IS 'The current time for planning; read once per function. Leases use real time instead.';
 
 --
--- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -22766,10 +23214,11 @@ declare
     v_tally headgate.job_tally;
     v_refund integer;
     v_unstarted headgate.chunks[] := '{}';
+    v_outputs jsonb[];
 begin
     perform headgate._check_report(
         v_chunk, p_asset_ids, p_outcomes, p_faults, p_payloads, p_request_counts, p_charged, p_block, p_row_counts,
-        cardinality(p_rows)
+        cardinality(p_rows), cardinality(p_answers)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
     if not v_chunk.is_bulk then
@@ -22788,6 +23237,12 @@ begin
         return;
     end if;
 
+    if v_call.outputs is not null or p_answers is not null then
+        select j.outcomes, j.faults, j.errors, j.outputs into p_outcomes, p_faults, p_errors, v_outputs
+        from headgate._judge_outputs(
+            v_chunk, v_call, p_asset_ids, p_payloads, p_durations_ms, p_answers, p_outcomes, p_faults, p_errors
+        ) as j;
+    end if;
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
@@ -22824,6 +23279,9 @@ begin
 
     v_tally := headgate._tally(v_job_results);
     perform headgate._apply_results(v_chunk, v_operation, v_job_results, v_tally, v_now);
+    if v_outputs is not null then
+        perform headgate._keep_outputs(v_chunk, p_asset_ids, v_outputs, v_job_results);
+    end if;
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
@@ -22857,13 +23315,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24362,10 +24820,10 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, jsonb, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -24400,6 +24858,7 @@ begin
         'headers', headers,
         'body', body,
         'max_bytes', max_bytes,
+        'outputs', headgate._checked_outputs(operation, outputs),
         'ingest_function', case
             when "into" is null then ingest_function
             else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
@@ -24420,13 +24879,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -25115,6 +25574,9 @@ begin
     ),
     old_deferrals as (
         delete from headgate.planner_deferrals as d using old as o where d.execution_id = o.execution_id
+    ),
+    old_outputs as (
+        delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id
     )
     select count(*) into deleted_executions from old;
     delete from headgate.process_executions as e
@@ -25646,6 +26108,34 @@ ALTER FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text,
 --
 
 COMMENT ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) IS 'The first jobs of a step that failed, were deferred by somebody''s fault or left out after failures, with what went wrong.';
+
+--
+-- Name: step_output(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_step constant headgate.process_steps := headgate._step(headgate._execution(p_pipeline, p_run_id), p_step);
+begin
+    return (
+        select o.output
+        from headgate._step_outputs as o
+        where o.execution_id = v_step.execution_id
+            and o.step = v_step.step
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION step_output(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) IS 'What a step of a run has to say to later ones: what its function returned, the output of its only asset, or those of its assets by code; null: nothing.';
 
 --
 -- Name: step_status(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28426,6 +28916,100 @@ COMMENT ON COLUMN headgate._requests.arguments IS 'Its arguments by name.';
 --
 
 COMMENT ON COLUMN headgate._requests.result IS 'The row it returned.';
+
+--
+-- Name: job_outputs; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.job_outputs (
+    execution_id bigint NOT NULL,
+    step text NOT NULL,
+    asset_id bigint NOT NULL,
+    output jsonb NOT NULL,
+    is_only boolean NOT NULL
+);
+
+ALTER TABLE headgate.job_outputs OWNER TO headgate_owner;
+
+--
+-- Name: TABLE job_outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.job_outputs IS 'What jobs of a fan-out have to say to later steps; written when they complete, kept as long as their execution.';
+
+--
+-- Name: COLUMN job_outputs.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_outputs.execution_id IS 'The execution.';
+
+--
+-- Name: COLUMN job_outputs.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_outputs.step IS 'The step.';
+
+--
+-- Name: COLUMN job_outputs.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_outputs.asset_id IS 'The asset.';
+
+--
+-- Name: COLUMN job_outputs.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_outputs.output IS 'Values by name, or what its handler returned.';
+
+--
+-- Name: COLUMN job_outputs.is_only; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_outputs.is_only IS 'True: the step had no other asset, so that its output is this one; false: it is an object by asset code.';
+
+--
+-- Name: _step_outputs; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._step_outputs AS
+ SELECT s.execution_id,
+    s.step,
+    COALESCE(s.output, j.output) AS output
+   FROM (headgate.process_steps s
+     LEFT JOIN LATERAL ( SELECT
+                CASE
+                    WHEN ((count(*) = 1) AND bool_and(o.is_only)) THEN (array_agg(o.output))[1]
+                    ELSE jsonb_object_agg(a.code, o.output)
+                END AS output
+           FROM (headgate.job_outputs o
+             JOIN headgate.assets a USING (asset_id))
+          WHERE ((o.execution_id = s.execution_id) AND (o.step = s.step))) j ON ((s.kind = 'fan_out'::text)));
+
+ALTER VIEW headgate._step_outputs OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _step_outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._step_outputs IS 'What each step of an execution has to say to later ones.';
+
+--
+-- Name: COLUMN _step_outputs.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_outputs.execution_id IS 'The execution.';
+
+--
+-- Name: COLUMN _step_outputs.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_outputs.step IS 'The step.';
+
+--
+-- Name: COLUMN _step_outputs.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_outputs.output IS 'What its function returned; the output of its only asset, or those of its assets by code; null: nothing.';
 
 --
 -- Name: alerts; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -31667,12 +32251,13 @@ CREATE VIEW headgate.v_run_documents AS
  SELECT p.name AS pipeline,
     e.run_id,
     r.run,
-    jsonb_build_object('run', r.run, 'params', e.params, 'steps', ( SELECT jsonb_object_agg(s.step, jsonb_build_object('status', s.status, 'counts', jsonb_build_object('planned', s.planned, 'succeeded', s.succeeded, 'failed', s.failed, 'deferred', s.deferred, 'skipped', s.skipped, 'units', s.units), 'output', s.output)) AS jsonb_object_agg
-           FROM headgate.process_steps s
+    jsonb_build_object('run', (r.run || jsonb_build_object('now', to_char((headgate.clock() AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'::text))), 'params', e.params, 'steps', ( SELECT jsonb_object_agg(s.step, jsonb_build_object('status', s.status, 'counts', jsonb_build_object('planned', s.planned, 'succeeded', s.succeeded, 'failed', s.failed, 'deferred', s.deferred, 'skipped', s.skipped, 'units', s.units), 'output', o.output)) AS jsonb_object_agg
+           FROM (headgate.process_steps s
+             JOIN headgate._step_outputs o USING (execution_id, step))
           WHERE (s.execution_id = e.execution_id))) AS document
    FROM ((headgate.process_executions e
      JOIN headgate.pipelines p USING (pipeline_id))
-     CROSS JOIN LATERAL ( SELECT jsonb_build_object('id', e.run_id, 'pipeline', p.name, 'logical_date', to_char(d.at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'::text), 'date', to_char(d.at, 'YYYY-MM-DD'::text), 'started_at', to_char((e.started_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text)) AS run
+     CROSS JOIN LATERAL ( SELECT jsonb_build_object('id', e.run_id, 'pipeline', p.name, 'logical_date', to_char(d.at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'::text), 'date', to_char(d.at, 'YYYY-MM-DD'::text), 'stamp', to_char((e.started_at AT TIME ZONE 'UTC'::text), 'YYYYMMDD_HH24MISS'::text), 'started_at', to_char((e.started_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text)) AS run
            FROM ( SELECT (COALESCE(e.logical_date, e.started_at) AT TIME ZONE 'UTC'::text) AS at) d) r);
 
 ALTER VIEW headgate.v_run_documents OWNER TO headgate_owner;
@@ -31699,13 +32284,13 @@ COMMENT ON COLUMN headgate.v_run_documents.run_id IS 'The run''s name.';
 -- Name: COLUMN v_run_documents.run; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_run_documents.run IS '{id, pipeline, logical_date, date, started_at}: what templates name as {run.<key>}.';
+COMMENT ON COLUMN headgate.v_run_documents.run IS '{id, pipeline, logical_date, date, stamp, started_at}: what templates name as {run.<key>}.';
 
 --
 -- Name: COLUMN v_run_documents.document; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_run_documents.document IS '{run, params, steps: {<step>: {status, counts, output}}}.';
+COMMENT ON COLUMN headgate.v_run_documents.document IS '{run, params, steps: {<step>: {status, counts, output}}}; run has `now`, too.';
 
 --
 -- Name: v_runners; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -32300,6 +32885,13 @@ ALTER TABLE ONLY headgate.declaration_mistakes
 
 ALTER TABLE ONLY headgate.declarations
     ADD CONSTRAINT declarations_pkey PRIMARY KEY (kind, name);
+
+--
+-- Name: job_outputs job_outputs_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.job_outputs
+    ADD CONSTRAINT job_outputs_pkey PRIMARY KEY (execution_id, step, asset_id);
 
 --
 -- Name: locks locks_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -32936,6 +33528,20 @@ ALTER TABLE ONLY headgate.chunks
 
 ALTER TABLE ONLY headgate.dags
     ADD CONSTRAINT dags_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
+
+--
+-- Name: job_outputs job_outputs_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.job_outputs
+    ADD CONSTRAINT job_outputs_asset_id_fkey FOREIGN KEY (asset_id) REFERENCES headgate.assets(asset_id);
+
+--
+-- Name: job_outputs job_outputs_execution_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.job_outputs
+    ADD CONSTRAINT job_outputs_execution_id_fkey FOREIGN KEY (execution_id) REFERENCES headgate.process_executions(execution_id);
 
 --
 -- Name: operation_inputs operation_inputs_input_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -33734,6 +34340,12 @@ REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._answer() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _answer_value(p_asset_id bigint, p_answer text, p_duration_ms integer, p_payload text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._answer_value(p_asset_id bigint, p_answer text, p_duration_ms integer, p_payload text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33858,6 +34470,12 @@ REVOKE ALL ON FUNCTION headgate._block_until(p_provider headgate.providers, p_op
 --
 
 REVOKE ALL ON FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _body_value(p_payload text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._body_value(p_payload text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _breaker_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34010,10 +34628,10 @@ REVOKE ALL ON FUNCTION headgate._check_quota_value(p_quota integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._check_reference(p_kind text, p_name text, p_referred_kind text, p_referred text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer, p_answer_count integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer, p_answer_count integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_rows(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34050,6 +34668,12 @@ REVOKE ALL ON FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) F
 --
 
 REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _checked_outputs(p_operation text, p_outputs jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._checked_outputs(p_operation text, p_outputs jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _choices(p_pipeline_id bigint, p_options headgate.plan_options, p_effect text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34724,6 +35348,12 @@ REVOKE ALL ON FUNCTION headgate._is_left_out(p_state headgate.asset_processing_s
 REVOKE ALL ON FUNCTION headgate._is_mistaken(p_kind text, p_name text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_only_asset(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_only_asset(p_chunk headgate.chunks) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_owners(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -34790,10 +35420,22 @@ REVOKE ALL ON FUNCTION headgate._json_rows(p_value text, p_path text) FROM PUBLI
 REVOKE ALL ON FUNCTION headgate._json_text(p_value text, p_path text, p_type text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_durations_ms integer[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_durations_ms integer[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _keep_name(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._keep_name() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _keep_outputs(p_chunk headgate.chunks, p_asset_ids bigint[], p_outputs jsonb[], p_job_results headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._keep_outputs(p_chunk headgate.chunks, p_asset_ids bigint[], p_outputs jsonb[], p_job_results headgate.job_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _key_of(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34814,6 +35456,12 @@ REVOKE ALL ON FUNCTION headgate._known(p_what text, p_name text, p_names text[])
 REVOKE ALL ON FUNCTION headgate._known_features(p_provider headgate.providers, p_features jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _known_outputs(p_step headgate.pipeline_steps); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._known_outputs(p_step headgate.pipeline_steps) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _last_session(p_provider headgate.providers, p_asset headgate.assets, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -34830,6 +35478,12 @@ REVOKE ALL ON FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset
 --
 
 REVOKE ALL ON FUNCTION headgate._late_sessions() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _latest_outputs(p_pipeline_id bigint, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._latest_outputs(p_pipeline_id bigint, p_steps text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -35022,6 +35676,18 @@ REVOKE ALL ON FUNCTION headgate._name_pieces(p_text text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._named_assets(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _named_outputs(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._named_outputs() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _named_steps(p_operation headgate.operations, p_provider headgate.providers); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._named_steps(p_operation headgate.operations, p_provider headgate.providers) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _names(p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -35262,6 +35928,24 @@ REVOKE ALL ON FUNCTION headgate._orphan_messages(p_queue text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _output(p_outputs jsonb, p_answer jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._output(p_outputs jsonb, p_answer jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _output_mistakes(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._output_mistakes() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _outputs_of(p_execution_id bigint, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._outputs_of(p_execution_id bigint, p_steps text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _own_quota(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -36473,11 +37157,11 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]) TO headgate_runner;
 
 --
 -- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -36771,10 +37455,10 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -36984,6 +37668,16 @@ GRANT ALL ON FUNCTION headgate.start_obstacle(p_pipeline text) TO headgate_plann
 
 REVOKE ALL ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) TO headgate_planner;
+
+--
+-- Name: FUNCTION step_output(p_pipeline text, p_run_id text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_reader;
+GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_maintenance;
 
 --
 -- Name: FUNCTION step_status(p_pipeline text, p_run_id text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner

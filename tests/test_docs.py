@@ -221,6 +221,7 @@ PROVOKED: dict[str, str] = {
 PROVOKED |= {
     "HG021": f"""select headgate.run_pipeline('{PIPELINE}', '{{"mode": "bulk"}}', 'first')""",
     "HG022": f"select headgate.start_execution('{PIPELINE}', 'late', '2026-11-01', p_is_backfill => true)",
+    "HG023": "select headgate._step_result('equities.check_prices', to_jsonb(repeat('x', 2000000)))",
 }
 
 

@@ -37,7 +37,7 @@ begin
                 'maintain_history', 'maintain_statistics',
                 'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions', 'run_log',
                 'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit',
-                'preview_request', 'try_answer', 'charge_call'
+                'preview_request', 'try_answer', 'charge_call', 'step_output'
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'advance_executions', 'extend_leases', 'release_jobs', 'lose_lease',
@@ -47,7 +47,7 @@ begin
                 'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why',
                 'explain_asset_day', 'find_asset',
                 'find_group', 'database_health', 'applied_files', 'clock', 'check_run', 'next_actions', 'run_log',
-                'run_parameters', 'execution_counts'
+                'run_parameters', 'execution_counts', 'step_output'
             ])
         ) as g (role, functions)
     loop

@@ -55,6 +55,7 @@ create table headgate.operations (
     timeout interval not null default '30 seconds',
     max_bytes bigint not null default 67108864,
     max_rows integer,
+    outputs jsonb,
     ingest_function text,
     handler text,
     input_function text,
@@ -99,6 +100,13 @@ create table headgate.operations (
     constraint rows_are_of_a_statement check (max_rows is null or max_rows > 0 and statement is not null),
     constraint late_commits_are_of_a_statement
         check (late_commits = '0' or late_commits > '0' and statement is not null and overlap = 0),
+    constraint outputs_are_paths_by_name check (
+        jsonb_typeof(outputs) = 'object'
+        and outputs <> '{}'
+        and not jsonb_path_exists(outputs, 'strict $.* ? (@.type() != "string")', '{}', true)
+    ),
+    constraint outputs_are_of_a_call_for_one_asset
+        check (outputs is null or is_call and bulk_call_of_operation_id is null),
     constraint input_has_its_handler check (input_function is null or handler is not null),
     constraint max_memory_is_enough check (max_memory >= 67108864),
     constraint environment_has_its_handler check (handler_environment = '{}' or handler is not null)
@@ -175,6 +183,9 @@ comment on column headgate.operations.is_call is 'It has a request or a statemen
 comment on column headgate.operations.timeout is 'How long one call, or a handler over one chunk, may take.';
 comment on column headgate.operations.max_bytes is 'The longest answer that is read.';
 comment on column headgate.operations.max_rows is 'The most rows that a statement may return; null: only bytes count.';
+comment on column headgate.operations.outputs is
+    'What of an answer is a job''s output: name to JSON path over {status, duration_ms, headers, body, asset}; null: '
+    'none.';
 comment on column headgate.operations.ingest_function is
     'schema.name of the function that turns answers into rows; null: the answer is dropped.';
 comment on column headgate.operations.handler is

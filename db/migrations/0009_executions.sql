@@ -213,3 +213,21 @@ comment on column headgate.planner_deferrals.units is 'Units they would have cos
 comment on column headgate.planner_deferrals.evidence is
     'The basis of the decision: units left, units ranked before, the earliest time to run.';
 comment on column headgate.planner_deferrals.deferred_at is 'When it was decided.';
+
+create table headgate.job_outputs (
+    execution_id bigint not null references headgate.process_executions,
+    step text not null,
+    asset_id bigint not null references headgate.assets,
+    output jsonb not null,
+    is_only boolean not null,
+    constraint job_outputs_pkey primary key (execution_id, step, asset_id)
+);
+
+comment on table headgate.job_outputs is
+    'What jobs of a fan-out have to say to later steps; written when they complete, kept as long as their execution.';
+comment on column headgate.job_outputs.execution_id is 'The execution.';
+comment on column headgate.job_outputs.step is 'The step.';
+comment on column headgate.job_outputs.asset_id is 'The asset.';
+comment on column headgate.job_outputs.output is 'Values by name, or what its handler returned.';
+comment on column headgate.job_outputs.is_only is
+    'True: the step had no other asset, so that its output is this one; false: it is an object by asset code.';

@@ -9,7 +9,9 @@ select
     e.run_id,
     r.run,
     jsonb_build_object(
-        'run', r.run,
+        'run', r.run || jsonb_build_object(
+            'now', to_char(headgate.clock() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        ),
         'params', e.params,
         'steps', (
             select jsonb_object_agg(s.step, jsonb_build_object(
@@ -18,9 +20,10 @@ select
                     'planned', s.planned, 'succeeded', s.succeeded, 'failed', s.failed, 'deferred', s.deferred,
                     'skipped', s.skipped, 'units', s.units
                 ),
-                'output', s.output
+                'output', o.output
             ))
             from headgate.process_steps as s
+            join headgate._step_outputs as o using (execution_id, step)
             where s.execution_id = e.execution_id
         )
     ) as document
@@ -32,6 +35,7 @@ cross join lateral (
         'pipeline', p.name,
         'logical_date', to_char(d.at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
         'date', to_char(d.at, 'YYYY-MM-DD'),
+        'stamp', to_char(e.started_at at time zone 'UTC', 'YYYYMMDD_HH24MISS'),
         'started_at', to_char(e.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
     ) as run
     from (select coalesce(e.logical_date, e.started_at) at time zone 'UTC' as at) as d
@@ -41,5 +45,6 @@ comment on view headgate.v_run_documents is 'The run document of each execution,
 comment on column headgate.v_run_documents.pipeline is 'The pipeline.';
 comment on column headgate.v_run_documents.run_id is 'The run''s name.';
 comment on column headgate.v_run_documents.run is
-    '{id, pipeline, logical_date, date, started_at}: what templates name as {run.<key>}.';
-comment on column headgate.v_run_documents.document is '{run, params, steps: {<step>: {status, counts, output}}}.';
+    '{id, pipeline, logical_date, date, stamp, started_at}: what templates name as {run.<key>}.';
+comment on column headgate.v_run_documents.document is
+    '{run, params, steps: {<step>: {status, counts, output}}}; run has `now`, too.';

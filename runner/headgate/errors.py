@@ -1,7 +1,7 @@
 """What can go wrong, as exceptions. The docstring is the default message.
 
 HeadgateError
-├── one class for each SQLSTATE of class HG: UnknownPipeline (HG001) … NoDates (HG022)
+├── one class for each SQLSTATE of class HG: UnknownPipeline (HG001) … OutputTooLarge (HG023)
 ├── ServerError
 │   ├── ServerMissing       neither HEADGATE_DSN nor the embedded server's package
 │   ├── ServerFailed        the embedded server did not start or stop
@@ -151,6 +151,12 @@ class NoDates(HeadgateError):
     """The pipeline's requests do not name the day a run is for."""
 
     code = "HG022"
+
+
+class OutputTooLarge(HeadgateError):
+    """A step's output is too large to keep."""
+
+    code = "HG023"
 
 
 class ServerError(HeadgateError):

@@ -48,7 +48,7 @@ PLANS_WORK = {
     *("ask_again", "clock", "cover_groups", "database_health", "find_asset", "published_at"),
     "raise_alert",
     *("reconcile_quota", "rename_asset", "reset_asset", "resolve_alert", "set_asset_active"),
-    *("trust_bulk", "upsert_assets"),
+    *("step_output", "trust_bulk", "upsert_assets"),
 }
 WORK = {
     "headgate_runner": {
@@ -81,6 +81,7 @@ WORK = {
         "next_actions",
         "run_parameters",
         "execution_counts",
+        "step_output",
     }
     | EVERYBODY,
     "headgate_planner": {
@@ -114,7 +115,7 @@ WORK = {
         *("announce_order", "report_step", "step_errors", "maintain_history"),
         *("maintain_statistics", "check_health", "database_health", "examine", "repair"),
         *("check_run", "next_actions", "hear_dags", "start_obstacle"),
-        *("preview_request", "try_answer", "charge_call"),
+        *("preview_request", "try_answer", "charge_call", "step_output"),
         *EVERYBODY,
     },
     **{x: PLANS_WORK for x in PLAN_ROLES},

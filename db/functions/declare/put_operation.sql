@@ -28,6 +28,7 @@ create or replace function headgate.put_operation(
     headers jsonb default null,
     body jsonb default null,
     max_bytes bigint default null,
+    outputs jsonb default null,
     "into" text default null,
     rows text default null,
     key text[] default null,
@@ -83,6 +84,7 @@ begin
         'headers', headers,
         'body', body,
         'max_bytes', max_bytes,
+        'outputs', headgate._checked_outputs(operation, outputs),
         'ingest_function', case
             when "into" is null then ingest_function
             else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
@@ -107,3 +109,27 @@ comment on function headgate.put_operation is
     'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request '
     'is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, '
     'unchanged, or changed and what.';
+
+-- Every value is a JSON path; a mistake is noted for those that are not.
+create or replace function headgate._checked_outputs(
+    p_operation text,
+    p_outputs jsonb
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    if jsonb_typeof(p_outputs) = 'object' then
+        perform headgate._note_mistake(
+            'operation', p_operation,
+            format('operation %s: output %s is not a JSON path: %s', p_operation, o.name, quote_literal(o.path)),
+            'a JSON path over {status, duration_ms, headers, body, asset}, e.g. {"total": "$.body.total"}'
+        )
+        from jsonb_each_text(p_outputs) as o (name, path)
+        where not headgate._is_path(o.path);
+    end if;
+    return p_outputs;
+end;
+$func$;

@@ -21,7 +21,7 @@ begin
     where c.oid = to_regproc(p_function)
         and c.prorettype <> 'record'::regtype
         and t.typtype <> 'c'
-        and coalesce(not c.proargmodes && array['o', 'b', 't']::"char"[], true);
+        and (c.prorettype = 'jsonb'::regtype or coalesce(not c.proargmodes && array['o', 'b', 't']::"char"[], true));
     output := case
         when v_value.is_void then null
         when jsonb_typeof(p_rows) = 'array' and v_value.name is not null then jsonb_path_query_array(
@@ -31,6 +31,13 @@ begin
     end;
     if jsonb_typeof(output) = 'array' and jsonb_array_length(output) <= 1 then
         output := output -> 0;
+    end if;
+    if octet_length(output::text) > 1048576 then
+        perform headgate._raise(
+            'HG023',
+            format('%s returned an output of %s bytes', p_function, octet_length(output::text)),
+            'an output may have 1048576 bytes: write rows to a table of the plan, and return what names them'
+        );
     end if;
     status := case
         when v_value.name is not null and output ->> 'status' = 'failed' then 'failed'

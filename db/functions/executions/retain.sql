@@ -40,6 +40,9 @@ begin
     ),
     old_deferrals as (
         delete from headgate.planner_deferrals as d using old as o where d.execution_id = o.execution_id
+    ),
+    old_outputs as (
+        delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id
     )
     select count(*) into deleted_executions from old;
     delete from headgate.process_executions as e

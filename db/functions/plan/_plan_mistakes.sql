@@ -8,6 +8,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select * from headgate._step_mistakes()
     union all
+    select * from headgate._output_mistakes()
+    union all
     select 'operation', m.name, m.code, m.message, m.hint, null, null
     from (
         select o.operation_id, o.name, f.code, f.message, f.hint
@@ -111,24 +113,6 @@ as $func$
     where not exists (select from headgate.operations as o where o.name = n.name and not o.is_retired);
 $func$;
 
--- The steps that a step depends on, directly or through others.
-create or replace function headgate._steps_before(p_step headgate.pipeline_steps)
-returns text[]
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    with recursive before as (
-        select d.step from unnest(p_step.depends_on) as d (step)
-        union
-        select d.step
-        from before as b
-        join headgate.pipeline_steps as s on s.pipeline_id = p_step.pipeline_id and s.step = b.step
-        cross join unnest(s.depends_on) as d (step)
-    )
-    select array(select b.step from before as b);
-$func$;
-
 create or replace function headgate._operation_mistakes(p_operation headgate.operations)
 returns table (code text, message text, hint text)
 language sql
@@ -192,6 +176,17 @@ as $func$
             where p.provider_id = p_operation.provider_id and p.base_url = '{asset.base_url}'
         )
     union all
+    select
+        'HG020', format('operation %s has outputs, and a bulk call that brings none', p_operation.name),
+        'leave outputs to an operation of its own'
+    where p_operation.outputs is not null
+        and exists (
+            select
+            from headgate.operations as b
+            where b.bulk_call_of_operation_id = p_operation.operation_id
+                and not b.is_retired
+        )
+    union all
     select 'HG020', format('operation %s costs units but makes no call', p_operation.name), 'give it a path, or 0 units'
     where not p_operation.is_call
         and p_operation.units > 0
@@ -210,9 +205,10 @@ as $func$
         headgate._meant(f.field, headgate._fields_of(p_operation)) ||
         'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
         '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
-        '{run.started_at}, {job.key}; in a bulk call also {chunk.session}, in a batch call {chunk.codes}'
+        '{run.stamp}, {run.started_at}, {run.now}, {steps.<step>.<name>}, {job.key}; in a bulk call also '
+        '{chunk.session}, in a batch call {chunk.codes}'
     from headgate._template_fields(p_operation) as f (field)
-    where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
+    where f.field !~ '^((asset|param)[.][A-Za-z0-9_]+|steps([.][A-Za-z0-9_-]+)+)$'
         and (
             f.field <> 'chunk.session'
             or p_operation.bulk_call_of_operation_id is null
@@ -221,7 +217,8 @@ as $func$
         and (f.field <> 'chunk.codes' or p_operation.batch_size is null)
         and f.field not in (
             'state.watermark', 'state.since', 'state.succeeded_at',
-            'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
+            'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp', 'run.started_at', 'run.now',
+            'job.key'
         )
         or f.field ~ '^param[.]' and not exists (
             select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
@@ -254,7 +251,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select array[
         'asset.code', 'asset.group_key', 'asset.asset_id', 'asset.calendar', 'state.watermark', 'state.since',
-        'state.succeeded_at', 'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
+        'state.succeeded_at', 'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp',
+        'run.started_at', 'run.now', 'job.key'
     ]
     || array(select 'param.' || m.name from headgate.pipeline_parameters as m)
     || array(

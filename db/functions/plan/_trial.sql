@@ -50,7 +50,10 @@ begin
     call := v_call;
     select * into provider from headgate.providers as p where p.provider_id = v_call.provider_id;
     pipeline := v_pipeline.name;
-    params := v_execution.params || jsonb_build_object('?run', headgate._run_object(v_execution));
+    params := v_execution.params || jsonb_build_object(
+        '?run', headgate._run_object(v_execution),
+        '?steps', headgate._latest_outputs(v_pipeline.pipeline_id, headgate._named_steps(v_call, provider))
+    );
     chunk.chunk_id := 0;
     chunk.execution_id := v_execution.execution_id;
     chunk.step := v_step.step;
@@ -171,4 +174,28 @@ as $func$
         ),
         (p_now at time zone 'UTC')::date - 1
     );
+$func$;
+
+-- The outputs of steps in the last run in which each had one.
+create or replace function headgate._latest_outputs(
+    p_pipeline_id bigint,
+    p_steps text[]
+)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(jsonb_object_agg(n.step, l.output), '{}')
+    from unnest(p_steps) as n (step)
+    cross join lateral (
+        select o.output
+        from headgate.process_executions as e
+        join headgate._step_outputs as o using (execution_id)
+        where e.pipeline_id = p_pipeline_id
+            and o.step = n.step
+            and o.output is not null
+        order by e.started_at desc, e.execution_id desc
+        limit 1
+    ) as l;
 $func$;

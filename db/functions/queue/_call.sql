@@ -29,6 +29,10 @@ as $func$
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_bytes', p_operation.max_bytes,
         'max_rows', p_operation.max_rows,
+        'answers', case
+            when p_operation.outputs::text like '%headers%' then 'headers'
+            when p_operation.outputs is not null then 'status'
+        end,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
             select count(distinct c.runner)
             from headgate.chunks as c

@@ -22,6 +22,7 @@ declare
     v_pipeline text;
     v_run_id text;
     v_params jsonb;
+    v_steps text[];
     v_requests record;
 begin
     if p_provider.quota is not null then
@@ -48,6 +49,7 @@ begin
             select * into v_operation
             from headgate.operations as o
             where o.operation_id = v_chunk.call_operation_id;
+            v_steps := headgate._named_steps(v_operation, p_provider);
         end if;
         if v_chunk.execution_id is distinct from v_execution_id
             or v_operation.is_call and v_params is null
@@ -64,7 +66,13 @@ begin
             where e.execution_id = v_chunk.execution_id;
             v_execution_id := v_chunk.execution_id;
         end if;
-        select * into v_requests from headgate._requests(v_chunk, v_operation, p_provider, v_params);
+        select * into v_requests from headgate._requests(
+            v_chunk, v_operation, p_provider,
+            case
+                when v_steps = '{}' then v_params
+                else v_params || headgate._outputs_of(v_chunk.execution_id, v_steps)
+            end
+        );
         if v_operation.lease <> interval '300 seconds' then
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
         end if;

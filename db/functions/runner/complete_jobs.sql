@@ -1,7 +1,9 @@
 -- A runner hands in results: rows, state, details, counters, the message and, last, the breaker and the quota, in one
 -- commit. May be called several times per lease, in slices; an outdated token changes nothing. A handler's results are
 -- rows of its ingest function's type: p_row_counts[i] of them belong to p_asset_ids[i]. A bulk call has one payload per
--- answered session, in order; if it succeeded for only some of the sessions, the chunk continues with the others.
+-- answered session, in order; if it succeeded for only some of the sessions, the chunk continues with the others. Where
+-- outputs are declared, p_answers has what is known of an answer besides its body, {status, duration_ms, headers}, or
+-- what a handler put out.
 
 create or replace function headgate.complete_jobs(
     p_runner text,
@@ -19,7 +21,8 @@ create or replace function headgate.complete_jobs(
     p_queues text[] default null,
     p_charged integer[] default null,
     p_row_counts integer[] default null,
-    p_rows anyarray default null::pg_catalog.text[]
+    p_rows anyarray default null::pg_catalog.text[],
+    p_answers text[] default null
 )
 returns setof headgate.claimed_chunk
 language plpgsql
@@ -43,10 +46,11 @@ declare
     v_tally headgate.job_tally;
     v_refund integer;
     v_unstarted headgate.chunks[] := '{}';
+    v_outputs jsonb[];
 begin
     perform headgate._check_report(
         v_chunk, p_asset_ids, p_outcomes, p_faults, p_payloads, p_request_counts, p_charged, p_block, p_row_counts,
-        cardinality(p_rows)
+        cardinality(p_rows), cardinality(p_answers)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
     if not v_chunk.is_bulk then
@@ -65,6 +69,12 @@ begin
         return;
     end if;
 
+    if v_call.outputs is not null or p_answers is not null then
+        select j.outcomes, j.faults, j.errors, j.outputs into p_outcomes, p_faults, p_errors, v_outputs
+        from headgate._judge_outputs(
+            v_chunk, v_call, p_asset_ids, p_payloads, p_durations_ms, p_answers, p_outcomes, p_faults, p_errors
+        ) as j;
+    end if;
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
@@ -101,6 +111,9 @@ begin
 
     v_tally := headgate._tally(v_job_results);
     perform headgate._apply_results(v_chunk, v_operation, v_job_results, v_tally, v_now);
+    if v_outputs is not null then
+        perform headgate._keep_outputs(v_chunk, p_asset_ids, v_outputs, v_job_results);
+    end if;
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
@@ -148,7 +161,8 @@ create or replace function headgate._check_report(
     p_charged integer[],
     p_block jsonb,
     p_row_counts integer[],
-    p_row_count integer
+    p_row_count integer,
+    p_answer_count integer
 )
 returns void
 language plpgsql
@@ -162,6 +176,7 @@ begin
         or cardinality(p_faults) <> v_count
         or cardinality(p_request_counts) <> v_count
         or cardinality(p_charged) <> v_count
+        or p_answer_count <> v_count
         or not p_chunk.is_bulk and cardinality(p_payloads) <> v_count
         or p_row_counts is not null
         and (

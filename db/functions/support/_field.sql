@@ -22,8 +22,10 @@ as $func$
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
         when p_field like 'asset.%' then p_asset.attributes ->> split_part(p_field, '.', 2)
         when p_field like 'param.%' then p_params ->> split_part(p_field, '.', 2)
+        when p_field = 'run.now' then p_params ->> '?now'
         when p_field like 'run.%' then p_params -> '?run' ->> split_part(p_field, '.', 2)
         when p_field = 'job.key' then headgate._job_key(p_asset, p_state, p_params)
+        when p_field like 'steps.%' then p_params -> '?steps' #>> (string_to_array(p_field, '.'))[2 :]
     end;
 $func$;
 

@@ -10,6 +10,9 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $func$
     select case
+        when p_field like 'steps.%' then format(
+            'step %s has no output for the template field {%s}', split_part(p_field, '.', 2), p_field
+        )
         when p_field is not null then format('the template field {%s} has no value for %s', p_field, p_code)
     end;
 $func$;

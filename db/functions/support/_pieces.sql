@@ -7,7 +7,7 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $func$
     select m.nth, coalesce(m.found[1], m.found[4]), m.found[2], m.found[3] = '?'
-    from regexp_matches(p_template, '([^{]+)|[{]([a-z_]+[.][A-Za-z0-9_]+)([?]?)[}]|([{])', 'g')
+    from regexp_matches(p_template, '([^{]+)|[{]([a-z_]+(?:[.][A-Za-z0-9_-]+)+)([?]?)[}]|([{])', 'g')
         with ordinality as m (found, nth)
     union all
     select 1, '', null, false

@@ -16,7 +16,8 @@ begin
     return case jsonb_typeof(p_body)
         when 'string' then coalesce(
             headgate._field_value(
-                substring(p_body #>> '{}' from '^[{]([a-z_]+[.][A-Za-z0-9_]+)[?]?[}]$'), p_asset, p_state, p_params
+                substring(p_body #>> '{}' from '^[{]([a-z_]+(?:[.][A-Za-z0-9_-]+)+)[?]?[}]$'),
+                p_asset, p_state, p_params
             ),
             to_jsonb(headgate._render(p_body #>> '{}', p_asset, p_state, p_params))
         )
@@ -50,6 +51,8 @@ as $func$
         when p_field like 'asset.%' and p_field not in ('asset.code', 'asset.group_key', 'asset.calendar')
             then nullif(p_asset.attributes -> split_part(p_field, '.', 2), 'null')
         when p_field like 'param.%' then nullif(p_params -> split_part(p_field, '.', 2), 'null')
+        when p_field like 'steps.%'
+            then nullif(p_params -> '?steps' #> (string_to_array(p_field, '.'))[2 :], 'null')
         else to_jsonb(headgate._field(p_field, p_asset, p_state, p_params))
     end;
 $func$;

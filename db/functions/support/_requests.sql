@@ -25,12 +25,16 @@ declare
 begin
     if not p_operation.is_call then
         return;  -- no call to make: asset codes and URLs are not needed
-    elsif p_operation.statement is not null then
+    end if;
+    v_params := p_params || jsonb_build_object(
+        '?round', p_chunk.round,
+        '?now', to_char(p_chunk.planned_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+    );
+    if p_operation.statement is not null then
         select s.assets, s.statements, s.parameters, s.refused into assets, urls, bodies, refused
-        from headgate._statements(p_chunk, p_operation, p_params || jsonb_build_object('?round', p_chunk.round)) as s;
+        from headgate._statements(p_chunk, p_operation, v_params) as s;
         return;
     end if;
-    v_params := p_params || jsonb_build_object('?round', p_chunk.round);
     v_headers := headgate._header_templates(p_provider.headers || p_operation.headers);
     if p_chunk.is_bulk then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];

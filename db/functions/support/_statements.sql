@@ -23,7 +23,7 @@ as $func$
             m.found[3] as mark,
             count(m.found[2]) filter (where m.found[3] <> '!') over (order by m.nth) as place
         from regexp_matches(
-            p_operation.statement, '([^{]+)|[{]([a-z_]+[.][A-Za-z0-9_]+)([?!]?)[}]|([{])', 'g'
+            p_operation.statement, '([^{]+)|[{]([a-z_]+(?:[.][A-Za-z0-9_-]+)+)([?!]?)[}]|([{])', 'g'
         ) with ordinality as m (found, nth)
     ),
     job as materialized (

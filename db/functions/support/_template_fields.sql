@@ -13,7 +13,7 @@ as $func$
             ' ', p_operation.path, p_operation.statement, p_operation.query::text, p_operation.body::text,
             (p.headers || p_operation.headers)::text, case when p_operation.path is not null then p.base_url end
         ),
-        '[{]([A-Za-z_][A-Za-z0-9_.]*)[?!]?[}]', 'g'
+        '[{]([A-Za-z_][A-Za-z0-9_.-]*)[?!]?[}]', 'g'
     ) as m (field)
     where p.provider_id = p_operation.provider_id;
 $func$;

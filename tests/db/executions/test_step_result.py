@@ -91,9 +91,10 @@ def test_a_run_s_document_holds_its_date_its_parameters_and_what_its_steps_say(t
 
     (row,) = toy.sql("select * from headgate.v_run_documents")
     document = row["document"]
-    assert row["run"] == document["run"] == {
+    assert document["run"] == row["run"] | {"now": "2024-03-05T12:00:00Z"}
+    assert row["run"] == {
         "id": "r1", "pipeline": "graph", "logical_date": "2024-03-01T21:30:00Z",
-        "date": "2024-03-01", "started_at": "2024-03-05T12:00:00.000000Z",
+        "date": "2024-03-01", "stamp": "20240305_120000", "started_at": "2024-03-05T12:00:00.000000Z",
     }  # fmt: skip
     assert document["params"] == {}
     assert document["steps"]["x"]["output"] == {"run": "r1"}

@@ -74,7 +74,7 @@ def test_the_ingest_function_knows_its_context(toy: Toy, chunk: Row):
         "pipeline": "plain", "run_id": "r1", "step": "a", "operation": "look", "group_key": "A", "params": {},
         "run": {
             "id": "r1", "pipeline": "plain", "logical_date": "2024-03-05T12:00:00Z", "date": "2024-03-05",
-            "started_at": "2024-03-05T12:00:00.000000Z",
+            "stamp": "20240305_120000", "started_at": "2024-03-05T12:00:00.000000Z",
         },
     }  # fmt: skip
 
