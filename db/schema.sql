@@ -6101,6 +6101,7 @@ CREATE TABLE headgate.operations (
     lease interval DEFAULT '00:05:00'::interval NOT NULL,
     pool text,
     pool_slots smallint DEFAULT 1 NOT NULL,
+    delivery text DEFAULT 'at_least_once'::text NOT NULL,
     method text DEFAULT 'GET'::text NOT NULL,
     path text,
     query jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -6120,9 +6121,11 @@ CREATE TABLE headgate.operations (
     is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT a_batch_call_serves_another_operation CHECK (((batch_size IS NULL) OR ((batch_size > 0) AND (bulk_call_of_operation_id IS NOT NULL)))),
     CONSTRAINT a_bulk_call_is_made CHECK (((bulk_call_of_operation_id IS NULL) OR (path IS NOT NULL))),
+    CONSTRAINT a_bulk_call_may_be_repeated CHECK (((delivery = 'at_least_once'::text) OR (bulk_call_of_operation_id IS NULL))),
     CONSTRAINT a_bulk_call_serves_another_operation CHECK ((bulk_call_of_operation_id <> operation_id)),
     CONSTRAINT called_or_handled CHECK ((num_nonnulls(path, statement, handler) <= 1)),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
+    CONSTRAINT delivery_is_known CHECK ((delivery = ANY (ARRAY['at_least_once'::text, 'at_most_once'::text]))),
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'run'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
     CONSTRAINT environment_has_its_handler CHECK (((handler_environment = '{}'::text[]) OR (handler IS NOT NULL))),
     CONSTRAINT every_has_its_interval CHECK ((((due_rule = 'every'::text) = (due_every IS NOT NULL)) AND (due_every > '00:00:00'::interval))),
@@ -6339,6 +6342,12 @@ COMMENT ON COLUMN headgate.operations.pool IS 'The pool whose slots its leases t
 --
 
 COMMENT ON COLUMN headgate.operations.pool_slots IS 'How many slots of its pool a lease takes.';
+
+--
+-- Name: COLUMN operations.delivery; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.delivery IS 'at_least_once, or at_most_once: a job whose call may have been made without a clear answer is not repeated, but ends deferred.';
 
 --
 -- Name: COLUMN operations.method; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -9520,6 +9529,7 @@ declare
 begin
     return case
         when v_standing <> 'running' then v_standing
+        when p_chunk.state = 'leased' and headgate._is_sent_once(p_chunk.call_operation_id) then 'unknown'
         when p_chunk.state = 'leased' and p_chunk.lease_expirations >= 1
             and case
                 when p_chunk.is_bulk then headgate._is_asked_alone(p_chunk.operation_id)
@@ -10086,6 +10096,7 @@ begin
     perform pgmq.delete(c.queue, c.msg_id) from unnest(v_chunks) as c where c.msg_id is not null;
     delete from headgate.chunks as c where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
     perform headgate._release_holds(v_chunks);
+    perform headgate._leave_undue(c) from unnest(v_chunks) as c where c.state = 'leased';
 
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
@@ -10188,6 +10199,13 @@ begin
     case v_disposition
         when 'step_ended' then
             perform headgate._end_chunks(v_chunk_ids, 'cancelled', 'its step had ended', p_now);
+        when 'unknown' then
+            perform headgate._end_chunks(
+                v_chunk_ids, 'deferred',
+                'internal: unknown whether it was sent: '
+                    || coalesce((p_chunks[1]).lost_reason, 'its lease expired'),
+                p_now
+            );
         when 'poison' then
             perform headgate._end_chunks(
                 v_chunk_ids, 'deferred',
@@ -13016,6 +13034,19 @@ $$;
 ALTER FUNCTION headgate._is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _is_sent_once(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_sent_once(p_operation_id bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select o.delivery = 'at_most_once' from headgate.operations as o where o.operation_id = p_operation_id;
+$$;
+
+ALTER FUNCTION headgate._is_sent_once(p_operation_id bigint) OWNER TO headgate_owner;
+
+--
 -- Name: _is_watched(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13811,6 +13842,24 @@ end;
 $$;
 
 ALTER FUNCTION headgate._leave_step(p_execution_id bigint, p_step text, p_skip_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _leave_undue(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._leave_undue(p_chunk headgate.chunks) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+    update headgate.asset_processing_state as s
+    set next_due_at = null
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = any (p_chunk.asset_ids)
+        and headgate._is_sent_once(p_chunk.call_operation_id);
+$$;
+
+ALTER FUNCTION headgate._leave_undue(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
 -- Name: _ledger(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18190,13 +18239,17 @@ declare
         * (1 + p_operation.jitter * (2 * random() - 1));
     v_is_in_time constant boolean := greatest(v_retry_at, p_blocked_until) <= v_park_until;
     v_can_wait constant boolean := p_stop_reason is null and coalesce(p_blocked_until, p_now) <= v_park_until;
+    v_is_sent_once constant boolean := p_operation.delivery = 'at_most_once';
     v_can_repeat constant boolean := p_chunk.attempt < p_operation.max_attempts;
 begin
     return query
     select
         f.asset_id,
         f.result,
-        headgate._reason(f.result, f.outcome, f.fault, f.error, p_stop_reason, p_blocked_reason) as reason,
+        case
+            when f.is_unknown then 'internal: unknown whether it was sent: ' || left(headgate._visible(f.error), 460)
+            else headgate._reason(f.result, f.outcome, f.fault, f.error, p_stop_reason, p_blocked_reason)
+        end as reason,
         case when f.result in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end as error,
         case when f.is_charged then p_chunk.charged_units else 0 end
             + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end as units,
@@ -18213,7 +18266,10 @@ begin
         case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end as refund,
         p_chunk.retry_count + case when f.is_retry then 1 else 0 end as retry_count
     from (
-        select j.*, j.result = 'park' and j.outcome = 'retry' as is_retry
+        select
+            j.*,
+            j.result = 'park' and j.outcome = 'retry' as is_retry,
+            v_is_sent_once and j.outcome = 'retry' and j.fault <> 'quota' and j.request_count > 0 as is_unknown
         from (
             select
                 r.*,
@@ -18221,6 +18277,8 @@ begin
                     when r.outcome in ('success', 'skipped') then r.outcome
                     when r.outcome in ('retry', 'unsent') and not v_is_open
                         then case when r.request_count = 0 then 'cancelled' else 'deferred' end
+                    when v_is_sent_once and r.outcome = 'retry' and r.fault <> 'quota' and r.request_count > 0
+                        then 'deferred'
                     when r.outcome = 'unsent' then case when v_can_wait then 'park' else 'deferred' end
                     when r.outcome in ('deferred', 'missing') then 'deferred'
                     when r.outcome = 'retry' and r.fault = 'item'
@@ -19647,6 +19705,7 @@ declare
         when 'run' then p_now
     end;
     v_most_failures constant integer := case when p_operation.due_rule <> 'run' then 5 end;
+    v_may_repeat constant boolean := p_operation.delivery = 'at_least_once';
     v_alone_until timestamptz;
 begin
     if p_chunk.is_bulk then
@@ -19702,7 +19761,8 @@ begin
                 when s.consecutive_failures + 1 >= v_most_failures then null
                 else s.next_due_at
             end
-            when j.result not in ('success', 'skipped') then s.next_due_at
+            when j.result not in ('success', 'skipped') then
+                case when v_may_repeat or j.reason not like 'internal: unknown %' then s.next_due_at end
             when greatest(s.reprocess_requested_at, s.input_changed_at) > p_chunk.planned_at
                 then coalesce(s.next_due_at, p_now)
             when v_needs_rule then headgate._next_due_at(
@@ -24820,10 +24880,10 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, jsonb, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, jsonb, bigint, jsonb, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -24854,6 +24914,7 @@ begin
         'backoff_max', backoff_max,
         'max_wait', max_wait,
         'lease', lease,
+        'delivery', delivery,
         'timeout', timeout,
         'headers', headers,
         'body', body,
@@ -24879,13 +24940,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -35378,6 +35439,12 @@ REVOKE ALL ON FUNCTION headgate._is_plainly_fit(p_function text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_sent_once(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_sent_once(p_operation_id bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -35502,6 +35569,12 @@ REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs hea
 --
 
 REVOKE ALL ON FUNCTION headgate._leave_step(p_execution_id bigint, p_step text, p_skip_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _leave_undue(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._leave_undue(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ledger(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -37455,10 +37528,10 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -45,6 +45,7 @@ create table headgate.operations (
     lease interval not null default '5 minutes',
     pool text references headgate.pools,
     pool_slots smallint not null default 1,
+    delivery text not null default 'at_least_once',
     method text not null default 'GET',
     path text,
     query jsonb not null default '{}',
@@ -89,6 +90,9 @@ create table headgate.operations (
     constraint pool_slots_are_of_a_pool check (pool_slots = 1 or pool is not null),
     constraint jitter_is_a_share check (jitter between 0 and 1),
     constraint intervals_are_positive check (least(backoff, backoff_max, max_wait, lease, timeout) > '0'),
+    constraint delivery_is_known check (delivery in ('at_least_once', 'at_most_once')),
+    constraint a_bulk_call_may_be_repeated
+        check (delivery = 'at_least_once' or bulk_call_of_operation_id is null),
     constraint method_is_known check (method in ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
     constraint path_is_relative check (path ~ '^/[^?#[:space:]]*$'),
     constraint path_has_no_dot_segments
@@ -169,6 +173,9 @@ comment on column headgate.operations.max_wait is
 comment on column headgate.operations.lease is 'How long a runner may hold a chunk without a heartbeat.';
 comment on column headgate.operations.pool is 'The pool whose slots its leases take; null: none.';
 comment on column headgate.operations.pool_slots is 'How many slots of its pool a lease takes.';
+comment on column headgate.operations.delivery is
+    'at_least_once, or at_most_once: a job whose call may have been made without a clear answer is not repeated, but '
+    'ends deferred.';
 comment on column headgate.operations.method is 'HTTP method.';
 comment on column headgate.operations.path is
     'URL path template, below the provider''s base URL, e.g. /eod/{asset.code}.';

@@ -160,6 +160,13 @@ begin
     case v_disposition
         when 'step_ended' then
             perform headgate._end_chunks(v_chunk_ids, 'cancelled', 'its step had ended', p_now);
+        when 'unknown' then
+            perform headgate._end_chunks(
+                v_chunk_ids, 'deferred',
+                'internal: unknown whether it was sent: '
+                    || coalesce((p_chunks[1]).lost_reason, 'its lease expired'),
+                p_now
+            );
         when 'poison' then
             perform headgate._end_chunks(
                 v_chunk_ids, 'deferred',

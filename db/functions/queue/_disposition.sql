@@ -1,5 +1,5 @@
--- What to do with a chunk that nobody holds: fit (lease it), step_ended, paused, poison, split, no_quota or
--- breaker_open.
+-- What to do with a chunk that nobody holds: fit (lease it), step_ended, paused, unknown, poison, split, no_quota
+-- or breaker_open.
 
 create or replace function headgate._disposition(
     p_chunk headgate.chunks,
@@ -15,6 +15,7 @@ declare
 begin
     return case
         when v_standing <> 'running' then v_standing
+        when p_chunk.state = 'leased' and headgate._is_sent_once(p_chunk.call_operation_id) then 'unknown'
         when p_chunk.state = 'leased' and p_chunk.lease_expirations >= 1
             and case
                 when p_chunk.is_bulk then headgate._is_asked_alone(p_chunk.operation_id)

@@ -25,6 +25,7 @@ begin
     perform pgmq.delete(c.queue, c.msg_id) from unnest(v_chunks) as c where c.msg_id is not null;
     delete from headgate.chunks as c where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
     perform headgate._release_holds(v_chunks);
+    perform headgate._leave_undue(c) from unnest(v_chunks) as c where c.state = 'leased';
 
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
@@ -77,6 +78,21 @@ as $func$
     from headgate._locked_pairs(p_chunks) as h
     where s.operation_id = h.operation_id
         and s.asset_id = h.asset_id;
+$func$;
+
+-- A lease whose calls may have been made, and must not be repeated: its pairs are due no more.
+create or replace function headgate._leave_undue(p_chunk headgate.chunks)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $func$
+    update headgate.asset_processing_state as s
+    set next_due_at = null
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = any (p_chunk.asset_ids)
+        and headgate._is_sent_once(p_chunk.call_operation_id);
 $func$;
 
 -- What each job of a chunk has cost: in earlier leases and the current one. The cost of a bulk call is on its first

@@ -1,4 +1,5 @@
 -- Resolve each reported job: it ends, or it waits in a parked chunk. Only the item's own faults use up attempts.
+-- Where a call may not be repeated, only an answer that says "not now" is: a quota's.
 -- p_stop_reason: why the whole execution ends, null if it does not.
 
 create or replace function headgate._resolve(
@@ -26,13 +27,17 @@ declare
         * (1 + p_operation.jitter * (2 * random() - 1));
     v_is_in_time constant boolean := greatest(v_retry_at, p_blocked_until) <= v_park_until;
     v_can_wait constant boolean := p_stop_reason is null and coalesce(p_blocked_until, p_now) <= v_park_until;
+    v_is_sent_once constant boolean := p_operation.delivery = 'at_most_once';
     v_can_repeat constant boolean := p_chunk.attempt < p_operation.max_attempts;
 begin
     return query
     select
         f.asset_id,
         f.result,
-        headgate._reason(f.result, f.outcome, f.fault, f.error, p_stop_reason, p_blocked_reason) as reason,
+        case
+            when f.is_unknown then 'internal: unknown whether it was sent: ' || left(headgate._visible(f.error), 460)
+            else headgate._reason(f.result, f.outcome, f.fault, f.error, p_stop_reason, p_blocked_reason)
+        end as reason,
         case when f.result in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end as error,
         case when f.is_charged then p_chunk.charged_units else 0 end
             + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end as units,
@@ -49,7 +54,10 @@ begin
         case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end as refund,
         p_chunk.retry_count + case when f.is_retry then 1 else 0 end as retry_count
     from (
-        select j.*, j.result = 'park' and j.outcome = 'retry' as is_retry
+        select
+            j.*,
+            j.result = 'park' and j.outcome = 'retry' as is_retry,
+            v_is_sent_once and j.outcome = 'retry' and j.fault <> 'quota' and j.request_count > 0 as is_unknown
         from (
             select
                 r.*,
@@ -57,6 +65,8 @@ begin
                     when r.outcome in ('success', 'skipped') then r.outcome
                     when r.outcome in ('retry', 'unsent') and not v_is_open
                         then case when r.request_count = 0 then 'cancelled' else 'deferred' end
+                    when v_is_sent_once and r.outcome = 'retry' and r.fault <> 'quota' and r.request_count > 0
+                        then 'deferred'
                     when r.outcome = 'unsent' then case when v_can_wait then 'park' else 'deferred' end
                     when r.outcome in ('deferred', 'missing') then 'deferred'
                     when r.outcome = 'retry' and r.fault = 'item'

@@ -152,3 +152,10 @@ def test_a_handler_is_handed_the_variables_that_it_may_see(shelf: Shelf):
     with shelf.refused() as said:
         shelf.put(seeing % "HEADGATE_DSN")
     assert "its handler may not see HEADGATE_DSN" in said[0]
+
+
+def test_delivery_is_at_least_once_or_at_most_once(shelf: Shelf, toy: Toy):
+    given = "put_operation('dust', 'tomes', due => 'once', ingest_function => 'toy.keep', delivery => '{}')"
+    assert "breaks the rule: delivery is known" in shelf.mistakes(given.format("exactly_once"))
+    shelf.put(given.format("at_most_once"))
+    assert shelf.row("operations", "dust")["delivery"] == "at_most_once"
