@@ -8344,6 +8344,47 @@ $$;
 ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer, p_answer_count integer) OWNER TO headgate_owner;
 
 --
+-- Name: _check_rerun(headgate.process_executions, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_rerun(p_execution headgate.process_executions, p_steps text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_step text;
+begin
+    if p_execution.driver <> 'headgate' then
+        perform headgate._raise(
+            'HG008', format('run %s is Airflow''s', quote_literal(p_execution.run_id)),
+            'clear its tasks there, those behind them too; headgate.retry_failed runs what failed'
+        );
+    end if;
+    perform headgate._hold_execution(p_execution.execution_id);
+    select s.step into v_step
+    from headgate.process_steps as s
+    where s.execution_id = p_execution.execution_id
+        and s.step = any (p_steps)
+        and (
+            s.status = 'running'
+            or exists (
+                select from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step
+            )
+        )
+    order by s.position
+    limit 1;
+    if found then
+        perform headgate._raise(
+            'HG008', format('step %s of run %s is at work', v_step, quote_literal(p_execution.run_id)),
+            'wait until it has ended, or cancel the run: headgate.cancel_execution'
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_rerun(p_execution headgate.process_executions, p_steps text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _check_rows(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8648,6 +8689,7 @@ begin
     set status = x.status,
         skip_reason = case when x.status = 'skipped' then 'finalized' end,
         retry_at = null,
+        is_rerun = false,
         started_at = coalesce(s.started_at, p_now),
         finished_at = p_now
     from (
@@ -8721,6 +8763,7 @@ CREATE TABLE headgate.process_steps (
     is_marked boolean DEFAULT false NOT NULL,
     is_left_out boolean DEFAULT false NOT NULL,
     is_late boolean DEFAULT false NOT NULL,
+    is_rerun boolean DEFAULT false NOT NULL,
     retried smallint DEFAULT 0 NOT NULL,
     retry_at timestamp with time zone,
     deadline_at timestamp with time zone,
@@ -8741,10 +8784,11 @@ CREATE TABLE headgate.process_steps (
     finished_at timestamp with time zone,
     CONSTRAINT internal_faults_are_faults CHECK (((deferred_by_internal_fault >= 0) AND (deferred_by_internal_fault <= deferred_by_fault))),
     CONSTRAINT no_more_ended_than_planned CHECK (((((succeeded + failed) + deferred) + skipped) <= planned)),
+    CONSTRAINT only_pending_steps_are_rerun CHECK (((NOT is_rerun) OR (status = 'pending'::text))),
     CONSTRAINT only_pending_steps_await_a_retry CHECK (((retry_at IS NULL) OR (status = 'pending'::text))),
     CONSTRAINT process_step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
     CONSTRAINT reopened_from_is_an_end CHECK ((reopened_from = ANY (ARRAY['succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text]))),
-    CONSTRAINT skip_reason_is_known CHECK ((skip_reason = ANY (ARRAY['rule'::text, 'upstream_failed'::text, 'condition'::text, 'operator'::text, 'finalized'::text]))),
+    CONSTRAINT skip_reason_is_known CHECK ((skip_reason = ANY (ARRAY['rule'::text, 'upstream_failed'::text, 'condition'::text, 'operator'::text, 'operator_behind'::text, 'finalized'::text]))),
     CONSTRAINT skipped_steps_say_why CHECK (((status = 'skipped'::text) = (skip_reason IS NOT NULL))),
     CONSTRAINT step_counts_are_not_negative CHECK ((LEAST(planned, succeeded, failed, deferred, deferred_by_fault, skipped, units) >= 0)),
     CONSTRAINT step_finished_when_it_has_ended CHECK (((status <> ALL (ARRAY['pending'::text, 'running'::text])) = (finished_at IS NOT NULL))),
@@ -8866,7 +8910,7 @@ COMMENT ON COLUMN headgate.process_steps.status IS 'pending, running, succeeded,
 -- Name: COLUMN process_steps.skip_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.skip_reason IS 'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, without one), condition, operator, or finalized (the execution ended before it ran).';
+COMMENT ON COLUMN headgate.process_steps.skip_reason IS 'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, without one), condition, operator (it counts as passed), operator_behind (an operator skipped it, and what is behind it is decided as behind a skipped step), or finalized (the execution ended before it ran).';
 
 --
 -- Name: COLUMN process_steps.is_marked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8885,6 +8929,12 @@ COMMENT ON COLUMN headgate.process_steps.is_left_out IS 'True: nothing was plann
 --
 
 COMMENT ON COLUMN headgate.process_steps.is_late IS 'True: its round was not over at its deadline; the step has failed.';
+
+--
+-- Name: COLUMN process_steps.is_rerun; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.is_rerun IS 'True: an operator runs it again as a whole; its next round has all of its jobs, also those that succeeded.';
 
 --
 -- Name: COLUMN process_steps.retried; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -10970,11 +11020,18 @@ CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETUR
             and headgate._step_of(e.pipeline_id, headgate._plan_options(e), d.operation_id, d.group_key) = p_step
     )
     select
-        f.operation_id, f.asset_id, s.priority, coalesce(s.next_due_at, f.ended_at), a.group_key, a.calendar, a.weight
+        f.operation_id, f.asset_id, s.priority, least(s.next_due_at, f.ended_at), a.group_key, a.calendar, a.weight
     from (
         select l.operation_id, l.asset_id, l.ended_at
         from last_round as l
         where l.status in ('failed', 'deferred', 'cancelled')
+            or exists (
+                select
+                from headgate.process_steps as s
+                where s.execution_id = p_execution_id
+                    and s.step = p_step
+                    and s.is_rerun
+            )
         union all
         select l.operation_id, l.asset_id, l.deferred_at
         from left_out as l
@@ -13832,7 +13889,7 @@ begin
         'deferred', 'its step was skipped', p_now
     );
     update headgate.process_steps as s
-    set status = 'skipped', skip_reason = p_skip_reason, started_at = coalesce(s.started_at, p_now),
+    set status = 'skipped', skip_reason = p_skip_reason, is_rerun = false, started_at = coalesce(s.started_at, p_now),
         finished_at = headgate.clock()
     where s.execution_id = p_execution_id
         and s.step = p_step
@@ -14223,11 +14280,12 @@ begin
     end if;
     update headgate.process_steps as s
     set planned = s.planned - n.jobs,
+        succeeded = s.succeeded - n.succeeded,
         failed = s.failed - n.failed,
         deferred = s.deferred - n.deferred,
         deferred_by_fault = s.deferred_by_fault - n.by_fault,
         deferred_by_internal_fault = s.deferred_by_internal_fault - n.by_internal_fault,
-        skipped = s.skipped - n.cancelled
+        skipped = s.skipped - n.skipped
     from headgate._planned_before(p_execution, v_steps) as n
     where s.execution_id = p_execution.execution_id
         and s.step = n.step;
@@ -14237,10 +14295,10 @@ $$;
 ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _mark_step(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _mark_step(text, text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, OUT cancelled integer, OUT reopened integer) RETURNS record
+CREATE FUNCTION headgate._mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_skip_reason text DEFAULT 'operator'::text, OUT cancelled integer, OUT reopened integer) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -14255,7 +14313,9 @@ begin
     v_step := headgate._step(v_execution, p_step);
     if v_execution.status = 'cancelled' then
         perform headgate._check_open(v_execution);
-    elsif v_step.status = 'succeeded' or v_step.is_marked and v_step.status = p_status then
+    elsif v_step.status = 'succeeded'
+        or v_step.is_marked and v_step.status = p_status and coalesce(v_step.skip_reason, p_skip_reason) = p_skip_reason
+    then
         return;
     end if;
 
@@ -14263,7 +14323,8 @@ begin
         v_execution.execution_id, p_step, format('the step was marked as %s', p_status), v_now
     );
     update headgate.process_steps as s
-    set status = p_status, is_marked = true, skip_reason = case when p_status = 'skipped' then 'operator' end,
+    set status = p_status, is_marked = true, skip_reason = case when p_status = 'skipped' then p_skip_reason end,
+        is_rerun = false,
         reopened_from = null, retry_at = null,
         started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id
@@ -14278,7 +14339,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, OUT cancelled integer, OUT reopened integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_skip_reason text, OUT cancelled integer, OUT reopened integer) OWNER TO headgate_owner;
 
 --
 -- Name: _may_end_sessions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15444,7 +15505,7 @@ begin
         if v_planned = 0 then
             return null;
         end if;
-    elsif v_is_planned and p_step.status <> 'cancelled' then
+    elsif v_is_planned and p_step.status <> 'cancelled' and not p_step.is_rerun then
         return null;
     end if;
 
@@ -15456,6 +15517,8 @@ begin
         is_left_out = false,
         retried = case when p_step.retry_at is null then 0 else s.retried end,
         retry_at = null,
+        is_rerun = false,
+        planned_at = case when not p_step.is_rerun or v_planned > 0 then s.planned_at end,
         output = null,
         finished_at = null,
         reopened_from = case when p_execution.driver = 'airflow' then s.status end
@@ -16643,7 +16706,7 @@ ALTER FUNCTION headgate._plan_summary(p_execution headgate.process_executions) O
 -- Name: _planned_before(headgate.process_executions, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._planned_before(p_execution headgate.process_executions, p_steps text[]) RETURNS TABLE(step text, jobs integer, failed integer, deferred integer, by_fault integer, by_internal_fault integer, cancelled integer)
+CREATE FUNCTION headgate._planned_before(p_execution headgate.process_executions, p_steps text[]) RETURNS TABLE(step text, jobs integer, failed integer, deferred integer, by_fault integer, by_internal_fault integer, skipped integer, succeeded integer)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -16654,7 +16717,8 @@ CREATE FUNCTION headgate._planned_before(p_execution headgate.process_executions
         count(*) filter (where l.status = 'deferred'),
         count(*) filter (where l.status = 'deferred' and headgate._is_fault(l.reason)),
         count(*) filter (where l.status = 'deferred' and headgate._is_internal_fault(l.reason)),
-        count(*) filter (where l.status = 'cancelled')
+        count(*) filter (where l.status in ('cancelled', 'skipped')),
+        count(*) filter (where l.status = 'success')
     from (
         select distinct on (s.step, d.operation_id, d.asset_id) s.step, d.status, d.reason
         from headgate.process_steps as s
@@ -17397,8 +17461,10 @@ declare
 begin
     update headgate.process_steps as s
     set status = 'pending',
-        round = s.round + case when s.kind = 'function' or s.planned_at is not null then 1 else 0 end,
-        planned_at = null,
+        round = s.round
+            + case when s.kind = 'function' or s.planned_at is not null and not w.is_rerun then 1 else 0 end,
+        planned_at = case when w.is_rerun then s.planned_at end,
+        is_rerun = w.is_rerun,
         skip_reason = null,
         is_left_out = false,
         retried = 0,
@@ -17407,6 +17473,10 @@ begin
         finished_at = null,
         reopened_from = case when p_execution.driver = 'airflow' then s.status end
     from headgate._behind(p_execution.execution_id, p_steps) as b
+    join headgate.process_steps as o on o.execution_id = p_execution.execution_id and o.step = b.step
+    cross join lateral (  -- it was to run again as a whole, and was skipped instead
+        select o.status = 'skipped' and o.planned_at is not null and o.succeeded > 0 as is_rerun
+    ) as w
     where s.execution_id = p_execution.execution_id
         and s.step = b.step
         and not s.is_marked
@@ -18689,6 +18759,29 @@ $$;
 ALTER FUNCTION headgate._retry_at(p_step headgate.process_steps, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _retry_now(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retry_now(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_steps integer;
+begin
+    update headgate.process_steps as s
+    set retry_at = p_now
+    where s.execution_id = p_execution.execution_id
+        and s.retry_at > p_now
+        and (p_step is null or s.step = p_step);
+    get diagnostics v_steps = row_count;
+    return v_steps;
+end;
+$$;
+
+ALTER FUNCTION headgate._retry_now(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _return_units(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19167,6 +19260,7 @@ begin
         round = s.round + case when s.retry_at is null or s.kind = 'fan_out' then 0 else 1 end,
         retried = s.retried + case when v_retry_at is null then 0 else 1 end,
         retry_at = v_retry_at,
+        is_rerun = false,
         started_at = coalesce(s.started_at, p_now),
         finished_at = case when v_retry_at is null then headgate.clock() end
     where s.execution_id = p_execution.execution_id
@@ -19458,6 +19552,7 @@ begin
         reopened_from = null,
         retry_at = null,
         is_late = false,
+        is_rerun = false,
         deadline_at = p_now + s.timeout,
         started_at = coalesce(s.started_at, p_now)
     where s.execution_id = p_execution.execution_id
@@ -20344,6 +20439,7 @@ CREATE FUNCTION headgate._step_lines(p_execution headgate.process_executions) RE
                 when 'upstream_failed' then format('its trigger rule is %s', s.trigger_rule)
                 when 'condition' then format('its condition is not met: %s', s.condition)
                 when 'operator' then 'an operator said so'
+                when 'operator_behind' then 'an operator said so'
                 when 'finalized' then 'the run ended before it'
                 else s.skip_reason
             end)
@@ -22948,7 +23044,7 @@ begin
     if v_execution.status in ('running', 'paused') then
         cancelled := headgate._cancel_waiting(v_execution.execution_id, null, 'the execution was cancelled', v_now);
         update headgate.process_steps as s
-        set status = 'cancelled', reopened_from = null, retry_at = null,
+        set status = 'cancelled', reopened_from = null, retry_at = null, is_rerun = false,
             started_at = coalesce(s.started_at, v_now), finished_at = v_now
         where s.execution_id = v_execution.execution_id
             and s.status in ('pending', 'running');
@@ -23620,10 +23716,15 @@ begin
     perform headgate._lock(format('step %s %s', v_execution.pipeline_id, p_step));
     v_step := headgate._step(v_execution, p_step);
     v_is_retry := v_step.retry_at is not null;
-    if v_is_retry then
+    if v_is_retry or v_step.is_rerun and v_step.planned_at is not null then
         perform headgate._enter_planning(v_execution, p_step, v_now);
         perform headgate._open_rounds(v_execution, array[p_step], true);
         v_step := headgate._step(v_execution, p_step);
+        perform headgate._raise(
+            'HG008', format('step %s cannot be run again: none of its jobs can be planned', p_step),
+            'headgate.explain_quota says what may be spent; a job that another run has done since is done'
+        )
+        where v_step.is_rerun;
     elsif v_step.status not in ('pending', 'running')
         and (p_attempt > v_step.attempt or v_step.reopened_from is not null)
     then
@@ -25493,6 +25594,66 @@ ALTER FUNCTION headgate.required_secrets(p_pipeline text) OWNER TO headgate_owne
 COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables that runners of a pipeline (null: of any) need; the secrets themselves are never in the database.';
 
 --
+-- Name: rerun_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.rerun_step(p_pipeline text, p_run_id text, p_step text) RETURNS TABLE(reopened integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_execution headgate.process_executions;
+    v_steps text[];
+begin
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
+    perform headgate._step(v_execution, p_step);
+    perform headgate._check_unpaused(p) from headgate.pipelines as p where p.pipeline_id = v_execution.pipeline_id;
+    v_steps := p_step || array(
+        select b.step from headgate._behind(v_execution.execution_id, array[p_step]) as b
+    );
+    perform headgate._check_rerun(v_execution, v_steps);
+
+    update headgate.process_steps as s
+    set status = 'pending',
+        is_rerun = true,
+        round = s.round + case when s.kind = 'function' then 1 else 0 end,
+        retried = 0,
+        skip_reason = null,
+        is_marked = false,
+        is_left_out = false,
+        output = null,
+        started_at = null,
+        finished_at = null
+    where s.execution_id = v_execution.execution_id
+        and s.step = any (v_steps)
+        and s.status not in ('pending', 'running')
+        and (s.step = p_step or not s.is_marked);
+    get diagnostics reopened = row_count;
+    update headgate.process_executions as e
+    set status = 'running', finished_at = null, reopened_at = v_now,
+        deadline_at = headgate._deadline_at(e.driver, e.pipeline_id, v_now)
+    where e.execution_id = v_execution.execution_id
+        and e.finished_at is not null
+        and reopened > 0;
+    perform pg_notify('headgate_jobs', '');
+    perform headgate._record_action(
+        'rerun_step', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id, 'step', p_step),
+        jsonb_build_object('reopened', reopened)
+    );
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.rerun_step(p_pipeline text, p_run_id text, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION rerun_step(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.rerun_step(p_pipeline text, p_run_id text, p_step text) IS 'Run a step and all behind it again, also what succeeded, each in its turn as a new round; steps that an operator decided stay so. Returns how many steps. Of runs with driver headgate: in Airflow, clear the tasks.';
+
+--
 -- Name: reset_asset(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25678,13 +25839,13 @@ begin
     select * into v_rounds
     from headgate._open_rounds(v_execution, headgate._steps_to_retry(v_execution, p_step));
     planned := v_rounds.planned;
-    reopened := cardinality(v_rounds.opened) + v_rounds.reopened;
+    reopened := cardinality(v_rounds.opened) + v_rounds.reopened + headgate._retry_now(v_execution, p_step, v_now);
     -- Attempts are counted by Airflow.
     select coalesce(sum(headgate._send_step(v_execution, s.step, s.attempt, v_now)), 0)
     into sent
     from headgate._unblocked(v_execution, v_rounds.opened) as s;
     perform headgate._end_reopened(v_execution.execution_id, v_now);
-    if v_rounds.opened <> '{}' then
+    if reopened > 0 then
         perform pg_notify('headgate_jobs', '');
     end if;
     perform headgate._record_action(
@@ -25995,30 +26156,34 @@ ALTER FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) OWNER TO 
 COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS 'Change a provider''s settings, or block it or one of its operations until a time (null: unblock); returns how many settings were given.';
 
 --
--- Name: skip_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: skip_step(text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) RETURNS TABLE(cancelled integer)
+CREATE FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text, p_behind boolean DEFAULT false) RETURNS TABLE(cancelled integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    cancelled := (headgate._mark_step(p_pipeline, p_run_id, p_step, 'skipped')).cancelled;
+    cancelled := (headgate._mark_step(
+        p_pipeline, p_run_id, p_step, 'skipped', case when p_behind then 'operator_behind' else 'operator' end
+    )).cancelled;
     perform headgate._record_action(
-        'skip_step', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id, 'step', p_step),
+        'skip_step',
+        jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id, 'step', p_step)
+        || case when p_behind then '{"behind": true}' else '{}' end::jsonb,
         jsonb_build_object('cancelled', cancelled)
     );
     return next;
 end;
 $$;
 
-ALTER FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text, p_behind boolean) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION skip_step(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION skip_step(p_pipeline text, p_run_id text, p_step text, p_behind boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) IS 'Skip a step: its unstarted work is cancelled, and steps that depend on it count it as passed; returns how many jobs.';
+COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text, p_behind boolean) IS 'Skip a step: its unstarted work is cancelled; returns how many jobs. Steps that depend on it count it as passed; with p_behind as skipped, so that most are skipped, too.';
 
 --
 -- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31179,7 +31344,7 @@ COMMENT ON COLUMN headgate.v_execution_steps.units IS 'Units its calls have cost
 -- Name: COLUMN v_execution_steps.skip_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_execution_steps.skip_reason IS 'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, without one), condition, operator, or finalized (the execution ended before it ran).';
+COMMENT ON COLUMN headgate.v_execution_steps.skip_reason IS 'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, without one), condition, operator (it counts as passed), operator_behind (an operator skipped it, and what is behind it is decided as behind a skipped step), or finalized (the execution ended before it ran).';
 
 --
 -- Name: COLUMN v_execution_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -34695,6 +34860,12 @@ REVOKE ALL ON FUNCTION headgate._check_reference(p_kind text, p_name text, p_ref
 REVOKE ALL ON FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer, p_answer_count integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _check_rerun(p_execution headgate.process_executions, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_rerun(p_execution headgate.process_executions, p_steps text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _check_rows(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -35661,10 +35832,10 @@ REVOKE ALL ON FUNCTION headgate._lost_messages(p_queue text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, OUT cancelled integer, OUT reopened integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_skip_reason text, OUT cancelled integer, OUT reopened integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, OUT cancelled integer, OUT reopened integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_skip_reason text, OUT cancelled integer, OUT reopened integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _may_end_sessions(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -36451,6 +36622,12 @@ REVOKE ALL ON FUNCTION headgate._retry_action(p_execution headgate.process_execu
 --
 
 REVOKE ALL ON FUNCTION headgate._retry_at(p_step headgate.process_steps, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retry_now(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retry_now(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _return_units(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -37631,6 +37808,13 @@ REVOKE ALL ON FUNCTION headgate.required_secrets(p_pipeline text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.required_secrets(p_pipeline text) TO headgate_planner;
 
 --
+-- Name: FUNCTION rerun_step(p_pipeline text, p_run_id text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.rerun_step(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.rerun_step(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+
+--
 -- Name: FUNCTION reset_asset(p_asset_id bigint, p_operations text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -37715,11 +37899,11 @@ REVOKE ALL ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) F
 GRANT ALL ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) TO headgate_planner;
 
 --
--- Name: FUNCTION skip_step(p_pipeline text, p_run_id text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION skip_step(p_pipeline text, p_run_id text, p_step text, p_behind boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+REVOKE ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text, p_behind boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text, p_behind boolean) TO headgate_planner;
 
 --
 -- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -89,6 +89,7 @@ create table headgate.process_steps (
     is_marked boolean not null default false,
     is_left_out boolean not null default false,
     is_late boolean not null default false,
+    is_rerun boolean not null default false,
     retried smallint not null default 0,
     retry_at timestamptz,
     deadline_at timestamptz,
@@ -114,13 +115,14 @@ create table headgate.process_steps (
     ),
     constraint skipped_steps_say_why check ((status = 'skipped') = (skip_reason is not null)),
     constraint skip_reason_is_known check (
-        skip_reason in ('rule', 'upstream_failed', 'condition', 'operator', 'finalized')
+        skip_reason in ('rule', 'upstream_failed', 'condition', 'operator', 'operator_behind', 'finalized')
     ),
     constraint reopened_from_is_an_end check (reopened_from in ('succeeded', 'failed', 'skipped', 'cancelled')),
     constraint step_finished_when_it_has_ended check (
         (status not in ('pending', 'running')) = (finished_at is not null)
     ),
     constraint only_pending_steps_await_a_retry check (retry_at is null or status = 'pending'),
+    constraint only_pending_steps_are_rerun check (not is_rerun or status = 'pending'),
     constraint step_counts_are_not_negative check (
         least(planned, succeeded, failed, deferred, deferred_by_fault, skipped, units) >= 0
     ),
@@ -151,13 +153,16 @@ comment on column headgate.process_steps.timeout is 'A round that has not ended 
 comment on column headgate.process_steps.status is 'pending, running, succeeded, failed, skipped or cancelled.';
 comment on column headgate.process_steps.skip_reason is
     'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, '
-    'without one), condition, operator, or finalized (the execution ended before it ran).';
+    'without one), condition, operator (it counts as passed), operator_behind (an operator skipped it, and what is '
+    'behind it is decided as behind a skipped step), or finalized (the execution ended before it ran).';
 comment on column headgate.process_steps.is_marked is
     'True: an operator has set its status; it runs again only if an operator names it.';
 comment on column headgate.process_steps.is_left_out is
     'True: nothing was planned, because all of its pairs are left out after failures; the step has failed.';
 comment on column headgate.process_steps.is_late is
     'True: its round was not over at its deadline; the step has failed.';
+comment on column headgate.process_steps.is_rerun is
+    'True: an operator runs it again as a whole; its next round has all of its jobs, also those that succeeded.';
 comment on column headgate.process_steps.retried is
     'How often it was run again by itself since an operator or the run started it.';
 comment on column headgate.process_steps.retry_at is

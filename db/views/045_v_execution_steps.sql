@@ -56,7 +56,8 @@ comment on column headgate.v_execution_steps.units is
     'Units its calls have cost so far, those of jobs in flight included.';
 comment on column headgate.v_execution_steps.skip_reason is
     'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, '
-    'without one), condition, operator, or finalized (the execution ended before it ran).';
+    'without one), condition, operator (it counts as passed), operator_behind (an operator skipped it, and what is '
+    'behind it is decided as behind a skipped step), or finalized (the execution ended before it ran).';
 comment on column headgate.v_execution_steps.may_fail is 'True: its failure does not fail the execution.';
 comment on column headgate.v_execution_steps.output is
     'What a function step returned (one value or row as it is, several as an array), or how it failed.';

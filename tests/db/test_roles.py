@@ -89,7 +89,14 @@ WORK = {
         *("alert_run", "require_fit"),
         *("start_execution", "discover_delta", "check_quota", "enqueue_step", "step_status"),
         *("execution_status", "finalize_execution", "run_pipeline", "trigger_pipeline", "forecast"),
-        *("cancel_execution", "retry_failed", "skip_step", "pause_pipeline", "resume_pipeline"),
+        *(
+            "cancel_execution",
+            "retry_failed",
+            "rerun_step",
+            "skip_step",
+            "pause_pipeline",
+            "resume_pipeline",
+        ),
         *("explain_asset_day", "explain_plan", "explain_quota"),
         *("explain_summary", "explain_totals", "why"),
         *(

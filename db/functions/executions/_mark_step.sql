@@ -5,6 +5,7 @@ create or replace function headgate._mark_step(
     p_run_id text,
     p_step text,
     p_status text,
+    p_skip_reason text default 'operator',
     out cancelled integer,
     out reopened integer
 )
@@ -23,7 +24,9 @@ begin
     v_step := headgate._step(v_execution, p_step);
     if v_execution.status = 'cancelled' then
         perform headgate._check_open(v_execution);
-    elsif v_step.status = 'succeeded' or v_step.is_marked and v_step.status = p_status then
+    elsif v_step.status = 'succeeded'
+        or v_step.is_marked and v_step.status = p_status and coalesce(v_step.skip_reason, p_skip_reason) = p_skip_reason
+    then
         return;
     end if;
 
@@ -31,7 +34,8 @@ begin
         v_execution.execution_id, p_step, format('the step was marked as %s', p_status), v_now
     );
     update headgate.process_steps as s
-    set status = p_status, is_marked = true, skip_reason = case when p_status = 'skipped' then 'operator' end,
+    set status = p_status, is_marked = true, skip_reason = case when p_status = 'skipped' then p_skip_reason end,
+        is_rerun = false,
         reopened_from = null, retry_at = null,
         started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id

@@ -386,6 +386,7 @@ begin
         round = s.round + case when s.retry_at is null or s.kind = 'fan_out' then 0 else 1 end,
         retried = s.retried + case when v_retry_at is null then 0 else 1 end,
         retry_at = v_retry_at,
+        is_rerun = false,
         started_at = coalesce(s.started_at, p_now),
         finished_at = case when v_retry_at is null then headgate.clock() end
     where s.execution_id = p_execution.execution_id

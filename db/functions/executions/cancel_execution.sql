@@ -19,7 +19,7 @@ begin
     if v_execution.status in ('running', 'paused') then
         cancelled := headgate._cancel_waiting(v_execution.execution_id, null, 'the execution was cancelled', v_now);
         update headgate.process_steps as s
-        set status = 'cancelled', reopened_from = null, retry_at = null,
+        set status = 'cancelled', reopened_from = null, retry_at = null, is_rerun = false,
             started_at = coalesce(s.started_at, v_now), finished_at = v_now
         where s.execution_id = v_execution.execution_id
             and s.status in ('pending', 'running');

@@ -22,13 +22,13 @@ begin
     select * into v_rounds
     from headgate._open_rounds(v_execution, headgate._steps_to_retry(v_execution, p_step));
     planned := v_rounds.planned;
-    reopened := cardinality(v_rounds.opened) + v_rounds.reopened;
+    reopened := cardinality(v_rounds.opened) + v_rounds.reopened + headgate._retry_now(v_execution, p_step, v_now);
     -- Attempts are counted by Airflow.
     select coalesce(sum(headgate._send_step(v_execution, s.step, s.attempt, v_now)), 0)
     into sent
     from headgate._unblocked(v_execution, v_rounds.opened) as s;
     perform headgate._end_reopened(v_execution.execution_id, v_now);
-    if v_rounds.opened <> '{}' then
+    if reopened > 0 then
         perform pg_notify('headgate_jobs', '');
     end if;
     perform headgate._record_action(
@@ -42,6 +42,30 @@ $func$;
 comment on function headgate.retry_failed(text, text, text) is
     'Run again, within the current budget, what failed, was deferred, cancelled or left out, and what was skipped '
     'behind it; returns jobs planned, chunks sent, steps opened.';
+
+-- Steps that wait for a retry of their own do not wait longer.
+create or replace function headgate._retry_now(
+    p_execution headgate.process_executions,
+    p_step text,
+    p_now timestamptz
+)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_steps integer;
+begin
+    update headgate.process_steps as s
+    set retry_at = p_now
+    where s.execution_id = p_execution.execution_id
+        and s.retry_at > p_now
+        and (p_step is null or s.step = p_step);
+    get diagnostics v_steps = row_count;
+    return v_steps;
+end;
+$func$;
 
 -- Ended steps with jobs left undone. A step that an operator decided runs again only if named; a function step that
 -- Airflow calls, only when Airflow calls it.

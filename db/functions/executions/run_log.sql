@@ -96,6 +96,7 @@ as $func$
                 when 'upstream_failed' then format('its trigger rule is %s', s.trigger_rule)
                 when 'condition' then format('its condition is not met: %s', s.condition)
                 when 'operator' then 'an operator said so'
+                when 'operator_behind' then 'an operator said so'
                 when 'finalized' then 'the run ended before it'
                 else s.skip_reason
             end)

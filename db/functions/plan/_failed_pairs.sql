@@ -1,5 +1,6 @@
--- Jobs of a step whose latest round failed, was deferred or cancelled, and pairs left out after failures, unless they
--- are held or another run has done them since, which counts for nothing where every run does them.
+-- Jobs of a step whose latest round failed, was deferred or cancelled (all of its jobs, where an operator runs it again
+-- as a whole), and pairs left out after failures, unless they are held or another run has done them since, which counts
+-- for nothing where every run does them.
 
 create or replace function headgate._failed_pairs(
     p_execution_id bigint,
@@ -40,11 +41,18 @@ as $func$
             and headgate._step_of(e.pipeline_id, headgate._plan_options(e), d.operation_id, d.group_key) = p_step
     )
     select
-        f.operation_id, f.asset_id, s.priority, coalesce(s.next_due_at, f.ended_at), a.group_key, a.calendar, a.weight
+        f.operation_id, f.asset_id, s.priority, least(s.next_due_at, f.ended_at), a.group_key, a.calendar, a.weight
     from (
         select l.operation_id, l.asset_id, l.ended_at
         from last_round as l
         where l.status in ('failed', 'deferred', 'cancelled')
+            or exists (
+                select
+                from headgate.process_steps as s
+                where s.execution_id = p_execution_id
+                    and s.step = p_step
+                    and s.is_rerun
+            )
         union all
         select l.operation_id, l.asset_id, l.deferred_at
         from left_out as l

@@ -23,7 +23,7 @@ begin
         'deferred', 'its step was skipped', p_now
     );
     update headgate.process_steps as s
-    set status = 'skipped', skip_reason = p_skip_reason, started_at = coalesce(s.started_at, p_now),
+    set status = 'skipped', skip_reason = p_skip_reason, is_rerun = false, started_at = coalesce(s.started_at, p_now),
         finished_at = headgate.clock()
     where s.execution_id = p_execution_id
         and s.step = p_step

@@ -99,7 +99,7 @@ begin
         if v_planned = 0 then
             return null;
         end if;
-    elsif v_is_planned and p_step.status <> 'cancelled' then
+    elsif v_is_planned and p_step.status <> 'cancelled' and not p_step.is_rerun then
         return null;
     end if;
 
@@ -111,6 +111,8 @@ begin
         is_left_out = false,
         retried = case when p_step.retry_at is null then 0 else s.retried end,
         retry_at = null,
+        is_rerun = false,
+        planned_at = case when not p_step.is_rerun or v_planned > 0 then s.planned_at end,
         output = null,
         finished_at = null,
         reopened_from = case when p_execution.driver = 'airflow' then s.status end

@@ -16,8 +16,10 @@ declare
 begin
     update headgate.process_steps as s
     set status = 'pending',
-        round = s.round + case when s.kind = 'function' or s.planned_at is not null then 1 else 0 end,
-        planned_at = null,
+        round = s.round
+            + case when s.kind = 'function' or s.planned_at is not null and not w.is_rerun then 1 else 0 end,
+        planned_at = case when w.is_rerun then s.planned_at end,
+        is_rerun = w.is_rerun,
         skip_reason = null,
         is_left_out = false,
         retried = 0,
@@ -26,6 +28,10 @@ begin
         finished_at = null,
         reopened_from = case when p_execution.driver = 'airflow' then s.status end
     from headgate._behind(p_execution.execution_id, p_steps) as b
+    join headgate.process_steps as o on o.execution_id = p_execution.execution_id and o.step = b.step
+    cross join lateral (  -- it was to run again as a whole, and was skipped instead
+        select o.status = 'skipped' and o.planned_at is not null and o.succeeded > 0 as is_rerun
+    ) as w
     where s.execution_id = p_execution.execution_id
         and s.step = b.step
         and not s.is_marked

@@ -32,6 +32,7 @@ begin
         reopened_from = null,
         retry_at = null,
         is_late = false,
+        is_rerun = false,
         deadline_at = p_now + s.timeout,
         started_at = coalesce(s.started_at, p_now)
     where s.execution_id = p_execution.execution_id

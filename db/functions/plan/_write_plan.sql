@@ -77,11 +77,12 @@ begin
     end if;
     update headgate.process_steps as s
     set planned = s.planned - n.jobs,
+        succeeded = s.succeeded - n.succeeded,
         failed = s.failed - n.failed,
         deferred = s.deferred - n.deferred,
         deferred_by_fault = s.deferred_by_fault - n.by_fault,
         deferred_by_internal_fault = s.deferred_by_internal_fault - n.by_internal_fault,
-        skipped = s.skipped - n.cancelled
+        skipped = s.skipped - n.skipped
     from headgate._planned_before(p_execution, v_steps) as n
     where s.execution_id = p_execution.execution_id
         and s.step = n.step;
@@ -95,7 +96,7 @@ create or replace function headgate._planned_before(
 )
 returns table (
     step text, jobs integer, failed integer, deferred integer, by_fault integer, by_internal_fault integer,
-    cancelled integer
+    skipped integer, succeeded integer
 )
 language sql
 stable
@@ -108,7 +109,8 @@ as $func$
         count(*) filter (where l.status = 'deferred'),
         count(*) filter (where l.status = 'deferred' and headgate._is_fault(l.reason)),
         count(*) filter (where l.status = 'deferred' and headgate._is_internal_fault(l.reason)),
-        count(*) filter (where l.status = 'cancelled')
+        count(*) filter (where l.status in ('cancelled', 'skipped')),
+        count(*) filter (where l.status = 'success')
     from (
         select distinct on (s.step, d.operation_id, d.asset_id) s.step, d.status, d.reason
         from headgate.process_steps as s

@@ -26,10 +26,15 @@ begin
     perform headgate._lock(format('step %s %s', v_execution.pipeline_id, p_step));
     v_step := headgate._step(v_execution, p_step);
     v_is_retry := v_step.retry_at is not null;
-    if v_is_retry then
+    if v_is_retry or v_step.is_rerun and v_step.planned_at is not null then
         perform headgate._enter_planning(v_execution, p_step, v_now);
         perform headgate._open_rounds(v_execution, array[p_step], true);
         v_step := headgate._step(v_execution, p_step);
+        perform headgate._raise(
+            'HG008', format('step %s cannot be run again: none of its jobs can be planned', p_step),
+            'headgate.explain_quota says what may be spent; a job that another run has done since is done'
+        )
+        where v_step.is_rerun;
     elsif v_step.status not in ('pending', 'running')
         and (p_attempt > v_step.attempt or v_step.reopened_from is not null)
     then

@@ -18,6 +18,7 @@ begin
     set status = x.status,
         skip_reason = case when x.status = 'skipped' then 'finalized' end,
         retry_at = null,
+        is_rerun = false,
         started_at = coalesce(s.started_at, p_now),
         finished_at = p_now
     from (

@@ -50,6 +50,10 @@ PANELS: dict[str, dict[str, Entry]] = {
             "run:retry",
             "Run again what failed, was deferred or cancelled in a run, and carry it to its end.",
         ),
+        "rerun": Entry(
+            "run:rerun",
+            "Run a step of a run and all behind it again, also what succeeded; carry it on.",
+        ),
         "worker": Entry(
             "worker:worker",
             "Carry out what is queued, of any pipeline; Ctrl-C, SIGTERM, SIGHUP give back what "

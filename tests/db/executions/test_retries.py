@@ -282,3 +282,13 @@ def test_a_runner_killed_while_it_opens_the_round_has_changed_nothing(toys: Toys
 
     works(one)
     assert step(one, "x")["round"] == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_retry_failed_does_not_wait(toy: Toy, kind: str):
+    chain(toy, kind)
+    works(toy)
+
+    assert retry(toy) == {"planned": 0, "sent": 0, "reopened": 1}
+    works(toy)
+    assert step(toy, "x")["round"] == 2

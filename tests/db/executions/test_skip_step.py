@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from tests.db.executions.graph import graph, start, status, step, steps, work
 from tests.db.toy import Toy
 
 
@@ -133,3 +136,38 @@ def test_what_is_unknown_is_refused(toy: Toy):
 
     with toy.refused("HG003", "unknown step: 'z'"):
         skip(toy, "z")
+
+
+def three(toy: Toy, **arguments: object) -> None:
+    """Skip the first of three steps in a row, so that those behind it are decided."""
+    graph(
+        toy,
+        x={"function": "badly"},
+        y={"function": "well", "depends_on": ["x"]},
+        z={"function": "well", "depends_on": ["y"]},
+        close={"function": "well", "depends_on": ["z"], "trigger_rule": "none_failed"},
+    )
+    start(toy)
+    toy.call("skip_step", p_pipeline="graph", p_run_id="r1", p_step="x", **arguments)
+    work(toy)
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_what_depends_on_it_is_skipped_too_if_asked(toy: Toy, behind: bool):
+    three(toy, p_behind=behind)
+
+    became = "skipped" if behind else "succeeded"
+    assert steps(toy) == {"x": "skipped", "y": became, "z": became, "close": "succeeded"}
+    assert step(toy, "x")["skip_reason"] == ("operator_behind" if behind else "operator")
+    assert status(toy) == "succeeded"
+
+
+def test_afterwards_it_can_be_said_otherwise(toy: Toy):
+    three(toy, p_behind=True)
+    toy.call("skip_step", p_pipeline="graph", p_run_id="r1", p_step="x")
+    work(toy)
+
+    assert set(steps(toy).values()) == {"skipped", "succeeded"}
+    assert (steps(toy)["y"], steps(toy)["z"]) == ("succeeded", "succeeded")
+    with toy.unchanged():
+        toy.call("skip_step", p_pipeline="graph", p_run_id="r1", p_step="x")

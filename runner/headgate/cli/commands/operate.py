@@ -14,7 +14,7 @@ from psycopg.rows import DictRow
 
 from headgate.cli.commands import console
 from headgate.cli.commands.facts import next_of, steps_of
-from headgate.cli.commands.options import AsJson, OfPipeline, Pipeline, RunId
+from headgate.cli.commands.options import AsJson, OfPipeline, Pipeline, RunId, Step
 from headgate.cli.commands.status import find_run
 from headgate.cli.commands.summary import print_next, program_of
 from headgate.database import PLANNER, mapped_errors
@@ -28,14 +28,13 @@ select * from headgate.cancel_execution(p_pipeline => %(pipeline)s, p_run_id => 
 """
 SKIP = """
 select * from headgate.skip_step(
-    p_pipeline => %(pipeline)s, p_run_id => %(run_id)s, p_step => %(step)s)
+    p_pipeline => %(pipeline)s, p_run_id => %(run_id)s, p_step => %(step)s,
+    p_behind => %(behind)s)
 """
 MARK = """
 select * from headgate.mark_step(
     p_pipeline => %(pipeline)s, p_run_id => %(run_id)s, p_step => %(step)s, p_status => %(status)s)
 """
-
-Step = Annotated[str, typer.Argument(metavar="STEP", help="Its step.", show_default=False)]
 
 
 class Status(StrEnum):
@@ -88,9 +87,17 @@ def cancel(run_id: RunId, pipeline: OfPipeline = None, as_json: AsJson = False) 
         _conclude(connection, settings, run, {"status": run["status"], **changed}, as_json)
 
 
-def skip(run_id: RunId, step: Step, pipeline: OfPipeline = None, as_json: AsJson = False) -> None:
+def skip(
+    run_id: RunId,
+    step: Step,
+    pipeline: OfPipeline = None,
+    behind: Annotated[
+        bool, typer.Option("--behind", help="Skip what depends on it, too, unless its rule allows.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Leave a step of a run out; what depends on it counts it as passed."""
-    _end_step(run_id, step, pipeline, Status.SKIPPED, SKIP, as_json)
+    _end_step(run_id, step, pipeline, Status.SKIPPED, SKIP, as_json, behind)
 
 
 def mark(
@@ -111,11 +118,14 @@ def _end_step(
     status: Status,
     statement: LiteralString,
     as_json: bool,
+    behind: bool = False,
 ) -> None:
     settings = console.ready_settings()
     with console.open_database(settings, "mark", role=PLANNER) as connection, mapped_errors():
         run = find_run(connection, settings, pipeline, run_id)
-        names = {"pipeline": run["pipeline"], "run_id": run_id, "step": step, "status": status}
+        names: dict[str, Any] = {"pipeline": run["pipeline"], "run_id": run_id}
+        names |= {"step": step, "status": status}
+        names["behind"] = behind
         changed = _call(connection, statement, names)
         run = find_run(connection, settings, run["pipeline"], run_id)
         ended = next(x["status"] for x in steps_of(connection, run) if x["step"] == step)

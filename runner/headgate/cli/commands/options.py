@@ -18,6 +18,7 @@ OfPipeline = Annotated[
     ),
 ]
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="A run.", show_default=False)]
+Step = Annotated[str, typer.Argument(metavar="STEP", help="Its step.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 Params = Annotated[
     list[str] | None,

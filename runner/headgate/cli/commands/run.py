@@ -12,7 +12,15 @@ from psycopg.types.json import Jsonb
 from headgate.cli.commands import console
 from headgate.cli.commands.carry import carry, conclude, require_secrets
 from headgate.cli.commands.facts import ENDED
-from headgate.cli.commands.options import AsJson, OfPipeline, Params, Pipeline, RunId, parse_params
+from headgate.cli.commands.options import (
+    AsJson,
+    OfPipeline,
+    Params,
+    Pipeline,
+    RunId,
+    Step,
+    parse_params,
+)
 from headgate.cli.commands.status import EXECUTIONS, find_run
 from headgate.cli.commands.worker import Concurrency
 from headgate.database import PLANNER, mapped_errors
@@ -26,6 +34,11 @@ select r.run_id from headgate.run_pipeline(p_pipeline => %(pipeline)s, p_params 
 """
 RETRY = """
 select * from headgate.retry_failed(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s,
+    p_step => %(step)s)
+"""
+
+RERUN = """
+select * from headgate.rerun_step(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s,
     p_step => %(step)s)
 """
 
@@ -77,6 +90,26 @@ def retry(
     else:
         console.say(f"{run_id} goes on with {opened['planned']:,} jobs")
         carry(settings, pipeline, run_id, workers, concurrency, as_json)
+
+
+def rerun(
+    run_id: RunId,
+    step: Step,
+    pipeline: OfPipeline = None,
+    workers: Workers = 1,
+    concurrency: Concurrency = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Run a step of a run and all behind it again, also what succeeded; carry it on."""
+    settings = console.ready_settings()
+    with console.open_database(settings, "run", role=PLANNER) as connection, mapped_errors():
+        row = find_run(connection, settings, pipeline, run_id)
+        pipeline = str(row["pipeline"])
+        require_secrets(connection, pipeline)
+        names = {"pipeline": pipeline, "run_id": run_id, "step": step}
+        opened = connection.execute(RERUN, names).fetchone() or {"reopened": 0}
+    console.say(f"{run_id} goes on with {opened['reopened']:,} steps")
+    carry(settings, pipeline, run_id, workers, concurrency, as_json)
 
 
 def _start(connection: Connection[DictRow], pipeline: str, params: dict[str, Any]) -> str:
