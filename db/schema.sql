@@ -6108,6 +6108,7 @@ CREATE TABLE headgate.operations (
     headers jsonb DEFAULT '{}'::jsonb NOT NULL,
     body jsonb,
     statement text,
+    stage text,
     is_call boolean GENERATED ALWAYS AS (((path IS NOT NULL) OR (statement IS NOT NULL))) STORED NOT NULL,
     timeout interval DEFAULT '00:00:30'::interval NOT NULL,
     max_bytes bigint DEFAULT 67108864 NOT NULL,
@@ -6123,6 +6124,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT a_bulk_call_is_made CHECK (((bulk_call_of_operation_id IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT a_bulk_call_may_be_repeated CHECK (((delivery = 'at_least_once'::text) OR (bulk_call_of_operation_id IS NULL))),
     CONSTRAINT a_bulk_call_serves_another_operation CHECK ((bulk_call_of_operation_id <> operation_id)),
+    CONSTRAINT a_stage_is_of_a_statement CHECK (((stage IS NULL) OR ((statement IS NOT NULL) AND (ingest_function IS NOT NULL)))),
     CONSTRAINT called_or_handled CHECK ((num_nonnulls(path, statement, handler) <= 1)),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT delivery_is_known CHECK ((delivery = ANY (ARRAY['at_least_once'::text, 'at_most_once'::text]))),
@@ -6384,6 +6386,12 @@ COMMENT ON COLUMN headgate.operations.body IS 'JSON body; its strings are templa
 --
 
 COMMENT ON COLUMN headgate.operations.statement IS 'The query that a database is asked instead of a request; its {fields} are bind parameters, {field!} a quoted name, {field?} null when it has no value.';
+
+--
+-- Name: COLUMN operations.stage; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.stage IS 'schema.table whose columns its rows have: they are copied in binary into headgate_stage.<operation>, and the ingest function merges them from there; null: rows come as JSON.';
 
 --
 -- Name: COLUMN operations.is_call; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7736,6 +7744,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
             when p_operation.outputs::text like '%headers%' then 'headers'
             when p_operation.outputs is not null then 'status'
         end,
+        'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
             select count(distinct c.runner)
             from headgate.chunks as c
@@ -8674,6 +8683,51 @@ $$;
 ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _clear_stage(headgate.operations, headgate.chunks, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._clear_stage(p_operation headgate.operations, p_chunk headgate.chunks, p_asset_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+    execute format(
+        'delete from headgate_stage.%I where chunk_id = $1 and asset_id = any ($2) and lease_no <= $3', p_operation.name
+    )
+    using p_chunk.chunk_id, p_asset_ids, p_chunk.lease_no;
+end;
+$_$;
+
+ALTER FUNCTION headgate._clear_stage(p_operation headgate.operations, p_chunk headgate.chunks, p_asset_ids bigint[]) OWNER TO headgate_owner;
+
+--
+-- Name: _clear_stages(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._clear_stages() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_operation text;
+begin
+    for v_operation in
+        select o.name
+        from headgate.operations as o
+        where o.stage is not null
+            and to_regclass(format('headgate_stage.%I', o.name)) is not null
+    loop
+        execute format(
+            'delete from headgate_stage.%I as s where not exists (select from headgate.chunks as c '
+            'where c.chunk_id = s.chunk_id and c.lease_no = s.lease_no and c.state = ''leased'')', v_operation
+        );
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate._clear_stages() OWNER TO headgate_owner;
+
+--
 -- Name: _close_execution(bigint, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9087,6 +9141,24 @@ $$;
 ALTER FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _columns_of(regclass, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._columns_of(p_table regclass, p_after integer) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum)
+    from pg_attribute as a
+    where a.attrelid = p_table
+        and a.attnum > p_after
+        and not a.attisdropped
+        and a.attname <> 'asset_id';
+$$;
+
+ALTER FUNCTION headgate._columns_of(p_table regclass, p_after integer) OWNER TO headgate_owner;
+
+--
 -- Name: _connections(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9114,7 +9186,11 @@ CREATE FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.
     select jsonb_build_object(
         'pipeline', p.name, 'run_id', e.run_id, 'step', p_chunk.step, 'operation', p_operation.name,
         'group_key', p_chunk.group_key, 'params', e.params, 'now', p_now, 'run', headgate._run_object(e)
-    )
+    ) || case
+        when p_operation.stage is not null
+            then jsonb_build_object('chunk_id', p_chunk.chunk_id, 'lease_no', p_chunk.lease_no)
+        else '{}'
+    end
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)
     where e.execution_id = p_chunk.execution_id;
@@ -12513,6 +12589,9 @@ begin
             v_asset_ids := array(select p_asset_ids[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
             p_payloads := array(select p_payloads[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
         end if;
+        if p_operation.stage is not null then
+            return headgate._ingest_staged(p_chunk, p_operation, v_asset_ids, p_payloads, p_now);
+        end if;
         return headgate._ingest_set(
             p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, p_payloads
         );
@@ -12779,6 +12858,41 @@ $body$,
 $_$;
 
 ALTER FUNCTION headgate._ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text) OWNER TO headgate_owner;
+
+--
+-- Name: _ingest_staged(headgate.chunks, headgate.operations, bigint[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone) RETURNS headgate.ingest_result[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_asset_ids bigint[];
+    v_payloads text[];
+    v_lost headgate.ingest_result[];
+begin
+    execute format(
+        'select array_agg(u.asset_id) filter (where u.is_whole), array_agg(u.payload) filter (where u.is_whole), '
+        'array_agg(row(u.asset_id, ''failed'', 0, null, ''its staged rows are gone'')::headgate.ingest_result) '
+        'filter (where not u.is_whole) from (select u.asset_id, u.payload, '
+        '(u.payload::jsonb ->> ''rows'')::bigint = coalesce(s.count, 0) as is_whole '
+        'from unnest($3, $4) as u (asset_id, payload) left join (select s.asset_id, count(*) as count '
+        'from headgate_stage.%I as s where s.chunk_id = $1 and s.lease_no = $2 group by s.asset_id) as s '
+        'using (asset_id)) as u', p_operation.name
+    )
+    into v_asset_ids, v_payloads, v_lost
+    using p_chunk.chunk_id, p_chunk.lease_no, p_asset_ids, p_payloads;
+    if v_asset_ids is null then
+        return v_lost;
+    end if;
+    return coalesce(v_lost, '{}') || headgate._ingest_set(
+        p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
+    );
+end;
+$_$;
+
+ALTER FUNCTION headgate._ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _is_alerted(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15575,6 +15689,56 @@ end;
 $$;
 
 ALTER FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], p_is_retry boolean, OUT planned integer, OUT opened text[], OUT reopened integer) OWNER TO headgate_owner;
+
+--
+-- Name: _open_stage(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_stage(p_operation text, p_stage text, p_ingest_function text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_table constant text := format('headgate_stage.%I', p_operation);
+    v_columns constant text := headgate._columns_of(to_regclass(p_stage), 0);
+    v_wrong constant text := headgate._unfit_for_stage(to_regclass(p_stage));
+    v_role text;
+begin
+    if p_stage is null then
+        return null;
+    elsif v_columns is null or v_wrong is not null then
+        perform headgate._note_mistake(
+            'operation', p_operation,
+            format('operation %s: stage: ', p_operation) || case
+                when v_columns is null then format('there is no table %s', quote_literal(p_stage))
+                else format('column %s cannot be staged', v_wrong)
+            end,
+            'a stage is a table of your plan whose columns have types of PostgreSQL''s own'
+        );
+        return null;
+    end if;
+    if headgate._columns_of(to_regclass(v_table), 3) is distinct from v_columns then
+        execute format('drop table if exists %s', v_table);
+        execute format(
+            'create unlogged table %s (chunk_id bigint not null, lease_no integer not null, asset_id bigint not null, '
+            '%s)', v_table, v_columns
+        );
+        execute format('comment on table %s is %L', v_table, format('Rows of %s that are on their way.', p_operation));
+        execute format('alter table %s owner to headgate_owner', v_table);
+    end if;
+    execute format('grant insert on %s to headgate_runner', v_table);
+    select pg_get_userbyid(n.nspowner) into v_role
+    from pg_namespace as n
+    where n.nspname = split_part(p_ingest_function, '.', 1);
+    if v_role is not null then
+        execute format('grant usage on schema headgate_stage to %I', v_role);
+        execute format('grant select on %s to %I', v_table, v_role);
+    end if;
+    return p_stage;
+end;
+$$;
+
+ALTER FUNCTION headgate._open_stage(p_operation text, p_stage text, p_ingest_function text) OWNER TO headgate_owner;
 
 --
 -- Name: _open_steps(bigint, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20176,6 +20340,28 @@ $$;
 ALTER FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_calls headgate.class_call[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _stage_columns(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._stage_columns(p_operation headgate.operations) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object(
+        'table', p_operation.name,
+        'columns', jsonb_agg(
+            jsonb_build_array(a.attname, format_type(a.atttypid, -1), a.atttypid::bigint) order by a.attnum
+        )
+    )
+    from pg_attribute as a
+    where a.attrelid = to_regclass(format('headgate_stage.%I', p_operation.name))
+        and a.attnum > 3
+        and not a.attisdropped;
+$$;
+
+ALTER FUNCTION headgate._stage_columns(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
 -- Name: _standing(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -20302,7 +20488,7 @@ CREATE FUNCTION headgate._statements(p_chunk headgate.chunks, p_operation headga
             ) as statement,
             coalesce(
                 jsonb_agg(v.value order by p.nth) filter (where p.field is not null and p.mark <> '!'), '[]'
-            )::text as parameters,
+            ) as parameters,
             min(p.field) filter (where p.mark <> '?' and v.value is null) as missing,
             min(p.field) filter (
                 where p.mark = '!' and (v.value = '' or octet_length(v.value) > 63 or v.value ~ '[$][0-9]')
@@ -20334,7 +20520,16 @@ CREATE FUNCTION headgate._statements(p_chunk headgate.chunks, p_operation headga
     select
         array_agg(j.code order by j.nth),
         array_agg(case when j.request_error is null then j.statement end order by j.nth),
-        array_agg(j.parameters order by j.nth),
+        array_agg(
+            case
+                when p_operation.stage is null then j.parameters::text
+                else jsonb_build_object(
+                    'parameters', j.parameters,
+                    'token', jsonb_build_array(p_chunk.chunk_id, p_chunk.lease_no, j.asset_id)
+                )::text
+            end
+            order by j.nth
+        ),
         nullif(jsonb_strip_nulls(jsonb_object_agg(j.asset_id, j.request_error)), '{}')
     from judged as j;
 $_$;
@@ -21723,6 +21918,29 @@ CREATE FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id 
 $$;
 
 ALTER FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _unfit_for_stage(regclass); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._unfit_for_stage(p_table regclass) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select string_agg(a.attname, ', ' order by a.attnum)
+    from pg_attribute as a
+    join pg_type as t on t.oid = a.atttypid
+    where a.attrelid = p_table
+        and a.attnum > 0
+        and not a.attisdropped
+        and (
+            t.typtype <> 'b'
+            or t.typnamespace <> 'pg_catalog'::regnamespace
+            or a.attname in ('chunk_id', 'lease_no')
+        );
+$$;
+
+ALTER FUNCTION headgate._unfit_for_stage(p_table regclass) OWNER TO headgate_owner;
 
 --
 -- Name: _unit_price(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23402,6 +23620,9 @@ begin
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
+    if v_call.stage is not null then
+        perform headgate._clear_stage(v_call, v_chunk, p_asset_ids);
+    end if;
     if p_block is not null then
         v_block := headgate._live_block(v_provider, v_chunk, p_block, v_now);
     end if;
@@ -24581,6 +24802,7 @@ CREATE FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) RETURN
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+    select headgate._clear_stages();
     select r.*
     from headgate.settings as s
     cross join lateral headgate.retain((s.value #>> '{}')::interval) as r
@@ -24593,7 +24815,7 @@ ALTER FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION maintain_history(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: forget history older than the setting keep_history.';
+COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: forget history older than the setting keep_history, and staged rows of lost leases.';
 
 --
 -- Name: maintain_statistics(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24981,10 +25203,10 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, jsonb, bigint, jsonb, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, jsonb, bigint, jsonb, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -25036,18 +25258,19 @@ begin
         'late_commits', late_commits,
         'pool', case when headgate._check_reference('operation', operation, 'pool', pool) then pool end,
         'pool_slots', pool_slots,
-        'jitter', jitter
+        'jitter', jitter,
+        'stage', headgate._open_stage(operation, stage, ingest_function)
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -34932,6 +35155,18 @@ REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.provid
 REVOKE ALL ON FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _clear_stage(p_operation headgate.operations, p_chunk headgate.chunks, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._clear_stage(p_operation headgate.operations, p_chunk headgate.chunks, p_asset_ids bigint[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _clear_stages(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._clear_stages() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _close_execution(p_execution_id bigint, p_now timestamp with time zone, p_is_late boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -34942,6 +35177,12 @@ REVOKE ALL ON FUNCTION headgate._close_execution(p_execution_id bigint, p_now ti
 --
 
 REVOKE ALL ON FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _columns_of(p_table regclass, p_after integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._columns_of(p_table regclass, p_after integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _connections(p_value text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -35506,6 +35747,12 @@ REVOKE ALL ON FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_
 --
 
 REVOKE ALL ON FUNCTION headgate._ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_alerted(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -36094,6 +36341,12 @@ REVOKE ALL ON FUNCTION headgate._open_round(p_execution headgate.process_executi
 --
 
 REVOKE ALL ON FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], p_is_retry boolean, OUT planned integer, OUT opened text[], OUT reopened integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_stage(p_operation text, p_stage text, p_ingest_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_stage(p_operation text, p_stage text, p_ingest_function text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_steps(p_execution_id bigint, p_is_idle boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -36840,6 +37093,12 @@ REVOKE ALL ON FUNCTION headgate._split_chunk(p_chunk headgate.chunks) FROM PUBLI
 REVOKE ALL ON FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grants headgate.entry_grant[], p_calls headgate.class_call[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _stage_columns(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._stage_columns(p_operation headgate.operations) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _standing(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -37114,6 +37373,12 @@ REVOKE ALL ON FUNCTION headgate._undone_jobs(p_execution headgate.process_execut
 --
 
 REVOKE ALL ON FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _unfit_for_stage(p_table regclass); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._unfit_for_stage(p_table regclass) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _unit_price(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -37705,10 +37970,10 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -16,6 +16,9 @@ alter default privileges for role headgate_owner revoke execute on functions fro
 
 grant usage on schema headgate to headgate_planner, headgate_runner, headgate_reader, headgate_nobody;
 
+-- The runner writes its staged rows, the plans' roles read their own: headgate._open_stage.
+grant usage on schema headgate_stage to headgate_runner;
+
 do $grants$
 declare
     v_grant record;

@@ -52,6 +52,7 @@ create table headgate.operations (
     headers jsonb not null default '{}',
     body jsonb,
     statement text,
+    stage text,
     is_call boolean not null generated always as (path is not null or statement is not null) stored,
     timeout interval not null default '30 seconds',
     max_bytes bigint not null default 67108864,
@@ -101,6 +102,7 @@ create table headgate.operations (
     constraint called_or_handled check (num_nonnulls(path, statement, handler) <= 1),
     constraint statement_is_one_query check (statement ~* '^\s*(select|with|values|table)\M' and statement !~ ';\s*$'),
     constraint statement_has_no_parameters_of_its_own check (statement !~ '[$][0-9]'),
+    constraint a_stage_is_of_a_statement check (stage is null or statement is not null and ingest_function is not null),
     constraint rows_are_of_a_statement check (max_rows is null or max_rows > 0 and statement is not null),
     constraint late_commits_are_of_a_statement
         check (late_commits = '0' or late_commits > '0' and statement is not null and overlap = 0),
@@ -186,6 +188,9 @@ comment on column headgate.operations.body is 'JSON body; its strings are templa
 comment on column headgate.operations.statement is
     'The query that a database is asked instead of a request; its {fields} are bind parameters, {field!} a quoted '
     'name, {field?} null when it has no value.';
+comment on column headgate.operations.stage is
+    'schema.table whose columns its rows have: they are copied in binary into headgate_stage.<operation>, and the '
+    'ingest function merges them from there; null: rows come as JSON.';
 comment on column headgate.operations.is_call is 'It has a request or a statement.';
 comment on column headgate.operations.timeout is 'How long one call, or a handler over one chunk, may take.';
 comment on column headgate.operations.max_bytes is 'The longest answer that is read.';

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner trace] [--json]`.
+"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources trace] [--json]`.
 
 bigtables runs on request only (`make bench/bigtables`), and so does rivals, whose other side has an
 environment of its own (`make bench/rivals`); airflow runs in one of its own (`make bench/airflow`).
@@ -27,6 +27,7 @@ from tests.benchmarks import (
     planner,
     pools,
     queue,
+    sources,
     system,
     trace,
 )
@@ -44,6 +45,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "feeding": feeding.run,
     "pools": pools.run,
     "planner": planner.run,
+    "sources": sources.run,
     "trace": trace.run,
 }
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {

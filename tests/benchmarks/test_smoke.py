@@ -21,6 +21,7 @@ from tests.benchmarks import (
     planner,
     pools,
     queue,
+    sources,
     system,
     trace,
 )
@@ -42,6 +43,7 @@ SMALL: dict[Run, dict[str, Any]] = {
     feeding.run: {"lengths": (30,), "assets": 5},
     pools.run: {"assets": 4, "bars": 30, "dask": False},
     planner.run: {"sizes": (100, 1_000)},
+    sources.run: {"rows": 4_000},
     trace.run: {},
     bigtables.run: {"assets": 20, "years": 2},
     compare.run: {"posts": 20},

@@ -47,7 +47,8 @@ create or replace function headgate.put_operation(
     late_commits interval default null,
     pool text default null,
     pool_slots integer default null,
-    jitter double precision default null
+    jitter double precision default null,
+    stage text default null
 )
 returns text
 language plpgsql
@@ -102,7 +103,8 @@ begin
         'late_commits', late_commits,
         'pool', case when headgate._check_reference('operation', operation, 'pool', pool) then pool end,
         'pool_slots', pool_slots,
-        'jitter', jitter
+        'jitter', jitter,
+        'stage', headgate._open_stage(operation, stage, ingest_function)
     ));
 end;
 $func$;

@@ -8,6 +8,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
+    select headgate._clear_stages();
     select r.*
     from headgate.settings as s
     cross join lateral headgate.retain((s.value #>> '{}')::interval) as r
@@ -15,4 +16,4 @@ as $func$
 $func$;
 
 comment on function headgate.maintain_history(text, text) is
-    'Step of the maintenance: forget history older than the setting keep_history.';
+    'Step of the maintenance: forget history older than the setting keep_history, and staged rows of lost leases.';

@@ -33,6 +33,7 @@ as $func$
             when p_operation.outputs::text like '%headers%' then 'headers'
             when p_operation.outputs is not null then 'status'
         end,
+        'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
             select count(distinct c.runner)
             from headgate.chunks as c
@@ -56,4 +57,23 @@ as $func$
             where r.provider_id = p_provider.provider_id
         )
     ));
+$func$;
+
+-- The table into which an operation's rows are copied, and their columns.
+create or replace function headgate._stage_columns(p_operation headgate.operations)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select jsonb_build_object(
+        'table', p_operation.name,
+        'columns', jsonb_agg(
+            jsonb_build_array(a.attname, format_type(a.atttypid, -1), a.atttypid::bigint) order by a.attnum
+        )
+    )
+    from pg_attribute as a
+    where a.attrelid = to_regclass(format('headgate_stage.%I', p_operation.name))
+        and a.attnum > 3
+        and not a.attisdropped;
 $func$;

@@ -54,6 +54,9 @@ begin
             v_asset_ids := array(select p_asset_ids[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
             p_payloads := array(select p_payloads[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
         end if;
+        if p_operation.stage is not null then
+            return headgate._ingest_staged(p_chunk, p_operation, v_asset_ids, p_payloads, p_now);
+        end if;
         return headgate._ingest_set(
             p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, p_payloads
         );
@@ -78,6 +81,44 @@ begin
     end if;
     return headgate._ingest_set(
         p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, v_counts, v_rows
+    );
+end;
+$func$;
+
+-- Rows that are staged are all there, or their job fails: a crash of the server empties its unlogged tables.
+create or replace function headgate._ingest_staged(
+    p_chunk headgate.chunks,
+    p_operation headgate.operations,
+    p_asset_ids bigint[],
+    p_payloads text[],
+    p_now timestamptz
+)
+returns headgate.ingest_result[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_asset_ids bigint[];
+    v_payloads text[];
+    v_lost headgate.ingest_result[];
+begin
+    execute format(
+        'select array_agg(u.asset_id) filter (where u.is_whole), array_agg(u.payload) filter (where u.is_whole), '
+        'array_agg(row(u.asset_id, ''failed'', 0, null, ''its staged rows are gone'')::headgate.ingest_result) '
+        'filter (where not u.is_whole) from (select u.asset_id, u.payload, '
+        '(u.payload::jsonb ->> ''rows'')::bigint = coalesce(s.count, 0) as is_whole '
+        'from unnest($3, $4) as u (asset_id, payload) left join (select s.asset_id, count(*) as count '
+        'from headgate_stage.%I as s where s.chunk_id = $1 and s.lease_no = $2 group by s.asset_id) as s '
+        'using (asset_id)) as u', p_operation.name
+    )
+    into v_asset_ids, v_payloads, v_lost
+    using p_chunk.chunk_id, p_chunk.lease_no, p_asset_ids, p_payloads;
+    if v_asset_ids is null then
+        return v_lost;
+    end if;
+    return coalesce(v_lost, '{}') || headgate._ingest_set(
+        p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
     );
 end;
 $func$;

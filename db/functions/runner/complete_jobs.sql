@@ -78,6 +78,9 @@ begin
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
+    if v_call.stage is not null then
+        perform headgate._clear_stage(v_call, v_chunk, p_asset_ids);
+    end if;
     if p_block is not null then
         v_block := headgate._live_block(v_provider, v_chunk, p_block, v_now);
     end if;

@@ -1,6 +1,7 @@
 -- The statement of each job and its parameters, a JSON list of texts. A value is never part of the text: {field}
 -- becomes a parameter $1, $2 and so on, whose type the database infers, and {field!} a quoted name. An optional field
--- without a value is null; an optional time is -infinity, so that a first run reads everything.
+-- without a value is null; an optional time is -infinity, so that a first run reads everything. With a stage the token
+-- goes along, which marks the rows that this lease has copied.
 
 create or replace function headgate._statements(
     p_chunk headgate.chunks,
@@ -46,7 +47,7 @@ as $func$
             ) as statement,
             coalesce(
                 jsonb_agg(v.value order by p.nth) filter (where p.field is not null and p.mark <> '!'), '[]'
-            )::text as parameters,
+            ) as parameters,
             min(p.field) filter (where p.mark <> '?' and v.value is null) as missing,
             min(p.field) filter (
                 where p.mark = '!' and (v.value = '' or octet_length(v.value) > 63 or v.value ~ '[$][0-9]')
@@ -78,7 +79,16 @@ as $func$
     select
         array_agg(j.code order by j.nth),
         array_agg(case when j.request_error is null then j.statement end order by j.nth),
-        array_agg(j.parameters order by j.nth),
+        array_agg(
+            case
+                when p_operation.stage is null then j.parameters::text
+                else jsonb_build_object(
+                    'parameters', j.parameters,
+                    'token', jsonb_build_array(p_chunk.chunk_id, p_chunk.lease_no, j.asset_id)
+                )::text
+            end
+            order by j.nth
+        ),
         nullif(jsonb_strip_nulls(jsonb_object_agg(j.asset_id, j.request_error)), '{}')
     from judged as j;
 $func$;

@@ -71,10 +71,11 @@ class Request:
     def masked(self) -> dict[str, Any]:
         """Return what would be sent; the secret's variable stands where the secret would."""
         if self.call.is_statement:
+            given = json.loads(self.row["body"])
             return {
                 "database": f"${self.call.auth.variable}",
                 "statement": self.row["url"],
-                "parameters": json.loads(self.row["body"]),
+                "parameters": given if self.call.stage is None else given["parameters"],
             }
         try:
             request = request_of(self.call, self.row["url"], self.row["body"], self.row["headers"])

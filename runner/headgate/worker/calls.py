@@ -11,10 +11,10 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import aiohttp
 import httpx2
@@ -39,6 +39,8 @@ from headgate.worker.rules import Answer, Outcome
 from headgate.worker.wire import LARGEST_HEAD, NEVER_SENT, Wire, is_head_too_large, is_no_http
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
     from headgate.worker.sources import Sources
 
 CONNECT_SECONDS = 10.0
@@ -84,10 +86,13 @@ class Caller:
         concurrency: int,
         buffer: Buffer | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
+        open_target: Callable[[], Connection[Any]] | None = None,
     ) -> None:
         self._buffer = buffer or Buffer()
         self._transport = transport
         """Answers instead of the network."""
+        self._open_target = open_target
+        """Opens a connection to our database, for rows that are staged."""
         self._limits = httpx2.Limits(
             max_connections=concurrency, keepalive_expiry=IDLE_CONNECTION_SECONDS
         )
@@ -121,7 +126,7 @@ class Caller:
         if self._sources is None:
             from headgate.worker.sources import Sources  # most runners ask no database
 
-            self._sources = Sources(self._buffer)
+            self._sources = Sources(self._buffer, self._open_target)
         return self._sources
 
     async def _fetch(

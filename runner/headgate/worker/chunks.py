@@ -75,6 +75,22 @@ class Auth:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """A table of the schema headgate_stage, into which rows of another database are copied."""
+
+    table: str
+    columns: tuple[tuple[str, str, int], ...]
+    """Name, type, and the type's OID."""
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any] | None) -> Stage | None:
+        """Read the `stage` of a call."""
+        if row is None:
+            return None
+        return cls(row["table"], tuple((x, y, z) for x, y, z in row["columns"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """How one operation's requests are made."""
 
@@ -103,6 +119,8 @@ class Call:
     """The most rows that a statement may return."""
     hosts: tuple[str, ...] | None = None
     """Where whole URLs may lead; None: anywhere, without a secret."""
+    stage: Stage | None = None
+    """Where a statement's rows are copied to; None: they are the payload."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Call:
@@ -128,6 +146,7 @@ class Call:
             is_statement=is_statement,
             max_rows=row.get("max_rows"),
             hosts=None if row.get("hosts") is None else tuple(row["hosts"]),
+            stage=Stage.from_row(row.get("stage")),
         )
 
 

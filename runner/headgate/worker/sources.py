@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import psycopg
-from psycopg import AsyncConnection, AsyncRawCursor, sql
+from psycopg import AsyncConnection, AsyncRawCursor, Connection, sql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import tuple_row
 
+from headgate.errors import HeadgateError
 from headgate.escapes import Bytes
 from headgate.shown import redacted
+from headgate.worker import staging
 from headgate.worker.bodies import NoRoom, Reader
 from headgate.worker.buffer import Buffer, Kept, Share
 from headgate.worker.chunks import Call
@@ -49,6 +55,8 @@ AT_LOGIN: Final = (
 )
 """How a refused login begins, or what is in it: libpq keeps its SQLSTATE to itself."""
 
+OURS: Final[dict[str, Any]] = {"application_name": "headgate", "client_encoding": "utf8"}
+STAGING_THREADS: Final = 8
 SETTINGS: Final = """
     begin transaction isolation level repeatable read read only;
     set local default_transaction_read_only = on;
@@ -71,10 +79,15 @@ class Sources:
     """Asks databases, over connections that are kept for a moment."""
 
     buffer: Buffer
+    open_target: Callable[[], Connection[Any]] | None = None
+    """Opens a connection to our own database, for rows that are staged."""
     idle: dict[str, list[Idle]] = field(default_factory=dict)
+    threads: ThreadPoolExecutor | None = None
 
     async def fetch(self, call: Call, statement: str, parameters: str | None) -> Verdict:
         """Ask one statement; whatever goes wrong is in the verdict. Raises SecretMissing."""
+        if call.stage is not None:
+            return await self._stage(call, statement, json.loads(parameters or "{}"))
         dsn = call.auth.secret()
         values = json.loads(parameters or "[]")
         share = Share(self.buffer)
@@ -95,8 +108,36 @@ class Sources:
         finally:
             share.close()
 
+    async def _stage(self, call: Call, statement: str, given: dict[str, Any]) -> Verdict:
+        """Copy a statement's rows into our database, and report how many they are."""
+        if self.open_target is None:
+            reason = "rows that are staged are copied by runners alone"
+            return Outcome("deferred", "internal", reason), 0, None
+        is_unwanted = threading.Event()
+        work = partial(
+            _copy, self.open_target, call, statement, given, call.auth.secret(), is_unwanted
+        )
+        if self.threads is None:
+            self.threads = ThreadPoolExecutor(STAGING_THREADS, "headgate staging")
+        try:
+            rows = await asyncio.get_running_loop().run_in_executor(self.threads, work)
+        except BadPayload as exc:
+            return Outcome(exc.outcome, exc.fault, redacted(str(exc))), 1, None
+        except NotConnected as exc:
+            return _judged(call, exc.status, exc.detail), 0, None
+        except HeadgateError as exc:
+            return Outcome("retry", "internal", redacted(str(exc))), 1, None
+        except (psycopg.Error, OSError) as exc:
+            return _judged(call, *_status_of(exc, call)), 1, None
+        finally:
+            is_unwanted.set()
+        outcome = call.rules.judge(Answer("sql:ok", {"content-type": "application/json"}))
+        return outcome, 1, b'{"rows": %d}' % rows if outcome.is_success else None
+
     async def aclose(self) -> None:
         """Close all connections."""
+        if self.threads is not None:
+            self.threads.shutdown(wait=False, cancel_futures=True)
         idle, self.idle = self.idle, {}
         for waiting in idle.values():
             for one in waiting:
@@ -128,7 +169,7 @@ class Sources:
             await waiting.pop(0).connection.close()
 
     async def _begun(self, dsn: str, call: Call) -> AsyncConnection[Any]:
-        settings = sql.SQL(SETTINGS).format(milliseconds=max(1, round(1000 * call.timeout_seconds)))
+        settings = _settings(call)
         while waiting := self.idle.get(dsn):
             connection = waiting.pop().connection
             try:
@@ -157,24 +198,52 @@ class NotConnected(Exception):
 async def _connect(dsn: str, call: Call) -> AsyncConnection[Any]:
     """Connect as the string says."""
     try:
-        async with asyncio.timeout(min(CONNECT_SECONDS, call.timeout_seconds)):
+        async with asyncio.timeout(_connect_seconds(call)):
             return await AsyncConnection.connect(
-                dsn,
-                autocommit=True,
-                row_factory=tuple_row,
-                prepare_threshold=None,
-                application_name="headgate",
-                client_encoding="utf8",
+                dsn, autocommit=True, row_factory=tuple_row, prepare_threshold=None, **OURS
             )
     except TimeoutError:
         raise NotConnected("error:connect", "could not connect in time") from None
     except psycopg.Error as exc:
-        said = str(exc).rpartition("FATAL:")[2].strip() if "FATAL:" in str(exc) else ""
-        state = next((code for sign, code in AT_LOGIN if sign in said), None)
-        if state is None:
-            said = said or "could not connect"
-            raise NotConnected("error:connect", redacted(said)) from None
-        raise NotConnected(f"sql:{state}", redacted(said)) from None
+        raise _refusal(exc) from None
+
+
+def _copy(
+    open_target: Callable[[], Connection[Any]],
+    call: Call,
+    statement: str,
+    given: dict[str, Any],
+    dsn: str,
+    is_unwanted: threading.Event,
+) -> int:
+    """Do a staged call's work, in a thread; return the number of rows."""
+    limit = make_conninfo(dsn, connect_timeout=max(2, round(_connect_seconds(call))))
+    try:
+        source = Connection.connect(limit, autocommit=True, prepare_threshold=None, **OURS)
+    except psycopg.Error as exc:
+        raise _refusal(exc) from None
+    with closing(source):
+        source.execute(_settings(call))
+        return staging.copy(
+            source, open_target, call, statement, given["parameters"], given["token"], is_unwanted
+        )
+
+
+def _connect_seconds(call: Call) -> float:
+    return min(CONNECT_SECONDS, call.timeout_seconds)
+
+
+def _settings(call: Call) -> sql.Composed:
+    return sql.SQL(SETTINGS).format(milliseconds=max(1, round(1000 * call.timeout_seconds)))
+
+
+def _refusal(exc: psycopg.Error) -> NotConnected:
+    """Say why a login failed, without the address."""
+    said = str(exc).rpartition("FATAL:")[2].strip() if "FATAL:" in str(exc) else ""
+    state = next((code for sign, code in AT_LOGIN if sign in said), None)
+    return NotConnected(
+        f"sql:{state}" if state else "error:connect", redacted(said or "could not connect")
+    )
 
 
 async def _read(

@@ -15,7 +15,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
-from headgate.database import aconnect
+from headgate.database import aconnect, connect
 from headgate.handlers import DaskBackend, Pool
 from headgate.settings import Settings
 from headgate.worker import heartbeat
@@ -86,7 +86,11 @@ class Worker:
         self._settings = settings
         self._queues = queues
         self._name = name
-        self._caller = Caller(concurrency, Buffer(settings.max_buffer))
+        self._caller = Caller(
+            concurrency,
+            Buffer(settings.max_buffer),
+            open_target=lambda: connect(settings, "staging", role=ROLE),
+        )
         self._connections = ConnectionPool(self._connect, CONNECTIONS)
         self._totals = Totals()
         providers, clock, background = Providers(), ServerClock(), Background()

@@ -1,0 +1,226 @@
+"""Rows of another database into a staging table of ours, by binary COPY, in flat memory.
+
+Works in a thread. Rows are read while the batch before them is written; each batch is a short
+transaction of ours, begun only when all of it is there. Every row carries the lease's token, which
+the source itself puts before it, so that no row is looked at on its way.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, Final
+
+import psycopg
+from psycopg import Connection, RawCursor, sql
+from psycopg.errors import error_from_result
+from psycopg.pq import Escaping, ExecStatus
+
+from headgate.database import from_psycopg
+from headgate.worker.chunks import Call, Stage
+from headgate.worker.payloads import Unstorable
+
+BATCH_BYTES: Final = 2 * 1024 * 1024
+LOOK_SECONDS: Final = 1.0
+"""So often a thread that waits for rows looks whether it is still wanted."""
+START: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+END: Final = b"\xff\xff"
+TOKEN: Final = ("chunk_id", "lease_no", "asset_id")
+PLACE: Final = re.compile(rb"\$([0-9]+)")
+INTEGERS: Final = (21, 23, 20)
+WIDER: Final = {
+    1700: {*INTEGERS, 1700},
+    701: {700, 701},
+    25: {25, 1043, 1042, 19},
+    1043: {25, 1043, 1042, 19},
+    1042: {25, 1043, 1042},
+    20: {*INTEGERS},
+    23: {21, 23},
+    3802: {114, 3802},
+}
+"""By the type of a column, the types that go into it as they are."""
+
+
+class Unwanted(Exception):
+    """The lease was lost, or the runner ends."""
+
+
+def copy(
+    source: Connection[Any],
+    open_target: Callable[[], Connection[Any]],
+    call: Call,
+    statement: str,
+    values: list[str | None],
+    token: list[int],
+    is_unwanted: threading.Event,
+) -> int:
+    """Copy the rows of a statement; return how many they are. Raises psycopg.Error, Unstorable."""
+    stage = call.stage
+    assert stage is not None
+    columns = _columns(source, stage, statement, values)
+    query = _query(source, columns, statement, values, token)
+    with closing(open_target()) as target:
+        writer = _Writer(target, stage)
+        rows = 0
+        for batch, count in _batches(source, query, writer.pump, is_unwanted):
+            rows += count
+            if call.max_rows is not None and rows > call.max_rows:
+                raise Unstorable(f"the statement returns more than {call.max_rows} rows (max_rows)")
+            writer.write(batch)
+        writer.finish()
+    return rows
+
+
+def _columns(
+    source: Connection[Any], stage: Stage, statement: str, values: list[str | None]
+) -> list[str]:
+    """Let the source check the statement and its parameters; return its columns as we take them."""
+    with RawCursor(source) as cursor:
+        query = f'select "?row".* from (\n{statement}\n) as "?row" limit 0'
+        cursor.execute(query, values, prepare=True)
+        found = {x.name: (x.type_code, x.type_display) for x in cursor.description or ()}
+    names = [name for name, _, _ in stage.columns]
+    if lacking := [x for x in names if x not in found]:
+        raise Unstorable(f"the statement lacks the stage's columns {', '.join(lacking)}")
+    if unknown := [x for x in found if x not in names]:
+        raise Unstorable(f"the stage has no columns {', '.join(unknown[:20])}")
+    for name, wanted, oid in stage.columns:
+        given, shown = found[name]
+        if given != oid and given not in WIDER.get(oid, ()):
+            raise Unstorable(
+                f"column {name} is {shown}, and the stage's is {wanted}: cast it in the statement"
+            )
+    return [
+        f'"?row".{sql.Identifier(name).as_string(source)}'
+        + ("" if found[name][0] == oid else f"::{kind}")
+        for name, kind, oid in stage.columns
+    ]
+
+
+def _query(
+    source: Connection[Any],
+    columns: list[str],
+    statement: str,
+    values: list[str | None],
+    token: list[int],
+) -> bytes:
+    """Return the COPY; it takes no parameters, so they stand in it as literals.
+
+    The source has just taken each of them as a parameter: none stands within quotes.
+    """
+    escaping = Escaping(source.pgconn)
+
+    def literal(found: re.Match[bytes]) -> bytes:
+        value = values[int(found[1]) - 1]
+        return b" null " if value is None else b" %b " % escaping.escape_literal(value.encode())
+
+    head = (
+        f"select {token[0]}::bigint, {token[1]}::integer, {token[2]}::bigint, {', '.join(columns)}"
+    )
+    return b'copy (%b from (\n%b\n) as "?row") to stdout (format binary)' % (
+        head.encode(),
+        PLACE.sub(literal, statement.encode()),
+    )
+
+
+def _batches(
+    source: Connection[Any],
+    query: bytes,
+    pump: Callable[[], object],
+    is_unwanted: threading.Event,
+) -> Iterator[tuple[bytes, int]]:
+    """Yield rows as the source packs them, so many bytes at a time, and how many they are."""
+    pgconn = source.pgconn
+    result = pgconn.exec_(query)
+    if result.status != ExecStatus.COPY_OUT:
+        raise error_from_result(result, encoding="utf-8")
+    rows: list[Any] = []
+    size, head = 0, len(START)
+    get = pgconn.get_copy_data
+    while True:
+        count, data = get(1)
+        if count > 0:
+            rows.append(data)
+            size += count
+            if size >= BATCH_BYTES:
+                if is_unwanted.is_set():
+                    raise Unwanted
+                yield b"".join(rows)[head:], len(rows)
+                rows, size, head = [], 0, 0
+        elif count == 0:
+            if is_unwanted.is_set():
+                raise Unwanted
+            pump()
+            select.select([pgconn.socket], [], [], LOOK_SECONDS)
+            pgconn.consume_input()
+        else:
+            break
+    ended = pgconn.get_result()
+    if ended is not None and ended.status != ExecStatus.COMMAND_OK:
+        raise error_from_result(ended, encoding="utf-8")
+    while pgconn.get_result() is not None:
+        pass
+    last = b"".join(rows)[head:].removesuffix(END)
+    if last:
+        yield last, len(rows) - 1
+
+
+class _Writer:
+    """Writes batches, each a transaction, while the next one is read: both in one thread.
+
+    Two threads would wait for each other's turn in Python longer than for the databases.
+    """
+
+    def __init__(self, target: Connection[Any], stage: Stage) -> None:
+        names = (*TOKEN, *(name for name, _, _ in stage.columns))
+        statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
+            sql.Identifier("headgate_stage", stage.table),
+            sql.SQL(", ").join(map(sql.Identifier, names)),
+        )
+        self._statement = statement.as_bytes(target)
+        self._pgconn = target.pgconn
+        self._is_open = False
+
+    def write(self, batch: bytes) -> None:
+        """Begin to write a batch, when the one before is in."""
+        self.finish()
+        result = self._pgconn.exec_(self._statement)
+        if result.status != ExecStatus.COPY_IN:
+            raise _misfit(error_from_result(result, encoding="utf-8"))
+        self._is_open = True
+        self._pgconn.put_copy_data(START + batch + END)
+        self._pgconn.put_copy_end()
+        self.pump()
+
+    def pump(self) -> bool:
+        """Send what the socket takes; return whether something is left."""
+        return self._is_open and self._pgconn.flush() == 1
+
+    def finish(self) -> None:
+        """Wait until the batch is committed. Raises Unstorable where a row does not fit."""
+        if not self._is_open:
+            return
+        pgconn = self._pgconn
+        while self.pump():
+            readable, _, _ = select.select([pgconn.socket], [pgconn.socket], [], LOOK_SECONDS)
+            if readable:
+                pgconn.consume_input()
+        while pgconn.is_busy():
+            select.select([pgconn.socket], [], [], LOOK_SECONDS)
+            pgconn.consume_input()
+        self._is_open = False
+        result = pgconn.get_result()
+        while pgconn.get_result() is not None:
+            pass
+        if result is not None and result.status != ExecStatus.COMMAND_OK:
+            raise _misfit(error_from_result(result, encoding="utf-8"))
+
+
+def _misfit(exc: psycopg.Error) -> Exception:
+    """Return what an error of our own database means for the job."""
+    if (exc.sqlstate or "").startswith(("22", "23")):
+        return Unstorable(f"a row does not fit the stage: {exc.diag.message_primary}")
+    return from_psycopg(exc)

@@ -1,0 +1,246 @@
+"""Rows copied from another database into a staging table, and merged by the completion."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from headgate.database import connect
+from headgate.worker import staging
+from headgate.worker.chunks import Call
+from headgate.worker.payloads import Unstorable
+from headgate.worker.worker import work
+from tests.limits import PATIENCE
+from tests.runner.worker.source_database import VARIABLE, declare, filled, outcome, reasons
+
+STATEMENT = (
+    "select order_id, amount, changed_at from {asset.schema!}.orders"
+    " where customer = {asset.code} and changed_at >= {state.since?}"
+)
+OPERATION = (
+    "put_operation('read_orders', 'customers', due => 'every 1 minute', provider => 'orders_db',"
+    " statement => %(statement)s, stage => 'public.kept', ingest_function => 'public.merge_orders')"
+)
+INGEST = """
+    create table public.kept (
+        order_id bigint primary key, asset_id bigint, amount numeric, changed_at timestamptz
+    );
+    create table public.seen (rows bigint);
+    create function public.merge_orders(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
+    returns setof headgate.ingest_result language sql security definer
+    set search_path = pg_catalog, pg_temp as $func$
+        with given as (
+            select s.* from headgate_stage.read_orders as s
+            where s.chunk_id = (p_context ->> 'chunk_id')::bigint
+                and s.lease_no = (p_context ->> 'lease_no')::integer
+                and s.asset_id = any (p_asset_ids)
+        ), kept as (
+            insert into public.kept (order_id, asset_id, amount, changed_at)
+            select order_id, asset_id, amount, changed_at from given
+            on conflict (order_id) do update set amount = excluded.amount
+            where kept.amount is distinct from excluded.amount
+            returning asset_id
+        )
+        select a.asset_id, 'success', (select count(*)::integer from kept as k where k.asset_id = a.asset_id),
+            (select max(g.changed_at) from given as g where g.asset_id = a.asset_id), null
+        from unnest(p_asset_ids) as a (asset_id)
+    $func$;
+"""
+KEPT = "select coalesce(array_agg(order_id order by order_id), '{}') from public.kept"
+STAGED = "select count(*) from headgate_stage.read_orders"
+
+
+@pytest.fixture
+def source(clone_for_test):
+    with filled(clone_for_test(None)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def plan(core_plan, source, monkeypatch):
+    monkeypatch.setenv(VARIABLE, source.dsn_for_reader())
+    declare(core_plan, INGEST, OPERATION, statement=STATEMENT)
+    return core_plan
+
+
+@pytest.fixture
+def run(core_database, plan):
+    async def work_off(run_id: str = "r1"):
+        plan.call("run_pipeline", p_pipeline="orders", p_run_id=run_id)
+
+        async def has_ended() -> bool:
+            return bool(outcome(plan, run_id)["status"] != "running")
+
+        async with asyncio.timeout(PATIENCE):
+            await work(core_database, until=has_ended)
+        return outcome(plan, run_id)
+
+    return work_off
+
+
+def again(plan):
+    plan.sql("update headgate.asset_processing_state set next_due_at = '-infinity'")
+
+
+async def test_rows_are_merged_and_the_stage_is_empty_again(plan, run, source):
+    assert (await run("r1"))["status"] == "succeeded"
+    assert (plan.scalar(KEPT), plan.scalar(STAGED)) == ([1, 2, 3, 4, 5, 6], 0)
+    assert plan.scalar("select count(*) from public.kept where amount = order_id * 1.5") == 6
+
+    source.sql("insert into public.orders values (7, 'c1', 9, '2026-01-02 00:00+00')")
+    again(plan)
+    assert (await run("r2"))["status"] == "succeeded"
+    assert (plan.scalar(KEPT), plan.scalar(STAGED)) == ([1, 2, 3, 4, 5, 6, 7], 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("alter table public.orders drop column amount", "column \\\\\"amount\\\\\" does not exist|42703"),
+        (
+            "alter table public.orders alter amount type text",
+            "column amount is text, and the stage's is numeric: cast it in the statement",
+        ),
+    ],
+)  # fmt: skip
+async def test_an_altered_table_fails_and_moves_nothing(plan, run, source, change, reason):
+    await run("r1")
+    marks = (
+        "select array_agg(watermark order by asset_id)::text from headgate.asset_processing_state"
+    )
+    before = plan.scalar(marks)
+    source.sql(change)
+    again(plan)
+    ended = await run("r2")
+
+    assert ended["status"] != "succeeded"
+    assert any(x in reasons(plan) for x in reason.split("|")), reasons(plan)
+    assert (plan.scalar(marks), plan.scalar(STAGED)) == (before, 0)
+    assert plan.scalar(KEPT) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_rows_of_a_superseded_lease_are_never_merged(plan, run):
+    """Whatever another lease has staged of the same chunk goes with the completion."""
+    plan.sql(
+        "insert into headgate_stage.read_orders (chunk_id, lease_no, asset_id, order_id, amount, changed_at)"
+        " select c, 0, a.asset_id, 99, 1, '2030-01-01 00:00+00'"
+        " from headgate.assets as a, generate_series(1, 50) as c where a.universe = 'customers'"
+    )
+    assert (await run())["status"] == "succeeded"
+    assert 99 not in plan.scalar(KEPT)
+
+    plan.sql("select * from headgate.maintain_history('maintenance', 'r')")
+    assert plan.scalar(STAGED) == 0
+
+
+async def test_rows_that_are_gone_before_they_are_merged_fail_their_job(plan, run):
+    """A crash of our server empties the stage: it is as if a trigger had skipped the rows."""
+    plan.sql(
+        "create function public.skip() returns trigger language plpgsql as 'begin return null; end'"
+    )
+    plan.sql(
+        "create trigger skip before insert on headgate_stage.read_orders"
+        " for each row execute function public.skip()"
+    )
+    assert (await run())["status"] != "succeeded"
+    assert "its staged rows are gone" in reasons(plan)
+    assert plan.scalar("select count(watermark) from headgate.asset_processing_state") == 0
+
+
+def test_the_runner_may_only_write_to_a_stage(plan, core_database):
+    with connect(core_database, "test", role="headgate_runner") as connection:
+        connection.execute("set role headgate_runner")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("select * from headgate_stage.read_orders")
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [("public.nowhere", "there is no table 'public.nowhere'"), ("public.odd", "column n cannot be staged")],
+)  # fmt: skip
+def test_what_cannot_be_a_stage_is_a_mistake(core_plan, stage, said):
+    core_plan.sql("create domain public.small as integer check (value < 9)")
+    core_plan.sql("create table public.odd (n public.small)")
+    with pytest.raises(psycopg.Error, match=said):
+        declare(
+            core_plan, INGEST, OPERATION.replace("public.kept", stage), statement="select 1 as n"
+        )
+
+
+def call(**more) -> Call:
+    stage = {
+        "table": "read_orders",
+        "columns": [["order_id", "bigint", 20], ["amount", "numeric", 1700]],
+    }
+    row = {"kind": "postgres", "auth": {"secret": VARIABLE}, "rules": [], "stage": stage}
+    return Call.from_row(row | more)
+
+
+def copied(core_database, source, statement, *values, **more):
+    with psycopg.connect(source.dsn_for_reader(), autocommit=True) as connection:
+        return staging.copy(
+            connection, lambda: connect(core_database, "test", role="headgate_runner"),
+            call(**more), statement, list(values), [7, 1, 5], threading.Event(),
+        )  # fmt: skip
+
+
+ROWS = "select n::bigint as order_id, n::numeric as amount from generate_series(1, 20000) as n"
+
+
+def test_batches_are_whole_rows(plan, core_database, source, monkeypatch):
+    monkeypatch.setattr(staging, "BATCH_BYTES", 1000)
+    assert copied(core_database, source, ROWS) == 20000
+    found = "select count(*), sum(order_id)::bigint as a, sum(amount)::bigint as b,"
+    found += " min(chunk_id) as c, min(lease_no) as d, min(asset_id) as e"
+    row = plan.connection.execute(f"{found} from headgate_stage.read_orders").fetchone()
+    assert list(row.values()) == [20000, 200010000, 200010000, 7, 1, 5]
+
+
+def test_values_stand_in_the_copy_as_literals(plan, core_database, source):
+    hostile = "it's \\ '); drop table orders; --"
+    statement = (
+        "select 1 as order_id, length($1)::int as amount where $1 = $2 or $3::int is not null"
+    )
+    assert copied(core_database, source, statement, hostile, hostile, None) == 1
+    assert plan.scalar("select amount from headgate_stage.read_orders") == len(hostile)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("select 1::bigint as order_id", "the statement lacks the stage's columns amount"),
+        ("select 1 as order_id, 2 as amount, 3 as more", "the stage has no columns more"),
+        ("select 1.5 as order_id, 2 as amount", "column order_id is numeric, and the stage's is bigint"),
+    ],
+)  # fmt: skip
+def test_columns_and_types_are_compared(plan, core_database, source, statement, said):
+    with pytest.raises(Unstorable, match=said):
+        copied(core_database, source, statement)
+    assert plan.scalar(STAGED) == 0
+
+
+def test_too_many_rows_fail(plan, core_database, source):
+    with pytest.raises(Unstorable, match="more than 10 rows"):
+        copied(core_database, source, ROWS, max_rows=10)
+
+
+def test_no_rows_are_none(plan, core_database, source):
+    assert copied(core_database, source, f"{ROWS} where n < 0") == 0
+
+
+def test_a_lost_lease_stops_the_copy(plan, core_database, source, monkeypatch):
+    monkeypatch.setattr(staging, "BATCH_BYTES", 1000)
+    event = threading.Event()
+    event.set()
+    with (
+        closing(psycopg.connect(source.dsn_for_reader(), autocommit=True)) as connection,
+        pytest.raises(staging.Unwanted),
+    ):
+        staging.copy(
+            connection, lambda: connect(core_database, "test", role="headgate_runner"),
+            call(), ROWS, [], [7, 1, 5], event,
+        )  # fmt: skip
