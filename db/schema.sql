@@ -16286,8 +16286,9 @@ CREATE TABLE headgate.pipeline_parameters (
     description text DEFAULT ''::text NOT NULL,
     CONSTRAINT effect_is_known CHECK ((effect = ANY (ARRAY['quota'::text, 'quota_buffer'::text, 'max_assets'::text, 'chunk_size'::text, 'mode'::text, 'groups'::text, 'assets'::text, 'request'::text]))),
     CONSTRAINT numbers_are_integers CHECK (((effect = ANY (ARRAY['quota'::text, 'quota_buffer'::text, 'max_assets'::text, 'chunk_size'::text])) <= (type = 'integer'::text))),
+    CONSTRAINT other_values_are_for_requests CHECK (((type = ANY (ARRAY['number'::text, 'boolean'::text, 'json'::text])) <= (effect = 'request'::text))),
     CONSTRAINT parameter_name_is_plain CHECK ((name ~ '^[a-z][a-z0-9_]*$'::text)),
-    CONSTRAINT parameter_type_is_known CHECK ((type = ANY (ARRAY['integer'::text, 'text'::text, 'list'::text]))),
+    CONSTRAINT parameter_type_is_known CHECK ((type = ANY (ARRAY['integer'::text, 'text'::text, 'list'::text, 'number'::text, 'boolean'::text, 'json'::text]))),
     CONSTRAINT selections_are_lists CHECK (((effect = ANY (ARRAY['groups'::text, 'assets'::text])) <= (type = 'list'::text)))
 );
 
@@ -16315,7 +16316,7 @@ COMMENT ON COLUMN headgate.pipeline_parameters.name IS 'The parameter''s name.';
 -- Name: COLUMN pipeline_parameters.type; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_parameters.type IS 'integer (not negative), text or list.';
+COMMENT ON COLUMN headgate.pipeline_parameters.type IS 'integer (not negative), text, list, number, boolean or json.';
 
 --
 -- Name: COLUMN pipeline_parameters.default_value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -16374,6 +16375,16 @@ begin
             if v_text ~ '^[0-9]{1,9}$' then
                 v_value := to_jsonb(v_text::integer);
             end if;
+        when 'number' then
+            if v_text ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?([eE][+-]?[0-9]{1,2})?$' then
+                v_value := to_jsonb(v_text::numeric);
+            end if;
+        when 'boolean' then
+            if v_text in ('true', 'false') then
+                v_value := to_jsonb(v_text::boolean);
+            end if;
+        when 'json' then
+            v_value := p_value;
         when 'list' then
             if jsonb_typeof(p_value) in ('string', 'number') then
                 v_value := to_jsonb(array_remove(array(
@@ -16398,6 +16409,8 @@ begin
             format('parameter %s: invalid value %s', p_parameter.name, left(p_value::text, 100)),
             'give ' || case p_parameter.type
                 when 'integer' then 'a whole number from 0 to 999999999'
+                when 'number' then 'a number, e.g. 0.06'
+                when 'boolean' then 'true or false'
                 when 'list' then 'a list of texts, or texts between commas'
                 else case
                     when p_parameter.allowed is null then 'a text'

@@ -38,12 +38,15 @@ create table headgate.pipeline_parameters (
     description text not null default '',
     constraint pipeline_parameters_pkey primary key (pipeline_id, name),
     constraint parameter_name_is_plain check (name ~ '^[a-z][a-z0-9_]*$'),
-    constraint parameter_type_is_known check (type in ('integer', 'text', 'list')),
+    constraint parameter_type_is_known check (type in ('integer', 'text', 'list', 'number', 'boolean', 'json')),
     constraint effect_is_known check (
         effect in ('quota', 'quota_buffer', 'max_assets', 'chunk_size', 'mode', 'groups', 'assets', 'request')
     ),
     constraint numbers_are_integers check (
         (effect in ('quota', 'quota_buffer', 'max_assets', 'chunk_size')) <= (type = 'integer')
+    ),
+    constraint other_values_are_for_requests check (
+        (type in ('number', 'boolean', 'json')) <= (effect = 'request')
     ),
     constraint selections_are_lists check ((effect in ('groups', 'assets')) <= (type = 'list'))
 );
@@ -51,7 +54,8 @@ create table headgate.pipeline_parameters (
 comment on table headgate.pipeline_parameters is 'A parameter of a pipeline''s runs, and its effect on the planner.';
 comment on column headgate.pipeline_parameters.pipeline_id is 'The pipeline.';
 comment on column headgate.pipeline_parameters.name is 'The parameter''s name.';
-comment on column headgate.pipeline_parameters.type is 'integer (not negative), text or list.';
+comment on column headgate.pipeline_parameters.type is
+    'integer (not negative), text, list, number, boolean or json.';
 comment on column headgate.pipeline_parameters.default_value is
     'Its value when the run does not set it; null: no effect.';
 comment on column headgate.pipeline_parameters.allowed is 'The only values it may have; null: any.';

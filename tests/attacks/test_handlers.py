@@ -32,7 +32,13 @@ SECRETS = {
 }
 KEY = "key/of+a=model 42"
 TASK = Task("", "", {}, [4, 5], ["a", "b"], [None, None], Input(), None, 1, 2**30)
-DONE = Done([Job(4, "success"), Job(5, "failed", "no")], b"\0", [1, 0], seconds=0.5, peak_memory=9)
+DONE = Done(
+    [Job(4, "success", None, "[1]"), Job(5, "failed", "no")],
+    b"\0",
+    [1, 0],
+    seconds=0.5,
+    peak_memory=9,
+)
 
 
 @pytest.fixture

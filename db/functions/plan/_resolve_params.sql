@@ -64,6 +64,16 @@ begin
             if v_text ~ '^[0-9]{1,9}$' then
                 v_value := to_jsonb(v_text::integer);
             end if;
+        when 'number' then
+            if v_text ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?([eE][+-]?[0-9]{1,2})?$' then
+                v_value := to_jsonb(v_text::numeric);
+            end if;
+        when 'boolean' then
+            if v_text in ('true', 'false') then
+                v_value := to_jsonb(v_text::boolean);
+            end if;
+        when 'json' then
+            v_value := p_value;
         when 'list' then
             if jsonb_typeof(p_value) in ('string', 'number') then
                 v_value := to_jsonb(array_remove(array(
@@ -88,6 +98,8 @@ begin
             format('parameter %s: invalid value %s', p_parameter.name, left(p_value::text, 100)),
             'give ' || case p_parameter.type
                 when 'integer' then 'a whole number from 0 to 999999999'
+                when 'number' then 'a number, e.g. 0.06'
+                when 'boolean' then 'true or false'
                 when 'list' then 'a list of texts, or texts between commas'
                 else case
                     when p_parameter.allowed is null then 'a text'

@@ -16,7 +16,14 @@ from headgate.airflow.snapshot import read_snapshot
 
 FOLDER: Final = "HEADGATE_DAGS"
 LARGEST: Final = 999_999_999
-TYPES: Final = {"integer": "integer", "list": "array", "text": "string"}
+TYPES: Final = {
+    "integer": ["integer"],
+    "list": ["array"],
+    "text": ["string"],
+    "number": ["number"],
+    "boolean": ["boolean"],
+    "json": ["object", "array", "string", "number", "boolean"],
+}
 
 
 def params_of(pipeline: str, beside: str | None = None) -> dict[str, Param] | None:
@@ -35,7 +42,7 @@ def _param(known: dict[str, Any]) -> Param:
     said = known["description"]
     if kind == "text" and choices:
         return Param(default, description=said, title=_title(known), type="string", enum=choices)
-    rules: dict[str, Any] = {"type": ["null", TYPES[kind]]}
+    rules: dict[str, Any] = {"type": ["null", *TYPES[kind]]}
     if kind == "integer":
         rules |= {"minimum": 0, "maximum": LARGEST}
     elif kind == "list":

@@ -98,3 +98,5 @@ class Result:
     rows: Mapping[str, Any] | pandas.DataFrame | None = None
     skipped: Mapping[int, str] = field(default_factory=dict)
     failed: Mapping[int, str] = field(default_factory=dict)
+    output: Mapping[int, Any] = field(default_factory=dict)
+    """What an asset has to say to later steps, as JSON has it: its output in the run's document."""

@@ -71,6 +71,8 @@ class Job:
     asset_id: int
     outcome: str
     error: str | None = None
+    output: str | None = None
+    """In JSON what it has to say to later steps."""
 
     @property
     def fault(self) -> str | None:
@@ -106,6 +108,7 @@ def head_of(done: Done) -> bytes:
         {
             "outcomes": [job.outcome for job in done.jobs],
             "errors": [job.error for job in done.jobs],
+            "outputs": [job.output for job in done.jobs],
             "row_counts": done.row_counts,
             "lost": done.lost,
             "must_end": done.must_end,
@@ -119,10 +122,10 @@ def read_done(head: bytes, rows: bytes, task: Task) -> Done:
     """Return an answer to a task, whoever wrote it. Raises Garbage for what can be none."""
     try:
         said = json.loads(head)
-        outcomes, errors = said["outcomes"], said["errors"]
+        outcomes, errors, outputs = said["outcomes"], said["errors"], said["outputs"]
         counts: list[int] = said["row_counts"]
         done = Done(
-            [Job(*job) for job in zip(task.asset_ids, outcomes, errors, strict=True)]
+            [Job(*job) for job in zip(task.asset_ids, outcomes, errors, outputs, strict=True)]
             if outcomes or not said["lost"]
             else [],
             rows,
@@ -134,7 +137,7 @@ def read_done(head: bytes, rows: bytes, task: Task) -> Done:
         )
         is_sound = (
             all(x in OUTCOMES for x in outcomes)
-            and all(_is_text(x) for x in (*errors, done.lost, done.must_end))
+            and all(_is_text(x) for x in (*errors, *outputs, done.lost, done.must_end))
             and len(counts) in (0, len(done.jobs))
             and all(type(x) is int and 0 <= x < 2**31 for x in (*counts, done.peak_memory >> 20))
             and type(done.seconds) is float

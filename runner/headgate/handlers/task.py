@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import entry_points
@@ -29,6 +31,7 @@ Handler: TypeAlias = Callable[[Chunk], Result]
 Part: TypeAlias = tuple[list[Job], dict[str, npt.NDArray[Any]] | None, list[int]]
 
 SHOWN: Final = 5
+LARGEST_OUTPUTS: Final = 16 * 1024 * 1024
 LONGEST_SAID: Final = 16_384
 """Characters of an error that a process sends: many more than are kept of it."""
 
@@ -121,12 +124,13 @@ def _judge(chunk: Chunk, result: object, row_type: RowType | None) -> Part:
         counts, strange = np.zeros(len(chunk), np.int64), ""
     else:
         columns, counts, strange = _by_asset(chunk, columns)
+    outputs = _outputs(chunk, result.output)
     jobs = []
     for nth, asset_id in enumerate(chunk.asset_ids.tolist()):
         job = _outcome(asset_id, result, int(counts[nth]), row_type, strange)
         if job.outcome != "success" and counts[nth]:
             raise WrongResult(f"asset {asset_id} has rows, and is {job.outcome} at the same time")
-        jobs.append(job)
+        jobs.append(replace(job, output=outputs.get(asset_id)))
     return jobs, columns, counts.tolist()
 
 
@@ -140,6 +144,35 @@ def _outcome(
     if rows == 0 and row_type is not None:
         return Job(asset_id, "failed", f"the handler returned no row for it{strange}")
     return Job(asset_id, "success")
+
+
+def _outputs(chunk: Chunk, given: Mapping[int, Any]) -> dict[int, str]:
+    """Return what assets put out, in JSON; raises WrongResult."""
+    if not isinstance(given, Mapping):
+        raise WrongResult(f"the handler's output is {type(given).__name__}, no values by asset")
+    outputs = {}
+    for asset_id, value in given.items():
+        try:
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_plain)
+            text.encode()
+        except (TypeError, ValueError) as exc:
+            raise WrongResult(f"the output of asset {asset_id} is no JSON: {exc}") from exc
+        if "\\u0000" in text:
+            raise WrongResult(f"the output of asset {asset_id} holds a NUL character")
+        outputs[int(asset_id)] = text
+    if others := set(outputs) - set(chunk.asset_ids.tolist()):
+        shown = ", ".join(str(x) for x in sorted(others)[:SHOWN])
+        raise WrongResult(f"the handler has an output of no asset of the chunk: {shown}")
+    if sum(map(len, outputs.values())) > LARGEST_OUTPUTS:
+        raise WrongResult(f"the handler's outputs have more than {LARGEST_OUTPUTS} characters")
+    return outputs
+
+
+def _plain(value: Any) -> Any:
+    """Return what numpy has of a number or an array as Python has it."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"it holds {type(value).__name__}")
 
 
 def _columns(rows: Any, row_type: RowType | None) -> dict[str, npt.NDArray[Any]] | None:

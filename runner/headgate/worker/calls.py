@@ -8,6 +8,7 @@ with an answer never hides what its status means.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import ssl
 import time
@@ -60,6 +61,8 @@ class Reply:
     payload: Bytes | None
     """UTF-8."""
     duration_ms: int
+    answer: str | None = None
+    """In JSON, where the call asks for it: status, duration and headers."""
 
     @property
     def charged(self) -> int:
@@ -68,6 +71,7 @@ class Reply:
 
 
 Judged: TypeAlias = tuple[Outcome, int, Bytes | None]
+Head: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,16 @@ class Caller:
     ) -> Reply:
         """Make one call; whatever goes wrong with it is in the reply. Raises SecretMissing."""
         started = time.perf_counter()
+        head: Head | None = None
         if call.is_statement:
             outcome, requests, payload = await self._opened_sources().fetch(call, url, body)
         else:
-            outcome, requests, payload = await self._fetch(call, url, body, own or {})
-        duration_ms = round((time.perf_counter() - started) * 1000)
-        return Reply(outcome, requests, payload, duration_ms)
+            (outcome, requests, payload), head = await self._fetch(call, url, body, own or {})
+        duration_ms = (time.perf_counter() - started) * 1000
+        answer = None
+        if head is not None:
+            answer = json.dumps(head | {"duration_ms": round(duration_ms, 3)}, ensure_ascii=False)
+        return Reply(outcome, requests, payload, round(duration_ms), answer)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -131,16 +139,13 @@ class Caller:
 
     async def _fetch(
         self, call: Call, url: str, body: str | None, own: Mapping[str, str]
-    ) -> Judged:
+    ) -> tuple[Judged, Head | None]:
         client = self._client(call)
         try:
             request = request_of(call, url, body, own)
         except (ValueError, httpx2.InvalidURL, WrongPlan) as exc:
-            return (
-                Outcome("failed", "item", redacted(f"the request cannot be made: {exc}")),
-                0,
-                None,
-            )
+            reason = redacted(f"the request cannot be made: {exc}")
+            return (Outcome("failed", "item", reason), 0, None), None
         share = Share(self._buffer)
         try:
             async with asyncio.timeout(call.timeout_seconds) as deadline:
@@ -150,9 +155,10 @@ class Caller:
                     answered = await reader.read(response)
                 finally:
                     await response.aclose()
-            return await self._judge(call, response, answered, client.redactor)
+            judged = await self._judge(call, response, answered, client.redactor)
+            return judged, _head_of(call, response, client.redactor)
         except BROKEN as exc:
-            return _no_answer(call, exc)
+            return _no_answer(call, exc), None
         finally:
             share.close()
 
@@ -176,10 +182,7 @@ class Caller:
     async def _judge(
         self, call: Call, response: httpx2.Response, body: Body, redactor: Redactor
     ) -> Judged:
-        headers = {
-            name.lower().decode("latin-1"): value.decode("latin-1")
-            for name, value in response.headers.raw
-        }
+        headers = _headers_of(response)
         head, is_readable = bytes(body.data[:LONGEST_HEAD]), body.problem is None
         answer = Answer(str(response.status_code), headers, head, is_readable)
         outcome = call.rules.judge(answer)
@@ -211,6 +214,27 @@ class Caller:
             found = Client(transport, learn(secret))
             self._clients[call.base_url, call.auth] = found
         return found
+
+
+def _headers_of(response: httpx2.Response) -> dict[str, str]:
+    return {
+        name.lower().decode("latin-1"): value.decode("latin-1")
+        for name, value in response.headers.raw
+    }
+
+
+def _head_of(call: Call, response: httpx2.Response, redactor: Redactor) -> Head | None:
+    """Return what the call wants to know of an answer besides its body, without the secret."""
+    if not call.answers:
+        return None
+    head: Head = {"status": response.status_code}
+    if call.answers == "headers":
+        text = json.dumps(_headers_of(response), ensure_ascii=False).replace("\\u0000", "")
+        try:
+            head["headers"] = json.loads(bytes(redactor.clear(text.encode())))
+        except (Uncleared, ValueError):
+            head["headers"] = {}
+    return head
 
 
 def request_of(

@@ -121,6 +121,8 @@ class Call:
     """Where whole URLs may lead; None: anywhere, without a secret."""
     stage: Stage | None = None
     """Where a statement's rows are copied to; None: they are the payload."""
+    answers: str = ""
+    """What the database wants to know of an answer besides its body: status, or headers as well."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Call:
@@ -143,6 +145,7 @@ class Call:
             schedule=Schedule(**row["schedule"]) if row.get("schedule") else None,
             refused={int(key): text for key, text in (row.get("refused") or {}).items()},
             rules=compile_rules(row.get("rules") or []),
+            answers=row.get("answers") or "",
             is_statement=is_statement,
             max_rows=row.get("max_rows"),
             hosts=None if row.get("hosts") is None else tuple(row["hosts"]),
@@ -263,6 +266,7 @@ COLUMNS: Final = (
     "requests",
     "charged",
     "durations_ms",
+    "answers",
 )
 
 
@@ -278,6 +282,8 @@ class Report:
     requests: list[int] = field(default_factory=list)
     charged: list[int] = field(default_factory=list)
     durations_ms: list[int] = field(default_factory=list)
+    answers: list[str | None] = field(default_factory=list)
+    """In JSON what is known of an answer besides its body, or what a handler put out."""
     size: int = 0
     """Bytes of the payloads."""
     rows: Rows | None = None
@@ -297,6 +303,7 @@ class Report:
         requests: int = 0,
         charged: int = 0,
         duration_ms: int = 0,
+        answer: str | None = None,
     ) -> None:
         """Add one job."""
         self.asset_ids.append(asset_id)
@@ -307,6 +314,7 @@ class Report:
         self.requests.append(requests)
         self.charged.append(charged)
         self.durations_ms.append(duration_ms)
+        self.answers.append(answer)
         self.size += len(payload) if payload else 0
 
     def halves(self) -> tuple[Report, Report]:

@@ -182,7 +182,14 @@ def _report(done: Done, handling: Handling | None) -> Report:
     report = Report()
     share = int(1000 * done.seconds / len(done.jobs)) if done.jobs else 0
     for job in done.jobs:
-        report.add(job.asset_id, job.outcome, fault=job.fault, error=job.error, duration_ms=share)
+        report.add(
+            job.asset_id,
+            job.outcome,
+            fault=job.fault,
+            error=job.error,
+            duration_ms=share,
+            answer=job.output,
+        )
     if done.rows and handling is not None and handling.row_type is not None:
         report.rows = Rows(done.rows, handling.row_type, done.row_counts)
     return report

@@ -142,6 +142,7 @@ class CallLease(Leased):
             requests=reply.requests,
             charged=reply.charged,
             duration_ms=reply.duration_ms,
+            answer=reply.answer,
         )
         self.is_fruitful = True
 
@@ -174,6 +175,7 @@ class CallLease(Leased):
         requests: int = 0,
         charged: int = 0,
         duration_ms: int = 0,
+        answer: str | None = None,
     ) -> None:
         assert isinstance(self.report, Report)
         if not self.has_report:
@@ -187,4 +189,5 @@ class CallLease(Leased):
             requests=requests,
             charged=charged,
             duration_ms=duration_ms,
+            answer=answer,
         )

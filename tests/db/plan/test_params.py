@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -152,3 +153,60 @@ def test_a_plan_s_own_advice_is_given(toy: Toy):
 
     with toy.refused("HG006", "covers group 'Z'", "ask the librarian"):
         params(toy, groups=["Z"])
+
+
+def typed(toy: Toy, kind: str, given: Any) -> Any:
+    """Give the library a parameter `x` of this type, for requests, and return its value in a run."""
+    toy.sql(
+        "insert into headgate.pipeline_parameters (pipeline_id, name, type, effect)"
+        " select pipeline_id, 'x', %(kind)s, 'request' from headgate.pipelines where name = 'library'",
+        kind=kind,
+    )
+    return params(toy, x=given)["x"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "kept"),
+    [
+        ("number", 0.06, 0.06),
+        ("number", "-1.5e3", -1500),
+        ("number", 7, 7),
+        ("number", None, None),
+        ("boolean", True, True),
+        ("boolean", "false", False),
+        ("json", {"a": [1, None]}, {"a": [1, None]}),
+        ("json", [1], [1]),
+        ("json", "text", "text"),
+    ],
+)
+def test_numbers_truth_values_and_documents_keep_their_type(
+    toy: Toy, kind: str, given: Any, kept: Any
+):
+    assert typed(toy, kind, given) == kept
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "hint"),
+    [
+        ("number", "much", "give a number"),
+        ("number", True, "give a number"),
+        ("number", "NaN", "give a number"),
+        ("number", [1], "give a number"),
+        ("boolean", 1, "give true or false"),
+        ("boolean", "yes", "give true or false"),
+    ],
+)
+def test_what_is_none_is_refused(toy: Toy, kind: str, given: Any, hint: str):
+    with toy.refused("HG008", "parameter x", hint):
+        typed(toy, kind, given)
+
+
+def test_a_body_has_a_number_as_a_number(toy: Toy):
+    toy.add(1, "W", "books")
+    toy.tune("open", method="POST", body={"limit": "{param.x}", "text": "{param.x}!"})
+    typed(toy, "number", 0.06)
+    toy.check(pipeline="library")
+    toy.enqueue("west", pipeline="library")
+    bodies = [x["bodies"][0] for x in toy.claim(chunks=5) if x["operation"] == "open"]
+
+    assert [json.loads(x) for x in bodies] == [{"limit": 0.06, "text": "0.06!"}]

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -203,3 +204,39 @@ def answers_with_a_bomb(chunk: Chunk) -> Result:
         with contextlib.suppress(OSError):
             os.write(file, struct.pack(">QQ", len(bomb), 0) + bomb)
     return mean(chunk)
+
+
+def puts_out(chunk: Chunk) -> Result:
+    """Return means as rows, and what an asset has to say to later steps."""
+    ids = chunk.asset_ids.tolist()
+    return replace(
+        mean(chunk),
+        output={
+            x: {"bars": n, "code": c}
+            for x, n, c in zip(ids, chunk.lengths, chunk.codes, strict=True)
+        },
+    )
+
+
+def puts_out_alone(chunk: Chunk) -> Result:
+    return Result(output={x: [1, None, "é"] for x in chunk.asset_ids.tolist()})
+
+
+def puts_out_no_json(chunk: Chunk) -> Result:
+    return Result(output={x: {1, 2} for x in chunk.asset_ids.tolist()})
+
+
+def puts_out_nan(chunk: Chunk) -> Result:
+    return Result(output={x: float("nan") for x in chunk.asset_ids.tolist()})
+
+
+def puts_out_nul(chunk: Chunk) -> Result:
+    return Result(output={x: "a\0b" for x in chunk.asset_ids.tolist()})
+
+
+def puts_out_of_another(chunk: Chunk) -> Result:
+    return Result(output={-1: 1})
+
+
+def puts_out_too_much(chunk: Chunk) -> Result:
+    return Result(output={x: "x" * 2_000_000 for x in chunk.asset_ids.tolist()})
