@@ -11850,6 +11850,27 @@ $$;
 ALTER FUNCTION headgate._foreign_locks() OWNER TO headgate_owner;
 
 --
+-- Name: _forget_runners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._forget_runners() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_forgotten integer;
+begin
+    delete from headgate.runners as r
+    where r.last_seen_at < clock_timestamp() - interval '1 day'
+        and not exists (select from headgate.chunks as c where c.runner = r.runner and c.state = 'leased');
+    get diagnostics v_forgotten = row_count;
+    return v_forgotten;
+end;
+$$;
+
+ALTER FUNCTION headgate._forget_runners() OWNER TO headgate_owner;
+
+--
 -- Name: _function_mistakes(text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23912,10 +23933,9 @@ CREATE FUNCTION headgate.end_runner(p_runner text) RETURNS TABLE(forgotten integ
     AS $$
 begin
     delete from headgate.runners as r
-    where r.runner = p_runner
-        or r.last_seen_at < clock_timestamp() - interval '1 day'
-        and not exists (select from headgate.chunks as c where c.runner = r.runner and c.state = 'leased');
+    where r.runner = p_runner;
     get diagnostics forgotten = row_count;
+    forgotten := forgotten + headgate._forget_runners();
     return next;
 end;
 $$;
@@ -24691,19 +24711,39 @@ ALTER FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pau
 COMMENT ON FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean) IS 'Record the state of a scheduler''s DAGs, [{dag, is_paused, active_runs, orders_of: [pipeline]}]: with p_follows_pauses, pausing a DAG pauses its pipeline; returns what was paused and resumed.';
 
 --
--- Name: heartbeat(text, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: heartbeat(text, text, integer, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) RETURNS TABLE(ended_leases integer)
+CREATE FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb DEFAULT NULL::jsonb) RETURNS TABLE(ended_leases integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_at constant timestamptz := clock_timestamp();
 begin
-    insert into headgate.runners as r (runner, host, pid, version, started_at, last_seen_at, backend_pid)
-    values (p_runner, p_host, p_pid, p_version, clock_timestamp(), clock_timestamp(), pg_backend_pid())
+    insert into headgate.runners as r (
+        runner, host, pid, version, started_at, last_seen_at, backend_pid, calls, connections_opened,
+        connections_reused, memory, peak_memory, cpu_percent, disk_percent, measured_at
+    )
+    select
+        p_runner, p_host, p_pid, p_version, v_at, v_at, pg_backend_pid(), f.calls, f.connections_opened,
+        f.connections_reused, f.memory, f.peak_memory, f.cpu_percent, f.disk_percent,
+        case when p_figures is not null then v_at end
+    from jsonb_to_record(coalesce(p_figures, '{}')) as f (
+        calls bigint, connections_opened bigint, connections_reused bigint, memory bigint, peak_memory bigint,
+        cpu_percent double precision, disk_percent double precision
+    )
     on conflict (runner) do update
     set last_seen_at = excluded.last_seen_at,
-        backend_pid = excluded.backend_pid;
+        backend_pid = excluded.backend_pid,
+        calls = coalesce(excluded.calls, r.calls),
+        connections_opened = coalesce(excluded.connections_opened, r.connections_opened),
+        connections_reused = coalesce(excluded.connections_reused, r.connections_reused),
+        memory = coalesce(excluded.memory, r.memory),
+        peak_memory = coalesce(excluded.peak_memory, r.peak_memory),
+        cpu_percent = coalesce(excluded.cpu_percent, r.cpu_percent),
+        disk_percent = coalesce(excluded.disk_percent, r.disk_percent),
+        measured_at = coalesce(excluded.measured_at, r.measured_at);
     perform headgate._end_sessions();
     ended_leases := headgate._end_leases_of_the_dead(100);
     perform headgate._wake_pools(array(select l.name from headgate.pools as l), headgate.clock());
@@ -24711,13 +24751,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) IS 'Record that a runner is alive, and end the leases of killed runners (returns how many) and sessions beyond their limits.';
+COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb) IS 'Record that a runner is alive, and its figures if given; end the leases of killed runners (returns how many) and sessions beyond their limits.';
 
 --
 -- Name: ingest_sessions(jsonb, bigint[], headgate.calendar_session[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26042,6 +26082,7 @@ begin
         and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
     delete from headgate.quota_windows as w where w.closes_at < v_before;
     delete from headgate.operator_actions as a where a.acted_at < v_before;
+    perform headgate._forget_runners();
     return next;
 end;
 $_$;
@@ -26052,7 +26093,7 @@ ALTER FUNCTION headgate.retain(p_keep interval) OWNER TO headgate_owner;
 -- Name: FUNCTION retain(p_keep interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Forget history older than p_keep: whole months of details, ended executions, closed windows; returns counts.';
+COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Forget history older than p_keep: whole months of details, ended executions, closed windows; and runners that are gone. Returns counts.';
 
 --
 -- Name: retry_failed(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30567,6 +30608,14 @@ CREATE TABLE headgate.runners (
     started_at timestamp with time zone NOT NULL,
     last_seen_at timestamp with time zone NOT NULL,
     backend_pid integer NOT NULL,
+    calls bigint,
+    connections_opened bigint,
+    connections_reused bigint,
+    memory bigint,
+    peak_memory bigint,
+    cpu_percent double precision,
+    disk_percent double precision,
+    measured_at timestamp with time zone,
     CONSTRAINT seen_after_it_started CHECK ((last_seen_at >= started_at))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
@@ -30620,6 +30669,54 @@ COMMENT ON COLUMN headgate.runners.last_seen_at IS 'Its last heartbeat, real tim
 --
 
 COMMENT ON COLUMN headgate.runners.backend_pid IS 'The server process of the connection that brought the heartbeat; it ends when the runner is killed.';
+
+--
+-- Name: COLUMN runners.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.calls IS 'Requests that it has made; null, like all figures: it sent none.';
+
+--
+-- Name: COLUMN runners.connections_opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.connections_opened IS 'Requests for which it opened a connection.';
+
+--
+-- Name: COLUMN runners.connections_reused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.connections_reused IS 'Requests that went over a connection that was open.';
+
+--
+-- Name: COLUMN runners.memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.memory IS 'Bytes of memory that its process has.';
+
+--
+-- Name: COLUMN runners.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.peak_memory IS 'The most bytes of memory that its process has had.';
+
+--
+-- Name: COLUMN runners.cpu_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.cpu_percent IS 'Time of processors that its process took since the figures before, in percent of one.';
+
+--
+-- Name: COLUMN runners.disk_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.disk_percent IS 'How full the disk is on which it works.';
+
+--
+-- Name: COLUMN runners.measured_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.measured_at IS 'When it sent these figures, real time; null: never.';
 
 --
 -- Name: schema_files; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -32766,7 +32863,14 @@ CREATE VIEW headgate.v_runners AS
     r.started_at,
     r.last_seen_at,
     (COALESCE(c.leases, (0)::bigint))::integer AS leases,
-    (COALESCE(c.jobs, (0)::bigint))::integer AS jobs
+    (COALESCE(c.jobs, (0)::bigint))::integer AS jobs,
+    r.calls,
+    r.connections_opened,
+    r.connections_reused,
+    r.memory,
+    r.peak_memory,
+    r.cpu_percent,
+    r.disk_percent
    FROM (headgate.runners r
      LEFT JOIN ( SELECT c_1.runner,
             count(*) AS leases,
@@ -32831,6 +32935,48 @@ COMMENT ON COLUMN headgate.v_runners.leases IS 'Chunks it holds.';
 --
 
 COMMENT ON COLUMN headgate.v_runners.jobs IS 'Jobs in them.';
+
+--
+-- Name: COLUMN v_runners.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.calls IS 'Requests that it has made. This and what follows is as of the last quarter of a minute; null: it has not said.';
+
+--
+-- Name: COLUMN v_runners.connections_opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.connections_opened IS 'Requests for which it opened a connection.';
+
+--
+-- Name: COLUMN v_runners.connections_reused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.connections_reused IS 'Requests that went over a connection that was open.';
+
+--
+-- Name: COLUMN v_runners.memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.memory IS 'Bytes of memory that its process has, without those of handlers.';
+
+--
+-- Name: COLUMN v_runners.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.peak_memory IS 'The most bytes of memory that its process has had.';
+
+--
+-- Name: COLUMN v_runners.cpu_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.cpu_percent IS 'Time of processors that its process took in the last quarter of a minute, in percent of one.';
+
+--
+-- Name: COLUMN v_runners.disk_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.disk_percent IS 'How full the disk is on which it works.';
 
 --
 -- Name: v_today_processing_activity; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -35594,6 +35740,12 @@ REVOKE ALL ON FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_options 
 REVOKE ALL ON FUNCTION headgate._foreign_locks() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _forget_runners(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._forget_runners() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -37887,11 +38039,11 @@ REVOKE ALL ON FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_fol
 GRANT ALL ON FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean) TO headgate_planner;
 
 --
--- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb) TO headgate_runner;
 
 --
 -- Name: FUNCTION ingest_sessions(p_context jsonb, p_asset_ids bigint[], p_rows headgate.calendar_session[]); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -8,6 +8,14 @@ create table headgate.runners (
     started_at timestamptz not null,
     last_seen_at timestamptz not null,
     backend_pid integer not null,
+    calls bigint,
+    connections_opened bigint,
+    connections_reused bigint,
+    memory bigint,
+    peak_memory bigint,
+    cpu_percent double precision,
+    disk_percent double precision,
+    measured_at timestamptz,
     constraint runners_pkey primary key (runner),
     constraint seen_after_it_started check (last_seen_at >= started_at)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
@@ -21,3 +29,12 @@ comment on column headgate.runners.started_at is 'When it started, real time.';
 comment on column headgate.runners.last_seen_at is 'Its last heartbeat, real time.';
 comment on column headgate.runners.backend_pid is
     'The server process of the connection that brought the heartbeat; it ends when the runner is killed.';
+comment on column headgate.runners.calls is 'Requests that it has made; null, like all figures: it sent none.';
+comment on column headgate.runners.connections_opened is 'Requests for which it opened a connection.';
+comment on column headgate.runners.connections_reused is 'Requests that went over a connection that was open.';
+comment on column headgate.runners.memory is 'Bytes of memory that its process has.';
+comment on column headgate.runners.peak_memory is 'The most bytes of memory that its process has had.';
+comment on column headgate.runners.cpu_percent is
+    'Time of processors that its process took since the figures before, in percent of one.';
+comment on column headgate.runners.disk_percent is 'How full the disk is on which it works.';
+comment on column headgate.runners.measured_at is 'When it sent these figures, real time; null: never.';

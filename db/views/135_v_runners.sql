@@ -11,7 +11,14 @@ select
     r.started_at,
     r.last_seen_at,
     coalesce(c.leases, 0)::integer as leases,
-    coalesce(c.jobs, 0)::integer as jobs
+    coalesce(c.jobs, 0)::integer as jobs,
+    r.calls,
+    r.connections_opened,
+    r.connections_reused,
+    r.memory,
+    r.peak_memory,
+    r.cpu_percent,
+    r.disk_percent
 from headgate.runners as r
 left join (
     select c.runner, count(*) as leases, sum(cardinality(c.asset_ids)) as jobs
@@ -31,3 +38,12 @@ comment on column headgate.v_runners.started_at is 'When it began.';
 comment on column headgate.v_runners.last_seen_at is 'Its last heartbeat; one is sent every five seconds.';
 comment on column headgate.v_runners.leases is 'Chunks it holds.';
 comment on column headgate.v_runners.jobs is 'Jobs in them.';
+comment on column headgate.v_runners.calls is
+    'Requests that it has made. This and what follows is as of the last quarter of a minute; null: it has not said.';
+comment on column headgate.v_runners.connections_opened is 'Requests for which it opened a connection.';
+comment on column headgate.v_runners.connections_reused is 'Requests that went over a connection that was open.';
+comment on column headgate.v_runners.memory is 'Bytes of memory that its process has, without those of handlers.';
+comment on column headgate.v_runners.peak_memory is 'The most bytes of memory that its process has had.';
+comment on column headgate.v_runners.cpu_percent is
+    'Time of processors that its process took in the last quarter of a minute, in percent of one.';
+comment on column headgate.v_runners.disk_percent is 'How full the disk is on which it works.';

@@ -50,9 +50,11 @@ begin
         and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
     delete from headgate.quota_windows as w where w.closes_at < v_before;
     delete from headgate.operator_actions as a where a.acted_at < v_before;
+    perform headgate._forget_runners();
     return next;
 end;
 $func$;
 
 comment on function headgate.retain(interval) is
-    'Forget history older than p_keep: whole months of details, ended executions, closed windows; returns counts.';
+    'Forget history older than p_keep: whole months of details, ended executions, closed windows; and runners that are '
+    'gone. Returns counts.';

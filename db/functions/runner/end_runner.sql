@@ -7,10 +7,9 @@ set search_path = pg_catalog, pg_temp
 as $func$
 begin
     delete from headgate.runners as r
-    where r.runner = p_runner
-        or r.last_seen_at < clock_timestamp() - interval '1 day'
-        and not exists (select from headgate.chunks as c where c.runner = r.runner and c.state = 'leased');
+    where r.runner = p_runner;
     get diagnostics forgotten = row_count;
+    forgotten := forgotten + headgate._forget_runners();
     return next;
 end;
 $func$;

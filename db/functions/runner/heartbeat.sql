@@ -8,7 +8,8 @@ create or replace function headgate.heartbeat(
     p_runner text,
     p_host text,
     p_pid integer,
-    p_version text
+    p_version text,
+    p_figures jsonb default null
 )
 returns table (ended_leases integer)
 language plpgsql
@@ -16,12 +17,32 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
+declare
+    v_at constant timestamptz := clock_timestamp();
 begin
-    insert into headgate.runners as r (runner, host, pid, version, started_at, last_seen_at, backend_pid)
-    values (p_runner, p_host, p_pid, p_version, clock_timestamp(), clock_timestamp(), pg_backend_pid())
+    insert into headgate.runners as r (
+        runner, host, pid, version, started_at, last_seen_at, backend_pid, calls, connections_opened,
+        connections_reused, memory, peak_memory, cpu_percent, disk_percent, measured_at
+    )
+    select
+        p_runner, p_host, p_pid, p_version, v_at, v_at, pg_backend_pid(), f.calls, f.connections_opened,
+        f.connections_reused, f.memory, f.peak_memory, f.cpu_percent, f.disk_percent,
+        case when p_figures is not null then v_at end
+    from jsonb_to_record(coalesce(p_figures, '{}')) as f (
+        calls bigint, connections_opened bigint, connections_reused bigint, memory bigint, peak_memory bigint,
+        cpu_percent double precision, disk_percent double precision
+    )
     on conflict (runner) do update
     set last_seen_at = excluded.last_seen_at,
-        backend_pid = excluded.backend_pid;
+        backend_pid = excluded.backend_pid,
+        calls = coalesce(excluded.calls, r.calls),
+        connections_opened = coalesce(excluded.connections_opened, r.connections_opened),
+        connections_reused = coalesce(excluded.connections_reused, r.connections_reused),
+        memory = coalesce(excluded.memory, r.memory),
+        peak_memory = coalesce(excluded.peak_memory, r.peak_memory),
+        cpu_percent = coalesce(excluded.cpu_percent, r.cpu_percent),
+        disk_percent = coalesce(excluded.disk_percent, r.disk_percent),
+        measured_at = coalesce(excluded.measured_at, r.measured_at);
     perform headgate._end_sessions();
     ended_leases := headgate._end_leases_of_the_dead(100);
     perform headgate._wake_pools(array(select l.name from headgate.pools as l), headgate.clock());
@@ -29,9 +50,9 @@ begin
 end;
 $func$;
 
-comment on function headgate.heartbeat(text, text, integer, text) is
-    'Record that a runner is alive, and end the leases of killed runners (returns how many) and sessions '
-    'beyond their limits.';
+comment on function headgate.heartbeat(text, text, integer, text, jsonb) is
+    'Record that a runner is alive, and its figures if given; end the leases of killed runners (returns how many) and '
+    'sessions beyond their limits.';
 
 create or replace function headgate._end_leases_of_the_dead(p_limit integer)
 returns integer

@@ -37,7 +37,14 @@ from headgate.worker.payloads import (
     read_text,
 )
 from headgate.worker.rules import Answer, Outcome
-from headgate.worker.wire import LARGEST_HEAD, NEVER_SENT, Wire, is_head_too_large, is_no_http
+from headgate.worker.wire import (
+    LARGEST_HEAD,
+    NEVER_SENT,
+    Traffic,
+    Wire,
+    is_head_too_large,
+    is_no_http,
+)
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -103,6 +110,7 @@ class Caller:
         self._one_at_a_time = asyncio.Lock()
         """Held while a large answer is decoded, in a thread."""
         self._clients: dict[tuple[str, Auth], Client] = {}
+        self.traffic = Traffic()
         self._tls: ssl.SSLContext | None = None
         self._sources: Sources | None = None
 
@@ -210,7 +218,9 @@ class Caller:
             secret = call.auth.secret()
             if self._tls is None and call.base_url.startswith(("https:", PER_ASSET)):
                 self._tls = httpx2.create_ssl_context(trust_env=False)
-            transport = self._transport or Wire(call.auth, secret, self._limits, self._tls)
+            transport = self._transport or Wire(
+                call.auth, secret, self._limits, self._tls, self.traffic
+            )
             found = Client(transport, learn(secret))
             self._clients[call.base_url, call.auth] = found
         return found

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
+import json
 import logging
 import os
 import socket
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import psycopg
 
@@ -14,19 +18,27 @@ from headgate import __version__
 from headgate.errors import HeadgateError
 from headgate.worker.completion import reason_of
 from headgate.worker.connection_pool import ConnectionPool
+from headgate.worker.figures import Figures
+from headgate.worker.queue import Queue
+from headgate.worker.wire import Traffic
 
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS: Final = 5.0
+FIGURES_EVERY: Final = 3
+"""With every third heartbeat goes what the runner does and takes."""
 
 
-async def beat(connections: ConnectionPool) -> None:
+async def beat(connections: ConnectionPool, traffic: Traffic | None = None) -> None:
     """For ever: say every few seconds that this runner is there."""
     identity = {"host": socket.gethostname(), "pid": os.getpid(), "version": __version__}
+    figures = Figures(traffic or Traffic())
     is_heard = True
-    while True:
+    for nth in itertools.count():
+        taken = figures.taken() if nth % FIGURES_EVERY == 0 else None
+        said = {**identity, "figures": None if taken is None else json.dumps(taken)}
         try:
-            ended = await connections.run(lambda queue: queue.heartbeat(identity))
+            ended = await connections.run(functools.partial(_beat, said))
             is_heard = True
             if ended:
                 logger.warning("%s leases of runners that are gone were ended", ended)
@@ -35,6 +47,10 @@ async def beat(connections: ConnectionPool) -> None:
             logger.log(level, "no heartbeat: %s", reason_of(exc))
             is_heard = False
         await asyncio.sleep(BEAT_SECONDS)
+
+
+async def _beat(said: Mapping[str, Any], queue: Queue) -> int:
+    return await queue.heartbeat(said)
 
 
 async def end(connections: ConnectionPool) -> None:

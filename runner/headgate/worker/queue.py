@@ -79,7 +79,7 @@ STARTS: Final = """
 HEARTBEAT: Final = """
     select ended_leases
     from headgate.heartbeat(p_runner => %(runner)s, p_host => %(host)s, p_pid => %(pid)s::integer,
-        p_version => %(version)s)
+        p_version => %(version)s, p_figures => %(figures)s::jsonb)
 """
 END: Final = "select forgotten from headgate.end_runner(p_runner => %(runner)s)"
 FIT: Final = "select headgate.require_fit(p_function => %(function)s)"

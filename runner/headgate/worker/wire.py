@@ -9,6 +9,7 @@ import asyncio
 import functools
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import quote
 
@@ -40,6 +41,14 @@ NEVER_SENT: Final = (
 )
 
 
+@dataclass(slots=True)
+class Traffic:
+    """How many requests opened a connection, and how many went over one that was open."""
+
+    opened: int = 0
+    reused: int = 0
+
+
 class HeadTooLarge(aiohttp.ClientError):
     """An answer's headers go on and on."""
 
@@ -52,10 +61,16 @@ class Wire(AiohttpTransport):
     """
 
     def __init__(
-        self, auth: Auth, secret: str, limits: httpx2.Limits, tls: ssl.SSLContext | None
+        self,
+        auth: Auth,
+        secret: str,
+        limits: httpx2.Limits,
+        tls: ssl.SSLContext | None,
+        traffic: Traffic,
     ) -> None:
         super().__init__(verify=tls or False, trust_env=False, limits=limits)
         self._auth = auth
+        self._traffic = traffic
         self._secret = secret
         self._quoted = quote(secret, "")
         self._headers = functools.lru_cache(maxsize=64)(self._signed)
@@ -87,7 +102,7 @@ class Wire(AiohttpTransport):
             ssl=self.ssl_context,
         )
         loop = asyncio.get_running_loop()
-        connector._factory = cast(Any, functools.partial(_Connection, loop=loop))
+        connector._factory = cast(Any, functools.partial(_Connection, self._traffic, loop))
         session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -144,7 +159,17 @@ class _Connection(ResponseHandler):
     _is_asked = False
     _received = 0
 
+    def __init__(self, traffic: Traffic, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._traffic = traffic
+        self._is_used = False
+
     def set_response_params(self, **params: Any) -> None:
+        if self._is_used:
+            self._traffic.reused += 1
+        else:
+            self._traffic.opened += 1
+            self._is_used = True
         self._is_asked, self._received = True, 0
         super().set_response_params(**params)
 

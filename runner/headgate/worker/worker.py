@@ -124,7 +124,7 @@ class Worker:
         others = [
             asyncio.create_task(listen(self._settings, ROLE, self._queues, self._producer.wake)),
             asyncio.create_task(self._watch(until)),
-            asyncio.create_task(heartbeat.beat(self._connections)),
+            asyncio.create_task(heartbeat.beat(self._connections, self._caller.traffic)),
             asyncio.create_task(stop.wait() if stop else asyncio.Event().wait()),
         ]
         tasks: list[asyncio.Task[Any]] = [feeding, keeping, *others]

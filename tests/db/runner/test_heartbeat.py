@@ -98,6 +98,39 @@ def test_a_runner_is_seen_with_what_it_holds(toy: Toy):
     assert {(x["host"], x["pid"], x["version"]) for x in rows} == {("here", 7, "0.1.0")}
 
 
+def test_its_figures_are_those_it_sent_last(toy: Toy):
+    figures = {
+        "calls": 12,
+        "connections_opened": 2,
+        "connections_reused": 10,
+        "memory": 50_000_000,
+        "peak_memory": 60_000_000,
+        "cpu_percent": 12.5,
+        "disk_percent": 40.0,
+    }
+    beat(toy)
+    (before,) = toy.sql("select * from headgate.v_runners")
+    toy.call("heartbeat", p_runner="w2", **BEAT, p_figures=figures)
+    beat(toy)
+    (row,) = toy.sql("select * from headgate.v_runners")
+
+    assert {before[x] for x in figures} == {None}
+    assert {x: row[x] for x in figures} == figures
+    assert toy.scalar("select measured_at <= last_seen_at from headgate.runners")
+
+
+def test_those_that_are_gone_are_forgotten_with_old_history(toy: Toy):
+    beat(toy, "old")
+    beat(toy, "w2")
+    toy.sql(
+        "update headgate.runners set started_at = '2020-01-01', last_seen_at = '2020-01-02'"
+        " where runner = 'old'"
+    )
+    toy.call("retain", p_keep="30 days")
+
+    assert [x["runner"] for x in toy.sql("select runner from headgate.v_runners")] == ["w2"]
+
+
 def test_one_that_ends_in_good_order_is_forgotten_with_those_of_days_ago(toy: Toy):
     for runner in ("w1", "w2", "old"):
         beat(toy, runner)

@@ -51,6 +51,10 @@ COLUMNS = {
         "asset_id universe asset is_active operation watermark next_due_at succeeded_at consecutive_failures"
         " is_held bulk_misses status last_error last_failed_at"
     ),
+    "headgate.v_runners": (
+        "runner host pid version started_at last_seen_at leases jobs calls connections_opened"
+        " connections_reused memory peak_memory cpu_percent disk_percent"
+    ),
     "headgate.v_pools": "pool slots used waiting",
     "headgate.v_database_health": "measure value threshold verdict",
     "headgate.v_alerts": "raised_at severity subject message resolved_at",

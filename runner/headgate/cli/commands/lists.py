@@ -34,7 +34,10 @@ select * from headgate.v_quota as q
 where (q.opened_at <= headgate.clock() and q.closes_at > headgate.clock()) or %(is_all)s
 """
 POOLS = "select * from headgate.v_pools"
-RUNNERS = "select * from headgate.v_runners"
+RUNNERS = """
+select r.*, r.memory / 1048576 as memory_mb, r.peak_memory / 1048576 as peak_mb
+from headgate.v_runners as r
+"""
 SHOWN = 50
 
 
@@ -143,13 +146,16 @@ def pools(as_json: AsJson = False) -> None:
 
 
 def runners(as_json: AsJson = False) -> None:
-    """List the runners: where they work, what they hold, and when they were last heard from."""
+    """List the runners: where they work, what they hold and take, and when they were heard from."""
     settings = console.ready_settings()
     with console.open_database(settings, "runners") as connection, mapped_errors():
         rows = connection.execute(RUNNERS).fetchall()
     console.print_rows(
         rows,
-        "runner host pid version started_at last_seen_at leases jobs",
+        "runner host pid version started_at last_seen_at leases jobs calls connections_opened"
+        " connections_reused memory_mb peak_mb cpu_percent disk_percent",
         as_json=as_json,
+        where_set="calls connections_opened connections_reused memory_mb peak_mb cpu_percent"
+        " disk_percent",
         if_none="no runner is connected; headgate worker starts one",
     )

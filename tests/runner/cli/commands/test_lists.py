@@ -107,6 +107,12 @@ def test_runners_are_listed_with_what_they_hold(shown: Ask, asked: Ask, shop: Pl
     shop.row("heartbeat", p_runner="w1", p_host="here", p_pid=12345, p_version="0.1.0")
 
     assert "w1 here 12345 0.1.0 " in " ".join(shown("runners").split())
+    assert "calls" not in shown("runners")
+    figures = {"calls": 7, "memory": 50 * 2**20, "cpu_percent": 3.5}
+    shop.row(
+        "heartbeat", p_runner="w1", p_host="here", p_pid=1, p_version="0.1.0", p_figures=figures
+    )
+    assert " 7 50 3.5" in " ".join(shown("runners").split())
     assert [(x["runner"], x["host"], x["leases"]) for x in asked("runners")] == [("w1", "here", 0)]
 
 

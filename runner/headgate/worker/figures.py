@@ -1,0 +1,47 @@
+"""What a runner does and takes of its machine, as headgate.v_runners shows it."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import time
+from typing import Any, Final
+
+from headgate.worker.wire import Traffic
+
+STATUS: Final = "/proc/self/statm"
+
+
+class Figures:
+    """Measures this process; its share of a core is that since the figures before."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._at, self._busy = time.monotonic(), time.process_time()
+
+    def taken(self) -> dict[str, Any]:
+        """Return the figures of this moment."""
+        at, busy = time.monotonic(), time.process_time()
+        passed, worked = at - self._at, busy - self._busy
+        self._at, self._busy = at, busy
+        memory = resident_bytes()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        disk = shutil.disk_usage(".")
+        return {
+            "calls": self._traffic.opened + self._traffic.reused,
+            "connections_opened": self._traffic.opened,
+            "connections_reused": self._traffic.reused,
+            "memory": memory,
+            "peak_memory": max(peak, memory or 0),  # the system counts it with a delay
+            "cpu_percent": round(100 * worked / passed, 1) if passed > 0 else None,
+            "disk_percent": round(100 * disk.used / max(1, disk.used + disk.free), 1),
+        }
+
+
+def resident_bytes() -> int | None:
+    """Return the memory that this process has now; None where the system does not tell."""
+    try:
+        with open(STATUS) as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return None
