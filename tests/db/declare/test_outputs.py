@@ -1,0 +1,27 @@
+"""put_operation(..., outputs => ...): names with JSON paths; what is none is named."""
+
+from __future__ import annotations
+
+from tests.db.declare.conftest import OPERATION, PIPELINE, PROVIDER, STEP, Shelf
+
+
+def with_outputs(outputs: str) -> tuple[str, ...]:
+    return (PROVIDER, OPERATION[:-1] + f", outputs => '{outputs}')", PIPELINE, STEP)
+
+
+def test_outputs_are_kept_as_they_are_declared(shelf: Shelf):
+    shelf.put(*with_outputs('{"ms": "$.duration_ms"}'))
+
+    found = shelf.toy.scalar("select outputs from headgate.operations where name = 'dust'")
+    assert found == {"ms": "$.duration_ms"}
+
+
+def test_a_value_that_is_no_json_path_is_named(shelf: Shelf):
+    said = shelf.mistakes(*with_outputs('{"ms": "duration_ms"}'))
+
+    assert "operation dust: output ms is not a JSON path: 'duration_ms'" in said
+
+
+def test_outputs_are_an_object_of_texts(shelf: Shelf):
+    for outputs in ('["$.a"]', '{"a": 1}', "{}"):
+        assert "outputs" in shelf.mistakes(*with_outputs(outputs))
