@@ -60,6 +60,20 @@ ALTER SCHEMA maintenance OWNER TO headgate_plan_maintenance;
 COMMENT ON SCHEMA maintenance IS 'House-keeping: a pipeline of stored functions and one call; no tables.';
 
 --
+-- Name: recommender; Type: SCHEMA; Schema: -; Owner: headgate_plan_recommender
+--
+
+CREATE SCHEMA recommender;
+
+ALTER SCHEMA recommender OWNER TO headgate_plan_recommender;
+
+--
+-- Name: SCHEMA recommender; Type: COMMENT; Schema: -; Owner: headgate_plan_recommender
+--
+
+COMMENT ON SCHEMA recommender IS 'Which company an investor may like: the source''s rows, models and recommendations.';
+
+--
 -- Name: calendar_session; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -470,6 +484,26 @@ ALTER TYPE headgate.ranked_class OWNER TO headgate_owner;
 --
 
 COMMENT ON TYPE headgate.ranked_class IS 'A plan_class with its price and its value for a unit, its place among the classes (null: not due yet), and how many of its assets the run''s asset limit allows.';
+
+--
+-- Name: trained_row; Type: TYPE; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE TYPE recommender.trained_row AS (
+	asset_id bigint,
+	figure text,
+	item_id bigint,
+	neighbour_id bigint,
+	value double precision
+);
+
+ALTER TYPE recommender.trained_row OWNER TO headgate_plan_recommender;
+
+--
+-- Name: TYPE trained_row; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON TYPE recommender.trained_row IS 'A row of the handler recommender: a figure by its name, or a weight.';
 
 --
 -- Name: _ask_first_corrections(timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -26878,6 +26912,505 @@ ALTER FUNCTION headgate.why(p_asset text, p_on date, p_universe text) OWNER TO h
 COMMENT ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) IS 'Short for headgate.explain_asset_day.';
 
 --
+-- Name: ingest_model(jsonb, bigint[], recommender.trained_row[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.ingest_model(p_context jsonb, p_asset_ids bigint[], p_rows recommender.trained_row[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := p_context ->> 'now';
+    v_version constant text := to_char(v_now at time zone 'UTC', '"v"YYYYMMDD_HH24MISS');
+    v_figures constant jsonb := (
+        select jsonb_object_agg(r.figure, r.value) from unnest(p_rows) as r where r.figure is not null
+    );
+begin
+    delete from recommender.models as m where m.model_version = v_version and not m.is_in_use;
+    insert into recommender.models
+    select f.*
+    from jsonb_populate_record(null::recommender.models, v_figures || jsonb_build_object(
+        'model_version', v_version, 'run_id', p_context ->> 'run_id', 'trained_at', v_now, 'is_in_use', false
+    )) as f;
+    insert into recommender.model_weights
+    select v_version, r.item_id, r.neighbour_id, r.value
+    from unnest(p_rows) as r
+    where r.figure is null;
+    return query
+    select p_asset_ids[1], 'success', cardinality(p_rows), v_now, null::text;
+end;
+$$;
+
+ALTER FUNCTION recommender.ingest_model(p_context jsonb, p_asset_ids bigint[], p_rows recommender.trained_row[]) OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION ingest_model(p_context jsonb, p_asset_ids bigint[], p_rows recommender.trained_row[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.ingest_model(p_context jsonb, p_asset_ids bigint[], p_rows recommender.trained_row[]) IS 'Ingest function of recommender_model: a model, its figures and its weights.';
+
+--
+-- Name: ingest_noblestride_businesses(jsonb, bigint[], text[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.ingest_noblestride_businesses(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    with given as (
+        select distinct on ((r.value ->> 'id')::bigint) a.asset_id,
+            (r.value ->> 'id')::bigint as business_id,
+            (r.value ->> 'name')::text as name,
+            (r.value ->> 'status')::text as status,
+            (r.value ->> 'categories')::text as categories,
+            (r.value ->> 'updated_at')::timestamp with time zone as updated_at, (r.value ->> 'updated_at')::timestamptz as watermark_
+        from unnest(p_asset_ids, p_payloads) with ordinality as a (asset_id, payload, nth)
+        cross join lateral jsonb_array_elements(a.payload::jsonb) as r (value)
+        order by (r.value ->> 'id')::bigint, a.nth desc
+    ),
+    written as (
+        insert into recommender.businesses as t (asset_id, business_id, name, status, categories, updated_at)
+        select g.asset_id, g.business_id, g.name, g.status, g.categories, g.updated_at
+        from given as g
+        on conflict (business_id) do update
+        set name = excluded.name, status = excluded.status, categories = excluded.categories, updated_at = excluded.updated_at
+        where (t.name, t.status, t.categories, t.updated_at) is distinct from (excluded.name, excluded.status, excluded.categories, excluded.updated_at)
+        returning t.asset_id
+    )
+    select u.asset_id, 'success', coalesce(w.records, 0)::integer, m.watermark, null::text
+    from unnest(p_asset_ids) as u (asset_id)
+    left join (select w.asset_id, count(*) as records from written as w group by w.asset_id) as w using (asset_id)
+    left join (select g.asset_id, max(g.watermark_) as watermark from given as g group by 1) as m using (asset_id);
+$$;
+
+ALTER FUNCTION recommender.ingest_noblestride_businesses(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION ingest_noblestride_businesses(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.ingest_noblestride_businesses(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of noblestride_businesses, generated from what its plan declares.';
+
+--
+-- Name: ingest_noblestride_deals(jsonb, bigint[], text[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.ingest_noblestride_deals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    with given as (
+        select distinct on ((r.value ->> 'investor_id')::bigint, (r.value ->> 'business_id')::bigint) a.asset_id,
+            (r.value ->> 'investor_id')::bigint as investor_id,
+            (r.value ->> 'business_id')::bigint as business_id,
+            (r.value ->> 'updated_at')::timestamp with time zone as updated_at, (r.value ->> 'updated_at')::timestamptz as watermark_
+        from unnest(p_asset_ids, p_payloads) with ordinality as a (asset_id, payload, nth)
+        cross join lateral jsonb_array_elements(a.payload::jsonb) as r (value)
+        order by (r.value ->> 'investor_id')::bigint, (r.value ->> 'business_id')::bigint, a.nth desc
+    ),
+    written as (
+        insert into recommender.deals as t (asset_id, investor_id, business_id, updated_at)
+        select g.asset_id, g.investor_id, g.business_id, g.updated_at
+        from given as g
+        on conflict (investor_id, business_id) do update
+        set updated_at = excluded.updated_at
+        where (t.updated_at) is distinct from (excluded.updated_at)
+        returning t.asset_id
+    )
+    select u.asset_id, 'success', coalesce(w.records, 0)::integer, m.watermark, null::text
+    from unnest(p_asset_ids) as u (asset_id)
+    left join (select w.asset_id, count(*) as records from written as w group by w.asset_id) as w using (asset_id)
+    left join (select g.asset_id, max(g.watermark_) as watermark from given as g group by 1) as m using (asset_id);
+$$;
+
+ALTER FUNCTION recommender.ingest_noblestride_deals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION ingest_noblestride_deals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.ingest_noblestride_deals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of noblestride_deals, generated from what its plan declares.';
+
+--
+-- Name: ingest_noblestride_investors(jsonb, bigint[], text[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.ingest_noblestride_investors(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    with given as (
+        select distinct on ((r.value ->> 'id')::bigint) a.asset_id,
+            (r.value ->> 'id')::bigint as investor_id,
+            (r.value ->> 'name')::text as name,
+            (r.value ->> 'is_accelerator')::boolean as is_accelerator,
+            (r.value ->> 'updated_at')::timestamp with time zone as updated_at, (r.value ->> 'updated_at')::timestamptz as watermark_
+        from unnest(p_asset_ids, p_payloads) with ordinality as a (asset_id, payload, nth)
+        cross join lateral jsonb_array_elements(a.payload::jsonb) as r (value)
+        order by (r.value ->> 'id')::bigint, a.nth desc
+    ),
+    written as (
+        insert into recommender.investors as t (asset_id, investor_id, name, is_accelerator, updated_at)
+        select g.asset_id, g.investor_id, g.name, g.is_accelerator, g.updated_at
+        from given as g
+        on conflict (investor_id) do update
+        set name = excluded.name, is_accelerator = excluded.is_accelerator, updated_at = excluded.updated_at
+        where (t.name, t.is_accelerator, t.updated_at) is distinct from (excluded.name, excluded.is_accelerator, excluded.updated_at)
+        returning t.asset_id
+    )
+    select u.asset_id, 'success', coalesce(w.records, 0)::integer, m.watermark, null::text
+    from unnest(p_asset_ids) as u (asset_id)
+    left join (select w.asset_id, count(*) as records from written as w group by w.asset_id) as w using (asset_id)
+    left join (select g.asset_id, max(g.watermark_) as watermark from given as g group by 1) as m using (asset_id);
+$$;
+
+ALTER FUNCTION recommender.ingest_noblestride_investors(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION ingest_noblestride_investors(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.ingest_noblestride_investors(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of noblestride_investors, generated from what its plan declares.';
+
+--
+-- Name: ingest_noblestride_table_rows(jsonb, bigint[], text[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.ingest_noblestride_table_rows(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    with given as (
+        select distinct on (a.asset_id) a.asset_id,
+            (r.value ->> 'rows')::bigint as rows,
+            (r.value ->> 'counted_at')::timestamp with time zone as counted_at
+        from unnest(p_asset_ids, p_payloads) with ordinality as a (asset_id, payload, nth)
+        cross join lateral jsonb_array_elements(a.payload::jsonb) as r (value)
+        order by a.asset_id, a.nth desc
+    ),
+    written as (
+        insert into recommender.table_counts as t (asset_id, rows, counted_at)
+        select g.asset_id, g.rows, g.counted_at
+        from given as g
+        on conflict (asset_id) do update
+        set rows = excluded.rows, counted_at = excluded.counted_at
+        where (t.rows, t.counted_at) is distinct from (excluded.rows, excluded.counted_at)
+        returning t.asset_id
+    )
+    select u.asset_id, 'success', coalesce(w.records, 0)::integer, null::timestamptz, null::text
+    from unnest(p_asset_ids) as u (asset_id)
+    left join (select w.asset_id, count(*) as records from written as w group by w.asset_id) as w using (asset_id);
+$$;
+
+ALTER FUNCTION recommender.ingest_noblestride_table_rows(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION ingest_noblestride_table_rows(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.ingest_noblestride_table_rows(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of noblestride_table_rows, generated from what its plan declares.';
+
+--
+-- Name: list_tables(jsonb, bigint[], text[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.list_tables(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_tables constant jsonb := p_payloads[1];
+    v_gone record;
+begin
+    perform headgate.upsert_assets('noblestride_tables', (
+        select coalesce(jsonb_agg(jsonb_build_object(
+            'code', t.item ->> 'name', 'group_key', 'table',
+            'attributes', jsonb_build_object('schema', t.item ->> 'schema')
+        )), '[]')
+        from jsonb_array_elements(v_tables) as t (item)
+    ));
+    perform headgate.set_asset_active(a.asset_id, v_tables @> jsonb_build_array(jsonb_build_object('name', a.code)))
+    from headgate.v_assets as a
+    where a.universe = 'noblestride_tables'
+        and a.is_active <> v_tables @> jsonb_build_array(jsonb_build_object('name', a.code));
+    return query select p_asset_ids[1], 'success', jsonb_array_length(v_tables), null::timestamptz, null::text;
+end;
+$$;
+
+ALTER FUNCTION recommender.list_tables(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION list_tables(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.list_tables(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of noblestride_tables: the source''s tables become assets, those gone are no longer counted.';
+
+--
+-- Name: prepare_interactions(jsonb, bigint[], text[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_written bigint;
+begin
+    delete from recommender.interactions as i
+    where not exists (
+        select
+        from recommender.deals as d
+        join recommender.investors as v using (investor_id)
+        where d.investor_id = i.investor_id and d.business_id = i.business_id and not v.is_accelerator
+    );
+    insert into recommender.interactions
+    select d.investor_id, d.business_id
+    from recommender.deals as d
+    join recommender.investors as v using (investor_id)
+    join recommender.businesses as b using (business_id)
+    where not v.is_accelerator
+    on conflict do nothing;
+    get diagnostics v_written = row_count;
+
+    insert into recommender.training_sets
+    select
+        p_context ->> 'run_id', count(*), (select count(distinct t.business_id) from recommender.interactions as t),
+        coalesce(sum(i.deals), 0), count(*) filter (where i.deals = 1), (p_context ->> 'now')::timestamptz
+    from (select count(*) as deals from recommender.interactions as t group by t.investor_id) as i
+    on conflict (run_id) do update
+    set investors = excluded.investors,
+        businesses = excluded.businesses,
+        deals = excluded.deals,
+        cold_investors = excluded.cold_investors,
+        prepared_at = excluded.prepared_at;
+
+    return query select u.*, 'success', v_written::integer, null::timestamptz, null::text from unnest(p_asset_ids) as u;
+end;
+$$;
+
+ALTER FUNCTION recommender.prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of recommender_preprocess, which makes no call: the deals to learn from, and their counts.';
+
+--
+-- Name: promote_model(text, text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.promote_model(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_model recommender.models;
+    v_used recommender.models;
+begin
+    select * into v_used from recommender.models as m where m.is_in_use for update;
+    select * into v_model
+    from recommender.models as m
+    where m.run_id = p_run_id
+    order by m.trained_at desc
+    limit 1
+    for update;
+    if v_model is null then
+        raise exception 'run % trained no model', p_run_id using errcode = 'HG008',
+            hint = 'see why with select * from headgate.v_execution_steps where run_id = ''' || p_run_id || '''';
+    end if;
+    if v_model.decision is null then
+        v_model.decision := case
+            when v_model.ndcg_at_10 <= v_model.popularity_ndcg_at_10 then format(
+                'not used: NDCG at 10 is %s, popularity''s %s',
+                round(v_model.ndcg_at_10::numeric, 4), round(v_model.popularity_ndcg_at_10::numeric, 4)
+            )
+            when v_model.ndcg_at_10 < v_used.ndcg_at_10 then format(
+                'not used: NDCG at 10 is %s, that of %s in use %s',
+                round(v_model.ndcg_at_10::numeric, 4), v_used.model_version, round(v_used.ndcg_at_10::numeric, 4)
+            )
+            else format('in use: NDCG at 10 is %s, popularity''s %s',
+                round(v_model.ndcg_at_10::numeric, 4), round(v_model.popularity_ndcg_at_10::numeric, 4))
+        end;
+        v_model.is_in_use := v_model.decision like 'in use%';
+        update recommender.models as m set is_in_use = false where m.is_in_use and v_model.is_in_use;
+        update recommender.models as m
+        set is_in_use = v_model.is_in_use, decision = v_model.decision
+        where m.model_version = v_model.model_version;
+    end if;
+    return jsonb_build_object(
+        'model_type', 'recommendation_model',
+        'training_samples', v_model.training_samples,
+        'training_timestamp', to_char(v_model.trained_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        'model_version', v_model.model_version,
+        'is_in_use', v_model.is_in_use,
+        'decision', v_model.decision,
+        'metrics', jsonb_build_object(
+            'precision_at_10', v_model.precision_at_10, 'recall_at_10', v_model.recall_at_10,
+            'ndcg_at_10', v_model.ndcg_at_10, 'popularity_ndcg_at_10', v_model.popularity_ndcg_at_10
+        )
+    );
+end;
+$$;
+
+ALTER FUNCTION recommender.promote_model(p_pipeline text, p_run_id text) OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION promote_model(p_pipeline text, p_run_id text); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.promote_model(p_pipeline text, p_run_id text) IS 'Put the run''s model in use if it is better than popularity and the one in use; returns what it decided, and why.';
+
+--
+-- Name: read_interactions(jsonb, bigint[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, user_id bigint[], item_id bigint[])
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        p_asset_ids[1],
+        array_agg(i.investor_id order by i.investor_id, i.business_id),
+        array_agg(i.business_id order by i.investor_id, i.business_id)
+    from recommender.interactions as i;
+$$;
+
+ALTER FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION read_interactions(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of recommender_model: investors and companies of all deals to learn from.';
+
+--
+-- Name: require_integration(text, text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.require_integration(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_run jsonb;
+    v_found text;
+begin
+    select d.document into v_run
+    from headgate.v_run_documents as d
+    where d.pipeline = p_pipeline and d.run_id = p_run_id;
+    if coalesce(v_run #>> '{params,wait_for_integration}', 'false') <> 'true' then
+        return jsonb_build_object('waited', false);
+    end if;
+    select e.run_id into v_found
+    from headgate.v_recent_executions as e
+    where e.pipeline = 'noblestride_integration_pipeline'
+        and e.status = 'succeeded'
+        and (e.finished_at at time zone 'UTC')::date = (headgate.clock() at time zone 'UTC')::date
+    order by e.finished_at desc
+    limit 1;
+    if v_found is null then
+        raise exception 'no run of noblestride_integration_pipeline has succeeded today' using errcode = 'HG008',
+            hint = 'run it, or train with --param wait_for_integration=false';
+    end if;
+    return jsonb_build_object('waited', true, 'integration_run', v_found);
+end;
+$$;
+
+ALTER FUNCTION recommender.require_integration(p_pipeline text, p_run_id text) OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION require_integration(p_pipeline text, p_run_id text); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.require_integration(p_pipeline text, p_run_id text) IS 'Fails until an integration run of the day has succeeded, where the run''s parameter asks for one.';
+
+--
+-- Name: summarize_tables(text, text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.summarize_tables(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object(
+        'total_tables', count(*),
+        'total_records', coalesce(sum(c.rows), 0),
+        'table_summary', coalesce(jsonb_object_agg(a.code, c.rows), '{}')
+    )
+    from recommender.table_counts as c
+    join headgate.v_assets as a on a.asset_id = c.asset_id and a.is_active;
+$$;
+
+ALTER FUNCTION recommender.summarize_tables(p_pipeline text, p_run_id text) OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION summarize_tables(p_pipeline text, p_run_id text); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.summarize_tables(p_pipeline text, p_run_id text) IS 'The source''s tables, as they were counted last.';
+
+--
+-- Name: write_report(text, text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.write_report(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_name constant text := to_char(
+        v_now at time zone 'UTC', '"noblestride_integration_report_"YYYYMMDD_HH24MISS".json"'
+    );
+    v_run jsonb;
+    v_report jsonb;
+begin
+    select r.report into v_report from recommender.reports as r where r.run_id = p_run_id;
+    if v_report is not null then
+        return v_report;
+    end if;
+    select d.document into v_run
+    from headgate.v_run_documents as d
+    where d.pipeline = p_pipeline and d.run_id = p_run_id;
+    v_report := jsonb_build_object(
+        'pipeline_execution', jsonb_build_object(
+            'dag_id', p_pipeline, 'execution_date', v_run #> '{run,logical_date}', 'run_id', p_run_id
+        ),
+        'services_health', coalesce(v_run #> '{steps,check_services,output}', '{}')
+            || jsonb_build_object('check_timestamp', v_run #> '{run,started_at}'),
+        'database_summary', jsonb_build_object(
+            'total_tables', v_run #> '{steps,summarize_tables,output,total_tables}',
+            'total_records', v_run #> '{steps,summarize_tables,output,total_records}',
+            'table_details', v_run #> '{steps,summarize_tables,output,table_summary}'
+        ),
+        'integration_status', jsonb_build_object(
+            'fastapi_sync', case v_run #>> '{steps,sync_fastapi,status}'
+                when 'succeeded' then 'completed'
+                else v_run #>> '{steps,sync_fastapi,status}'
+            end,
+            'report_generated_at', to_char(v_now at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        ),
+        'name', v_name
+    );
+    insert into recommender.reports values (v_name, p_run_id, v_report, v_now);
+    return v_report;
+end;
+$$;
+
+ALTER FUNCTION recommender.write_report(p_pipeline text, p_run_id text) OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION write_report(p_pipeline text, p_run_id text); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.write_report(p_pipeline text, p_run_id text) IS 'Write a run''s report: services, tables, synchronization; once for each run.';
+
+--
 -- Name: bar_revisions; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -33279,6 +33812,596 @@ COMMENT ON COLUMN headgate.v_waiting.gives_up_at IS 'When its run stops waiting 
 COMMENT ON COLUMN headgate.v_waiting.retries IS 'How often one of these jobs has been parked in a row to be called again, at most.';
 
 --
+-- Name: businesses; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE TABLE recommender.businesses (
+    business_id bigint NOT NULL,
+    name text NOT NULL,
+    status text,
+    categories text,
+    updated_at timestamp with time zone NOT NULL,
+    asset_id bigint NOT NULL
+);
+
+ALTER TABLE recommender.businesses OWNER TO headgate_plan_recommender;
+
+--
+-- Name: TABLE businesses; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON TABLE recommender.businesses IS 'Companies of the source database.';
+
+--
+-- Name: COLUMN businesses.business_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.businesses.business_id IS 'The source''s id.';
+
+--
+-- Name: COLUMN businesses.name; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.businesses.name IS 'As the source has it.';
+
+--
+-- Name: COLUMN businesses.status; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.businesses.status IS 'Operating, Exited or Dead; null: unknown.';
+
+--
+-- Name: COLUMN businesses.categories; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.businesses.categories IS 'Separated by |.';
+
+--
+-- Name: COLUMN businesses.updated_at; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.businesses.updated_at IS 'When the source changed the row.';
+
+--
+-- Name: COLUMN businesses.asset_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.businesses.asset_id IS 'The asset of the operation that read it.';
+
+--
+-- Name: deals; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE TABLE recommender.deals (
+    investor_id bigint NOT NULL,
+    business_id bigint NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    asset_id bigint NOT NULL
+);
+
+ALTER TABLE recommender.deals OWNER TO headgate_plan_recommender;
+
+--
+-- Name: TABLE deals; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON TABLE recommender.deals IS 'Who invested in which company: what a model learns from.';
+
+--
+-- Name: COLUMN deals.investor_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.deals.investor_id IS 'The investor.';
+
+--
+-- Name: COLUMN deals.business_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.deals.business_id IS 'The company.';
+
+--
+-- Name: COLUMN deals.updated_at; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.deals.updated_at IS 'When the source wrote the row.';
+
+--
+-- Name: COLUMN deals.asset_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.deals.asset_id IS 'The asset of the operation that read it.';
+
+--
+-- Name: interactions; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE TABLE recommender.interactions (
+    investor_id bigint NOT NULL,
+    business_id bigint NOT NULL
+);
+
+ALTER TABLE recommender.interactions OWNER TO headgate_plan_recommender;
+
+--
+-- Name: TABLE interactions; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON TABLE recommender.interactions IS 'The deals that models learn from: cleaned, accelerators left out.';
+
+--
+-- Name: COLUMN interactions.investor_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.interactions.investor_id IS 'The investor.';
+
+--
+-- Name: COLUMN interactions.business_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.interactions.business_id IS 'The company.';
+
+--
+-- Name: investors; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE TABLE recommender.investors (
+    investor_id bigint NOT NULL,
+    name text NOT NULL,
+    is_accelerator boolean DEFAULT false NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    asset_id bigint NOT NULL
+);
+
+ALTER TABLE recommender.investors OWNER TO headgate_plan_recommender;
+
+--
+-- Name: TABLE investors; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON TABLE recommender.investors IS 'Investors of the source database.';
+
+--
+-- Name: COLUMN investors.investor_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.investors.investor_id IS 'The source''s id.';
+
+--
+-- Name: COLUMN investors.name; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.investors.name IS 'As the source has it.';
+
+--
+-- Name: COLUMN investors.is_accelerator; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.investors.is_accelerator IS 'It is in nearly every company, so it says nothing about taste and trains no model.';
+
+--
+-- Name: COLUMN investors.updated_at; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.investors.updated_at IS 'When the source changed the row.';
+
+--
+-- Name: COLUMN investors.asset_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.investors.asset_id IS 'The asset of the operation that read it.';
+
+--
+-- Name: model_weights; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE TABLE recommender.model_weights (
+    model_version text NOT NULL,
+    business_id bigint NOT NULL,
+    recommended_id bigint NOT NULL,
+    weight double precision NOT NULL
+);
+
+ALTER TABLE recommender.model_weights OWNER TO headgate_plan_recommender;
+
+--
+-- Name: TABLE model_weights; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON TABLE recommender.model_weights IS 'A model: what having invested in one company says for another.';
+
+--
+-- Name: COLUMN model_weights.model_version; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.model_weights.model_version IS 'The model.';
+
+--
+-- Name: COLUMN model_weights.business_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.model_weights.business_id IS 'A company the investor has.';
+
+--
+-- Name: COLUMN model_weights.recommended_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.model_weights.recommended_id IS 'A company that may be recommended.';
+
+--
+-- Name: COLUMN model_weights.weight; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.model_weights.weight IS 'Added to its score.';
+
+--
+-- Name: models; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE TABLE recommender.models (
+    model_version text NOT NULL,
+    run_id text NOT NULL,
+    trained_at timestamp with time zone NOT NULL,
+    training_samples integer NOT NULL,
+    tested_users integer NOT NULL,
+    precision_at_10 double precision NOT NULL,
+    recall_at_10 double precision NOT NULL,
+    ndcg_at_10 double precision NOT NULL,
+    popularity_precision_at_10 double precision NOT NULL,
+    popularity_recall_at_10 double precision NOT NULL,
+    popularity_ndcg_at_10 double precision NOT NULL,
+    is_in_use boolean DEFAULT false NOT NULL,
+    decision text
+);
+
+ALTER TABLE recommender.models OWNER TO headgate_plan_recommender;
+
+--
+-- Name: TABLE models; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON TABLE recommender.models IS 'Trained models and what was measured of them; model_weights has their weights.';
+
+--
+-- Name: COLUMN models.model_version; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.model_version IS 'vYYYYMMDD_HHMMSS, when it was trained, UTC.';
+
+--
+-- Name: COLUMN models.run_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.run_id IS 'The run that trained it.';
+
+--
+-- Name: COLUMN models.trained_at; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.trained_at IS 'When.';
+
+--
+-- Name: COLUMN models.training_samples; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.training_samples IS 'Deals it learned from.';
+
+--
+-- Name: COLUMN models.tested_users; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.tested_users IS 'Investors tested, over all folds.';
+
+--
+-- Name: COLUMN models.precision_at_10; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.precision_at_10 IS 'Of ten recommendations, the share that was held out.';
+
+--
+-- Name: COLUMN models.recall_at_10; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.recall_at_10 IS 'Of the held out, the share among ten recommendations.';
+
+--
+-- Name: COLUMN models.ndcg_at_10; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.ndcg_at_10 IS 'As recall, but first places count more; 1 is perfect.';
+
+--
+-- Name: COLUMN models.popularity_precision_at_10; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.popularity_precision_at_10 IS 'The same, of recommending the most popular.';
+
+--
+-- Name: COLUMN models.popularity_recall_at_10; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.popularity_recall_at_10 IS 'The same, of recommending the most popular.';
+
+--
+-- Name: COLUMN models.popularity_ndcg_at_10; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.popularity_ndcg_at_10 IS 'The same, of recommending the most popular.';
+
+--
+-- Name: COLUMN models.is_in_use; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.is_in_use IS 'Recommendations come from it.';
+
+--
+-- Name: COLUMN models.decision; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.models.decision IS 'Why it was put in use, or why not; null: not decided yet.';
+
+--
+-- Name: reports; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE TABLE recommender.reports (
+    name text NOT NULL,
+    run_id text NOT NULL,
+    report jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE recommender.reports OWNER TO headgate_plan_recommender;
+
+--
+-- Name: TABLE reports; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON TABLE recommender.reports IS 'A report of each run of noblestride_integration_pipeline.';
+
+--
+-- Name: COLUMN reports.name; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.reports.name IS 'noblestride_integration_report_<timestamp>.json.';
+
+--
+-- Name: COLUMN reports.run_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.reports.run_id IS 'The run.';
+
+--
+-- Name: COLUMN reports.report; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.reports.report IS 'What it found: services, tables, synchronization.';
+
+--
+-- Name: COLUMN reports.created_at; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.reports.created_at IS 'When.';
+
+--
+-- Name: table_counts; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE TABLE recommender.table_counts (
+    asset_id bigint NOT NULL,
+    rows bigint NOT NULL,
+    counted_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE recommender.table_counts OWNER TO headgate_plan_recommender;
+
+--
+-- Name: TABLE table_counts; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON TABLE recommender.table_counts IS 'How many rows each table of the source has.';
+
+--
+-- Name: COLUMN table_counts.asset_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.table_counts.asset_id IS 'The table, an asset of the universe noblestride_tables.';
+
+--
+-- Name: COLUMN table_counts.rows; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.table_counts.rows IS 'Its rows.';
+
+--
+-- Name: COLUMN table_counts.counted_at; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.table_counts.counted_at IS 'When they were counted.';
+
+--
+-- Name: training_sets; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE TABLE recommender.training_sets (
+    run_id text NOT NULL,
+    investors bigint NOT NULL,
+    businesses bigint NOT NULL,
+    deals bigint NOT NULL,
+    cold_investors bigint NOT NULL,
+    prepared_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE recommender.training_sets OWNER TO headgate_plan_recommender;
+
+--
+-- Name: TABLE training_sets; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON TABLE recommender.training_sets IS 'What preprocess_data found, for each run.';
+
+--
+-- Name: COLUMN training_sets.run_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.training_sets.run_id IS 'The run of recommender_training_pipeline.';
+
+--
+-- Name: COLUMN training_sets.investors; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.training_sets.investors IS 'Investors with a deal, accelerators left out.';
+
+--
+-- Name: COLUMN training_sets.businesses; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.training_sets.businesses IS 'Companies with such a deal.';
+
+--
+-- Name: COLUMN training_sets.deals; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.training_sets.deals IS 'Deals to learn from.';
+
+--
+-- Name: COLUMN training_sets.cold_investors; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.training_sets.cold_investors IS 'Investors with one deal: nothing to test on.';
+
+--
+-- Name: COLUMN training_sets.prepared_at; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.training_sets.prepared_at IS 'When.';
+
+--
+-- Name: v_data_quality; Type: VIEW; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE VIEW recommender.v_data_quality AS
+ SELECT 'completeness'::text AS figure,
+    (avg(
+        CASE
+            WHEN ((b.categories IS NOT NULL) AND (b.status IS NOT NULL)) THEN 1
+            ELSE 0
+        END))::double precision AS value,
+    'companies with status and categories'::text AS meaning
+   FROM recommender.businesses b
+UNION ALL
+ SELECT 'consistency'::text AS figure,
+    avg(
+        CASE
+            WHEN ((v.investor_id IS NOT NULL) AND (b.business_id IS NOT NULL)) THEN 1
+            ELSE 0
+        END) AS value,
+    'deals whose investor and company are known'::text AS meaning
+   FROM ((recommender.deals d
+     LEFT JOIN recommender.investors v USING (investor_id))
+     LEFT JOIN recommender.businesses b USING (business_id))
+UNION ALL
+ SELECT 'timeliness'::text AS figure,
+    (EXTRACT(epoch FROM (headgate.clock() - max(f.succeeded_at))) / (3600)::numeric) AS value,
+    'hours since the last extraction'::text AS meaning
+   FROM headgate.v_asset_states f
+  WHERE (f.operation = ANY (ARRAY['noblestride_investors'::text, 'noblestride_businesses'::text, 'noblestride_deals'::text]));
+
+ALTER VIEW recommender.v_data_quality OWNER TO headgate_plan_recommender;
+
+--
+-- Name: VIEW v_data_quality; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON VIEW recommender.v_data_quality IS 'Completeness and consistency as shares, timeliness in hours.';
+
+--
+-- Name: COLUMN v_data_quality.figure; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.v_data_quality.figure IS 'completeness, consistency or timeliness.';
+
+--
+-- Name: COLUMN v_data_quality.value; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.v_data_quality.value IS 'A share from 0 to 1, or hours; null: nothing was extracted.';
+
+--
+-- Name: COLUMN v_data_quality.meaning; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.v_data_quality.meaning IS 'What is counted.';
+
+--
+-- Name: v_recommendations; Type: VIEW; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE VIEW recommender.v_recommendations AS
+ SELECT v.name AS investor,
+    b.name AS company,
+    s.rank,
+    s.score,
+    s.model_version
+   FROM ((( SELECT t.investor_id,
+            t.recommended_id,
+            t.score,
+            t.model_version,
+            row_number() OVER (PARTITION BY t.investor_id ORDER BY t.score DESC, t.recommended_id) AS rank
+           FROM ( SELECT i.investor_id,
+                    w.recommended_id,
+                    sum(w.weight) AS score,
+                    m.model_version
+                   FROM ((recommender.models m
+                     JOIN recommender.model_weights w ON ((w.model_version = m.model_version)))
+                     JOIN recommender.interactions i ON ((i.business_id = w.business_id)))
+                  WHERE m.is_in_use
+                  GROUP BY i.investor_id, w.recommended_id, m.model_version) t
+          WHERE (NOT (EXISTS ( SELECT
+                   FROM recommender.interactions k
+                  WHERE ((k.investor_id = t.investor_id) AND (k.business_id = t.recommended_id)))))) s
+     JOIN recommender.investors v USING (investor_id))
+     JOIN recommender.businesses b ON ((b.business_id = s.recommended_id)))
+  WHERE (s.rank <= 10);
+
+ALTER VIEW recommender.v_recommendations OWNER TO headgate_plan_recommender;
+
+--
+-- Name: VIEW v_recommendations; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON VIEW recommender.v_recommendations IS 'Ten companies for each investor that they have not invested in yet.';
+
+--
+-- Name: COLUMN v_recommendations.investor; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.v_recommendations.investor IS 'The investor.';
+
+--
+-- Name: COLUMN v_recommendations.company; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.v_recommendations.company IS 'A company they have not invested in.';
+
+--
+-- Name: COLUMN v_recommendations.rank; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.v_recommendations.rank IS '1 is the best.';
+
+--
+-- Name: COLUMN v_recommendations.score; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.v_recommendations.score IS 'By the model; comparable for one investor only.';
+
+--
+-- Name: COLUMN v_recommendations.model_version; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.v_recommendations.model_version IS 'The model that says so.';
+
+--
 -- Name: _requests caller; Type: DEFAULT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33733,6 +34856,69 @@ ALTER TABLE ONLY headgate.trading_sessions
     ADD CONSTRAINT trading_sessions_pkey PRIMARY KEY (calendar, session);
 
 --
+-- Name: businesses businesses_pkey; Type: CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+ALTER TABLE ONLY recommender.businesses
+    ADD CONSTRAINT businesses_pkey PRIMARY KEY (business_id);
+
+--
+-- Name: deals deals_pkey; Type: CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+ALTER TABLE ONLY recommender.deals
+    ADD CONSTRAINT deals_pkey PRIMARY KEY (investor_id, business_id);
+
+--
+-- Name: interactions interactions_pkey; Type: CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+ALTER TABLE ONLY recommender.interactions
+    ADD CONSTRAINT interactions_pkey PRIMARY KEY (investor_id, business_id);
+
+--
+-- Name: investors investors_pkey; Type: CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+ALTER TABLE ONLY recommender.investors
+    ADD CONSTRAINT investors_pkey PRIMARY KEY (investor_id);
+
+--
+-- Name: model_weights model_weights_pkey; Type: CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+ALTER TABLE ONLY recommender.model_weights
+    ADD CONSTRAINT model_weights_pkey PRIMARY KEY (model_version, business_id, recommended_id);
+
+--
+-- Name: models models_pkey; Type: CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+ALTER TABLE ONLY recommender.models
+    ADD CONSTRAINT models_pkey PRIMARY KEY (model_version);
+
+--
+-- Name: reports reports_pkey; Type: CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+ALTER TABLE ONLY recommender.reports
+    ADD CONSTRAINT reports_pkey PRIMARY KEY (name);
+
+--
+-- Name: table_counts table_counts_pkey; Type: CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+ALTER TABLE ONLY recommender.table_counts
+    ADD CONSTRAINT table_counts_pkey PRIMARY KEY (asset_id);
+
+--
+-- Name: training_sets training_sets_pkey; Type: CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+ALTER TABLE ONLY recommender.training_sets
+    ADD CONSTRAINT training_sets_pkey PRIMARY KEY (run_id);
+
+--
 -- Name: corporate_actions_pending_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -34021,6 +35207,18 @@ CREATE INDEX process_steps_retry_idx ON headgate.process_steps USING btree (retr
 COMMENT ON INDEX headgate.process_steps_retry_idx IS 'Finds the few steps that wait for a retry.';
 
 --
+-- Name: models_in_use_idx; Type: INDEX; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE UNIQUE INDEX models_in_use_idx ON recommender.models USING btree (is_in_use) WHERE is_in_use;
+
+--
+-- Name: INDEX models_in_use_idx; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON INDEX recommender.models_in_use_idx IS 'At most one model is in use.';
+
+--
 -- Name: operations handler_environment_is_harmless; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
 --
 
@@ -34306,6 +35504,13 @@ ALTER TABLE ONLY headgate.step_groups
     ADD CONSTRAINT step_groups_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
 
 --
+-- Name: model_weights a_weight_has_a_model; Type: FK CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+ALTER TABLE ONLY recommender.model_weights
+    ADD CONSTRAINT a_weight_has_a_model FOREIGN KEY (model_version) REFERENCES recommender.models(model_version) ON DELETE CASCADE;
+
+--
 -- Name: SCHEMA equities; Type: ACL; Schema: -; Owner: headgate_plan_equities
 --
 
@@ -34321,6 +35526,7 @@ GRANT USAGE ON SCHEMA equities TO headgate_runner;
 
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_equities;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_maintenance;
+GRANT USAGE ON SCHEMA headgate TO headgate_plan_recommender;
 GRANT USAGE ON SCHEMA headgate TO headgate_nobody;
 GRANT USAGE ON SCHEMA headgate TO headgate_planner;
 GRANT USAGE ON SCHEMA headgate TO headgate_runner;
@@ -34333,6 +35539,15 @@ GRANT USAGE ON SCHEMA headgate TO headgate_reader;
 GRANT USAGE ON SCHEMA maintenance TO headgate_nobody;
 GRANT USAGE ON SCHEMA maintenance TO headgate_planner;
 GRANT USAGE ON SCHEMA maintenance TO headgate_reader;
+
+--
+-- Name: SCHEMA recommender; Type: ACL; Schema: -; Owner: headgate_plan_recommender
+--
+
+GRANT USAGE ON SCHEMA recommender TO headgate_nobody;
+GRANT USAGE ON SCHEMA recommender TO headgate_planner;
+GRANT USAGE ON SCHEMA recommender TO headgate_reader;
+GRANT USAGE ON SCHEMA recommender TO headgate_runner;
 
 --
 -- Name: FUNCTION _ask_first_corrections(p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -37762,6 +38977,7 @@ GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_reader;
 REVOKE ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION begin_plan(plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -37835,6 +39051,7 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_runner;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -37851,6 +39068,7 @@ REVOKE ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_gro
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION database_health(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -37861,6 +39079,7 @@ GRANT ALL ON FUNCTION headgate.database_health() TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION declared_objects(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38008,6 +39227,7 @@ GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headg
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION find_group(p_group text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38133,6 +39353,7 @@ GRANT ALL ON FUNCTION headgate.preview_request(p_operation text, p_asset_id bigi
 REVOKE ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38183,6 +39404,7 @@ REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations te
 REVOKE ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION reconcile_quota(p_provider text, p_reported integer, p_reported_on date); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38192,6 +39414,7 @@ REVOKE ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported inte
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38207,6 +39430,7 @@ GRANT ALL ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[],
 REVOKE ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION repair(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38252,6 +39476,7 @@ REVOKE ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION resolve_alert(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38260,6 +39485,7 @@ GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[
 REVOKE ALL ON FUNCTION headgate.resolve_alert(p_subject text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION resume_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38313,6 +39539,7 @@ REVOKE ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active 
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION set_pool(p_pool text, p_slots integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38365,6 +39592,7 @@ GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_ste
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION step_status(p_pipeline text, p_run_id text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38394,6 +39622,7 @@ GRANT ALL ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb)
 REVOKE ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38410,6 +39639,7 @@ REVOKE ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) F
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION why(p_asset text, p_on date, p_universe text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38418,6 +39648,99 @@ GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO
 REVOKE ALL ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) TO headgate_reader;
+
+--
+-- Name: FUNCTION ingest_model(p_context jsonb, p_asset_ids bigint[], p_rows recommender.trained_row[]); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.ingest_model(p_context jsonb, p_asset_ids bigint[], p_rows recommender.trained_row[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.ingest_model(p_context jsonb, p_asset_ids bigint[], p_rows recommender.trained_row[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION ingest_noblestride_businesses(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.ingest_noblestride_businesses(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.ingest_noblestride_businesses(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION ingest_noblestride_deals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.ingest_noblestride_deals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.ingest_noblestride_deals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION ingest_noblestride_investors(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.ingest_noblestride_investors(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.ingest_noblestride_investors(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION ingest_noblestride_table_rows(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.ingest_noblestride_table_rows(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.ingest_noblestride_table_rows(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION list_tables(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.list_tables(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.list_tables(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION promote_model(p_pipeline text, p_run_id text); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.promote_model(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.promote_model(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION recommender.promote_model(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION read_interactions(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+GRANT ALL ON FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION require_integration(p_pipeline text, p_run_id text); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.require_integration(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.require_integration(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION recommender.require_integration(p_pipeline text, p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION recommender.require_integration(p_pipeline text, p_run_id text) TO headgate_reader;
+
+--
+-- Name: FUNCTION summarize_tables(p_pipeline text, p_run_id text); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.summarize_tables(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.summarize_tables(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION recommender.summarize_tables(p_pipeline text, p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION recommender.summarize_tables(p_pipeline text, p_run_id text) TO headgate_reader;
+
+--
+-- Name: FUNCTION write_report(p_pipeline text, p_run_id text); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.write_report(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.write_report(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION recommender.write_report(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
 -- Name: TABLE bar_revisions; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -38546,6 +39869,7 @@ GRANT SELECT ON TABLE headgate.v_assets TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_assets_needing_processing; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38555,6 +39879,7 @@ GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_assets_needing_processing; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -38571,6 +39896,7 @@ GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_failed_assets; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -38601,6 +39927,7 @@ GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_ticker_processing_history; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -38616,6 +39943,7 @@ GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_reader;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_planner;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_equities;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_maintenance;
+GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_recommender;
 
 --
 -- Name: COLUMN _requests.arguments; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38624,6 +39952,7 @@ GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_maintenance;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_planner;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_equities;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_maintenance;
+GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_recommender;
 
 --
 -- Name: COLUMN _requests.result; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38632,6 +39961,7 @@ GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_maintenance
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_planner;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_equities;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_maintenance;
+GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_alerts; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38641,6 +39971,7 @@ GRANT SELECT ON TABLE headgate.v_alerts TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_asset_states; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38650,6 +39981,7 @@ GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_dags; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38659,6 +39991,7 @@ GRANT SELECT ON TABLE headgate.v_dags TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_data_freshness; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38668,6 +40001,7 @@ GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_database_health; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38677,6 +40011,7 @@ GRANT SELECT ON TABLE headgate.v_database_health TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_deferral_reasons; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38686,6 +40021,7 @@ GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_deferrals; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38695,6 +40031,7 @@ GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_decisions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38704,6 +40041,7 @@ GRANT SELECT ON TABLE headgate.v_decisions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_execution_steps; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38713,6 +40051,7 @@ GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_leases; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38722,6 +40061,7 @@ GRANT SELECT ON TABLE headgate.v_leases TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_operation_health; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38731,6 +40071,7 @@ GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_operations; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38740,6 +40081,7 @@ GRANT SELECT ON TABLE headgate.v_operations TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_operator_actions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38749,6 +40091,7 @@ GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_orders; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38758,6 +40101,7 @@ GRANT SELECT ON TABLE headgate.v_orders TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_pipelines; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38767,6 +40111,7 @@ GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_pools; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38776,6 +40121,7 @@ GRANT SELECT ON TABLE headgate.v_pools TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_provider_health; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38785,6 +40131,7 @@ GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_queue_depth; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38794,6 +40141,7 @@ GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_quota; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38803,6 +40151,7 @@ GRANT SELECT ON TABLE headgate.v_quota TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_recent_executions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38812,6 +40161,7 @@ GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_response_rules; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38821,6 +40171,7 @@ GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_run_documents; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38830,6 +40181,7 @@ GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_runners; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38839,6 +40191,7 @@ GRANT SELECT ON TABLE headgate.v_runners TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_today_processing_activity; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38848,6 +40201,7 @@ GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_trading_sessions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38857,6 +40211,7 @@ GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_waiting; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38866,6 +40221,84 @@ GRANT SELECT ON TABLE headgate.v_waiting TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_recommender;
+
+--
+-- Name: TABLE businesses; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+GRANT SELECT ON TABLE recommender.businesses TO headgate_planner;
+GRANT SELECT ON TABLE recommender.businesses TO headgate_reader;
+
+--
+-- Name: TABLE deals; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+GRANT SELECT ON TABLE recommender.deals TO headgate_planner;
+GRANT SELECT ON TABLE recommender.deals TO headgate_reader;
+
+--
+-- Name: TABLE interactions; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+GRANT SELECT ON TABLE recommender.interactions TO headgate_planner;
+GRANT SELECT ON TABLE recommender.interactions TO headgate_reader;
+
+--
+-- Name: TABLE investors; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+GRANT SELECT ON TABLE recommender.investors TO headgate_planner;
+GRANT SELECT ON TABLE recommender.investors TO headgate_reader;
+
+--
+-- Name: TABLE model_weights; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+GRANT SELECT ON TABLE recommender.model_weights TO headgate_planner;
+GRANT SELECT ON TABLE recommender.model_weights TO headgate_reader;
+
+--
+-- Name: TABLE models; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+GRANT SELECT ON TABLE recommender.models TO headgate_planner;
+GRANT SELECT ON TABLE recommender.models TO headgate_reader;
+
+--
+-- Name: TABLE reports; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+GRANT SELECT ON TABLE recommender.reports TO headgate_planner;
+GRANT SELECT ON TABLE recommender.reports TO headgate_reader;
+
+--
+-- Name: TABLE table_counts; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+GRANT SELECT ON TABLE recommender.table_counts TO headgate_planner;
+GRANT SELECT ON TABLE recommender.table_counts TO headgate_reader;
+
+--
+-- Name: TABLE training_sets; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+GRANT SELECT ON TABLE recommender.training_sets TO headgate_planner;
+GRANT SELECT ON TABLE recommender.training_sets TO headgate_reader;
+
+--
+-- Name: TABLE v_data_quality; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+GRANT SELECT ON TABLE recommender.v_data_quality TO headgate_planner;
+GRANT SELECT ON TABLE recommender.v_data_quality TO headgate_reader;
+
+--
+-- Name: TABLE v_recommendations; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+GRANT SELECT ON TABLE recommender.v_recommendations TO headgate_planner;
+GRANT SELECT ON TABLE recommender.v_recommendations TO headgate_reader;
 
 --
 -- PostgreSQL database dump complete

@@ -19,7 +19,7 @@ RELATIONS: LiteralString = """
 FUNCTIONS: LiteralString = """
     select p.oid::regprocedure::text as name, p.proname, n.nspname, p.provolatile
     from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
-    where n.nspname in ('headgate', 'equities')
+    where n.nspname = 'headgate' or pg_get_userbyid(n.nspowner) like 'headgate\\_plan\\_%'
 """
 RUNNERS = {
     *(

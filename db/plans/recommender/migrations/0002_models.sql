@@ -1,0 +1,90 @@
+-- Models as rows: what was measured of each, and its weights. At most one is in use.
+
+create table recommender.training_sets (
+    run_id text not null,
+    investors bigint not null,
+    businesses bigint not null,
+    deals bigint not null,
+    cold_investors bigint not null,
+    prepared_at timestamptz not null,
+    constraint training_sets_pkey primary key (run_id)
+);
+
+comment on table recommender.training_sets is 'What preprocess_data found, for each run.';
+comment on column recommender.training_sets.run_id is 'The run of recommender_training_pipeline.';
+comment on column recommender.training_sets.investors is 'Investors with a deal, accelerators left out.';
+comment on column recommender.training_sets.businesses is 'Companies with such a deal.';
+comment on column recommender.training_sets.deals is 'Deals to learn from.';
+comment on column recommender.training_sets.cold_investors is 'Investors with one deal: nothing to test on.';
+comment on column recommender.training_sets.prepared_at is 'When.';
+
+create table recommender.interactions (
+    investor_id bigint not null,
+    business_id bigint not null,
+    constraint interactions_pkey primary key (investor_id, business_id)
+);
+
+comment on table recommender.interactions is 'The deals that models learn from: cleaned, accelerators left out.';
+comment on column recommender.interactions.investor_id is 'The investor.';
+comment on column recommender.interactions.business_id is 'The company.';
+
+create table recommender.models (
+    model_version text not null,
+    run_id text not null,
+    trained_at timestamptz not null,
+    training_samples integer not null,
+    tested_users integer not null,
+    precision_at_10 double precision not null,
+    recall_at_10 double precision not null,
+    ndcg_at_10 double precision not null,
+    popularity_precision_at_10 double precision not null,
+    popularity_recall_at_10 double precision not null,
+    popularity_ndcg_at_10 double precision not null,
+    is_in_use boolean not null default false,
+    decision text,
+    constraint models_pkey primary key (model_version)
+);
+
+comment on table recommender.models is 'Trained models and what was measured of them; model_weights has their weights.';
+comment on column recommender.models.model_version is 'vYYYYMMDD_HHMMSS, when it was trained, UTC.';
+comment on column recommender.models.run_id is 'The run that trained it.';
+comment on column recommender.models.trained_at is 'When.';
+comment on column recommender.models.training_samples is 'Deals it learned from.';
+comment on column recommender.models.tested_users is 'Investors tested, over all folds.';
+comment on column recommender.models.precision_at_10 is 'Of ten recommendations, the share that was held out.';
+comment on column recommender.models.recall_at_10 is 'Of the held out, the share among ten recommendations.';
+comment on column recommender.models.ndcg_at_10 is 'As recall, but first places count more; 1 is perfect.';
+comment on column recommender.models.popularity_precision_at_10 is 'The same, of recommending the most popular.';
+comment on column recommender.models.popularity_recall_at_10 is 'The same, of recommending the most popular.';
+comment on column recommender.models.popularity_ndcg_at_10 is 'The same, of recommending the most popular.';
+comment on column recommender.models.is_in_use is 'Recommendations come from it.';
+comment on column recommender.models.decision is 'Why it was put in use, or why not; null: not decided yet.';
+
+create unique index models_in_use_idx on recommender.models (is_in_use) where is_in_use;
+comment on index recommender.models_in_use_idx is 'At most one model is in use.';
+
+create table recommender.model_weights (
+    model_version text not null,
+    business_id bigint not null,
+    recommended_id bigint not null,
+    weight double precision not null,
+    constraint model_weights_pkey primary key (model_version, business_id, recommended_id),
+    constraint a_weight_has_a_model
+        foreign key (model_version) references recommender.models on delete cascade
+);
+
+comment on table recommender.model_weights is 'A model: what having invested in one company says for another.';
+comment on column recommender.model_weights.model_version is 'The model.';
+comment on column recommender.model_weights.business_id is 'A company the investor has.';
+comment on column recommender.model_weights.recommended_id is 'A company that may be recommended.';
+comment on column recommender.model_weights.weight is 'Added to its score.';
+
+create type recommender.trained_row as (
+    asset_id bigint,
+    figure text,
+    item_id bigint,
+    neighbour_id bigint,
+    value double precision
+);
+
+comment on type recommender.trained_row is 'A row of the handler recommender: a figure by its name, or a weight.';

@@ -1,0 +1,59 @@
+-- A source database of made-up investors and companies: four circles of taste, in each of which investors favour their
+-- own sector. Deterministic, so that a demonstration tells the same each time. Applied in an empty database.
+
+create table public.investors (
+    id bigint primary key,
+    name text not null,
+    is_accelerator boolean not null default false,
+    updated_at timestamptz not null default now()
+);
+create table public.businesses (
+    id bigint primary key,
+    name text not null,
+    status text,
+    categories text,
+    updated_at timestamptz not null default now()
+);
+create table public.deals (
+    investor_id bigint not null references public.investors,
+    business_id bigint not null references public.businesses,
+    updated_at timestamptz not null default now(),
+    primary key (investor_id, business_id)
+);
+create table public.users (id bigint primary key, name text not null);
+create table public.feedback (id bigint primary key, user_id bigint not null, stars smallint not null);
+
+insert into public.investors (id, name, is_accelerator)
+select
+    n,
+    (array['Amber', 'Birch', 'Cobalt', 'Dune', 'Ember', 'Fjord', 'Grove', 'Harbour', 'Iris', 'Juniper'])[1 + n % 10]
+        || ' ' || (array['Capital', 'Partners', 'Ventures', 'Fund', 'Angels', 'Holdings'])[1 + n / 10],
+    false
+from generate_series(0, 59) as n;
+insert into public.investors (id, name, is_accelerator) values (100, 'Launchpad', true);
+
+insert into public.businesses (id, name, status, categories)
+select
+    n,
+    (array['Acorn', 'Beacon', 'Cedar', 'Delta', 'Echo', 'Flint', 'Gable', 'Hazel', 'Isle', 'Jetty', 'Kite', 'Lumen'])[
+        1 + n % 12
+    ] || ' ' || (array['Pay', 'Health', 'Robotics', 'Foods'])[1 + n / 12],
+    case when n % 7 = 0 then 'Exited' else 'Operating' end,
+    (array['Fintech', 'Health', 'Robotics', 'Food'])[1 + n / 12]
+from generate_series(0, 47) as n;
+
+-- Six or seven companies of an investor's own sector, one of another; the accelerator is everywhere.
+insert into public.deals (investor_id, business_id)
+select i.id, i.id % 4 * 12 + (i.id * 7 + k * 5) % 12
+from public.investors as i
+cross join generate_series(0, 6) as k
+where not i.is_accelerator and (k < 6 or i.id % 2 = 0)
+union
+select i.id, (i.id % 4 + 1) % 4 * 12 + i.id * 5 % 12
+from public.investors as i
+where not i.is_accelerator
+union
+select 100, b.id from public.businesses as b;
+
+insert into public.users select n, 'user ' || n from generate_series(1, 120) as n;
+insert into public.feedback select n, 1 + n % 120, 1 + n % 5 from generate_series(1, 300) as n;
