@@ -189,10 +189,11 @@ class TestNoLostWork:
         one.call("run_pipeline", p_pipeline="plain", p_run_id="r1")
         # the second runner sees a step that is ready, and comes too late for it
         one.sql(
-            "alter function headgate._advanceable(headgate.clock()) rename to _advanceable_at_once;"
-            "create function headgate._advanceable(headgate.clock()) returns setof headgate.process_executions"
+            "alter function headgate._advanceable(timestamptz) rename to _advanceable_at_once;"
+            "create function headgate._advanceable(p_now timestamptz)"
+            " returns setof headgate.process_executions"
             " language plpgsql as $$ begin"
-            " return query select * from headgate._advanceable_at_once();"
+            " return query select * from headgate._advanceable_at_once(p_now);"
             " if current_setting('toy.is_slow', true) = 'true' then perform pg_advisory_xact_lock(7); end if;"
             " end $$"
         )

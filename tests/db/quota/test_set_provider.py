@@ -76,7 +76,10 @@ def test_changes_are_an_object(toy: Toy, changes: str):
 
 
 def test_an_unknown_provider_is_refused(toy: Toy):
-    with toy.refused("HG005", "unknown provider: 'shp'", "noblestride_postgres, shop, side"):
+    known = (
+        "eodhd, local, noblestride_fastapi, noblestride_nodejs, noblestride_postgres, shop, side"
+    )
+    with toy.refused("HG005", "unknown provider: 'shp'", known):
         toy.provider("shp", quota=1)
 
 
