@@ -131,10 +131,14 @@ PANELS: dict[str, dict[str, Entry]] = {
             "lists:quota",
             "List the open quota windows, in units: what is promised, spent and left of each.",
         ),
-        "pools": Entry("lists:pools", "List the pools: slots that operations share."),
+        "pools": Entry(
+            "lists:pools",
+            "List the pools: how many slots each has, how many leases take, and how many jobs "
+            "wait.",
+        ),
         "runners": Entry(
             "lists:runners",
-            "List the runners: where they work, what they hold, and when they were last heard "
+            "List the runners: where they work, what they hold and take, and when they were heard "
             "from.",
         ),
         "report": Entry(

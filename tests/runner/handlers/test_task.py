@@ -13,6 +13,8 @@ from tests.runner.handlers import samples
 from tests.runner.handlers.compute_plan import ends, start, write_plan
 from tests.servers import DB
 
+INSTALLED = "Installed: calendars, indicators, recommender"
+
 
 @pytest.fixture(autouse=True)
 def _looked_up_anew():
@@ -45,7 +47,7 @@ def test_every_handler_that_a_shipped_plan_names_is_there():
     plans = "".join(x.read_text() for x in DB.glob("plans/*/plan.sql"))
     names = set(re.findall(r"handler => '([^']+)'", plans))
 
-    assert names == {"calendars", "indicators"}
+    assert names == {"calendars", "indicators", "recommender"}
     assert all(callable(find_handler(x)) for x in names)
 
 
@@ -53,7 +55,7 @@ def test_every_handler_that_a_shipped_plan_names_is_there():
     ("name", "said"),
     [
         ("indicator", f"among the entry points of {GROUP}. Did you mean 'indicators'?"),
-        ("zzz", f"among the entry points of {GROUP}. Installed: calendars, indicators. Name any"),
+        ("zzz", f"among the entry points of {GROUP}. {INSTALLED}. Name any"),
         ("no_such_shop:mean", "no handler 'no_such_shop:mean': ModuleNotFoundError: No module"),
         ("no_such_shop.mean", "no handler 'no_such_shop.mean': ModuleNotFoundError: No module"),
     ],
@@ -75,4 +77,4 @@ async def test_the_jobs_of_an_unknown_handler_are_deferred_with_that_reason(plan
     (reason,) = reasons
     assert reason is not None
     assert "there is no handler 'averages'" in reason
-    assert "Installed: calendars, indicators" in reason
+    assert INSTALLED in reason

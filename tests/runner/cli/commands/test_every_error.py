@@ -22,6 +22,7 @@ WITHOUT_A_COMMAND = {
     "HG012": "a runner drops the work and says so in its log",
     "HG021": "`headgate run` names its runs itself, each with another name",
     "HG022": "no command starts a run for a day that is past",
+    "HG023": "a step that returns too much has failed, and its output says why",
 }
 PLAN = """
 select headgate.begin_plan('fruit');
