@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ from psycopg.types.json import Jsonb
 
 from headgate.database import connect, dsn_of
 from headgate.settings import Settings
+from headgate.worker.worker import work
 from tests.adopt import adopt
+from tests.limits import PATIENCE
 from tests.plan import Plan
 
 VARIABLE = "SHOP_DATABASE"
@@ -80,6 +83,18 @@ def declare(plan: Plan, ingest: str, operation: str, **values: Any) -> None:
         {"code": f"c{n}", "group_key": "G", "attributes": {"schema": "public"}} for n in (0, 1)
     ]
     plan.call("upsert_assets", p_universe="customers", p_assets=Jsonb(customers))
+
+
+async def work_off(settings: Settings, plan: Plan, run_id: str = "r1") -> dict[str, Any]:
+    """Run the pipeline and let a worker carry it to its end; return the outcome."""
+    plan.call("run_pipeline", p_pipeline="orders", p_run_id=run_id)
+
+    async def has_ended() -> bool:
+        return bool(outcome(plan, run_id)["status"] != "running")
+
+    async with asyncio.timeout(PATIENCE):
+        await work(settings, until=has_ended)
+    return outcome(plan, run_id)
 
 
 def outcome(plan: Plan, run_id: str) -> dict[str, Any]:

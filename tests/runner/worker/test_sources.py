@@ -2,79 +2,48 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.types.json import Jsonb
+from psycopg.conninfo import conninfo_to_dict
 
-from headgate.database import connect, dsn_of
 from headgate.errors import SecretMissing
 from headgate.worker.buffer import Buffer
 from headgate.worker.chunks import Auth, Call
 from headgate.worker.sources import Sources
-from headgate.worker.worker import work
-from tests.adopt import adopt
 from tests.limits import PATIENCE
-from tests.plan import Plan
+from tests.runner.worker.source_database import (
+    PASSWORD,
+    ROLE,
+    VARIABLE,
+    Source,
+    declare,
+    filled,
+    reasons,
+    work_off,
+)
 
-VARIABLE = "SHOP_DATABASE"
-PASSWORD = "correct-horse-battery"
-ROLE = f"headgate_test_reader_{os.getpid()}"
-ORDERS = """
-    create table public.orders (
-        order_id bigint primary key, customer text not null, amount numeric, changed_at timestamptz not null
-    );
-    insert into public.orders
-    select n, 'c' || n % 2, n * 1.5, timestamptz '2026-01-01 00:00+00' + n * interval '1 hour'
-    from generate_series(1, 6) as n;
-"""
 STATEMENT = (
     "select order_id, amount, changed_at from {asset.schema!}.orders"
     " where customer = {asset.code} and changed_at >= {state.since?} order by order_id"
 )
 
 
-class Source(Plan):
-    """The source, as its owner."""
-
-    def __init__(self, connection, dsn: str) -> None:
-        super().__init__(connection)
-        self.dsn = dsn
-
-
 @pytest.fixture
 def source(clone_for_test) -> Iterator[Source]:
     """Fill a database of its own."""
-    settings = clone_for_test(None)
-    with connect(settings, "test") as connection:
-        plan = Plan(connection)
-        plan.sql(ORDERS)
-        connection.execute(
-            sql.SQL("create role {} login password {}").format(sql.Identifier(ROLE), PASSWORD)
-        )
-        plan.sql(f"grant select on public.orders to {ROLE}")
-        try:
-            yield Source(connection, dsn_of(settings))
-        finally:
-            plan.sql(f"drop owned by {ROLE}")
-            plan.sql(f"drop role {ROLE}")
-
-
-def dsn_for_reader(source: Source, **more: str) -> str:
-    return make_conninfo(source.dsn, **({"user": ROLE, "password": PASSWORD} | more))
+    with filled(clone_for_test(None)) as opened:
+        yield opened
 
 
 @pytest.fixture
-def dsn(source, monkeypatch) -> str:
+def dsn(source: Source, monkeypatch: pytest.MonkeyPatch) -> str:
     """Tell the runner where the source is."""
-    found = dsn_for_reader(source)
+    found = source.dsn_for_reader()
     monkeypatch.setenv(VARIABLE, found)
     return found
 
@@ -214,7 +183,7 @@ async def test_a_wrong_password_is_ours(source, sources, monkeypatch, dsn):
         source.sql("select pg_reload_conf()")
         while (await ask(sources, "select 1 as x"))[0].is_success:  # until it is read again
             await sources.aclose()
-            monkeypatch.setenv(VARIABLE, dsn_for_reader(source, password="wrong-password"))
+            monkeypatch.setenv(VARIABLE, source.dsn_for_reader(password="wrong-password"))
         verdict, requests, _ = await ask(sources, "select 1 as x")
     finally:
         hba.write_text(usual)
@@ -225,7 +194,7 @@ async def test_a_wrong_password_is_ours(source, sources, monkeypatch, dsn):
 
 
 async def test_a_refused_login_is_ours(source, sources, monkeypatch):
-    monkeypatch.setenv(VARIABLE, dsn_for_reader(source, user="headgate_nobody"))
+    monkeypatch.setenv(VARIABLE, source.dsn_for_reader(user="headgate_nobody"))
     outcome, requests, _ = await ask(sources, "select 1 as x")
 
     assert (outcome.outcome, outcome.fault, requests) == ("deferred", "internal", 0)
@@ -252,16 +221,10 @@ def test_our_own_databases_password_is_not_sent(monkeypatch):
     assert given["passfile"] != ""
 
 
-PLAN = f"""
-    select headgate.begin_plan('public');
-    select headgate.put_provider('orders_db', kind => 'postgres', secret_name => '{VARIABLE}', quota => 100);
-    select headgate.put_operation(
-        'read_orders', 'customers', due => 'every 1 minute', provider => 'orders_db', units => 1,
-        statement => %(statement)s, ingest_function => 'public.keep_orders'
-    );
-    select headgate.put_pipeline('orders');
-    select headgate.put_step('orders', 'read', operations => '{{read_orders}}');
-"""
+OPERATION = (
+    "put_operation('read_orders', 'customers', due => 'every 1 minute', provider => 'orders_db', units => 1,"
+    " statement => %(statement)s, ingest_function => 'public.keep_orders')"
+)
 INGEST = """
     create table public.kept (order_id bigint primary key, asset_id bigint, amount numeric);
     create function public.keep_orders(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
@@ -285,45 +248,13 @@ INGEST = """
 """
 
 
-def declare(plan: Plan, statement: str = STATEMENT, **columns: object) -> None:
-    plan.sql(INGEST)
-    adopt(plan.connection)
-    with plan.connection.transaction():
-        for part in PLAN.split(";\n"):
-            if part.strip():
-                plan.sql(part, statement=statement)
-        for name, value in columns.items():
-            plan.sql(f"update headgate.operations set {name} = %(value)s", value=value)
-        adopt(plan.connection)
-        plan.sql("select headgate.end_plan()")
-        plan.sql("select headgate.check_plans(), headgate.note_schema()")
-    customers = [
-        {"code": f"c{n}", "group_key": "G", "attributes": {"schema": "public"}} for n in (0, 1)
-    ]
-    plan.call("upsert_assets", p_universe="customers", p_assets=Jsonb(customers))
-
-
 @pytest.fixture
 def run(core_database, core_plan):
-    async def work_off(run_id: str = "r1"):
-        core_plan.call("run_pipeline", p_pipeline="orders", p_run_id=run_id)
-
-        async def has_ended() -> bool:
-            return bool(outcome(core_plan, run_id)["status"] != "running")
-
-        async with asyncio.timeout(PATIENCE):
-            await work(core_database, until=has_ended)
-        return outcome(core_plan, run_id)
-
-    return work_off
-
-
-def outcome(plan: Plan, run_id: str):
-    return plan.row("execution_status", p_pipeline="orders", p_run_id=run_id)
+    return partial(work_off, core_database, core_plan)
 
 
 async def test_a_run_reads_what_is_new_since_its_watermark(core_plan, run, source, dsn):
-    declare(core_plan)
+    declare(core_plan, INGEST, OPERATION, statement=STATEMENT)
     first = await run("r1")
     kept = "select array_agg(order_id order by order_id) from public.kept"
     assert (first["status"], core_plan.scalar(kept)) == ("succeeded", [1, 2, 3, 4, 5, 6])
@@ -340,16 +271,14 @@ async def test_a_run_reads_what_is_new_since_its_watermark(core_plan, run, sourc
 
 async def test_the_dsn_is_nowhere(core_plan, run, source, dsn, monkeypatch, caplog):
     """Neither in a table, nor a log, nor an error, whatever goes wrong."""
-    monkeypatch.setenv(VARIABLE, dsn_for_reader(source, dbname="no_such_database"))
-    declare(core_plan)
+    monkeypatch.setenv(VARIABLE, source.dsn_for_reader(dbname="no_such_database"))
+    declare(core_plan, INGEST, OPERATION, statement=STATEMENT)
     with caplog.at_level(logging.DEBUG):
         ended = await run()
 
     assert ended["status"] == "failed"
-    shown = core_plan.scalar(
-        "select string_agg(d::text, ' ') from headgate.asset_processing_details as d"
-    )
+    shown = reasons(core_plan)
     assert "the server has no such database" in shown
     everything = shown + caplog.text + str(ended)
     assert PASSWORD not in everything
-    assert dsn_for_reader(source, dbname="no_such_database") not in everything
+    assert source.dsn_for_reader(dbname="no_such_database") not in everything

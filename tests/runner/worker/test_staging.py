@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from contextlib import closing
+from functools import partial
 
 import psycopg
 import pytest
@@ -13,9 +13,13 @@ from headgate.database import connect
 from headgate.worker import staging
 from headgate.worker.chunks import Call
 from headgate.worker.payloads import Unstorable
-from headgate.worker.worker import work
-from tests.limits import PATIENCE
-from tests.runner.worker.source_database import VARIABLE, declare, filled, outcome, reasons
+from tests.runner.worker.source_database import (
+    VARIABLE,
+    declare,
+    filled,
+    reasons,
+    work_off,
+)
 
 STATEMENT = (
     "select order_id, amount, changed_at from {asset.schema!}.orders"
@@ -69,17 +73,7 @@ def plan(core_plan, source, monkeypatch):
 
 @pytest.fixture
 def run(core_database, plan):
-    async def work_off(run_id: str = "r1"):
-        plan.call("run_pipeline", p_pipeline="orders", p_run_id=run_id)
-
-        async def has_ended() -> bool:
-            return bool(outcome(plan, run_id)["status"] != "running")
-
-        async with asyncio.timeout(PATIENCE):
-            await work(core_database, until=has_ended)
-        return outcome(plan, run_id)
-
-    return work_off
+    return partial(work_off, core_database, plan)
 
 
 def again(plan):
