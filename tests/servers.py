@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import psutil
+import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from headgate.database import connect, dsn_of
@@ -154,6 +155,7 @@ def debian_over_tcp(
 
 
 POOLER = Path("/usr/sbin/pgbouncer")
+NEEDS_POOLER = pytest.mark.skipif(not POOLER.exists(), reason="PgBouncer is not installed here")
 LOGINS = ("postgres", "admin", "headgate_planner", "headgate_runner", "headgate_reader")
 
 

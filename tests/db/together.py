@@ -14,6 +14,8 @@ from tests.plan import Plan
 
 WAITS: LiteralString = "select cardinality(pg_blocking_pids(%(pid)s)) > 0"
 
+LIVES: LiteralString = "select count(*) > 0 from pg_stat_activity where pid = %(pid)s"
+
 
 @contextmanager
 def meanwhile(what: Callable[[], Any], caller: Plan, witness: Plan) -> Iterator[list[Any]]:
@@ -35,6 +37,13 @@ def waits(caller: Plan, witness: Plan, answers: list[Any]) -> bool:
     pid = caller.connection.info.backend_pid
     wait_until(lambda: answers or witness.scalar(WAITS, pid=pid), "an answer or a lock")
     return not answers
+
+
+def close(session: Plan, witness: Plan) -> None:
+    """Let a session die in its transaction; return when the server has given its locks back."""
+    pid = session.connection.info.backend_pid
+    session.connection.close()
+    wait_until(lambda: not witness.scalar(LIVES, pid=pid), "the end of a session")
 
 
 def at_once(*jobs: Callable[[], Any]) -> list[Any]:

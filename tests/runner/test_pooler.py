@@ -24,9 +24,9 @@ from tests.plan import Plan
 from tests.runner.shop import json_of, open_shop
 from tests.runner.small_plan import write_plan
 from tests.runner.whole_run import assert_runs, command
-from tests.servers import POOLER, pooler
+from tests.servers import NEEDS_POOLER, pooler
 
-pytestmark = pytest.mark.skipif(not POOLER.exists(), reason="PgBouncer is not installed here")
+pytestmark = NEEDS_POOLER
 SESSION = """
 select current_user::text as acting, current_setting('lock_timeout') as lock_timeout,
     current_setting('check_function_bodies') as bodies,

@@ -6,7 +6,7 @@ import pytest
 
 from tests.db.conftest import Toys
 from tests.db.executions.graph import graph, mark, retry, start, status, step, steps, work
-from tests.db.together import at_once
+from tests.db.together import at_once, close
 from tests.db.toy import Toy
 
 
@@ -167,7 +167,7 @@ def test_one_killed_while_he_does_so_has_changed_nothing(toys: Toys):
     ended(one)
     with one.unchanged():
         assert rerun(killed) == 3
-        killed.connection.close()
+        close(killed, one)
 
 
 def test_it_is_recorded(toy: Toy):

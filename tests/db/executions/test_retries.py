@@ -10,7 +10,7 @@ import pytest
 from tests.adopt import adopt
 from tests.db.conftest import Toys
 from tests.db.executions.graph import graph, mark, retry, start, status, step, steps, work
-from tests.db.together import at_once
+from tests.db.together import at_once, close
 from tests.db.toy import Toy
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -278,7 +278,7 @@ def test_a_runner_killed_while_it_opens_the_round_has_changed_nothing(toys: Toys
     killed.at(one.now)
     with one.unchanged():
         assert killed.value("advance_executions")
-        killed.connection.close()
+        close(killed, one)
 
     works(one)
     assert step(one, "x")["round"] == 2

@@ -9,7 +9,7 @@ import pytest
 
 from tests.db.conftest import Toys
 from tests.db.executions.graph import graph, retry, start, status, step, steps, work
-from tests.db.together import at_once
+from tests.db.together import at_once, close
 from tests.db.toy import Toy
 
 ALERTS = "select subject, message from headgate.v_alerts where resolved_at is null"
@@ -244,7 +244,7 @@ def test_a_runner_killed_while_it_ends_a_step_has_changed_nothing(toys: Toys):
     killed.at(one.now)
     with one.unchanged():
         assert killed.value("advance_executions")
-        killed.connection.close()
+        close(killed, one)
 
     one.advance()
     assert status(one) == "failed"

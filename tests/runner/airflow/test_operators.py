@@ -27,7 +27,7 @@ from tests.acceptance.system import PIPELINE, System, killed_at_the_end
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
-from tests.servers import DB, PARAMETERS, free_port, pooler, scratch_folder
+from tests.servers import DB, NEEDS_POOLER, PARAMETERS, free_port, pooler, scratch_folder
 
 pytestmark = NEEDS_AIRFLOW
 
@@ -526,6 +526,7 @@ def test_a_run_is_for_the_date_that_airflow_runs_it_for(connected: object, plan:
     assert [x["logical_date"] for x in found] == [at, at]
 
 
+@NEEDS_POOLER
 def test_functions_and_steps_work_behind_a_pooler(
     system: System, database: Settings, monkeypatch: pytest.MonkeyPatch
 ):
@@ -539,6 +540,7 @@ def test_functions_and_steps_work_behind_a_pooler(
     assert system.execution("r1")["status"] == "succeeded"
 
 
+@NEEDS_POOLER
 def test_a_pooler_that_lets_no_transaction_pass_fails_a_task_for_good(
     database: Settings, connected: Callable[..., None]
 ):
