@@ -27314,7 +27314,8 @@ begin
     order by e.finished_at desc
     limit 1;
     if v_found is null then
-        raise exception 'no run of noblestride_integration_pipeline has succeeded today' using errcode = 'HG008',
+        -- Not of the class HG: Airflow does not try those again, and this one may be right in five minutes.
+        raise exception 'no run of noblestride_integration_pipeline has succeeded today' using
             hint = 'run it, or train with --param wait_for_integration=false';
     end if;
     return jsonb_build_object('waited', true, 'integration_run', v_found);
