@@ -263,7 +263,8 @@ CREATE TYPE headgate.job_report AS (
 	charged integer,
 	records integer,
 	watermark timestamp with time zone,
-	duration_ms integer
+	duration_ms integer,
+	verdict text
 );
 
 ALTER TYPE headgate.job_report OWNER TO headgate_owner;
@@ -292,7 +293,8 @@ CREATE TYPE headgate.job_result AS (
 	wake_at timestamp with time zone,
 	park_until timestamp with time zone,
 	refund integer,
-	retry_count integer
+	retry_count integer,
+	verdict text
 );
 
 ALTER TYPE headgate.job_result OWNER TO headgate_owner;
@@ -317,7 +319,8 @@ CREATE TYPE headgate.job_tally AS (
 	parked integer,
 	units integer,
 	refund integer,
-	deferred_by_internal_fault integer
+	deferred_by_internal_fault integer,
+	degraded integer
 );
 
 ALTER TYPE headgate.job_tally OWNER TO headgate_owner;
@@ -6082,25 +6085,6 @@ $$;
 ALTER FUNCTION headgate._answer_value(p_asset_id bigint, p_answer text, p_duration_ms integer, p_payload text) OWNER TO headgate_owner;
 
 --
--- Name: _answers_of(text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) RETURNS record
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.fault = 'provider'),
-        count(*) filter (
-            where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.fault in ('item', 'quota')
-        ),
-        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.fault = 'internal')
-    from unnest(p_outcomes, p_faults) as u (outcome, fault);
-$$;
-
-ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) OWNER TO headgate_owner;
-
---
 -- Name: operations; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6148,6 +6132,7 @@ CREATE TABLE headgate.operations (
     max_bytes bigint DEFAULT 67108864 NOT NULL,
     max_rows integer,
     outputs jsonb,
+    expectations jsonb,
     ingest_function text,
     handler text,
     input_function text,
@@ -6165,6 +6150,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'run'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
     CONSTRAINT environment_has_its_handler CHECK (((handler_environment = '{}'::text[]) OR (handler IS NOT NULL))),
     CONSTRAINT every_has_its_interval CHECK ((((due_rule = 'every'::text) = (due_every IS NOT NULL)) AND (due_every > '00:00:00'::interval))),
+    CONSTRAINT expectations_are_of_a_call_for_one_asset CHECK (((expectations IS NULL) OR ((num_nonnulls(path, statement) > 0) AND (bulk_call_of_operation_id IS NULL)))),
     CONSTRAINT function_rule_has_its_function CHECK (((due_rule = 'function'::text) = (due_function IS NOT NULL))),
     CONSTRAINT input_has_its_handler CHECK (((input_function IS NULL) OR (handler IS NOT NULL))),
     CONSTRAINT intervals_are_positive CHECK ((LEAST(backoff, backoff_max, max_wait, lease, timeout) > '00:00:00'::interval)),
@@ -6173,7 +6159,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT max_attempts_is_positive CHECK ((max_attempts > 0)),
     CONSTRAINT max_memory_is_enough CHECK ((max_memory >= 67108864)),
     CONSTRAINT method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
-    CONSTRAINT outputs_are_of_a_call_for_one_asset CHECK (((outputs IS NULL) OR (is_call AND (bulk_call_of_operation_id IS NULL)))),
+    CONSTRAINT outputs_are_of_a_call_for_one_asset CHECK (((outputs IS NULL) OR ((num_nonnulls(path, statement) > 0) AND (bulk_call_of_operation_id IS NULL)))),
     CONSTRAINT outputs_are_paths_by_name CHECK (((jsonb_typeof(outputs) = 'object'::text) AND (outputs <> '{}'::jsonb) AND (NOT jsonb_path_exists(outputs, 'strict $.*?(@.type() != "string")'::jsonpath, '{}'::jsonb, true)))),
     CONSTRAINT overlap_in_range CHECK (((overlap >= 0) AND (overlap <= 1000))),
     CONSTRAINT path_has_no_dot_segments CHECK ((path !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
@@ -6458,6 +6444,12 @@ COMMENT ON COLUMN headgate.operations.max_rows IS 'The most rows that a statemen
 COMMENT ON COLUMN headgate.operations.outputs IS 'What of an answer is a job''s output: name to JSON path over {status, duration_ms, headers, body, asset}; null: none.';
 
 --
+-- Name: COLUMN operations.expectations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.expectations IS 'What must hold of a good answer: [{predicate, verdict, reason}], jsonpaths over the same; the first that does not hold decides: degraded, failed, retry or skipped; null: nothing.';
+
+--
 -- Name: COLUMN operations.ingest_function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6492,6 +6484,49 @@ COMMENT ON COLUMN headgate.operations.handler_environment IS 'Names of the envir
 --
 
 COMMENT ON COLUMN headgate.operations.is_retired IS 'True: its plan no longer declares it; the row and its assets'' state stay, because history refers to it.';
+
+--
+-- Name: _answer_values(headgate.operations, bigint[], text[], text[], integer[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._answer_values(p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_durations_ms integer[], p_answers text[]) RETURNS jsonb[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array_agg(
+        case
+            when u.outcome = 'success' or u.answer is not null then headgate._answer_value(
+                u.asset_id, u.answer, u.duration_ms, case
+                    when p_operation.expectations is not null or p_operation.outputs::text like '%body%' then u.payload
+                end
+            )
+        end
+        order by u.nth
+    )
+    from unnest(p_asset_ids, p_outcomes, p_payloads, p_durations_ms, p_answers) with ordinality
+        as u (asset_id, outcome, payload, duration_ms, answer, nth);
+$$;
+
+ALTER FUNCTION headgate._answer_values(p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_durations_ms integer[], p_answers text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _answers_of(text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) RETURNS record
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.fault = 'provider'),
+        count(*) filter (
+            where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.fault in ('item', 'quota')
+        ),
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.fault = 'internal')
+    from unnest(p_outcomes, p_faults) as u (outcome, fault);
+$$;
+
+ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) OWNER TO headgate_owner;
 
 --
 -- Name: _apply_results(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6621,20 +6656,18 @@ CREATE FUNCTION headgate._as_condition(p_name text, p_condition text) RETURNS js
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
+declare
+    v_fault constant text := headgate._predicate_fault(p_condition);
 begin
-    perform jsonb_path_match('{}', p_condition::jsonpath);
-    return p_condition::jsonpath;
-exception
-    when syntax_error or singleton_sql_json_item_required then
+    if v_fault is not null and p_condition is not null then
         perform headgate._note_mistake(
             'step', p_name,
-            format(
-                '%s: its condition is %s: %s', headgate._object('step', p_name),
-                case sqlstate when '42601' then 'not a jsonpath' else 'no predicate' end, p_condition
-            ),
+            format('%s: its condition is %s: %s', headgate._object('step', p_name), v_fault, p_condition),
             'a condition is a jsonpath predicate over the run document, as $.steps.<step>.status == "succeeded"'
         );
         return null;
+    end if;
+    return p_condition::jsonpath;
 end;
 $_$;
 
@@ -6682,6 +6715,46 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._as_due(p_operation text, p_due text) OWNER TO headgate_owner;
+
+--
+-- Name: _as_expectations(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_expectations(p_operation text, p_expectations text[]) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+    if p_expectations is null then
+        return null;
+    elsif array_ndims(p_expectations) is distinct from 2 or array_length(p_expectations, 2) <> 3 then
+        perform headgate._note_mistake(
+            'operation', p_operation,
+            format('operation %s: expectations are not rows of predicate, verdict and reason', p_operation),
+            $$e.g. array[['$.body.state == "healthy"', 'degraded', 'it says {body.state}']]$$
+        );
+        return null;
+    end if;
+    perform headgate._note_mistake(
+        'operation', p_operation, format('operation %s: expectation %s', p_operation, f.fault), f.hint
+    )
+    from generate_subscripts(p_expectations, 1) as i
+    cross join headgate._expectation_faults(
+        p_expectations[i][1], p_expectations[i][2], p_expectations[i][3]
+    ) as f;
+    return (
+        select jsonb_agg(
+            jsonb_build_object(
+                'predicate', p_expectations[i][1], 'verdict', p_expectations[i][2], 'reason', p_expectations[i][3]
+            )
+            order by i
+        )
+        from generate_subscripts(p_expectations, 1) as i
+    );
+end;
+$_$;
+
+ALTER FUNCTION headgate._as_expectations(p_operation text, p_expectations text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _as_lags(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7775,8 +7848,8 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
         'max_bytes', p_operation.max_bytes,
         'max_rows', p_operation.max_rows,
         'answers', case
-            when p_operation.outputs::text like '%headers%' then 'headers'
-            when p_operation.outputs is not null then 'status'
+            when concat(p_operation.outputs, p_operation.expectations) like '%headers%' then 'headers'
+            when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
         end,
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
@@ -8866,10 +8939,12 @@ CREATE TABLE headgate.process_steps (
     deferred_by_fault integer DEFAULT 0 NOT NULL,
     deferred_by_internal_fault integer DEFAULT 0 NOT NULL,
     skipped integer DEFAULT 0 NOT NULL,
+    degraded integer DEFAULT 0 NOT NULL,
     units integer DEFAULT 0 NOT NULL,
     output jsonb,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
+    CONSTRAINT degraded_are_successes CHECK (((degraded >= 0) AND (degraded <= succeeded))),
     CONSTRAINT internal_faults_are_faults CHECK (((deferred_by_internal_fault >= 0) AND (deferred_by_internal_fault <= deferred_by_fault))),
     CONSTRAINT no_more_ended_than_planned CHECK (((((succeeded + failed) + deferred) + skipped) <= planned)),
     CONSTRAINT only_pending_steps_are_rerun CHECK (((NOT is_rerun) OR (status = 'pending'::text))),
@@ -9109,6 +9184,12 @@ COMMENT ON COLUMN headgate.process_steps.deferred_by_internal_fault IS 'Of those
 COMMENT ON COLUMN headgate.process_steps.skipped IS 'Jobs skipped or cancelled.';
 
 --
+-- Name: COLUMN process_steps.degraded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.degraded IS 'Of the succeeded, those whose answer did not meet an expectation.';
+
+--
 -- Name: COLUMN process_steps.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9284,6 +9365,7 @@ begin
     end if;
     update headgate.process_steps as s
     set succeeded = s.succeeded + p_tally.succeeded,
+        degraded = s.degraded + p_tally.degraded,
         failed = s.failed + p_tally.failed,
         deferred = s.deferred + p_tally.deferred,
         deferred_by_fault = s.deferred_by_fault + p_tally.deferred_by_fault,
@@ -10001,12 +10083,12 @@ begin
 
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
-        duration_ms, error, ended_at
+        duration_ms, error, verdict, ended_at
     )
     select
         p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.result, j.reason,
         j.units,
-        j.request_count, j.records, j.units, j.duration_ms, j.error, p_now
+        j.request_count, j.records, j.units, j.duration_ms, j.error, j.verdict, p_now
     from unnest(p_jobs) as j;
 
     perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_tally, p_now);
@@ -10912,6 +10994,45 @@ $$;
 ALTER FUNCTION headgate._execution(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
 
 --
+-- Name: _expectation_faults(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._expectation_faults(p_predicate text, p_verdict text, p_reason text) RETURNS TABLE(fault text, hint text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    with parts as (
+        select array['asset', 'body', 'duration_ms', 'headers', 'status'] as known
+    )
+    select
+        format('%s is %s', coalesce(quote_literal(p_predicate), 'null'), p.fault),
+        'a jsonpath predicate over {status, duration_ms, headers, body, asset}, as $.body.state == "healthy"'
+    from headgate._predicate_fault(p_predicate) as p (fault)
+    where p.fault is not null
+    union all
+    select
+        format('%s has the unknown verdict %s', quote_literal(p_predicate), coalesce(quote_literal(p_verdict), 'null')),
+        headgate._known('verdicts', p_verdict, array['degraded', 'failed', 'retry', 'skipped'])
+    where p_verdict in ('degraded', 'failed', 'retry', 'skipped') is not true
+    union all
+    select
+        format('%s reads %s, which answers do not have', quote_literal(p_predicate), quote_literal(m.part[1])),
+        headgate._known('parts of an answer', m.part[1], p.known)
+    from parts as p
+    cross join regexp_matches(p_predicate, '[$][.]"?(\w+)', 'g') as m (part)
+    where m.part[1] <> all (p.known)
+    union all
+    select
+        format('%s: its reason names {%s}, which answers do not have', quote_literal(p_predicate), m.field[1]),
+        headgate._known('parts of an answer', m.field[1], p.known)
+    from parts as p
+    cross join regexp_matches(p_reason, '[{]([A-Za-z0-9_.-]+)[}]', 'g') as m (field)
+    where split_part(m.field[1], '.', 1) <> all (p.known);
+$_$;
+
+ALTER FUNCTION headgate._expectation_faults(p_predicate text, p_verdict text, p_reason text) OWNER TO headgate_owner;
+
+--
 -- Name: _expired_leases(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11158,6 +11279,25 @@ $$;
 ALTER FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
 
 --
+-- Name: _fault_of(jsonb, jsonpath); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._fault_of(p_value jsonb, p_predicate jsonpath) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform jsonb_path_match(p_value, p_predicate);
+    return null;
+exception
+    when data_exception then
+        return sqlerrm;
+end;
+$$;
+
+ALTER FUNCTION headgate._fault_of(p_value jsonb, p_predicate jsonpath) OWNER TO headgate_owner;
+
+--
 -- Name: _field(text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11246,6 +11386,22 @@ CREATE FUNCTION headgate._fields_of(p_operation headgate.operations) RETURNS tex
 $$;
 
 ALTER FUNCTION headgate._fields_of(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
+-- Name: _filled_in(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._filled_in(p_reason text, p_value jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select string_agg(
+        coalesce(m.part[1], m.part[3], p_value #>> string_to_array(m.part[2], '.'), 'null'), '' order by m.nth
+    )
+    from regexp_matches(p_reason, '([^{]+)|[{]([A-Za-z0-9_.-]+)[}]|([{])', 'g') with ordinality as m (part, nth);
+$$;
+
+ALTER FUNCTION headgate._filled_in(p_reason text, p_value jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _find_ingest_mistakes(text, text, text, text[], jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11993,7 +12149,7 @@ begin
         ),
         coalesce(array_agg(
             row(
-                r.asset_id, 'success', null, null, 0, 0, r.records, r.watermark, 0, 1, null, null, 0, 0
+                r.asset_id, 'success', null, null, 0, 0, r.records, r.watermark, 0, 1, null, null, 0, 0, null
             )::headgate.job_result
             order by r.asset_id
         ) filter (where r.asset_id is not null and (p_chunk.records is null or b.records is not null)), '{}')
@@ -13456,10 +13612,101 @@ $_$;
 ALTER FUNCTION headgate._json_text(p_value text, p_path text, p_type text) OWNER TO headgate_owner;
 
 --
--- Name: _judge_outputs(headgate.chunks, headgate.operations, bigint[], text[], integer[], text[], text[], text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _judge_answers(headgate.chunks, headgate.operations, bigint[], text[], integer[], text[], text[], text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_durations_ms integer[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) RETURNS record
+CREATE FUNCTION headgate._judge_answers(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_durations_ms integer[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT verdicts text[], OUT outputs jsonb[]) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_values jsonb[];
+begin
+    outcomes := p_outcomes;
+    faults := p_faults;
+    errors := p_errors;
+    if p_operation.outputs is not null or p_operation.expectations is not null then
+        v_values := headgate._answer_values(
+            p_operation, p_asset_ids, p_outcomes, p_payloads, p_durations_ms, p_answers
+        );
+    end if;
+    if p_operation.expectations is not null then
+        select j.outcomes, j.faults, j.errors, j.verdicts into outcomes, faults, errors, verdicts
+        from headgate._judge_expectations(p_operation, v_values, outcomes, faults, errors) as j;
+    end if;
+    if p_operation.outputs is not null or p_operation.handler is not null then
+        select j.outcomes, j.faults, j.errors, j.outputs into outcomes, faults, errors, outputs
+        from headgate._judge_outputs(
+            p_chunk, p_operation, p_asset_ids, v_values, p_answers, outcomes, faults, errors
+        ) as j;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._judge_answers(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_durations_ms integer[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT verdicts text[], OUT outputs jsonb[]) OWNER TO headgate_owner;
+
+--
+-- Name: _judge_expectations(headgate.operations, jsonb[], text[], text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._judge_expectations(p_operation headgate.operations, p_values jsonb[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT verdicts text[]) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with expected as materialized (
+        select
+            e.nth,
+            (e.item ->> 'predicate')::jsonpath as predicate,
+            e.item ->> 'predicate' as text,
+            e.item ->> 'verdict' as verdict,
+            e.item ->> 'reason' as reason
+        from jsonb_array_elements(p_operation.expectations) with ordinality as e (item, nth)
+    ),
+    judged as (
+        select
+            u.*,
+            case when x.fault is null then x.verdict end as verdict,
+            case
+                when x.fault is not null then format('expectation %s cannot be evaluated: %s', x.text, x.fault)
+                when x.text is not null then coalesce(headgate._filled_in(x.reason, u.value), 'expected ' || x.text)
+            end as reason
+        from unnest(p_outcomes, p_faults, p_errors, p_values) with ordinality as u (outcome, fault, error, value, nth)
+        left join lateral (
+            select
+                e.text,
+                e.verdict,
+                e.reason,
+                case when m.holds is null then headgate._fault_of(u.value, e.predicate) end as fault
+            from expected as e
+            cross join lateral (select jsonb_path_match(u.value, e.predicate, '{}', true) as holds offset 0) as m
+            where u.outcome = 'success'
+                and m.holds is not true
+            order by e.nth
+            limit 1
+        ) as x on true
+    )
+    select
+        array_agg(case
+            when j.reason is null or j.verdict = 'degraded' then j.outcome
+            else coalesce(j.verdict, 'deferred')
+        end order by j.nth),
+        array_agg(case
+            when j.reason is null or j.verdict = 'degraded' then j.fault
+            when j.verdict is null then 'internal'
+            else 'item'
+        end order by j.nth),
+        array_agg(coalesce(j.reason, j.error) order by j.nth),
+        array_agg(j.verdict order by j.nth)
+    from judged as j;
+$$;
+
+ALTER FUNCTION headgate._judge_expectations(p_operation headgate.operations, p_values jsonb[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT verdicts text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _judge_outputs(headgate.chunks, headgate.operations, bigint[], jsonb[], text[], text[], text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_values jsonb[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) RETURNS record
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -13469,16 +13716,10 @@ CREATE FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation hea
             case
                 when u.nth <> array_position(p_asset_ids, u.asset_id) then null
                 when p_operation.handler is not null then u.answer::jsonb
-                when u.outcome = 'success' or u.answer is not null then headgate._output(
-                    p_operation.outputs,
-                    headgate._answer_value(u.asset_id, u.answer, u.duration_ms, case
-                        when p_operation.outputs::text like '%body%' then u.payload
-                    end)
-                )
+                when u.value is not null then headgate._output(p_operation.outputs, u.value)
             end as output
-        from unnest(
-            p_asset_ids, p_outcomes, p_faults, p_errors, p_payloads, p_durations_ms, p_answers
-        ) with ordinality as u (asset_id, outcome, fault, error, payload, duration_ms, answer, nth)
+        from unnest(p_asset_ids, p_outcomes, p_faults, p_errors, p_values, p_answers) with ordinality
+            as u (asset_id, outcome, fault, error, value, answer, nth)
     ),
     counted as (
         select
@@ -13516,7 +13757,7 @@ CREATE FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation hea
     from judged as j;
 $$;
 
-ALTER FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_durations_ms integer[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_values jsonb[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) OWNER TO headgate_owner;
 
 --
 -- Name: _keep_name(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14450,6 +14691,7 @@ begin
     update headgate.process_steps as s
     set planned = s.planned - n.jobs,
         succeeded = s.succeeded - n.succeeded,
+        degraded = s.degraded - n.degraded,
         failed = s.failed - n.failed,
         deferred = s.deferred - n.deferred,
         deferred_by_fault = s.deferred_by_fault - n.by_fault,
@@ -15948,9 +16190,13 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         )
     union all
     select
-        'HG020', format('operation %s has outputs, and a bulk call that brings none', p_operation.name),
-        'leave outputs to an operation of its own'
-    where p_operation.outputs is not null
+        'HG020',
+        format('operation %s has %s, and a bulk call that brings none', p_operation.name, case
+            when p_operation.outputs is not null then 'outputs'
+            else 'expectations'
+        end),
+        'leave them to an operation of its own'
+    where num_nonnulls(p_operation.outputs, p_operation.expectations) > 0
         and exists (
             select
             from headgate.operations as b
@@ -16938,7 +17184,7 @@ ALTER FUNCTION headgate._plan_summary(p_execution headgate.process_executions) O
 -- Name: _planned_before(headgate.process_executions, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._planned_before(p_execution headgate.process_executions, p_steps text[]) RETURNS TABLE(step text, jobs integer, failed integer, deferred integer, by_fault integer, by_internal_fault integer, skipped integer, succeeded integer)
+CREATE FUNCTION headgate._planned_before(p_execution headgate.process_executions, p_steps text[]) RETURNS TABLE(step text, jobs integer, failed integer, deferred integer, by_fault integer, by_internal_fault integer, skipped integer, succeeded integer, degraded integer)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -16950,9 +17196,10 @@ CREATE FUNCTION headgate._planned_before(p_execution headgate.process_executions
         count(*) filter (where l.status = 'deferred' and headgate._is_fault(l.reason)),
         count(*) filter (where l.status = 'deferred' and headgate._is_internal_fault(l.reason)),
         count(*) filter (where l.status in ('cancelled', 'skipped')),
-        count(*) filter (where l.status = 'success')
+        count(*) filter (where l.status = 'success'),
+        count(*) filter (where l.status = 'success' and l.verdict = 'degraded')
     from (
-        select distinct on (s.step, d.operation_id, d.asset_id) s.step, d.status, d.reason
+        select distinct on (s.step, d.operation_id, d.asset_id) s.step, d.status, d.reason, d.verdict
         from headgate.process_steps as s
         join headgate.chunks as c on c.execution_id = s.execution_id and c.step = s.step and c.round = s.round
         cross join unnest(c.asset_ids) as u (asset_id)
@@ -17077,6 +17324,27 @@ CREATE FUNCTION headgate._pool_room(p_pool text) RETURNS integer
 $$;
 
 ALTER FUNCTION headgate._pool_room(p_pool text) OWNER TO headgate_owner;
+
+--
+-- Name: _predicate_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._predicate_fault(p_predicate text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform jsonb_path_match('{}', p_predicate::jsonpath);
+    return case when p_predicate is null then 'no predicate' end;
+exception
+    when syntax_error then
+        return 'not a jsonpath';
+    when singleton_sql_json_item_required then
+        return 'no predicate';
+end;
+$$;
+
+ALTER FUNCTION headgate._predicate_fault(p_predicate text) OWNER TO headgate_owner;
 
 --
 -- Name: _provider(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17476,8 +17744,8 @@ CREATE FUNCTION headgate._reason(p_result text, p_outcome text, p_fault text, p_
     LANGUAGE sql IMMUTABLE
     AS $$
     select case
-        when p_result = 'success' then null
-        when p_result in ('skipped', 'failed') then left(headgate._visible(p_error), 500)
+        when p_result = 'success' and p_error is null then null
+        when p_result in ('success', 'skipped', 'failed') then left(headgate._visible(p_error), 500)
         when p_result = 'cancelled' then 'the execution had ended'
         when p_outcome = 'missing' then 'missing: the bulk answer does not contain it'
         when p_outcome = 'unsent' then coalesce('internal: ' || p_stop_reason, p_blocked_reason, 'not started in time')
@@ -17959,10 +18227,10 @@ $$;
 ALTER FUNCTION headgate._repair_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _reports(headgate.chunks, boolean, bigint[], text[], text[], text[], integer[], integer[], integer[], headgate.ingest_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _reports(headgate.chunks, boolean, bigint[], text[], text[], text[], integer[], integer[], integer[], text[], headgate.ingest_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[]) RETURNS SETOF headgate.job_report
+CREATE FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]) RETURNS SETOF headgate.job_report
     LANGUAGE sql STABLE
     AS $$
     select
@@ -17979,6 +18247,7 @@ CREATE FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean
         case
             when u.outcome = 'success' and p_is_ingested and r.status is null
                 then 'the ingest function returned no row for this asset'
+            when r.status = 'success' then u.error  -- why it is degraded
             else coalesce(r.reason, u.error)
         end as error,
         k.is_charged,
@@ -17987,10 +18256,11 @@ CREATE FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean
         case when k.is_charged then coalesce(k.charged, k.request_count) else 0 end as charged,
         coalesce(r.records, 0) as records,
         r.watermark,
-        coalesce(u.duration_ms, 0) as duration_ms
+        coalesce(u.duration_ms, 0) as duration_ms,
+        u.verdict
     from unnest(
-        p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms
-    ) with ordinality as u (asset_id, outcome, fault, error, request_count, charged, duration_ms, nth)
+        p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms, p_verdicts
+    ) with ordinality as u (asset_id, outcome, fault, error, request_count, charged, duration_ms, verdict, nth)
     cross join lateral (
         select
             not p_chunk.is_bulk or u.asset_id = p_chunk.asset_ids[1] as is_charged,
@@ -18017,7 +18287,7 @@ CREATE FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean
     order by u.asset_id  -- the order in which state rows are locked
 $$;
 
-ALTER FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _request_bodies(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18566,7 +18836,8 @@ begin
         end as wake_at,
         v_park_until as park_until,
         case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end as refund,
-        p_chunk.retry_count + case when f.is_retry then 1 else 0 end as retry_count
+        p_chunk.retry_count + case when f.is_retry then 1 else 0 end as retry_count,
+        f.verdict
     from (
         select
             j.*,
@@ -21429,7 +21700,8 @@ begin
         count(*) filter (where f.result = 'park'),
         coalesce(sum(f.units) filter (where f.result <> 'park'), 0),
         coalesce(sum(f.refund), 0),
-        count(*) filter (where f.result = 'deferred' and headgate._is_internal_fault(f.reason))
+        count(*) filter (where f.result = 'deferred' and headgate._is_internal_fault(f.reason)),
+        count(*) filter (where f.result = 'success' and f.verdict = 'degraded')
     into v_tally
     from unnest(p_job_results) as f;
 
@@ -21457,7 +21729,8 @@ CREATE FUNCTION headgate._tally_of(p_status text, p_reason text, p_jobs integer,
         0,
         p_units,
         0,
-        case when p_status = 'deferred' and headgate._is_internal_fault(p_reason) then p_jobs else 0 end
+        case when p_status = 'deferred' and headgate._is_internal_fault(p_reason) then p_jobs else 0 end,
+        0
     )::headgate.job_tally;
 $$;
 
@@ -23656,6 +23929,9 @@ declare
     v_tally headgate.job_tally;
     v_refund integer;
     v_unstarted headgate.chunks[] := '{}';
+    v_outcomes text[] := p_outcomes;  -- the provider's (p_outcomes), judged by the plan
+    v_faults text[] := p_faults;
+    v_verdicts text[];
     v_outputs jsonb[];
 begin
     perform headgate._check_report(
@@ -23679,14 +23955,15 @@ begin
         return;
     end if;
 
-    if v_call.outputs is not null or p_answers is not null then
-        select j.outcomes, j.faults, j.errors, j.outputs into p_outcomes, p_faults, p_errors, v_outputs
-        from headgate._judge_outputs(
+    if v_call.outputs is not null or v_call.expectations is not null or p_answers is not null then
+        select j.outcomes, j.faults, j.errors, j.verdicts, j.outputs
+        into v_outcomes, v_faults, p_errors, v_verdicts, v_outputs
+        from headgate._judge_answers(
             v_chunk, v_call, p_asset_ids, p_payloads, p_durations_ms, p_answers, p_outcomes, p_faults, p_errors
         ) as j;
     end if;
     v_results := headgate._ingest(
-        v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
+        v_chunk, v_call, p_asset_ids, v_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
     if v_call.stage is not null then
         perform headgate._clear_stage(v_call, v_chunk, p_asset_ids);
@@ -23711,8 +23988,8 @@ begin
     v_reports := array(
         select r
         from headgate._reports(
-            v_chunk, v_call.ingest_function is not null, p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts,
-            p_charged, p_durations_ms, v_results
+            v_chunk, v_call.ingest_function is not null, p_asset_ids, v_outcomes, v_faults, p_errors, p_request_counts,
+            p_charged, p_durations_ms, v_verdicts, v_results
         ) as r
     );
     v_job_results := array(
@@ -25056,7 +25333,7 @@ begin
 
     v_jobs := array(
         select row(
-            l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0, 0
+            l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0, 0, null
         )::headgate.job_result
         from unnest(p_asset_ids, p_records, p_watermarks) as l (asset_id, records, watermark)
     );
@@ -25290,10 +25567,10 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, jsonb, bigint, jsonb, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, jsonb, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -25330,6 +25607,7 @@ begin
         'body', body,
         'max_bytes', max_bytes,
         'outputs', headgate._checked_outputs(operation, outputs),
+        'expectations', headgate._as_expectations(operation, expectations),
         'ingest_function', case
             when "into" is null then ingest_function
             else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
@@ -25351,13 +25629,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29543,8 +29821,10 @@ CREATE TABLE headgate.asset_processing_details (
     api_calls_used integer DEFAULT 0 NOT NULL,
     duration_ms integer DEFAULT 0 NOT NULL,
     error text,
+    verdict text,
     ended_at timestamp with time zone NOT NULL,
-    CONSTRAINT job_status_is_known CHECK ((status = ANY (ARRAY['success'::text, 'failed'::text, 'deferred'::text, 'skipped'::text, 'cancelled'::text])))
+    CONSTRAINT job_status_is_known CHECK ((status = ANY (ARRAY['success'::text, 'failed'::text, 'deferred'::text, 'skipped'::text, 'cancelled'::text]))),
+    CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['degraded'::text, 'failed'::text, 'retry'::text, 'skipped'::text])))
 )
 PARTITION BY RANGE (ended_at);
 
@@ -29635,6 +29915,12 @@ COMMENT ON COLUMN headgate.asset_processing_details.duration_ms IS 'Time its cal
 COMMENT ON COLUMN headgate.asset_processing_details.error IS 'The error, if any.';
 
 --
+-- Name: COLUMN asset_processing_details.verdict; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_details.verdict IS 'What the expectation said that its last answer did not meet; a success with `degraded` is one with a mark. Null: it met all.';
+
+--
 -- Name: COLUMN asset_processing_details.ended_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29659,7 +29945,9 @@ CREATE VIEW headgate.v_asset_processing_history AS
             WHEN (d.status <> 'success'::text) THEN d.reason
             ELSE NULL::text
         END) AS error,
-    e.run_id
+    e.run_id,
+    d.verdict,
+    d.reason
    FROM (((headgate.asset_processing_details d
      JOIN headgate.assets a USING (asset_id))
      JOIN headgate.operations o USING (operation_id))
@@ -29738,6 +30026,18 @@ COMMENT ON COLUMN headgate.v_asset_processing_history.error IS 'The error, or wh
 --
 
 COMMENT ON COLUMN headgate.v_asset_processing_history.run_id IS 'The run; null: it is older than what is kept.';
+
+--
+-- Name: COLUMN v_asset_processing_history.verdict; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.verdict IS 'The verdict of the expectation that its last answer did not meet: degraded, failed, retry or skipped; null: it met all.';
+
+--
+-- Name: COLUMN v_asset_processing_history.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.reason IS 'Why it did not succeed, or is degraded, in a word or a sentence.';
 
 --
 -- Name: v_ticker_processing_history; Type: VIEW; Schema: equities; Owner: headgate_plan_equities
@@ -32110,7 +32410,8 @@ CREATE VIEW headgate.v_execution_steps AS
         CASE
             WHEN (s.status = 'running'::text) THEN s.deadline_at
             ELSE NULL::timestamp with time zone
-        END AS deadline_at
+        END AS deadline_at,
+    s.degraded
    FROM (((headgate.process_steps s
      JOIN headgate.process_executions e USING (execution_id))
      JOIN headgate.pipelines p USING (pipeline_id))
@@ -32248,6 +32549,12 @@ COMMENT ON COLUMN headgate.v_execution_steps.retry_at IS 'When it is run again b
 --
 
 COMMENT ON COLUMN headgate.v_execution_steps.deadline_at IS 'When it has failed if it is not over; null: no limit.';
+
+--
+-- Name: COLUMN v_execution_steps.degraded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.degraded IS 'Of the succeeded, those whose answer did not meet an expectation.';
 
 --
 -- Name: v_leases; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -33344,7 +33651,7 @@ CREATE VIEW headgate.v_run_documents AS
  SELECT p.name AS pipeline,
     e.run_id,
     r.run,
-    jsonb_build_object('run', (r.run || jsonb_build_object('now', to_char((headgate.clock() AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'::text))), 'params', e.params, 'steps', ( SELECT jsonb_object_agg(s.step, jsonb_build_object('status', s.status, 'counts', jsonb_build_object('planned', s.planned, 'succeeded', s.succeeded, 'failed', s.failed, 'deferred', s.deferred, 'skipped', s.skipped, 'units', s.units), 'output', o.output)) AS jsonb_object_agg
+    jsonb_build_object('run', (r.run || jsonb_build_object('now', to_char((headgate.clock() AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'::text))), 'params', e.params, 'steps', ( SELECT jsonb_object_agg(s.step, jsonb_build_object('status', s.status, 'counts', jsonb_build_object('planned', s.planned, 'succeeded', s.succeeded, 'failed', s.failed, 'deferred', s.deferred, 'skipped', s.skipped, 'degraded', s.degraded, 'units', s.units), 'output', o.output)) AS jsonb_object_agg
            FROM (headgate.process_steps s
              JOIN headgate._step_outputs o USING (execution_id, step))
           WHERE (s.execution_id = e.execution_id))) AS document
@@ -36170,6 +36477,12 @@ REVOKE ALL ON FUNCTION headgate._answer() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._answer_value(p_asset_id bigint, p_answer text, p_duration_ms integer, p_payload text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _answer_values(p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_durations_ms integer[], p_answers text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._answer_values(p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_durations_ms integer[], p_answers text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -36204,6 +36517,12 @@ REVOKE ALL ON FUNCTION headgate._as_condition(p_name text, p_condition text) FRO
 --
 
 REVOKE ALL ON FUNCTION headgate._as_due(p_operation text, p_due text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _as_expectations(p_operation text, p_expectations text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_expectations(p_operation text, p_expectations text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _as_lags(p_provider text, p_lags jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -36848,6 +37167,12 @@ REVOKE ALL ON FUNCTION headgate._examine_work() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._execution(p_pipeline text, p_run_id text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _expectation_faults(p_predicate text, p_verdict text, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._expectation_faults(p_predicate text, p_verdict text, p_reason text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _expired_leases(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -36872,6 +37197,12 @@ REVOKE ALL ON FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_options h
 REVOKE ALL ON FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _fault_of(p_value jsonb, p_predicate jsonpath); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._fault_of(p_value jsonb, p_predicate jsonpath) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -36894,6 +37225,12 @@ REVOKE ALL ON FUNCTION headgate._field_value(p_field text, p_asset headgate.asse
 --
 
 REVOKE ALL ON FUNCTION headgate._fields_of(p_operation headgate.operations) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _filled_in(p_reason text, p_value jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._filled_in(p_reason text, p_value jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -37286,10 +37623,22 @@ REVOKE ALL ON FUNCTION headgate._json_rows(p_value text, p_path text) FROM PUBLI
 REVOKE ALL ON FUNCTION headgate._json_text(p_value text, p_path text, p_type text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_durations_ms integer[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _judge_answers(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_durations_ms integer[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT verdicts text[], OUT outputs jsonb[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_durations_ms integer[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._judge_answers(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_durations_ms integer[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT verdicts text[], OUT outputs jsonb[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _judge_expectations(p_operation headgate.operations, p_values jsonb[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT verdicts text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._judge_expectations(p_operation headgate.operations, p_values jsonb[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT verdicts text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_values jsonb[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_values jsonb[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _keep_name(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -37934,6 +38283,12 @@ REVOKE ALL ON FUNCTION headgate._pool_patience(p_now timestamp with time zone) F
 REVOKE ALL ON FUNCTION headgate._pool_room(p_pool text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _predicate_fault(p_predicate text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._predicate_fault(p_predicate text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _provider(p_provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -38114,10 +38469,10 @@ REVOKE ALL ON FUNCTION headgate._repair_queues(p_now timestamp with time zone) F
 REVOKE ALL ON FUNCTION headgate._repair_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -39357,10 +39712,10 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_recommender;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -58,6 +58,7 @@ create table headgate.operations (
     max_bytes bigint not null default 67108864,
     max_rows integer,
     outputs jsonb,
+    expectations jsonb,
     ingest_function text,
     handler text,
     input_function text,
@@ -112,7 +113,9 @@ create table headgate.operations (
         and not jsonb_path_exists(outputs, 'strict $.* ? (@.type() != "string")', '{}', true)
     ),
     constraint outputs_are_of_a_call_for_one_asset
-        check (outputs is null or is_call and bulk_call_of_operation_id is null),
+        check (outputs is null or num_nonnulls(path, statement) > 0 and bulk_call_of_operation_id is null),
+    constraint expectations_are_of_a_call_for_one_asset
+        check (expectations is null or num_nonnulls(path, statement) > 0 and bulk_call_of_operation_id is null),
     constraint input_has_its_handler check (input_function is null or handler is not null),
     constraint max_memory_is_enough check (max_memory >= 67108864),
     constraint environment_has_its_handler check (handler_environment = '{}' or handler is not null)
@@ -198,6 +201,9 @@ comment on column headgate.operations.max_rows is 'The most rows that a statemen
 comment on column headgate.operations.outputs is
     'What of an answer is a job''s output: name to JSON path over {status, duration_ms, headers, body, asset}; null: '
     'none.';
+comment on column headgate.operations.expectations is
+    'What must hold of a good answer: [{predicate, verdict, reason}], jsonpaths over the same; the first that does not '
+    'hold decides: degraded, failed, retry or skipped; null: nothing.';
 comment on column headgate.operations.ingest_function is
     'schema.name of the function that turns answers into rows; null: the answer is dropped.';
 comment on column headgate.operations.handler is

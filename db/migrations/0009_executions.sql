@@ -104,6 +104,7 @@ create table headgate.process_steps (
     deferred_by_fault integer not null default 0,
     deferred_by_internal_fault integer not null default 0,
     skipped integer not null default 0,
+    degraded integer not null default 0,
     units integer not null default 0,
     output jsonb,
     started_at timestamptz,
@@ -127,6 +128,7 @@ create table headgate.process_steps (
         least(planned, succeeded, failed, deferred, deferred_by_fault, skipped, units) >= 0
     ),
     constraint no_more_ended_than_planned check (succeeded + failed + deferred + skipped <= planned),
+    constraint degraded_are_successes check (degraded between 0 and succeeded),
     constraint internal_faults_are_faults check (deferred_by_internal_fault between 0 and deferred_by_fault)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
@@ -182,6 +184,8 @@ comment on column headgate.process_steps.deferred_by_fault is
 comment on column headgate.process_steps.deferred_by_internal_fault is
     'Of those, the ones deferred by an internal fault.';
 comment on column headgate.process_steps.skipped is 'Jobs skipped or cancelled.';
+comment on column headgate.process_steps.degraded is
+    'Of the succeeded, those whose answer did not meet an expectation.';
 comment on column headgate.process_steps.units is 'Units its calls cost.';
 comment on column headgate.process_steps.output is
     'What a function step returned: one value or row as it is, several as an array.';

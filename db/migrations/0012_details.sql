@@ -14,8 +14,10 @@ create table headgate.asset_processing_details (
     api_calls_used integer not null default 0,
     duration_ms integer not null default 0,
     error text,
+    verdict text,
     ended_at timestamptz not null,
-    constraint job_status_is_known check (status in ('success', 'failed', 'deferred', 'skipped', 'cancelled'))
+    constraint job_status_is_known check (status in ('success', 'failed', 'deferred', 'skipped', 'cancelled')),
+    constraint verdict_is_known check (verdict in ('degraded', 'failed', 'retry', 'skipped'))
 ) partition by range (ended_at);
 
 comment on table headgate.asset_processing_details is 'A job that was planned and has ended, one row per round.';
@@ -33,6 +35,9 @@ comment on column headgate.asset_processing_details.api_calls_used is
     'The same units, as the API names them: calls charged.';
 comment on column headgate.asset_processing_details.duration_ms is 'Time its calls took.';
 comment on column headgate.asset_processing_details.error is 'The error, if any.';
+comment on column headgate.asset_processing_details.verdict is
+    'What the expectation said that its last answer did not meet; a success with `degraded` is one with a mark. Null: '
+    'it met all.';
 comment on column headgate.asset_processing_details.ended_at is 'When it ended.';
 
 create table headgate.asset_processing_details_default

@@ -62,7 +62,8 @@ create type headgate.job_report as (
     charged integer,
     records integer,
     watermark timestamptz,
-    duration_ms integer
+    duration_ms integer,
+    verdict text
 );
 
 comment on type headgate.job_report is
@@ -82,7 +83,8 @@ create type headgate.job_result as (
     wake_at timestamptz,
     park_until timestamptz,
     refund integer,
-    retry_count integer
+    retry_count integer,
+    verdict text
 );
 
 comment on type headgate.job_result is
@@ -98,7 +100,8 @@ create type headgate.job_tally as (
     parked integer,
     units integer,
     refund integer,
-    deferred_by_internal_fault integer
+    deferred_by_internal_fault integer,
+    degraded integer
 );
 
 comment on type headgate.job_tally is

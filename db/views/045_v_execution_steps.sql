@@ -22,7 +22,8 @@ select
     s.round,
     s.retried,
     s.retry_at,
-    case when s.status = 'running' then s.deadline_at end as deadline_at
+    case when s.status = 'running' then s.deadline_at end as deadline_at,
+    s.degraded
 from headgate.process_steps as s
 join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
@@ -66,3 +67,5 @@ comment on column headgate.v_execution_steps.retried is 'How often it was run ag
 comment on column headgate.v_execution_steps.retry_at is
     'When it is run again by itself, after a failure; null: it does not wait for that.';
 comment on column headgate.v_execution_steps.deadline_at is 'When it has failed if it is not over; null: no limit.';
+comment on column headgate.v_execution_steps.degraded is
+    'Of the succeeded, those whose answer did not meet an expectation.';

@@ -18,7 +18,7 @@ select
                 'status', s.status,
                 'counts', jsonb_build_object(
                     'planned', s.planned, 'succeeded', s.succeeded, 'failed', s.failed, 'deferred', s.deferred,
-                    'skipped', s.skipped, 'units', s.units
+                    'skipped', s.skipped, 'degraded', s.degraded, 'units', s.units
                 ),
                 'output', o.output
             ))

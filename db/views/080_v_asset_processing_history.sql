@@ -14,7 +14,9 @@ select
     d.duration_ms,
     d.attempts,
     coalesce(d.error, case when d.status <> 'success' then d.reason end) as error,
-    e.run_id
+    e.run_id,
+    d.verdict,
+    d.reason
 from headgate.asset_processing_details as d
 join headgate.assets as a using (asset_id)
 join headgate.operations as o using (operation_id)
@@ -34,3 +36,8 @@ comment on column headgate.v_asset_processing_history.attempts is 'Requests made
 comment on column headgate.v_asset_processing_history.error is 'The error, or why it did not succeed.';
 comment on column headgate.v_asset_processing_history.run_id is
     'The run; null: it is older than what is kept.';
+comment on column headgate.v_asset_processing_history.verdict is
+    'The verdict of the expectation that its last answer did not meet: degraded, failed, retry or skipped; null: it '
+    'met all.';
+comment on column headgate.v_asset_processing_history.reason is
+    'Why it did not succeed, or is degraded, in a word or a sentence.';

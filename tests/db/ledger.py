@@ -100,14 +100,15 @@ RULES: dict[str, LiteralString] = {
         left join settled as l using (execution_id, step)
         group by s.execution_id, s.step
         having (
-            s.succeeded, s.failed, s.deferred, s.skipped, s.deferred_by_fault, s.deferred_by_internal_fault
+            s.succeeded, s.failed, s.deferred, s.skipped, s.deferred_by_fault, s.deferred_by_internal_fault, s.degraded
         ) is distinct from (
             count(*) filter (where l.status = 'success')::integer,
             count(*) filter (where l.status = 'failed')::integer,
             count(*) filter (where l.status = 'deferred')::integer,
             count(*) filter (where l.status in ('skipped', 'cancelled'))::integer,
             count(*) filter (where l.status = 'deferred' and l.reason ~ '^(provider|internal): ')::integer,
-            count(*) filter (where l.status = 'deferred' and l.reason ~ '^internal: ')::integer
+            count(*) filter (where l.status = 'deferred' and l.reason ~ '^internal: ')::integer,
+            count(*) filter (where l.status = 'success' and l.verdict = 'degraded')::integer
         )
     """,
     "a step's units are those of its jobs' details": """

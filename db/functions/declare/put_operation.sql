@@ -30,6 +30,7 @@ create or replace function headgate.put_operation(
     body jsonb default null,
     max_bytes bigint default null,
     outputs jsonb default null,
+    expectations text[] default null,
     "into" text default null,
     rows text default null,
     key text[] default null,
@@ -88,6 +89,7 @@ begin
         'body', body,
         'max_bytes', max_bytes,
         'outputs', headgate._checked_outputs(operation, outputs),
+        'expectations', headgate._as_expectations(operation, expectations),
         'ingest_function', case
             when "into" is null then ingest_function
             else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
@@ -113,6 +115,85 @@ comment on function headgate.put_operation is
     'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request '
     'is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, '
     'unchanged, or changed and what.';
+
+-- Rows of predicate, verdict and reason, as objects.
+create or replace function headgate._as_expectations(
+    p_operation text,
+    p_expectations text[]
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    if p_expectations is null then
+        return null;
+    elsif array_ndims(p_expectations) is distinct from 2 or array_length(p_expectations, 2) <> 3 then
+        perform headgate._note_mistake(
+            'operation', p_operation,
+            format('operation %s: expectations are not rows of predicate, verdict and reason', p_operation),
+            $$e.g. array[['$.body.state == "healthy"', 'degraded', 'it says {body.state}']]$$
+        );
+        return null;
+    end if;
+    perform headgate._note_mistake(
+        'operation', p_operation, format('operation %s: expectation %s', p_operation, f.fault), f.hint
+    )
+    from generate_subscripts(p_expectations, 1) as i
+    cross join headgate._expectation_faults(
+        p_expectations[i][1], p_expectations[i][2], p_expectations[i][3]
+    ) as f;
+    return (
+        select jsonb_agg(
+            jsonb_build_object(
+                'predicate', p_expectations[i][1], 'verdict', p_expectations[i][2], 'reason', p_expectations[i][3]
+            )
+            order by i
+        )
+        from generate_subscripts(p_expectations, 1) as i
+    );
+end;
+$func$;
+
+create or replace function headgate._expectation_faults(
+    p_predicate text,
+    p_verdict text,
+    p_reason text
+)
+returns table (fault text, hint text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    with parts as (
+        select array['asset', 'body', 'duration_ms', 'headers', 'status'] as known
+    )
+    select
+        format('%s is %s', coalesce(quote_literal(p_predicate), 'null'), p.fault),
+        'a jsonpath predicate over {status, duration_ms, headers, body, asset}, as $.body.state == "healthy"'
+    from headgate._predicate_fault(p_predicate) as p (fault)
+    where p.fault is not null
+    union all
+    select
+        format('%s has the unknown verdict %s', quote_literal(p_predicate), coalesce(quote_literal(p_verdict), 'null')),
+        headgate._known('verdicts', p_verdict, array['degraded', 'failed', 'retry', 'skipped'])
+    where p_verdict in ('degraded', 'failed', 'retry', 'skipped') is not true
+    union all
+    select
+        format('%s reads %s, which answers do not have', quote_literal(p_predicate), quote_literal(m.part[1])),
+        headgate._known('parts of an answer', m.part[1], p.known)
+    from parts as p
+    cross join regexp_matches(p_predicate, '[$][.]"?(\w+)', 'g') as m (part)
+    where m.part[1] <> all (p.known)
+    union all
+    select
+        format('%s: its reason names {%s}, which answers do not have', quote_literal(p_predicate), m.field[1]),
+        headgate._known('parts of an answer', m.field[1], p.known)
+    from parts as p
+    cross join regexp_matches(p_reason, '[{]([A-Za-z0-9_.-]+)[}]', 'g') as m (field)
+    where split_part(m.field[1], '.', 1) <> all (p.known);
+$func$;
 
 -- Every value is a JSON path; a mistake is noted for those that are not.
 create or replace function headgate._checked_outputs(

@@ -124,8 +124,7 @@ begin
 end;
 $func$;
 
--- As PostgreSQL writes it, so that a condition written otherwise is the same one. Over an empty document a predicate is
--- false or unknown; what is no predicate finds nothing.
+-- As PostgreSQL writes it, so that a condition written otherwise is the same one.
 create or replace function headgate._as_condition(
     p_name text,
     p_condition text
@@ -135,19 +134,17 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
+declare
+    v_fault constant text := headgate._predicate_fault(p_condition);
 begin
-    perform jsonb_path_match('{}', p_condition::jsonpath);
-    return p_condition::jsonpath;
-exception
-    when syntax_error or singleton_sql_json_item_required then
+    if v_fault is not null and p_condition is not null then
         perform headgate._note_mistake(
             'step', p_name,
-            format(
-                '%s: its condition is %s: %s', headgate._object('step', p_name),
-                case sqlstate when '42601' then 'not a jsonpath' else 'no predicate' end, p_condition
-            ),
+            format('%s: its condition is %s: %s', headgate._object('step', p_name), v_fault, p_condition),
             'a condition is a jsonpath predicate over the run document, as $.steps.<step>.status == "succeeded"'
         );
         return null;
+    end if;
+    return p_condition::jsonpath;
 end;
 $func$;

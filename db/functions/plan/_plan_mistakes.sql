@@ -177,9 +177,13 @@ as $func$
         )
     union all
     select
-        'HG020', format('operation %s has outputs, and a bulk call that brings none', p_operation.name),
-        'leave outputs to an operation of its own'
-    where p_operation.outputs is not null
+        'HG020',
+        format('operation %s has %s, and a bulk call that brings none', p_operation.name, case
+            when p_operation.outputs is not null then 'outputs'
+            else 'expectations'
+        end),
+        'leave them to an operation of its own'
+    where num_nonnulls(p_operation.outputs, p_operation.expectations) > 0
         and exists (
             select
             from headgate.operations as b

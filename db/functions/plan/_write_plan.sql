@@ -78,6 +78,7 @@ begin
     update headgate.process_steps as s
     set planned = s.planned - n.jobs,
         succeeded = s.succeeded - n.succeeded,
+        degraded = s.degraded - n.degraded,
         failed = s.failed - n.failed,
         deferred = s.deferred - n.deferred,
         deferred_by_fault = s.deferred_by_fault - n.by_fault,
@@ -96,7 +97,7 @@ create or replace function headgate._planned_before(
 )
 returns table (
     step text, jobs integer, failed integer, deferred integer, by_fault integer, by_internal_fault integer,
-    skipped integer, succeeded integer
+    skipped integer, succeeded integer, degraded integer
 )
 language sql
 stable
@@ -110,9 +111,10 @@ as $func$
         count(*) filter (where l.status = 'deferred' and headgate._is_fault(l.reason)),
         count(*) filter (where l.status = 'deferred' and headgate._is_internal_fault(l.reason)),
         count(*) filter (where l.status in ('cancelled', 'skipped')),
-        count(*) filter (where l.status = 'success')
+        count(*) filter (where l.status = 'success'),
+        count(*) filter (where l.status = 'success' and l.verdict = 'degraded')
     from (
-        select distinct on (s.step, d.operation_id, d.asset_id) s.step, d.status, d.reason
+        select distinct on (s.step, d.operation_id, d.asset_id) s.step, d.status, d.reason, d.verdict
         from headgate.process_steps as s
         join headgate.chunks as c on c.execution_id = s.execution_id and c.step = s.step and c.round = s.round
         cross join unnest(c.asset_ids) as u (asset_id)

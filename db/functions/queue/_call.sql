@@ -30,8 +30,8 @@ as $func$
         'max_bytes', p_operation.max_bytes,
         'max_rows', p_operation.max_rows,
         'answers', case
-            when p_operation.outputs::text like '%headers%' then 'headers'
-            when p_operation.outputs is not null then 'status'
+            when concat(p_operation.outputs, p_operation.expectations) like '%headers%' then 'headers'
+            when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
         end,
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (

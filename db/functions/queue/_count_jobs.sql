@@ -25,6 +25,7 @@ begin
     end if;
     update headgate.process_steps as s
     set succeeded = s.succeeded + p_tally.succeeded,
+        degraded = s.degraded + p_tally.degraded,
         failed = s.failed + p_tally.failed,
         deferred = s.deferred + p_tally.deferred,
         deferred_by_fault = s.deferred_by_fault + p_tally.deferred_by_fault,

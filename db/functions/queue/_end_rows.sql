@@ -127,6 +127,7 @@ as $func$
         0,
         p_units,
         0,
-        case when p_status = 'deferred' and headgate._is_internal_fault(p_reason) then p_jobs else 0 end
+        case when p_status = 'deferred' and headgate._is_internal_fault(p_reason) then p_jobs else 0 end,
+        0
     )::headgate.job_tally;
 $func$;

@@ -5,8 +5,7 @@ create or replace function headgate._judge_outputs(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
     p_asset_ids bigint[],
-    p_payloads text[],
-    p_durations_ms integer[],
+    p_values jsonb[],
     p_answers text[],
     p_outcomes text[],
     p_faults text[],
@@ -26,16 +25,10 @@ as $func$
             case
                 when u.nth <> array_position(p_asset_ids, u.asset_id) then null
                 when p_operation.handler is not null then u.answer::jsonb
-                when u.outcome = 'success' or u.answer is not null then headgate._output(
-                    p_operation.outputs,
-                    headgate._answer_value(u.asset_id, u.answer, u.duration_ms, case
-                        when p_operation.outputs::text like '%body%' then u.payload
-                    end)
-                )
+                when u.value is not null then headgate._output(p_operation.outputs, u.value)
             end as output
-        from unnest(
-            p_asset_ids, p_outcomes, p_faults, p_errors, p_payloads, p_durations_ms, p_answers
-        ) with ordinality as u (asset_id, outcome, fault, error, payload, duration_ms, answer, nth)
+        from unnest(p_asset_ids, p_outcomes, p_faults, p_errors, p_values, p_answers) with ordinality
+            as u (asset_id, outcome, fault, error, value, answer, nth)
     ),
     counted as (
         select
@@ -71,45 +64,6 @@ as $func$
         array_agg(coalesce(j.excess, j.error) order by j.nth),
         array_agg(case when j.excess is null then j.output end order by j.nth)
     from judged as j;
-$func$;
-
--- An answer as paths see it.
-create or replace function headgate._answer_value(
-    p_asset_id bigint,
-    p_answer text,
-    p_duration_ms integer,
-    p_payload text
-)
-returns jsonb
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select jsonb_build_object('status', null, 'duration_ms', p_duration_ms, 'headers', '{}'::jsonb)
-        || coalesce(p_answer::jsonb, '{}')
-        || jsonb_build_object(
-            'body', headgate._body_value(p_payload),
-            'asset', a.attributes || jsonb_build_object(
-                'asset_id', a.asset_id, 'code', a.code, 'group_key', a.group_key
-            )
-        )
-    from headgate.assets as a
-    where a.asset_id = p_asset_id;
-$func$;
-
--- A body that is no JSON is a text.
-create or replace function headgate._body_value(p_payload text)
-returns jsonb
-language plpgsql
-immutable
-set search_path = pg_catalog, pg_temp
-as $func$
-begin
-    return p_payload::jsonb;
-exception
-    when data_exception or program_limit_exceeded then
-        return to_jsonb(p_payload);
-end;
 $func$;
 
 -- What a path does not find is null.

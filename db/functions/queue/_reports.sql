@@ -11,6 +11,7 @@ create or replace function headgate._reports(
     p_request_counts integer[],
     p_charged integer[],
     p_durations_ms integer[],
+    p_verdicts text[],
     p_results headgate.ingest_result[]
 )
 returns setof headgate.job_report
@@ -31,6 +32,7 @@ as $func$
         case
             when u.outcome = 'success' and p_is_ingested and r.status is null
                 then 'the ingest function returned no row for this asset'
+            when r.status = 'success' then u.error  -- why it is degraded
             else coalesce(r.reason, u.error)
         end as error,
         k.is_charged,
@@ -39,10 +41,11 @@ as $func$
         case when k.is_charged then coalesce(k.charged, k.request_count) else 0 end as charged,
         coalesce(r.records, 0) as records,
         r.watermark,
-        coalesce(u.duration_ms, 0) as duration_ms
+        coalesce(u.duration_ms, 0) as duration_ms,
+        u.verdict
     from unnest(
-        p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms
-    ) with ordinality as u (asset_id, outcome, fault, error, request_count, charged, duration_ms, nth)
+        p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms, p_verdicts
+    ) with ordinality as u (asset_id, outcome, fault, error, request_count, charged, duration_ms, verdict, nth)
     cross join lateral (
         select
             not p_chunk.is_bulk or u.asset_id = p_chunk.asset_ids[1] as is_charged,

@@ -52,7 +52,8 @@ begin
         end as wake_at,
         v_park_until as park_until,
         case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end as refund,
-        p_chunk.retry_count + case when f.is_retry then 1 else 0 end as retry_count
+        p_chunk.retry_count + case when f.is_retry then 1 else 0 end as retry_count,
+        f.verdict
     from (
         select
             j.*,
@@ -83,7 +84,7 @@ begin
 end;
 $func$;
 
--- What history says of a job's result; null of a success. Inlined as well: no pinned path.
+-- What history says of a job's result; null of a success that is not degraded. Inlined as well: no pinned path.
 create or replace function headgate._reason(
     p_result text,
     p_outcome text,
@@ -97,8 +98,8 @@ language sql
 immutable
 as $func$
     select case
-        when p_result = 'success' then null
-        when p_result in ('skipped', 'failed') then left(headgate._visible(p_error), 500)
+        when p_result = 'success' and p_error is null then null
+        when p_result in ('success', 'skipped', 'failed') then left(headgate._visible(p_error), 500)
         when p_result = 'cancelled' then 'the execution had ended'
         when p_outcome = 'missing' then 'missing: the bulk answer does not contain it'
         when p_outcome = 'unsent' then coalesce('internal: ' || p_stop_reason, p_blocked_reason, 'not started in time')

@@ -19,7 +19,8 @@ begin
         count(*) filter (where f.result = 'park'),
         coalesce(sum(f.units) filter (where f.result <> 'park'), 0),
         coalesce(sum(f.refund), 0),
-        count(*) filter (where f.result = 'deferred' and headgate._is_internal_fault(f.reason))
+        count(*) filter (where f.result = 'deferred' and headgate._is_internal_fault(f.reason)),
+        count(*) filter (where f.result = 'success' and f.verdict = 'degraded')
     into v_tally
     from unnest(p_job_results) as f;
 

@@ -2,8 +2,8 @@
 -- commit. May be called several times per lease, in slices; an outdated token changes nothing. A handler's results are
 -- rows of its ingest function's type: p_row_counts[i] of them belong to p_asset_ids[i]. A bulk call has one payload per
 -- answered session, in order; if it succeeded for only some of the sessions, the chunk continues with the others. Where
--- outputs are declared, p_answers has what is known of an answer besides its body, {status, duration_ms, headers}, or
--- what a handler put out.
+-- outputs or expectations are declared, p_answers has what is known of an answer besides its body, {status,
+-- duration_ms, headers}; of a handler, what it put out.
 
 create or replace function headgate.complete_jobs(
     p_runner text,
@@ -46,6 +46,9 @@ declare
     v_tally headgate.job_tally;
     v_refund integer;
     v_unstarted headgate.chunks[] := '{}';
+    v_outcomes text[] := p_outcomes;  -- the provider's (p_outcomes), judged by the plan
+    v_faults text[] := p_faults;
+    v_verdicts text[];
     v_outputs jsonb[];
 begin
     perform headgate._check_report(
@@ -69,14 +72,15 @@ begin
         return;
     end if;
 
-    if v_call.outputs is not null or p_answers is not null then
-        select j.outcomes, j.faults, j.errors, j.outputs into p_outcomes, p_faults, p_errors, v_outputs
-        from headgate._judge_outputs(
+    if v_call.outputs is not null or v_call.expectations is not null or p_answers is not null then
+        select j.outcomes, j.faults, j.errors, j.verdicts, j.outputs
+        into v_outcomes, v_faults, p_errors, v_verdicts, v_outputs
+        from headgate._judge_answers(
             v_chunk, v_call, p_asset_ids, p_payloads, p_durations_ms, p_answers, p_outcomes, p_faults, p_errors
         ) as j;
     end if;
     v_results := headgate._ingest(
-        v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
+        v_chunk, v_call, p_asset_ids, v_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
     if v_call.stage is not null then
         perform headgate._clear_stage(v_call, v_chunk, p_asset_ids);
@@ -101,8 +105,8 @@ begin
     v_reports := array(
         select r
         from headgate._reports(
-            v_chunk, v_call.ingest_function is not null, p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts,
-            p_charged, p_durations_ms, v_results
+            v_chunk, v_call.ingest_function is not null, p_asset_ids, v_outcomes, v_faults, p_errors, p_request_counts,
+            p_charged, p_durations_ms, v_verdicts, v_results
         ) as r
     );
     v_job_results := array(

@@ -25,3 +25,13 @@ def test_a_value_that_is_no_json_path_is_named(shelf: Shelf):
 def test_outputs_are_an_object_of_texts(shelf: Shelf):
     for outputs in ('["$.a"]', '{"a": 1}', "{}"):
         assert "outputs" in shelf.mistakes(*with_outputs(outputs))
+
+
+def test_outputs_are_of_a_call(shelf: Shelf):
+    said = shelf.mistakes(
+        "put_operation('sum_up', 'tomes', due => 'every 1 day', ingest_function => 'toy.keep',"
+        """ outputs => '{"a": "$.body"}')""",
+        PIPELINE,
+        STEP.replace("dust", "sum_up"),
+    )
+    assert "outputs are of a call for one asset" in said

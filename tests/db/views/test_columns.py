@@ -18,7 +18,7 @@ COLUMNS = {
     "headgate.v_today_processing_activity": (
         "operation status jobs records api_calls_used avg_duration_ms"
     ),
-    "headgate.v_asset_processing_history": f"asset_id asset {HISTORY}",
+    "headgate.v_asset_processing_history": f"asset_id asset {HISTORY} verdict reason",
     "headgate.v_failed_assets": f"asset_id asset {FAILED}",
     "headgate.v_quota": (
         "provider opened_at closes_at usable reserved spent used_elsewhere remaining blocked_until"
@@ -31,7 +31,7 @@ COLUMNS = {
     "headgate.v_data_freshness": "operation group_key assets fresh stale never oldest_watermark",
     "headgate.v_execution_steps": (
         "pipeline run_id step status planned succeeded failed deferred skipped started_at"
-        " finished_at units skip_reason may_fail output round retried retry_at deadline_at"
+        " finished_at units skip_reason may_fail output round retried retry_at deadline_at degraded"
     ),
     "headgate.v_waiting": (
         "pipeline run_id step operation reason jobs next_try_at gives_up_at retries"
