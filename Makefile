@@ -54,6 +54,10 @@ help: ## Show this list
 
 # ------------------------------------------------------------------ the job
 
+.PHONY: demo/freshpoc
+demo/freshpoc: $(DEMO) ## Run FreshPoC_E2E against stand-ins for its five services
+	@$(BIN)/headgate demo freshpoc $(ARGS)
+
 .PHONY: run
 run: $(DEMO) ## Load what is due (a stand-in server plays the provider unless EODHD_API_TOKEN or DEMO_TOKEN=1 is set)
 ifeq ($(EODHD_API_TOKEN),)

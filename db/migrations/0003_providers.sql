@@ -166,7 +166,9 @@ comment on column headgate.response_rules.charged is
     'False: the provider does not charge for such an answer, and the units of its call are given back.';
 comment on column headgate.response_rules.blocks is
     'What the answer blocks: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
-comment on column headgate.response_rules.reason is 'The reason kept with the job.';
+comment on column headgate.response_rules.reason is
+    'The reason kept with the job; {url} and {answer} stand for what was asked and what came of it; without {answer} '
+    'that is added.';
 
 -- Written only when an authorised role sets it, in a plan's file or by hand.
 create table headgate.provider_addresses (

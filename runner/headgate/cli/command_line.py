@@ -39,7 +39,7 @@ PANELS: dict[str, dict[str, Entry]] = {
     "Runs": {
         "demo": Entry(
             "demo:demo",
-            "Run a plan against a stand-in for its provider, in a database of its own: no account.",
+            "Run a plan against stand-ins for whom it calls, in a database of its own: no account.",
         ),
         "run": Entry(
             "run:run",

@@ -1,5 +1,26 @@
 """Demonstrations without an account: plans that run against a stand-in for their provider."""
 
-from headgate.demo.stage import DATABASE, DEMOS, QUOTA, Demo, Stage, find_demo, staged
+from typing import TYPE_CHECKING
 
-__all__ = ["DATABASE", "DEMOS", "QUOTA", "Demo", "Stage", "find_demo", "staged"]
+from headgate.demo.stage import DATABASE, DEMOS, QUOTA, Demo, Stage, find_demo, staged
+from headgate.lazy import lazily
+
+if TYPE_CHECKING:
+    from headgate.demo.services.stage import SERVICE_DEMOS, ServiceDemo, played
+
+__all__ = [
+    "DATABASE",
+    "DEMOS",
+    "QUOTA",
+    "SERVICE_DEMOS",
+    "Demo",
+    "ServiceDemo",
+    "Stage",
+    "find_demo",
+    "played",
+    "staged",
+]
+SERVICES = "services.stage"
+__getattr__ = lazily(
+    __name__, {"SERVICE_DEMOS": SERVICES, "ServiceDemo": SERVICES, "played": SERVICES}
+)

@@ -164,11 +164,15 @@ class Caller:
                 finally:
                     await response.aclose()
             judged = await self._judge(call, response, answered, client.redactor)
-            return judged, _head_of(call, response, client.redactor)
+            head = _head_of(call, response, client.redactor)
         except BROKEN as exc:
-            return _no_answer(call, exc), None
+            judged, head = _no_answer(call, exc), None
         finally:
             share.close()
+        outcome, requests, payload = judged
+        if "{url}" in outcome.reason:
+            outcome = outcome.located(redacted(str(request.url)))
+        return (outcome, requests, payload), head
 
     def _reader(
         self, call: Call, response: httpx2.Response, share: Share, deadline: asyncio.Timeout

@@ -76,8 +76,14 @@ class Outcome:
         return self.outcome == "success"
 
     def detailed(self, detail: str) -> Outcome:
-        """Return it with what was seen."""
+        """Return it with what was seen: where its reason says {answer}, or behind it."""
+        if "{answer}" in self.reason:
+            return replace(self, reason=self.reason.replace("{answer}", detail))
         return replace(self, reason=f"{self.reason} ({detail})" if self.reason else detail)
+
+    def located(self, url: str) -> Outcome:
+        """Return it with the URL, where its reason says {url}."""
+        return replace(self, reason=self.reason.replace("{url}", url))
 
 
 @dataclass(frozen=True, slots=True)

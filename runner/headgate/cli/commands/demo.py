@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from headgate.cli.commands.options import Params
 from headgate.cli.commands.run import run
 from headgate.demo import DATABASE, QUOTA, Demo, Stage, find_demo, staged
 from headgate.settings import Settings
+
+if TYPE_CHECKING:
+    from headgate.demo import ServiceDemo
 
 NEXT = """\
 The bars were made up, and are kept apart in the database {database}. Run it again: nothing is asked
@@ -30,7 +33,12 @@ def demo(
     param: Params = None,
     quota: Quota = QUOTA,
 ) -> None:
-    """Run a plan against a stand-in for its provider, in a database of its own: no account."""
+    """Run a plan against stand-ins for whom it calls, in a database of its own: no account."""
+    from headgate.demo import SERVICE_DEMOS  # brings an HTTP server
+
+    if plan in SERVICE_DEMOS:
+        run_with_services(SERVICE_DEMOS[plan], param)
+        return
     with on_stage(find_demo(plan), quota) as stage:
         before, served = stage.booked_units(), stage.served_units()
         code = 0
@@ -45,6 +53,31 @@ def demo(
     print(f"units of this run: {ours:,} by our ledger, {theirs:,} by the server's ({difference})\n")
     named = {"token": stage.demo.token, "pipeline": stage.demo.pipeline}
     print(NEXT.format(database=DATABASE, **named))
+    raise typer.Exit(code)
+
+
+def run_with_services(demo: ServiceDemo, param: list[str] | None) -> None:
+    """Run a plan whose services are played, and say what they were asked."""
+    from headgate.demo import played
+
+    os.environ["HEADGATE_DATABASE"] = DATABASE
+    migrate()
+    code = 0
+    with played(demo, Settings.from_env()) as services:
+        for name, service in services.items():
+            late = ", from 3 s on" if name == demo.late else ""
+            console.say(f"a stand-in plays {name} at {service.url}{late}")
+        try:
+            run(demo.pipeline, param=param)
+        except typer.Exit as exc:
+            code = exc.exit_code
+        for name, service in services.items():
+            if service.calls:
+                asked = console.counted(len(service.calls), "call")
+                print(f"{name}: {asked}, served {service.served}")
+    print(f"\nIn psql (headgate psql, with HEADGATE_DATABASE={DATABASE}):")
+    for query in demo.queries:
+        print(f"  {query};")
     raise typer.Exit(code)
 
 

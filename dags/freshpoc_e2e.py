@@ -1,0 +1,39 @@
+"""Call FreshPoC's five services in strict order, when somebody says so."""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from headgate.airflow import CallFunction, RunStep
+from headgate.airflow.dags import START, defaults
+
+STEPS = ("ingestion_trigger", "miner_run", "analyzer_run", "writer_apply", "report_generate")
+
+with DAG(
+    schedule=None,
+    **defaults(
+        __file__,
+        __doc__,
+        dag_id="FreshPoC_E2E",
+        page="freshpoc.md",
+        tags=["freshpoc"],
+        timeout=timedelta(hours=12),
+    ),
+):
+    start = CallFunction(
+        task_id="initialize_execution", function="headgate.start_execution", args=START
+    )
+    report = CallFunction(
+        task_id="keep_report", function="freshpoc.report", trigger_rule="all_done"
+    )
+    finish = CallFunction(
+        task_id="finalize_execution",
+        function="headgate.finalize_execution",
+        trigger_rule="all_done",
+    )
+    before = start
+    for step in STEPS:
+        task = RunStep(task_id=step)
+        before >> task
+        before = task
+    before >> report >> finish

@@ -1,0 +1,14 @@
+"""Stand-ins for services that pipelines call, on ports of 127.0.0.1, with faults and a ledger each.
+
+In a test or a demonstration, in a thread of its own:
+
+    with running(freshpoc.services()) as services: services["miner"].url, services["miner"].calls
+
+By hand, until it is told to stop: `python -m headgate.demo.services freshpoc`.
+"""
+
+from headgate.demo.services.fault import Fault
+from headgate.demo.services.running import running
+from headgate.demo.services.stand_in import Answer, Ask, Asked, StandIn
+
+__all__ = ["Answer", "Ask", "Asked", "Fault", "StandIn", "running"]

@@ -1,0 +1,77 @@
+"""A plan's stand-ins at work, and its database told where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from psycopg.types.json import Jsonb
+
+from headgate.database import connect, mapped_errors
+from headgate.demo.services import freshpoc
+from headgate.demo.services.running import running
+from headgate.demo.services.stand_in import StandIn
+from headgate.settings import Settings
+
+ASSETS = """
+select a.universe, a.code, a.group_key, a.attributes
+from headgate.v_assets as a
+where a.universe like %(universes)s
+    and a.code = any (%(services)s)
+"""
+UPSERT = """
+select * from headgate.upsert_assets(p_universe => %(universe)s, p_assets => %(assets)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDemo:
+    """A shipped plan, and the services that stand-ins play for it."""
+
+    plan: str
+    pipeline: str
+    services: Callable[[], tuple[StandIn, ...]]
+    late: str
+    """The service that is not ready at first, to show what becomes of that."""
+    queries: tuple[str, ...]
+
+
+SERVICE_DEMOS: Final = {
+    x.plan: x
+    for x in (
+        ServiceDemo(
+            "freshpoc",
+            "FreshPoC_E2E",
+            freshpoc.services,
+            "miner",
+            (
+                "select step, service, answer from freshpoc.answers order by answered_at desc",
+                "select step, status, started_at, finished_at from headgate.v_execution_steps "
+                "where pipeline = 'FreshPoC_E2E' order by started_at desc",
+                "select code, attributes ->> 'base_url' as base_url from headgate.v_assets "
+                "where universe like 'freshpoc%'",
+            ),
+        ),
+    )
+}
+LATE_SECONDS: Final = 3.0
+
+
+@contextmanager
+def played(demo: ServiceDemo, settings: Settings) -> Iterator[dict[str, StandIn]]:
+    """Start the plan's stand-ins, one of them late, and set their addresses in its rows."""
+    services = demo.services()
+    for service in services:
+        if service.name == demo.late:
+            service.start_seconds = LATE_SECONDS
+    with running(services) as started:
+        named = {"universes": f"{demo.plan}%", "services": list(started)}
+        with connect(settings, "demo") as connection, mapped_errors():
+            for row in connection.execute(ASSETS, named).fetchall():
+                attributes = row["attributes"] | {"base_url": started[row["code"]].url}
+                asset = {x: row[x] for x in ("code", "group_key")} | {"attributes": attributes}
+                given = {"universe": row["universe"], "assets": Jsonb([asset])}
+                connection.execute(UPSERT, given)
+        yield started

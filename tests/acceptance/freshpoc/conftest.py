@@ -1,0 +1,133 @@
+"""FreshPoC's services and its pipeline, over real ports, carried by runners of their own process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from headgate.database import connect, dsn_of
+from headgate.demo.services import StandIn, freshpoc, running
+from headgate.settings import Settings
+from tests.limits import PATIENCE, wait_until
+from tests.plan import Plan, Row
+from tests.servers import DB
+
+PIPELINE = "FreshPoC_E2E"
+CALLED = ("ingestion", "miner", "analyzer", "writer", "reporting")
+STEPS = ("ingestion_trigger", "miner_run", "analyzer_run", "writer_apply", "report_generate")
+
+
+@dataclass
+class Poc:
+    """The pipeline and its services."""
+
+    settings: Settings
+    services: dict[str, StandIn]
+    folder: Path
+    plan: Plan
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def move(self, service: str, url: str) -> None:
+        """Set where a service is, as an environment does."""
+        (row,) = self.plan.sql(
+            "select * from headgate.v_assets where code = %(code)s", code=service
+        )
+        changed = {x: row[x] for x in ("code", "group_key")}
+        changed["attributes"] = row["attributes"] | {"base_url": url}
+        self.plan.call("upsert_assets", p_universe=row["universe"], p_assets=Jsonb([changed]))
+
+    def tune(self, **columns: Any) -> None:
+        """Change the operations' rows: max_attempts=3."""
+        for name, value in columns.items():
+            self.plan.sql(
+                f"update headgate.operations set {name} = %(value)s where name like 'freshpoc%%'",
+                value=value,
+            )
+
+    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the command line in a process of its own."""
+        known = {"HEADGATE_DB": str(self.settings.db)}
+        if self.settings.dsn is None:
+            known["HEADGATE_HOME"] = str(self.settings.home)
+            known["HEADGATE_DATABASE"] = self.settings.database
+        else:
+            known["HEADGATE_DSN"] = dsn_of(self.settings)
+        with (self.folder / f"{len(self.processes)}.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "headgate", *arguments],
+                cwd=DB.parent,
+                env=os.environ | known,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def command(self, *arguments: str) -> tuple[int, str]:
+        """Carry a command through: its exit code, and what it said."""
+        process = self.spawn(*arguments)
+        code = process.wait(PATIENCE)
+        return code, (self.folder / f"{self.processes.index(process)}.log").read_text()
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run the pipeline to its end."""
+        return self.command("run", PIPELINE, *arguments)
+
+    def last_run(self) -> Row:
+        """Return the latest run."""
+        return self.plan.sql(
+            "select * from headgate.process_executions order by execution_id desc limit 1"
+        )[0]
+
+    def statuses(self) -> dict[str, str]:
+        """Return how the calling steps of the latest run stand."""
+        rows = self.plan.sql(
+            "select s.step, s.status from headgate.process_steps as s"
+            " where s.execution_id = %(id)s order by s.position",
+            id=self.last_run()["execution_id"],
+        )
+        return {x["step"]: x["status"] for x in rows if x["step"] in STEPS}
+
+    def errors(self) -> list[str]:
+        """Return why jobs of the latest run failed."""
+        rows = self.plan.sql(
+            "select d.reason from headgate.asset_processing_details as d"
+            " where d.execution_id = %(id)s and d.status <> 'success' order by d.ended_at",
+            id=self.last_run()["execution_id"],
+        )
+        return [x["reason"] for x in rows]
+
+    def served(self) -> list[int]:
+        """Return how often each service in the chain has done its work."""
+        return [self.services[x].served for x in CALLED]
+
+    def wait(self, condition: Any, what: str) -> None:
+        """Wait until it is so."""
+        wait_until(condition, what)
+
+
+@pytest.fixture
+def poc(database: Settings, tmp_path: Path) -> Iterator[Poc]:
+    """Let the plan's addresses lead to stand-ins."""
+    with running(freshpoc.services()) as services, connect(database, "test") as connection:
+        poc = Poc(database, services, tmp_path, Plan(connection))
+        for name in CALLED:
+            poc.move(name, services[name].url)
+        connection.commit()
+        try:
+            yield poc
+        finally:
+            for process in poc.processes:
+                process.kill()
+                process.wait()

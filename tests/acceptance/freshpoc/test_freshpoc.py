@@ -1,0 +1,268 @@
+"""[P1] to [P6]: what FreshPoC_E2E must be, over real HTTP on real ports."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import time
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from headgate.demo.services import freshpoc, running
+from headgate.demo.services.running import _free_port
+from tests.acceptance.freshpoc.conftest import CALLED, STEPS, Poc
+
+SHOP = "https://github.com/dbt-labs/jaffle-shop-classic"
+
+
+def test_p1_readiness_is_tried_30_times_1_second_apart_and_says_which_service_was_not(poc: Poc):
+    url = f"http://127.0.0.1:{_free_port()}"
+    poc.move("miner", url)
+    poc.plan.sql("update headgate.pipeline_steps set retries = 0")
+    began = time.monotonic()
+    code, _ = poc.run()
+
+    assert code == 1
+    (error,) = poc.errors()
+    assert error.startswith(f"service not ready: {url}/run, last answer could not connect")
+    (row,) = poc.plan.sql(
+        "select attempts from headgate.asset_processing_details where status = 'failed'"
+    )
+    assert row["attempts"] in (0, 30)  # requests that may have reached it: none
+    assert 29 <= time.monotonic() - began < 50
+
+
+def test_p1_what_was_not_served_is_tried_again_until_it_is(poc: Poc):
+    poc.services["analyzer"].fail("status", times=3, status=503)
+    code, said = poc.run()
+
+    assert code == 0, said
+    at = [x.at for x in poc.services["analyzer"].calls]
+    assert len(at) == 4
+    assert all(0.95 < b - a < 1.8 for a, b in itertools.pairwise(at))
+
+
+def test_p1_the_last_answer_is_named(poc: Poc):
+    poc.tune(max_attempts=2)
+    poc.plan.sql("update headgate.pipeline_steps set retries = 0")
+    poc.services["miner"].fail("status", status=503)
+    poc.run()
+
+    (error,) = poc.errors()
+    url = f"{poc.services['miner'].url}/run"
+    assert error.startswith(f"service not ready: {url}, last answer 503")
+
+
+def test_p2_the_services_are_called_in_strict_order_once_each(poc: Poc):
+    code, said = poc.run()
+
+    assert code == 0, said
+    assert poc.served() == [1] * 5
+    calls = [poc.services[x].calls[0] for x in CALLED]
+    assert [x.at for x in calls] == sorted(x.at for x in calls)
+    assert [x.ask.path for x in calls] == ["/trigger", "/run", "/run", "/apply", "/generate"]
+    assert [dict(x.ask.query) for x in calls] == [{"repo": SHOP}, {}, {}, {}, {}]
+
+
+def test_p2_a_failed_step_stops_the_rest(poc: Poc):
+    poc.plan.sql("update headgate.pipeline_steps set retries = 0")
+    poc.services["analyzer"].fail("status", status=500)
+    code, _ = poc.run()
+
+    assert code == 1
+    assert poc.served() == [1, 1, 0, 0, 0]
+    assert poc.statuses()["analyzer_run"] == "failed"
+    assert poc.statuses()["writer_apply"] == "skipped"
+
+
+def test_p2_a_step_is_retried_three_times_with_growing_delays(poc: Poc):
+    (row,) = poc.plan.sql(
+        "select retries, retry_backoff, timeout::text from headgate.pipeline_steps"
+        " where step = 'miner_run'"
+    )
+    assert (row["retries"], row["retry_backoff"], row["timeout"]) == (3, 2, "00:30:00")
+    poc.plan.sql("update headgate.pipeline_steps set retry_delay = '1 second'")
+    poc.services["miner"].fail("status", times=3, status=500)
+    code, said = poc.run()
+
+    assert code == 0, said
+    at = [x.at for x in poc.services["miner"].calls]
+    waits = [b - a for a, b in itertools.pairwise(at)]
+    assert len(waits) == 3
+    assert waits[0] >= 1 and waits[1] >= 2 and waits[2] >= 4
+
+
+@pytest.mark.parametrize("service", ["writer", "reporting"])
+def test_p2_ok_false_with_200_is_a_failure(poc: Poc, service: str):
+    poc.services[service].fail("not_ok")
+    code, _ = poc.run()
+
+    assert code == 1
+    assert poc.services[service].served == 0
+    assert any("the service has failed" in x and '"ok": false' in x for x in poc.errors())
+
+
+@pytest.mark.parametrize("kind", ["cut_after", "cut"])
+def test_p2_a_call_of_unknown_fate_is_not_repeated_where_it_adds_something(poc: Poc, kind: str):
+    poc.services["writer"].fail(kind, times=1)
+    code, _ = poc.run()
+
+    assert code == 1
+    assert len(poc.services["writer"].calls) == 1
+    assert poc.errors()[0].startswith("unknown whether it was served")
+
+
+def test_p2_a_slow_writer_is_not_called_twice_either(poc: Poc):
+    poc.services["writer"].fail("slow", times=1, seconds=4)
+    code, _ = poc.run()
+
+    assert code == 1
+    assert poc.errors()[0].startswith("unknown whether it was served")
+    assert poc.served()[4] == 0
+
+
+def test_p2_a_call_of_unknown_fate_is_repeated_where_that_is_harmless(poc: Poc):
+    poc.services["miner"].fail("cut_after", times=1)
+    code, said = poc.run()
+
+    assert code == 0, said
+    assert len(poc.services["miner"].calls) == 2
+
+
+def failed_at_the_writer(poc: Poc) -> str:
+    """Let a run fail in the middle; return its id."""
+    poc.services["writer"].fail("status", times=1, status=500)
+    assert poc.run()[0] == 1
+    return str(poc.last_run()["run_id"])
+
+
+def test_p3_a_run_goes_on_from_its_failed_step_by_the_command_line(poc: Poc):
+    run_id = failed_at_the_writer(poc)
+    code, said = poc.command("retry", run_id)
+
+    assert code == 0, said
+    assert poc.served() == [1] * 5
+    assert set(poc.statuses().values()) == {"succeeded"}
+
+
+def test_p3_a_run_goes_on_from_its_failed_step_by_psql(poc: Poc):
+    run_id = failed_at_the_writer(poc)
+    poc.plan.call("retry_failed", p_pipeline="FreshPoC_E2E", p_run_id=run_id)
+    poc.spawn("worker")
+    poc.wait(lambda: poc.last_run()["status"] == "succeeded", "the end of the run")
+
+    assert poc.served() == [1] * 5
+
+
+@pytest.mark.parametrize("call", ["skip_step", "mark_step"])
+def test_p3_a_step_can_be_skipped_or_marked_and_what_depends_on_it_goes_on(poc: Poc, call: str):
+    run_id = failed_at_the_writer(poc)
+    named = {"p_pipeline": "FreshPoC_E2E", "p_run_id": run_id, "p_step": "writer_apply"}
+    if call == "mark_step":
+        named["p_status"] = "succeeded"
+    poc.plan.call(call, **named)
+    poc.plan.call("retry_failed", p_pipeline="FreshPoC_E2E", p_run_id=run_id)
+    poc.spawn("worker")
+    poc.wait(lambda: poc.last_run()["finished_at"], "the end of the run")
+    poc.wait(lambda: poc.statuses()["report_generate"] == "succeeded", "the report")
+
+    assert poc.served() == [1, 1, 1, 0, 1]
+
+
+def test_p3_the_same_run_again_doubles_nothing(poc: Poc):
+    poc.run()
+    run_id = poc.last_run()["run_id"]
+    poc.command("retry", run_id)
+    poc.plan.call("start_execution", p_pipeline="FreshPoC_E2E", p_run_id=run_id)
+
+    assert poc.served() == [1] * 5
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_p3_a_runner_killed_at_a_step_leaves_no_service_out(poc: Poc, step: int):
+    service = poc.services[CALLED[step]]
+    service.work_seconds = 1.0
+    poc.plan.sql("update headgate.operations set lease = '2 seconds' where name like 'freshpoc%'")
+    run_id = str(poc.plan.value("run_pipeline", p_pipeline="FreshPoC_E2E", p_params=Jsonb({})))
+    process = poc.spawn("worker")
+    poc.wait(lambda: poc.statuses()[STEPS[step]] == "running", STEPS[step])
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    service.work_seconds = 0.0
+    poc.spawn("worker")
+    poc.wait(lambda: poc.last_run()["finished_at"], f"the end of {run_id}")
+
+    assert poc.last_run()["status"] == "succeeded"
+    assert [x for x in poc.served() if x > 2 or x < 1] == []
+    assert sum(poc.served()) <= 6  # the one that may have been called, once more
+
+
+def test_p4_base_urls_are_rows_and_an_environments_stay(poc: Poc):
+    before = poc.plan.sql(
+        "select code, attributes from headgate.v_assets where universe like 'fresh%'"
+    )
+    code, said = poc.command("migrate")
+
+    assert code == 0, said
+    after = poc.plan.sql(
+        "select code, attributes from headgate.v_assets where universe like 'fresh%'"
+    )
+    assert before == after
+    assert len(after) == 5
+
+
+def test_p5_each_answer_is_kept_and_shown_in_the_runs_report(poc: Poc):
+    poc.run()
+    run = poc.last_run()
+    rows = poc.plan.sql(
+        "select step, service, answer from freshpoc.answers where run_id = %(run)s",
+        run=run["run_id"],
+    )
+    assert {(x["step"], x["service"]) for x in rows} == set(zip(STEPS, CALLED, strict=True))
+    (report,) = poc.plan.sql(
+        "select output from headgate.v_execution_steps where run_id = %(run)s"
+        " and step = 'keep_report'",
+        run=run["run_id"],
+    )
+    assert report["output"]["writer_apply"]["writer"]["nodes_created"] == 2
+    assert report["output"]["report_generate"]["reporting"]["file"] == "reports/latest.md"
+
+
+def test_p5_the_query_api_is_asked_for_its_health_only_where_it_is_declared(poc: Poc):
+    poc.run()
+    assert poc.services["query"].calls == []
+    asset = {
+        "code": "query",
+        "group_key": "query",
+        "attributes": {"base_url": poc.services["query"].url, "path": "health"},
+    }
+    poc.plan.call("upsert_assets", p_universe="freshpoc_workers", p_assets=Jsonb([asset]))
+    code, said = poc.run()
+
+    assert code == 0, said
+    assert [x.ask.path for x in poc.services["query"].calls] == ["/health"]
+
+
+def test_p6_a_run_adds_less_than_two_seconds_to_the_services_own_time(poc: Poc):
+    own = sum(poc.services[x].work_seconds for x in CALLED)
+    added = []
+    for _ in range(3):  # the machine has other work
+        poc.run()
+        run = poc.last_run()
+        added.append((run["finished_at"] - run["started_at"]).total_seconds() - own)
+    print(f"{min(added):.2f} s beside the services' {own:.2f} s")
+
+    assert min(added) < 2
+
+
+def test_p6_a_service_that_needs_20_seconds_is_met_within_a_second_of_being_ready(poc: Poc):
+    (late,) = (x for x in freshpoc.services() if x.name == "miner")
+    late.start_seconds = 20.0
+    with running([late]):
+        poc.move("miner", late.url)
+        code, said = poc.run()
+        assert code == 0, said
+        assert late.ready_at is not None
+        print(f"met {late.calls[0].at - late.ready_at:.2f} s after it was ready")
+        assert late.calls[0].at - late.ready_at - late.work_seconds < 1.1
