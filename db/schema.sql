@@ -32,6 +32,20 @@ ALTER SCHEMA equities OWNER TO headgate_plan_equities;
 COMMENT ON SCHEMA equities IS 'Listed equities: their daily bars and their fundamentals.';
 
 --
+-- Name: freshpoc; Type: SCHEMA; Schema: -; Owner: headgate_plan_freshpoc
+--
+
+CREATE SCHEMA freshpoc;
+
+ALTER SCHEMA freshpoc OWNER TO headgate_plan_freshpoc;
+
+--
+-- Name: SCHEMA freshpoc; Type: COMMENT; Schema: -; Owner: headgate_plan_freshpoc
+--
+
+COMMENT ON SCHEMA freshpoc IS 'FreshPoC_E2E: services called in strict order, and their answers.';
+
+--
 -- Name: headgate; Type: SCHEMA; Schema: -; Owner: headgate_owner
 --
 
@@ -5013,6 +5027,68 @@ ALTER FUNCTION equities.session_bars(p_group_key text, p_session date) OWNER TO 
 --
 
 COMMENT ON FUNCTION equities.session_bars(p_group_key text, p_session date) IS 'Listings of an exchange with a bar in a session or in the one before: both closes, for checks.';
+
+--
+-- Name: keep_answer(jsonb, bigint[], text[]); Type: FUNCTION; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+CREATE FUNCTION freshpoc.keep_answer(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with answered as (
+        select a.asset_id, s.code, coalesce(s.attributes ->> 'base_url', '') as asked,
+            case when a.payload is json then a.payload::jsonb else to_jsonb(coalesce(a.payload, '')) end as answer
+        from unnest(p_asset_ids, p_payloads) as a (asset_id, payload)
+        join headgate.v_assets as s using (asset_id)
+    ),
+    kept as (
+        insert into freshpoc.answers as k (run_id, step, service, asked, answer, answered_at)
+        select
+            p_context ->> 'run_id', p_context ->> 'step', a.code, a.asked, a.answer,
+            (p_context ->> 'now')::timestamptz
+        from answered as a
+        on conflict (run_id, step, service) do update
+        set asked = excluded.asked,
+            answer = excluded.answer,
+            answered_at = excluded.answered_at
+    )
+    select a.asset_id, 'success', 1, null::timestamptz, null::text
+    from answered as a;
+$$;
+
+ALTER FUNCTION freshpoc.keep_answer(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_freshpoc;
+
+--
+-- Name: FUNCTION keep_answer(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+COMMENT ON FUNCTION freshpoc.keep_answer(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of freshpoc''s calls: keeps the services'' answers.';
+
+--
+-- Name: report(text, text); Type: FUNCTION; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+CREATE FUNCTION freshpoc.report(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_object_agg(s.step, s.answers), '{}')
+    from (
+        select a.step, jsonb_object_agg(a.service, a.answer) as answers
+        from freshpoc.answers as a
+        where a.run_id = p_run_id
+        group by a.step
+    ) as s;
+$$;
+
+ALTER FUNCTION freshpoc.report(p_pipeline text, p_run_id text) OWNER TO headgate_plan_freshpoc;
+
+--
+-- Name: FUNCTION report(p_pipeline text, p_run_id text); Type: COMMENT; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+COMMENT ON FUNCTION freshpoc.report(p_pipeline text, p_run_id text) IS 'What each service answered in a run, by step; its output is kept with the run.';
 
 --
 -- Name: _add_step_groups(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30134,6 +30210,63 @@ COMMENT ON COLUMN equities.v_ticker_processing_history.error IS 'The error, or w
 COMMENT ON COLUMN equities.v_ticker_processing_history.run_id IS 'The run.';
 
 --
+-- Name: answers; Type: TABLE; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+CREATE TABLE freshpoc.answers (
+    run_id text NOT NULL,
+    step text NOT NULL,
+    service text NOT NULL,
+    asked text NOT NULL,
+    answer jsonb NOT NULL,
+    answered_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE freshpoc.answers OWNER TO headgate_plan_freshpoc;
+
+--
+-- Name: TABLE answers; Type: COMMENT; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+COMMENT ON TABLE freshpoc.answers IS 'Each service''s answer in each run; a later one of the same run replaces it.';
+
+--
+-- Name: COLUMN answers.run_id; Type: COMMENT; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+COMMENT ON COLUMN freshpoc.answers.run_id IS 'The run.';
+
+--
+-- Name: COLUMN answers.step; Type: COMMENT; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+COMMENT ON COLUMN freshpoc.answers.step IS 'The step that called the service.';
+
+--
+-- Name: COLUMN answers.service; Type: COMMENT; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+COMMENT ON COLUMN freshpoc.answers.service IS 'The service.';
+
+--
+-- Name: COLUMN answers.asked; Type: COMMENT; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+COMMENT ON COLUMN freshpoc.answers.asked IS 'The base URL that was called.';
+
+--
+-- Name: COLUMN answers.answer; Type: COMMENT; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+COMMENT ON COLUMN freshpoc.answers.answer IS 'Its answer: JSON, or text as a JSON string.';
+
+--
+-- Name: COLUMN answers.answered_at; Type: COMMENT; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+COMMENT ON COLUMN freshpoc.answers.answered_at IS 'When it was kept.';
+
+--
 -- Name: _breakers; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31392,7 +31525,7 @@ COMMENT ON COLUMN headgate.response_rules.blocks IS 'What the answer blocks: the
 -- Name: COLUMN response_rules.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.reason IS 'The reason kept with the job.';
+COMMENT ON COLUMN headgate.response_rules.reason IS 'The reason kept with the job; {url} and {answer} stand for what was asked and what came of it; without {answer} that is added.';
 
 --
 -- Name: role_limits; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -34863,6 +34996,13 @@ ALTER TABLE ONLY equities.technical_indicators
     ADD CONSTRAINT technical_indicators_pkey PRIMARY KEY (asset_id);
 
 --
+-- Name: answers answers_pkey; Type: CONSTRAINT; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+ALTER TABLE ONLY freshpoc.answers
+    ADD CONSTRAINT answers_pkey PRIMARY KEY (run_id, step, service);
+
+--
 -- Name: alerts alerts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -35829,10 +35969,19 @@ GRANT USAGE ON SCHEMA equities TO headgate_reader;
 GRANT USAGE ON SCHEMA equities TO headgate_runner;
 
 --
+-- Name: SCHEMA freshpoc; Type: ACL; Schema: -; Owner: headgate_plan_freshpoc
+--
+
+GRANT USAGE ON SCHEMA freshpoc TO headgate_nobody;
+GRANT USAGE ON SCHEMA freshpoc TO headgate_planner;
+GRANT USAGE ON SCHEMA freshpoc TO headgate_reader;
+
+--
 -- Name: SCHEMA headgate; Type: ACL; Schema: -; Owner: headgate_owner
 --
 
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_equities;
+GRANT USAGE ON SCHEMA headgate TO headgate_plan_freshpoc;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_maintenance;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_recommender;
 GRANT USAGE ON SCHEMA headgate TO headgate_nobody;
@@ -36397,6 +36546,22 @@ REVOKE ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) F
 GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_reader;
+
+--
+-- Name: FUNCTION keep_answer(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+REVOKE ALL ON FUNCTION freshpoc.keep_answer(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION freshpoc.keep_answer(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION report(p_pipeline text, p_run_id text); Type: ACL; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+REVOKE ALL ON FUNCTION freshpoc.report(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION freshpoc.report(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION freshpoc.report(p_pipeline text, p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION freshpoc.report(p_pipeline text, p_run_id text) TO headgate_reader;
 
 --
 -- Name: FUNCTION _add_step_groups(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -39332,6 +39497,7 @@ GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_reader;
 
 REVOKE ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_recommender;
 
@@ -39406,6 +39572,7 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_runner;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_recommender;
 
@@ -39423,6 +39590,7 @@ GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p
 REVOKE ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_recommender;
 
@@ -39434,6 +39602,7 @@ REVOKE ALL ON FUNCTION headgate.database_health() FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_recommender;
 
@@ -39582,6 +39751,7 @@ REVOKE ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) FROM PU
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_recommender;
 
@@ -39708,6 +39878,7 @@ GRANT ALL ON FUNCTION headgate.preview_request(p_operation text, p_asset_id bigi
 
 REVOKE ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_recommender;
 
@@ -39759,6 +39930,7 @@ REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations te
 
 REVOKE ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_recommender;
 
@@ -39769,6 +39941,7 @@ GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_me
 REVOKE ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_recommender;
 
@@ -39785,6 +39958,7 @@ GRANT ALL ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[],
 
 REVOKE ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_recommender;
 
@@ -39831,6 +40005,7 @@ GRANT ALL ON FUNCTION headgate.rerun_step(p_pipeline text, p_run_id text, p_step
 REVOKE ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_recommender;
 
@@ -39840,6 +40015,7 @@ GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[
 
 REVOKE ALL ON FUNCTION headgate.resolve_alert(p_subject text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_recommender;
 
@@ -39894,6 +40070,7 @@ GRANT ALL ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_r
 REVOKE ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_recommender;
 
@@ -39947,6 +40124,7 @@ REVOKE ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_st
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_recommender;
 
@@ -39977,6 +40155,7 @@ GRANT ALL ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb)
 
 REVOKE ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_recommender;
 
@@ -39994,6 +40173,7 @@ GRANT ALL ON FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p
 REVOKE ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_recommender;
 
@@ -40224,6 +40404,7 @@ GRANT SELECT ON TABLE equities.shipped_sessions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_recommender;
 
@@ -40234,6 +40415,7 @@ GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_recommender;
 
@@ -40251,6 +40433,7 @@ GRANT SELECT ON TABLE equities.v_assets_needing_processing TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_recommender;
 
@@ -40282,6 +40465,7 @@ GRANT SELECT ON TABLE equities.v_screener TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_recommender;
 
@@ -40293,11 +40477,19 @@ GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_planner;
 GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_reader;
 
 --
+-- Name: TABLE answers; Type: ACL; Schema: freshpoc; Owner: headgate_plan_freshpoc
+--
+
+GRANT SELECT ON TABLE freshpoc.answers TO headgate_planner;
+GRANT SELECT ON TABLE freshpoc.answers TO headgate_reader;
+
+--
 -- Name: COLUMN _requests.function; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_planner;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_equities;
+GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_freshpoc;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_maintenance;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_recommender;
 
@@ -40307,6 +40499,7 @@ GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_recommender;
 
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_planner;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_equities;
+GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_freshpoc;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_maintenance;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_recommender;
 
@@ -40316,6 +40509,7 @@ GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_recommender
 
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_planner;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_equities;
+GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_freshpoc;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_maintenance;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_recommender;
 
@@ -40326,6 +40520,7 @@ GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_recommender;
 
@@ -40336,6 +40531,7 @@ GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_recommender;
 
@@ -40346,6 +40542,7 @@ GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_recommender;
 
@@ -40356,6 +40553,7 @@ GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_recommender;
 
@@ -40366,6 +40564,7 @@ GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_recommender;
 
@@ -40376,6 +40575,7 @@ GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_recommender;
 
@@ -40386,6 +40586,7 @@ GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_recommender;
 
@@ -40396,6 +40597,7 @@ GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_recommender;
 
@@ -40406,6 +40608,7 @@ GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_recommender;
 
@@ -40416,6 +40619,7 @@ GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_recommender;
 
@@ -40426,6 +40630,7 @@ GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_recommender;
 
@@ -40436,6 +40641,7 @@ GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_recommender;
 
@@ -40446,6 +40652,7 @@ GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_recommender;
 
@@ -40456,6 +40663,7 @@ GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_recommender;
 
@@ -40466,6 +40674,7 @@ GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_recommender;
 
@@ -40476,6 +40685,7 @@ GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_recommender;
 
@@ -40486,6 +40696,7 @@ GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_recommender;
 
@@ -40496,6 +40707,7 @@ GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_recommender;
 
@@ -40506,6 +40718,7 @@ GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_recommender;
 
@@ -40516,6 +40729,7 @@ GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_recommender;
 
@@ -40526,6 +40740,7 @@ GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_recommender;
 
@@ -40536,6 +40751,7 @@ GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_recommender;
 
@@ -40546,6 +40762,7 @@ GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_recommender;
 
@@ -40556,6 +40773,7 @@ GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_recommender;
 
@@ -40566,6 +40784,7 @@ GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_reco
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_recommender;
 
@@ -40576,6 +40795,7 @@ GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_recommender;
 
