@@ -31,14 +31,13 @@ def defaults(
     timeout: timedelta,
     tags: Sequence[str] = (),
     conn_id: str = CONN_ID,
-    dag_id: str | None = None,
 ) -> dict[str, Any]:
-    """Return what to give a DAG that is named as its file is, or dag_id: DAG(..., **defaults(...)).
+    """Return what to give a DAG that is named as its file is: DAG(..., **defaults(...)).
 
     After `timeout` Airflow ends a run as failed. There is no deadline before that: with one,
     Airflow 3.3.2 answers each clearing of a run's tasks by an error of its own.
     """
-    dag_id = dag_id or Path(file).stem
+    dag_id = Path(file).stem
     params = params_of(dag_id, beside=file)
     pool = {"pool": os.environ[POOL]} if os.environ.get(POOL) else {}
     return {

@@ -14,7 +14,6 @@ with DAG(
     **defaults(
         __file__,
         __doc__,
-        dag_id="FreshPoC_E2E",
         page="freshpoc.md",
         tags=["freshpoc"],
         timeout=timedelta(hours=12),
