@@ -7,7 +7,9 @@ from airflow.sdk import DAG
 from headgate.airflow import CallFunction, RunStep
 from headgate.airflow.dags import START, defaults
 
-STEPS = ("ingestion_trigger", "miner_run", "analyzer_run", "writer_apply", "report_generate")
+AGAIN = {"retries": 3, "retry_delay": timedelta(seconds=10), "retry_exponential_backoff": 2}
+HARMLESS = ("ingestion_trigger", "miner_run", "analyzer_run")
+ADDING = ("writer_apply", "report_generate")
 
 with DAG(
     schedule=None,
@@ -31,8 +33,8 @@ with DAG(
         trigger_rule="all_done",
     )
     before = start
-    for step in STEPS:
-        task = RunStep(task_id=step)
+    for step in (*HARMLESS, *ADDING):
+        task = RunStep(task_id=step, **(AGAIN if step in HARMLESS else {}))
         before >> task
         before = task
     before >> report >> finish

@@ -73,7 +73,8 @@ def test_a_task_is_tried_again_as_often_and_as_late_as_the_plans_step(
     bag: Any, db: Plan, name: str
 ):
     rows = db.sql(
-        "select s.step, s.retries, s.retry_delay from headgate.pipeline_steps as s"
+        "select s.step, s.retries, s.retry_delay, s.retry_backoff"
+        " from headgate.pipeline_steps as s"
         " join headgate.pipelines as p using (pipeline_id)"
         " where p.name = %(name)s and (s.retries > 0 or s.kind = 'fan_out')",
         name=name,
@@ -83,7 +84,8 @@ def test_a_task_is_tried_again_as_often_and_as_late_as_the_plans_step(
         task = bag.dags[name].get_task(row["step"])
         assert task.retries == row["retries"]
         assert not task.retries or task.retry_delay == row["retry_delay"]
-        assert not task.retries or not task.retry_exponential_backoff
+        backoff = 0 if row["retry_backoff"] == 1 else row["retry_backoff"]
+        assert not task.retries or task.retry_exponential_backoff == backoff
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda x: x.stem)
