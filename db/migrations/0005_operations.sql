@@ -57,6 +57,7 @@ create table headgate.operations (
     timeout interval not null default '30 seconds',
     max_bytes bigint not null default 67108864,
     max_rows integer,
+    parser text,
     outputs jsonb,
     expectations jsonb,
     ingest_function text,
@@ -104,6 +105,7 @@ create table headgate.operations (
     constraint statement_is_one_query check (statement ~* '^\s*(select|with|values|table)\M' and statement !~ ';\s*$'),
     constraint statement_has_no_parameters_of_its_own check (statement !~ '[$][0-9]'),
     constraint a_stage_is_of_a_statement check (stage is null or statement is not null and ingest_function is not null),
+    constraint parser_reads_answers check (parser is null or path is not null),
     constraint rows_are_of_a_statement check (max_rows is null or max_rows > 0 and statement is not null),
     constraint late_commits_are_of_a_statement
         check (late_commits = '0' or late_commits > '0' and statement is not null and overlap = 0),
@@ -197,6 +199,9 @@ comment on column headgate.operations.stage is
 comment on column headgate.operations.is_call is 'It has a request or a statement.';
 comment on column headgate.operations.timeout is 'How long one call, or a handler over one chunk, may take.';
 comment on column headgate.operations.max_bytes is 'The longest answer that is read.';
+comment on column headgate.operations.parser is
+    'Python that makes JSON of an answer''s body before the ingest function: an entry point of the group headgate.parsers, '
+    'or module:function; null: none.';
 comment on column headgate.operations.max_rows is 'The most rows that a statement may return; null: only bytes count.';
 comment on column headgate.operations.outputs is
     'What of an answer is a job''s output: name to JSON path over {status, duration_ms, headers, body, asset}; null: '
@@ -211,7 +216,7 @@ comment on column headgate.operations.handler is
     'the group headgate.handlers, or module:function; null: none.';
 comment on column headgate.operations.input_function is
     'schema.name of the function that reads the handler''s input; null: it needs only the chunk.';
-comment on column headgate.operations.max_memory is 'Bytes of memory a handler''s process may take.';
+comment on column headgate.operations.max_memory is 'Bytes of memory that the process of a handler or a parser may take.';
 comment on column headgate.operations.handler_environment is
     'Names of the environment variables its handler sees besides '
     'harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';

@@ -28,7 +28,17 @@ LAYERS = (
 """From the bottom up. Those of one layer do not know each other."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
-HEAVY = {"airflow", "distributed", "jinja2", "matplotlib", "numpy", "pandas", "pyarrow"}
+HEAVY = {
+    "airflow",
+    "distributed",
+    "jinja2",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "selectolax",
+    "xmltodict",
+}
 """Of extras: the base package and its worker do without them."""
 
 SERIES = {"headgate.handlers.indicators.series"}

@@ -49,7 +49,8 @@ create or replace function headgate.put_operation(
     pool text default null,
     pool_slots integer default null,
     jitter double precision default null,
-    stage text default null
+    stage text default null,
+    parser text default null
 )
 returns text
 language plpgsql
@@ -102,6 +103,7 @@ begin
         'staleness_per_day', staleness_per_day,
         'statement', statement,
         'max_rows', max_rows,
+        'parser', parser,
         'late_commits', late_commits,
         'pool', case when headgate._check_reference('operation', operation, 'pool', pool) then pool end,
         'pool_slots', pool_slots,

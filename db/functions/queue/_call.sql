@@ -29,6 +29,8 @@ as $func$
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_bytes', p_operation.max_bytes,
         'max_rows', p_operation.max_rows,
+        'parser', p_operation.parser,
+        'max_memory', case when p_operation.parser is not null then p_operation.max_memory end,
         'answers', case
             when concat(p_operation.outputs, p_operation.expectations) like '%headers%' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'

@@ -18,6 +18,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from headgate.errors import HeadgateError, InvalidValue, WrongPlan
+from headgate.handlers import Pool
 from headgate.worker import (
     Answer,
     Auth,
@@ -174,11 +175,13 @@ async def _fetch(call: Call, row: DictRow, canned: Canned | None) -> Reply:
     if canned is not None and call.is_statement:
         outcome = call.rules.judge(Answer("sql:ok", {"content-type": "application/json"}))
         return Reply(outcome, 1, canned.body, 0)
-    caller = Caller(1, transport=canned)
+    parsers = Pool(1)
+    caller = Caller(1, transport=canned, run_parser=parsers.run)
     try:
         return await caller.fetch(call, row["url"], row["body"], row["headers"])
     finally:
         await caller.aclose()
+        await parsers.aclose()
 
 
 def ingest(connection: Connection[DictRow], subject: Subject, answer: str | None) -> DictRow:

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 from headgate.lazy import lazily
 
 if TYPE_CHECKING:
-    from headgate.handlers.contract import GROUP, Chunk, Result
+    from headgate.handlers.contract import Chunk, Result
     from headgate.handlers.dask import DaskBackend
+    from headgate.handlers.document import Document
     from headgate.handlers.pool import Pool
-    from headgate.handlers.pool_messages import Done, Input, Job, RowType, Task, WorkLost
+    from headgate.handlers.pool_messages import Done, Input, Job, Parsing, RowType, Task, WorkLost
     from headgate.handlers.rows import WrongResult, pack_copy
 
 __all__ = [
-    "GROUP",
     "Chunk",
     "DaskBackend",
+    "Document",
     "Done",
     "Input",
     "Job",
+    "Parsing",
     "Pool",
     "Result",
     "RowType",
@@ -37,10 +39,11 @@ __getattr__ = lazily(
     {
         "Chunk": "contract",
         "DaskBackend": "dask",
+        "Document": "document",
         "Done": "pool_messages",
-        "GROUP": "contract",
         "Input": "pool_messages",
         "Job": "pool_messages",
+        "Parsing": "pool_messages",
         "Pool": "pool",
         "Result": "contract",
         "RowType": "pool_messages",

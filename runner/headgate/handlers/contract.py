@@ -23,9 +23,6 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pandas
 
-GROUP = "headgate.handlers"
-"""The entry points among which a handler's name is looked up."""
-
 
 @dataclass(frozen=True)
 class Chunk:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from headgate.errors import HeadgateError
 from headgate.handlers.pool import Pool
-from headgate.handlers.pool_messages import Done, Task, WorkLost
+from headgate.handlers.pool_messages import Done, Work, WorkLost
 from headgate.shown import redacted
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ REFRESH_SECONDS: Final = 5.0
 _pools: dict[asyncio.AbstractEventLoop, Pool] = {}
 
 
-async def compute_here(task: Task) -> Done:
+async def compute_here(task: Work) -> Done:
     """Run a task on the Dask worker that this is called on."""
     loop = asyncio.get_running_loop()
     pool = _pools.get(loop)
@@ -71,7 +71,7 @@ class DaskBackend:
         await self._count()
         logger.info("handlers run on %s, %s at once", self._address, self.size)
 
-    async def run(self, task: Task) -> Done:
+    async def run(self, task: Work) -> Done:
         """Run a task on the cluster; raises WorkLost when it died, hung or took too much memory."""
         client = self._client
         if asyncio.get_running_loop().time() > self._counted_at + REFRESH_SECONDS:

@@ -22,7 +22,7 @@ from headgate.handlers.pool_messages import (
     LENGTHS,
     Done,
     Garbage,
-    Task,
+    Work,
     WorkLost,
     read_done,
 )
@@ -63,7 +63,7 @@ class Pool:
     async def start(self) -> None:
         """Do nothing yet: processes start when there is work."""
 
-    async def run(self, task: Task) -> Done:
+    async def run(self, task: Work) -> Done:
         """Run a task; raises WorkLost when its process died, hung or took too much memory."""
         async with self._room:
             process = await self._take(task.environment)
@@ -99,7 +99,7 @@ class Pool:
             self._retire(self._idle[0])
         return await Process.start(environment)
 
-    def _put_away(self, process: Process, task: Task, done: Done) -> None:
+    def _put_away(self, process: Process, task: Work, done: Done) -> None:
         if done.must_end is None:
             self._idle.append(process)
             process.start_timer(IDLE_SECONDS, lambda: self._retire(process))
@@ -153,7 +153,7 @@ class Process:
         )
         return cls(process, environment)
 
-    async def ask(self, task: Task) -> Done:
+    async def ask(self, task: Work) -> Done:
         """Send a task and wait for its end; raises WorkLost when the process has ended before."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
@@ -212,7 +212,7 @@ class Process:
             self._timer.cancel()
             self._timer = None
 
-    async def _answer(self, stdout: asyncio.StreamReader, task: Task) -> Done:
+    async def _answer(self, stdout: asyncio.StreamReader, task: Work) -> Done:
         """Read an answer, of which nothing is believed that does not look like one."""
         lengths = LENGTHS.unpack(await stdout.readexactly(LENGTHS.size))
         if lengths[0] > LARGEST_HEAD or lengths[1] > task.max_memory:

@@ -12,6 +12,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from headgate.handlers.document import Document
+
 LENGTHS: Final = struct.Struct(">QQ")
 """Before an answer: the bytes of its head, and of its rows."""
 LARGEST_HEAD: Final = 64 * 1024 * 1024
@@ -65,6 +67,22 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Parsing:
+    """An answer for a parser: a task of one job, whose rows are the JSON that was made of it."""
+
+    handler: str
+    """The parser's name."""
+    document: Document
+    timeout_seconds: float
+    max_memory: int
+    asset_ids: tuple[int] = (0,)
+    environment: tuple[str, ...] = ()
+
+
+Work: TypeAlias = Task | Parsing
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """What became of one asset: success, skipped, failed (its own fault) or deferred (ours)."""
 
@@ -86,7 +104,7 @@ class Done:
 
     jobs: list[Job]
     rows: bytes = b""
-    """An array of the row type in binary; empty: no rows."""
+    """An array of the row type in binary, or a parser's JSON; empty: no rows."""
     row_counts: list[int] = field(default_factory=list)
     """How many of the rows belong to each job."""
     lost: str | None = None
@@ -118,7 +136,7 @@ def head_of(done: Done) -> bytes:
     ).encode()
 
 
-def read_done(head: bytes, rows: bytes, task: Task) -> Done:
+def read_done(head: bytes, rows: bytes, task: Work) -> Done:
     """Return an answer to a task, whoever wrote it. Raises Garbage for what can be none."""
     try:
         said = json.loads(head)

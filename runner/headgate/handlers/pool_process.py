@@ -15,7 +15,7 @@ import struct
 from typing import BinaryIO, Final
 
 from headgate.handlers.pool_keeper import go_on_kept
-from headgate.handlers.pool_messages import LENGTHS
+from headgate.handlers.pool_messages import LENGTHS, Done, Parsing, Work, head_of
 
 LENGTH: Final = struct.Struct(">Q")
 
@@ -28,16 +28,13 @@ def main() -> None:
     tasks = os.fdopen(os.dup(0), "rb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
-    from headgate.handlers.pool_messages import Done, Task, head_of
-    from headgate.handlers.task import compute  # only now: what it prints is drained already
-
     process = os.getpid()
     while (body := _read(tasks)) is not None:
-        task: Task = pickle.loads(body)
+        task: Work = pickle.loads(body)
         del body
         _limit_memory(task.max_memory)
         try:
-            done = compute(task)
+            done = _do(task)
         except MemoryError:
             done = Done([], lost=f"it needed more than {task.max_memory // 2**20} MB of memory")
         if os.getpid() != process:
@@ -51,6 +48,17 @@ def main() -> None:
         done.peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         _write(answers, head_of(done), done.rows)
         del task, done
+
+
+def _do(task: Work) -> Done:
+    """Do what is asked; what is imported for it comes only now, so that its output is drained."""
+    if isinstance(task, Parsing):
+        from headgate.handlers.parse import parse
+
+        return parse(task)
+    from headgate.handlers.task import compute
+
+    return compute(task)
 
 
 def _read(stream: BinaryIO) -> bytes | None:

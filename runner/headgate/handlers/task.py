@@ -6,24 +6,19 @@ guilty asset is alone; what breaks the contract is nobody's fault but the plan's
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import json
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
-from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from headgate.errors import WrongPlan
-from headgate.handlers.contract import GROUP, Chunk, Result
+from headgate.handlers.contract import Chunk, Result
 from headgate.handlers.input import read_chunk
+from headgate.handlers.named import HANDLER, bounded, find, told
 from headgate.handlers.pool_messages import Done, Job, RowType, Task
 from headgate.handlers.rows import WrongResult, pack_rows
 
@@ -32,63 +27,19 @@ Part: TypeAlias = tuple[list[Job], dict[str, npt.NDArray[Any]] | None, list[int]
 
 SHOWN: Final = 5
 LARGEST_OUTPUTS: Final = 16 * 1024 * 1024
-LONGEST_SAID: Final = 16_384
-"""Characters of an error that a process sends: many more than are kept of it."""
 
 
 def compute(task: Task) -> Done:
     """Run the task's handler; only MemoryError and what ends the process come through."""
     started = time.perf_counter()
     try:
-        handler = find_handler(task.handler)
+        handler = find(HANDLER, task.handler)
         chunk = read_chunk(task)
         jobs, columns, counts = _run(handler, chunk, task.row_type)
         rows = pack_rows(columns, task.row_type) if columns and task.row_type else b""
     except (WrongPlan, WrongResult) as exc:
         jobs, rows, counts = [Job(x, "deferred", str(exc)) for x in task.asset_ids], b"", []
     return Done(jobs, rows, counts, seconds=time.perf_counter() - started)
-
-
-@lru_cache(maxsize=64)
-def find_handler(name: str) -> Handler:
-    """Return the handler of this name: an entry point, or module:function; raises WrongPlan."""
-    try:
-        for entry in entry_points(group=GROUP, name=name):
-            return _checked(name, entry.load())
-        module, separator, attribute = name.partition(":")
-        if not separator:
-            module, _, attribute = name.rpartition(".")
-        if not module or not attribute:
-            raise WrongPlan(_unknown(name))
-        return _checked(name, getattr(importlib.import_module(module), attribute))
-    except (ImportError, AttributeError) as exc:
-        raise WrongPlan(f"there is no handler {name!r}: {type(exc).__name__}: {exc}") from exc
-    except WrongPlan:
-        raise
-    except Exception as exc:
-        raise WrongPlan(f"the handler {name!r} cannot be loaded: {_told(exc)}") from exc
-
-
-def _unknown(name: str) -> str:
-    """Say that no entry point has the name, which ones there are, and what else may be named."""
-    known = sorted(entry_points(group=GROUP).names)
-    near = get_close_matches(name, known, 1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    return (
-        f"there is no handler {name!r} among the entry points of {GROUP}.{guess} "
-        f"Installed: {', '.join(known) or 'none'}. Name any other function as module:function, "
-        "or install the package that has the entry point, and restart the worker."
-    )
-
-
-def _checked(name: str, found: Any) -> Handler:
-    """Return it if it can be called with a chunk."""
-    try:
-        inspect.signature(found).bind(None)
-    except (TypeError, ValueError) as exc:
-        raise WrongPlan(f"the handler {name!r} cannot be called with a chunk alone: {exc}") from exc
-    handler: Handler = found
-    return handler
 
 
 def _run(handler: Handler, chunk: Chunk, row_type: RowType | None) -> Part:
@@ -99,7 +50,7 @@ def _run(handler: Handler, chunk: Chunk, row_type: RowType | None) -> Part:
         raise
     except Exception as exc:
         if len(chunk) == 1:
-            return [Job(int(chunk.asset_ids[0]), "failed", _told(exc))], None, [0]
+            return [Job(int(chunk.asset_ids[0]), "failed", told(exc))], None, [0]
         half = len(chunk) // 2
         left = _run(handler, chunk.take(0, half), row_type)
         right = _run(handler, chunk.take(half, len(chunk)), row_type)
@@ -138,9 +89,9 @@ def _outcome(
     asset_id: int, result: Result, rows: int, row_type: RowType | None, strange: str
 ) -> Job:
     if asset_id in result.failed:
-        return Job(asset_id, "failed", _bounded(result.failed[asset_id]))
+        return Job(asset_id, "failed", bounded(result.failed[asset_id]))
     if asset_id in result.skipped:
-        return Job(asset_id, "skipped", _bounded(result.skipped[asset_id]))
+        return Job(asset_id, "skipped", bounded(result.skipped[asset_id]))
     if rows == 0 and row_type is not None:
         return Job(asset_id, "failed", f"the handler returned no row for it{strange}")
     return Job(asset_id, "success")
@@ -232,15 +183,3 @@ def _by_asset(
     columns = {name: column[order] for name, column in columns.items()}
     columns["asset_id"] = ids[order]
     return columns, counts, strange
-
-
-def _told(exc: Exception) -> str:
-    """Name an exception and where it was raised."""
-    frames = traceback.extract_tb(exc.__traceback__)
-    where = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(exc).__name__}: {_bounded(exc)}{where}"
-
-
-def _bounded(said: object) -> str:
-    """Return what a handler says, on one line; the worker clears and cuts it."""
-    return " ".join(str(said).replace("\0", " ").split())[:LONGEST_SAID]

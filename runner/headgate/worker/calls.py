@@ -12,7 +12,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -22,6 +22,7 @@ import httpx2
 
 from headgate.errors import WrongPlan
 from headgate.escapes import Bytes
+from headgate.handlers import Document, Done, Parsing, WorkLost
 from headgate.redaction import Redactor, Uncleared
 from headgate.shown import learn, redacted
 from headgate.worker.bodies import BROKEN, Body, NoRoom, Reader
@@ -77,6 +78,13 @@ class Reply:
         return self.requests if self.outcome.charged else 0
 
 
+class NoParser(BadPayload):
+    """The operation's parser cannot be found or loaded: our own fault, and no answer's."""
+
+    outcome = "deferred"
+    fault = "internal"
+
+
 Judged: TypeAlias = tuple[Outcome, int, Bytes | None]
 Head: TypeAlias = dict[str, Any]
 
@@ -98,12 +106,15 @@ class Caller:
         buffer: Buffer | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         open_target: Callable[[], Connection[Any]] | None = None,
+        run_parser: Callable[[Parsing], Awaitable[Done]] | None = None,
     ) -> None:
         self._buffer = buffer or Buffer()
         self._transport = transport
         """Answers instead of the network."""
         self._open_target = open_target
         """Opens a connection to our database, for rows that are staged."""
+        self._run_parser = run_parser
+        """Runs parsers, away from where calls are made."""
         self._limits = httpx2.Limits(
             max_connections=concurrency, keepalive_expiry=IDLE_CONNECTION_SECONDS
         )
@@ -206,7 +217,10 @@ class Caller:
         if body.problem is not None:
             return _spoilt(outcome, body.problem), 1, None
         try:
-            if len(body.data) <= SMALL:
+            if call.parser is not None:
+                document = Document(bytes(body.data), str(response.request.url), headers)
+                text = await self._parsed(call, document, redactor)
+            elif len(body.data) <= SMALL:
                 text = _text(answer, body.data, redactor)
             else:
                 async with self._one_at_a_time:
@@ -215,6 +229,21 @@ class Caller:
             return _spoilt(outcome, exc), 1, None
         # Answers for all assets of a chunk are handed in together: one must not wait for another.
         return outcome, 1, text if call.serves_all else self._buffer.keep(text)
+
+    async def _parsed(self, call: Call, document: Document, redactor: Redactor) -> Bytes:
+        """Return what the call's parser makes of an answer. Raises BadPayload."""
+        assert call.parser is not None and self._run_parser is not None
+        task = Parsing(call.parser, document, call.timeout_seconds, call.max_memory)
+        try:
+            done = await self._run_parser(task)
+        except WorkLost as exc:
+            raise Unstorable(f"the parser {call.parser}: {exc}") from None
+        (job,) = done.jobs
+        if job.outcome == "deferred":
+            raise NoParser(job.error)
+        if job.outcome != "success":
+            raise Unstorable(job.error)
+        return _cleared(done.rows, redactor)
 
     def _client(self, call: Call) -> Client:
         found = self._clients.get((call.base_url, call.auth))
@@ -330,6 +359,10 @@ def _text(answer: Answer, data: bytearray, redactor: Redactor) -> Bytes:
     text = read_text(data, answer.content_type)
     if answer.status == "200" and "json" in answer.content_type.lower():
         check_json(text)
+    return _cleared(text, redactor)
+
+
+def _cleared(text: Bytes, redactor: Redactor) -> Bytes:
     try:
         return redactor.clear(text)
     except Uncleared as exc:

@@ -121,6 +121,10 @@ class Call:
     """Where whole URLs may lead; None: anywhere, without a secret."""
     stage: Stage | None = None
     """Where a statement's rows are copied to; None: they are the payload."""
+    parser: str | None = None
+    """What makes JSON of a good answer's body; None: the body is the payload."""
+    max_memory: int = 0
+    """Bytes that a parser may take."""
     answers: str = ""
     """What the database wants to know of an answer besides its body: status, or headers as well."""
 
@@ -145,6 +149,8 @@ class Call:
             schedule=Schedule(**row["schedule"]) if row.get("schedule") else None,
             refused={int(key): text for key, text in (row.get("refused") or {}).items()},
             rules=compile_rules(row.get("rules") or []),
+            parser=row.get("parser"),
+            max_memory=int(row.get("max_memory") or 0),
             answers=row.get("answers") or "",
             is_statement=is_statement,
             max_rows=row.get("max_rows"),

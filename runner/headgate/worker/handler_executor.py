@@ -16,7 +16,7 @@ import psycopg
 
 from headgate.database import from_psycopg
 from headgate.errors import HeadgateError
-from headgate.handlers import Done, Input, Job, Task, WorkLost
+from headgate.handlers import Done, Input, Job, Parsing, Task, WorkLost
 from headgate.worker.chunks import Chunk, Handling, Report, Rows
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
@@ -39,7 +39,7 @@ class ExecutorBackend(Protocol):
     async def start(self) -> None:
         """Get ready, or raise HeadgateError."""
 
-    async def run(self, task: Task) -> Done:
+    async def run(self, task: Task | Parsing) -> Done:
         """Run a task; raises WorkLost when whatever ran it died, hung or took too much memory."""
 
     async def aclose(self) -> None:
@@ -89,7 +89,6 @@ class HandlerExecutor:
                 work.cancel()
             if late:
                 await asyncio.wait(late)
-        await self._backend.aclose()
         await self._connections.aclose()
 
     async def _work(self, held: HandlerLease) -> None:

@@ -90,6 +90,7 @@ class Worker:
             concurrency,
             Buffer(settings.max_buffer),
             open_target=lambda: connect(settings, "staging", role=ROLE),
+            run_parser=backend.run,
         )
         self._connections = ConnectionPool(self._connect, CONNECTIONS)
         self._totals = Totals()
@@ -194,6 +195,7 @@ class Worker:
             self._executor.finish(self._keeper.calling(), DRAIN_SECONDS),
             self._handler_executor.finish(DRAIN_SECONDS),
         )
+        await self._backend.aclose()
         await asyncio.wait([feeding], timeout=DRAIN_SECONDS)
         await _cancel([feeding, keeping])
         await self._completer.finish()

@@ -159,3 +159,12 @@ def test_delivery_is_at_least_once_or_at_most_once(shelf: Shelf, toy: Toy):
     assert "breaks the rule: delivery is known" in shelf.mistakes(given.format("exactly_once"))
     shelf.put(given.format("at_most_once"))
     assert shelf.row("operations", "dust")["delivery"] == "at_most_once"
+
+
+def test_a_parser_reads_the_answers_of_a_request(shelf: Shelf):
+    asks = OPERATION.replace("units => 1", "units => 1, parser => 'csv'")
+    computes = "put_operation('dust', 'tomes', due => 'once', parser => 'csv', ingest_function => 'toy.keep')"
+
+    assert "breaks the rule: parser reads answers" in shelf.mistakes(computes)
+    shelf.put(PROVIDER, asks)
+    assert shelf.row("operations", "dust")["parser"] == "csv"

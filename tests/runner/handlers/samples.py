@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from headgate.handlers import Chunk, Result
+from headgate.handlers import Chunk, Document, Result
 
 NAP = os.environ.get("HEADGATE_TEST_NAP", "9877")
 KEPT: list[bytearray] = []
@@ -240,3 +240,24 @@ def puts_out_of_another(chunk: Chunk) -> Result:
 
 def puts_out_too_much(chunk: Chunk) -> Result:
     return Result(output={x: "x" * 2_000_000 for x in chunk.asset_ids.tolist()})
+
+
+def reads_only_what_is_good(document: Document) -> object:
+    """Parse an answer; what some say is to be read in a way that goes wrong."""
+    said = document.text()
+    match said:
+        case "raises":
+            raise KeyError("the price")
+        case "hangs":
+            time.sleep(3600)
+        case "crashes":
+            ctypes.string_at(0)
+        case "leaks":
+            return bytearray(2**31).hex()
+        case "no json":
+            return {1, 2}
+        case "nan":
+            return float("nan")
+        case "nul":
+            return "\0"
+    return {"said": said, "url": document.url, "type": document.content_type}

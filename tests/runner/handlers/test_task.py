@@ -7,8 +7,7 @@ import re
 import pytest
 
 from headgate.errors import WrongPlan
-from headgate.handlers import GROUP
-from headgate.handlers.task import find_handler
+from headgate.handlers.named import HANDLER, find
 from tests.runner.handlers import samples
 from tests.runner.handlers.compute_plan import ends, start, write_plan
 from tests.servers import DB
@@ -18,7 +17,7 @@ INSTALLED = "Installed: calendars, indicators, recommender"
 
 @pytest.fixture(autouse=True)
 def _looked_up_anew():
-    find_handler.cache_clear()
+    find.cache_clear()
 
 
 @pytest.fixture
@@ -28,19 +27,19 @@ def system(tmp_path, monkeypatch):
     folder = tmp_path / "acme-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: system\nVersion: 1.0\n")
-    (folder / "entry_points.txt").write_text(f"[{GROUP}]\nmean = shop_averages:mean\n")
+    (folder / "entry_points.txt").write_text(f"[{HANDLER.group}]\nmean = shop_averages:mean\n")
     monkeypatch.syspath_prepend(tmp_path)
 
 
 def test_a_package_s_entry_point_is_found_by_its_name(system):
-    found = find_handler("mean")
+    found = find(HANDLER, "mean")
 
     assert (found.__module__, found.__name__) == ("shop_averages", "mean")
 
 
 @pytest.mark.parametrize("name", [f"{samples.__name__}:mean", f"{samples.__name__}.mean"])
 def test_a_function_is_found_by_its_dotted_name(name):
-    assert find_handler(name).__name__ == "mean"
+    assert find(HANDLER, name).__name__ == "mean"
 
 
 def test_every_handler_that_a_shipped_plan_names_is_there():
@@ -48,21 +47,21 @@ def test_every_handler_that_a_shipped_plan_names_is_there():
     names = set(re.findall(r"handler => '([^']+)'", plans))
 
     assert names == {"calendars", "indicators", "recommender"}
-    assert all(callable(find_handler(x)) for x in names)
+    assert all(callable(find(HANDLER, x)) for x in names)
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("indicator", f"among the entry points of {GROUP}. Did you mean 'indicators'?"),
-        ("zzz", f"among the entry points of {GROUP}. {INSTALLED}. Name any"),
+        ("indicator", f"among the entry points of {HANDLER.group}. Did you mean 'indicators'?"),
+        ("zzz", f"among the entry points of {HANDLER.group}. {INSTALLED}. Name any"),
         ("no_such_shop:mean", "no handler 'no_such_shop:mean': ModuleNotFoundError: No module"),
         ("no_such_shop.mean", "no handler 'no_such_shop.mean': ModuleNotFoundError: No module"),
     ],
 )
 def test_an_unknown_name_is_named_with_the_way_out(name, said):
     with pytest.raises(WrongPlan) as caught:
-        find_handler(name)
+        find(HANDLER, name)
 
     assert f"there is no handler {name!r}" in str(caught.value)
     assert said in str(caught.value)

@@ -1,0 +1,67 @@
+"""What a parser is given: an answer's body as it came, and what its sender said of it.
+
+    def prices(document: Document) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(document.text())))
+
+What it returns, anything that JSON can hold, is the payload of the operation's ingest function.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Final
+
+GZIP: Final = b"\x1f\x8b"
+EITHER_HEADER: Final = 32 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An answer under a good status; `body` has no content encoding left, but may be a .gz file."""
+
+    body: bytes
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By lowercase name."""
+
+    @property
+    def content_type(self) -> str:
+        """Return the media type without parameters, lowercase; empty: nothing was said."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str:
+        """Return the charset that the sender named; empty: none."""
+        header = Message()
+        header["content-type"] = self.headers.get("content-type", "")
+        return header.get_content_charset("")
+
+    def data(self) -> bytes:
+        """Return the body, unpacked if it is a gzip file; raises ValueError for a broken one."""
+        data, rest = b"", self.body
+        while rest.startswith(GZIP):
+            inflater = zlib.decompressobj(EITHER_HEADER)
+            try:
+                data += inflater.decompress(rest)
+            except zlib.error as exc:
+                raise ValueError(f"the gzip file is broken: {exc}") from None
+            if not inflater.eof:
+                raise ValueError("the gzip file is cut off")
+            rest = inflater.unused_data
+        return data or rest
+
+    def text(self) -> str:
+        """Return the body as text, by its byte order mark, its charset, or else as UTF-8.
+
+        Raises ValueError for what is no such text.
+        """
+        data = self.data()
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return data.decode("utf-16")
+        try:
+            return data.decode(self.charset or "utf-8").removeprefix("\ufeff")
+        except LookupError:
+            raise ValueError(f"the charset {self.charset!r} is not known") from None

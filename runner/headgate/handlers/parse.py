@@ -1,0 +1,36 @@
+"""Runs a parser over one answer: the JSON it returns becomes the job's payload."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from headgate.errors import WrongPlan
+from headgate.handlers.named import PARSER, find, told
+from headgate.handlers.pool_messages import Done, Job, Parsing
+
+
+def parse(task: Parsing) -> Done:
+    """Run the task's parser; only MemoryError and what ends the process come through."""
+    started = time.perf_counter()
+    outcome, error, payload = "success", None, b""
+    try:
+        payload = _payload(find(PARSER, task.handler)(task.document))
+    except MemoryError:
+        raise
+    except WrongPlan as exc:
+        outcome, error = "deferred", str(exc)
+    except Exception as exc:
+        outcome, error = "failed", f"the parser {task.handler}: {told(exc)}"
+    job = Job(task.asset_ids[0], outcome, error)
+    return Done([job], payload, seconds=time.perf_counter() - started)
+
+
+def _payload(value: object) -> bytes:
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as exc:
+        raise ValueError(f"what it returned is no JSON: {exc}") from None
+    if b"\\u0000" in text:
+        raise ValueError("what it returned holds a NUL character")
+    return text

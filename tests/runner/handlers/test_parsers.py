@@ -1,0 +1,116 @@
+"""The parsers that are shipped, on what servers really send: charsets, gzip, broken lines, hostile links."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from headgate.handlers import Document
+from headgate.handlers.parsers import parse_csv, parse_html, parse_ndjson, parse_xml
+
+
+def document(
+    body: bytes | str, content_type: str = "", url: str = "http://shop.test/a/"
+) -> Document:
+    data = body.encode() if isinstance(body, str) else body
+    return Document(data, url, {"content-type": content_type} if content_type else {})
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_csv_is_objects_by_the_names_of_its_first_line(separator: str):
+    body = 'name,price\r\n"a\nb",1.5\r\nÄ,\r\n'.replace(",", separator)
+
+    assert parse_csv(document(body)) == [
+        {"name": "a\nb", "price": "1.5"},
+        {"name": "Ä", "price": ""},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("x\nÄ\n".encode("latin-1"), "text/csv; charset=iso-8859-1"),
+        ("\ufeffx\nÄ\n".encode(), "text/csv"),
+        ("x\nÄ\n".encode("utf-16"), "text/csv"),
+        (gzip.compress(b"x\n") + gzip.compress("Ä\n".encode()), "application/gzip"),
+    ],
+)
+def test_text_is_read_by_mark_charset_or_as_utf_8_also_out_of_gzip(body: bytes, content_type: str):
+    assert parse_csv(document(body, content_type)) == [{"x": "Ä"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"a,b\n1,2,3\n", "line 2 has 3 values, not 2"),
+        (b"a,b\n\n1\n", "line 3 has 1 values, not 2"),
+        (b"a,a\n1,2\n", "two columns have the same name"),
+        (b"a\n\xff\n", "can't decode byte 0xff"),
+        (gzip.compress(b"a\n1\n")[:-9], "the gzip file is cut off"),
+        (b"\x1f\x8b\x08nothing", "the gzip file is broken"),
+    ],
+)
+def test_csv_that_is_broken_is_told_where(body: bytes, said: str):
+    with pytest.raises(ValueError, match=said):
+        parse_csv(document(body))
+
+
+def test_an_unknown_charset_is_named():
+    with pytest.raises(ValueError, match="the charset 'klingon' is not known"):
+        parse_csv(document("a\n1\n", "text/csv; charset=klingon"))
+
+
+def test_json_lines_are_values_and_a_broken_one_has_its_number():
+    assert parse_ndjson(document('{"a": 1}\n\n[2]')) == [{"a": 1}, [2]]
+    with pytest.raises(ValueError, match="line 2 is not JSON"):
+        parse_ndjson(document("1\n{"))
+
+
+def test_xml_is_objects_by_element_and_expands_no_entity():
+    body = '<?xml version="1.0" encoding="iso-8859-1"?><feed id="7"><item>\xe9</item><item/></feed>'
+
+    assert parse_xml(document(body.encode("latin-1"))) == {
+        "feed": {"@id": "7", "item": ["é", None]}
+    }
+    with pytest.raises(ValueError, match="entities are disabled"):
+        parse_xml(document('<!DOCTYPE a [<!ENTITY x "yyy">]><a>&x;</a>'))
+
+
+PAGE = """<html lang="en"><head><title> A shop </title><base href="/b/"><meta name="robots" content="NoFollow">
+<meta name="description" content="All of it"><link rel="canonical" href="../c?x=1#top"></head>
+<body><script>var hidden</script><p>One</p><p>two</p>
+<a href="x">x</a><a href="x#again">x</a><a href="http://other.test/">o</a><a href="mailto:a@b">m</a>
+<a href="http://[broken">b</a><a href="javascript:alert(1)">j</a><a>none</a></body></html>"""
+
+
+def test_a_page_is_its_text_links_and_what_it_tells_crawlers():
+    assert parse_html(document(PAGE)) == {
+        "title": "A shop",
+        "description": "All of it",
+        "language": "en",
+        "canonical": "http://shop.test/c?x=1",
+        "robots": "nofollow",
+        "links": ["http://shop.test/b/x", "http://other.test/"],
+        "text": "One two x x o m b j none",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("<title>Ä</title>".encode("latin-1"), "text/html; charset=latin-1"),
+        ('<meta charset="latin-1"><title>Ä</title>'.encode("latin-1"), "text/html"),
+        ("<title>Ä</title>".encode("utf-16"), "text/html"),
+        ('<meta charset="klingon"><title>Ä</title>'.encode(), "text/html"),
+    ],
+)
+def test_a_page_s_charset_is_found_where_it_is_said(body: bytes, content_type: str):
+    assert parse_html(document(body, content_type))["title"] == "Ä"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe\xfd", b"<html><body>" + b"<div>" * 5000, b"no page"]
+)
+def test_what_is_no_page_is_one_without_links(body: bytes):
+    assert parse_html(document(body))["links"] == []
