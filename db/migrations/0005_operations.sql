@@ -200,8 +200,8 @@ comment on column headgate.operations.is_call is 'It has a request or a statemen
 comment on column headgate.operations.timeout is 'How long one call, or a handler over one chunk, may take.';
 comment on column headgate.operations.max_bytes is 'The longest answer that is read.';
 comment on column headgate.operations.parser is
-    'Python that makes JSON of an answer''s body before the ingest function: an entry point of the group headgate.parsers, '
-    'or module:function; null: none.';
+    'Python that makes JSON of an answer''s body before the ingest function: an entry point of the group '
+    'headgate.parsers, or module:function; null: none.';
 comment on column headgate.operations.max_rows is 'The most rows that a statement may return; null: only bytes count.';
 comment on column headgate.operations.outputs is
     'What of an answer is a job''s output: name to JSON path over {status, duration_ms, headers, body, asset}; null: '
@@ -216,7 +216,8 @@ comment on column headgate.operations.handler is
     'the group headgate.handlers, or module:function; null: none.';
 comment on column headgate.operations.input_function is
     'schema.name of the function that reads the handler''s input; null: it needs only the chunk.';
-comment on column headgate.operations.max_memory is 'Bytes of memory that the process of a handler or a parser may take.';
+comment on column headgate.operations.max_memory is
+    'Bytes of memory that the process of a handler or a parser may take.';
 comment on column headgate.operations.handler_environment is
     'Names of the environment variables its handler sees besides '
     'harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';
