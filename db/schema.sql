@@ -6207,6 +6207,7 @@ CREATE TABLE headgate.operations (
     timeout interval DEFAULT '00:00:30'::interval NOT NULL,
     max_bytes bigint DEFAULT 67108864 NOT NULL,
     max_rows integer,
+    parser text,
     outputs jsonb,
     expectations jsonb,
     ingest_function text,
@@ -6238,6 +6239,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT outputs_are_of_a_call_for_one_asset CHECK (((outputs IS NULL) OR ((num_nonnulls(path, statement) > 0) AND (bulk_call_of_operation_id IS NULL)))),
     CONSTRAINT outputs_are_paths_by_name CHECK (((jsonb_typeof(outputs) = 'object'::text) AND (outputs <> '{}'::jsonb) AND (NOT jsonb_path_exists(outputs, 'strict $.*?(@.type() != "string")'::jsonpath, '{}'::jsonb, true)))),
     CONSTRAINT overlap_in_range CHECK (((overlap >= 0) AND (overlap <= 1000))),
+    CONSTRAINT parser_reads_answers CHECK (((parser IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT path_has_no_dot_segments CHECK ((path !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
     CONSTRAINT path_is_relative CHECK ((path ~ '^/[^?#[:space:]]*$'::text)),
     CONSTRAINT pool_slots_are_of_a_pool CHECK (((pool_slots = 1) OR (pool IS NOT NULL))),
@@ -6514,6 +6516,12 @@ COMMENT ON COLUMN headgate.operations.max_bytes IS 'The longest answer that is r
 COMMENT ON COLUMN headgate.operations.max_rows IS 'The most rows that a statement may return; null: only bytes count.';
 
 --
+-- Name: COLUMN operations.parser; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.parser IS 'Python that makes JSON of an answer''s body before the ingest function: an entry point of the group headgate.parsers, or module:function; null: none.';
+
+--
 -- Name: COLUMN operations.outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6547,7 +6555,7 @@ COMMENT ON COLUMN headgate.operations.input_function IS 'schema.name of the func
 -- Name: COLUMN operations.max_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.max_memory IS 'Bytes of memory a handler''s process may take.';
+COMMENT ON COLUMN headgate.operations.max_memory IS 'Bytes of memory that the process of a handler or a parser may take.';
 
 --
 -- Name: COLUMN operations.handler_environment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7923,6 +7931,8 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_bytes', p_operation.max_bytes,
         'max_rows', p_operation.max_rows,
+        'parser', p_operation.parser,
+        'max_memory', case when p_operation.parser is not null then p_operation.max_memory end,
         'answers', case
             when concat(p_operation.outputs, p_operation.expectations) like '%headers%' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
@@ -25643,10 +25653,10 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, jsonb, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, jsonb, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -25696,6 +25706,7 @@ begin
         'staleness_per_day', staleness_per_day,
         'statement', statement,
         'max_rows', max_rows,
+        'parser', parser,
         'late_commits', late_commits,
         'pool', case when headgate._check_reference('operation', operation, 'pool', pool) then pool end,
         'pool_slots', pool_slots,
@@ -25705,13 +25716,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -39883,10 +39894,10 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_recommender;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
