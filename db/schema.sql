@@ -8253,6 +8253,7 @@ CREATE TABLE headgate.pipelines (
     is_paused_with_dag boolean DEFAULT false NOT NULL,
     is_retired boolean DEFAULT false NOT NULL,
     timeout interval,
+    after text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT pipeline_name_is_plain CHECK ((name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text)),
     CONSTRAINT pipeline_timeout_is_positive CHECK ((timeout > '00:00:00'::interval))
 );
@@ -8306,6 +8307,12 @@ COMMENT ON COLUMN headgate.pipelines.is_retired IS 'True: its plan no longer dec
 --
 
 COMMENT ON COLUMN headgate.pipelines.timeout IS 'With driver headgate: a run that has not ended within it ends as failed, with an alert; null: no limit.';
+
+--
+-- Name: COLUMN pipelines.after; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipelines.after IS 'Pipelines: when, with driver headgate, a run of each has succeeded for a date, one of this starts for that date.';
 
 --
 -- Name: _check_covered(headgate.pipelines, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8362,13 +8369,7 @@ CREATE FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_d
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if not exists (
-        select
-        from headgate.pipeline_steps as s
-        join headgate.operations as o on o.name = any (s.operations)
-        where s.pipeline_id = p_pipeline.pipeline_id
-            and headgate._is_dated(o)
-    ) then
+    if not headgate._has_dates(p_pipeline.pipeline_id) then
         perform headgate._raise(
             'HG022',
             format(
@@ -8823,6 +8824,39 @@ $$;
 ALTER FUNCTION headgate._choose_calls(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
 
 --
+-- Name: _circles(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._circles() RETURNS TABLE(name text, others text[])
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with recursive behind as (
+        select p.name, n.name as before
+        from headgate.pipelines as p
+        cross join unnest(p.after) as n (name)
+        where not p.is_retired
+        union
+        select b.name, n.name
+        from behind as b
+        join headgate.pipelines as p on p.name = b.before
+        cross join unnest(p.after) as n (name)
+    )
+    select b.name, nullif(array(
+        select o.before
+        from behind as o
+        join behind as r on (r.name, r.before) = (o.before, o.name)
+        where o.name = b.name
+            and o.before <> o.name
+        order by o.before
+    ), '{}')
+    from behind as b
+    where b.name = b.before;
+$$;
+
+ALTER FUNCTION headgate._circles() OWNER TO headgate_owner;
+
+--
 -- Name: _claim(text, headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8974,6 +9008,7 @@ begin
     where e.execution_id = p_execution_id
         and e.deadline_at is not null
         and not p_is_late;
+    perform headgate._queue_followers(p_execution_id, p_now) where v_status = 'succeeded';
     -- The end of a run wakes the next one while orders wait.
     perform pg_notify('headgate_orders', '')
     from headgate.process_executions as e
@@ -9589,6 +9624,19 @@ end;
 $$;
 
 ALTER FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _date_of_run(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._date_of_run(p_execution headgate.process_executions) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(p_execution.logical_date, p_execution.started_at);
+$$;
+
+ALTER FUNCTION headgate._date_of_run(p_execution headgate.process_executions) OWNER TO headgate_owner;
 
 --
 -- Name: _dead_runners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12603,6 +12651,25 @@ $$;
 ALTER FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _has_dates(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._has_dates(p_pipeline_id bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate.pipeline_steps as s
+        join headgate.operations as o on o.name = any (s.operations)
+        where s.pipeline_id = p_pipeline_id
+            and headgate._is_dated(o)
+    );
+$$;
+
+ALTER FUNCTION headgate._has_dates(p_pipeline_id bigint) OWNER TO headgate_owner;
+
+--
 -- Name: _has_open_step(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12652,6 +12719,31 @@ CREATE FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headga
 $$;
 
 ALTER FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _have_succeeded(text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._have_succeeded(p_pipelines text[], p_date timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select not exists (
+        select
+        from unnest(p_pipelines) as n (name)
+        where not exists (
+            select
+            from headgate.process_executions as e
+            join headgate.pipelines as p using (pipeline_id)
+            where p.name = n.name
+                and e.driver = 'headgate'
+                and e.status = 'succeeded'
+                and headgate._date_of_run(e) = p_date
+        )
+    );
+$$;
+
+ALTER FUNCTION headgate._have_succeeded(p_pipelines text[], p_date timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _header_templates(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13513,6 +13605,32 @@ CREATE FUNCTION headgate._is_sent_once(p_operation_id bigint) RETURNS boolean
 $$;
 
 ALTER FUNCTION headgate._is_sent_once(p_operation_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _is_taken_out(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_taken_out(p_pipeline text, p_run_id text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    delete from headgate.queued_runs as q
+    using headgate.pipelines as p
+    where p.pipeline_id = q.pipeline_id
+        and p.name = p_pipeline
+        and q.run_id = p_run_id;
+    if not found then
+        return false;
+    end if;
+    perform headgate._record_action(
+        'cancel_execution', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id), '{"cancelled": 0}'
+    );
+    return true;
+end;
+$$;
+
+ALTER FUNCTION headgate._is_taken_out(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
 
 --
 -- Name: _is_watched(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17061,6 +17179,35 @@ $$;
 ALTER FUNCTION headgate._pipeline(p_pipeline text) OWNER TO headgate_owner;
 
 --
+-- Name: _pipeline_mistakes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._pipeline_mistakes() RETURNS TABLE(kind text, name text, code text, message text, hint text, missing_kind text, missing text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'pipeline', p.name, 'HG020',
+        format('pipeline %s comes after the unknown pipeline %s', p.name, quote_literal(n.name)),
+        headgate._known('known pipelines', n.name, array(
+            select k.name from headgate.pipelines as k where not k.is_retired and k.name <> p.name order by k.name
+        )),
+        'pipeline', n.name
+    from headgate.pipelines as p
+    cross join unnest(p.after) as n (name)
+    where not p.is_retired
+        and not exists (select from headgate.pipelines as k where k.name = n.name and not k.is_retired)
+    union all
+    select
+        'pipeline', c.name, 'HG020',
+        format('pipeline %s comes after itself%s', c.name, ', over ' || array_to_string(c.others, ', ')),
+        'take it, or one of them, out of after: no run of them would ever start', null, null
+    from headgate._circles() as c;
+$$;
+
+ALTER FUNCTION headgate._pipeline_mistakes() OWNER TO headgate_owner;
+
+--
 -- Name: _plan(bigint, headgate.plan_options, timestamp with time zone, integer, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17192,6 +17339,8 @@ CREATE FUNCTION headgate._plan_mistakes() RETURNS TABLE(kind text, name text, co
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+    select * from headgate._pipeline_mistakes()
+    union all
     select * from headgate._step_mistakes()
     union all
     select * from headgate._output_mistakes()
@@ -17562,6 +17711,46 @@ CREATE FUNCTION headgate._queue(p_provider text, p_priority smallint) RETURNS te
 $$;
 
 ALTER FUNCTION headgate._queue(p_provider text, p_priority smallint) OWNER TO headgate_owner;
+
+--
+-- Name: _queue_followers(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._queue_followers(p_execution_id bigint, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_follower record;
+begin
+    for v_follower in
+        select
+            f.pipeline_id, f.after, headgate._date_of_run(e) as date,
+            e.is_backfill and headgate._has_dates(f.pipeline_id) as is_backfill
+        from headgate.process_executions as e
+        join headgate.pipelines as p using (pipeline_id)
+        join headgate.pipelines as f on p.name = any (f.after) and not f.is_retired
+        where e.execution_id = p_execution_id
+            and e.driver = 'headgate'
+        order by f.pipeline_id
+    loop
+        perform headgate._lock(format('start %s', v_follower.pipeline_id));  -- of two that end at once, one sees both
+        insert into headgate.queued_runs (pipeline_id, run_id, logical_date, is_backfill, queued_at)
+        select v_follower.pipeline_id, r.run_id, v_follower.date, v_follower.is_backfill, p_now
+        from (select format('after-%sZ', to_json(v_follower.date at time zone 'UTC') #>> '{}') as run_id) as r
+        where headgate._have_succeeded(v_follower.after, v_follower.date)
+            and not exists (
+                select
+                from headgate.process_executions as x
+                where x.pipeline_id = v_follower.pipeline_id
+                    and x.run_id = r.run_id
+            )
+        on conflict on constraint a_run_is_queued_once do nothing;
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate._queue_followers(p_execution_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _queues(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19156,6 +19345,7 @@ CREATE FUNCTION headgate._retire_pipeline(p_pipeline_id bigint) RETURNS void
     AS $$
 begin
     delete from headgate.step_groups as g where g.pipeline_id = p_pipeline_id;
+    delete from headgate.queued_runs as q where q.pipeline_id = p_pipeline_id;
     if exists (select from headgate.process_executions as e where e.pipeline_id = p_pipeline_id)
         or exists (select from headgate.orders as o where o.pipeline_id = p_pipeline_id)
         or exists (select from headgate.quota_shares as q where q.pipeline_id = p_pipeline_id)
@@ -20861,6 +21051,132 @@ CREATE FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) RETURNS 
 $$;
 
 ALTER FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) OWNER TO headgate_owner;
+
+--
+-- Name: _start_queued(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._start_queued(p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline headgate.pipelines;
+    v_queued headgate.queued_runs;
+begin
+    for v_pipeline in
+        select p.*
+        from headgate.pipelines as p
+        where exists (select from headgate.queued_runs as q where q.pipeline_id = p.pipeline_id)
+            and not exists (select from headgate._start_obstacle(p))
+        order by p.pipeline_id
+    loop
+        continue when not headgate._try_lock(format('start %s', v_pipeline.pipeline_id))
+            or exists (select from headgate._start_obstacle(v_pipeline));  -- started by another session meanwhile
+        delete from headgate.queued_runs as q
+        where q.queued_run_id = (
+            select n.queued_run_id
+            from headgate.queued_runs as n
+            where n.pipeline_id = v_pipeline.pipeline_id
+            order by n.is_backfill, n.queued_run_id
+            limit 1
+        )
+        returning q.* into v_queued;
+        if found then
+            perform headgate._start_run(v_pipeline, v_queued, p_now);
+            return true;
+        end if;
+    end loop;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._start_queued(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: queued_runs; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.queued_runs (
+    queued_run_id bigint NOT NULL,
+    pipeline_id bigint NOT NULL,
+    run_id text NOT NULL,
+    logical_date timestamp with time zone NOT NULL,
+    is_backfill boolean DEFAULT false NOT NULL,
+    queued_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE headgate.queued_runs OWNER TO headgate_owner;
+
+--
+-- Name: TABLE queued_runs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.queued_runs IS 'A run with driver headgate that starts when its pipeline is free: one after the other, back-fills last.';
+
+--
+-- Name: COLUMN queued_runs.queued_run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.queued_runs.queued_run_id IS 'Surrogate key; a pipeline''s start in its order.';
+
+--
+-- Name: COLUMN queued_runs.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.queued_runs.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN queued_runs.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.queued_runs.run_id IS 'The run''s name.';
+
+--
+-- Name: COLUMN queued_runs.logical_date; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.queued_runs.logical_date IS 'The date that it is for.';
+
+--
+-- Name: COLUMN queued_runs.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.queued_runs.is_backfill IS 'True: it is started late, for a date that is past.';
+
+--
+-- Name: COLUMN queued_runs.queued_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.queued_runs.queued_at IS 'When it was queued.';
+
+--
+-- Name: _start_run(headgate.pipelines, headgate.queued_runs, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._start_run(p_pipeline headgate.pipelines, p_queued headgate.queued_runs, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_subject constant text := format('queued runs of %s', p_pipeline.name);
+begin
+    perform headgate.start_execution(
+        p_pipeline.name, p_queued.run_id, p_queued.logical_date, p_driver => 'headgate',
+        p_is_backfill => p_queued.is_backfill
+    );
+    perform headgate._set_alert(v_subject, null, null, false, p_now);
+exception
+    when transaction_rollback then
+        raise;
+    when others then
+        perform headgate._set_alert(
+            v_subject, 'error', format('run %s could not be started: %s', p_queued.run_id, sqlerrm), true, p_now
+        );
+end;
+$$;
+
+ALTER FUNCTION headgate._start_run(p_pipeline headgate.pipelines, p_queued headgate.queued_runs, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _state_priority(smallint, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23475,6 +23791,9 @@ begin
             return true;
         end if;
     end loop;
+    if exists (select from headgate.queued_runs) and headgate._start_queued(v_now) then
+        return true;
+    end if;
     return headgate._advance_waiting(v_now) or headgate._advance_reopened(v_now);
 end;
 $$;
@@ -23684,6 +24003,11 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_execution headgate.process_executions;
 begin
+    if headgate._is_taken_out(p_pipeline, p_run_id) then
+        cancelled := 0;
+        return next;
+        return;
+    end if;
     v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     cancelled := 0;
     if v_execution.status in ('running', 'paused') then
@@ -23714,7 +24038,7 @@ ALTER FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION cancel_execution(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) IS 'Stop an execution: what has not started is cancelled and its units return; returns how many jobs.';
+COMMENT ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) IS 'Stop an execution: what has not started is cancelled and its units return; returns how many jobs. A queued run is taken out of the queue.';
 
 --
 -- Name: charge_call(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -25763,26 +26087,27 @@ ALTER FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text
 COMMENT ON FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb) IS 'Declare what a run of a pipeline may set, and its effect. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_pipeline(text, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_pipeline(text, text, interval, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_pipeline(pipeline text, description text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval) RETURNS text
+CREATE FUNCTION headgate.put_pipeline(pipeline text, description text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, after text[] DEFAULT NULL::text[]) RETURNS text
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select headgate._declare('pipeline', put_pipeline.pipeline, jsonb_build_object(
         'description', put_pipeline.description,
-        'timeout', put_pipeline.timeout
+        'timeout', put_pipeline.timeout,
+        'after', put_pipeline.after
     ));
 $$;
 
-ALTER FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval, after text[]) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_pipeline(pipeline text, description text, timeout interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_pipeline(pipeline text, description text, timeout interval, after text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval) IS 'Declare a pipeline; its steps and parameters follow. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval, after text[]) IS 'Declare a pipeline; its steps and parameters follow. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_pool(text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31277,6 +31602,19 @@ COMMENT ON COLUMN headgate.publication_lags.calendar IS 'The calendar, as in tra
 COMMENT ON COLUMN headgate.publication_lags.lag IS 'How long after a session''s close the provider has its data.';
 
 --
+-- Name: queued_runs_queued_run_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.queued_runs ALTER COLUMN queued_run_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.queued_runs_queued_run_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: quota_shares; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33205,6 +33543,7 @@ COMMENT ON COLUMN headgate.v_orders.finished_at IS 'When that run ended.';
 CREATE VIEW headgate.v_pipelines AS
  SELECT p.name AS pipeline,
     p.description,
+    p.after,
     p.is_paused,
     p.is_paused_with_dag,
     ARRAY( SELECT s.step
@@ -33244,6 +33583,12 @@ COMMENT ON COLUMN headgate.v_pipelines.pipeline IS 'Its name; Airflow''s dag_id.
 --
 
 COMMENT ON COLUMN headgate.v_pipelines.description IS 'Its purpose.';
+
+--
+-- Name: COLUMN v_pipelines.after; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipelines.after IS 'With driver headgate: a run of it starts for a date when one of each of these has succeeded for it.';
 
 --
 -- Name: COLUMN v_pipelines.is_paused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -33470,6 +33815,77 @@ COMMENT ON COLUMN headgate.v_queue_depth.parked IS 'Chunks that wait for a retry
 --
 
 COMMENT ON COLUMN headgate.v_queue_depth.oldest_at IS 'When the oldest of them was planned.';
+
+--
+-- Name: v_queued_runs; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_queued_runs AS
+ SELECT p.name AS pipeline,
+    q.run_id,
+    q.logical_date,
+    q.is_backfill,
+    q.queued_at,
+    row_number() OVER (PARTITION BY q.pipeline_id ORDER BY q.is_backfill, q.queued_run_id) AS "position",
+        CASE
+            WHEN p.is_paused THEN 'the pipeline is paused'::text
+            WHEN (r.run_id IS NOT NULL) THEN format('run %s is under way'::text, r.run_id)
+            ELSE 'a runner starts it'::text
+        END AS reason
+   FROM ((headgate.queued_runs q
+     JOIN headgate.pipelines p USING (pipeline_id))
+     LEFT JOIN headgate.process_executions r ON (((r.pipeline_id = q.pipeline_id) AND (r.status = ANY (ARRAY['running'::text, 'paused'::text])))))
+  ORDER BY p.name, (row_number() OVER (PARTITION BY q.pipeline_id ORDER BY q.is_backfill, q.queued_run_id));
+
+ALTER VIEW headgate.v_queued_runs OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_queued_runs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_queued_runs IS 'Runs that start one after the other, when their pipeline is free: those that come after other pipelines'' runs, and back-fills.';
+
+--
+-- Name: COLUMN v_queued_runs.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_queued_runs.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs.run_id IS 'The run''s name; headgate.cancel_execution takes it out.';
+
+--
+-- Name: COLUMN v_queued_runs.logical_date; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs.logical_date IS 'The date that it is for.';
+
+--
+-- Name: COLUMN v_queued_runs.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs.is_backfill IS 'True: it is started late, for a date that is past.';
+
+--
+-- Name: COLUMN v_queued_runs.queued_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs.queued_at IS 'When it was queued.';
+
+--
+-- Name: COLUMN v_queued_runs."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs."position" IS 'Its place in the pipeline''s queue; the first starts next.';
+
+--
+-- Name: COLUMN v_queued_runs.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs.reason IS 'What the first one waits for.';
 
 --
 -- Name: v_quota; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -34175,6 +34591,18 @@ UNION ALL
      JOIN headgate.pipelines p USING (pipeline_id))
   WHERE (s.retry_at IS NOT NULL)
 UNION ALL
+ SELECT q.pipeline,
+    min(q.run_id) FILTER (WHERE (q."position" = 1)) AS run_id,
+    NULL::text AS step,
+    NULL::text AS operation,
+    ('runs are queued: '::text || q.reason) AS reason,
+    count(*) AS jobs,
+    NULL::timestamp with time zone AS next_try_at,
+    NULL::timestamp with time zone AS gives_up_at,
+    0 AS retries
+   FROM headgate.v_queued_runs q
+  GROUP BY q.pipeline, q.reason
+UNION ALL
  SELECT p.name AS pipeline,
     e.run_id,
     g.step,
@@ -34207,7 +34635,7 @@ ALTER VIEW headgate.v_waiting OWNER TO headgate_owner;
 -- Name: VIEW v_waiting; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_waiting IS 'What waits, why and until when: parked, held up in a queue, or due but not planned by its pipeline''s latest run.';
+COMMENT ON VIEW headgate.v_waiting IS 'What waits, why and until when: parked, held up in a queue, due but not planned by its pipeline''s latest run; steps until their retry, and runs that are queued.';
 
 --
 -- Name: COLUMN v_waiting.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -34219,19 +34647,19 @@ COMMENT ON COLUMN headgate.v_waiting.pipeline IS 'The pipeline.';
 -- Name: COLUMN v_waiting.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_waiting.run_id IS 'The run in which it waits, or which left it out of its plan.';
+COMMENT ON COLUMN headgate.v_waiting.run_id IS 'The run in which it waits, which left it out of its plan, or which is queued first.';
 
 --
 -- Name: COLUMN v_waiting.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_waiting.step IS 'The step.';
+COMMENT ON COLUMN headgate.v_waiting.step IS 'The step; null: whole runs wait.';
 
 --
 -- Name: COLUMN v_waiting.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_waiting.operation IS 'The operation; null: a whole step waits for its retry.';
+COMMENT ON COLUMN headgate.v_waiting.operation IS 'The operation; null: a whole step waits for its retry, or whole runs.';
 
 --
 -- Name: COLUMN v_waiting.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -34243,7 +34671,7 @@ COMMENT ON COLUMN headgate.v_waiting.reason IS 'The error before a retry, a bloc
 -- Name: COLUMN v_waiting.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_waiting.jobs IS 'How many jobs.';
+COMMENT ON COLUMN headgate.v_waiting.jobs IS 'How many jobs; of queued runs: how many runs.';
 
 --
 -- Name: COLUMN v_waiting.next_try_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -35014,6 +35442,13 @@ ALTER TABLE ONLY freshpoc.answers
     ADD CONSTRAINT answers_pkey PRIMARY KEY (run_id, step, service);
 
 --
+-- Name: queued_runs a_run_is_queued_once; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.queued_runs
+    ADD CONSTRAINT a_run_is_queued_once UNIQUE (pipeline_id, run_id);
+
+--
 -- Name: alerts alerts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -35229,6 +35664,13 @@ ALTER TABLE ONLY headgate.providers
 
 ALTER TABLE ONLY headgate.publication_lags
     ADD CONSTRAINT publication_lags_pkey PRIMARY KEY (provider_id, calendar);
+
+--
+-- Name: queued_runs queued_runs_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.queued_runs
+    ADD CONSTRAINT queued_runs_pkey PRIMARY KEY (queued_run_id);
 
 --
 -- Name: quota_shares quota_shares_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -35666,6 +36108,18 @@ CREATE INDEX process_steps_retry_idx ON headgate.process_steps USING btree (retr
 COMMENT ON INDEX headgate.process_steps_retry_idx IS 'Finds the few steps that wait for a retry.';
 
 --
+-- Name: queued_runs_next_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX queued_runs_next_idx ON headgate.queued_runs USING btree (pipeline_id, is_backfill, queued_run_id);
+
+--
+-- Name: INDEX queued_runs_next_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.queued_runs_next_idx IS 'Finds the run of a pipeline that starts next.';
+
+--
 -- Name: models_in_use_idx; Type: INDEX; Schema: recommender; Owner: headgate_plan_recommender
 --
 
@@ -35919,6 +36373,13 @@ ALTER TABLE ONLY headgate.provider_addresses
 
 ALTER TABLE ONLY headgate.publication_lags
     ADD CONSTRAINT publication_lags_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: queued_runs queued_runs_pipeline_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.queued_runs
+    ADD CONSTRAINT queued_runs_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
 
 --
 -- Name: quota_shares quota_shares_pipeline_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -37013,6 +37474,12 @@ REVOKE ALL ON FUNCTION headgate._choices(p_pipeline_id bigint, p_options headgat
 REVOKE ALL ON FUNCTION headgate._choose_calls(p_classes headgate.ranked_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _circles(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._circles() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -37107,6 +37574,12 @@ REVOKE ALL ON FUNCTION headgate._counts_as(p_status text, p_skip_reason text) FR
 --
 
 REVOKE ALL ON FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _date_of_run(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._date_of_run(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _dead_runners(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -37547,6 +38020,12 @@ REVOKE ALL ON FUNCTION headgate._guard_secret(p_provider text, p_changes jsonb) 
 REVOKE ALL ON FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _has_dates(p_pipeline_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._has_dates(p_pipeline_id bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _has_open_step(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -37557,6 +38036,12 @@ REVOKE ALL ON FUNCTION headgate._has_open_step(p_execution_id bigint) FROM PUBLI
 --
 
 REVOKE ALL ON FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _have_succeeded(p_pipelines text[], p_date timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._have_succeeded(p_pipelines text[], p_date timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _header_templates(p_headers jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -37755,6 +38240,12 @@ REVOKE ALL ON FUNCTION headgate._is_selected(p_execution headgate.process_execut
 --
 
 REVOKE ALL ON FUNCTION headgate._is_sent_once(p_operation_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_taken_out(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_taken_out(p_pipeline text, p_run_id text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38405,6 +38896,12 @@ REVOKE ALL ON FUNCTION headgate._pieces(p_template text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._pipeline(p_pipeline text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _pipeline_mistakes(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._pipeline_mistakes() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -38499,6 +38996,12 @@ REVOKE ALL ON FUNCTION headgate._put_down(p_chunk headgate.chunks, p_is_current 
 --
 
 REVOKE ALL ON FUNCTION headgate._queue(p_provider text, p_priority smallint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _queue_followers(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._queue_followers(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _queues(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -39027,6 +39530,18 @@ REVOKE ALL ON FUNCTION headgate._start_ahead() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _start_queued(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._start_queued(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _start_run(p_pipeline headgate.pipelines, p_queued headgate.queued_runs, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._start_run(p_pipeline headgate.pipelines, p_queued headgate.queued_runs, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _state_priority(p_priority smallint, p_weight double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -39906,10 +40421,10 @@ REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due
 REVOKE ALL ON FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_pipeline(pipeline text, description text, timeout interval); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_pipeline(pipeline text, description text, timeout interval, after text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval, after text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_pool(pool text, slots integer, description text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -40721,6 +41236,17 @@ GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_recommender;
+
+--
+-- Name: TABLE v_queued_runs; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_quota; Type: ACL; Schema: headgate; Owner: headgate_owner

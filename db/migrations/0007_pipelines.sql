@@ -8,6 +8,7 @@ create table headgate.pipelines (
     is_paused_with_dag boolean not null default false,
     is_retired boolean not null default false,
     timeout interval,
+    after text[] not null default '{}',
     constraint pipelines_pkey primary key (pipeline_id),
     constraint pipelines_name_is_unique unique (name),
     constraint pipeline_name_is_plain check (name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'),
@@ -25,6 +26,8 @@ comment on column headgate.pipelines.is_retired is
     'True: its plan no longer declares it; the row stays because executions refer to it. It cannot be started.';
 comment on column headgate.pipelines.timeout is
     'With driver headgate: a run that has not ended within it ends as failed, with an alert; null: no limit.';
+comment on column headgate.pipelines.after is
+    'Pipelines: when, with driver headgate, a run of each has succeeded for a date, one of this starts for that date.';
 
 create table headgate.pipeline_parameters (
     pipeline_id bigint not null references headgate.pipelines,

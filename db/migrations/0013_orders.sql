@@ -25,3 +25,26 @@ comment on column headgate.orders.taken_at is 'When it was taken; null: it is pe
 
 create index orders_pending_idx on headgate.orders (pipeline_id, order_id) where taken_at is null;
 comment on index headgate.orders_pending_idx is 'Finds a pipeline''s oldest pending order.';
+
+create table headgate.queued_runs (
+    queued_run_id bigint generated always as identity,
+    pipeline_id bigint not null references headgate.pipelines,
+    run_id text not null,
+    logical_date timestamptz not null,
+    is_backfill boolean not null default false,
+    queued_at timestamptz not null,
+    constraint queued_runs_pkey primary key (queued_run_id),
+    constraint a_run_is_queued_once unique (pipeline_id, run_id)
+);
+
+comment on table headgate.queued_runs is
+    'A run with driver headgate that starts when its pipeline is free: one after the other, back-fills last.';
+comment on column headgate.queued_runs.queued_run_id is 'Surrogate key; a pipeline''s start in its order.';
+comment on column headgate.queued_runs.pipeline_id is 'The pipeline.';
+comment on column headgate.queued_runs.run_id is 'The run''s name.';
+comment on column headgate.queued_runs.logical_date is 'The date that it is for.';
+comment on column headgate.queued_runs.is_backfill is 'True: it is started late, for a date that is past.';
+comment on column headgate.queued_runs.queued_at is 'When it was queued.';
+
+create index queued_runs_next_idx on headgate.queued_runs (pipeline_id, is_backfill, queued_run_id);
+comment on index headgate.queued_runs_next_idx is 'Finds the run of a pipeline that starts next.';

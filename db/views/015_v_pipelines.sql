@@ -6,6 +6,7 @@ create view headgate.v_pipelines as
 select
     p.name as pipeline,
     p.description,
+    p.after,
     p.is_paused,
     p.is_paused_with_dag,
     array(
@@ -28,6 +29,8 @@ order by p.name;
 comment on view headgate.v_pipelines is 'Pipelines: named graphs of steps.';
 comment on column headgate.v_pipelines.pipeline is 'Its name; Airflow''s dag_id.';
 comment on column headgate.v_pipelines.description is 'Its purpose.';
+comment on column headgate.v_pipelines.after is
+    'With driver headgate: a run of it starts for a date when one of each of these has succeeded for it.';
 comment on column headgate.v_pipelines.is_paused is
     'True: nothing of it is sent or claimed until it is resumed.';
 comment on column headgate.v_pipelines.is_paused_with_dag is

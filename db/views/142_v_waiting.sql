@@ -1,5 +1,6 @@
--- Why work does not go on, and until when: jobs in flight that wait for something, steps that wait for a retry, and
--- what the newest run of each pipeline left out of its plan. What is merely next in turn is not here.
+-- Why work does not go on, and until when: jobs in flight that wait for something, steps that wait for a retry, runs
+-- that are queued, and what the newest run of each pipeline left out of its plan. What is merely next in turn is not
+-- here.
 
 drop view if exists headgate.v_waiting cascade;
 
@@ -120,6 +121,19 @@ join headgate.pipelines as p using (pipeline_id)
 where s.retry_at is not null
 union all
 select
+    q.pipeline,
+    min(q.run_id) filter (where q.position = 1) as run_id,
+    null as step,
+    null as operation,
+    'runs are queued: ' || q.reason as reason,
+    count(*) as jobs,
+    null as next_try_at,
+    null as gives_up_at,
+    0 as retries
+from headgate.v_queued_runs as q
+group by q.pipeline, q.reason
+union all
+select
     p.name as pipeline,
     e.run_id,
     g.step,
@@ -153,15 +167,17 @@ where e.status in ('running', 'paused')
 group by p.name, e.run_id, g.step, o.name, coalesce(f.meaning, d.reason);
 
 comment on view headgate.v_waiting is
-    'What waits, why and until when: parked, held up in a queue, or due but not planned by its pipeline''s latest '
-    'run.';
+    'What waits, why and until when: parked, held up in a queue, due but not planned by its pipeline''s latest run; '
+    'steps until their retry, and runs that are queued.';
 comment on column headgate.v_waiting.pipeline is 'The pipeline.';
-comment on column headgate.v_waiting.run_id is 'The run in which it waits, or which left it out of its plan.';
-comment on column headgate.v_waiting.step is 'The step.';
-comment on column headgate.v_waiting.operation is 'The operation; null: a whole step waits for its retry.';
+comment on column headgate.v_waiting.run_id is
+    'The run in which it waits, which left it out of its plan, or which is queued first.';
+comment on column headgate.v_waiting.step is 'The step; null: whole runs wait.';
+comment on column headgate.v_waiting.operation is
+    'The operation; null: a whole step waits for its retry, or whole runs.';
 comment on column headgate.v_waiting.reason is
     'The error before a retry, a block, a limit, a pause, a runner that is gone or missing, or why it was not planned.';
-comment on column headgate.v_waiting.jobs is 'How many jobs.';
+comment on column headgate.v_waiting.jobs is 'How many jobs; of queued runs: how many runs.';
 comment on column headgate.v_waiting.next_try_at is
     'When it goes on; of what was not planned: the earliest time at which a run can take it. Null: not by time alone.';
 comment on column headgate.v_waiting.gives_up_at is

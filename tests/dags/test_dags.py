@@ -164,6 +164,60 @@ def test_a_runs_parameters_are_the_plans(bag: Any, db: Plan):
     assert sorted(bag.dags["data_collection_equities"].params) == [x["name"] for x in names]
 
 
+def before_each(dags: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the pipelines that each DAG comes after, by its schedule's assets."""
+    from airflow.sdk import Asset
+
+    from headgate.airflow.dags import DONE
+
+    made = {x.name for dag in dags.values() for task in dag.tasks for x in task.outlets}
+    found = {}
+    for name, dag in dags.items():
+        together = getattr(dag.timetable, "asset_condition", None)
+        wanted = [x.name for x in together.objects if isinstance(x, Asset)] if together else []
+        wanted = [x for x in wanted if x.endswith(DONE)]
+        assert set(wanted) <= made, f"{name} waits for what no DAG makes"
+        found[name] = sorted(x.removesuffix(DONE) for x in wanted)
+    return found
+
+
+def test_a_dag_comes_after_those_that_its_pipeline_does(bag: Any, db: Plan):
+    rows = db.sql("select pipeline, after from headgate.v_pipelines")
+    planned = {x["pipeline"]: sorted(x["after"]) for x in rows if x["pipeline"] in bag.dags}
+
+    assert before_each(bag.dags) == planned
+
+
+def test_a_plan_s_pipelines_after_others_are_dags_woken_by_their_assets(
+    airflow_home: Path, db: Plan
+):
+    from airflow.sdk import DAG
+
+    from headgate.airflow import CallFunction, after, done
+
+    db.sql("select headgate.begin_plan('chain')")
+    for name, before in (("one", "{}"), ("two", "{}"), ("three", "{one,two}")):
+        db.sql("select headgate.put_pipeline(%(n)s, after => %(b)s::text[])", n=name, b=before)
+    db.sql("select headgate.end_plan()")
+    rows = db.sql(
+        "select name, after from headgate.pipelines where name in ('one', 'two', 'three')"
+    )
+    dags = {}
+    for row in rows:
+        schedule = after(*row["after"]) or None
+        with DAG(row["name"], schedule=schedule) as dags[row["name"]]:
+            CallFunction(
+                task_id="finalize_execution",
+                function="headgate.finalize_execution",
+                outlets=[done(row["name"])],
+            )
+
+    assert before_each(dags) == {x["name"]: sorted(x["after"]) for x in rows}
+    dags["two"].tasks[0].outlets.clear()
+    with pytest.raises(AssertionError, match="three waits for what no DAG makes"):
+        before_each(dags)
+
+
 def test_dags_are_imported_while_postgres_is_down(airflow_home: Path):
     code = "from airflow.dag_processing.dagbag import DagBag as B; b = B('dags'); "
     code += "print(len(b.dags), b.import_errors)"

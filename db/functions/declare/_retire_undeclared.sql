@@ -157,6 +157,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
 begin
     delete from headgate.step_groups as g where g.pipeline_id = p_pipeline_id;
+    delete from headgate.queued_runs as q where q.pipeline_id = p_pipeline_id;
     if exists (select from headgate.process_executions as e where e.pipeline_id = p_pipeline_id)
         or exists (select from headgate.orders as o where o.pipeline_id = p_pipeline_id)
         or exists (select from headgate.quota_shares as q where q.pipeline_id = p_pipeline_id)

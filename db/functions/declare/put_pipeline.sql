@@ -3,7 +3,8 @@
 create or replace function headgate.put_pipeline(
     pipeline text,
     description text default null,
-    timeout interval default null
+    timeout interval default null,
+    after text[] default null
 )
 returns text
 language sql
@@ -12,7 +13,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select headgate._declare('pipeline', put_pipeline.pipeline, jsonb_build_object(
         'description', put_pipeline.description,
-        'timeout', put_pipeline.timeout
+        'timeout', put_pipeline.timeout,
+        'after', put_pipeline.after
     ));
 $func$;
 

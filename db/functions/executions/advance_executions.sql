@@ -22,6 +22,9 @@ begin
             return true;
         end if;
     end loop;
+    if exists (select from headgate.queued_runs) and headgate._start_queued(v_now) then
+        return true;
+    end if;
     return headgate._advance_waiting(v_now) or headgate._advance_reopened(v_now);
 end;
 $func$;

@@ -1,4 +1,4 @@
--- Nothing more starts; calls in flight finish and their results count.
+-- Nothing more starts; calls in flight finish and their results count. A run that is queued is taken out.
 
 create or replace function headgate.cancel_execution(
     p_pipeline text,
@@ -14,6 +14,11 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_execution headgate.process_executions;
 begin
+    if headgate._is_taken_out(p_pipeline, p_run_id) then
+        cancelled := 0;
+        return next;
+        return;
+    end if;
     v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     cancelled := 0;
     if v_execution.status in ('running', 'paused') then
@@ -39,4 +44,30 @@ end;
 $func$;
 
 comment on function headgate.cancel_execution(text, text) is
-    'Stop an execution: what has not started is cancelled and its units return; returns how many jobs.';
+    'Stop an execution: what has not started is cancelled and its units return; returns how many jobs. A queued run is '
+    'taken out of the queue.';
+
+create or replace function headgate._is_taken_out(
+    p_pipeline text,
+    p_run_id text
+)
+returns boolean
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    delete from headgate.queued_runs as q
+    using headgate.pipelines as p
+    where p.pipeline_id = q.pipeline_id
+        and p.name = p_pipeline
+        and q.run_id = p_run_id;
+    if not found then
+        return false;
+    end if;
+    perform headgate._record_action(
+        'cancel_execution', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id), '{"cancelled": 0}'
+    );
+    return true;
+end;
+$func$;

@@ -153,13 +153,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    if not exists (
-        select
-        from headgate.pipeline_steps as s
-        join headgate.operations as o on o.name = any (s.operations)
-        where s.pipeline_id = p_pipeline.pipeline_id
-            and headgate._is_dated(o)
-    ) then
+    if not headgate._has_dates(p_pipeline.pipeline_id) then
         perform headgate._raise(
             'HG022',
             format(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from headgate.lazy import lazily
 
 if TYPE_CHECKING:
-    from headgate.airflow.dags import START, defaults
+    from headgate.airflow.dags import START, after, defaults, done
     from headgate.airflow.notifier import AlertNotifier
     from headgate.airflow.operators import CallFunction, RunStep, orders_or
     from headgate.airflow.orphans import alone, end_orphans, holder, read_state
@@ -31,8 +31,10 @@ __all__ = [
     "CallFunction",
     "RunStep",
     "Stack",
+    "after",
     "alone",
     "defaults",
+    "done",
     "end_orphans",
     "holder",
     "orders_or",
@@ -55,8 +57,10 @@ __getattr__ = lazily(
         "SNAPSHOT": "snapshot",
         "START": "dags",
         "Stack": "stack",
+        "after": "dags",
         "alone": "orphans",
         "defaults": "dags",
+        "done": "dags",
         "end_orphans": "orphans",
         "holder": "orphans",
         "orders_or": "operators",

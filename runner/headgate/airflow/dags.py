@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from airflow.sdk import Asset
+
 from headgate.airflow.links import docs_of
 from headgate.airflow.notifier import AlertNotifier
 from headgate.airflow.params import params_of
@@ -21,6 +23,9 @@ START: Final[dict[str, Any]] = {"p_params": "{{ params | tojson }}"}
 """What the first task hands on: the parameters as they were asked for."""
 ORDERED: Final[dict[str, Any]] = {"p_is_ordered": "{{ dag_run.run_type == 'asset_triggered' }}"}
 """And, where orders wake a DAG, whether one has."""
+
+DONE: Final = " has succeeded"
+"""What a pipeline's asset is called, after its name."""
 
 
 def defaults(
@@ -58,6 +63,16 @@ def defaults(
             **pool,
         },
     }
+
+
+def done(pipeline: str) -> Asset:
+    """Return what a pipeline's runs that succeed bring: an outlet of its DAG's last task."""
+    return Asset(f"{pipeline}{DONE}")
+
+
+def after(*pipelines: str) -> list[Asset]:
+    """Return the schedule of a pipeline that comes after others: put_pipeline's `after`."""
+    return [done(x) for x in pipelines]
 
 
 def _words(dag_id: str, about: str, page: str, *, is_open: bool) -> str:

@@ -34,3 +34,52 @@ def test_steps_that_were_there_before_it_was_adopted_go(shelf: Shelf, toy: Toy):
         " using (pipeline_id) where p.name = 'plain'"
     )
     assert [x["step"] for x in found] == ["all"]
+
+
+def test_it_comes_after_others_of_its_file_or_another_s(shelf: Shelf):
+    first = "put_pipeline('shelves', after => '{plain,shop}')"
+    assert shelf.put(first, "put_pipeline('shop')")[0] == "created"
+    assert shelf.row("pipelines", "shelves")["after"] == ["plain", "shop"]
+
+    assert shelf.put("put_pipeline('shelves')", "put_pipeline('shop')")[0] == "changed: after"
+
+
+def test_an_unknown_pipeline_before_it_is_a_mistake_with_near_misses(shelf: Shelf):
+    said = shelf.mistakes("put_pipeline('shelves', after => '{plian}')")
+
+    assert "pipeline shelves comes after the unknown pipeline 'plian'" in said
+    assert "did you mean plain? known pipelines: " in said
+
+
+def test_pipelines_in_a_circle_are_a_mistake_each(shelf: Shelf):
+    said = shelf.mistakes(
+        "put_pipeline('a', after => '{c}')",
+        "put_pipeline('b', after => '{a}')",
+        "put_pipeline('c', after => '{b}')",
+        "put_pipeline('d', after => '{d,a}')",
+    )
+
+    assert "plan shelf has 4 mistakes" in said
+    assert "pipeline a comes after itself, over b, c" in said
+    assert "pipeline d comes after itself\n" in said
+
+
+def test_the_mistake_is_told_with_its_place(shelf: Shelf, toy: Toy):
+    with shelf.refused() as said:
+        shelf.begun()
+        toy.sql("select set_config('headgate.place', 'db/plans/shelf/plan.sql:7', true)")
+        shelf.run("put_pipeline('shelves', after => '{shelves}')")
+        shelf.run("end_plan()")
+
+    assert "db/plans/shelf/plan.sql:7: pipeline shelves comes after itself" in said[0]
+
+
+def test_a_pipeline_that_is_retired_leaves_no_queued_runs(shelf: Shelf, toy: Toy):
+    shelf.put(PIPELINE)
+    toy.sql(
+        "insert into headgate.queued_runs (pipeline_id, run_id, logical_date, queued_at)"
+        " select pipeline_id, 'r1', now(), now() from headgate.pipelines where name = 'shelves'"
+    )
+    shelf.put("put_pipeline('others')")
+
+    assert toy.sql("select from headgate.v_queued_runs") == []

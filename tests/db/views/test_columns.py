@@ -36,12 +36,13 @@ COLUMNS = {
     "headgate.v_waiting": (
         "pipeline run_id step operation reason jobs next_try_at gives_up_at retries"
     ),
+    "headgate.v_queued_runs": "pipeline run_id logical_date is_backfill queued_at position reason",
     "headgate.v_leases": (
         "pipeline run_id step operation runner chunks jobs heard_at leased_until is_silent reason"
     ),
     "headgate.v_run_documents": "pipeline run_id run document",
     "headgate.v_pipelines": (
-        "pipeline description is_paused is_paused_with_dag steps latest_run_id latest_status latest_started_at"
+        "pipeline description after is_paused is_paused_with_dag steps latest_run_id latest_status latest_started_at"
     ),
     "headgate.v_operations": (
         "operation description universe provider kind due serves units priority bundle max_attempts max_wait"
