@@ -6215,12 +6215,19 @@ CREATE TABLE headgate.operations (
     input_function text,
     max_memory bigint DEFAULT 1073741824 NOT NULL,
     handler_environment text[] DEFAULT '{}'::text[] NOT NULL,
+    handler_options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    store text,
+    artifact_name text,
+    keep_files interval,
     is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT a_batch_call_serves_another_operation CHECK (((batch_size IS NULL) OR ((batch_size > 0) AND (bulk_call_of_operation_id IS NOT NULL)))),
     CONSTRAINT a_bulk_call_is_made CHECK (((bulk_call_of_operation_id IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT a_bulk_call_may_be_repeated CHECK (((delivery = 'at_least_once'::text) OR (bulk_call_of_operation_id IS NULL))),
     CONSTRAINT a_bulk_call_serves_another_operation CHECK ((bulk_call_of_operation_id <> operation_id)),
     CONSTRAINT a_stage_is_of_a_statement CHECK (((stage IS NULL) OR ((statement IS NOT NULL) AND (ingest_function IS NOT NULL)))),
+    CONSTRAINT a_store_has_its_handler CHECK (((store IS NULL) OR (handler IS NOT NULL))),
+    CONSTRAINT artifact_name_has_its_store CHECK (((artifact_name IS NULL) OR (store IS NOT NULL))),
+    CONSTRAINT artifact_name_is_a_path CHECK ((artifact_name !~ '^/|/$|//|(^|/)[.]{1,2}(/|$)|\\|^$'::text)),
     CONSTRAINT called_or_handled CHECK ((num_nonnulls(path, statement, handler) <= 1)),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT delivery_is_known CHECK ((delivery = ANY (ARRAY['at_least_once'::text, 'at_most_once'::text]))),
@@ -6232,10 +6239,12 @@ CREATE TABLE headgate.operations (
     CONSTRAINT input_has_its_handler CHECK (((input_function IS NULL) OR (handler IS NOT NULL))),
     CONSTRAINT intervals_are_positive CHECK ((LEAST(backoff, backoff_max, max_wait, lease, timeout) > '00:00:00'::interval)),
     CONSTRAINT jitter_is_a_share CHECK (((jitter >= (0)::double precision) AND (jitter <= (1)::double precision))),
+    CONSTRAINT kept_files_have_their_store CHECK (((keep_files IS NULL) OR ((keep_files > '00:00:00'::interval) AND (store IS NOT NULL)))),
     CONSTRAINT late_commits_are_of_a_statement CHECK (((late_commits = '00:00:00'::interval) OR ((late_commits > '00:00:00'::interval) AND (statement IS NOT NULL) AND (overlap = 0)))),
     CONSTRAINT max_attempts_is_positive CHECK ((max_attempts > 0)),
     CONSTRAINT max_memory_is_enough CHECK ((max_memory >= 67108864)),
     CONSTRAINT method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
+    CONSTRAINT options_have_their_handler CHECK (((handler_options = '{}'::jsonb) OR ((jsonb_typeof(handler_options) = 'object'::text) AND (handler IS NOT NULL)))),
     CONSTRAINT outputs_are_of_a_call_for_one_asset CHECK (((outputs IS NULL) OR ((num_nonnulls(path, statement) > 0) AND (bulk_call_of_operation_id IS NULL)))),
     CONSTRAINT outputs_are_paths_by_name CHECK (((jsonb_typeof(outputs) = 'object'::text) AND (outputs <> '{}'::jsonb) AND (NOT jsonb_path_exists(outputs, 'strict $.*?(@.type() != "string")'::jsonpath, '{}'::jsonb, true)))),
     CONSTRAINT overlap_in_range CHECK (((overlap >= 0) AND (overlap <= 1000))),
@@ -6564,6 +6573,30 @@ COMMENT ON COLUMN headgate.operations.max_memory IS 'Bytes of memory that the pr
 COMMENT ON COLUMN headgate.operations.handler_environment IS 'Names of the environment variables its handler sees besides harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';
 
 --
+-- Name: COLUMN operations.handler_options; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.handler_options IS 'What else its handler is told, by name.';
+
+--
+-- Name: COLUMN operations.store; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.store IS 'The store of its handler''s files; null: it has none.';
+
+--
+-- Name: COLUMN operations.artifact_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.artifact_name IS 'Template of its artifacts'' name, e.g. posts/{run.date}.parquet; null: the handler names its files itself.';
+
+--
+-- Name: COLUMN operations.keep_files; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.keep_files IS 'How long its artifacts are kept; null: until they are removed.';
+
+--
 -- Name: COLUMN operations.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6696,6 +6729,228 @@ CREATE FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_options hea
 $$;
 
 ALTER FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
+
+--
+-- Name: asset_processing_state; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.asset_processing_state (
+    operation_id bigint NOT NULL,
+    asset_id bigint NOT NULL,
+    priority smallint NOT NULL,
+    next_due_at timestamp with time zone,
+    watermark timestamp with time zone,
+    chunk_id bigint,
+    succeeded_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    last_error text,
+    last_failed_at timestamp with time zone,
+    reprocess_requested_at timestamp with time zone,
+    input_changed_at timestamp with time zone,
+    bulk_missed_at timestamp with time zone,
+    bulk_misses smallint DEFAULT 0 NOT NULL,
+    alone_until timestamp with time zone,
+    CONSTRAINT attempts_are_not_negative CHECK ((LEAST(attempts, consecutive_failures) >= 0))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0.05');
+
+ALTER TABLE headgate.asset_processing_state OWNER TO headgate_owner;
+
+--
+-- Name: TABLE asset_processing_state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.asset_processing_state IS 'One need of one asset: its progress, when it is due, and the chunk that holds it.';
+
+--
+-- Name: COLUMN asset_processing_state.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.operation_id IS 'The need.';
+
+--
+-- Name: COLUMN asset_processing_state.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.asset_id IS 'The asset.';
+
+--
+-- Name: COLUMN asset_processing_state.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.priority IS 'Ten times the operation''s priority plus the asset''s weight class; small goes first.';
+
+--
+-- Name: COLUMN asset_processing_state.next_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.next_due_at IS 'When it is, or became, due; null: not due, or left out after too many failures.';
+
+--
+-- Name: COLUMN asset_processing_state.watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.watermark IS 'How far its data reaches; midnight UTC for a date.';
+
+--
+-- Name: COLUMN asset_processing_state.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.chunk_id IS 'The chunk that holds it; null: free.';
+
+--
+-- Name: COLUMN asset_processing_state.succeeded_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.succeeded_at IS 'Its last success.';
+
+--
+-- Name: COLUMN asset_processing_state.attempts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.attempts IS 'Attempts since the last success.';
+
+--
+-- Name: COLUMN asset_processing_state.consecutive_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.consecutive_failures IS 'Failures by its own fault since the last success; at 5 it leaves the delta until it is reset.';
+
+--
+-- Name: COLUMN asset_processing_state.last_error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.last_error IS 'What went wrong last; null after a success.';
+
+--
+-- Name: COLUMN asset_processing_state.last_failed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.last_failed_at IS 'When it last failed by its own fault.';
+
+--
+-- Name: COLUMN asset_processing_state.reprocess_requested_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.reprocess_requested_at IS 'When it was reset; a job planned earlier does not clear it.';
+
+--
+-- Name: COLUMN asset_processing_state.input_changed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.input_changed_at IS 'An input changed; a job planned earlier does not clear it.';
+
+--
+-- Name: COLUMN asset_processing_state.bulk_missed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'When a bulk answer did not contain this asset, or failed: until its next success it is called for alone.';
+
+--
+-- Name: COLUMN asset_processing_state.bulk_misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.bulk_misses IS 'Consecutive bulk answers that did not contain this asset; after two it is called for alone.';
+
+--
+-- Name: COLUMN asset_processing_state.alone_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.alone_until IS 'Until when it is called for alone after two such answers; null: until a bulk answer contains it.';
+
+--
+-- Name: assets; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.assets (
+    asset_id bigint NOT NULL,
+    universe text NOT NULL,
+    code text NOT NULL,
+    group_key text NOT NULL,
+    calendar text,
+    attributes jsonb DEFAULT '{}'::jsonb NOT NULL,
+    weight double precision DEFAULT 1 NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    CONSTRAINT attributes_are_an_object CHECK ((jsonb_typeof(attributes) = 'object'::text)),
+    CONSTRAINT code_is_not_empty CHECK ((code <> ''::text)),
+    CONSTRAINT group_key_is_not_empty CHECK ((group_key <> ''::text)),
+    CONSTRAINT weight_is_positive CHECK (((weight > (0)::double precision) AND (weight < 'Infinity'::double precision)))
+);
+
+ALTER TABLE headgate.assets OWNER TO headgate_owner;
+
+--
+-- Name: TABLE assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.assets IS 'A thing worked on: a listing, an account, a service, a source.';
+
+--
+-- Name: COLUMN assets.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.asset_id IS 'Surrogate key; survives a change of code.';
+
+--
+-- Name: COLUMN assets.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.universe IS 'The set of assets it belongs to; an operation works on one universe.';
+
+--
+-- Name: COLUMN assets.code; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.code IS 'The code users type, e.g. AAPL.US.';
+
+--
+-- Name: COLUMN assets.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.group_key IS 'How assets are partitioned for calls, e.g. the exchange code US.';
+
+--
+-- Name: COLUMN assets.calendar; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.calendar IS 'Its session calendar in trading_sessions; null: no sessions.';
+
+--
+-- Name: COLUMN assets.attributes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.attributes IS 'Further attributes, available to templates.';
+
+--
+-- Name: COLUMN assets.weight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.weight IS 'Its weight in the ranking when the budget is short.';
+
+--
+-- Name: COLUMN assets.is_active; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.is_active IS 'False: nothing is done for it; its history stays.';
+
+--
+-- Name: _artifact_name(text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._artifact_name(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return to_jsonb(case when p_template is not null then headgate._render(p_template, p_asset, p_state, p_params) end);
+exception
+    when sqlstate 'HG017' then
+        return jsonb_build_object('refused', sqlerrm);
+end;
+$$;
+
+ALTER FUNCTION headgate._artifact_name(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _as_columns(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7045,81 +7300,6 @@ CREATE FUNCTION headgate._asset_addresses(p_asset_ids bigint[], p_provider headg
 $_$;
 
 ALTER FUNCTION headgate._asset_addresses(p_asset_ids bigint[], p_provider headgate.providers) OWNER TO headgate_owner;
-
---
--- Name: assets; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.assets (
-    asset_id bigint NOT NULL,
-    universe text NOT NULL,
-    code text NOT NULL,
-    group_key text NOT NULL,
-    calendar text,
-    attributes jsonb DEFAULT '{}'::jsonb NOT NULL,
-    weight double precision DEFAULT 1 NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    CONSTRAINT attributes_are_an_object CHECK ((jsonb_typeof(attributes) = 'object'::text)),
-    CONSTRAINT code_is_not_empty CHECK ((code <> ''::text)),
-    CONSTRAINT group_key_is_not_empty CHECK ((group_key <> ''::text)),
-    CONSTRAINT weight_is_positive CHECK (((weight > (0)::double precision) AND (weight < 'Infinity'::double precision)))
-);
-
-ALTER TABLE headgate.assets OWNER TO headgate_owner;
-
---
--- Name: TABLE assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.assets IS 'A thing worked on: a listing, an account, a service, a source.';
-
---
--- Name: COLUMN assets.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.asset_id IS 'Surrogate key; survives a change of code.';
-
---
--- Name: COLUMN assets.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.universe IS 'The set of assets it belongs to; an operation works on one universe.';
-
---
--- Name: COLUMN assets.code; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.code IS 'The code users type, e.g. AAPL.US.';
-
---
--- Name: COLUMN assets.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.group_key IS 'How assets are partitioned for calls, e.g. the exchange code US.';
-
---
--- Name: COLUMN assets.calendar; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.calendar IS 'Its session calendar in trading_sessions; null: no sessions.';
-
---
--- Name: COLUMN assets.attributes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.attributes IS 'Further attributes, available to templates.';
-
---
--- Name: COLUMN assets.weight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.weight IS 'Its weight in the ranking when the budget is short.';
-
---
--- Name: COLUMN assets.is_active; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.is_active IS 'False: nothing is done for it; its history stays.';
 
 --
 -- Name: _asset_of(bigint, headgate.operations, headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9800,6 +9980,8 @@ CREATE FUNCTION headgate._declared_names(p_kind text) RETURNS text[]
             union all
             select p.name, false from headgate.pools as p where p_kind = 'pool'
             union all
+            select s.name, s.is_retired from headgate.stores as s where p_kind = 'store'
+            union all
             select p.name, p.is_retired from headgate.pipelines as p where p_kind = 'pipeline'
         ) as n
         where not n.is_retired
@@ -9967,135 +10149,6 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._due_as_nobody(p_name text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_nobody;
-
---
--- Name: asset_processing_state; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.asset_processing_state (
-    operation_id bigint NOT NULL,
-    asset_id bigint NOT NULL,
-    priority smallint NOT NULL,
-    next_due_at timestamp with time zone,
-    watermark timestamp with time zone,
-    chunk_id bigint,
-    succeeded_at timestamp with time zone,
-    attempts integer DEFAULT 0 NOT NULL,
-    consecutive_failures integer DEFAULT 0 NOT NULL,
-    last_error text,
-    last_failed_at timestamp with time zone,
-    reprocess_requested_at timestamp with time zone,
-    input_changed_at timestamp with time zone,
-    bulk_missed_at timestamp with time zone,
-    bulk_misses smallint DEFAULT 0 NOT NULL,
-    alone_until timestamp with time zone,
-    CONSTRAINT attempts_are_not_negative CHECK ((LEAST(attempts, consecutive_failures) >= 0))
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0.05');
-
-ALTER TABLE headgate.asset_processing_state OWNER TO headgate_owner;
-
---
--- Name: TABLE asset_processing_state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.asset_processing_state IS 'One need of one asset: its progress, when it is due, and the chunk that holds it.';
-
---
--- Name: COLUMN asset_processing_state.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.operation_id IS 'The need.';
-
---
--- Name: COLUMN asset_processing_state.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.asset_id IS 'The asset.';
-
---
--- Name: COLUMN asset_processing_state.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.priority IS 'Ten times the operation''s priority plus the asset''s weight class; small goes first.';
-
---
--- Name: COLUMN asset_processing_state.next_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.next_due_at IS 'When it is, or became, due; null: not due, or left out after too many failures.';
-
---
--- Name: COLUMN asset_processing_state.watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.watermark IS 'How far its data reaches; midnight UTC for a date.';
-
---
--- Name: COLUMN asset_processing_state.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.chunk_id IS 'The chunk that holds it; null: free.';
-
---
--- Name: COLUMN asset_processing_state.succeeded_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.succeeded_at IS 'Its last success.';
-
---
--- Name: COLUMN asset_processing_state.attempts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.attempts IS 'Attempts since the last success.';
-
---
--- Name: COLUMN asset_processing_state.consecutive_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.consecutive_failures IS 'Failures by its own fault since the last success; at 5 it leaves the delta until it is reset.';
-
---
--- Name: COLUMN asset_processing_state.last_error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.last_error IS 'What went wrong last; null after a success.';
-
---
--- Name: COLUMN asset_processing_state.last_failed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.last_failed_at IS 'When it last failed by its own fault.';
-
---
--- Name: COLUMN asset_processing_state.reprocess_requested_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.reprocess_requested_at IS 'When it was reset; a job planned earlier does not clear it.';
-
---
--- Name: COLUMN asset_processing_state.input_changed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.input_changed_at IS 'An input changed; a job planned earlier does not clear it.';
-
---
--- Name: COLUMN asset_processing_state.bulk_missed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'When a bulk answer did not contain this asset, or failed: until its next success it is called for alone.';
-
---
--- Name: COLUMN asset_processing_state.bulk_misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.bulk_misses IS 'Consecutive bulk answers that did not contain this asset; after two it is called for alone.';
-
---
--- Name: COLUMN asset_processing_state.alone_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.alone_until IS 'Until when it is called for alone after two such answers; null: until a bulk answer contains it.';
 
 --
 -- Name: _due_because(headgate.operations, headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12635,8 +12688,9 @@ CREATE FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate
         'environment', p_operation.handler_environment,
         'codes', j.codes,
         'watermarks', j.watermarks,
-        'rows', headgate._row_shape(p_operation.ingest_function)
-    )
+        'rows', headgate._row_shape(p_operation.ingest_function),
+        'options', p_operation.handler_options
+    ) || case when p_operation.store is not null then headgate._storing(p_chunk, p_operation) else '{}' end
     from (
         select
             jsonb_agg(a.code order by u.nth) as codes,
@@ -13962,6 +14016,45 @@ CREATE FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation hea
 $$;
 
 ALTER FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_values jsonb[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) OWNER TO headgate_owner;
+
+--
+-- Name: _keep_artifacts(headgate.chunks, headgate.operations, jsonb, headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._keep_artifacts(p_chunk headgate.chunks, p_operation headgate.operations, p_files jsonb, p_job_results headgate.job_result[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_operation.store is null then
+        perform headgate._raise(
+            'HG008', format('operation %s has no store for files', p_operation.name), 'declare it with store => ''...'''
+        );
+    end if;
+    insert into headgate.artifacts as a (
+        store, name, key, sha256, bytes, rows, media_type, execution_id, step, operation_id, asset_id, created_at,
+        expires_at
+    )
+    select distinct on (f.name, f.sha256)
+        p_operation.store, f.name, f.key, f.sha256, f.bytes, f.rows, f.media_type, p_chunk.execution_id, p_chunk.step,
+        p_operation.operation_id, f.asset_id, p_now, p_now + p_operation.keep_files
+    from jsonb_populate_recordset(null::headgate.artifacts, p_files) as f
+    join unnest(p_job_results) as r on r.asset_id = f.asset_id and r.result = 'success'
+    order by f.name, f.sha256
+    on conflict (store, name, sha256) where deleted_at is null do update
+    set key = excluded.key,
+        rows = excluded.rows,
+        media_type = excluded.media_type,
+        execution_id = excluded.execution_id,
+        step = excluded.step,
+        operation_id = excluded.operation_id,
+        asset_id = excluded.asset_id,
+        created_at = excluded.created_at,
+        expires_at = excluded.expires_at;
+end;
+$$;
+
+ALTER FUNCTION headgate._keep_artifacts(p_chunk headgate.chunks, p_operation headgate.operations, p_files jsonb, p_job_results headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _keep_name(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15349,10 +15442,11 @@ CREATE FUNCTION headgate._named_steps(p_operation headgate.operations, p_provide
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if not p_operation.is_call
+    if not p_operation.is_call and p_operation.artifact_name is null
         or strpos(
             concat(
                 p_operation.path, p_operation.statement, p_operation.query, p_operation.body, p_operation.headers,
+                p_operation.artifact_name,
                 p_provider.headers
             ),
             '{steps.'
@@ -16584,6 +16678,7 @@ CREATE FUNCTION headgate._operators_settings(p_kind text) RETURNS text[]
         ]
         when 'operation' then array['overlap']
         when 'pool' then array['slots']
+        when 'store' then array['url', 'endpoint', 'region', 'key_id_name', 'secret_name']
         else '{}'
     end;
 $$;
@@ -19293,6 +19388,8 @@ begin
         when 'pool' then
             update headgate.operations as o set pool = null, pool_slots = 1 where o.pool = p_name and o.is_retired;
             delete from headgate.pools as p where p.name = p_name;
+        when 'store' then
+            perform headgate._retire_store(p_name);
     end case;
 end;
 $$;
@@ -19387,6 +19484,31 @@ $$;
 ALTER FUNCTION headgate._retire_provider(p_provider_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _retire_store(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire_store(p_store text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    update headgate.operations as o
+    set store = null,
+        artifact_name = null,
+        keep_files = null
+    where o.store = p_store
+        and o.is_retired;
+    if exists (select from headgate.artifacts as a where a.store = p_store) then
+        update headgate.stores as s set is_retired = true where s.name = p_store;
+    else
+        delete from headgate.stores as s where s.name = p_store;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._retire_store(p_store text) OWNER TO headgate_owner;
+
+--
 -- Name: _retire_undeclared(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19410,7 +19532,7 @@ begin
             union all
             select p.kind, p.name, 0 from headgate._strange_parts(p_plan) as p
         ) as d
-        order by array_position('{parameter,step,pipeline,operation,rule,provider,pool}', d.kind), d.position desc
+        order by array_position('{parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind), d.position desc
     loop
         v_obstacle := headgate._retirement_obstacle(v_object.kind, v_object.name);
         if v_obstacle is not null then
@@ -19734,6 +19856,11 @@ CREATE FUNCTION headgate._row_of(p_kind text, p_name text) RETURNS jsonb
         from headgate.pools as p
         where p_kind = 'pool'
             and p.name = p_name
+        union all
+        select to_jsonb(s)
+        from headgate.stores as s
+        where p_kind = 'store'
+            and s.name = p_name
         union all
         select to_jsonb(r)
         from headgate.response_rules as r
@@ -21661,6 +21788,33 @@ $$;
 ALTER FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
 
 --
+-- Name: _storing(headgate.chunks, headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._storing(p_chunk headgate.chunks, p_operation headgate.operations) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object(
+        'store', (select to_jsonb(s) from headgate.stores as s where s.name = p_operation.store),
+        'names', jsonb_agg(headgate._artifact_name(p_operation.artifact_name, a, t, d.params) order by u.nth)
+    )
+    from (
+        select e.params || jsonb_build_object('?run', headgate._run_object(e))
+            || headgate._outputs_of(e.execution_id, headgate._named_steps(p_operation, p)) as params
+        from headgate.process_executions as e
+        join headgate.providers as p on p.provider_id = p_operation.provider_id
+        where e.execution_id = p_chunk.execution_id
+    ) as d
+    cross join unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+    join headgate.assets as a using (asset_id)
+    join headgate.asset_processing_state as t
+        on t.operation_id = p_chunk.operation_id and t.asset_id = u.asset_id;
+$$;
+
+ALTER FUNCTION headgate._storing(p_chunk headgate.chunks, p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
 -- Name: _strange_addresses(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21877,6 +22031,7 @@ CREATE FUNCTION headgate._table_of(p_kind text) RETURNS text
     AS $$
     select case p_kind
         when 'pool' then 'pools'
+        when 'store' then 'stores'
         when 'provider' then 'providers'
         when 'rule' then 'response_rules'
         when 'operation' then 'operations'
@@ -22150,7 +22305,8 @@ CREATE FUNCTION headgate._template_fields(p_operation headgate.operations) RETUR
     from headgate.providers as p
     cross join regexp_matches(
         concat_ws(
-            ' ', p_operation.path, p_operation.statement, p_operation.query::text, p_operation.body::text,
+            ' ', p_operation.path, p_operation.statement, p_operation.artifact_name, p_operation.query::text,
+            p_operation.body::text,
             (p.headers || p_operation.headers)::text, case when p_operation.path is not null then p.base_url end
         ),
         '[{]([A-Za-z_][A-Za-z0-9_.-]*)[?!]?[}]', 'g'
@@ -24316,10 +24472,10 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.clock() IS 'The current time for planning; read once per function. Leases use real time instead.';
 
 --
--- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[], p_files jsonb DEFAULT NULL::jsonb) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -24414,6 +24570,9 @@ begin
     if v_outputs is not null then
         perform headgate._keep_outputs(v_chunk, p_asset_ids, v_outputs, v_job_results);
     end if;
+    if p_files is not null then
+        perform headgate._keep_artifacts(v_chunk, v_operation, p_files, v_job_results, v_now);
+    end if;
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
@@ -24447,13 +24606,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -25977,10 +26136,10 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, jsonb, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, jsonb, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, jsonb, text, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -26035,18 +26194,22 @@ begin
         'pool', case when headgate._check_reference('operation', operation, 'pool', pool) then pool end,
         'pool_slots', pool_slots,
         'jitter', jitter,
-        'stage', headgate._open_stage(operation, stage, ingest_function)
+        'stage', headgate._open_stage(operation, stage, ingest_function),
+        'handler_options', handler_options,
+        'store', case when headgate._check_reference('operation', operation, 'store', store) then store end,
+        'artifact_name', artifact_name,
+        'keep_files', keep_files
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26251,6 +26414,32 @@ ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], fu
 --
 
 COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text) IS 'Declare a step: a function, operations, or one request to a provider, after others. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_store(text, text, text, text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_store(store text, url text, endpoint text DEFAULT NULL::text, region text DEFAULT NULL::text, key_id_name text DEFAULT NULL::text, secret_name text DEFAULT NULL::text, description text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._declare('store', put_store.store, jsonb_build_object(
+        'url', put_store.url,
+        'endpoint', put_store.endpoint,
+        'region', put_store.region,
+        'key_id_name', put_store.key_id_name,
+        'secret_name', put_store.secret_name,
+        'description', put_store.description
+    ));
+$$;
+
+ALTER FUNCTION headgate.put_store(store text, url text, endpoint text, region text, key_id_name text, secret_name text, description text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_store(store text, url text, endpoint text, region text, key_id_name text, secret_name text, description text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_store(store text, url text, endpoint text, region text, key_id_name text, secret_name text, description text) IS 'Declare a store of files: url is file:///folder or s3://bucket/prefix; key_id_name and secret_name name the environment variables of runners that hold the access key. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26806,6 +26995,7 @@ begin
         and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
     delete from headgate.quota_windows as w where w.closes_at < v_before;
     delete from headgate.operator_actions as a where a.acted_at < v_before;
+    delete from headgate.artifacts as a where a.deleted_at < v_before;
     perform headgate._forget_runners();
     return next;
 end;
@@ -27155,6 +27345,47 @@ ALTER FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) OWNER TO 
 --
 
 COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS 'Change a provider''s settings, or block it or one of its operations until a time (null: unblock); returns how many settings were given.';
+
+--
+-- Name: set_store(text, text, text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.set_store(p_store text, p_url text, p_endpoint text DEFAULT NULL::text, p_region text DEFAULT NULL::text, p_key_id_name text DEFAULT NULL::text, p_secret_name text DEFAULT NULL::text) RETURNS TABLE(store text, url text, endpoint text, region text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    update headgate.stores as s
+    set url = p_url,
+        endpoint = p_endpoint,
+        region = p_region,
+        key_id_name = p_key_id_name,
+        secret_name = p_secret_name
+    where s.name = p_store
+        and not s.is_retired;
+    if not found then
+        perform headgate._raise(
+            'HG008', format('unknown store: %s', coalesce(quote_literal(p_store), 'null')),
+            headgate._known('known stores', p_store, array(
+                select s.name from headgate.stores as s where not s.is_retired order by s.name
+            ))
+        );
+    end if;
+    perform headgate._record_action(
+        'set_store', jsonb_build_object('store', p_store), jsonb_build_object('url', p_url, 'endpoint', p_endpoint)
+    );
+    return query
+    select s.name, s.url, s.endpoint, s.region from headgate.stores as s where s.name = p_store;
+end;
+$$;
+
+ALTER FUNCTION headgate.set_store(p_store text, p_url text, p_endpoint text, p_region text, p_key_id_name text, p_secret_name text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION set_store(p_store text, p_url text, p_endpoint text, p_region text, p_key_id_name text, p_secret_name text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.set_store(p_store text, p_url text, p_endpoint text, p_region text, p_key_id_name text, p_secret_name text) IS 'Change where a store is: its URL and, of a bucket, endpoint, region and the names of its secrets. Returns the store as it is then.';
 
 --
 -- Name: skip_step(text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30897,6 +31128,142 @@ ALTER TABLE headgate.alerts ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTI
 );
 
 --
+-- Name: artifacts; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.artifacts (
+    artifact_id bigint NOT NULL,
+    store text NOT NULL,
+    name text NOT NULL,
+    key text NOT NULL,
+    sha256 text NOT NULL,
+    bytes bigint NOT NULL,
+    rows bigint,
+    media_type text NOT NULL,
+    execution_id bigint,
+    step text,
+    operation_id bigint,
+    asset_id bigint,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    deleted_at timestamp with time zone,
+    CONSTRAINT artifact_name_is_a_relative_path CHECK (((name !~ '^/|/$|//|(^|/)[.]{1,2}(/|$)|[[:cntrl:]]|\\'::text) AND ((length(name) >= 1) AND (length(name) <= 800)))),
+    CONSTRAINT artifact_size_is_not_negative CHECK ((LEAST(bytes, rows) >= 0)),
+    CONSTRAINT sha256_is_in_hexadecimals CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+);
+
+ALTER TABLE headgate.artifacts OWNER TO headgate_owner;
+
+--
+-- Name: TABLE artifacts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.artifacts IS 'A file in a store: its name is what it is, its key, which has its content''s hash, where it is.';
+
+--
+-- Name: COLUMN artifacts.artifact_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.artifact_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN artifacts.store; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.store IS 'The store.';
+
+--
+-- Name: COLUMN artifacts.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.name IS 'Its name in the store, a path; the newest of a name is current.';
+
+--
+-- Name: COLUMN artifacts.key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.key IS 'Where it is below the store''s URL: its name, and of its hash the start.';
+
+--
+-- Name: COLUMN artifacts.sha256; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.sha256 IS 'SHA-256 of its content.';
+
+--
+-- Name: COLUMN artifacts.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.bytes IS 'Its length.';
+
+--
+-- Name: COLUMN artifacts.rows; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.rows IS 'How many rows it holds; null: it is no table.';
+
+--
+-- Name: COLUMN artifacts.media_type; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.media_type IS 'Its media type.';
+
+--
+-- Name: COLUMN artifacts.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.execution_id IS 'The last execution that made it; null: that is forgotten.';
+
+--
+-- Name: COLUMN artifacts.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.step IS 'The step.';
+
+--
+-- Name: COLUMN artifacts.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN artifacts.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.asset_id IS 'The asset.';
+
+--
+-- Name: COLUMN artifacts.created_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.created_at IS 'When its job was completed.';
+
+--
+-- Name: COLUMN artifacts.expires_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.expires_at IS 'When it may be removed; null: it stays.';
+
+--
+-- Name: COLUMN artifacts.deleted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.artifacts.deleted_at IS 'When it was given up for removal; null: it is there.';
+
+--
+-- Name: artifacts_artifact_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.artifacts ALTER COLUMN artifact_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.artifacts_artifact_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: assets_asset_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31081,7 +31448,7 @@ CREATE TABLE headgate.declarations (
     settings jsonb NOT NULL,
     place text,
     is_declared boolean NOT NULL,
-    CONSTRAINT declaration_kind_is_known CHECK ((kind = ANY (ARRAY['pool'::text, 'provider'::text, 'rule'::text, 'operation'::text, 'pipeline'::text, 'step'::text, 'parameter'::text])))
+    CONSTRAINT declaration_kind_is_known CHECK ((kind = ANY (ARRAY['pool'::text, 'store'::text, 'provider'::text, 'rule'::text, 'operation'::text, 'pipeline'::text, 'step'::text, 'parameter'::text])))
 );
 
 ALTER TABLE headgate.declarations OWNER TO headgate_owner;
@@ -31096,7 +31463,7 @@ COMMENT ON TABLE headgate.declarations IS 'An object declared in a plan''s file,
 -- Name: COLUMN declarations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.declarations.kind IS 'pool, provider, rule, operation, pipeline, step or parameter.';
+COMMENT ON COLUMN headgate.declarations.kind IS 'pool, store, provider, rule, operation, pipeline, step or parameter.';
 
 --
 -- Name: COLUMN declarations.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -32179,6 +32546,84 @@ COMMENT ON COLUMN headgate.step_groups.group_key IS 'The group.';
 COMMENT ON COLUMN headgate.step_groups.added_at IS 'When it was added.';
 
 --
+-- Name: stores; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.stores (
+    name text NOT NULL,
+    url text NOT NULL,
+    endpoint text,
+    region text,
+    key_id_name text,
+    secret_name text,
+    description text DEFAULT ''::text NOT NULL,
+    is_retired boolean DEFAULT false NOT NULL,
+    CONSTRAINT a_folder_has_no_server CHECK (((url ~ '^s3:'::text) OR (num_nonnulls(endpoint, region, key_id_name, secret_name) = 0))),
+    CONSTRAINT a_store_names_both_its_secrets CHECK (((key_id_name IS NULL) = (secret_name IS NULL))),
+    CONSTRAINT endpoint_is_http CHECK ((endpoint ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
+    CONSTRAINT store_name_is_plain CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
+    CONSTRAINT store_secrets_are_names CHECK (((key_id_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text) AND (secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text))),
+    CONSTRAINT store_url_has_no_dot_segments CHECK ((substr(url, (strpos(url, '://'::text) + 3)) !~ '//|(^|/)[.]{1,2}(/|$)'::text)),
+    CONSTRAINT store_url_is_a_folder_or_a_bucket CHECK (((url ~ '^file:///[^?#[:space:]]*[^?#/[:space:]]$'::text) OR (url ~ '^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[^?#[:space:]]*[^?#/[:space:]])?$'::text)))
+);
+
+ALTER TABLE headgate.stores OWNER TO headgate_owner;
+
+--
+-- Name: TABLE stores; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.stores IS 'Where runners put files: a folder, or a bucket of S3 or of what speaks like it.';
+
+--
+-- Name: COLUMN stores.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.name IS 'Its name.';
+
+--
+-- Name: COLUMN stores.url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.url IS 'file:///folder, as runners see it, or s3://bucket/prefix. headgate.set_store changes it, and what follows.';
+
+--
+-- Name: COLUMN stores.endpoint; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.endpoint IS 'Address of a server that speaks S3; null: Amazon''s.';
+
+--
+-- Name: COLUMN stores.region; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.region IS 'Region of the bucket; null: us-east-1.';
+
+--
+-- Name: COLUMN stores.key_id_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.key_id_name IS 'Name of the runner''s environment variable that holds the access key''s id; null: what the machine itself may do.';
+
+--
+-- Name: COLUMN stores.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.secret_name IS 'Name of the runner''s environment variable that holds the secret access key; never the secret.';
+
+--
+-- Name: COLUMN stores.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.description IS 'Its description.';
+
+--
+-- Name: COLUMN stores.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.is_retired IS 'True: its plan no longer declares it; the row stays because artifacts refer to it.';
+
+--
 -- Name: trading_sessions; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32278,6 +32723,148 @@ COMMENT ON COLUMN headgate.v_alerts.message IS 'What is wrong and what to do.';
 --
 
 COMMENT ON COLUMN headgate.v_alerts.resolved_at IS 'When its cause was gone; null: open.';
+
+--
+-- Name: v_artifacts; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_artifacts AS
+ SELECT a.artifact_id,
+    a.name,
+    a.store,
+    ((s.url || '/'::text) || a.key) AS url,
+    a.bytes,
+    a.rows,
+    a.media_type,
+    a.sha256,
+    p.name AS pipeline,
+    e.run_id,
+    a.step,
+    o.name AS operation,
+    t.code AS asset,
+    a.created_at,
+    a.expires_at,
+    a.deleted_at,
+    ((a.deleted_at IS NULL) AND (NOT (EXISTS ( SELECT
+           FROM headgate.artifacts n
+          WHERE ((n.store = a.store) AND (n.name = a.name) AND (n.deleted_at IS NULL) AND (ROW(n.created_at, n.artifact_id) > ROW(a.created_at, a.artifact_id))))))) AS is_current
+   FROM (((((headgate.artifacts a
+     JOIN headgate.stores s ON ((s.name = a.store)))
+     LEFT JOIN headgate.process_executions e USING (execution_id))
+     LEFT JOIN headgate.pipelines p USING (pipeline_id))
+     LEFT JOIN headgate.operations o ON ((o.operation_id = a.operation_id)))
+     LEFT JOIN headgate.assets t ON ((t.asset_id = a.asset_id)))
+  ORDER BY a.artifact_id DESC;
+
+ALTER VIEW headgate.v_artifacts OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_artifacts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_artifacts IS 'Files that jobs have put into stores, newest first.';
+
+--
+-- Name: COLUMN v_artifacts.artifact_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.artifact_id IS 'Its number.';
+
+--
+-- Name: COLUMN v_artifacts.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.name IS 'Its name in the store; several rows of a name are its versions.';
+
+--
+-- Name: COLUMN v_artifacts.store; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.store IS 'The store.';
+
+--
+-- Name: COLUMN v_artifacts.url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.url IS 'Where it is.';
+
+--
+-- Name: COLUMN v_artifacts.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.bytes IS 'Its length.';
+
+--
+-- Name: COLUMN v_artifacts.rows; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.rows IS 'How many rows it holds; null: it is no table.';
+
+--
+-- Name: COLUMN v_artifacts.media_type; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.media_type IS 'Its media type.';
+
+--
+-- Name: COLUMN v_artifacts.sha256; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.sha256 IS 'SHA-256 of its content, in hexadecimals.';
+
+--
+-- Name: COLUMN v_artifacts.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.pipeline IS 'The pipeline of the last run that made it; null: it is forgotten.';
+
+--
+-- Name: COLUMN v_artifacts.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.run_id IS 'That run.';
+
+--
+-- Name: COLUMN v_artifacts.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.step IS 'The step that made it.';
+
+--
+-- Name: COLUMN v_artifacts.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.operation IS 'The operation that made it.';
+
+--
+-- Name: COLUMN v_artifacts.asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.asset IS 'The code of the asset it was made for.';
+
+--
+-- Name: COLUMN v_artifacts.created_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.created_at IS 'When its job was completed.';
+
+--
+-- Name: COLUMN v_artifacts.expires_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.expires_at IS 'When maintenance may remove it; null: it stays.';
+
+--
+-- Name: COLUMN v_artifacts.deleted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.deleted_at IS 'When it was given up; null: it is there.';
+
+--
+-- Name: COLUMN v_artifacts.is_current; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_artifacts.is_current IS 'True: the newest of its name.';
 
 --
 -- Name: v_asset_states; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -35456,6 +36043,13 @@ ALTER TABLE ONLY headgate.alerts
     ADD CONSTRAINT alerts_pkey PRIMARY KEY (alert_id);
 
 --
+-- Name: artifacts artifacts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.artifacts
+    ADD CONSTRAINT artifacts_pkey PRIMARY KEY (artifact_id);
+
+--
 -- Name: asset_processing_state asset_processing_state_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -35750,6 +36344,13 @@ ALTER TABLE ONLY headgate.step_groups
     ADD CONSTRAINT step_groups_pkey PRIMARY KEY (pipeline_id, step, group_key);
 
 --
+-- Name: stores stores_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.stores
+    ADD CONSTRAINT stores_pkey PRIMARY KEY (name);
+
+--
 -- Name: trading_sessions trading_sessions_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -35914,6 +36515,42 @@ CREATE UNIQUE INDEX alerts_open_idx ON headgate.alerts USING btree (subject) WHE
 --
 
 COMMENT ON INDEX headgate.alerts_open_idx IS 'One open alert per subject.';
+
+--
+-- Name: artifacts_content_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE UNIQUE INDEX artifacts_content_idx ON headgate.artifacts USING btree (store, name, sha256) WHERE (deleted_at IS NULL);
+
+--
+-- Name: INDEX artifacts_content_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.artifacts_content_idx IS 'A file that is made again is the same artifact.';
+
+--
+-- Name: artifacts_execution_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX artifacts_execution_idx ON headgate.artifacts USING btree (execution_id);
+
+--
+-- Name: INDEX artifacts_execution_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.artifacts_execution_idx IS 'Finds the artifacts of an execution.';
+
+--
+-- Name: artifacts_key_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX artifacts_key_idx ON headgate.artifacts USING btree (store, key);
+
+--
+-- Name: INDEX artifacts_key_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.artifacts_key_idx IS 'Finds out whether a key of a store has a row.';
 
 --
 -- Name: asset_processing_details_failures_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -36186,6 +36823,34 @@ CREATE TRIGGER secret_is_no_handlers AFTER INSERT OR UPDATE OF secret_name ON he
 COMMENT ON TRIGGER secret_is_no_handlers ON headgate.providers IS 'What a handler sees does not become a secret.';
 
 --
+-- Name: artifacts artifacts_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.artifacts
+    ADD CONSTRAINT artifacts_asset_id_fkey FOREIGN KEY (asset_id) REFERENCES headgate.assets(asset_id) ON DELETE SET NULL;
+
+--
+-- Name: artifacts artifacts_execution_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.artifacts
+    ADD CONSTRAINT artifacts_execution_id_fkey FOREIGN KEY (execution_id) REFERENCES headgate.process_executions(execution_id) ON DELETE SET NULL;
+
+--
+-- Name: artifacts artifacts_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.artifacts
+    ADD CONSTRAINT artifacts_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id) ON DELETE SET NULL;
+
+--
+-- Name: artifacts artifacts_store_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.artifacts
+    ADD CONSTRAINT artifacts_store_fkey FOREIGN KEY (store) REFERENCES headgate.stores(name);
+
+--
 -- Name: asset_processing_state asset_processing_state_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -36303,6 +36968,13 @@ ALTER TABLE ONLY headgate.operations
 
 ALTER TABLE ONLY headgate.operations
     ADD CONSTRAINT operations_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: operations operations_store_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.operations
+    ADD CONSTRAINT operations_store_fkey FOREIGN KEY (store) REFERENCES headgate.stores(name);
 
 --
 -- Name: orders orders_execution_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -37136,6 +37808,12 @@ REVOKE ALL ON FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operat
 --
 
 REVOKE ALL ON FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _artifact_name(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._artifact_name(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _as_columns(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38308,6 +38986,12 @@ REVOKE ALL ON FUNCTION headgate._judge_expectations(p_operation headgate.operati
 REVOKE ALL ON FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_values jsonb[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _keep_artifacts(p_chunk headgate.chunks, p_operation headgate.operations, p_files jsonb, p_job_results headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._keep_artifacts(p_chunk headgate.chunks, p_operation headgate.operations, p_files jsonb, p_job_results headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _keep_name(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -39268,6 +39952,12 @@ REVOKE ALL ON FUNCTION headgate._retire_pipeline(p_pipeline_id bigint) FROM PUBL
 REVOKE ALL ON FUNCTION headgate._retire_provider(p_provider_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _retire_store(p_store text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire_store(p_store text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _retire_undeclared(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -39632,6 +40322,12 @@ REVOKE ALL ON FUNCTION headgate._stop_before(p_provider headgate.providers, p_le
 --
 
 REVOKE ALL ON FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _storing(p_chunk headgate.chunks, p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._storing(p_chunk headgate.chunks, p_operation headgate.operations) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _strange_addresses(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -40103,11 +40799,11 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_recommender;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[]) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb) TO headgate_runner;
 
 --
 -- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -40409,10 +41105,10 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_recommender;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -40449,6 +41145,12 @@ REVOKE ALL ON FUNCTION headgate.put_rule(provider text, status text, outcome tex
 --
 
 REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_store(store text, url text, endpoint text, region text, key_id_name text, secret_name text, description text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_store(store text, url text, endpoint text, region text, key_id_name text, secret_name text, description text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -40613,6 +41315,13 @@ GRANT ALL ON FUNCTION headgate.set_pool(p_pool text, p_slots integer) TO headgat
 
 REVOKE ALL ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) TO headgate_planner;
+
+--
+-- Name: FUNCTION set_store(p_store text, p_url text, p_endpoint text, p_region text, p_key_id_name text, p_secret_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.set_store(p_store text, p_url text, p_endpoint text, p_region text, p_key_id_name text, p_secret_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.set_store(p_store text, p_url text, p_endpoint text, p_region text, p_key_id_name text, p_secret_name text) TO headgate_planner;
 
 --
 -- Name: FUNCTION skip_step(p_pipeline text, p_run_id text, p_step text, p_behind boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -41049,6 +41758,17 @@ GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_recommender;
+
+--
+-- Name: TABLE v_artifacts; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_asset_states; Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -14,6 +14,45 @@ comment on column headgate.pools.name is 'Its name.';
 comment on column headgate.pools.slots is 'How many slots may be taken at once.';
 comment on column headgate.pools.description is 'Its description.';
 
+create table headgate.stores (
+    name text not null,
+    url text not null,
+    endpoint text,
+    region text,
+    key_id_name text,
+    secret_name text,
+    description text not null default '',
+    is_retired boolean not null default false,
+    constraint stores_pkey primary key (name),
+    constraint store_name_is_plain check (name ~ '^[a-z][a-z0-9_]{0,30}$'),
+    constraint store_url_is_a_folder_or_a_bucket check (
+        url ~ '^file:///[^?#[:space:]]*[^?#/[:space:]]$'
+        or url ~ '^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[^?#[:space:]]*[^?#/[:space:]])?$'
+    ),
+    constraint store_url_has_no_dot_segments
+        check (substr(url, strpos(url, '://') + 3) !~ '//|(^|/)[.]{1,2}(/|$)'),
+    constraint endpoint_is_http check (endpoint ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'),
+    constraint a_folder_has_no_server
+        check (url ~ '^s3:' or num_nonnulls(endpoint, region, key_id_name, secret_name) = 0),
+    constraint a_store_names_both_its_secrets check ((key_id_name is null) = (secret_name is null)),
+    constraint store_secrets_are_names
+        check (key_id_name ~ '^[A-Za-z_][A-Za-z0-9_]*$' and secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$')
+);
+
+comment on table headgate.stores is 'Where runners put files: a folder, or a bucket of S3 or of what speaks like it.';
+comment on column headgate.stores.name is 'Its name.';
+comment on column headgate.stores.url is
+    'file:///folder, as runners see it, or s3://bucket/prefix. headgate.set_store changes it, and what follows.';
+comment on column headgate.stores.endpoint is 'Address of a server that speaks S3; null: Amazon''s.';
+comment on column headgate.stores.region is 'Region of the bucket; null: us-east-1.';
+comment on column headgate.stores.key_id_name is
+    'Name of the runner''s environment variable that holds the access key''s id; null: what the machine itself may do.';
+comment on column headgate.stores.secret_name is
+    'Name of the runner''s environment variable that holds the secret access key; never the secret.';
+comment on column headgate.stores.description is 'Its description.';
+comment on column headgate.stores.is_retired is
+    'True: its plan no longer declares it; the row stays because artifacts refer to it.';
+
 create table headgate.operations (
     operation_id bigint generated always as identity,
     name text not null,
@@ -65,6 +104,10 @@ create table headgate.operations (
     input_function text,
     max_memory bigint not null default 1073741824,
     handler_environment text[] not null default '{}',
+    handler_options jsonb not null default '{}',
+    store text references headgate.stores,
+    artifact_name text,
+    keep_files interval,
     is_retired boolean not null default false,
     constraint operations_pkey primary key (operation_id),
     constraint operations_name_is_unique unique (name),
@@ -120,6 +163,13 @@ create table headgate.operations (
         check (expectations is null or num_nonnulls(path, statement) > 0 and bulk_call_of_operation_id is null),
     constraint input_has_its_handler check (input_function is null or handler is not null),
     constraint max_memory_is_enough check (max_memory >= 67108864),
+    constraint options_have_their_handler check (
+        handler_options = '{}' or jsonb_typeof(handler_options) = 'object' and handler is not null
+    ),
+    constraint a_store_has_its_handler check (store is null or handler is not null),
+    constraint artifact_name_has_its_store check (artifact_name is null or store is not null),
+    constraint artifact_name_is_a_path check (artifact_name !~ '^/|/$|//|(^|/)[.]{1,2}(/|$)|\\|^$'),
+    constraint kept_files_have_their_store check (keep_files is null or keep_files > '0' and store is not null),
     constraint environment_has_its_handler check (handler_environment = '{}' or handler is not null)
 );
 
@@ -221,6 +271,11 @@ comment on column headgate.operations.max_memory is
 comment on column headgate.operations.handler_environment is
     'Names of the environment variables its handler sees besides '
     'harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';
+comment on column headgate.operations.handler_options is 'What else its handler is told, by name.';
+comment on column headgate.operations.store is 'The store of its handler''s files; null: it has none.';
+comment on column headgate.operations.artifact_name is
+    'Template of its artifacts'' name, e.g. posts/{run.date}.parquet; null: the handler names its files itself.';
+comment on column headgate.operations.keep_files is 'How long its artifacts are kept; null: until they are removed.';
 comment on column headgate.operations.is_retired is
     'True: its plan no longer declares it; the row and its assets'' state stay, because history refers to it.';
 

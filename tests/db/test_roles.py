@@ -114,6 +114,7 @@ WORK = {
         *(
             "set_provider",
             "set_pool",
+            "set_store",
             "reset_asset",
             "retain",
             "reconcile_quota",

@@ -34,9 +34,12 @@ HEAVY = {
     "jinja2",
     "matplotlib",
     "numpy",
+    "obstore",
     "pandas",
+    "pgpq",
     "pyarrow",
     "selectolax",
+    "xlsxwriter",
     "xmltodict",
 }
 """Of extras: the base package and its worker do without them."""

@@ -54,6 +54,8 @@ as $func$
             union all
             select p.name, false from headgate.pools as p where p_kind = 'pool'
             union all
+            select s.name, s.is_retired from headgate.stores as s where p_kind = 'store'
+            union all
             select p.name, p.is_retired from headgate.pipelines as p where p_kind = 'pipeline'
         ) as n
         where not n.is_retired

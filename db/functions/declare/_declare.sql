@@ -125,7 +125,8 @@ begin
 end;
 $func$;
 
--- Settings that operators change at run time with headgate.set_provider and set_pool. A file that adopts a row leaves
+-- Settings that operators change at run time with headgate.set_provider, set_pool and
+-- set_store. A file that adopts a row leaves
 -- them alone.
 create or replace function headgate._operators_settings(p_kind text)
 returns text[]
@@ -140,6 +141,7 @@ as $func$
         ]
         when 'operation' then array['overlap']
         when 'pool' then array['slots']
+        when 'store' then array['url', 'endpoint', 'region', 'key_id_name', 'secret_name']
         else '{}'
     end;
 $func$;

@@ -23,7 +23,7 @@ begin
             union all
             select p.kind, p.name, 0 from headgate._strange_parts(p_plan) as p
         ) as d
-        order by array_position('{parameter,step,pipeline,operation,rule,provider,pool}', d.kind), d.position desc
+        order by array_position('{parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind), d.position desc
     loop
         v_obstacle := headgate._retirement_obstacle(v_object.kind, v_object.name);
         if v_obstacle is not null then
@@ -145,6 +145,8 @@ begin
         when 'pool' then
             update headgate.operations as o set pool = null, pool_slots = 1 where o.pool = p_name and o.is_retired;
             delete from headgate.pools as p where p.name = p_name;
+        when 'store' then
+            perform headgate._retire_store(p_name);
     end case;
 end;
 $func$;
@@ -221,6 +223,27 @@ begin
         delete from headgate.rate_limiters as r where r.provider_id = p_provider_id;
         delete from headgate.breakers as b where b.provider_id = p_provider_id;
         delete from headgate.providers as p where p.provider_id = p_provider_id;
+    end if;
+end;
+$func$;
+
+create or replace function headgate._retire_store(p_store text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    update headgate.operations as o
+    set store = null,
+        artifact_name = null,
+        keep_files = null
+    where o.store = p_store
+        and o.is_retired;
+    if exists (select from headgate.artifacts as a where a.store = p_store) then
+        update headgate.stores as s set is_retired = true where s.name = p_store;
+    else
+        delete from headgate.stores as s where s.name = p_store;
     end if;
 end;
 $func$;

@@ -27,6 +27,11 @@ as $func$
         where p_kind = 'pool'
             and p.name = p_name
         union all
+        select to_jsonb(s)
+        from headgate.stores as s
+        where p_kind = 'store'
+            and s.name = p_name
+        union all
         select to_jsonb(r)
         from headgate.response_rules as r
         join headgate.providers as p using (provider_id)

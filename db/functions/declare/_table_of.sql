@@ -6,6 +6,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select case p_kind
         when 'pool' then 'pools'
+        when 'store' then 'stores'
         when 'provider' then 'providers'
         when 'rule' then 'response_rules'
         when 'operation' then 'operations'

@@ -50,7 +50,11 @@ create or replace function headgate.put_operation(
     pool_slots integer default null,
     jitter double precision default null,
     stage text default null,
-    parser text default null
+    parser text default null,
+    handler_options jsonb default null,
+    store text default null,
+    artifact_name text default null,
+    keep_files interval default null
 )
 returns text
 language plpgsql
@@ -108,7 +112,11 @@ begin
         'pool', case when headgate._check_reference('operation', operation, 'pool', pool) then pool end,
         'pool_slots', pool_slots,
         'jitter', jitter,
-        'stage', headgate._open_stage(operation, stage, ingest_function)
+        'stage', headgate._open_stage(operation, stage, ingest_function),
+        'handler_options', handler_options,
+        'store', case when headgate._check_reference('operation', operation, 'store', store) then store end,
+        'artifact_name', artifact_name,
+        'keep_files', keep_files
     ));
 end;
 $func$;

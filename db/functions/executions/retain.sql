@@ -50,6 +50,7 @@ begin
         and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
     delete from headgate.quota_windows as w where w.closes_at < v_before;
     delete from headgate.operator_actions as a where a.acted_at < v_before;
+    delete from headgate.artifacts as a where a.deleted_at < v_before;
     perform headgate._forget_runners();
     return next;
 end;

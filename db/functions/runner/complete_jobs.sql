@@ -3,7 +3,8 @@
 -- rows of its ingest function's type: p_row_counts[i] of them belong to p_asset_ids[i]. A bulk call has one payload per
 -- answered session, in order; if it succeeded for only some of the sessions, the chunk continues with the others. Where
 -- outputs or expectations are declared, p_answers has what is known of an answer besides its body, {status,
--- duration_ms, headers}; of a handler, what it put out.
+-- duration_ms, headers}; of a handler, what it put out. p_files are files that the runner has put into the operation's
+-- store: headgate._keep_artifacts.
 
 create or replace function headgate.complete_jobs(
     p_runner text,
@@ -22,7 +23,8 @@ create or replace function headgate.complete_jobs(
     p_charged integer[] default null,
     p_row_counts integer[] default null,
     p_rows anyarray default null::pg_catalog.text[],
-    p_answers text[] default null
+    p_answers text[] default null,
+    p_files jsonb default null
 )
 returns setof headgate.claimed_chunk
 language plpgsql
@@ -120,6 +122,9 @@ begin
     perform headgate._apply_results(v_chunk, v_operation, v_job_results, v_tally, v_now);
     if v_outputs is not null then
         perform headgate._keep_outputs(v_chunk, p_asset_ids, v_outputs, v_job_results);
+    end if;
+    if p_files is not null then
+        perform headgate._keep_artifacts(v_chunk, v_operation, p_files, v_job_results, v_now);
     end if;
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);

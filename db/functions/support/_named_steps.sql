@@ -10,10 +10,11 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    if not p_operation.is_call
+    if not p_operation.is_call and p_operation.artifact_name is null
         or strpos(
             concat(
                 p_operation.path, p_operation.statement, p_operation.query, p_operation.body, p_operation.headers,
+                p_operation.artifact_name,
                 p_provider.headers
             ),
             '{steps.'

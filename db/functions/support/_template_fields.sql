@@ -10,7 +10,8 @@ as $func$
     from headgate.providers as p
     cross join regexp_matches(
         concat_ws(
-            ' ', p_operation.path, p_operation.statement, p_operation.query::text, p_operation.body::text,
+            ' ', p_operation.path, p_operation.statement, p_operation.artifact_name, p_operation.query::text,
+            p_operation.body::text,
             (p.headers || p_operation.headers)::text, case when p_operation.path is not null then p.base_url end
         ),
         '[{]([A-Za-z_][A-Za-z0-9_.-]*)[?!]?[}]', 'g'

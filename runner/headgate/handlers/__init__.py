@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING
 from headgate.lazy import lazily
 
 if TYPE_CHECKING:
-    from headgate.handlers.contract import Chunk, Result
+    from headgate.handlers.contract import Chunk, File, Result
     from headgate.handlers.dask import DaskBackend
     from headgate.handlers.document import Document
     from headgate.handlers.pool import Pool
-    from headgate.handlers.pool_messages import Done, Input, Job, Parsing, RowType, Task, WorkLost
+    from headgate.handlers.pool_messages import (
+        Done,
+        Input,
+        Job,
+        Parsing,
+        RowType,
+        Spooled,
+        Task,
+        WorkLost,
+    )
     from headgate.handlers.rows import WrongResult, pack_copy
 
 __all__ = [
@@ -23,12 +32,14 @@ __all__ = [
     "DaskBackend",
     "Document",
     "Done",
+    "File",
     "Input",
     "Job",
     "Parsing",
     "Pool",
     "Result",
     "RowType",
+    "Spooled",
     "Task",
     "WorkLost",
     "WrongResult",
@@ -41,12 +52,14 @@ __getattr__ = lazily(
         "DaskBackend": "dask",
         "Document": "document",
         "Done": "pool_messages",
+        "File": "contract",
         "Input": "pool_messages",
         "Job": "pool_messages",
         "Parsing": "pool_messages",
         "Pool": "pool",
         "Result": "contract",
         "RowType": "pool_messages",
+        "Spooled": "pool_messages",
         "Task": "pool_messages",
         "WorkLost": "pool_messages",
         "WrongResult": "rows",

@@ -11,10 +11,12 @@ state. This module brings numpy, so a worker's main process never imports it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +47,13 @@ class Chunk:
     values: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     lengths: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     """How many rows each asset has; 0 where the input function returned nothing."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The operation's `handler_options`."""
+    names: list[str | None] = field(default_factory=list)
+    """Where its operation has an `artifact_name`: the name of each asset's file."""
+    folder: Path | None = None
+    """Where its operation has a store: where to write files that are too large for memory."""
 
     def __len__(self) -> int:
         return len(self.asset_ids)
@@ -79,7 +88,21 @@ class Chunk:
             columns={name: column[rows] for name, column in self.columns.items()},
             values={name: value[first:last] for name, value in self.values.items()},
             lengths=self.lengths[first:last],
+            options=self.options,
+            names=self.names[first:last],
+            folder=self.folder,
         )
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that a handler made: its bytes, or where it is."""
+
+    content: bytes | str | os.PathLike[str]
+    rows: int | None = None
+    """How many rows it holds, if it is a table."""
+    media_type: str | None = None
+    """None: what its name says."""
 
 
 @dataclass(frozen=True)
@@ -97,3 +120,7 @@ class Result:
     failed: Mapping[int, str] = field(default_factory=dict)
     output: Mapping[int, Any] = field(default_factory=dict)
     """What an asset has to say to later steps, as JSON has it: its output in the run's document."""
+    files: Mapping[int, Mapping[str, File | bytes | str | os.PathLike[str]]] = field(
+        default_factory=dict
+    )
+    """Of an asset the files by name, a path: the runner puts them into the operation's store."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -48,6 +49,9 @@ def read_chunk(task: Task) -> Chunk:
         columns=columns,
         values=values,
         lengths=lengths,
+        options=task.options,
+        names=task.names,
+        folder=None if task.folder is None else Path(task.folder),
     )
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import struct
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any, Final, TypeAlias
 
 from headgate.handlers.document import Document
@@ -64,6 +66,10 @@ class Task:
     max_memory: int
     environment: tuple[str, ...] = ()
     """Names of the variables that the handler sees besides harmless ones."""
+    options: dict[str, Any] = field(default_factory=dict)
+    names: list[str | None] = field(default_factory=list)
+    folder: str | None = None
+    """Where its files are left for the runner; None: it may make none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,33 @@ class Job:
     @property
     def fault(self) -> str | None:
         """Return whose fault it was, if it was one."""
-        return {"failed": "item", "deferred": "internal"}.get(self.outcome)
+        return {"failed": "item", "deferred": "internal", "retry": "internal"}.get(self.outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A file that is in the task's folder, to be put into a store."""
+
+    asset_id: int
+    name: str
+    file: str
+    """Its name in the folder."""
+    sha256: str
+    bytes: int
+    rows: int | None
+    media_type: str
+
+    @property
+    def is_sound(self) -> bool:
+        """Return whether it can be one, whoever said so."""
+        numbers = (self.asset_id, self.bytes, 0 if self.rows is None else self.rows)
+        texts = (self.name, self.file, self.sha256, self.media_type)
+        return (
+            all(type(x) is int and 0 <= x < 2**63 for x in numbers)
+            and all(isinstance(x, str) for x in texts)
+            and re.fullmatch("[0-9a-f]{64}", self.sha256) is not None
+            and os.path.basename(self.file) == self.file not in ("", ".", "..")
+        )
 
 
 @dataclass(slots=True)
@@ -114,6 +146,7 @@ class Done:
     seconds: float = 0.0
     peak_memory: int = 0
     """The most memory the process has taken so far, bytes."""
+    files: list[Spooled] = field(default_factory=list)
 
 
 class Garbage(ValueError):
@@ -132,6 +165,7 @@ def head_of(done: Done) -> bytes:
             "must_end": done.must_end,
             "seconds": done.seconds,
             "peak_memory": done.peak_memory,
+            "files": [astuple(file) for file in done.files],
         }
     ).encode()
 
@@ -152,12 +186,14 @@ def read_done(head: bytes, rows: bytes, task: Work) -> Done:
             must_end=said["must_end"],
             seconds=said["seconds"],
             peak_memory=said["peak_memory"],
+            files=[Spooled(*file) for file in said["files"]],
         )
         is_sound = (
             all(x in OUTCOMES for x in outcomes)
             and all(_is_text(x) for x in (*errors, *outputs, done.lost, done.must_end))
             and len(counts) in (0, len(done.jobs))
             and all(type(x) is int and 0 <= x < 2**31 for x in (*counts, done.peak_memory >> 20))
+            and all(file.is_sound for file in done.files)
             and type(done.seconds) is float
             and 0 <= done.seconds < math.inf
         )

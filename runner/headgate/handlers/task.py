@@ -19,11 +19,12 @@ from headgate.errors import WrongPlan
 from headgate.handlers.contract import Chunk, Result
 from headgate.handlers.input import read_chunk
 from headgate.handlers.named import HANDLER, bounded, find, told
-from headgate.handlers.pool_messages import Done, Job, RowType, Task
+from headgate.handlers.pool_messages import Done, Job, RowType, Spooled, Task
 from headgate.handlers.rows import WrongResult, pack_rows
+from headgate.handlers.spool import DiskFull, refuse_full_disk, spool
 
 Handler: TypeAlias = Callable[[Chunk], Result]
-Part: TypeAlias = tuple[list[Job], dict[str, npt.NDArray[Any]] | None, list[int]]
+Part: TypeAlias = tuple[list[Job], dict[str, npt.NDArray[Any]] | None, list[int], list[Spooled]]
 
 SHOWN: Final = 5
 LARGEST_OUTPUTS: Final = 16 * 1024 * 1024
@@ -35,11 +36,12 @@ def compute(task: Task) -> Done:
     try:
         handler = find(HANDLER, task.handler)
         chunk = read_chunk(task)
-        jobs, columns, counts = _run(handler, chunk, task.row_type)
+        jobs, columns, counts, files = _run(handler, chunk, task.row_type)
         rows = pack_rows(columns, task.row_type) if columns and task.row_type else b""
-    except (WrongPlan, WrongResult) as exc:
-        jobs, rows, counts = [Job(x, "deferred", str(exc)) for x in task.asset_ids], b"", []
-    return Done(jobs, rows, counts, seconds=time.perf_counter() - started)
+    except (WrongPlan, WrongResult, DiskFull) as exc:
+        jobs, rows = [Job(x, "deferred", str(exc)) for x in task.asset_ids], b""
+        counts, files = [], []
+    return Done(jobs, rows, counts, seconds=time.perf_counter() - started, files=files)
 
 
 def _run(handler: Handler, chunk: Chunk, row_type: RowType | None) -> Part:
@@ -49,8 +51,9 @@ def _run(handler: Handler, chunk: Chunk, row_type: RowType | None) -> Part:
     except (MemoryError, WrongPlan, WrongResult):
         raise
     except Exception as exc:
+        refuse_full_disk(exc)
         if len(chunk) == 1:
-            return [Job(int(chunk.asset_ids[0]), "failed", told(exc))], None, [0]
+            return [Job(int(chunk.asset_ids[0]), "failed", told(exc))], None, [0], []
         half = len(chunk) // 2
         left = _run(handler, chunk.take(0, half), row_type)
         right = _run(handler, chunk.take(half, len(chunk)), row_type)
@@ -63,7 +66,7 @@ def _joined(left: Part, right: Part) -> Part:
     columns = (
         {name: np.concatenate([part[name] for part in both]) for name in both[0]} if both else None
     )
-    return left[0] + right[0], columns, left[2] + right[2]
+    return left[0] + right[0], columns, left[2] + right[2], left[3] + right[3]
 
 
 def _judge(chunk: Chunk, result: object, row_type: RowType | None) -> Part:
@@ -82,7 +85,7 @@ def _judge(chunk: Chunk, result: object, row_type: RowType | None) -> Part:
         if job.outcome != "success" and counts[nth]:
             raise WrongResult(f"asset {asset_id} has rows, and is {job.outcome} at the same time")
         jobs.append(replace(job, output=outputs.get(asset_id)))
-    return jobs, columns, counts.tolist()
+    return jobs, columns, counts.tolist(), spool(chunk, result.files)
 
 
 def _outcome(

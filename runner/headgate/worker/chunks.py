@@ -91,6 +91,23 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Store:
+    """Where a store of files is, and which variables hold its secrets."""
+
+    name: str
+    url: str
+    endpoint: str | None = None
+    region: str | None = None
+    key_id_name: str | None = None
+    secret_name: str | None = None
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any] | None) -> Store | None:
+        """Read the `store` of a claimed chunk."""
+        return None if row is None else cls(**{x: row[x] for x in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """How one operation's requests are made."""
 
@@ -198,10 +215,18 @@ class Handling:
     """The variables that it sees besides harmless ones."""
     row_type: RowType | None
     """The rows its ingest function takes; None: it has none."""
+    options: dict[str, Any]
+    store: Store | None
+    """Where its files go; None: it makes none."""
+    names: list[str | None]
+    """Of each asset the name of its file; empty: the operation has no store."""
+    refused: Mapping[str, str]
+    """Codes of assets whose file cannot be named, and why."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Handling:
         """Read the `call` of a claimed chunk that has a handler."""
+        names = row.get("names") or []
         return cls(
             context=row["context"],
             input_function=row.get("input"),
@@ -211,6 +236,14 @@ class Handling:
             max_memory=int(row["max_memory"]),
             environment=tuple(sorted(set(row["environment"]))),
             row_type=RowType.from_row(row.get("rows")),
+            options=row.get("options") or {},
+            store=Store.from_row(row.get("store")),
+            names=[None if isinstance(x, dict) else x for x in names],
+            refused={
+                code: x["refused"]
+                for code, x in zip(row["codes"], names, strict=False)
+                if isinstance(x, dict)
+            },
         )
 
 
@@ -294,6 +327,8 @@ class Report:
     """Bytes of the payloads."""
     rows: Rows | None = None
     """What a handler computed."""
+    files: list[dict[str, Any]] | None = None
+    """Files that have been put into the operation's store, as artifacts are made of them."""
 
     def __len__(self) -> int:
         return len(self.asset_ids)
@@ -324,7 +359,7 @@ class Report:
         self.size += len(payload) if payload else 0
 
     def halves(self) -> tuple[Report, Report]:
-        """Return the report in two; its payloads are what it is about, so it has no rows."""
+        """Return the report in two; its payloads are what it is about, not rows or files."""
         middle = len(self) // 2
         first, rest = Report(), Report()
         for mine, one, other in (

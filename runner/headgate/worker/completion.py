@@ -55,7 +55,7 @@ async def hand_in(
         raise
     except Exception as exc:
         reason = reason_of(exc)
-        if not isinstance(report, Report) or report.rows is not None:
+        if not isinstance(report, Report) or report.rows is not None or report.files:
             raise Unwritable(reason) from exc
         logger.warning("a report of %s jobs could not be written: %s", len(report), reason)
         if len(report) > 1:

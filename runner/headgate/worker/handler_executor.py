@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from importlib.util import find_spec
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 import psycopg
 
 from headgate.database import from_psycopg
 from headgate.errors import HeadgateError
 from headgate.handlers import Done, Input, Job, Parsing, Task, WorkLost
+from headgate.worker.artifacts import put_files, spool_of
 from headgate.worker.chunks import Chunk, Handling, Report, Rows
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
@@ -111,11 +113,20 @@ class HandlerExecutor:
         if find_spec("numpy") is None:
             missing = "the runner lacks numpy, which handlers need: install headgate[handlers]"
             return _report(Done([Job(x, "deferred", missing) for x in chunk.asset_ids]), None)
-        given, faults = await self._read(held, chunk.asset_ids)
-        sound = [x for x in chunk.asset_ids if x not in faults]
+        with spool_of(held.handling) as folder:
+            return await self._compute(held, folder)
+
+    async def _compute(self, held: HandlerLease, folder: Path | None) -> Report:
+        chunk = held.chunk
+        refused = _refused(held)
+        wanted = [x for x in chunk.asset_ids if x not in refused]
+        given, faults = await self._read(held, wanted) if wanted else (Input(), {})
+        faults |= refused
+        sound = [x for x in wanted if x not in faults]
         done = Done([])
+        files: list[dict[str, Any]] = []
         if sound:
-            done = await self._backend.run(_task(held, given, sound))
+            done = await self._backend.run(_task(held, given, sound, folder))
             logger.debug(
                 "chunk %s: %s took %.3f s, %s MB",
                 chunk.chunk_id,
@@ -123,7 +134,10 @@ class HandlerExecutor:
                 done.seconds,
                 done.peak_memory >> 20,
             )
+            files, unsent = await put_files(held.handling.store, folder, done)
+            done.jobs = [unsent.get(job.asset_id, job) for job in done.jobs]
         report = _report(done, held.handling)
+        report.files = files
         for job in faults.values():
             report.add(job.asset_id, job.outcome, fault=job.fault, error=job.error)
         if faults and report.rows is not None:
@@ -159,7 +173,17 @@ class HandlerExecutor:
         return given, faults | more
 
 
-def _task(held: HandlerLease, given: Input, asset_ids: list[int]) -> Task:
+def _refused(held: HandlerLease) -> dict[int, Job]:
+    """Return the jobs of assets whose file has no name."""
+    refused = held.handling.refused
+    return {
+        asset_id: Job(asset_id, "failed", refused[code])
+        for asset_id, code in zip(held.chunk.asset_ids, held.handling.codes, strict=True)
+        if code in refused
+    }
+
+
+def _task(held: HandlerLease, given: Input, asset_ids: list[int], folder: Path | None) -> Task:
     chunk, handling = held.chunk, held.handling
     places = {asset_id: nth for nth, asset_id in enumerate(chunk.asset_ids)}
     return Task(
@@ -174,6 +198,9 @@ def _task(held: HandlerLease, given: Input, asset_ids: list[int]) -> Task:
         timeout_seconds=handling.timeout_seconds,
         max_memory=handling.max_memory,
         environment=handling.environment,
+        options=handling.options,
+        names=[handling.names[places[x]] for x in asset_ids] if handling.names else [],
+        folder=None if folder is None else str(folder),
     )
 
 

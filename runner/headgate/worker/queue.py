@@ -49,13 +49,7 @@ COMPLETION: Final = (
 )
 ROWS: Final = ", p_row_counts => %(row_counts)s, p_rows => %(rows)s"
 ANSWERS: Final = ", p_answers => %(answers)s"
-COMPLETE: Final[dict[tuple[bool, bool], LiteralString]] = {
-    (False, False): COMPLETION + ")",
-    (True, False): COMPLETION + ROWS + ")",
-    (False, True): COMPLETION + ANSWERS + ")",
-    (True, True): COMPLETION + ROWS + ANSWERS + ")",
-}
-"""By whether a handler's rows are reported, and whether answers or outputs are."""
+FILES: Final = ", p_files => %(files)s"
 ADVANCE: Final = "select advanced from headgate.advance_executions() as advanced"
 EXTEND: Final = """
     select chunk_id, lease_no, lease_seconds
@@ -140,17 +134,21 @@ class Queue:
             "claim": claim,
             "queues": self._queues,
         }
-        has_rows = isinstance(report, Report) and report.rows is not None
-        has_answers = isinstance(report, Report) and any(report.answers)
-        if isinstance(report, Report) and has_answers:
-            arguments["answers"] = arrays.texts(report.answers)
+        statement: LiteralString = COMPLETION
         if isinstance(report, Report) and report.rows is not None:
+            statement += ROWS
             arguments["row_counts"] = arrays.integers(report.rows.counts)
             arguments["rows"] = arrays.rows(
                 self.connection, report.rows.packed, report.rows.row_type.array_oid
             )
+        if isinstance(report, Report) and any(report.answers):
+            statement += ANSWERS
+            arguments["answers"] = arrays.texts(report.answers)
+        if isinstance(report, Report) and report.files:
+            statement += FILES
+            arguments["files"] = Jsonb(report.files)
         at = asyncio.get_running_loop().time()
-        return _claim(at, await self._call(COMPLETE[has_rows, has_answers], arguments))
+        return _claim(at, await self._call(statement + ")", arguments))
 
     async def extend(self, chunks: Sequence[Chunk]) -> list[Lease]:
         """Keep the leases; return those still ours. A missing one is lost: drop its work."""

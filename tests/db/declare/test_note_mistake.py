@@ -30,7 +30,7 @@ def test_of_a_misspelt_argument_it_names_the_closest(shelf: Shelf, toy: Toy):
         shelf.run("end_plan()")
 
     assert "did you mean operations? arguments: condition, depends_on, function" in said[0]
-    assert "did you mean put_step?" in said[0]
+    assert "did you mean put_step or put_store?" in said[0]
 
 
 def test_what_names_the_object_is_not_a_second_mistake(shelf: Shelf, toy: Toy):

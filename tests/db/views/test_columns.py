@@ -57,6 +57,10 @@ COLUMNS = {
         " connections_reused memory peak_memory cpu_percent disk_percent"
     ),
     "headgate.v_pools": "pool slots used waiting",
+    "headgate.v_artifacts": (
+        "artifact_id name store url bytes rows media_type sha256 pipeline run_id step operation asset created_at"
+        " expires_at deleted_at is_current"
+    ),
     "headgate.v_database_health": "measure value threshold verdict",
     "headgate.v_alerts": "raised_at severity subject message resolved_at",
     "equities.v_assets_needing_processing": f"ticker asset_id {DUE}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import ctypes
+import errno
 import os
 import pickle
 import struct
@@ -12,10 +13,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from headgate.handlers import Chunk, Document, Result
+from headgate.handlers import Chunk, Document, File, Result
 
 NAP = os.environ.get("HEADGATE_TEST_NAP", "9877")
 KEPT: list[bytearray] = []
@@ -261,3 +263,44 @@ def reads_only_what_is_good(document: Document) -> object:
         case "nul":
             return "\0"
     return {"said": said, "url": document.url, "type": document.content_type}
+
+
+def writes_files(chunk: Chunk) -> Result:
+    """Write of each asset what it is, once as bytes and once as a file with its number of rows."""
+    assert chunk.folder is not None
+    files: dict[int, dict[str, Any]] = {}
+    for asset_id, code, name in zip(
+        chunk.asset_ids.tolist(), chunk.codes, chunk.names, strict=True
+    ):
+        place = chunk.folder / f"{code}.csv"
+        place.write_text(f"code\n{code}\n")
+        files[asset_id] = {
+            f"{name}.json": b'{"code": "%b"}' % code.encode(),
+            f"{name}.csv": File(place, 1),
+        }
+    return Result(files=files)
+
+
+def writes_to(name: str) -> Any:
+    """Return a handler that writes a file of this name."""
+    return lambda chunk: Result(files={int(chunk.asset_ids[0]): {name: b"x"}})
+
+
+climbs = writes_to("../../etc/passwd")
+has_no_name = writes_to("")
+
+
+def writes_of_another(chunk: Chunk) -> Result:
+    return Result(files={-1: {"a": b"x"}})
+
+
+def writes_a_number(chunk: Chunk) -> Result:
+    return Result(files={int(chunk.asset_ids[0]): {"a": 1}})  # type: ignore[dict-item]
+
+
+def writes_what_is_not_there(chunk: Chunk) -> Result:
+    return Result(files={int(chunk.asset_ids[0]): {"a": "/nowhere/at/all"}})
+
+
+def fills_the_disk(chunk: Chunk) -> Result:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

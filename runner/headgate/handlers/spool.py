@@ -1,0 +1,104 @@
+"""Files on their way from a handler to a store: the runner has a folder for them, emptied after.
+
+They are written here by the process that computes; only names, lengths and hashes are said.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import mimetypes
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from headgate.errors import HeadgateError
+from headgate.handlers.contract import Chunk, File
+from headgate.handlers.pool_messages import Spooled
+from headgate.handlers.rows import WrongResult
+
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+NO_NAME: Final = re.compile(r"^/|/$|//|(^|/)\.{1,2}(/|$)|[\x00-\x1f\x7f\\]")
+LONGEST_NAME: Final = 800
+MEDIA_TYPES: Final = {
+    ".parquet": "application/vnd.apache.parquet",
+    ".ndjson": "application/x-ndjson",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+class DiskFull(HeadgateError):
+    """No space is left for files."""
+
+
+def spool(chunk: Chunk, given: Any) -> list[Spooled]:
+    """Put what a handler returned into the chunk's folder; raises WrongResult, DiskFull."""
+    if not given:
+        return []
+    if chunk.folder is None:
+        raise WrongResult("the handler returned files, but its operation has no store")
+    if not isinstance(given, Mapping) or not all(isinstance(x, Mapping) for x in given.values()):
+        raise WrongResult("the handler's files are no files by name by asset")
+    if others := set(given) - set(chunk.asset_ids.tolist()):
+        raise WrongResult(f"the handler has files of no asset of the chunk: {sorted(others)[:5]}")
+    try:
+        return [
+            _spooled(chunk.folder, int(asset_id), name, file)
+            for asset_id, files in given.items()
+            for name, file in files.items()
+        ]
+    except OSError as exc:
+        refuse_full_disk(exc)
+        raise WrongResult(f"a file of the handler cannot be read: {exc}") from exc
+
+
+def refuse_full_disk(exc: Exception) -> None:
+    """Raise DiskFull where that is what went wrong: no asset is at fault."""
+    if isinstance(exc, OSError) and exc.errno in FULL:
+        raise DiskFull(
+            f"no space is left for files in {tempfile.gettempdir()}: "
+            "free some, or set TMPDIR of the runner to another disk"
+        ) from exc
+
+
+def _spooled(folder: Path, asset_id: int, name: str, given: Any) -> Spooled:
+    if not isinstance(name, str) or NO_NAME.search(name) or not 0 < len(name) <= LONGEST_NAME:
+        raise WrongResult(f"{name!r} is no name of a file: a path without . and .. as parts")
+    file = given if isinstance(given, File) else File(given)
+    path = _path_of(folder, file.content)
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+    return Spooled(
+        asset_id=asset_id,
+        name=name,
+        file=path.name,
+        sha256=digest.hexdigest(),
+        bytes=path.stat().st_size,
+        rows=file.rows,
+        media_type=file.media_type or _media_type(name),
+    )
+
+
+def _path_of(folder: Path, content: bytes | str | os.PathLike[str]) -> Path:
+    """Return the file in the folder: what is there already is not copied."""
+    if isinstance(content, str | os.PathLike) and Path(content).parent == folder:
+        return Path(content)
+    descriptor, place = tempfile.mkstemp(dir=folder)
+    with open(descriptor, "wb") as target:
+        if isinstance(content, bytes | bytearray | memoryview):
+            target.write(content)
+        elif isinstance(content, str | os.PathLike):
+            with open(content, "rb") as source:
+                shutil.copyfileobj(source, target)
+        else:
+            raise WrongResult(f"a file's content is {type(content).__name__}, no bytes or path")
+    return Path(place)
+
+
+def _media_type(name: str) -> str:
+    suffix = os.path.splitext(name)[1]
+    return MEDIA_TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -1,0 +1,64 @@
+"""From the files that a handler left in its folder to keys in a store, before its job completes."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from headgate.errors import HeadgateError
+from headgate.handlers import Done, Job
+from headgate.worker.chunks import Handling, Store
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def spool_of(handling: Handling) -> Iterator[Path | None]:
+    """Give a chunk's handler a folder for its files, until they are in their store."""
+    if handling.store is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="headgate-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+async def put_files(
+    store: Store | None, folder: Path | None, done: Done
+) -> tuple[list[dict[str, Any]], dict[int, Job]]:
+    """Put a handler's files into the store; return them, and the jobs for which that failed."""
+    rows: list[dict[str, Any]] = []
+    failed: dict[int, Job] = {}
+    if not done.files or store is None or folder is None:
+        return rows, failed
+    if find_spec("obstore") is None:
+        lacking = "the runner lacks obstore, which stores need: install headgate[files]"
+        return rows, {x.asset_id: Job(x.asset_id, "deferred", lacking) for x in done.files}
+    from headgate.worker.stores import key_of, put
+
+    for file in done.files:
+        if file.asset_id in failed:
+            continue
+        key = key_of(file.name, file.sha256)
+        try:
+            await put(store, key, folder / file.file, file.sha256)
+        except HeadgateError as exc:
+            logger.warning("%s", exc)
+            failed[file.asset_id] = Job(file.asset_id, "retry", str(exc))
+            continue
+        rows.append(
+            {
+                "asset_id": file.asset_id,
+                "name": file.name,
+                "key": key,
+                "sha256": file.sha256,
+                "bytes": file.bytes,
+                "rows": file.rows,
+                "media_type": file.media_type,
+            }
+        )
+    return rows, failed

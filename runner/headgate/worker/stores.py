@@ -1,0 +1,129 @@
+"""What stores do with the files that handlers make: folders, or buckets of what speaks S3.
+
+A key has the start of its content's hash in it. So nobody overwrites what somebody else has put,
+and a file that is put again, after a crash or by a runner that has lost its lease, is there.
+Only the row that is committed with the job makes an artifact of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, S3Store
+
+from headgate.errors import HeadgateError, SecretMissing
+from headgate.shown import learn
+from headgate.worker.chunks import Store
+
+Opened: TypeAlias = LocalStore | S3Store
+
+PART_BYTES: Final = 8 * 1024 * 1024
+"""Files up to this are put in one request, larger ones in parts."""
+PARTS_AT_ONCE: Final = 2
+HASH_DIGITS: Final = 16
+RETRIES: Final[Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
+TIMEOUTS: Final = {"connect_timeout": "5s", "timeout": "120s"}
+EFFORT: Final = re.compile(r" in [\d.]+\S+ .*?- ")
+"""How long the library tried, which differs each time."""
+
+
+class StoreFailed(HeadgateError):
+    """A store did not do what it was asked."""
+
+
+def key_of(name: str, sha256: str) -> str:
+    """Return where a file is put: its name, with the start of its hash before the first dot."""
+    folder, slash, base = name.rpartition("/")
+    stem, dot, suffix = base.partition(".")
+    return f"{folder}{slash}{stem}-{sha256[:HASH_DIGITS]}{dot}{suffix}"
+
+
+async def put(store: Store, key: str, path: Path, sha256: str) -> None:
+    """Put a file unless it is there; raises StoreFailed, also where other content has its key."""
+    with _told(store, key):
+        opened = _open(store)
+        size = await asyncio.to_thread(os.path.getsize, path)
+        found = await _size(opened, key)
+        if found is None:
+            await obstore.put_async(
+                opened, key, path, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE
+            )
+        elif found != size or await _hash(opened, key) != sha256:
+            raise StoreFailed(
+                f"store {store.name}: {key} is there with other content, which was left alone",
+                hint="remove it, or rename the artifact",
+            )
+
+
+def _open(store: Store) -> Opened:
+    scheme, _, place = store.url.partition("://")
+    if scheme == "file":
+        return LocalStore(place, mkdir=True)
+    bucket, _, prefix = place.partition("/")
+    settings: dict[str, Any] = {
+        "endpoint": store.endpoint,
+        "access_key_id": _secret(store, store.key_id_name),
+        "secret_access_key": _secret(store, store.secret_name),
+        "client_options": {
+            **TIMEOUTS,
+            "allow_http": (store.endpoint or "").startswith("http:"),
+        },
+    }
+    return S3Store(
+        bucket,
+        prefix=prefix or None,
+        region=store.region or "us-east-1",
+        retry_config=RETRIES,
+        **{name: value for name, value in settings.items() if value is not None},
+    )
+
+
+def _secret(store: Store, variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    secret = os.environ.get(variable, "").strip()
+    if not secret:
+        raise SecretMissing(
+            f"store {store.name}: the environment variable {variable} is not set",
+            hint=f"set {variable} in the runner's environment",
+        )
+    learn(secret)
+    return secret
+
+
+async def _size(opened: Opened, key: str) -> int | None:
+    """Return the length of what is under a key; None: nothing is."""
+    try:
+        return (await obstore.head_async(opened, key))["size"]
+    except FileNotFoundError:
+        return None
+
+
+async def _hash(opened: Opened, key: str) -> str:
+    digest = hashlib.sha256()
+    answer = await obstore.get_async(opened, key)
+    async for block in answer.stream(min_chunk_size=PART_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _told(store: Store, key: str) -> Iterator[None]:
+    """Name the store in what goes wrong, in one line: the library adds its own structures."""
+    try:
+        yield
+    except FileNotFoundError as exc:
+        raise StoreFailed(f"store {store.name}: there is no {store.url}") from exc
+    except (OSError, ValueError, BaseError) as exc:
+        said = EFFORT.sub(": ", str(exc).partition("\n")[0].strip())
+        raise StoreFailed(f"store {store.name}: {key}: {said or type(exc).__name__}") from exc

@@ -1,0 +1,144 @@
+"""Files that handlers make: put into a store, then committed as artifacts with their job."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.plan import Plan, Row
+from tests.runner.handlers.compute_plan import ends, start, status, write_plan
+from tests.runner.small_plan import insert
+
+SAMPLES = "tests.runner.handlers.samples"
+
+
+@pytest.fixture
+def lake(tmp_path, monkeypatch) -> Path:
+    """Return the store's folder; what is on its way is beside it."""
+    (tmp_path / "spool").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "spool"))
+    return Path(tmp_path / "lake")
+
+
+def writing(plan: Plan, lake: Path, handler: str, *, assets: int = 1, **operation: Any) -> None:
+    """Write the plan of an operation that makes files."""
+    insert(plan, "stores", name="lake", url=f"file://{lake}")
+    write_plan(
+        plan, f"{SAMPLES}:{handler}", assets=assets,
+        **{
+            "ingest_function": None, "input_function": None, "max_attempts": 1, "store": "lake",
+            "artifact_name": "{run.id}/{asset.code}", **operation,
+        },
+    )  # fmt: skip
+    start(plan)
+
+
+def artifacts(plan: Plan) -> list[Row]:
+    return plan.sql("select * from headgate.v_artifacts order by name")
+
+
+def content(row: Row) -> bytes:
+    return Path(row["url"].removeprefix("file://")).read_bytes()
+
+
+async def test_they_are_in_the_store_under_their_hash_when_their_rows_are_there(plan, run, lake):
+    writing(plan, lake, "writes_files", assets=2)
+    await run()
+
+    rows = artifacts(plan)
+    assert [x["name"] for x in rows] == ["r1/P0.csv", "r1/P0.json", "r1/P1.csv", "r1/P1.json"]
+    assert [x["rows"] for x in rows] == [1, None, 1, None]
+    assert content(rows[0]) == b"code\nP0\n"
+    assert content(rows[3]) == b'{"code": "P1"}'
+    for row in rows:
+        digest = hashlib.sha256(content(row)).hexdigest()
+        assert (row["sha256"], row["bytes"]) == (digest, len(content(row)))
+        assert digest[:16] in row["url"]
+    assert {x["media_type"] for x in rows} == {"text/csv", "application/json"}
+
+
+async def test_what_was_on_its_way_is_gone_after(plan, run, lake):
+    writing(plan, lake, "writes_files")
+    await run()
+
+    assert list((lake.parent / "spool").iterdir()) == []
+
+
+async def test_a_file_that_is_made_again_is_put_once(plan, run, lake):
+    writing(plan, lake, "writes_files", artifact_name="{asset.code}", due_rule="run")
+    await run()
+    before = {x: x.stat().st_mtime_ns for x in lake.rglob("*") if x.is_file()}
+    start(plan, "r2")
+    await run("r2")
+
+    assert {x: x.stat().st_mtime_ns for x in lake.rglob("*") if x.is_file()} == before
+    assert [x["run_id"] for x in artifacts(plan)] == ["r2", "r2"]
+
+
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        ("climbs", "'../../etc/passwd' is no name of a file"),
+        ("has_no_name", "'' is no name of a file"),
+        ("writes_of_another", "the handler has files of no asset of the chunk: [-1]"),
+        ("writes_a_number", "a file's content is int, no bytes or path"),
+        ("writes_what_is_not_there", "a file of the handler cannot be read: [Errno 2]"),
+        ("fills_the_disk", "no space is left for files in"),
+    ],
+)
+async def test_what_is_no_file_is_the_plan_s_fault(plan, run, lake, handler, said):
+    writing(plan, lake, handler)
+    await run()
+
+    (((outcome, reason),),) = ends(plan).values()
+    assert outcome == "deferred"
+    assert said in str(reason)
+    assert artifacts(plan) == []
+
+
+async def test_files_of_an_operation_without_a_store_are_refused(plan, run, lake):
+    writing(plan, lake, "writes_files", store=None, artifact_name=None)
+    await run()
+
+    (((outcome, reason),),) = ends(plan).values()
+    assert outcome == "failed"
+    assert "AssertionError" in str(reason)
+
+
+async def test_an_asset_without_a_name_for_its_file_fails_alone(plan, run, lake):
+    writing(plan, lake, "writes_files", assets=2, artifact_name="{asset.isin}")
+    plan.sql("update headgate.assets set attributes = '{\"isin\": \"DE\"}' where code = 'P1'")
+    await run()
+
+    assert {x["asset"] for x in artifacts(plan)} == {"P1"}
+    ((outcome, reason),) = ends(plan)["P0"]
+    assert outcome == "failed"
+    assert "asset.isin" in str(reason)
+
+
+async def test_a_store_that_cannot_be_written_is_waited_for_and_named(plan, run, lake):
+    lake.write_text("no folder")
+    writing(plan, lake, "writes_files", max_wait="1 second", backoff="0.1 seconds")
+    await run()
+
+    assert status(plan)["status"] != "succeeded"
+    (((outcome, reason),),) = ends(plan).values()
+    assert outcome == "deferred"
+    assert "store lake: " in str(reason)
+
+
+async def test_a_key_that_is_there_with_other_content_is_left_alone(plan, run, lake):
+    writing(plan, lake, "writes_files", max_wait="1 second", backoff="0.1 seconds")
+    digest = hashlib.sha256(b"code\nP0\n").hexdigest()[:16]
+    (lake / "r1").mkdir(parents=True)
+    (lake / "r1" / f"P0-{digest}.csv").write_text("mine")
+    await run()
+
+    (((_, reason),),) = ends(plan).values()
+    assert "is there with other content, which was left alone" in str(reason)
+    assert (lake / "r1" / f"P0-{digest}.csv").read_text() == "mine"
+    assert artifacts(plan) == []

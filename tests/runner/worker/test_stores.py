@@ -1,0 +1,153 @@
+"""Stores: a folder, and a bucket of a server that speaks S3, which is a real one on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headgate.errors import SecretMissing
+from headgate.worker.chunks import Store
+from headgate.worker.stores import PART_BYTES, StoreFailed, key_of, put
+from tests.limits import PATIENCE
+from tests.servers import free_port
+
+KEY = "a/year=2026/b.csv"
+
+
+def hash_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """Start an S3 server with one bucket; return its address and the folder of its objects."""
+    folder, port = tmp_path_factory.mktemp("s3"), free_port()
+    (folder / "bucket").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "localbucket", str(folder), "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=1).close()
+            break
+        except urllib.error.HTTPError:
+            break
+        except OSError:
+            assert time.monotonic() < until
+    yield address, folder
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request, tmp_path, monkeypatch) -> tuple[Store, Path]:
+    """Return a store and where its files can be looked at."""
+    if request.param == "folder":
+        return Store("lake", f"file://{tmp_path}/lake"), tmp_path / "lake"
+    address, folder = request.getfixturevalue("server")
+    monkeypatch.setenv("LAKE_ID", "id")
+    monkeypatch.setenv("LAKE_SECRET", "secret")
+    prefix = tmp_path.name.replace("[", "").replace("]", "")
+    url = f"s3://bucket/{prefix}"
+    return Store("lake", url, address, None, "LAKE_ID", "LAKE_SECRET"), folder / "bucket" / prefix
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    place = tmp_path / "file"
+    place.write_bytes(b"content")
+    return Path(place)
+
+
+async def test_a_file_is_under_its_key(store, file):
+    await put(store[0], KEY, file, hash_of(b"content"))
+
+    assert (store[1] / KEY).read_bytes() == b"content"
+
+
+async def test_a_large_file_goes_in_parts(store, file):
+    content = bytes(range(256)) * (PART_BYTES // 100)
+    file.write_bytes(content)
+    await put(store[0], KEY, file, hash_of(content))
+
+    assert (store[1] / KEY).read_bytes() == content
+
+
+async def test_an_empty_file_is_one(store, file):
+    file.write_bytes(b"")
+    await put(store[0], KEY, file, hash_of(b""))
+
+    assert (store[1] / KEY).read_bytes() == b""
+
+
+async def test_a_file_that_is_there_is_not_put_again(store, file):
+    await put(store[0], KEY, file, hash_of(b"content"))
+    before = (store[1] / KEY).stat().st_mtime_ns
+    await put(store[0], KEY, file, hash_of(b"content"))
+
+    assert (store[1] / KEY).stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("other", [b"longer content", b"CONTENT"])
+async def test_other_content_is_left_alone(store, file, other):
+    await put(store[0], KEY, file, hash_of(b"content"))
+    file.write_bytes(other)
+
+    with pytest.raises(StoreFailed, match="is there with other content, which was left alone"):
+        await put(store[0], KEY, file, hash_of(other))
+    assert (store[1] / KEY).read_bytes() == b"content"
+
+
+async def test_a_bucket_that_is_gone_is_named(server, file, monkeypatch):
+    monkeypatch.setenv("LAKE_ID", "id")
+    store = Store("lake", "s3://gone/lake", server[0], None, "LAKE_ID", "LAKE_ID")
+    with pytest.raises(StoreFailed, match=r"^store lake: there is no s3://gone/lake$"):
+        await put(store, KEY, file, hash_of(b"content"))
+
+
+async def test_a_server_that_does_not_answer_is_named(file, monkeypatch):
+    monkeypatch.setenv("LAKE_ID", "id")
+    address = f"http://127.0.0.1:{free_port()}"
+    store = Store("lake", "s3://bucket", address, None, "LAKE_ID", "LAKE_ID")
+    with pytest.raises(
+        StoreFailed, match=f"^store lake: {KEY}: .*{address}.*error sending request"
+    ):
+        await put(store, KEY, file, hash_of(b"content"))
+
+
+async def test_a_secret_that_is_not_set_is_named(file):
+    store = Store("lake", "s3://bucket", "http://127.0.0.1:1", None, "NO_ID", "NO_SECRET")
+    with pytest.raises(
+        SecretMissing, match="store lake: the environment variable NO_ID is not set"
+    ):
+        await put(store, KEY, file, hash_of(b"content"))
+
+
+async def test_a_folder_that_cannot_be_made_is_named(file, tmp_path):
+    with pytest.raises(StoreFailed, match="store lake: "):
+        await put(Store("lake", f"file://{file}/lake"), KEY, file, hash_of(b"content"))
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("a.csv", "a-0123456789abcdef.csv"),
+        ("b/c.tar.gz", "b/c-0123456789abcdef.tar.gz"),
+        ("b.d/c", "b.d/c-0123456789abcdef"),
+        (".hidden", "-0123456789abcdef.hidden"),
+    ],
+)
+def test_a_key_has_the_hash_before_the_first_dot(name, key):
+    assert key_of(name, "0123456789abcdef" * 4) == key
