@@ -88,6 +88,28 @@ ALTER SCHEMA recommender OWNER TO headgate_plan_recommender;
 COMMENT ON SCHEMA recommender IS 'Which company an investor may like: the source''s rows, models and recommendations.';
 
 --
+-- Name: answer; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.answer AS (
+	asset_id bigint,
+	status integer,
+	headers jsonb,
+	body text,
+	duration_ms numeric,
+	request_count integer,
+	from_cache boolean
+);
+
+ALTER TYPE headgate.answer OWNER TO headgate_owner;
+
+--
+-- Name: TYPE answer; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.answer IS 'An answer as an ingest function may take it: HTTP status (null: of a database), headers by name in lower case, body, how long the call took, how many requests it was, and whether it came from a cache.';
+
+--
 -- Name: calendar_session; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6211,6 +6233,7 @@ CREATE TABLE headgate.operations (
     outputs jsonb,
     expectations jsonb,
     ingest_function text,
+    is_ingest_of_answers boolean DEFAULT false NOT NULL,
     handler text,
     input_function text,
     max_memory bigint DEFAULT 1073741824 NOT NULL,
@@ -6549,6 +6572,12 @@ COMMENT ON COLUMN headgate.operations.expectations IS 'What must hold of a good 
 COMMENT ON COLUMN headgate.operations.ingest_function IS 'schema.name of the function that turns answers into rows; null: the answer is dropped.';
 
 --
+-- Name: COLUMN operations.is_ingest_of_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.is_ingest_of_answers IS 'Its ingest function takes headgate.answer[] instead of text[]; found out by check_plans.';
+
+--
 -- Name: COLUMN operations.handler; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6625,6 +6654,38 @@ CREATE FUNCTION headgate._answer_values(p_operation headgate.operations, p_asset
 $$;
 
 ALTER FUNCTION headgate._answer_values(p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_durations_ms integer[], p_answers text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _answers(headgate.operations, bigint[], text[], integer[], integer[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._answers(p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_request_counts integer[], p_durations_ms integer[], p_answers text[]) RETURNS headgate.answer[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not p_operation.is_ingest_of_answers then
+        return null;
+    end if;
+    return array(
+        select row(
+            u.asset_id,
+            (h.head ->> 'status')::integer,
+            coalesce(h.head -> 'headers', '{}'),
+            u.payload,
+            coalesce((h.head ->> 'duration_ms')::numeric, u.duration_ms),
+            u.request_count,
+            coalesce((h.head ->> 'from_cache')::boolean, false)
+        )::headgate.answer
+        from unnest(p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers) with ordinality
+            as u (asset_id, payload, request_count, duration_ms, answer, nth)
+        cross join lateral (select u.answer::jsonb as head offset 0) as h
+        order by u.nth
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate._answers(p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_request_counts integer[], p_durations_ms integer[], p_answers text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _answers_of(text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7172,7 +7233,7 @@ CREATE FUNCTION headgate._as_settings(p_kind text, p_columns jsonb) RETURNS json
     from jsonb_each(p_columns) as c (key, value)
     where c.key <> all (headgate._key_of(p_kind) || array[
         'provider_id', 'operation_id', 'pipeline_id', 'follows_operation_id', 'bulk_call_of_operation_id',
-        'starts_at_once', 'start_every', 'is_call', 'is_paused', 'is_paused_with_dag'
+        'starts_at_once', 'start_every', 'is_call', 'is_ingest_of_answers', 'is_paused', 'is_paused_with_dag'
     ]);
 $$;
 
@@ -8114,7 +8175,8 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
         'parser', p_operation.parser,
         'max_memory', case when p_operation.parser is not null then p_operation.max_memory end,
         'answers', case
-            when concat(p_operation.outputs, p_operation.expectations) like '%headers%' then 'headers'
+            when p_operation.is_ingest_of_answers
+                or concat(p_operation.outputs, p_operation.expectations) like '%headers%' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
         end,
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
@@ -12259,9 +12321,14 @@ CREATE FUNCTION headgate._function_mistakes(p_operation text, p_function text, p
         'HG018',
         format('operation %s: no function %s(%s) with the required signature', p_operation, p_function, p_arguments),
         format(
-            '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
+            '%sit must return %s%s, be security definer and pin its search_path%s',
+            coalesce(headgate._misfit(p_function), 'there is ' || headgate._signatures(p_function)) || '; ',
             coalesce(p_result, 'rows that begin with asset_id, be stable'),
-            case when p_is_set then ' (a set)' else '' end
+            case when p_is_set then ' (a set)' else '' end,
+            case
+                when p_arguments like '% text[]' then '; an operation''s own may take headgate.answer[] for text[]'
+                else ''
+            end
         )
     from (select to_regprocedure(format('%s(%s)', headgate._checked_name(p_function), p_arguments)) as oid) as f
     where f.oid is null
@@ -12989,10 +13056,10 @@ $$;
 ALTER FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _ingest(headgate.chunks, headgate.operations, bigint[], text[], text[], integer[], anyarray, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _ingest(headgate.chunks, headgate.operations, bigint[], text[], text[], headgate.answer[], integer[], anyarray, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) RETURNS headgate.ingest_result[]
+CREATE FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -13026,7 +13093,15 @@ begin
         return '{}';
     end if;
 
-    if p_row_counts is null then
+    if p_answers is not null then
+        if cardinality(v_taken) < cardinality(p_asset_ids) then
+            v_asset_ids := array(select p_asset_ids[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
+            p_answers := array(select p_answers[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
+        end if;
+        return headgate._ingest_set(
+            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, p_answers
+        );
+    elsif p_row_counts is null then
         -- Mostly that is the whole report: payloads are large, so nothing of it is copied then.
         if cardinality(v_taken) < cardinality(p_asset_ids) or p_payloads is null then
             v_asset_ids := array(select p_asset_ids[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
@@ -13063,7 +13138,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _ingest_as_nobody(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
@@ -16435,6 +16510,7 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         (
             p_operation.ingest_function,
             format('jsonb, bigint[], %s[]', case
+                when headgate._takes_answers(p_operation) then 'headgate.answer'
                 when p_operation.handler is null then 'text'
                 else coalesce(headgate._row_type(p_operation.ingest_function), 'record')
             end),
@@ -20827,6 +20903,25 @@ $$;
 ALTER FUNCTION headgate._share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _signatures(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._signatures(p_function text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select string_agg(
+        format('%s(%s)', p_function, oidvectortypes(c.proargtypes)), ', ' order by oidvectortypes(c.proargtypes)
+    )
+    from pg_proc as c
+    join pg_namespace as n on n.oid = c.pronamespace
+    where n.nspname = split_part(p_function, '.', 1)
+        and c.proname = split_part(p_function, '.', 2);
+$$;
+
+ALTER FUNCTION headgate._signatures(p_function text) OWNER TO headgate_owner;
+
+--
 -- Name: _since(headgate.assets, headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -22235,6 +22330,26 @@ end;
 $$;
 
 ALTER FUNCTION headgate._take_out(p_chunk headgate.chunks) OWNER TO headgate_owner;
+
+--
+-- Name: _takes_answers(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._takes_answers(p_operation headgate.operations) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_operation.ingest_function is null
+            or num_nonnulls(p_operation.handler, p_operation.stage, p_operation.bulk_call_of_operation_id) > 0
+            then false
+        else to_regprocedure(format(
+            '%s(jsonb, bigint[], headgate.answer[])', headgate._checked_name(p_operation.ingest_function)
+        )) is not null
+    end;
+$$;
+
+ALTER FUNCTION headgate._takes_answers(p_operation headgate.operations) OWNER TO headgate_owner;
 
 --
 -- Name: _tally(headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24290,6 +24405,9 @@ CREATE FUNCTION headgate.check_plans() RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+    update headgate.operations as o
+    set is_ingest_of_answers = not o.is_ingest_of_answers
+    where headgate._takes_answers(o) is distinct from o.is_ingest_of_answers;
     perform headgate._open_breakers();
     perform pgmq.create(q.queue)
     from headgate.providers as p
@@ -24521,7 +24639,7 @@ begin
         return;
     end if;
 
-    if v_call.outputs is not null or v_call.expectations is not null or p_answers is not null then
+    if num_nonnulls(v_call.outputs, v_call.expectations, v_call.handler) > 0 then
         select j.outcomes, j.faults, j.errors, j.verdicts, j.outputs
         into v_outcomes, v_faults, p_errors, v_verdicts, v_outputs
         from headgate._judge_answers(
@@ -24529,7 +24647,9 @@ begin
         ) as j;
     end if;
     v_results := headgate._ingest(
-        v_chunk, v_call, p_asset_ids, v_outcomes, p_payloads, p_row_counts, p_rows, v_now
+        v_chunk, v_call, p_asset_ids, v_outcomes, p_payloads,
+        headgate._answers(v_call, p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers),
+        p_row_counts, p_rows, v_now
     );
     if v_call.stage is not null then
         perform headgate._clear_stage(v_call, v_chunk, p_asset_ids);
@@ -27729,15 +27849,16 @@ ALTER FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) OWNER
 COMMENT ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) IS 'Let bulk calls serve assets again that earlier bulk answers did not contain; returns how many.';
 
 --
--- Name: try_answer(text, bigint, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: try_answer(text, bigint, text, text, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text DEFAULT NULL::text, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(status text, records integer, watermark timestamp with time zone, reason text, written jsonb)
+CREATE FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text DEFAULT NULL::text, p_params jsonb DEFAULT '{}'::jsonb, p_head text DEFAULT NULL::text) RETURNS TABLE(status text, records integer, watermark timestamp with time zone, reason text, written jsonb, verdict text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_trial record;
+    v_judged record;
     v_before jsonb;
     v_result headgate.ingest_result;
 begin
@@ -27750,22 +27871,32 @@ begin
             );
         end if;
         v_before := headgate._rows_written();
+        select j.outcomes, j.errors, j.verdicts into v_judged
+        from headgate._judge_answers(
+            v_trial.chunk, v_trial.call, array[p_asset_id], array[p_answer], null, array[p_head], array['success'],
+            null, null
+        ) as j;
         select r.* into v_result
         from unnest(headgate._ingest(
-            v_trial.chunk, v_trial.call, array[p_asset_id], array['success'], array[p_answer], null, null::text[],
-            headgate.clock()
+            v_trial.chunk, v_trial.call, array[p_asset_id], v_judged.outcomes, array[p_answer],
+            headgate._answers(v_trial.call, array[p_asset_id], array[p_answer], array[1], null, array[p_head]),
+            null, null::text[], headgate.clock()
         )) as r
         where r.asset_id = p_asset_id;
         written := headgate._more_written(v_before, headgate._rows_written());
         raise sqlstate 'UNDO0';
     exception
         when sqlstate 'UNDO0' then
+            verdict := v_judged.verdicts[1];
             if v_result.asset_id is not null then
                 status := v_result.status;
-                reason := v_result.reason;
+                reason := coalesce(v_result.reason, v_judged.errors[1]);
+            elsif v_judged.outcomes[1] <> 'success' then
+                status := v_judged.outcomes[1];
+                reason := v_judged.errors[1];
             elsif (v_trial.call).ingest_function is null then
                 status := 'success';
-                reason := 'it has no ingest function: answers are not stored';
+                reason := coalesce(v_judged.errors[1], 'it has no ingest function: answers are not stored');
             else
                 status := 'failed';
                 reason := 'the ingest function returned no row for this asset';
@@ -27777,13 +27908,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb, p_head text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb, p_head text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb) IS 'What an operation''s ingest function would make of an answer for an asset: its result, and the rows written, by table. Changes nothing.';
+COMMENT ON FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb, p_head text) IS 'What an operation''s expectations and ingest function would make of an answer for an asset: its result, and the rows written, by table. Changes nothing.';
 
 --
 -- Name: upsert_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -37792,6 +37923,12 @@ REVOKE ALL ON FUNCTION headgate._answer_value(p_asset_id bigint, p_answer text, 
 REVOKE ALL ON FUNCTION headgate._answer_values(p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_durations_ms integer[], p_answers text[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _answers(p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_request_counts integer[], p_durations_ms integer[], p_answers text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._answers(p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_request_counts integer[], p_durations_ms integer[], p_answers text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -38770,10 +38907,10 @@ REVOKE ALL ON FUNCTION headgate._implied_universe(p_operation text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
@@ -40162,6 +40299,12 @@ REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operati
 REVOKE ALL ON FUNCTION headgate._share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _signatures(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._signatures(p_function text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _since(p_asset headgate.assets, p_state headgate.asset_processing_state); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40394,6 +40537,12 @@ REVOKE ALL ON FUNCTION headgate._take_order(p_pipeline headgate.pipelines, p_par
 --
 
 REVOKE ALL ON FUNCTION headgate._take_out(p_chunk headgate.chunks) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _takes_answers(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._takes_answers(p_operation headgate.operations) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _tally(p_job_results headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -41395,11 +41544,11 @@ GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_recommender;
 
 --
--- Name: FUNCTION try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb, p_head text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb) TO headgate_planner;
+REVOKE ALL ON FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb, p_head text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb, p_head text) TO headgate_planner;
 
 --
 -- Name: FUNCTION upsert_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -100,6 +100,7 @@ create table headgate.operations (
     outputs jsonb,
     expectations jsonb,
     ingest_function text,
+    is_ingest_of_answers boolean not null default false,
     handler text,
     input_function text,
     max_memory bigint not null default 1073741824,
@@ -261,6 +262,8 @@ comment on column headgate.operations.expectations is
     'hold decides: degraded, failed, retry or skipped; null: nothing.';
 comment on column headgate.operations.ingest_function is
     'schema.name of the function that turns answers into rows; null: the answer is dropped.';
+comment on column headgate.operations.is_ingest_of_answers is
+    'Its ingest function takes headgate.answer[] instead of text[]; found out by check_plans.';
 comment on column headgate.operations.handler is
     'Python that computes instead of calling: an entry point of '
     'the group headgate.handlers, or module:function; null: none.';

@@ -13,6 +13,20 @@ create type headgate.ingest_result as (
 comment on type headgate.ingest_result is
     'An ingest function''s result for one asset: success, failed or skipped; rows changed; new watermark.';
 
+create type headgate.answer as (
+    asset_id bigint,
+    status integer,
+    headers jsonb,
+    body text,
+    duration_ms numeric,
+    request_count integer,
+    from_cache boolean
+);
+
+comment on type headgate.answer is
+    'An answer as an ingest function may take it: HTTP status (null: of a database), headers by name in lower case, '
+    'body, how long the call took, how many requests it was, and whether it came from a cache.';
+
 create type headgate.calendar_session as (
     asset_id bigint,
     calendar text,

@@ -181,6 +181,7 @@ as $func$
         (
             p_operation.ingest_function,
             format('jsonb, bigint[], %s[]', case
+                when headgate._takes_answers(p_operation) then 'headgate.answer'
                 when p_operation.handler is null then 'text'
                 else coalesce(headgate._row_type(p_operation.ingest_function), 'record')
             end),
@@ -333,6 +334,22 @@ as $func$
     select (headgate._row_shape(p_function) ->> 'oid')::oid::regtype::text;
 $func$;
 
+-- The functions of a name with their arguments; null if there is none.
+create or replace function headgate._signatures(p_function text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select string_agg(
+        format('%s(%s)', p_function, oidvectortypes(c.proargtypes)), ', ' order by oidvectortypes(c.proargtypes)
+    )
+    from pg_proc as c
+    join pg_namespace as n on n.oid = c.pronamespace
+    where n.nspname = split_part(p_function, '.', 1)
+        and c.proname = split_part(p_function, '.', 2);
+$func$;
+
 create or replace function headgate._function_mistakes(
     p_operation text,
     p_function text,
@@ -349,9 +366,14 @@ as $func$
         'HG018',
         format('operation %s: no function %s(%s) with the required signature', p_operation, p_function, p_arguments),
         format(
-            '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
+            '%sit must return %s%s, be security definer and pin its search_path%s',
+            coalesce(headgate._misfit(p_function), 'there is ' || headgate._signatures(p_function)) || '; ',
             coalesce(p_result, 'rows that begin with asset_id, be stable'),
-            case when p_is_set then ' (a set)' else '' end
+            case when p_is_set then ' (a set)' else '' end,
+            case
+                when p_arguments like '% text[]' then '; an operation''s own may take headgate.answer[] for text[]'
+                else ''
+            end
         )
     from (select to_regprocedure(format('%s(%s)', headgate._checked_name(p_function), p_arguments)) as oid) as f
     where f.oid is null

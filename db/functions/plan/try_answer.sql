@@ -1,14 +1,18 @@
 -- The effect of an answer, computed by the same functions as in a completion and rolled back here, even if the caller
--- commits. An operation without a request runs without an answer.
+-- commits. An operation without a request runs without an answer. p_head has in JSON what is known of an answer besides
+-- its body: {status, duration_ms, headers}.
 
 create or replace function headgate.try_answer(
     p_operation text,
     p_asset_id bigint,
     p_answer text,
     p_pipeline text default null,
-    p_params jsonb default '{}'
+    p_params jsonb default '{}',
+    p_head text default null
 )
-returns table (status text, records integer, watermark timestamptz, reason text, written jsonb)
+returns table (
+    status text, records integer, watermark timestamptz, reason text, written jsonb, verdict text
+)
 language plpgsql
 volatile
 security definer
@@ -16,6 +20,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_trial record;
+    v_judged record;
     v_before jsonb;
     v_result headgate.ingest_result;
 begin
@@ -28,22 +33,32 @@ begin
             );
         end if;
         v_before := headgate._rows_written();
+        select j.outcomes, j.errors, j.verdicts into v_judged
+        from headgate._judge_answers(
+            v_trial.chunk, v_trial.call, array[p_asset_id], array[p_answer], null, array[p_head], array['success'],
+            null, null
+        ) as j;
         select r.* into v_result
         from unnest(headgate._ingest(
-            v_trial.chunk, v_trial.call, array[p_asset_id], array['success'], array[p_answer], null, null::text[],
-            headgate.clock()
+            v_trial.chunk, v_trial.call, array[p_asset_id], v_judged.outcomes, array[p_answer],
+            headgate._answers(v_trial.call, array[p_asset_id], array[p_answer], array[1], null, array[p_head]),
+            null, null::text[], headgate.clock()
         )) as r
         where r.asset_id = p_asset_id;
         written := headgate._more_written(v_before, headgate._rows_written());
         raise sqlstate 'UNDO0';
     exception
         when sqlstate 'UNDO0' then
+            verdict := v_judged.verdicts[1];
             if v_result.asset_id is not null then
                 status := v_result.status;
-                reason := v_result.reason;
+                reason := coalesce(v_result.reason, v_judged.errors[1]);
+            elsif v_judged.outcomes[1] <> 'success' then
+                status := v_judged.outcomes[1];
+                reason := v_judged.errors[1];
             elsif (v_trial.call).ingest_function is null then
                 status := 'success';
-                reason := 'it has no ingest function: answers are not stored';
+                reason := coalesce(v_judged.errors[1], 'it has no ingest function: answers are not stored');
             else
                 status := 'failed';
                 reason := 'the ingest function returned no row for this asset';
@@ -55,9 +70,9 @@ begin
 end;
 $func$;
 
-comment on function headgate.try_answer(text, bigint, text, text, jsonb) is
-    'What an operation''s ingest function would make of an answer for an asset: its result, and the rows written, by '
-    'table. Changes nothing.';
+comment on function headgate.try_answer(text, bigint, text, text, jsonb, text) is
+    'What an operation''s expectations and ingest function would make of an answer for an asset: its result, and the '
+    'rows written, by table. Changes nothing.';
 
 -- Rows written by this transaction so far, by table; partitions count as their table.
 create or replace function headgate._rows_written()

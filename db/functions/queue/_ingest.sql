@@ -9,6 +9,7 @@ create or replace function headgate._ingest(
     p_asset_ids bigint[],
     p_outcomes text[],
     p_payloads text[],
+    p_answers headgate.answer[],
     p_row_counts integer[],
     p_rows anyarray,
     p_now timestamptz
@@ -48,7 +49,15 @@ begin
         return '{}';
     end if;
 
-    if p_row_counts is null then
+    if p_answers is not null then
+        if cardinality(v_taken) < cardinality(p_asset_ids) then
+            v_asset_ids := array(select p_asset_ids[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
+            p_answers := array(select p_answers[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
+        end if;
+        return headgate._ingest_set(
+            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, p_answers
+        );
+    elsif p_row_counts is null then
         -- Mostly that is the whole report: payloads are large, so nothing of it is copied then.
         if cardinality(v_taken) < cardinality(p_asset_ids) or p_payloads is null then
             v_asset_ids := array(select p_asset_ids[t.nth] from unnest(v_taken) as t (nth) order by t.nth);

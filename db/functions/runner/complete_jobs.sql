@@ -74,7 +74,7 @@ begin
         return;
     end if;
 
-    if v_call.outputs is not null or v_call.expectations is not null or p_answers is not null then
+    if num_nonnulls(v_call.outputs, v_call.expectations, v_call.handler) > 0 then
         select j.outcomes, j.faults, j.errors, j.verdicts, j.outputs
         into v_outcomes, v_faults, p_errors, v_verdicts, v_outputs
         from headgate._judge_answers(
@@ -82,7 +82,9 @@ begin
         ) as j;
     end if;
     v_results := headgate._ingest(
-        v_chunk, v_call, p_asset_ids, v_outcomes, p_payloads, p_row_counts, p_rows, v_now
+        v_chunk, v_call, p_asset_ids, v_outcomes, p_payloads,
+        headgate._answers(v_call, p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers),
+        p_row_counts, p_rows, v_now
     );
     if v_call.stage is not null then
         perform headgate._clear_stage(v_call, v_chunk, p_asset_ids);

@@ -40,7 +40,7 @@ select * from headgate.preview_request(
 TRY: LiteralString = """
 select * from headgate.try_answer(
     p_operation => %(operation)s, p_asset_id => %(asset_id)s, p_answer => %(answer)s,
-    p_pipeline => %(pipeline)s, p_params => %(params)s)
+    p_pipeline => %(pipeline)s, p_params => %(params)s, p_head => %(head)s)
 """
 CHARGE: LiteralString = "select * from headgate.charge_call(p_operation => %s)"
 
@@ -184,9 +184,11 @@ async def _fetch(call: Call, row: DictRow, canned: Canned | None) -> Reply:
         await parsers.aclose()
 
 
-def ingest(connection: Connection[DictRow], subject: Subject, answer: str | None) -> DictRow:
-    """Return what the ingest function makes of an answer, and the rows it writes; both undone."""
-    row = connection.execute(TRY, subject.arguments(answer=answer)).fetchone()
+def ingest(
+    connection: Connection[DictRow], subject: Subject, answer: str | None, head: str | None = None
+) -> DictRow:
+    """Return what becomes of an answer in the database, and the rows written; both undone."""
+    row = connection.execute(TRY, subject.arguments(answer=answer, head=head)).fetchone()
     assert row is not None
     return row
 

@@ -102,3 +102,40 @@ def test_a_handler_is_not_tried(db):
 
     with pytest.raises(psycopg.Error, match="has a handler"):
         db.row("try_answer", **names, p_answer=None)
+
+
+def expecting(toy: Toy, verdict: str) -> None:
+    expectation = {
+        "predicate": "$.body.a == 1 && $.status == 200",
+        "verdict": verdict,
+        "reason": "a is {body.a}",
+    }
+    toy.tune("look", expectations=[expectation])
+
+
+@pytest.mark.parametrize("verdict", ["failed", "retry", "skipped"])
+def test_an_answer_that_is_not_as_expected_is_not_stored(toy: Toy, verdict: str):
+    expecting(toy, verdict)
+    row = try_answer(toy, a=2)
+
+    assert (row["status"], row["verdict"], row["reason"]) == (verdict, verdict, "a is 2")
+    assert row["written"] == {}
+
+
+def test_a_degraded_answer_is_stored_and_says_why(toy: Toy):
+    expecting(toy, "degraded")
+    row = try_answer(toy, a=2)
+
+    assert (row["status"], row["verdict"], row["reason"]) == ("success", "degraded", "a is 2")
+    assert row["written"]["toy.answers"]["inserted"] == 1
+
+
+def test_what_is_known_besides_the_body_counts(toy: Toy):
+    expecting(toy, "failed")
+    (asset_id,) = toy.add()
+    for status, became in ((200, "success"), (201, "failed")):
+        row = toy.row(
+            "try_answer", p_operation="look", p_asset_id=asset_id, p_answer='{"a": 1}',
+            p_head=json.dumps({"status": status}),
+        )  # fmt: skip
+        assert row["status"] == became

@@ -125,7 +125,8 @@ def try_(
         if judged is None:
             result = trial.ingest(connection, subject, None)
         elif judged.reply.outcome.is_success and judged.reply.payload is not None:
-            result = trial.ingest(connection, subject, bytes(judged.reply.payload).decode())
+            text = bytes(judged.reply.payload).decode()
+            result = trial.ingest(connection, subject, text, judged.reply.answer)
     if as_json:
         console.print_json(_document(judged, result))
     else:
@@ -231,6 +232,8 @@ def _show(provider: str, judged: trial.Judged | None, result: DictRow | None) ->
         print(f"outcome  {outcome.outcome}{fault}: {outcome.reason}")
     if result is not None:
         reason = f": {result['reason']}" if result["reason"] else ""
+        if result["verdict"] is not None:
+            print(f"verdict  {result['verdict']}, an expectation is not met")
         print(
             f"ingest   {result['status']}, {console.counted(result['records'], 'record')}{reason}"
         )
