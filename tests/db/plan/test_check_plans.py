@@ -20,9 +20,7 @@ def test_a_new_provider_gets_a_breaker_and_three_queues(toy: Toy):
     toy.sql("insert into headgate.providers (name) values ('fresh')")
     toy.call("check_plans")
 
-    queues = toy.sql(
-        "select queue_name from pgmq.meta where queue_name like 'fresh\_%%'".replace("%%", "%")
-    )
+    queues = toy.sql("select queue_name from pgmq.meta where starts_with(queue_name, 'fresh_')")
     assert sorted(x["queue_name"] for x in queues) == ["fresh_high", "fresh_low", "fresh_normal"]
     assert toy.breaker("fresh")["failures"] == 0
 
