@@ -6801,6 +6801,7 @@ CREATE TABLE headgate.asset_processing_state (
     priority smallint NOT NULL,
     next_due_at timestamp with time zone,
     watermark timestamp with time zone,
+    source_snapshot pg_snapshot,
     chunk_id bigint,
     succeeded_at timestamp with time zone,
     attempts integer DEFAULT 0 NOT NULL,
@@ -6853,6 +6854,12 @@ COMMENT ON COLUMN headgate.asset_processing_state.next_due_at IS 'When it is, or
 --
 
 COMMENT ON COLUMN headgate.asset_processing_state.watermark IS 'How far its data reaches; midnight UTC for a date.';
+
+--
+-- Name: COLUMN asset_processing_state.source_snapshot; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.source_snapshot IS 'The transactions of its source that the last successful read has seen; null: it keeps none.';
 
 --
 -- Name: COLUMN asset_processing_state.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8175,6 +8182,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
         'parser', p_operation.parser,
         'max_memory', case when p_operation.parser is not null then p_operation.max_memory end,
         'answers', case
+            when p_operation.statement like '%{new.%' then 'snapshot'
             when p_operation.is_ingest_of_answers
                 or concat(p_operation.outputs, p_operation.expectations) like '%headers%' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
@@ -9260,6 +9268,23 @@ end;
 $$;
 
 ALTER FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp with time zone, p_is_late boolean) OWNER TO headgate_owner;
+
+--
+-- Name: _close_stage(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._close_stage(p_operation text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if to_regclass(format('headgate_stage.%I', p_operation)) is not null then
+        execute format('drop table headgate_stage.%I', p_operation);
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._close_stage(p_operation text) OWNER TO headgate_owner;
 
 --
 -- Name: process_steps; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -11131,6 +11156,33 @@ $$;
 ALTER FUNCTION headgate._examine_sessions() OWNER TO headgate_owner;
 
 --
+-- Name: _examine_stages(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_stages() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'stage of ' || u.operation, 'fail',
+        case
+            when to_regclass(format('headgate_stage.%I', u.operation)) is null then 'it is missing'
+            else format('it has other columns than %s', u.stage)
+        end,
+        'headgate doctor --fix makes it again', true
+    from headgate._unfit_stages() as u
+    union all
+    select
+        'stage of ' || o.name, 'warn', 'it has rows of leases that are no more',
+        'the maintenance removes them; headgate doctor --fix does it now', true
+    from headgate.operations as o
+    where o.stage is not null
+        and headgate._has_strays(o.name);
+$$;
+
+ALTER FUNCTION headgate._examine_stages() OWNER TO headgate_owner;
+
+--
 -- Name: _examine_work(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12842,6 +12894,30 @@ $$;
 ALTER FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) OWNER TO headgate_owner;
 
 --
+-- Name: _has_strays(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._has_strays(p_operation text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_found boolean := false;
+begin
+    if to_regclass(format('headgate_stage.%I', p_operation)) is not null then
+        execute format(
+            'select exists (select from headgate_stage.%I as s where not exists (select from headgate.chunks as c '
+            'where c.chunk_id = s.chunk_id and c.lease_no = s.lease_no and c.state = ''leased''))', p_operation
+        )
+        into v_found;
+    end if;
+    return v_found;
+end;
+$$;
+
+ALTER FUNCTION headgate._has_strays(p_operation text) OWNER TO headgate_owner;
+
+--
 -- Name: _have_succeeded(text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13605,6 +13681,38 @@ $$;
 ALTER FUNCTION headgate._is_mistaken(p_kind text, p_name text) OWNER TO headgate_owner;
 
 --
+-- Name: _is_new(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_new(p_field text, p_parameter text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select case
+        when f.name like '%.%.%' then format(
+            '(%1$s >= (select pg_snapshot_xmin(s) from %2$s) '
+            'and not pg_visible_in_snapshot(%1$s, (select s from %2$s)))',
+            quote_ident(split_part(f.name, '.', 2)) || '.' || quote_ident(split_part(f.name, '.', 3)), f.seen
+        )
+        else format(
+            '(((select n from %2$s) - %1$s.xmin::text::bigint) & 4294967295 '
+            '<= (select n - pg_snapshot_xmin(s)::text::bigint from %2$s))',
+            quote_ident(split_part(f.name, '.', 2)), f.seen
+        )
+    end
+    from (
+        select
+            p_field as name,
+            format(
+                '(select n::text::bigint as n, case when n < pg_snapshot_xmin(p) then ''1:1:'' else p end as s from '
+                '(select pg_snapshot_xmax(pg_current_snapshot()) as n, %s::pg_snapshot as p) as p) as s', p_parameter
+            ) as seen
+    ) as f;
+$_$;
+
+ALTER FUNCTION headgate._is_new(p_field text, p_parameter text) OWNER TO headgate_owner;
+
+--
 -- Name: _is_only_asset(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14181,6 +14289,28 @@ CREATE FUNCTION headgate._keep_outputs(p_chunk headgate.chunks, p_asset_ids bigi
 $$;
 
 ALTER FUNCTION headgate._keep_outputs(p_chunk headgate.chunks, p_asset_ids bigint[], p_outputs jsonb[], p_job_results headgate.job_result[]) OWNER TO headgate_owner;
+
+--
+-- Name: _keep_snapshots(headgate.chunks, bigint[], text[], headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._keep_snapshots(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update headgate.asset_processing_state as s
+    set source_snapshot = (p_answers[array_position(p_asset_ids, r.asset_id)]::jsonb ->> 'snapshot')::pg_snapshot
+    from unnest(p_job_results) as r
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = r.asset_id
+        and r.result = 'success'
+        and coalesce(s.reprocess_requested_at <= p_chunk.planned_at, true)
+        and not (
+            select e.is_backfill from headgate.process_executions as e where e.execution_id = p_chunk.execution_id
+        );
+$$;
+
+ALTER FUNCTION headgate._keep_snapshots(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _key_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16375,6 +16505,7 @@ declare
     v_role text;
 begin
     if p_stage is null then
+        perform headgate._close_stage(p_operation);
         return null;
     elsif v_columns is null or v_wrong is not null then
         perform headgate._note_mistake(
@@ -16597,7 +16728,7 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
         '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
         '{run.stamp}, {run.started_at}, {run.now}, {steps.<step>.<name>}, {job.key}; in a bulk call also '
-        '{chunk.session}, in a batch call {chunk.codes}'
+        '{chunk.session}, in a batch call {chunk.codes}, in a statement {new.<table>} and {new.<table>.<column>}'
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^((asset|param)[.][A-Za-z0-9_]+|steps([.][A-Za-z0-9_-]+)+)$'
         and (
@@ -16606,6 +16737,7 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
             or p_operation.batch_size is not null
         )
         and (f.field <> 'chunk.codes' or p_operation.batch_size is null)
+        and (f.field !~ '^new([.][a-z_][a-z0-9_]*){1,2}$' or p_operation.statement is null)
         and f.field not in (
             'state.watermark', 'state.since', 'state.succeeded_at',
             'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp', 'run.started_at', 'run.now',
@@ -17121,6 +17253,7 @@ CREATE FUNCTION headgate._parameter(p_field text, p_mark text, p_asset headgate.
             ),
             case when p_mark = '?' then '-infinity' end
         )
+        when p_field like 'new.%' then coalesce(p_state.source_snapshot, '1:1:')::text
         else headgate._field(p_field, p_asset, p_state, p_params)
     end;
 $$;
@@ -18626,6 +18759,25 @@ $$;
 ALTER FUNCTION headgate._repair_queues(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _repair_stages(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_stages() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_repaired constant integer := (select count(*) from headgate._examine_stages());
+begin
+    perform headgate._open_stage(u.operation, u.stage, u.ingest_function) from headgate._unfit_stages() as u;
+    perform headgate._clear_stages();
+    return v_repaired;
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_stages() OWNER TO headgate_owner;
+
+--
 -- Name: _repair_steps(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19219,6 +19371,7 @@ begin
     update headgate.asset_processing_state as s
     set reprocess_requested_at = v_now,
         next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
+        source_snapshot = null,
         attempts = 0,
         consecutive_failures = 0,
         bulk_misses = 0,
@@ -19459,6 +19612,7 @@ begin
         when 'operation' then
             perform headgate._retire_operation(headgate._id_of(p_kind, p_name));
             perform headgate._settle_implied_asset(p_name);
+            perform headgate._close_stage(p_name);
         when 'provider' then
             perform headgate._retire_provider(headgate._id_of(p_kind, p_name));
         when 'pool' then
@@ -21445,6 +21599,7 @@ CREATE FUNCTION headgate._statements(p_chunk headgate.chunks, p_operation headga
                 case
                     when p.field is null then p.literal
                     when p.mark = '!' then '"' || replace(v.value, '"', '""') || '"'
+                    when p.field like 'new.%' then headgate._is_new(p.field, '$' || p.place)
                     else '$' || p.place
                 end,
                 '' order by p.nth
@@ -22955,6 +23110,26 @@ CREATE FUNCTION headgate._unfit_for_stage(p_table regclass) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._unfit_for_stage(p_table regclass) OWNER TO headgate_owner;
+
+--
+-- Name: _unfit_stages(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._unfit_stages() RETURNS TABLE(operation text, stage text, ingest_function text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select o.name, o.stage, o.ingest_function
+    from headgate.operations as o
+    where o.stage is not null
+        and not o.is_retired
+        and headgate._unfit_for_stage(to_regclass(o.stage)) is null
+        and to_regclass(o.stage) is not null
+        and headgate._columns_of(to_regclass(o.stage), 0)
+            is distinct from headgate._columns_of(to_regclass(format('headgate_stage.%I', o.name)), 3);
+$$;
+
+ALTER FUNCTION headgate._unfit_stages() OWNER TO headgate_owner;
 
 --
 -- Name: _unit_price(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24693,6 +24868,9 @@ begin
     if p_files is not null then
         perform headgate._keep_artifacts(v_chunk, v_operation, p_files, v_job_results, v_now);
     end if;
+    if v_call.statement is not null and p_answers is not null then
+        perform headgate._keep_snapshots(v_chunk, p_asset_ids, p_answers, v_job_results);
+    end if;
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
@@ -25033,6 +25211,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     select f.* from headgate._examine_queues() as f
     union all
     select f.* from headgate._examine_work() as f
+    union all
+    select f.* from headgate._examine_stages() as f
     union all
     select f.* from headgate._examine_groups() as f
     union all
@@ -26735,6 +26915,8 @@ begin
         select 'queues', headgate._repair_queues(v_now), '%s queues created, messages archived or sent again'
         union all
         select 'chunks', headgate._repair_chunks(v_now), '%s chunks sent, ended, or offered again'
+        union all
+        select 'stages', headgate._repair_stages(), '%s stages made again or emptied'
         union all
         select 'ledger', headgate._repair_ledger(v_now), '%s quota windows corrected'
         union all
@@ -38325,6 +38507,12 @@ REVOKE ALL ON FUNCTION headgate._clear_stages() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp with time zone, p_is_late boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _close_stage(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._close_stage(p_operation text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _close_step(p_step headgate.process_steps, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -38619,6 +38807,12 @@ REVOKE ALL ON FUNCTION headgate._examine_schema() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._examine_sessions() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _examine_stages(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_stages() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _examine_work(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -38853,6 +39047,12 @@ REVOKE ALL ON FUNCTION headgate._has_open_step(p_execution_id bigint) FROM PUBLI
 REVOKE ALL ON FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _has_strays(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._has_strays(p_operation text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _have_succeeded(p_pipelines text[], p_date timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -39021,6 +39221,12 @@ REVOKE ALL ON FUNCTION headgate._is_left_out(p_state headgate.asset_processing_s
 REVOKE ALL ON FUNCTION headgate._is_mistaken(p_kind text, p_name text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_new(p_field text, p_parameter text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_new(p_field text, p_parameter text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_only_asset(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -39139,6 +39345,12 @@ REVOKE ALL ON FUNCTION headgate._keep_name() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._keep_outputs(p_chunk headgate.chunks, p_asset_ids bigint[], p_outputs jsonb[], p_job_results headgate.job_result[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _keep_snapshots(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._keep_snapshots(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _key_of(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -39963,6 +40175,12 @@ REVOKE ALL ON FUNCTION headgate._repair_months() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._repair_queues(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _repair_stages(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_stages() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _repair_steps(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40651,6 +40869,12 @@ REVOKE ALL ON FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execut
 --
 
 REVOKE ALL ON FUNCTION headgate._unfit_for_stage(p_table regclass) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _unfit_stages(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._unfit_stages() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _unit_price(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner

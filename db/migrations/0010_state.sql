@@ -6,6 +6,7 @@ create table headgate.asset_processing_state (
     priority smallint not null,
     next_due_at timestamptz,
     watermark timestamptz,
+    source_snapshot pg_snapshot,
     chunk_id bigint,
     succeeded_at timestamptz,
     attempts integer not null default 0,
@@ -36,6 +37,8 @@ comment on column headgate.asset_processing_state.priority is
 comment on column headgate.asset_processing_state.next_due_at is
     'When it is, or became, due; null: not due, or left out after too many failures.';
 comment on column headgate.asset_processing_state.watermark is 'How far its data reaches; midnight UTC for a date.';
+comment on column headgate.asset_processing_state.source_snapshot is
+    'The transactions of its source that the last successful read has seen; null: it keeps none.';
 comment on column headgate.asset_processing_state.chunk_id is 'The chunk that holds it; null: free.';
 comment on column headgate.asset_processing_state.succeeded_at is 'Its last success.';
 comment on column headgate.asset_processing_state.attempts is 'Attempts since the last success.';

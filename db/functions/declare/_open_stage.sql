@@ -19,6 +19,7 @@ declare
     v_role text;
 begin
     if p_stage is null then
+        perform headgate._close_stage(p_operation);
         return null;
     elsif v_columns is null or v_wrong is not null then
         perform headgate._note_mistake(
@@ -50,41 +51,4 @@ begin
     end if;
     return p_stage;
 end;
-$func$;
-
--- A table's columns behind its first ones and without asset_id, as in create table; null if there is no table.
-create or replace function headgate._columns_of(
-    p_table regclass,
-    p_after integer
-)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum)
-    from pg_attribute as a
-    where a.attrelid = p_table
-        and a.attnum > p_after
-        and not a.attisdropped
-        and a.attname <> 'asset_id';
-$func$;
-
-create or replace function headgate._unfit_for_stage(p_table regclass)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select string_agg(a.attname, ', ' order by a.attnum)
-    from pg_attribute as a
-    join pg_type as t on t.oid = a.atttypid
-    where a.attrelid = p_table
-        and a.attnum > 0
-        and not a.attisdropped
-        and (
-            t.typtype <> 'b'
-            or t.typnamespace <> 'pg_catalog'::regnamespace
-            or a.attname in ('chunk_id', 'lease_no')
-        );
 $func$;

@@ -26,6 +26,8 @@ begin
         union all
         select 'chunks', headgate._repair_chunks(v_now), '%s chunks sent, ended, or offered again'
         union all
+        select 'stages', headgate._repair_stages(), '%s stages made again or emptied'
+        union all
         select 'ledger', headgate._repair_ledger(v_now), '%s quota windows corrected'
         union all
         select 'sessions', headgate._end_sessions(), '%s sessions ended'
@@ -264,5 +266,21 @@ begin
     return (
         select count(*) from pg_inherits as i where i.inhparent = 'headgate.asset_processing_details'::regclass
     ) - v_before;
+end;
+$func$;
+
+-- Make again what does not fit, and empty what nobody will read; return how many.
+create or replace function headgate._repair_stages()
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_repaired constant integer := (select count(*) from headgate._examine_stages());
+begin
+    perform headgate._open_stage(u.operation, u.stage, u.ingest_function) from headgate._unfit_stages() as u;
+    perform headgate._clear_stages();
+    return v_repaired;
 end;
 $func$;

@@ -268,7 +268,7 @@ as $func$
         'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
         '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
         '{run.stamp}, {run.started_at}, {run.now}, {steps.<step>.<name>}, {job.key}; in a bulk call also '
-        '{chunk.session}, in a batch call {chunk.codes}'
+        '{chunk.session}, in a batch call {chunk.codes}, in a statement {new.<table>} and {new.<table>.<column>}'
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^((asset|param)[.][A-Za-z0-9_]+|steps([.][A-Za-z0-9_-]+)+)$'
         and (
@@ -277,6 +277,7 @@ as $func$
             or p_operation.batch_size is not null
         )
         and (f.field <> 'chunk.codes' or p_operation.batch_size is null)
+        and (f.field !~ '^new([.][a-z_][a-z0-9_]*){1,2}$' or p_operation.statement is null)
         and f.field not in (
             'state.watermark', 'state.since', 'state.succeeded_at',
             'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp', 'run.started_at', 'run.now',

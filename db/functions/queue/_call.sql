@@ -32,6 +32,7 @@ as $func$
         'parser', p_operation.parser,
         'max_memory', case when p_operation.parser is not null then p_operation.max_memory end,
         'answers', case
+            when p_operation.statement like '%{new.%' then 'snapshot'
             when p_operation.is_ingest_of_answers
                 or concat(p_operation.outputs, p_operation.expectations) like '%headers%' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'

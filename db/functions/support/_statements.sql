@@ -1,7 +1,7 @@
 -- The statement of each job and its parameters, a JSON list of texts. A value is never part of the text: {field}
 -- becomes a parameter $1, $2 and so on, whose type the database infers, and {field!} a quoted name. An optional field
--- without a value is null; an optional time is -infinity, so that a first run reads everything. With a stage the token
--- goes along, which marks the rows that this lease has copied.
+-- without a value is null; an optional time is -infinity, so that a first run reads everything. {new.t} is a condition
+-- on a row of t. With a stage the token goes along, which marks the rows that this lease has copied.
 
 create or replace function headgate._statements(
     p_chunk headgate.chunks,
@@ -41,6 +41,7 @@ as $func$
                 case
                     when p.field is null then p.literal
                     when p.mark = '!' then '"' || replace(v.value, '"', '""') || '"'
+                    when p.field like 'new.%' then headgate._is_new(p.field, '$' || p.place)
                     else '$' || p.place
                 end,
                 '' order by p.nth
@@ -117,6 +118,42 @@ as $func$
             ),
             case when p_mark = '?' then '-infinity' end
         )
+        when p_field like 'new.%' then coalesce(p_state.source_snapshot, '1:1:')::text
         else headgate._field(p_field, p_asset, p_state, p_params)
     end;
+$func$;
+
+-- Whether a row was committed after the snapshot of the last read: by its column of type xid8, or by its xmin. Under
+-- xmin a subtransaction has a number of its own, which no snapshot lists: whatever is not older than the oldest
+-- transaction that was open then counts as new. xmin has 32 bits; it is counted back from the next transaction, so that
+-- it is taken for too new at most. A snapshot from beyond that transaction is of another database: all is new.
+create or replace function headgate._is_new(
+    p_field text,
+    p_parameter text
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when f.name like '%.%.%' then format(
+            '(%1$s >= (select pg_snapshot_xmin(s) from %2$s) '
+            'and not pg_visible_in_snapshot(%1$s, (select s from %2$s)))',
+            quote_ident(split_part(f.name, '.', 2)) || '.' || quote_ident(split_part(f.name, '.', 3)), f.seen
+        )
+        else format(
+            '(((select n from %2$s) - %1$s.xmin::text::bigint) & 4294967295 '
+            '<= (select n - pg_snapshot_xmin(s)::text::bigint from %2$s))',
+            quote_ident(split_part(f.name, '.', 2)), f.seen
+        )
+    end
+    from (
+        select
+            p_field as name,
+            format(
+                '(select n::text::bigint as n, case when n < pg_snapshot_xmin(p) then ''1:1:'' else p end as s from '
+                '(select pg_snapshot_xmax(pg_current_snapshot()) as n, %s::pg_snapshot as p) as p) as s', p_parameter
+            ) as seen
+    ) as f;
 $func$;

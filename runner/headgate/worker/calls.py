@@ -132,7 +132,8 @@ class Caller:
         started = time.perf_counter()
         head: Head | None = None
         if call.is_statement:
-            outcome, requests, payload = await self._opened_sources().fetch(call, url, body)
+            outcome, requests, payload, seen = await self._opened_sources().fetch(call, url, body)
+            head = {"snapshot": seen} if seen is not None else None
         else:
             (outcome, requests, payload), head = await self._fetch(call, url, body, own or {})
         duration_ms = (time.perf_counter() - started) * 1000

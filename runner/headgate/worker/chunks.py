@@ -87,6 +87,11 @@ class Stage:
         """Read the `stage` of a call."""
         if row is None:
             return None
+        if "columns" not in row:
+            raise WrongPlan(
+                f"the stage headgate_stage.{row['table']} is missing",
+                hint="headgate doctor --fix makes it again",
+            )
         return cls(row["table"], tuple((x, y, z) for x, y, z in row["columns"]))
 
 
@@ -143,7 +148,8 @@ class Call:
     max_memory: int = 0
     """Bytes that a parser may take."""
     answers: str = ""
-    """What the database wants to know of an answer besides its body: status, or headers as well."""
+    """What the database wants to know of an answer besides its body: status, headers as well, or
+    the snapshot that a statement has seen."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Call:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, Connection, sql
@@ -36,9 +36,6 @@ GRACE_SECONDS: Final = 2.0
 """After the database's own time limit, before the runner stops waiting for it."""
 IDLE_CONNECTION_SECONDS: Final = 30.0
 BATCH_ROWS: Final = 500
-
-Verdict: TypeAlias = tuple[Outcome, int, Bytes | None]
-"""What came of a statement, how many were sent, and the payload."""
 
 AT_LOGIN: Final = (
     ("password authentication failed", "28P01"),
@@ -64,6 +61,25 @@ SETTINGS: Final = """
     set local datestyle = 'ISO';
     set local statement_timeout = {milliseconds}
 """
+
+
+SNAPSHOT: Final = """
+    select case
+        when pg_is_in_recovery() then format('%s:%1$s:', pg_snapshot_xmin(s)) else s::text
+    end
+    from pg_current_snapshot() as s
+"""
+"""What the transaction sees; a standby does not know which of the later ones are open."""
+
+
+class Verdict(NamedTuple):
+    """What came of a statement."""
+
+    outcome: Outcome
+    requests: int
+    payload: Bytes | None = None
+    snapshot: str | None = None
+    """What of its source it has seen, where the call asks for it."""
 
 
 @dataclass(slots=True)
@@ -94,17 +110,22 @@ class Sources:
         try:
             async with asyncio.timeout(call.timeout_seconds + GRACE_SECONDS) as deadline:
                 async with self._connection(dsn, call) as connection:
+                    snapshot = None
+                    if call.answers == "snapshot":
+                        row = await (await connection.execute(SNAPSHOT)).fetchone()
+                        snapshot = row[0] if row else None
                     payload = await _read(
                         connection, call, statement, values, self._reader(call, share, deadline)
                     )
             outcome = call.rules.judge(Answer("sql:ok", {"content-type": "application/json"}))
-            return outcome, 1, self.buffer.keep(payload) if outcome.is_success else None
+            kept = self.buffer.keep(payload) if outcome.is_success else None
+            return Verdict(outcome, 1, kept, snapshot)
         except BadPayload as exc:
-            return Outcome(exc.outcome, exc.fault, str(exc)), 1, None
+            return Verdict(Outcome(exc.outcome, exc.fault, str(exc)), 1)
         except NotConnected as exc:
-            return _judged(call, exc.status, exc.detail), 0, None
+            return Verdict(_judged(call, exc.status, exc.detail), 0)
         except (psycopg.Error, OSError, TimeoutError) as exc:
-            return _judged(call, *_status_of(exc, call)), 1, None
+            return Verdict(_judged(call, *_status_of(exc, call)), 1)
         finally:
             share.close()
 
@@ -112,7 +133,7 @@ class Sources:
         """Copy a statement's rows into our database, and report how many they are."""
         if self.open_target is None:
             reason = "rows that are staged are copied by runners alone"
-            return Outcome("deferred", "internal", reason), 0, None
+            return Verdict(Outcome("deferred", "internal", reason), 0)
         is_unwanted = threading.Event()
         work = partial(
             _copy, self.open_target, call, statement, given, call.auth.secret(), is_unwanted
@@ -120,19 +141,20 @@ class Sources:
         if self.threads is None:
             self.threads = ThreadPoolExecutor(STAGING_THREADS, "headgate staging")
         try:
-            rows = await asyncio.get_running_loop().run_in_executor(self.threads, work)
+            rows, snapshot = await asyncio.get_running_loop().run_in_executor(self.threads, work)
         except BadPayload as exc:
-            return Outcome(exc.outcome, exc.fault, redacted(str(exc))), 1, None
+            return Verdict(Outcome(exc.outcome, exc.fault, redacted(str(exc))), 1)
         except NotConnected as exc:
-            return _judged(call, exc.status, exc.detail), 0, None
+            return Verdict(_judged(call, exc.status, exc.detail), 0)
         except HeadgateError as exc:
-            return Outcome("retry", "internal", redacted(str(exc))), 1, None
+            return Verdict(Outcome("retry", "internal", redacted(str(exc))), 1)
         except (psycopg.Error, OSError) as exc:
-            return _judged(call, *_status_of(exc, call)), 1, None
+            return Verdict(_judged(call, *_status_of(exc, call)), 1)
         finally:
             is_unwanted.set()
         outcome = call.rules.judge(Answer("sql:ok", {"content-type": "application/json"}))
-        return outcome, 1, b'{"rows": %d}' % rows if outcome.is_success else None
+        payload = b'{"rows": %d}' % rows if outcome.is_success else None
+        return Verdict(outcome, 1, payload, snapshot)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -215,8 +237,8 @@ def _copy(
     given: dict[str, Any],
     dsn: str,
     is_unwanted: threading.Event,
-) -> int:
-    """Do a staged call's work, in a thread; return the number of rows."""
+) -> tuple[int, str | None]:
+    """Do a staged call's work, in a thread; return the number of rows, and the snapshot."""
     limit = make_conninfo(dsn, connect_timeout=max(2, round(_connect_seconds(call))))
     try:
         source = Connection.connect(limit, autocommit=True, prepare_threshold=None, **OURS)
@@ -224,9 +246,11 @@ def _copy(
         raise _refusal(exc) from None
     with closing(source):
         source.execute(_settings(call))
-        return staging.copy(
+        row = source.execute(SNAPSHOT).fetchone() if call.answers == "snapshot" else None
+        rows = staging.copy(
             source, open_target, call, statement, given["parameters"], given["token"], is_unwanted
         )
+        return rows, row[0] if row else None
 
 
 def _connect_seconds(call: Call) -> float:

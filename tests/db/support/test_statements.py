@@ -68,6 +68,28 @@ def test_since_begins_earlier_than_the_watermark_by_late_commits(shelf: Shelf):
     ]
 
 
+def test_what_is_new_is_a_condition_with_the_last_snapshot_as_its_parameter(shelf: Shelf):
+    declared(shelf, "select {asset.code} as a from o where {new.o} or {new.o.by}")
+    found = preview(shelf)
+    assert json.loads(found["body"]) == ["T1", "1:1:", "1:1:"]
+    assert "o.xmin" in found["url"]
+    assert "pg_visible_in_snapshot(o.by, " in found["url"]
+    assert found["url"].count("$2::pg_snapshot") == 2
+    assert found["call"]["answers"] == "snapshot"
+
+    shelf.toy.sql("update headgate.asset_processing_state set source_snapshot = '7:9:7'")
+    assert json.loads(preview(shelf)["body"])[1:] == ["7:9:7", "7:9:7"]
+
+
+def test_only_a_statement_knows_what_is_new(shelf: Shelf):
+    said = shelf.mistakes(
+        "put_provider('shelf', 'http://shelf.test')",
+        "put_operation('dust', 'tomes', due => 'once', provider => 'shelf', request => 'GET /{new.o}')",
+        PIPELINE, STEP,
+    )  # fmt: skip
+    assert "operation dust: its template names the missing field {new.o}" in said
+
+
 def test_a_name_is_quoted(shelf: Shelf):
     declared(shelf, "select count(*) from {asset.schema!}.{asset.code!}")
 

@@ -75,8 +75,9 @@ async def sources():
 
 
 async def ask(sources, statement, *values, **more):
-    outcome, requests, payload = await sources.fetch(call(**more), statement, json.dumps(values))
-    return outcome, requests, None if payload is None else json.loads(bytes(payload))
+    found = await sources.fetch(call(**more), statement, json.dumps(values))
+    payload = None if found.payload is None else json.loads(bytes(found.payload))
+    return found.outcome, found.requests, payload
 
 
 async def test_rows_come_as_one_json_array(dsn, sources):
