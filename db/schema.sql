@@ -1095,12 +1095,30 @@ CREATE FUNCTION equities._held_groups() RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select coalesce(array_agg(distinct r.group_key order by r.group_key), '{}')
-    from equities.check_results as r
-    left join equities.publications as p using (group_key)
-    where not r.is_passed
-        and r.severity = 'error'
-        and r.session > coalesce(p.published_to, '-infinity');
+    select array(
+        select split_part(r.subject, ' ', 1)
+        from (
+            select distinct on (r.name, r.subject) r.subject, r.status
+            from headgate.v_check_results as r
+            where r.pipeline = 'data_collection_equities'
+                and r.subject <> ''
+            order by r.name, r.subject, r.result_id desc
+        ) as r
+        left join equities.publications as p on p.group_key = split_part(r.subject, ' ', 1)
+        where r.status = 'failed'
+            and split_part(r.subject, ' ', 2)::date > coalesce(p.published_to, '-infinity')
+        union
+        select a.group_key
+        from headgate.v_assets as a
+        where a.universe = 'equities_exchanges'
+            and exists (
+                select
+                from headgate.v_checks as c
+                where c.pipeline = 'data_collection_equities'
+                    and c.status = 'errored'
+            )
+        order by 1
+    );
 $$;
 
 ALTER FUNCTION equities._held_groups() OWNER TO headgate_plan_equities;
@@ -2143,6 +2161,30 @@ ALTER FUNCTION equities._reread_bars(p_context jsonb, p_day_id bigint, p_session
 COMMENT ON FUNCTION equities._reread_bars(p_context jsonb, p_day_id bigint, p_session timestamp with time zone, p_payload text) IS 'Take in an exchange''s answer for a session again, for the listings that have been read so far.';
 
 --
+-- Name: _results(text, text, text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._results(p_pipeline text, p_run_id text, p_group_key text, p_session date) RETURNS TABLE(name text, status text, value numeric, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select distinct on (r.name) r.name, r.status, r.value, r.message
+    from headgate.v_check_results as r
+    where r.pipeline = p_pipeline
+        and r.run_id = p_run_id
+        and r.subject in (format('%s %s', p_group_key, p_session), '')
+    order by r.name, r.result_id desc;
+$$;
+
+ALTER FUNCTION equities._results(p_pipeline text, p_run_id text, p_group_key text, p_session date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _results(p_pipeline text, p_run_id text, p_group_key text, p_session date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._results(p_pipeline text, p_run_id text, p_group_key text, p_session date) IS 'How the checks of an exchange and session ended last in a run.';
+
+--
 -- Name: _reuse_codes(jsonb, text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -2189,46 +2231,6 @@ ALTER FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today 
 --
 
 COMMENT ON FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today date) IS 'Codes that mean another company from a day on: the old listing ends; a new one begins, or ours is renamed.';
-
---
--- Name: _run_checks(text, date, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
---
-
-CREATE FUNCTION equities._run_checks(p_group_key text, p_session date, p_now timestamp with time zone) RETURNS TABLE(name text, severity text, comparison text, threshold double precision, value double precision, is_passed boolean)
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_check equities.checks;
-begin
-    for v_check in select * from equities.checks as c order by c.name loop
-        execute v_check.query into value using p_group_key, p_session;
-        name := v_check.name;
-        severity := v_check.severity;
-        comparison := v_check.comparison;
-        threshold := v_check.threshold;
-        is_passed := coalesce(
-            case comparison when 'at_least' then value >= threshold else value <= threshold end, true
-        );
-        insert into equities.check_results as r (
-            group_key, session, name, checked_at, value, threshold, severity, is_passed
-        )
-        values (p_group_key, p_session, v_check.name, p_now, value, v_check.threshold, v_check.severity, is_passed)
-        on conflict on constraint check_results_pkey do update
-        set checked_at = excluded.checked_at, value = excluded.value, threshold = excluded.threshold,
-            severity = excluded.severity, is_passed = excluded.is_passed;
-        return next;
-    end loop;
-end;
-$$;
-
-ALTER FUNCTION equities._run_checks(p_group_key text, p_session date, p_now timestamp with time zone) OWNER TO headgate_plan_equities;
-
---
--- Name: FUNCTION _run_checks(p_group_key text, p_session date, p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON FUNCTION equities._run_checks(p_group_key text, p_session date, p_now timestamp with time zone) IS 'Run all checks for an exchange and session, and keep how they ended.';
 
 --
 -- Name: _screener_fault(bigint[], double precision[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3577,6 +3579,154 @@ ALTER FUNCTION equities.chart_bars(p_ticker text, p_bars integer) OWNER TO headg
 COMMENT ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) IS 'The last bars of a listing, prices adjusted for splits and dividends, the oldest first.';
 
 --
+-- Name: check_bars_believed(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.check_bars_believed() RETURNS TABLE(subject text, value numeric, failing jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (select s.group_key, s.session from equities._last_sessions(headgate.clock()) as s
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (case when count(share) >= 20 then avg(share) end)::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= 10) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (select b.*, (case when is_quarantined then 0 else sign(close) end)::int as share from equities.session_bars(each.group_key, each.session) as b order by share
+         nulls last
+            ) as q
+        ) as f
+    ) as c;
+$$;
+
+ALTER FUNCTION equities.check_bars_believed() OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION check_bars_believed(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.check_bars_believed() IS 'A check, generated from what its plan declares.';
+
+--
+-- Name: check_bars_there(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.check_bars_there() RETURNS TABLE(subject text, value numeric, failing jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (select s.group_key, s.session from equities._last_sessions(headgate.clock()) as s
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (case when count(share) >= 1 then avg(share) end)::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= 10) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (select b.*, (is_there)::int as share from equities.expected_bars(each.group_key, each.session) as b order by share
+         nulls last
+            ) as q
+        ) as f
+    ) as c;
+$$;
+
+ALTER FUNCTION equities.check_bars_there() OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION check_bars_there(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.check_bars_there() IS 'A check, generated from what its plan declares.';
+
+--
+-- Name: check_closes_doubled(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.check_closes_doubled() RETURNS TABLE(subject text, value numeric, failing jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (select s.group_key, s.session from equities._last_sessions(headgate.clock()) as s
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (case when count(share) >= 20 then avg(share) end)::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= 10) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (select b.*, (close > 2 * previous_close or previous_close > 2 * close)::int as share from equities.session_bars(each.group_key, each.session) as b order by share
+        desc nulls last
+            ) as q
+        ) as f
+    ) as c;
+$$;
+
+ALTER FUNCTION equities.check_closes_doubled() OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION check_closes_doubled(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.check_closes_doubled() IS 'A check, generated from what its plan declares.';
+
+--
+-- Name: check_closes_unchanged(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.check_closes_unchanged() RETURNS TABLE(subject text, value numeric, failing jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (select s.group_key, s.session from equities._last_sessions(headgate.clock()) as s
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (case when count(share) >= 20 then avg(share) end)::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= 10) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (select b.*, (close = previous_close)::int as share from equities.session_bars(each.group_key, each.session) as b order by share
+        desc nulls last
+            ) as q
+        ) as f
+    ) as c;
+$$;
+
+ALTER FUNCTION equities.check_closes_unchanged() OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION check_closes_unchanged(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.check_closes_unchanged() IS 'A check, generated from what its plan declares.';
+
+--
 -- Name: corrections_due_at(bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -4820,25 +4970,17 @@ begin
     );
     perform equities._ask_first_corrections(v_now);
     perform equities.note_listings();
+    perform headgate.run_checks(p_pipeline, p_run_id);
     for v_group in select g.* from equities._last_sessions(v_now) as g order by g.group_key loop
         group_key := v_group.group_key;
         session := v_group.session;
         select
-            coalesce(array_agg(c.name order by c.name) filter (where not c.is_passed), '{}'),
-            coalesce(array_agg(c.name order by c.name) filter (where c.value is null), '{}'),
-            string_agg(
-                format(
-                    '%s is %s, must be %s %s',
-                    c.name,
-                    round(c.value::numeric, 4),
-                    replace(c.comparison, '_', ' '),
-                    c.threshold
-                ),
-                '; ' order by c.name
-            ) filter (where not c.is_passed),
-            coalesce(bool_or(c.severity = 'error') filter (where not c.is_passed), false)
+            coalesce(array_agg(c.name order by c.name) filter (where c.status <> 'passed'), '{}'),
+            coalesce(array_agg(c.name order by c.name) filter (where c.value is null and c.status = 'passed'), '{}'),
+            string_agg(c.message, '; ' order by c.name),
+            coalesce(bool_or(c.status in ('failed', 'errored')), false)
         into failed_checks, unjudged_checks, v_faults, v_is_error
-        from equities._run_checks(group_key, session, v_now) as c;
+        from equities._results(p_pipeline, p_run_id, group_key, session) as c;
         is_published := not v_is_error;
 
         if is_published then
@@ -6142,6 +6284,8 @@ begin
             select jsonb_build_object('reset', r.reset) into new.result
             from jsonb_to_record(new.arguments) as a (p_asset_id bigint, p_operations text[])
             cross join lateral headgate._reset_asset(a.p_asset_id, a.p_operations) as r;
+        when 'run_checks' then
+            new.result := headgate._run_checks(new.arguments ->> 'p_pipeline', new.arguments ->> 'p_run_id');
         when 'set_asset_active' then
             select jsonb_build_object('changed', r.changed) into new.result
             from jsonb_to_record(new.arguments) as a (p_asset_id bigint, p_is_active boolean)
@@ -7700,6 +7844,29 @@ $$;
 ALTER FUNCTION headgate._body_value(p_payload text) OWNER TO headgate_owner;
 
 --
+-- Name: _bound_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._bound_of(p_comparison text) RETURNS numeric
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_bound constant text := substring(p_comparison from '^[=!<>]{1,2} *(\S.*)$');
+begin
+    return case
+        when v_bound ~ '^-?\d+(\.\d+)?$' then v_bound::numeric
+        else extract(epoch from v_bound::interval)
+    end;
+exception
+    when data_exception then
+        return null;
+end;
+$_$;
+
+ALTER FUNCTION headgate._bound_of(p_comparison text) OWNER TO headgate_owner;
+
+--
 -- Name: _breaker_alerts(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8301,6 +8468,28 @@ $$;
 ALTER FUNCTION headgate._can_charge_again(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _cancel_late_checks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._cancel_late_checks() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select pg_cancel_backend(s.pid)
+    from (
+        select a.pid, substring(a.application_name from '^headgate check until (\d{1,12})$')::bigint as until
+        from pg_stat_activity as a
+        join pg_roles as r on r.oid = a.usesysid and not r.rolsuper
+        where a.datname = current_database()
+            and a.pid <> pg_backend_pid()
+            and a.state = 'active'
+    ) as s
+    where s.until < extract(epoch from clock_timestamp());
+$_$;
+
+ALTER FUNCTION headgate._cancel_late_checks() OWNER TO headgate_owner;
+
+--
 -- Name: _cancel_waiting(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8427,6 +8616,53 @@ $$;
 ALTER FUNCTION headgate._charged_units(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
+-- Name: _check_arguments(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_arguments(p_kind text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_kind
+        when 'query' then 'query'
+        when 'row_count' then 'on'
+        when 'not_null' then 'on, columns'
+        when 'unique' then 'on, columns'
+        when 'accepted_values' then 'on, columns, accepted'
+        when 'relationships' then 'on, columns, parent, field'
+        when 'freshness' then 'on, columns'
+    end;
+$$;
+
+ALTER FUNCTION headgate._check_arguments(p_kind text) OWNER TO headgate_owner;
+
+--
+-- Name: _check_as_nobody(text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
+--
+
+CREATE FUNCTION headgate._check_as_nobody(p_query text, p_until timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_found jsonb;
+begin
+    perform set_config('transaction_read_only', 'on', true);
+    perform set_config('application_name', 'headgate check until ' || ceil(extract(epoch from p_until)), true);
+    execute format('select coalesce(jsonb_agg(to_jsonb(c)), ''[]'') from (%s) as c', p_query) into v_found;
+    raise exception using errcode = 'UNDO0';
+exception
+    when sqlstate 'UNDO0' then
+        if v_found is null then  -- it was the query that said so
+            raise;
+        end if;
+        return v_found;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_as_nobody(p_query text, p_until timestamp with time zone) OWNER TO headgate_nobody;
+
+--
 -- Name: _check_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8490,6 +8726,23 @@ end;
 $$;
 
 ALTER FUNCTION headgate._check_assets(p_universe text, p_assets jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _check_calc(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_calc(p_kind text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_kind
+        when 'row_count' then 'max(row_count)'
+        when 'freshness' then 'coalesce(extract(epoch from headgate.clock() - max(newest)), ''Infinity'')'
+        else 'count(*)'
+    end;
+$$;
+
+ALTER FUNCTION headgate._check_calc(p_kind text) OWNER TO headgate_owner;
 
 --
 -- Name: pipelines; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -8692,6 +8945,41 @@ end;
 $$;
 
 ALTER FUNCTION headgate._check_open(p_execution headgate.process_executions) OWNER TO headgate_owner;
+
+--
+-- Name: _check_query(text, text, text[], text[], text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_query(p_kind text, p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select case p_kind
+        when 'row_count' then format('select count(*) as row_count from %s', p_relation)
+        when 'not_null' then format('select r.* from %s as r where %s', p_relation, c.any_null)
+        when 'unique' then format(
+            'select %1$s, count(*) as times from %2$s as r where not (%3$s) group by %1$s having count(*) > 1',
+            c.names, p_relation, c.any_null
+        )
+        when 'accepted_values' then format(
+            'select %1$s, count(*) as times from %2$s as r where %1$s::text <> all (%3$L::text[]) group by %1$s',
+            c.names, p_relation, p_accepted
+        )
+        when 'relationships' then format(
+            'select r.* from %1$s as r where %2$s is not null '
+            'and not exists (select from %3$s as p where p.%4$I = %2$s)', p_relation, c.names, p_parent, p_field
+        )
+        when 'freshness' then format('select max(%s)::timestamptz as newest from %s as r', c.names, p_relation)
+    end
+    from (
+        select
+            string_agg(format('r.%I', u.name), ', ' order by u.nth) as names,
+            string_agg(format('r.%I is null', u.name), ' or ' order by u.nth) as any_null
+        from unnest(p_columns) with ordinality as u (name, nth)
+    ) as c;
+$_$;
+
+ALTER FUNCTION headgate._check_query(p_kind text, p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text) OWNER TO headgate_owner;
 
 --
 -- Name: _check_quota_value(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8966,6 +9254,19 @@ CREATE FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) RETURNS
 $$;
 
 ALTER FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) OWNER TO headgate_owner;
+
+--
+-- Name: _check_subject(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_subject(p_name text, p_subject text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select 'check ' || p_name || coalesce(' ' || nullif(p_subject, ''), '');
+$$;
+
+ALTER FUNCTION headgate._check_subject(p_name text, p_subject text) OWNER TO headgate_owner;
 
 --
 -- Name: _check_unpaused(headgate.pipelines); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9660,6 +9961,28 @@ CREATE FUNCTION headgate._columns_of(p_table regclass, p_after integer) RETURNS 
 $$;
 
 ALTER FUNCTION headgate._columns_of(p_table regclass, p_after integer) OWNER TO headgate_owner;
+
+--
+-- Name: _compares(numeric, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._compares(p_value numeric, p_comparison text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case substring(p_comparison from '^[=!<>]{1,2}')
+        when '=' then p_value = b.bound
+        when '!=' then p_value <> b.bound
+        when '<>' then p_value <> b.bound
+        when '<' then p_value < b.bound
+        when '<=' then p_value <= b.bound
+        when '>' then p_value > b.bound
+        when '>=' then p_value >= b.bound
+    end
+    from (select headgate._bound_of(p_comparison) as bound) as b;
+$$;
+
+ALTER FUNCTION headgate._compares(p_value numeric, p_comparison text) OWNER TO headgate_owner;
 
 --
 -- Name: _connections(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10669,6 +10992,7 @@ begin
     if not headgate._may_end_sessions() then
         return 0;
     end if;
+    perform headgate._cancel_late_checks();
     select count(*), jsonb_agg(distinct e.login)
     into v_ended, v_logins
     from (select s.login, pg_terminate_backend(s.pid) as is_ended from headgate._late_sessions() as s) as e
@@ -10883,6 +11207,29 @@ $$;
 ALTER FUNCTION headgate._examine_calendars() OWNER TO headgate_owner;
 
 --
+-- Name: _examine_checks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_checks() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'check ' || c.name,
+        case when c.status = 'errored' then 'fail' else 'warn' end,
+        format('%s since %s', c.message, c.failing_since),
+        case
+            when c.status = 'errored' then 'correct its query in the plan''s file, or what it reads'
+            else format('look at its failing rows: headgate.v_check_results where name = %L', c.name)
+        end,
+        false
+    from headgate.v_checks as c
+    where c.status <> 'passed';
+$$;
+
+ALTER FUNCTION headgate._examine_checks() OWNER TO headgate_owner;
+
+--
 -- Name: _examine_functions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10900,6 +11247,8 @@ CREATE FUNCTION headgate._examine_functions() RETURNS TABLE(subject text, verdic
         select o.due_function from headgate.operations as o
         union
         select s.function from headgate.pipeline_steps as s
+        union
+        select c.function from headgate.checks as c
     ) as f
     where f.name is not null
         and headgate._misfit(f.name) is not null;
@@ -11705,6 +12054,79 @@ $$;
 ALTER FUNCTION headgate._filled_in(p_reason text, p_value jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _find_check_mistakes(text, text, text, text[], text[], text, text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._find_check_mistakes(p_name text, p_kind text, p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text, p_comparisons text[]) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_plan constant text := headgate._open_plan();
+    v_wanted constant text := headgate._check_arguments(p_kind);
+    v_mistake record;
+    v_found boolean := false;
+begin
+    for v_mistake in
+        select format('plan %s has no schema', v_plan) as fault,
+            'it needs a migration, whose schema the check''s function is put in' as hint
+        where to_regnamespace(v_plan) is null
+        union all
+        select
+            format('a check of kind %s takes %s', p_kind, v_wanted),
+            'name and conditions may be given to all kinds'
+        where headgate._given_arguments(p_relation, p_columns, p_accepted, p_parent, p_field, p_query) <> v_wanted
+            or p_kind in ('accepted_values', 'relationships', 'freshness') and cardinality(p_columns) <> 1
+        union all
+        select format('there is no table or view %s', quote_literal(r.name)), 'name it with its schema'
+        from (values (p_relation), (p_parent)) as r (name)
+        where to_regclass(r.name) is null
+            and r.name is not null
+        union all
+        select
+            format('%s has no column %s', c.relation, quote_literal(c.name)),
+            headgate._known('its columns', c.name, array(
+                select a.attname::text
+                from pg_attribute as a
+                where a.attrelid = to_regclass(c.relation)
+                    and a.attnum > 0
+                    and not a.attisdropped
+            ))
+        from (
+            select p_relation as relation, u.name from unnest(p_columns) as u (name)
+            union all
+            select p_parent, p_field
+        ) as c
+        where to_regclass(c.relation) is not null
+            and c.name is not null
+            and not exists (
+                select
+                from pg_attribute as a
+                where a.attrelid = to_regclass(c.relation)
+                    and a.attname = c.name
+                    and a.attnum > 0
+                    and not a.attisdropped
+            )
+        union all
+        select
+            format('%s compares with nothing', quote_literal(u.comparison)),
+            'compare with a number, or an interval of freshness: ''> 0'', ''< 0.95'', ''> 1 day'''
+        from unnest(p_comparisons) as u (comparison)
+        where u.comparison is not null
+            and headgate._bound_of(u.comparison) is null
+    loop
+        v_found := true;
+        perform headgate._note_mistake(
+            'check', p_name, format('check %s: %s', p_name, v_mistake.fault), v_mistake.hint
+        );
+    end loop;
+    return v_found;
+end;
+$$;
+
+ALTER FUNCTION headgate._find_check_mistakes(p_name text, p_kind text, p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text, p_comparisons text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _find_ingest_mistakes(text, text, text, text[], jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12415,6 +12837,23 @@ $$;
 ALTER FUNCTION headgate._given(p_settings jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _given_arguments(text, text[], text[], text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._given_arguments(p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select concat_ws(
+        ', ', case when p_relation is not null then 'on' end, case when p_columns <> '{}' then 'columns' end,
+        case when p_accepted is not null then 'accepted' end, case when p_parent is not null then 'parent' end,
+        case when p_field is not null then 'field' end, case when p_query is not null then 'query' end
+    );
+$$;
+
+ALTER FUNCTION headgate._given_arguments(p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text) OWNER TO headgate_owner;
+
+--
 -- Name: _go_on(headgate.chunks, headgate.operations, headgate.operations, text[], integer[], integer[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12750,9 +13189,20 @@ begin
                     where s.pipeline_id = p.pipeline_id
                         and o.operation_id = any (v_operation_ids)
                 );
+        when p_function = 'run_checks' then
+            perform headgate._raise(
+                'HG008', format('plan %s names no pipeline whose checks it makes', p_plan),
+                'name one of its own: p_pipeline; the others are made by the maintenance'
+            )
+            where p_arguments ->> 'p_pipeline' is null;
+            select 'results of checks of pipeline ' || d.name into v_what
+            from headgate.declarations as d
+            where d.kind = 'pipeline'
+                and d.name = p_arguments ->> 'p_pipeline'
+                and d.plan <> p_plan;
         when p_function in ('raise_alert', 'resolve_alert') then
             if p_arguments ->> 'p_subject'
-                ~ '^(provider|operation|secret of|address of|step|DAG|calendar) |^sessions beyond their limits$'
+                ~ '^(provider|operation|secret of|address of|step|DAG|calendar|check) |^sessions beyond their limits$'
             then
                 v_what := format('alert %s, which the core raises', quote_literal(p_arguments ->> 'p_subject'));
             end if;
@@ -14291,6 +14741,276 @@ $$;
 ALTER FUNCTION headgate._keep_outputs(p_chunk headgate.chunks, p_asset_ids bigint[], p_outputs jsonb[], p_job_results headgate.job_result[]) OWNER TO headgate_owner;
 
 --
+-- Name: check_results; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.check_results (
+    result_id bigint NOT NULL,
+    name text NOT NULL,
+    subject text NOT NULL,
+    execution_id bigint,
+    checked_at timestamp with time zone NOT NULL,
+    status text NOT NULL,
+    value numeric,
+    message text,
+    failing jsonb,
+    failing_since timestamp with time zone,
+    CONSTRAINT check_status_is_known CHECK ((status = ANY (ARRAY['passed'::text, 'warned'::text, 'failed'::text, 'errored'::text]))),
+    CONSTRAINT failing_since_it_did_not_pass CHECK (((status = 'passed'::text) = (failing_since IS NULL)))
+);
+
+ALTER TABLE headgate.check_results OWNER TO headgate_owner;
+
+--
+-- Name: TABLE check_results; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.check_results IS 'How a check ended, each time; read through headgate.v_check_results.';
+
+--
+-- Name: COLUMN check_results.result_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.check_results.result_id IS 'Order of writing.';
+
+--
+-- Name: COLUMN check_results.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.check_results.name IS 'The check; its results outlive it.';
+
+--
+-- Name: COLUMN check_results.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.check_results.subject IS 'The values of its row of for_each; empty: it has none.';
+
+--
+-- Name: COLUMN check_results.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.check_results.execution_id IS 'The run that made it; null: made outside of a run.';
+
+--
+-- Name: COLUMN check_results.checked_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.check_results.checked_at IS 'When.';
+
+--
+-- Name: COLUMN check_results.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.check_results.status IS 'passed, warned, failed, or errored: its query did not end, whatever its severity.';
+
+--
+-- Name: COLUMN check_results.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.check_results.value IS 'Its value; null: too little to judge by, or its query did not end.';
+
+--
+-- Name: COLUMN check_results.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.check_results.message IS 'What is wrong; null: it passed.';
+
+--
+-- Name: COLUMN check_results.failing; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.check_results.failing IS 'Failing rows, up to keep_rows and 64 kB.';
+
+--
+-- Name: COLUMN check_results.failing_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.check_results.failing_since IS 'Since when it has not passed; null: it passed.';
+
+--
+-- Name: checks; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.checks (
+    name text NOT NULL,
+    pipeline text,
+    description text DEFAULT ''::text NOT NULL,
+    kind text NOT NULL,
+    relation text,
+    query text NOT NULL,
+    fail_calc text NOT NULL,
+    for_each text,
+    severity text DEFAULT 'error'::text NOT NULL,
+    warn_if text,
+    error_if text,
+    hold_for interval,
+    timeout interval DEFAULT '00:05:00'::interval NOT NULL,
+    keep_rows smallint DEFAULT 10 NOT NULL,
+    function text NOT NULL,
+    CONSTRAINT check_can_fail CHECK (((warn_if IS NOT NULL) OR ((error_if IS NOT NULL) AND (severity = 'error'::text)))),
+    CONSTRAINT check_kind_is_known CHECK ((kind = ANY (ARRAY['query'::text, 'row_count'::text, 'not_null'::text, 'unique'::text, 'accepted_values'::text, 'relationships'::text, 'freshness'::text]))),
+    CONSTRAINT check_name_is_plain CHECK ((name ~ '^[a-z][a-z0-9_]{0,54}$'::text)),
+    CONSTRAINT check_severity_is_known CHECK ((severity = ANY (ARRAY['error'::text, 'warn'::text]))),
+    CONSTRAINT check_timeout_in_range CHECK (((timeout >= '00:00:01'::interval) AND (timeout <= '01:00:00'::interval))),
+    CONSTRAINT error_if_is_a_comparison CHECK ((error_if ~ '^(=|!=|<>|<|<=|>|>=) *\S'::text)),
+    CONSTRAINT hold_for_is_not_negative CHECK ((hold_for >= '00:00:00'::interval)),
+    CONSTRAINT keep_rows_in_range CHECK (((keep_rows >= 0) AND (keep_rows <= 1000))),
+    CONSTRAINT warn_if_is_a_comparison CHECK ((warn_if ~ '^(=|!=|<>|<|<=|>|>=) *\S'::text))
+);
+
+ALTER TABLE headgate.checks OWNER TO headgate_owner;
+
+--
+-- Name: TABLE checks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.checks IS 'What must hold of a plan''s data; a step of its pipeline runs it, or the maintenance. Read through headgate.v_checks.';
+
+--
+-- Name: COLUMN checks.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.name IS 'Its name.';
+
+--
+-- Name: COLUMN checks.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.pipeline IS 'The pipeline in whose runs headgate.run_checks runs it; null: the maintenance does.';
+
+--
+-- Name: COLUMN checks.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.description IS 'What it is about, for people.';
+
+--
+-- Name: COLUMN checks.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.kind IS 'row_count, not_null, unique, accepted_values, relationships, freshness; or query: its plan wrote the query.';
+
+--
+-- Name: COLUMN checks.relation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.relation IS 'The table or view that it is about; null: the query says.';
+
+--
+-- Name: COLUMN checks.query; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.query IS 'Returns the failing rows; each is a row of for_each.';
+
+--
+-- Name: COLUMN checks.fail_calc; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.fail_calc IS 'The value, an aggregate over those rows; null: too little to judge by.';
+
+--
+-- Name: COLUMN checks.for_each; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.for_each IS 'A query: the check is made for each of its rows; null: once.';
+
+--
+-- Name: COLUMN checks.severity; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.severity IS 'error: where error_if holds it has failed; warn: it only warns.';
+
+--
+-- Name: COLUMN checks.warn_if; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.warn_if IS 'How a value compares that warns, e.g. > 0; null: none does.';
+
+--
+-- Name: COLUMN checks.error_if; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.error_if IS 'How a value compares that fails; asked before warn_if.';
+
+--
+-- Name: COLUMN checks.hold_for; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.hold_for IS 'How long it must fail or warn before an alert is raised, which ends when it passes; null: no alert of its own.';
+
+--
+-- Name: COLUMN checks.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.timeout IS 'A query that takes longer is cancelled: the check has failed.';
+
+--
+-- Name: COLUMN checks.keep_rows; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.keep_rows IS 'How many failing rows are kept with a result.';
+
+--
+-- Name: COLUMN checks.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.checks.function IS 'The function in the plan''s schema that runs the query.';
+
+--
+-- Name: _keep_results(headgate.checks, bigint, jsonb, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._keep_results(p_check headgate.checks, p_execution_id bigint, p_rows jsonb, p_error text, p_now timestamp with time zone) RETURNS headgate.check_results[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_results headgate.check_results[];
+begin
+    with written as (
+        insert into headgate.check_results (
+            name, subject, execution_id, checked_at, status, value, message, failing, failing_since
+        )
+        select
+            p_check.name, f.subject, p_execution_id, p_now, j.status, f.value, j.message,
+            case when j.status <> 'passed' then headgate._kept_rows(f.failing) end,
+            case when j.status <> 'passed' then coalesce(l.failing_since, p_now) end
+        from (
+            select f.subject, f.value, f.failing
+            from jsonb_to_recordset(p_rows) as f (subject text, value numeric, failing jsonb)
+            union all
+            select '', null, null where p_error is not null
+        ) as f
+        cross join lateral headgate._outcome_of(p_check, f.value, p_error) as j
+        left join lateral (
+            select r.failing_since
+            from headgate.check_results as r
+            where r.name = p_check.name
+                and r.subject = f.subject
+            order by r.result_id desc
+            limit 1
+        ) as l on true
+        returning *
+    )
+    select coalesce(array_agg(w order by w.result_id), '{}') into v_results from written as w;
+    if p_check.hold_for is not null then
+        perform headgate._set_alert(
+            headgate._check_subject(r.name, r.subject), case r.status when 'warned' then 'warning' else 'error' end,
+            r.message, coalesce(r.failing_since <= p_now - p_check.hold_for, false), p_now
+        )
+        from unnest(v_results) as r;
+        perform headgate._resolve_checks_alerts(
+            p_check.name, array(select headgate._check_subject(r.name, r.subject) from unnest(v_results) as r), p_now
+        )
+        where p_error is null;
+    end if;
+    return v_results;
+end;
+$$;
+
+ALTER FUNCTION headgate._keep_results(p_check headgate.checks, p_execution_id bigint, p_rows jsonb, p_error text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _keep_snapshots(headgate.chunks, bigint[], text[], headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14311,6 +15031,24 @@ CREATE FUNCTION headgate._keep_snapshots(p_chunk headgate.chunks, p_asset_ids bi
 $$;
 
 ALTER FUNCTION headgate._keep_snapshots(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]) OWNER TO headgate_owner;
+
+--
+-- Name: _kept_rows(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._kept_rows(p_failing jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_agg(r.row order by r.nth)
+    from (
+        select u.row, u.nth, sum(octet_length(u.row::text)) over (order by u.nth) as bytes
+        from jsonb_array_elements(p_failing) with ordinality as u (row, nth)
+    ) as r
+    where r.bytes <= 65536;
+$$;
+
+ALTER FUNCTION headgate._kept_rows(p_failing jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _key_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15405,7 +16143,7 @@ begin
             return format('it belongs to %s, not to %s', pg_get_userbyid(v_function.proowner), v_schema.owner);
         elsif v_function.prokind <> 'f' then
             return 'it is not a plain function';
-        elsif not v_function.prosecdef then
+        elsif not v_function.prosecdef and v_schema.owner <> 'headgate_owner' then
             return 'it is not security definer';
         elsif not exists (
             select
@@ -16887,6 +17625,7 @@ CREATE FUNCTION headgate._operators_settings(p_kind text) RETURNS text[]
         when 'operation' then array['overlap']
         when 'pool' then array['slots']
         when 'store' then array['url', 'endpoint', 'region', 'key_id_name', 'secret_name']
+        when 'check' then array['severity', 'warn_if', 'error_if', 'hold_for']
         else '{}'
     end;
 $$;
@@ -16939,6 +17678,42 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._orphan_messages(p_queue text) OWNER TO headgate_owner;
+
+--
+-- Name: _outcome_of(headgate.checks, numeric, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._outcome_of(p_check headgate.checks, p_value numeric, p_error text, OUT status text, OUT message text) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_is_error constant boolean := p_check.severity = 'error' and headgate._compares(p_value, p_check.error_if);
+begin
+    status := case
+        when p_error is not null then 'errored'
+        when v_is_error then 'failed'
+        when headgate._compares(p_value, p_check.warn_if) then 'warned'
+        else 'passed'
+    end;
+    if p_error is not null then
+        message := format('%s: %s', p_check.name, p_error);
+    elsif status <> 'passed' then
+        message := format(
+            '%s is %s, %s if %s', p_check.name,
+            case
+                when p_check.kind <> 'freshness' then trim_scale(round(p_value, 4))::text
+                when p_value = 'Infinity' then 'without a row'
+                else justify_interval(make_interval(secs => round(p_value)::double precision))::text
+            end,
+            case when v_is_error then 'fails' else 'warns' end,
+            case when v_is_error then p_check.error_if else p_check.warn_if end
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._outcome_of(p_check headgate.checks, p_value numeric, p_error text, OUT status text, OUT message text) OWNER TO headgate_owner;
 
 --
 -- Name: _outcome_words(integer, integer, integer, integer, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18825,6 +19600,44 @@ $$;
 ALTER FUNCTION headgate._repair_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _report_of_checks(headgate.check_results[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._report_of_checks(p_results headgate.check_results[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with result as (
+        select
+            r.*, array_position('{errored,failed,warned,passed}', r.status) as rank,
+            row_number() over (
+                partition by r.name
+                order by array_position('{errored,failed,warned,passed}', r.status), r.result_id
+            ) as nth,
+            count(*) filter (where r.status in ('errored', 'failed')) over (order by r.result_id) as told
+        from unnest(p_results) as r
+    )
+    select jsonb_strip_nulls(jsonb_build_object(
+        'status', case when min(r.rank) <= 2 then 'failed' else 'succeeded' end,
+        'error', headgate._count_words(count(*) filter (where r.rank <= 2), 'check') || ' failed: '
+            || string_agg(r.message || coalesce(' (' || nullif(r.subject, '') || ')', ''), '; ' order by r.result_id)
+                filter (where r.rank <= 2 and r.told <= 20),
+        'passed', count(*) filter (where r.status = 'passed'),
+        'warned', count(*) filter (where r.status = 'warned'),
+        'failed', count(*) filter (where r.status = 'failed'),
+        'errored', count(*) filter (where r.status = 'errored'),
+        'checks', coalesce(
+            jsonb_object_agg(r.name, jsonb_build_object('status', r.status, 'value', r.value))
+                filter (where r.nth = 1),
+            '{}'
+        )
+    ))
+    from result as r;
+$$;
+
+ALTER FUNCTION headgate._report_of_checks(p_results headgate.check_results[]) OWNER TO headgate_owner;
+
+--
 -- Name: _reports(headgate.chunks, boolean, bigint[], text[], text[], text[], integer[], integer[], integer[], text[], headgate.ingest_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19495,6 +20308,24 @@ $$;
 ALTER FUNCTION headgate._resolve_alert(p_subject text, p_caller text) OWNER TO headgate_owner;
 
 --
+-- Name: _resolve_checks_alerts(text, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._resolve_checks_alerts(p_name text, p_but text[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(a.subject, a.severity, a.message, false, p_now)
+    from headgate.alerts as a
+    where a.resolved_at is null
+        and split_part(a.subject, ' ', 1) = 'check'
+        and split_part(a.subject, ' ', 2) = p_name
+        and a.subject <> all (p_but);
+$$;
+
+ALTER FUNCTION headgate._resolve_checks_alerts(p_name text, p_but text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _resolve_fault(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19620,11 +20451,32 @@ begin
             delete from headgate.pools as p where p.name = p_name;
         when 'store' then
             perform headgate._retire_store(p_name);
+        when 'check' then
+            perform headgate._retire_check(p_name);
     end case;
 end;
 $$;
 
 ALTER FUNCTION headgate._retire(p_kind text, p_name text) OWNER TO headgate_owner;
+
+--
+-- Name: _retire_check(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire_check(p_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_check headgate.checks;
+begin
+    delete from headgate.checks as c where c.name = p_name returning c.* into v_check;
+    execute format('drop function if exists %s()', headgate._checked_name(v_check.function));
+    perform headgate._resolve_checks_alerts(p_name, '{}', headgate.clock());
+end;
+$$;
+
+ALTER FUNCTION headgate._retire_check(p_name text) OWNER TO headgate_owner;
 
 --
 -- Name: _retire_operation(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19762,7 +20614,8 @@ begin
             union all
             select p.kind, p.name, 0 from headgate._strange_parts(p_plan) as p
         ) as d
-        order by array_position('{parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind), d.position desc
+        order by array_position('{check,parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind),
+            d.position desc
     loop
         v_obstacle := headgate._retirement_obstacle(v_object.kind, v_object.name);
         if v_obstacle is not null then
@@ -19818,7 +20671,13 @@ CREATE FUNCTION headgate._retirement_obstacle(p_kind text, p_name text) RETURNS 
             and p.name = p_name
             and e.status in ('running', 'paused')
     ) as r
-    where r.runs is not null;
+    where r.runs is not null
+    union all
+    select format('check %s is made in its runs', string_agg(c.name, ', ' order by c.name))
+    from headgate.checks as c
+    where p_kind = 'pipeline'
+        and c.pipeline = p_name
+    having count(*) > 0;
 $$;
 
 ALTER FUNCTION headgate._retirement_obstacle(p_kind text, p_name text) OWNER TO headgate_owner;
@@ -20092,6 +20951,11 @@ CREATE FUNCTION headgate._row_of(p_kind text, p_name text) RETURNS jsonb
         where p_kind = 'store'
             and s.name = p_name
         union all
+        select to_jsonb(c)
+        from headgate.checks as c
+        where p_kind = 'check'
+            and c.name = p_name
+        union all
         select to_jsonb(r)
         from headgate.response_rules as r
         join headgate.providers as p using (provider_id)
@@ -20264,6 +21128,40 @@ CREATE FUNCTION headgate._run_actions(p_execution headgate.process_executions, p
 $$;
 
 ALTER FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _run_checks(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._run_checks(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_execution_id constant bigint := case
+        when p_run_id is not null and p_pipeline is not null
+            then (headgate._execution(p_pipeline, p_run_id)).execution_id
+    end;
+    v_check headgate.checks;
+    v_results headgate.check_results[] := '{}';
+    v_is_out_of_time boolean := false;
+    v_tried record;
+begin
+    for v_check in
+        select c.* from headgate.checks as c where c.pipeline is not distinct from p_pipeline order by c.name
+    loop
+        select * into v_tried from headgate._try_check(v_check, v_is_out_of_time);
+        v_is_out_of_time := v_tried.is_out_of_time;
+        v_results := v_results || headgate._keep_results(
+            v_check, v_execution_id, v_tried.rows, v_tried.error, v_now
+        );
+    end loop;
+    return headgate._report_of_checks(v_results);
+end;
+$$;
+
+ALTER FUNCTION headgate._run_checks(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
 
 --
 -- Name: _run_document(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22280,6 +23178,7 @@ CREATE FUNCTION headgate._table_of(p_kind text) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case p_kind
+        when 'check' then 'checks'
         when 'pool' then 'pools'
         when 'store' then 'stores'
         when 'provider' then 'providers'
@@ -22909,6 +23808,46 @@ end;
 $$;
 
 ALTER FUNCTION headgate._trust_bulk(p_operation text, p_asset_ids bigint[]) OWNER TO headgate_owner;
+
+--
+-- Name: _try_check(headgate.checks, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._try_check(p_check headgate.checks, p_is_out_of_time boolean, OUT rows jsonb, OUT error text, OUT is_out_of_time boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_began constant timestamptz := clock_timestamp();
+    v_limit constant interval := nullif(current_setting('statement_timeout'), '0')::interval;
+begin
+    is_out_of_time := p_is_out_of_time;
+    if is_out_of_time then
+        error := 'it was not made: the statement_timeout was over';
+        return;
+    end if;
+    perform headgate.require_fit(p_check.function);
+    rows := headgate._check_as_nobody(
+        format('select * from %s()', headgate._checked_name(p_check.function)), v_began + p_check.timeout
+    );
+exception
+    when transaction_rollback then
+        raise;
+    when query_canceled then
+        is_out_of_time := coalesce(clock_timestamp() >= statement_timestamp() + v_limit, false);
+        if clock_timestamp() >= v_began + p_check.timeout then
+            error := format('it took longer than its timeout of %s', p_check.timeout);
+        elsif is_out_of_time then
+            error := format('it took longer than the statement_timeout of %s', v_limit);
+        else
+            raise;
+        end if;
+    when others then
+        error := format('%s [%s]', sqlerrm, sqlstate);
+end;
+$$;
+
+ALTER FUNCTION headgate._try_check(p_check headgate.checks, p_is_out_of_time boolean, OUT rows jsonb, OUT error text, OUT is_out_of_time boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _try_lock(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23916,6 +24855,63 @@ $$;
 ALTER FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _write_check(text, text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._write_check(p_function text, p_query text, p_calc text, p_for_each text, p_keep_rows integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_name constant text := headgate._checked_name(p_function);
+    v_bodies constant text := current_setting('check_function_bodies');
+    v_source constant text := format(
+        $body$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (%s
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (%s)::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= %s) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (%s
+            ) as q
+        ) as f
+    ) as c;
+$body$,
+        coalesce(rtrim(p_for_each, E'; \n'), 'select'), p_calc, p_keep_rows, rtrim(p_query, E'; \n')
+    );
+    v_owner text;
+begin
+    if exists (select from pg_proc as p where p.oid = to_regprocedure(v_name || '()') and p.prosrc = v_source) then
+        return;
+    end if;
+    select pg_get_userbyid(n.nspowner) into v_owner
+    from pg_namespace as n
+    where n.nspname = split_part(p_function, '.', 1);
+    perform set_config('check_function_bodies', 'on', true);
+    execute format(
+        'create or replace function %s() returns table (subject text, value numeric, failing jsonb) '
+        'language sql stable security definer set search_path = pg_catalog, pg_temp set timezone = ''UTC'' as %L',
+        v_name, v_source
+    );
+    perform set_config('check_function_bodies', v_bodies, true);
+    execute format('alter function %s() owner to %I', v_name, v_owner);
+    execute format('revoke all on function %s() from public', v_name);
+    execute format('grant execute on function %s() to headgate_nobody, headgate_planner, headgate_reader', v_name);
+    execute format('comment on function %s() is %L', v_name, 'A check, generated from what its plan declares.');
+end;
+$_$;
+
+ALTER FUNCTION headgate._write_check(p_function text, p_query text, p_calc text, p_for_each text, p_keep_rows integer) OWNER TO headgate_owner;
+
+--
 -- Name: _write_chunks(headgate.process_executions, text, boolean, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24554,6 +25550,7 @@ begin
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
     perform headgate._resolve_gone_steps(v_now);
+    perform headgate._run_checks(null, null);
 
     return query
     select a.severity, a.subject, a.message
@@ -24569,7 +25566,7 @@ ALTER FUNCTION headgate.check_health(p_pipeline text, p_run_id text) OWNER TO he
 -- Name: FUNCTION check_health(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) IS 'Step of the maintenance: end late sessions, raise and resolve alerts; returns those that are open.';
+COMMENT ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) IS 'Step of the maintenance: end late sessions, make the checks without a pipeline, raise and resolve alerts; returns those that are open.';
 
 --
 -- Name: check_plans(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -25223,6 +26220,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     select f.* from headgate._examine_sessions() as f
     union all
     select f.* from headgate._examine_functions() as f
+    union all
+    select f.* from headgate._examine_checks() as f
     union all
     select 'database ' || h.measure, 'warn', format('%s, more than %s', h.value, h.threshold), h.advice, false
     from headgate.database_health() as h
@@ -26436,6 +27435,57 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
 
 --
+-- Name: put_check(text, text, text, text[], text[], text, text, text, text, text, text, text, text, text, interval, interval, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_check(name text, kind text DEFAULT NULL::text, "on" text DEFAULT NULL::text, columns text[] DEFAULT NULL::text[], accepted text[] DEFAULT NULL::text[], parent text DEFAULT NULL::text, field text DEFAULT NULL::text, query text DEFAULT NULL::text, fail_calc text DEFAULT NULL::text, for_each text DEFAULT NULL::text, severity text DEFAULT NULL::text, warn_if text DEFAULT NULL::text, error_if text DEFAULT NULL::text, pipeline text DEFAULT NULL::text, hold_for interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, keep_rows integer DEFAULT NULL::integer, description text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_kind constant text := coalesce(kind, 'query');
+    v_query constant text := coalesce(query, headgate._check_query(v_kind, "on", columns, accepted, parent, field));
+    v_calc constant text := coalesce(fail_calc, headgate._check_calc(v_kind));
+    v_usual constant text := case
+        when fail_calc is not null or v_kind = 'freshness' then null when v_kind = 'row_count' then '< 1' else '!= 0'
+    end;
+    v_function constant text := headgate._open_plan() || '.check_' || name;
+begin
+    perform headgate._check_reference('check', name, 'pipeline', pipeline);
+    if not headgate._find_check_mistakes(
+        name, v_kind, "on", columns, accepted, parent, field, query, array[warn_if, error_if]
+    ) and v_query is not null then
+        perform headgate._write_check(v_function, v_query, v_calc, for_each, coalesce(keep_rows, 10));
+    end if;
+    return headgate._declare('check', name, jsonb_build_object(
+        'pipeline', pipeline,
+        'description', description,
+        'kind', v_kind,
+        'relation', "on",
+        'query', coalesce(v_query, ''),
+        'fail_calc', v_calc,
+        'for_each', for_each,
+        'severity', severity,
+        'warn_if', coalesce(warn_if, v_usual),
+        'error_if', coalesce(error_if, v_usual),
+        'hold_for', coalesce(hold_for, case when pipeline is null then interval '0' end),
+        'timeout', timeout,
+        'keep_rows', keep_rows,
+        'function', v_function
+    ));
+end;
+$$;
+
+ALTER FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) IS 'Declare what must hold of data: a kind and a relation, or a query for failing rows; made in its pipeline''s runs by headgate.run_checks, without one by the maintenance. Returns created, unchanged, or changed and what.';
+
+--
 -- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, jsonb, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, jsonb, text, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27288,6 +28338,11 @@ begin
     old_deferrals as (
         delete from headgate.planner_deferrals as d using old as o where d.execution_id = o.execution_id
     ),
+    old_results as (
+        delete from headgate.check_results as r
+        where r.checked_at < v_before
+            or r.execution_id in (select o.execution_id from old as o)
+    ),
     old_outputs as (
         delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id
     )
@@ -27309,7 +28364,7 @@ ALTER FUNCTION headgate.retain(p_keep interval) OWNER TO headgate_owner;
 -- Name: FUNCTION retain(p_keep interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Forget history older than p_keep: whole months of details, ended executions, closed windows; and runners that are gone. Returns counts.';
+COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Forget history older than p_keep: whole months of details, ended executions, results of checks, closed windows; and runners that are gone. Returns counts.';
 
 --
 -- Name: retry_failed(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27356,6 +28411,32 @@ ALTER FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text
 --
 
 COMMENT ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) IS 'Run again, within the current budget, what failed, was deferred, cancelled or left out, and what was skipped behind it; returns jobs planned, chunks sent, steps opened.';
+
+--
+-- Name: run_checks(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.run_checks(p_pipeline text DEFAULT NULL::text, p_run_id text DEFAULT NULL::text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_report jsonb;
+begin
+    insert into headgate._requests (function, arguments)
+    values ('run_checks', jsonb_build_object('p_pipeline', p_pipeline, 'p_run_id', p_run_id))
+    returning result into v_report;
+    return v_report;
+end;
+$$;
+
+ALTER FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION run_checks(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) IS 'Step of a pipeline: make its checks, or those without a pipeline; keeps the results and returns a report whose status is failed if a check of severity error failed.';
 
 --
 -- Name: run_log(text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27492,6 +28573,61 @@ ALTER FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean)
 --
 
 COMMENT ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) IS 'Exclude an asset from all plans, or include it again; its history stays.';
+
+--
+-- Name: set_check(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.set_check(p_check text, p_changes jsonb) RETURNS TABLE(name text, severity text, warn_if text, error_if text, hold_for interval)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+    v_keys constant text[] := '{severity,warn_if,error_if,hold_for}';
+    v_old headgate.checks;
+    v_new headgate.checks;
+    v_key text;
+begin
+    select c.* into v_old from headgate.checks as c where c.name = p_check for no key update;
+    if not found then
+        perform headgate._raise(
+            'HG008', format('unknown check: %s', coalesce(quote_literal(p_check), 'null')),
+            headgate._known('known checks', p_check, array(select c.name from headgate.checks as c))
+        );
+    end if;
+    select k.key into v_key from jsonb_object_keys(p_changes) as k (key) where k.key <> all (v_keys) limit 1;
+    if v_key is not null then
+        perform headgate._raise(
+            'HG008', format('check %s: %s cannot be set', p_check, quote_literal(v_key)),
+            headgate._known('settings', v_key, v_keys)
+        );
+    end if;
+    v_new := jsonb_populate_record(v_old, p_changes);
+    perform headgate._raise(
+        'HG008', format('check %s: %s compares with nothing', p_check, quote_literal(u.comparison)),
+        'compare with a number, or an interval of freshness: ''> 0'', ''< 0.95'', ''> 1 day'''
+    )
+    from unnest(array[v_new.warn_if, v_new.error_if]) as u (comparison)
+    where u.comparison is not null
+        and headgate._bound_of(u.comparison) is null;
+
+    update headgate.checks as c
+    set severity = v_new.severity, warn_if = v_new.warn_if, error_if = v_new.error_if, hold_for = v_new.hold_for
+    where c.name = p_check;
+    perform headgate._record_action('set_check', jsonb_build_object('check', p_check), p_changes);
+    return query
+    select c.name, c.severity, c.warn_if, c.error_if, c.hold_for from headgate.checks as c where c.name = p_check;
+end;
+$$;
+
+ALTER FUNCTION headgate.set_check(p_check text, p_changes jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION set_check(p_check text, p_changes jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.set_check(p_check text, p_changes jsonb) IS 'Change severity, warn_if, error_if or hold_for of a check. Returns them as they are then.';
 
 --
 -- Name: set_pool(text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28146,6 +29282,118 @@ ALTER FUNCTION headgate.why(p_asset text, p_on date, p_universe text) OWNER TO h
 COMMENT ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) IS 'Short for headgate.explain_asset_day.';
 
 --
+-- Name: check_recommender_completeness(); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.check_recommender_completeness() RETURNS TABLE(subject text, value numeric, failing jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (select
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (avg((status is not null and categories is not null)::integer))::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= 10) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (select b.business_id, b.status, b.categories from recommender.businesses as b
+        order by b.status is not null and b.categories is not null
+            ) as q
+        ) as f
+    ) as c;
+$$;
+
+ALTER FUNCTION recommender.check_recommender_completeness() OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION check_recommender_completeness(); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.check_recommender_completeness() IS 'A check, generated from what its plan declares.';
+
+--
+-- Name: check_recommender_consistency(); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.check_recommender_consistency() RETURNS TABLE(subject text, value numeric, failing jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (select
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (avg(is_known::integer))::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= 10) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (select d.investor_id, d.business_id, v.investor_id is not null and b.business_id is not null as is_known
+        from recommender.deals as d left join recommender.investors as v using (investor_id)
+        left join recommender.businesses as b using (business_id) order by is_known
+            ) as q
+        ) as f
+    ) as c;
+$$;
+
+ALTER FUNCTION recommender.check_recommender_consistency() OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION check_recommender_consistency(); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.check_recommender_consistency() IS 'A check, generated from what its plan declares.';
+
+--
+-- Name: check_recommender_timeliness(); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender.check_recommender_timeliness() RETURNS TABLE(subject text, value numeric, failing jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (select
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (extract(epoch from headgate.clock() - max(succeeded_at)) / 3600)::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= 0) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (select s.succeeded_at from headgate.v_asset_states as s
+        where s.operation in ('noblestride_investors', 'noblestride_businesses', 'noblestride_deals')
+            ) as q
+        ) as f
+    ) as c;
+$$;
+
+ALTER FUNCTION recommender.check_recommender_timeliness() OWNER TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION check_recommender_timeliness(); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON FUNCTION recommender.check_recommender_timeliness() IS 'A check, generated from what its plan declares.';
+
+--
 -- Name: ingest_model(jsonb, bigint[], recommender.trained_row[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
 --
 
@@ -28737,136 +29985,6 @@ COMMENT ON COLUMN equities.bar_revisions.volume IS 'As it was.';
 --
 
 COMMENT ON COLUMN equities.bar_revisions.run_id IS 'The run that brought the other bar.';
-
---
--- Name: check_results; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
---
-
-CREATE TABLE equities.check_results (
-    group_key text NOT NULL,
-    session date NOT NULL,
-    name text NOT NULL,
-    checked_at timestamp with time zone NOT NULL,
-    value double precision,
-    threshold double precision NOT NULL,
-    severity text NOT NULL,
-    is_passed boolean NOT NULL
-);
-
-ALTER TABLE equities.check_results OWNER TO headgate_plan_equities;
-
---
--- Name: TABLE check_results; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON TABLE equities.check_results IS 'How each check ended last, by exchange and session.';
-
---
--- Name: COLUMN check_results.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.check_results.group_key IS 'The exchange code.';
-
---
--- Name: COLUMN check_results.session; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.check_results.session IS 'The session.';
-
---
--- Name: COLUMN check_results.name; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.check_results.name IS 'The check.';
-
---
--- Name: COLUMN check_results.checked_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.check_results.checked_at IS 'When.';
-
---
--- Name: COLUMN check_results.value; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.check_results.value IS 'What its query returned; null: too little to judge.';
-
---
--- Name: COLUMN check_results.threshold; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.check_results.threshold IS 'The threshold then.';
-
---
--- Name: COLUMN check_results.severity; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.check_results.severity IS 'The severity then.';
-
---
--- Name: COLUMN check_results.is_passed; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.check_results.is_passed IS 'Whether it passed.';
-
---
--- Name: checks; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
---
-
-CREATE TABLE equities.checks (
-    name text NOT NULL,
-    description text NOT NULL,
-    severity text NOT NULL,
-    comparison text NOT NULL,
-    threshold double precision NOT NULL,
-    query text NOT NULL,
-    CONSTRAINT check_severity_is_known CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text]))),
-    CONSTRAINT comparison_is_known CHECK ((comparison = ANY (ARRAY['at_least'::text, 'at_most'::text])))
-);
-
-ALTER TABLE equities.checks OWNER TO headgate_plan_equities;
-
---
--- Name: TABLE checks; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON TABLE equities.checks IS 'What must hold of an exchange''s session before its bars are published; threshold and severity are the operator''s.';
-
---
--- Name: COLUMN checks.name; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.checks.name IS 'Its name.';
-
---
--- Name: COLUMN checks.description; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.checks.description IS 'What its value is.';
-
---
--- Name: COLUMN checks.severity; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.checks.severity IS 'error: the bars are not published; warning: they are, with an alert.';
-
---
--- Name: COLUMN checks.comparison; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.checks.comparison IS 'at_least or at_most: how the value must stand to the threshold.';
-
---
--- Name: COLUMN checks.threshold; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.checks.threshold IS 'The threshold.';
-
---
--- Name: COLUMN checks.query; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.checks.query IS 'SQL that returns one number, or null where there is too little to judge; $1 is the exchange code, $2 the session.';
 
 --
 -- Name: corporate_actions; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -31603,6 +32721,19 @@ ALTER TABLE headgate.breakers ALTER COLUMN breaker_id ADD GENERATED ALWAYS AS ID
 );
 
 --
+-- Name: check_results_result_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.check_results ALTER COLUMN result_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.check_results_result_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: chunks_chunk_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31761,7 +32892,7 @@ CREATE TABLE headgate.declarations (
     settings jsonb NOT NULL,
     place text,
     is_declared boolean NOT NULL,
-    CONSTRAINT declaration_kind_is_known CHECK ((kind = ANY (ARRAY['pool'::text, 'store'::text, 'provider'::text, 'rule'::text, 'operation'::text, 'pipeline'::text, 'step'::text, 'parameter'::text])))
+    CONSTRAINT declaration_kind_is_known CHECK ((kind = ANY (ARRAY['pool'::text, 'store'::text, 'provider'::text, 'rule'::text, 'operation'::text, 'pipeline'::text, 'step'::text, 'parameter'::text, 'check'::text])))
 );
 
 ALTER TABLE headgate.declarations OWNER TO headgate_owner;
@@ -31776,7 +32907,7 @@ COMMENT ON TABLE headgate.declarations IS 'An object declared in a plan''s file,
 -- Name: COLUMN declarations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.declarations.kind IS 'pool, store, provider, rule, operation, pipeline, step or parameter.';
+COMMENT ON COLUMN headgate.declarations.kind IS 'pool, store, provider, rule, operation, pipeline, step, parameter or check.';
 
 --
 -- Name: COLUMN declarations.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -33300,6 +34431,238 @@ COMMENT ON COLUMN headgate.v_asset_states.last_error IS 'What went wrong last; n
 --
 
 COMMENT ON COLUMN headgate.v_asset_states.last_failed_at IS 'When it last failed by its own fault.';
+
+--
+-- Name: v_check_results; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_check_results AS
+ SELECT r.result_id,
+    r.name,
+    r.subject,
+    p.name AS pipeline,
+    e.run_id,
+    r.checked_at,
+    r.status,
+    r.value,
+    r.message,
+    r.failing_since,
+    r.failing
+   FROM ((headgate.check_results r
+     LEFT JOIN headgate.process_executions e USING (execution_id))
+     LEFT JOIN headgate.pipelines p USING (pipeline_id));
+
+ALTER VIEW headgate.v_check_results OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_check_results; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_check_results IS 'Results of checks, with failing rows, as long as history is kept.';
+
+--
+-- Name: COLUMN v_check_results.result_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_check_results.result_id IS 'Order of writing.';
+
+--
+-- Name: COLUMN v_check_results.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_check_results.name IS 'The check.';
+
+--
+-- Name: COLUMN v_check_results.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_check_results.subject IS 'What it was made for, where it has for_each; else empty.';
+
+--
+-- Name: COLUMN v_check_results.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_check_results.pipeline IS 'The pipeline of the run; null: made outside of a run.';
+
+--
+-- Name: COLUMN v_check_results.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_check_results.run_id IS 'The run.';
+
+--
+-- Name: COLUMN v_check_results.checked_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_check_results.checked_at IS 'When.';
+
+--
+-- Name: COLUMN v_check_results.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_check_results.status IS 'passed, warned, failed, or errored: its query did not end.';
+
+--
+-- Name: COLUMN v_check_results.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_check_results.value IS 'Its value; null: too little to judge by, which passes.';
+
+--
+-- Name: COLUMN v_check_results.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_check_results.message IS 'What is wrong; null: it passed.';
+
+--
+-- Name: COLUMN v_check_results.failing_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_check_results.failing_since IS 'Since when it had not passed by then.';
+
+--
+-- Name: COLUMN v_check_results.failing; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_check_results.failing IS 'Failing rows: the first keep_rows, at most 64 kB.';
+
+--
+-- Name: v_checks; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_checks AS
+ SELECT c.name,
+    c.pipeline,
+    c.kind,
+    c.relation,
+    c.description,
+    c.severity,
+    c.warn_if,
+    c.error_if,
+    c.hold_for,
+    l.checked_at,
+    l.status,
+    l.value,
+    l.message,
+    l.failing_since,
+    c.function
+   FROM (headgate.checks c
+     LEFT JOIN LATERAL ( SELECT r.result_id,
+            r.name,
+            r.subject,
+            r.execution_id,
+            r.checked_at,
+            r.status,
+            r.value,
+            r.message,
+            r.failing,
+            r.failing_since
+           FROM headgate.check_results r
+          WHERE ((r.name = c.name) AND (r.checked_at = ( SELECT n.checked_at
+                   FROM headgate.check_results n
+                  WHERE (n.name = c.name)
+                  ORDER BY n.result_id DESC
+                 LIMIT 1)))
+          ORDER BY (array_position('{errored,failed,warned,passed}'::text[], r.status)), r.result_id DESC
+         LIMIT 1) l ON (true));
+
+ALTER VIEW headgate.v_checks OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_checks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_checks IS 'What must hold of the plans'' data, and whether it did when it was last checked.';
+
+--
+-- Name: COLUMN v_checks.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.name IS 'Its name.';
+
+--
+-- Name: COLUMN v_checks.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.pipeline IS 'The pipeline in whose runs it is made; null: by the maintenance.';
+
+--
+-- Name: COLUMN v_checks.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.kind IS 'row_count, not_null, unique, accepted_values, relationships, freshness, or query.';
+
+--
+-- Name: COLUMN v_checks.relation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.relation IS 'The table or view; null: a query of the plan''s.';
+
+--
+-- Name: COLUMN v_checks.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.description IS 'What it is about.';
+
+--
+-- Name: COLUMN v_checks.severity; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.severity IS 'error or warn.';
+
+--
+-- Name: COLUMN v_checks.warn_if; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.warn_if IS 'How a value compares that warns.';
+
+--
+-- Name: COLUMN v_checks.error_if; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.error_if IS 'How a value compares that fails, with severity error.';
+
+--
+-- Name: COLUMN v_checks.hold_for; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.hold_for IS 'How long it does not pass before an alert is raised; null: none is.';
+
+--
+-- Name: COLUMN v_checks.checked_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.checked_at IS 'When it was made last; null: never.';
+
+--
+-- Name: COLUMN v_checks.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.status IS 'passed, warned, failed or errored; of several subjects the worst.';
+
+--
+-- Name: COLUMN v_checks.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.value IS 'Its value: failing rows, or what its plan computes; seconds for freshness.';
+
+--
+-- Name: COLUMN v_checks.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.message IS 'What is wrong; null: it passed.';
+
+--
+-- Name: COLUMN v_checks.failing_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.failing_since IS 'Since when it has not passed.';
+
+--
+-- Name: COLUMN v_checks.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_checks.function IS 'The function to call for its value and failing rows.';
 
 --
 -- Name: v_dags; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -36056,63 +37419,6 @@ COMMENT ON COLUMN recommender.training_sets.cold_investors IS 'Investors with on
 COMMENT ON COLUMN recommender.training_sets.prepared_at IS 'When.';
 
 --
--- Name: v_data_quality; Type: VIEW; Schema: recommender; Owner: headgate_plan_recommender
---
-
-CREATE VIEW recommender.v_data_quality AS
- SELECT 'completeness'::text AS figure,
-    (avg(
-        CASE
-            WHEN ((b.categories IS NOT NULL) AND (b.status IS NOT NULL)) THEN 1
-            ELSE 0
-        END))::double precision AS value,
-    'companies with status and categories'::text AS meaning
-   FROM recommender.businesses b
-UNION ALL
- SELECT 'consistency'::text AS figure,
-    avg(
-        CASE
-            WHEN ((v.investor_id IS NOT NULL) AND (b.business_id IS NOT NULL)) THEN 1
-            ELSE 0
-        END) AS value,
-    'deals whose investor and company are known'::text AS meaning
-   FROM ((recommender.deals d
-     LEFT JOIN recommender.investors v USING (investor_id))
-     LEFT JOIN recommender.businesses b USING (business_id))
-UNION ALL
- SELECT 'timeliness'::text AS figure,
-    (EXTRACT(epoch FROM (headgate.clock() - max(f.succeeded_at))) / (3600)::numeric) AS value,
-    'hours since the last extraction'::text AS meaning
-   FROM headgate.v_asset_states f
-  WHERE (f.operation = ANY (ARRAY['noblestride_investors'::text, 'noblestride_businesses'::text, 'noblestride_deals'::text]));
-
-ALTER VIEW recommender.v_data_quality OWNER TO headgate_plan_recommender;
-
---
--- Name: VIEW v_data_quality; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
---
-
-COMMENT ON VIEW recommender.v_data_quality IS 'Completeness and consistency as shares, timeliness in hours.';
-
---
--- Name: COLUMN v_data_quality.figure; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
---
-
-COMMENT ON COLUMN recommender.v_data_quality.figure IS 'completeness, consistency or timeliness.';
-
---
--- Name: COLUMN v_data_quality.value; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
---
-
-COMMENT ON COLUMN recommender.v_data_quality.value IS 'A share from 0 to 1, or hours; null: nothing was extracted.';
-
---
--- Name: COLUMN v_data_quality.meaning; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
---
-
-COMMENT ON COLUMN recommender.v_data_quality.meaning IS 'What is counted.';
-
---
 -- Name: v_recommendations; Type: VIEW; Schema: recommender; Owner: headgate_plan_recommender
 --
 
@@ -36207,20 +37513,6 @@ ALTER TABLE ONLY equities.listings
 
 ALTER TABLE ONLY equities.bar_revisions
     ADD CONSTRAINT bar_revisions_pkey PRIMARY KEY (asset_id, date, known_to);
-
---
--- Name: check_results check_results_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
---
-
-ALTER TABLE ONLY equities.check_results
-    ADD CONSTRAINT check_results_pkey PRIMARY KEY (group_key, session, name);
-
---
--- Name: checks checks_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
---
-
-ALTER TABLE ONLY equities.checks
-    ADD CONSTRAINT checks_pkey PRIMARY KEY (name);
 
 --
 -- Name: corporate_actions corporate_actions_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
@@ -36389,6 +37681,20 @@ ALTER TABLE ONLY headgate.assets
 
 ALTER TABLE ONLY headgate.breakers
     ADD CONSTRAINT breakers_pkey PRIMARY KEY (breaker_id);
+
+--
+-- Name: check_results check_results_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.check_results
+    ADD CONSTRAINT check_results_pkey PRIMARY KEY (result_id);
+
+--
+-- Name: checks checks_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.checks
+    ADD CONSTRAINT checks_pkey PRIMARY KEY (name);
 
 --
 -- Name: chunks chunks_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -36926,6 +38232,30 @@ CREATE INDEX assets_group_idx ON headgate.assets USING btree (universe, group_ke
 COMMENT ON INDEX headgate.assets_group_idx IS 'Finds a group''s assets for freshness and for checking that a group exists.';
 
 --
+-- Name: check_results_execution_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX check_results_execution_idx ON headgate.check_results USING btree (execution_id) WHERE (execution_id IS NOT NULL);
+
+--
+-- Name: INDEX check_results_execution_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.check_results_execution_idx IS 'Finds the results of a run.';
+
+--
+-- Name: check_results_last_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX check_results_last_idx ON headgate.check_results USING btree (name, subject, result_id DESC);
+
+--
+-- Name: INDEX check_results_last_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.check_results_last_idx IS 'Finds a check''s last result.';
+
+--
 -- Name: chunks_execution_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -37190,6 +38520,20 @@ ALTER TABLE ONLY headgate.breakers
 
 ALTER TABLE ONLY headgate.breakers
     ADD CONSTRAINT breakers_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: check_results check_results_execution_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.check_results
+    ADD CONSTRAINT check_results_execution_id_fkey FOREIGN KEY (execution_id) REFERENCES headgate.process_executions(execution_id);
+
+--
+-- Name: checks checks_pipeline_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.checks
+    ADD CONSTRAINT checks_pipeline_fkey FOREIGN KEY (pipeline) REFERENCES headgate.pipelines(name);
 
 --
 -- Name: chunks chunks_call_operation_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -37680,16 +39024,16 @@ REVOKE ALL ON FUNCTION equities._rename_listings(p_changes jsonb, p_today date) 
 REVOKE ALL ON FUNCTION equities._reread_bars(p_context jsonb, p_day_id bigint, p_session timestamp with time zone, p_payload text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _results(p_pipeline text, p_run_id text, p_group_key text, p_session date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._results(p_pipeline text, p_run_id text, p_group_key text, p_session date) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _reuse_codes(p_changes jsonb, p_group_key text, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today date) FROM PUBLIC;
-
---
--- Name: FUNCTION _run_checks(p_group_key text, p_session date, p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
---
-
-REVOKE ALL ON FUNCTION equities._run_checks(p_group_key text, p_session date, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _screener_fault(p_asset_ids bigint[], p_prices double precision[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -37806,6 +39150,42 @@ REVOKE ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) FROM P
 GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_reader;
+
+--
+-- Name: FUNCTION check_bars_believed(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.check_bars_believed() FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.check_bars_believed() TO headgate_nobody;
+GRANT ALL ON FUNCTION equities.check_bars_believed() TO headgate_planner;
+GRANT ALL ON FUNCTION equities.check_bars_believed() TO headgate_reader;
+
+--
+-- Name: FUNCTION check_bars_there(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.check_bars_there() FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.check_bars_there() TO headgate_nobody;
+GRANT ALL ON FUNCTION equities.check_bars_there() TO headgate_planner;
+GRANT ALL ON FUNCTION equities.check_bars_there() TO headgate_reader;
+
+--
+-- Name: FUNCTION check_closes_doubled(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.check_closes_doubled() FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.check_closes_doubled() TO headgate_nobody;
+GRANT ALL ON FUNCTION equities.check_closes_doubled() TO headgate_planner;
+GRANT ALL ON FUNCTION equities.check_closes_doubled() TO headgate_reader;
+
+--
+-- Name: FUNCTION check_closes_unchanged(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.check_closes_unchanged() FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.check_closes_unchanged() TO headgate_nobody;
+GRANT ALL ON FUNCTION equities.check_closes_unchanged() TO headgate_planner;
+GRANT ALL ON FUNCTION equities.check_closes_unchanged() TO headgate_reader;
 
 --
 -- Name: FUNCTION corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -38255,6 +39635,12 @@ REVOKE ALL ON FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now times
 REVOKE ALL ON FUNCTION headgate._body_value(p_payload text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _bound_of(p_comparison text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._bound_of(p_comparison text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _breaker_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -38345,6 +39731,12 @@ REVOKE ALL ON FUNCTION headgate._call_step(p_function text, p_pipeline text, p_r
 REVOKE ALL ON FUNCTION headgate._can_charge_again(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _cancel_late_checks(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._cancel_late_checks() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -38363,10 +39755,28 @@ REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_options head
 REVOKE ALL ON FUNCTION headgate._charged_units(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _check_arguments(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_arguments(p_kind text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_as_nobody(p_query text, p_until timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_nobody
+--
+
+REVOKE ALL ON FUNCTION headgate._check_as_nobody(p_query text, p_until timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _check_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._check_assets(p_universe text, p_assets jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_calc(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_calc(p_kind text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_covered(p_pipeline headgate.pipelines, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38391,6 +39801,12 @@ REVOKE ALL ON FUNCTION headgate._check_dependency(p_pipeline text, p_step text, 
 --
 
 REVOKE ALL ON FUNCTION headgate._check_open(p_execution headgate.process_executions) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_query(p_kind text, p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_query(p_kind text, p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_quota_value(p_quota integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38439,6 +39855,12 @@ REVOKE ALL ON FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, 
 --
 
 REVOKE ALL ON FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_subject(p_name text, p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_subject(p_name text, p_subject text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_unpaused(p_pipeline headgate.pipelines); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38523,6 +39945,12 @@ REVOKE ALL ON FUNCTION headgate._close_step(p_step headgate.process_steps, p_now
 --
 
 REVOKE ALL ON FUNCTION headgate._columns_of(p_table regclass, p_after integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _compares(p_value numeric, p_comparison text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._compares(p_value numeric, p_comparison text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _connections(p_value text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -38765,6 +40193,12 @@ REVOKE ALL ON FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], 
 REVOKE ALL ON FUNCTION headgate._examine_calendars() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _examine_checks(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_checks() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _examine_functions(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -38891,6 +40325,12 @@ REVOKE ALL ON FUNCTION headgate._fields_of(p_operation headgate.operations) FROM
 REVOKE ALL ON FUNCTION headgate._filled_in(p_reason text, p_value jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _find_check_mistakes(p_name text, p_kind text, p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text, p_comparisons text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._find_check_mistakes(p_name text, p_kind text, p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text, p_comparisons text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -38967,6 +40407,12 @@ REVOKE ALL ON FUNCTION headgate._function_mistakes(p_operation text, p_function 
 --
 
 REVOKE ALL ON FUNCTION headgate._given(p_settings jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _given_arguments(p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._given_arguments(p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_request_counts integer[], p_charged integer[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -39347,10 +40793,22 @@ REVOKE ALL ON FUNCTION headgate._keep_name() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._keep_outputs(p_chunk headgate.chunks, p_asset_ids bigint[], p_outputs jsonb[], p_job_results headgate.job_result[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _keep_results(p_check headgate.checks, p_execution_id bigint, p_rows jsonb, p_error text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._keep_results(p_check headgate.checks, p_execution_id bigint, p_rows jsonb, p_error text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _keep_snapshots(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._keep_snapshots(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _kept_rows(p_failing jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._kept_rows(p_failing jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _key_of(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -39851,6 +41309,12 @@ REVOKE ALL ON FUNCTION headgate._orphan_holds() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._orphan_messages(p_queue text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _outcome_of(p_check headgate.checks, p_value numeric, p_error text, OUT status text, OUT message text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._outcome_of(p_check headgate.checks, p_value numeric, p_error text, OUT status text, OUT message text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40187,6 +41651,12 @@ REVOKE ALL ON FUNCTION headgate._repair_stages() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._repair_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _report_of_checks(p_results headgate.check_results[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._report_of_checks(p_results headgate.check_results[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40265,6 +41735,12 @@ REVOKE ALL ON FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation he
 REVOKE ALL ON FUNCTION headgate._resolve_alert(p_subject text, p_caller text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _resolve_checks_alerts(p_name text, p_but text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._resolve_checks_alerts(p_name text, p_but text[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _resolve_fault(p_step headgate.process_steps, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40287,6 +41763,12 @@ REVOKE ALL ON FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p
 --
 
 REVOKE ALL ON FUNCTION headgate._retire(p_kind text, p_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retire_check(p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire_check(p_name text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _retire_operation(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -40395,6 +41877,12 @@ REVOKE ALL ON FUNCTION headgate._rows_written() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _run_checks(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._run_checks(p_pipeline text, p_run_id text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _run_document(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -40829,6 +42317,12 @@ REVOKE ALL ON FUNCTION headgate._trips(p_provider headgate.providers, p_breaker 
 REVOKE ALL ON FUNCTION headgate._trust_bulk(p_operation text, p_asset_ids bigint[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _try_check(p_check headgate.checks, p_is_out_of_time boolean, OUT rows jsonb, OUT error text, OUT is_out_of_time boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._try_check(p_check headgate.checks, p_is_out_of_time boolean, OUT rows jsonb, OUT error text, OUT is_out_of_time boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _try_lock(p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -41019,6 +42513,12 @@ REVOKE ALL ON FUNCTION headgate._window_at(p_provider headgate.providers, p_at t
 --
 
 REVOKE ALL ON FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _write_check(p_function text, p_query text, p_calc text, p_for_each text, p_keep_rows integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_check(p_function text, p_query text, p_calc text, p_for_each text, p_keep_rows integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -41478,6 +42978,12 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_recommender;
 
 --
+-- Name: FUNCTION put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -41642,6 +43148,17 @@ REVOKE ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_s
 GRANT ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
 
 --
+-- Name: FUNCTION run_checks(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_freshpoc;
+GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_recommender;
+
+--
 -- Name: FUNCTION run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -41674,6 +43191,13 @@ GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active b
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION set_check(p_check text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.set_check(p_check text, p_changes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.set_check(p_check text, p_changes jsonb) TO headgate_planner;
 
 --
 -- Name: FUNCTION set_pool(p_pool text, p_slots integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -41794,6 +43318,33 @@ GRANT ALL ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) TO 
 GRANT ALL ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) TO headgate_reader;
 
 --
+-- Name: FUNCTION check_recommender_completeness(); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.check_recommender_completeness() FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.check_recommender_completeness() TO headgate_nobody;
+GRANT ALL ON FUNCTION recommender.check_recommender_completeness() TO headgate_planner;
+GRANT ALL ON FUNCTION recommender.check_recommender_completeness() TO headgate_reader;
+
+--
+-- Name: FUNCTION check_recommender_consistency(); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.check_recommender_consistency() FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.check_recommender_consistency() TO headgate_nobody;
+GRANT ALL ON FUNCTION recommender.check_recommender_consistency() TO headgate_planner;
+GRANT ALL ON FUNCTION recommender.check_recommender_consistency() TO headgate_reader;
+
+--
+-- Name: FUNCTION check_recommender_timeliness(); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender.check_recommender_timeliness() FROM PUBLIC;
+GRANT ALL ON FUNCTION recommender.check_recommender_timeliness() TO headgate_nobody;
+GRANT ALL ON FUNCTION recommender.check_recommender_timeliness() TO headgate_planner;
+GRANT ALL ON FUNCTION recommender.check_recommender_timeliness() TO headgate_reader;
+
+--
 -- Name: FUNCTION ingest_model(p_context jsonb, p_asset_ids bigint[], p_rows recommender.trained_row[]); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
 --
 
@@ -41892,20 +43443,6 @@ GRANT ALL ON FUNCTION recommender.write_report(p_pipeline text, p_run_id text) T
 
 GRANT SELECT ON TABLE equities.bar_revisions TO headgate_planner;
 GRANT SELECT ON TABLE equities.bar_revisions TO headgate_reader;
-
---
--- Name: TABLE check_results; Type: ACL; Schema: equities; Owner: headgate_plan_equities
---
-
-GRANT SELECT ON TABLE equities.check_results TO headgate_planner;
-GRANT SELECT ON TABLE equities.check_results TO headgate_reader;
-
---
--- Name: TABLE checks; Type: ACL; Schema: equities; Owner: headgate_plan_equities
---
-
-GRANT SELECT ON TABLE equities.checks TO headgate_planner;
-GRANT SELECT ON TABLE equities.checks TO headgate_reader;
 
 --
 -- Name: TABLE corporate_actions; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -42153,6 +43690,28 @@ GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_recommender;
+
+--
+-- Name: TABLE v_check_results; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_check_results TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_check_results TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_recommender;
+
+--
+-- Name: TABLE v_checks; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_checks TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_checks TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_dags; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -42491,13 +44050,6 @@ GRANT SELECT ON TABLE recommender.table_counts TO headgate_reader;
 
 GRANT SELECT ON TABLE recommender.training_sets TO headgate_planner;
 GRANT SELECT ON TABLE recommender.training_sets TO headgate_reader;
-
---
--- Name: TABLE v_data_quality; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
---
-
-GRANT SELECT ON TABLE recommender.v_data_quality TO headgate_planner;
-GRANT SELECT ON TABLE recommender.v_data_quality TO headgate_reader;
 
 --
 -- Name: TABLE v_recommendations; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender

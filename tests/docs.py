@@ -75,9 +75,10 @@ TABLES: dict[str, LiteralString] = {
         order by a.attnum
     """,
     "checks": """
-        select format('`%s`', c.name) as "check", c.severity, format('%s %s', replace(c.comparison, '_', ' '), c.threshold) as must,
+        select format('`%s`', c.name) as "check", c.severity, format('`%s`', c.warn_if) as "does not pass if",
             c.description as what
-        from equities.checks as c
+        from headgate.v_checks as c
+        where c.pipeline = 'data_collection_equities'
         order by c.name
     """,
     "rules": """

@@ -18,10 +18,12 @@ INVOKERS = {
     "ask_again", "cover_groups", "raise_alert", "reconcile_quota", "rename_asset",
     "reset_asset", "resolve_alert", "set_asset_active", "trust_bulk", "upsert_assets",
     "begin_plan", "end_plan", "note_mistake", "put_provider", "put_rule", "put_operation",
-    "put_pipeline", "put_step", "put_parameter", "put_pool", "put_store",
+    "put_pipeline", "put_step", "put_parameter", "put_pool", "put_store", "put_check", "run_checks",
 }  # fmt: skip
 # Private, and called with rights that are not the caller's: a trigger of the owner's, and calls as nobody.
-DEFINERS = {"_answer", "_note_address", "_ingest_as_nobody", "_due_as_nobody", "_step_as_nobody"}
+DEFINERS = {
+    "_answer", "_note_address", "_ingest_as_nobody", "_due_as_nobody", "_step_as_nobody", "_check_as_nobody",
+}  # fmt: skip
 
 
 def function_files() -> list[Path]:

@@ -40,7 +40,7 @@ begin
                 'maintain_history', 'maintain_statistics',
                 'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions', 'run_log',
                 'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit',
-                'preview_request', 'try_answer', 'charge_call', 'step_output'
+                'preview_request', 'try_answer', 'charge_call', 'step_output', 'run_checks', 'set_check'
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'advance_executions', 'extend_leases', 'release_jobs', 'lose_lease',

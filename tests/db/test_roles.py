@@ -48,7 +48,7 @@ PLANS_WORK = {
     *("ask_again", "clock", "cover_groups", "database_health", "find_asset", "published_at"),
     "raise_alert",
     *("reconcile_quota", "rename_asset", "reset_asset", "resolve_alert", "set_asset_active"),
-    *("step_output", "trust_bulk", "upsert_assets"),
+    *("run_checks", "step_output", "trust_bulk", "upsert_assets"),
 }
 WORK = {
     "headgate_runner": {
@@ -115,6 +115,8 @@ WORK = {
             "set_provider",
             "set_pool",
             "set_store",
+            "set_check",
+            "run_checks",
             "reset_asset",
             "retain",
             "reconcile_quota",

@@ -23,7 +23,8 @@ begin
             union all
             select p.kind, p.name, 0 from headgate._strange_parts(p_plan) as p
         ) as d
-        order by array_position('{parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind), d.position desc
+        order by array_position('{check,parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind),
+            d.position desc
     loop
         v_obstacle := headgate._retirement_obstacle(v_object.kind, v_object.name);
         if v_obstacle is not null then
@@ -106,7 +107,13 @@ as $func$
             and p.name = p_name
             and e.status in ('running', 'paused')
     ) as r
-    where r.runs is not null;
+    where r.runs is not null
+    union all
+    select format('check %s is made in its runs', string_agg(c.name, ', ' order by c.name))
+    from headgate.checks as c
+    where p_kind = 'pipeline'
+        and c.pipeline = p_name
+    having count(*) > 0;
 $func$;
 
 create or replace function headgate._retire(
@@ -148,6 +155,8 @@ begin
             delete from headgate.pools as p where p.name = p_name;
         when 'store' then
             perform headgate._retire_store(p_name);
+        when 'check' then
+            perform headgate._retire_check(p_name);
     end case;
 end;
 $func$;
@@ -246,5 +255,21 @@ begin
     else
         delete from headgate.stores as s where s.name = p_store;
     end if;
+end;
+$func$;
+
+-- Its results stay until they are forgotten.
+create or replace function headgate._retire_check(p_name text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_check headgate.checks;
+begin
+    delete from headgate.checks as c where c.name = p_name returning c.* into v_check;
+    execute format('drop function if exists %s()', headgate._checked_name(v_check.function));
+    perform headgate._resolve_checks_alerts(p_name, '{}', headgate.clock());
 end;
 $func$;

@@ -32,6 +32,11 @@ as $func$
         where p_kind = 'store'
             and s.name = p_name
         union all
+        select to_jsonb(c)
+        from headgate.checks as c
+        where p_kind = 'check'
+            and c.name = p_name
+        union all
         select to_jsonb(r)
         from headgate.response_rules as r
         join headgate.providers as p using (provider_id)

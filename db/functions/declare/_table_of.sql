@@ -5,6 +5,7 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $func$
     select case p_kind
+        when 'check' then 'checks'
         when 'pool' then 'pools'
         when 'store' then 'stores'
         when 'provider' then 'providers'

@@ -41,6 +41,11 @@ begin
     old_deferrals as (
         delete from headgate.planner_deferrals as d using old as o where d.execution_id = o.execution_id
     ),
+    old_results as (
+        delete from headgate.check_results as r
+        where r.checked_at < v_before
+            or r.execution_id in (select o.execution_id from old as o)
+    ),
     old_outputs as (
         delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id
     )
@@ -57,5 +62,5 @@ end;
 $func$;
 
 comment on function headgate.retain(interval) is
-    'Forget history older than p_keep: whole months of details, ended executions, closed windows; and runners that are '
-    'gone. Returns counts.';
+    'Forget history older than p_keep: whole months of details, ended executions, results of checks, closed windows; '
+    'and runners that are gone. Returns counts.';

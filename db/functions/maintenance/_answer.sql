@@ -40,6 +40,8 @@ begin
             select jsonb_build_object('reset', r.reset) into new.result
             from jsonb_to_record(new.arguments) as a (p_asset_id bigint, p_operations text[])
             cross join lateral headgate._reset_asset(a.p_asset_id, a.p_operations) as r;
+        when 'run_checks' then
+            new.result := headgate._run_checks(new.arguments ->> 'p_pipeline', new.arguments ->> 'p_run_id');
         when 'set_asset_active' then
             select jsonb_build_object('changed', r.changed) into new.result
             from jsonb_to_record(new.arguments) as a (p_asset_id bigint, p_is_active boolean)
@@ -118,9 +120,20 @@ begin
                     where s.pipeline_id = p.pipeline_id
                         and o.operation_id = any (v_operation_ids)
                 );
+        when p_function = 'run_checks' then
+            perform headgate._raise(
+                'HG008', format('plan %s names no pipeline whose checks it makes', p_plan),
+                'name one of its own: p_pipeline; the others are made by the maintenance'
+            )
+            where p_arguments ->> 'p_pipeline' is null;
+            select 'results of checks of pipeline ' || d.name into v_what
+            from headgate.declarations as d
+            where d.kind = 'pipeline'
+                and d.name = p_arguments ->> 'p_pipeline'
+                and d.plan <> p_plan;
         when p_function in ('raise_alert', 'resolve_alert') then
             if p_arguments ->> 'p_subject'
-                ~ '^(provider|operation|secret of|address of|step|DAG|calendar) |^sessions beyond their limits$'
+                ~ '^(provider|operation|secret of|address of|step|DAG|calendar|check) |^sessions beyond their limits$'
             then
                 v_what := format('alert %s, which the core raises', quote_literal(p_arguments ->> 'p_subject'));
             end if;

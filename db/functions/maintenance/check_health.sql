@@ -1,5 +1,5 @@
--- Ends sessions that exceed their role's limits, looks for problems to come, raises an alert for each, and resolves
--- alerts whose cause is gone.
+-- Ends sessions that exceed their role's limits, looks for problems to come, makes the checks without a pipeline,
+-- raises an alert for each, and resolves alerts whose cause is gone.
 
 create or replace function headgate.check_health(
     p_pipeline text,
@@ -19,6 +19,7 @@ begin
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
     perform headgate._resolve_gone_steps(v_now);
+    perform headgate._run_checks(null, null);
 
     return query
     select a.severity, a.subject, a.message
@@ -29,7 +30,8 @@ end;
 $func$;
 
 comment on function headgate.check_health(text, text) is
-    'Step of the maintenance: end late sessions, raise and resolve alerts; returns those that are open.';
+    'Step of the maintenance: end late sessions, make the checks without a pipeline, raise and resolve alerts; returns '
+    'those that are open.';
 
 create or replace function headgate._health(p_now timestamptz)
 returns table (severity text, subject text, message text, is_wrong boolean)

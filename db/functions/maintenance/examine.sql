@@ -28,6 +28,8 @@ as $func$
     union all
     select f.* from headgate._examine_functions() as f
     union all
+    select f.* from headgate._examine_checks() as f
+    union all
     select 'database ' || h.measure, 'warn', format('%s, more than %s', h.value, h.threshold), h.advice, false
     from headgate.database_health() as h
     where h.verdict = 'warn'
@@ -254,9 +256,31 @@ as $func$
         select o.due_function from headgate.operations as o
         union
         select s.function from headgate.pipeline_steps as s
+        union
+        select c.function from headgate.checks as c
     ) as f
     where f.name is not null
         and headgate._misfit(f.name) is not null;
+$func$;
+
+-- Checks that did not pass when they were last made, by the worst of their subjects.
+create or replace function headgate._examine_checks()
+returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        'check ' || c.name,
+        case when c.status = 'errored' then 'fail' else 'warn' end,
+        format('%s since %s', c.message, c.failing_since),
+        case
+            when c.status = 'errored' then 'correct its query in the plan''s file, or what it reads'
+            else format('look at its failing rows: headgate.v_check_results where name = %L', c.name)
+        end,
+        false
+    from headgate.v_checks as c
+    where c.status <> 'passed';
 $func$;
 
 -- Calendars that end too soon for operations due by session.

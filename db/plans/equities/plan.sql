@@ -1,5 +1,4 @@
--- The equities plan: a provider and its operations, and three pipelines. Its listings, sessions and checks are in
--- data/.
+-- The equities plan: a provider and its operations, and three pipelines. Its listings and sessions are in data/.
 select headgate.begin_plan('equities');
 
 -- 100,000 units a day, of which 10,000 stay untouched; 1,000 requests a minute, whatever they cost. US data are there
@@ -133,6 +132,24 @@ select headgate.put_step('data_collection_equities', 'publish_prices', function 
     trigger_rule => 'all_done');
 select headgate.put_step('data_collection_equities', 'finalize_execution', function => 'headgate.finalize_execution',
     depends_on => '{publish_prices}', trigger_rule => 'all_done');
+
+-- What must hold of a session before it is shown. Without listings to judge by a check has no value, passes, and is
+-- named as unjudged: of bars any number will do, of closes 20, because few are no sample.
+select headgate.put_check(c.name, pipeline => 'data_collection_equities', severity => c.severity, warn_if => c.rule,
+    error_if => c.rule, fail_calc => format('case when count(share) >= %s then avg(share) end', c.least),
+    for_each => 'select s.group_key, s.session from equities._last_sessions(headgate.clock()) as s',
+    query => format('select b.*, (%s)::int as share from equities.%s(each.group_key, each.session) as b order by share
+        %s nulls last', c.share, c.bars, case when c.rule like '>%' then 'desc' end), description => c.says)
+from (values
+    ('bars_there', 'error', '< 0.95', 'expected_bars', 1, 'is_there',
+        'Of the listings that traded in half of the last 20 sessions or more, the share with a bar now.'),
+    ('bars_believed', 'error', '< 0.95', 'session_bars', 20, 'case when is_quarantined then 0 else sign(close) end',
+        'The share of the session''s bars that are believed.'),
+    ('closes_unchanged', 'error', '> 0.5', 'session_bars', 20, 'close = previous_close',
+        'The share of closes that are those of the session before: a feed that stands still.'),
+    ('closes_doubled', 'warn', '> 0.02', 'session_bars', 20, 'close > 2 * previous_close or previous_close > 2 * close',
+        'The share of closes more than twice or less than half of those before.')
+) as c (name, severity, rule, bars, least, share, says);
 
 select headgate.put_parameter('data_collection_equities', 'eodhd_daily_quota', 'quota',
     'Units a day may cost, of which eodhd_quota_buffer is not spent.', default_value => '100000');

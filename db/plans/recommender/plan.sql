@@ -116,4 +116,22 @@ select headgate.put_step('noblestride_integration_pipeline', 'generate_report', 
 select headgate.put_step('noblestride_integration_pipeline', 'finalize_execution',
     function => 'headgate.finalize_execution', depends_on => '{generate_report}', trigger_rule => 'all_done');
 
+-- How good the extracted data are; the maintenance looks. Before the first extraction nothing is judged.
+select headgate.put_check('recommender_completeness', severity => 'warn', warn_if => '< 0.5',
+    description => 'The share of companies with status and categories.',
+    query => 'select b.business_id, b.status, b.categories from recommender.businesses as b
+        order by b.status is not null and b.categories is not null',
+    fail_calc => 'avg((status is not null and categories is not null)::integer)');
+select headgate.put_check('recommender_consistency', warn_if => '< 1', error_if => '< 0.95',
+    description => 'The share of deals whose investor and company are known.',
+    query => 'select d.investor_id, d.business_id, v.investor_id is not null and b.business_id is not null as is_known
+        from recommender.deals as d left join recommender.investors as v using (investor_id)
+        left join recommender.businesses as b using (business_id) order by is_known',
+    fail_calc => 'avg(is_known::integer)');
+select headgate.put_check('recommender_timeliness', warn_if => '> 26', error_if => '> 50', keep_rows => 0,
+    description => 'Hours since the last extraction.',
+    query => 'select s.succeeded_at from headgate.v_asset_states as s
+        where s.operation in (''noblestride_investors'', ''noblestride_businesses'', ''noblestride_deals'')',
+    fail_calc => 'extract(epoch from headgate.clock() - max(succeeded_at)) / 3600');
+
 select headgate.end_plan();

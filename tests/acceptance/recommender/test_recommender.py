@@ -149,8 +149,10 @@ async def test_r6_figures_of_data_quality(world: World):
     await world.run(TRAINING)
     world.plan.sql("update recommender.businesses set status = null where business_id < 12")
 
+    world.plan.value("run_checks")
     figures = {
-        x["figure"]: x["value"] for x in world.plan.sql("select * from recommender.v_data_quality")
+        x["name"].removeprefix("recommender_"): float(x["value"])
+        for x in world.plan.sql("select * from headgate.v_checks where name like 'recommender_%%'")
     }
 
     assert figures["completeness"] == pytest.approx(36 / 48)

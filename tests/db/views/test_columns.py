@@ -61,6 +61,10 @@ COLUMNS = {
         "artifact_id name store url bytes rows media_type sha256 pipeline run_id step operation asset created_at"
         " expires_at deleted_at is_current"
     ),
+    "headgate.v_checks": "name pipeline kind relation description severity warn_if error_if hold_for"
+    " checked_at status value message failing_since function",
+    "headgate.v_check_results": "result_id name subject pipeline run_id checked_at status value message"
+    " failing_since failing",
     "headgate.v_database_health": "measure value threshold verdict",
     "headgate.v_alerts": "raised_at severity subject message resolved_at",
     "equities.v_assets_needing_processing": f"ticker asset_id {DUE}",

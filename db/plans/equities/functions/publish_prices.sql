@@ -24,25 +24,17 @@ begin
     );
     perform equities._ask_first_corrections(v_now);
     perform equities.note_listings();
+    perform headgate.run_checks(p_pipeline, p_run_id);
     for v_group in select g.* from equities._last_sessions(v_now) as g order by g.group_key loop
         group_key := v_group.group_key;
         session := v_group.session;
         select
-            coalesce(array_agg(c.name order by c.name) filter (where not c.is_passed), '{}'),
-            coalesce(array_agg(c.name order by c.name) filter (where c.value is null), '{}'),
-            string_agg(
-                format(
-                    '%s is %s, must be %s %s',
-                    c.name,
-                    round(c.value::numeric, 4),
-                    replace(c.comparison, '_', ' '),
-                    c.threshold
-                ),
-                '; ' order by c.name
-            ) filter (where not c.is_passed),
-            coalesce(bool_or(c.severity = 'error') filter (where not c.is_passed), false)
+            coalesce(array_agg(c.name order by c.name) filter (where c.status <> 'passed'), '{}'),
+            coalesce(array_agg(c.name order by c.name) filter (where c.value is null and c.status = 'passed'), '{}'),
+            string_agg(c.message, '; ' order by c.name),
+            coalesce(bool_or(c.status in ('failed', 'errored')), false)
         into failed_checks, unjudged_checks, v_faults, v_is_error
-        from equities._run_checks(group_key, session, v_now) as c;
+        from equities._results(p_pipeline, p_run_id, group_key, session) as c;
         is_published := not v_is_error;
 
         if is_published then
@@ -105,42 +97,25 @@ $func$;
 comment on function equities._last_sessions(timestamptz) is
     'The last session that is out, of each exchange with loaded histories.';
 
-create or replace function equities._run_checks(
+-- How its checks ended last in a run. One whose query errs has no session: it keeps back every exchange.
+create or replace function equities._results(
+    p_pipeline text,
+    p_run_id text,
     p_group_key text,
-    p_session date,
-    p_now timestamptz
+    p_session date
 )
-returns table (
-    name text, severity text, comparison text, threshold double precision, value double precision,
-    is_passed boolean
-)
-language plpgsql
-volatile
+returns table (name text, status text, value numeric, message text)
+language sql
+stable
 set search_path = pg_catalog, pg_temp
 as $func$
-declare
-    v_check equities.checks;
-begin
-    for v_check in select * from equities.checks as c order by c.name loop
-        execute v_check.query into value using p_group_key, p_session;
-        name := v_check.name;
-        severity := v_check.severity;
-        comparison := v_check.comparison;
-        threshold := v_check.threshold;
-        is_passed := coalesce(
-            case comparison when 'at_least' then value >= threshold else value <= threshold end, true
-        );
-        insert into equities.check_results as r (
-            group_key, session, name, checked_at, value, threshold, severity, is_passed
-        )
-        values (p_group_key, p_session, v_check.name, p_now, value, v_check.threshold, v_check.severity, is_passed)
-        on conflict on constraint check_results_pkey do update
-        set checked_at = excluded.checked_at, value = excluded.value, threshold = excluded.threshold,
-            severity = excluded.severity, is_passed = excluded.is_passed;
-        return next;
-    end loop;
-end;
+    select distinct on (r.name) r.name, r.status, r.value, r.message
+    from headgate.v_check_results as r
+    where r.pipeline = p_pipeline
+        and r.run_id = p_run_id
+        and r.subject in (format('%s %s', p_group_key, p_session), '')
+    order by r.name, r.result_id desc;
 $func$;
 
-comment on function equities._run_checks(text, date, timestamptz) is
-    'Run all checks for an exchange and session, and keep how they ended.';
+comment on function equities._results(text, text, text, date) is
+    'How the checks of an exchange and session ended last in a run.';

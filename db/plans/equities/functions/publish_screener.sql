@@ -79,19 +79,37 @@ $func$;
 comment on function equities._screener_fault(bigint[], double precision[]) is
     'What is wrong with the screener''s rows, compared with the prices in US dollars before.';
 
--- Exchanges whose newest session did not stand an error's check and so is not published.
+-- Exchanges whose newest session did not stand an error's check and so is not published; all, where a check errs.
 create or replace function equities._held_groups()
 returns text[]
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select coalesce(array_agg(distinct r.group_key order by r.group_key), '{}')
-    from equities.check_results as r
-    left join equities.publications as p using (group_key)
-    where not r.is_passed
-        and r.severity = 'error'
-        and r.session > coalesce(p.published_to, '-infinity');
+    select array(
+        select split_part(r.subject, ' ', 1)
+        from (
+            select distinct on (r.name, r.subject) r.subject, r.status
+            from headgate.v_check_results as r
+            where r.pipeline = 'data_collection_equities'
+                and r.subject <> ''
+            order by r.name, r.subject, r.result_id desc
+        ) as r
+        left join equities.publications as p on p.group_key = split_part(r.subject, ' ', 1)
+        where r.status = 'failed'
+            and split_part(r.subject, ' ', 2)::date > coalesce(p.published_to, '-infinity')
+        union
+        select a.group_key
+        from headgate.v_assets as a
+        where a.universe = 'equities_exchanges'
+            and exists (
+                select
+                from headgate.v_checks as c
+                where c.pipeline = 'data_collection_equities'
+                    and c.status = 'errored'
+            )
+        order by 1
+    );
 $func$;
 
 comment on function equities._held_groups() is 'Exchanges whose newest session is held back by its checks.';

@@ -184,7 +184,9 @@ def test_a_listing_that_was_added_by_hand_is_listed_delisted_and_back(db: Plan, 
 
 def test_each_run_notes_what_has_come(db: Plan, listed: list[Row]):
     asset = upsert(db, "NEW.LS", name="New Listing")
-    db.call("equities.publish_prices", p_pipeline="data_collection_equities", p_run_id="r")
+    run = {"p_pipeline": "data_collection_equities", "p_run_id": "r"}
+    db.call("start_execution", **run)
+    db.call("equities.publish_prices", **run)
 
     noted = "select code, valid::text, name from equities.listings where asset_id = %(x)s"
     assert db.sql(noted, x=asset) == [{"code": "NEW.LS", "valid": "(,)", "name": "New Listing"}]

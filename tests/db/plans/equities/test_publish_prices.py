@@ -44,9 +44,14 @@ def load(plan: Plan, codes: list[str], days: list[str] = BEFORE) -> None:
 
 
 def publish(plan: Plan, day: str, hour: str = "22:30") -> Row:
-    plan.freeze_clock(f"{day} {hour}+00")
-    (row,) = plan.call("equities.publish_prices", **STEP)
+    (row,) = published(plan, f"{day} {hour}+00")
     return row
+
+
+def published(plan: Plan, at: str) -> list[Row]:
+    plan.freeze_clock(at)
+    plan.call("start_execution", **STEP)
+    return plan.call("equities.publish_prices", **STEP)
 
 
 def shown(plan: Plan, code: str) -> dict[str, float]:
@@ -108,7 +113,7 @@ def test_what_comes_late_is_published_and_ends_the_alert(db: Plan, codes: list[s
 
 
 def test_a_threshold_is_the_operator_s(db: Plan, codes: list[str]):
-    db.sql("update equities.checks set severity = 'warning' where name = 'bars_there'")
+    db.call("set_check", p_check="bars_there", p_changes={"severity": "warn"})
     update(db, {x: [bar(WEDNESDAY)] for x in codes[:20]})
     row = publish(db, WEDNESDAY)
 
@@ -131,12 +136,13 @@ def test_bars_from_a_split_on_wait_until_the_history_is_whole(db: Plan, codes: l
 
 
 def test_an_exchange_that_nobody_loads_is_not_judged(db: Plan):
-    assert db.call("equities.publish_prices", **STEP) == []
+    assert published(db, f"{WEDNESDAY} 22:30+00") == []
 
 
 def value(plan: Plan, name: str = "bars_there") -> float | None:
     found: float | None = plan.scalar(
-        "select value from equities.check_results where name = %(name)s order by session desc limit 1",
+        "select value::double precision from headgate.v_check_results where name = %(name)s"
+        " order by result_id desc limit 1",
         name=name,
     )
     return found
@@ -207,7 +213,16 @@ def test_each_exchange_is_judged_by_its_own_sessions(db: Plan, codes: list[str])
     madrid = [x["code"] for x in db.sql("select code from headgate.assets where group_key = 'MC'")]
     load(db, [x for x in madrid if " " not in x][:25])
     update(db, {x: [bar(WEDNESDAY)] for x in codes})
-    db.freeze_clock(f"{WEDNESDAY} 22:30+00")
-    rows = db.call("equities.publish_prices", **STEP)
+    rows = published(db, f"{WEDNESDAY} 22:30+00")
 
     assert {x["group_key"]: x["is_published"] for x in rows} == {"LS": True, "MC": False}
+
+
+def test_a_check_that_errs_publishes_nothing(db: Plan, codes: list[str]):
+    update(db, {x: [bar(WEDNESDAY)] for x in codes})
+    db.sql("drop function equities.session_bars(text, date)")
+    row = publish(db, WEDNESDAY)
+
+    assert not row["is_published"]
+    assert row["failed_checks"] == sorted(CHECKS - {"bars_there"})
+    assert "bars_believed: function equities.session_bars" in db.sql(OPEN)[0]["message"]

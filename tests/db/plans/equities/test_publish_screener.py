@@ -103,9 +103,12 @@ def test_rows_that_look_wrong_are_not_shown_and_an_alert_tells(db: Plan, fault, 
 def test_an_exchange_whose_prices_are_held_back_keeps_its_rows(db: Plan):
     ingest_indicators(db, {"AAPL.US": FIGURE, "MC.PA": FIGURE})
     publish(db)
+    start = db.row("start_execution", p_pipeline="data_collection_equities", p_run_id="r1")
     db.sql(
-        "insert into equities.check_results values"
-        " ('PA', '2026-06-16', 'share_of_bars', now(), 0.1, 0.9, 'error', false)"
+        "insert into headgate.check_results"
+        " (name, subject, execution_id, checked_at, status, value, failing_since)"
+        " values ('bars_there', 'PA 2026-06-16', %(run)s, now(), 'failed', 0.1, now())",
+        run=start["execution_id"],
     )
     later = {**FIGURE, "rsi_14": 70.0}
     ingest_indicators(db, {"AAPL.US": later, "MC.PA": later})
