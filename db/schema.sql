@@ -8888,6 +8888,33 @@ $$;
 ALTER FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _check_days(date, date, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_days(p_from date, p_to date, p_today date) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_from is null or p_to is null or not isfinite(p_from) or not isfinite(p_to) then
+        perform headgate._raise('HG008', 'a back-fill needs its first and its last day', 'e.g. 2026-01-01 2026-01-31');
+    elsif p_from > p_to then
+        perform headgate._raise(
+            'HG008', format('the first day, %s, is after the last one, %s', p_from, p_to),
+            format('first day, then last day: %s %s', p_to, p_from)
+        );
+    elsif p_to > p_today then
+        perform headgate._raise(
+            'HG008', format('%s is in the future: today is %s', p_to, p_today),
+            format('a back-fill is for days that are past: up to %s', p_today)
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_days(p_from date, p_to date, p_today date) OWNER TO headgate_owner;
+
+--
 -- Name: _check_dependency(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10227,6 +10254,38 @@ CREATE FUNCTION headgate._date_of_run(p_execution headgate.process_executions) R
 $$;
 
 ALTER FUNCTION headgate._date_of_run(p_execution headgate.process_executions) OWNER TO headgate_owner;
+
+--
+-- Name: _days_of_runs(bigint, date, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._days_of_runs(p_pipeline_id bigint, p_from date, p_to date) RETURNS TABLE(day date, is_done boolean, is_waiting boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with run as (
+        select
+            (e.logical_date at time zone 'UTC')::date as day, bool_or(e.status = 'succeeded') as is_done,
+            bool_or(e.finished_at is null) as is_waiting
+        from headgate.process_executions as e
+        where e.pipeline_id = p_pipeline_id
+            and e.logical_date is not null
+        group by 1
+    ),
+    queue as (
+        select distinct (q.logical_date at time zone 'UTC')::date as day
+        from headgate.queued_runs as q
+        where q.pipeline_id = p_pipeline_id
+    )
+    select
+        d.day, coalesce(r.is_done, false),
+        not coalesce(r.is_done, false) and (coalesce(r.is_waiting, false) or q.day is not null)
+    from (select p_from + n as day from generate_series(0, p_to - p_from) as n) as d
+    left join run as r on r.day = d.day
+    left join queue as q on q.day = d.day;
+$$;
+
+ALTER FUNCTION headgate._days_of_runs(p_pipeline_id bigint, p_from date, p_to date) OWNER TO headgate_owner;
 
 --
 -- Name: _dead_runners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18792,6 +18851,37 @@ $$;
 ALTER FUNCTION headgate._queue(p_provider text, p_priority smallint) OWNER TO headgate_owner;
 
 --
+-- Name: _queue_days(bigint, date[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._queue_days(p_pipeline_id bigint, p_days date[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+    insert into headgate.queued_runs (pipeline_id, run_id, logical_date, is_backfill, queued_at)
+    select
+        p_pipeline_id, format('backfill-%s%s', d.day, '-' || (t.latest + 1)), d.day::timestamp at time zone 'UTC', true,
+        p_now
+    from unnest(p_days) as d (day)
+    left join (
+        select m[1] as day, max(coalesce(m[2]::integer, 1)) as latest
+        from headgate.process_executions as e
+        cross join regexp_match(e.run_id, '^backfill-(\d{4,}-\d\d-\d\d)(?:-(\d{1,6}))?$') as m
+        where e.pipeline_id = p_pipeline_id
+            and m is not null
+        group by m[1]
+    ) as t on t.day = d.day::text
+    order by d.day;
+    if found then
+        perform pg_notify('headgate_jobs', '');
+    end if;
+end;
+$_$;
+
+ALTER FUNCTION headgate._queue_days(p_pipeline_id bigint, p_days date[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _queue_followers(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25392,6 +25482,60 @@ ALTER FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_
 --
 
 COMMENT ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) IS 'Make assets'' need of an operation due at given times, unless it is due before; a job in flight does not clear it.';
+
+--
+-- Name: backfill(text, date, date, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.backfill(p_pipeline text, p_from date, p_to date, p_confirm boolean DEFAULT false) RETURNS TABLE(days integer, queued integer, done integer, waiting integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_missing date[];
+begin
+    perform headgate._check_days(p_from, p_to, (v_now at time zone 'UTC')::date);
+    perform headgate._raise(o.code, o.message, o.hint)
+    from headgate._start_obstacle(v_pipeline) as o
+    where v_pipeline.is_retired;
+    perform headgate._check_dated(v_pipeline, p_from::timestamp at time zone 'UTC');
+    perform headgate._lock(format('start %s', v_pipeline.pipeline_id));  -- none is queued twice
+
+    select
+        count(*), count(*) filter (where d.is_done), count(*) filter (where d.is_waiting),
+        coalesce(array_agg(d.day order by d.day) filter (where not d.is_done and not d.is_waiting), '{}')
+    into days, done, waiting, v_missing
+    from headgate._days_of_runs(v_pipeline.pipeline_id, p_from, p_to) as d;
+    queued := cardinality(v_missing);
+    if queued > 100 and not coalesce(p_confirm, false) then
+        perform headgate._raise(
+            'HG024',
+            format(
+                'a back-fill of pipeline %s from %s to %s starts %s', p_pipeline, p_from, p_to,
+                headgate._count_words(queued, 'run')
+            ),
+            'confirm more than 100: --yes, or p_confirm => true; headgate.forecast and headgate.explain_plan say what '
+            'a run costs'
+        );
+    end if;
+    perform headgate._queue_days(v_pipeline.pipeline_id, v_missing, v_now);
+    perform headgate._record_action(
+        'backfill', jsonb_build_object('pipeline', p_pipeline, 'from', p_from, 'to', p_to),
+        jsonb_build_object('queued', queued)
+    );
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.backfill(p_pipeline text, p_from date, p_to date, p_confirm boolean) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION backfill(p_pipeline text, p_from date, p_to date, p_confirm boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.backfill(p_pipeline text, p_from date, p_to date, p_confirm boolean) IS 'Queue a run with driver headgate for each day for which none has succeeded; returns how many days, of which queued, done before, and open or queued before. More than 100 runs want p_confirm.';
 
 --
 -- Name: begin_plan(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -39791,6 +39935,12 @@ REVOKE ALL ON FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_
 REVOKE ALL ON FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _check_days(p_from date, p_to date, p_today date); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_days(p_from date, p_to date, p_today date) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _check_dependency(p_pipeline text, p_step text, p_depends_on text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40011,6 +40161,12 @@ REVOKE ALL ON FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_gr
 --
 
 REVOKE ALL ON FUNCTION headgate._date_of_run(p_execution headgate.process_executions) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _days_of_runs(p_pipeline_id bigint, p_from date, p_to date); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._days_of_runs(p_pipeline_id bigint, p_from date, p_to date) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _dead_runners(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -41495,6 +41651,12 @@ REVOKE ALL ON FUNCTION headgate._put_down(p_chunk headgate.chunks, p_is_current 
 REVOKE ALL ON FUNCTION headgate._queue(p_provider text, p_priority smallint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _queue_days(p_pipeline_id bigint, p_days date[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._queue_days(p_pipeline_id bigint, p_days date[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _queue_followers(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -42595,6 +42757,13 @@ GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[],
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION backfill(p_pipeline text, p_from date, p_to date, p_confirm boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.backfill(p_pipeline text, p_from date, p_to date, p_confirm boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.backfill(p_pipeline text, p_from date, p_to date, p_confirm boolean) TO headgate_planner;
 
 --
 -- Name: FUNCTION begin_plan(plan text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -221,6 +221,10 @@ PROVOKED: dict[str, str] = {
 PROVOKED |= {
     "HG021": f"""select headgate.run_pipeline('{PIPELINE}', '{{"mode": "bulk"}}', 'first')""",
     "HG022": f"select headgate.start_execution('{PIPELINE}', 'late', '2026-11-01', p_is_backfill => true)",
+    "HG024": """
+        update headgate.operations set query = '{"day": "{run.date}"}' where name = 'account_usage';
+        select headgate.backfill('equities_account', '1999-01-01', '2020-01-01')
+    """,
     "HG023": "select headgate._step_result('equities.check_prices', to_jsonb(repeat('x', 2000000)))",
 }
 

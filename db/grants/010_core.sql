@@ -29,8 +29,9 @@ begin
         from (values
             ('headgate_planner', array[
                 'start_execution', 'discover_delta', 'check_quota', 'enqueue_step', 'step_status', 'execution_status',
-                'finalize_execution', 'end_run', 'open_runs', 'failed_steps', 'run_pipeline', 'cancel_execution',
-                'retry_failed', 'rerun_step', 'skip_step', 'mark_step', 'pause_pipeline', 'resume_pipeline',
+                'finalize_execution', 'end_run', 'open_runs', 'failed_steps', 'run_pipeline', 'backfill',
+                'cancel_execution', 'retry_failed', 'rerun_step', 'skip_step', 'mark_step', 'pause_pipeline',
+                'resume_pipeline',
                 'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why',
                 'explain_asset_day', 'upsert_assets',
                 'set_asset_active', 'set_provider', 'set_pool', 'set_store', 'cover_groups', 'reset_asset',

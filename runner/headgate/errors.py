@@ -1,7 +1,7 @@
 """What can go wrong, as exceptions. The docstring is the default message.
 
 HeadgateError
-├── one class for each SQLSTATE of class HG: UnknownPipeline (HG001) … OutputTooLarge (HG023)
+├── one class for each SQLSTATE of class HG: UnknownPipeline (HG001) … NotConfirmed (HG024)
 ├── ServerError
 │   ├── ServerMissing       neither HEADGATE_DSN nor the embedded server's package
 │   ├── ServerFailed        the embedded server did not start or stop
@@ -157,6 +157,12 @@ class OutputTooLarge(HeadgateError):
     """A step's output is too large to keep."""
 
     code = "HG023"
+
+
+class NotConfirmed(HeadgateError):
+    """So much is started only when it is confirmed."""
+
+    code = "HG024"
 
 
 class ServerError(HeadgateError):

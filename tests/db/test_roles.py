@@ -90,6 +90,7 @@ WORK = {
         *("start_execution", "discover_delta", "check_quota", "enqueue_step", "step_status"),
         *("execution_status", "finalize_execution", "run_pipeline", "trigger_pipeline", "forecast"),
         *(
+            "backfill",
             "cancel_execution",
             "retry_failed",
             "rerun_step",

@@ -54,6 +54,10 @@ PANELS: dict[str, dict[str, Entry]] = {
             "run:rerun",
             "Run a step of a run and all behind it again, also what succeeded; carry it on.",
         ),
+        "backfill": Entry(
+            "backfill:backfill",
+            "Queue a run for each day up to another for which none has succeeded, oldest first.",
+        ),
         "worker": Entry(
             "worker:worker",
             "Carry out what is queued, of any pipeline; Ctrl-C, SIGTERM, SIGHUP give back what "

@@ -13,6 +13,7 @@ from headgate.settings import Settings
 from tests.docs import ROOT
 from tests.plan import Plan
 from tests.runner.cli.commands.conftest import Ask
+from tests.runner.cli.commands.test_operate import name_the_date
 from tests.runner.conftest import Run
 from tests.runner.small_plan import write_plan
 
@@ -21,7 +22,6 @@ WITHOUT_A_COMMAND = {
     "HG005": "no command takes a provider; a plan that names an unknown one is HG020",
     "HG012": "a runner drops the work and says so in its log",
     "HG021": "`headgate run` names its runs itself, each with another name",
-    "HG022": "no command starts a run for a day that is past",
     "HG023": "a step that returns too much has failed, and its output says why",
 }
 PLAN = """
@@ -78,6 +78,8 @@ OF_RUNS: dict[str, tuple[Callable[[Plan], None] | None, list[str]]] = {
     "HG003": (None, ["skip", "monday-1", "al"]),
     "HG004": (None, ["request", "look_shpo", "T1"]),
     "HG006": (None, ["assets", "--group", "g"]),
+    "HG022": (None, ["backfill", "small_shop", "2020-01-01", "2020-01-02"]),
+    "HG024": (name_the_date, ["backfill", "small_shop", "1999-01-01", "2020-01-01"]),
     "HG007": (None, ["explain", "small_shop", "--param", "max_nwe=3"]),
     "HG008": (None, ["forecast", "small_shop", "--days", "0"]),
     "HG009": (None, ["show", "T11"]),

@@ -16,6 +16,13 @@ def named(arguments: list[str], run_id: str) -> list[str]:
     return [x.format(run_id) for x in arguments]
 
 
+def name_the_date(plan: Plan) -> None:
+    """Let the requests of small_shop be for a day."""
+    plan.sql(
+        """update headgate.operations set query = '{"day": "{run.date}"}' where name = 'look_shop'"""
+    )
+
+
 def finish(plan: Plan) -> None:
     """Carry the run to its end."""
     for _ in range(3):
@@ -145,3 +152,31 @@ def test_what_operators_do_is_recorded_with_the_command_they_used(shown: Ask, mo
 
     (action,) = monday.sql("select * from headgate.v_operator_actions where action ~ 'cancel'")
     assert action["client"] == "headgate cancel"
+
+
+def test_a_back_fill_says_what_it_queued_and_how_it_goes_on(
+    shown: Ask, asked: Ask, refused: Ask, shop: Plan
+):
+    name_the_date(shop)
+    days = ("small_shop", "2024-02-28", "2024-03-01")
+    said = shown("backfill", *days)
+
+    assert said.startswith(
+        "small_shop: 3 runs queued for 3 days; 0 done before, 0 queued or under way before\nnext: "
+    )
+    assert "headgate worker" in said
+    counts = {"pipeline": "small_shop", "days": 3, "queued": 0, "done": 0, "waiting": 3}
+    assert asked("backfill", *days) == counts
+
+    assert "confirm more than 100: --yes" in refused(
+        "backfill", "small_shop", "1996-10-18", "2024-03-04"
+    )
+    assert "10,000 runs queued" in shown(
+        "backfill", "small_shop", "1996-10-15", "2024-03-04", "--yes"
+    )
+
+
+def test_a_day_that_is_none_is_wrong_usage(refused: Ask, shop: Plan):
+    said = refused("backfill", "small_shop", "yesterday", "2024-03-04", code=2)
+
+    assert "does not match the format" in " ".join(said.replace("│", " ").split())
