@@ -74,6 +74,20 @@ ALTER SCHEMA maintenance OWNER TO headgate_plan_maintenance;
 COMMENT ON SCHEMA maintenance IS 'House-keeping: a pipeline of stored functions and one call; no tables.';
 
 --
+-- Name: notify; Type: SCHEMA; Schema: -; Owner: headgate_plan_notify
+--
+
+CREATE SCHEMA notify;
+
+ALTER SCHEMA notify OWNER TO headgate_plan_notify;
+
+--
+-- Name: SCHEMA notify; Type: COMMENT; Schema: -; Owner: headgate_plan_notify
+--
+
+COMMENT ON SCHEMA notify IS 'Sends the notices of the universe outbox; no tables.';
+
+--
 -- Name: recommender; Type: SCHEMA; Schema: -; Owner: headgate_plan_recommender
 --
 
@@ -6267,6 +6281,9 @@ begin
             select jsonb_build_object('added', r.added) into new.result
             from jsonb_to_record(new.arguments) as a (p_pipeline text, p_step text, p_group_keys text[])
             cross join lateral headgate._cover_groups(a.p_pipeline, a.p_step, a.p_group_keys) as r;
+        when 'notify' then
+            perform headgate._notify(a.p_channel, a.p_subject, a.p_body, a.p_key)
+            from jsonb_to_record(new.arguments) as a (p_channel text, p_subject text, p_body text, p_key text);
         when 'raise_alert' then
             perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message, new.caller)
             from jsonb_to_record(new.arguments) as a (p_severity text, p_subject text, p_message text);
@@ -8754,6 +8771,7 @@ CREATE TABLE headgate.pipelines (
     description text DEFAULT ''::text NOT NULL,
     is_paused boolean DEFAULT false NOT NULL,
     is_paused_with_dag boolean DEFAULT false NOT NULL,
+    is_started_when_due boolean DEFAULT false NOT NULL,
     is_retired boolean DEFAULT false NOT NULL,
     timeout interval,
     after text[] DEFAULT '{}'::text[] NOT NULL,
@@ -8798,6 +8816,12 @@ COMMENT ON COLUMN headgate.pipelines.is_paused IS 'True: nothing of it is sent o
 --
 
 COMMENT ON COLUMN headgate.pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was, and resumes with it. False: it was paused here.';
+
+--
+-- Name: COLUMN pipelines.is_started_when_due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipelines.is_started_when_due IS 'True: a run starts by itself when something is due for its steps; where a DAG runs it, the run is ordered there.';
 
 --
 -- Name: COLUMN pipelines.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -10452,6 +10476,8 @@ CREATE FUNCTION headgate._declared_names(p_kind text) RETURNS text[]
             select s.name, s.is_retired from headgate.stores as s where p_kind = 'store'
             union all
             select p.name, p.is_retired from headgate.pipelines as p where p_kind = 'pipeline'
+            union all
+            select c.name, false from headgate.channels as c where p_kind = 'channel'
         ) as n
         where not n.is_retired
             and not exists (
@@ -12822,6 +12848,42 @@ $$;
 ALTER FUNCTION headgate._foreign_locks() OWNER TO headgate_owner;
 
 --
+-- Name: _forget_notices(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._forget_notices(p_before timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_asset_ids constant bigint[] := array(
+        select a.asset_id
+        from headgate.assets as a
+        where a.universe = 'outbox'
+            and (a.attributes ->> 'at')::timestamptz < p_before
+            and not exists (
+                select
+                from headgate.asset_processing_state as s
+                join headgate.operations as o using (operation_id)
+                where o.universe = a.universe
+                    and s.asset_id = a.asset_id
+                    and s.chunk_id is not null
+            )
+        order by a.asset_id
+    );
+begin
+    delete from headgate.asset_processing_state as s
+    using headgate.operations as o
+    where o.universe = 'outbox'
+        and s.operation_id = o.operation_id
+        and s.asset_id = any (v_asset_ids);
+    delete from headgate.assets as a where a.asset_id = any (v_asset_ids);
+end;
+$$;
+
+ALTER FUNCTION headgate._forget_notices(p_before timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _forget_runners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13313,7 +13375,12 @@ CREATE FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate
         'input', p_operation.input_function,
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_memory', p_operation.max_memory,
-        'environment', p_operation.handler_environment,
+        'environment', case
+            when p_operation.universe <> 'outbox' then p_operation.handler_environment
+            else p_operation.handler_environment || array(
+                select distinct c.secret_name from headgate.channels as c where c.secret_name is not null order by 1
+            )
+        end,
         'codes', j.codes,
         'watermarks', j.watermarks,
         'rows', headgate._row_shape(p_operation.ingest_function),
@@ -13998,6 +14065,31 @@ $_$;
 ALTER FUNCTION headgate._ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _is_about_the_outbox(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_about_the_outbox(p_subject text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate.pipelines as p
+        where (p_subject in ('DAG ' || p.name, format('DAG %s is late', p.name))
+            or right(p_subject, length(p.name) + 4) = ' of ' || p.name and p_subject like 'step %')
+            and headgate._is_of_the_outbox(p.pipeline_id)
+    )
+        or exists (
+            select
+            from headgate.operations as o
+            where o.universe = 'outbox'
+                and p_subject = 'operation ' || o.name
+        );
+$$;
+
+ALTER FUNCTION headgate._is_about_the_outbox(p_subject text) OWNER TO headgate_owner;
+
+--
 -- Name: _is_alerted(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14222,6 +14314,25 @@ $_$;
 ALTER FUNCTION headgate._is_new(p_field text, p_parameter text) OWNER TO headgate_owner;
 
 --
+-- Name: _is_of_the_outbox(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_of_the_outbox(p_pipeline_id bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate.pipeline_steps as s
+        join headgate.operations as o on o.name = any (s.operations)
+        where s.pipeline_id = p_pipeline_id
+            and o.universe = 'outbox'
+    );
+$$;
+
+ALTER FUNCTION headgate._is_of_the_outbox(p_pipeline_id bigint) OWNER TO headgate_owner;
+
+--
 -- Name: _is_only_asset(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14377,6 +14488,44 @@ end;
 $$;
 
 ALTER FUNCTION headgate._is_taken_out(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: _is_to_start(headgate.pipelines, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_to_start(p_pipeline headgate.pipelines, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select not p_pipeline.is_retired
+        and not p_pipeline.is_paused
+        and not exists (
+            select
+            from headgate.process_executions as e
+            where e.pipeline_id = p_pipeline.pipeline_id
+                and e.status in ('running', 'paused')
+        )
+        and not exists (
+            select from headgate.orders as o where o.pipeline_id = p_pipeline.pipeline_id and o.taken_at is null
+        )
+        and exists (
+            select
+            from headgate.pipeline_steps as s
+            join headgate.operations as o on o.name = any (s.operations)
+            join headgate.asset_processing_state as t using (operation_id)
+            where s.pipeline_id = p_pipeline.pipeline_id
+                and t.next_due_at <= p_now
+                and t.next_due_at > (
+                    select coalesce(
+                        max(case when e.started_at > p_now - interval '15 minutes' then e.started_at end), '-infinity'
+                    )
+                    from headgate.process_executions as e
+                    where e.pipeline_id = p_pipeline.pipeline_id
+                )
+        );
+$$;
+
+ALTER FUNCTION headgate._is_to_start(p_pipeline headgate.pipelines, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _is_watched(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17011,6 +17160,50 @@ CREATE FUNCTION headgate._note_plan_mistakes(p_plan text) RETURNS void
 $$;
 
 ALTER FUNCTION headgate._note_plan_mistakes(p_plan text) OWNER TO headgate_owner;
+
+--
+-- Name: _notify(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._notify(p_channel text, p_subject text, p_body text, p_key text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_asset_id bigint;
+begin
+    if coalesce(p_key, '') = '' or coalesce(p_subject, '') = '' then
+        perform headgate._raise(
+            'HG008', 'a notice needs p_subject and p_key', 'the key names the event: the same key is sent once'
+        );
+    elsif not exists (select from headgate.channels as c where c.name = p_channel) then
+        perform headgate._raise(
+            'HG001', format('there is no channel %s', coalesce(quote_literal(p_channel), 'null')),
+            headgate._known('known channels', p_channel, array(
+                select c.name from headgate.channels as c order by c.name
+            ))
+        );
+    end if;
+    insert into headgate.assets as a (universe, code, group_key, attributes)
+    values ('outbox', format('%s: %s', p_channel, p_key), p_channel, jsonb_build_object(
+        'channel', p_channel, 'subject', left(p_subject, 250), 'body', left(p_body, 8000), 'at', v_now
+    ))
+    on conflict on constraint assets_code_is_unique do nothing
+    returning a.asset_id into v_asset_id;
+    if v_asset_id is not null then
+        insert into headgate.asset_processing_state (operation_id, asset_id, priority, next_due_at)
+        select o.operation_id, v_asset_id, o.priority * 10 + 5, v_now
+        from headgate.operations as o
+        where o.universe = 'outbox'
+            and not o.is_retired
+        on conflict do nothing;
+        perform pg_notify('headgate_jobs', '');
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._notify(p_channel text, p_subject text, p_body text, p_key text) OWNER TO headgate_owner;
 
 --
 -- Name: _object(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20513,6 +20706,10 @@ CREATE FUNCTION headgate._retire(p_kind text, p_name text) RETURNS void
     AS $$
 begin
     case p_kind
+        when 'route' then
+            delete from headgate.routes as r where r.name = p_name;
+        when 'channel' then
+            delete from headgate.channels as c where c.name = p_name;
         when 'parameter' then
             delete from headgate.pipeline_parameters as m
             using headgate.pipelines as p
@@ -20704,7 +20901,8 @@ begin
             union all
             select p.kind, p.name, 0 from headgate._strange_parts(p_plan) as p
         ) as d
-        order by array_position('{check,parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind),
+        order by
+            array_position('{route,channel,check,parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind),
             d.position desc
     loop
         v_obstacle := headgate._retirement_obstacle(v_object.kind, v_object.name);
@@ -20954,6 +21152,73 @@ $$;
 ALTER FUNCTION headgate._role_deviations() OWNER TO headgate_owner;
 
 --
+-- Name: _route_alert(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._route_alert() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform headgate._notify(
+        r.channel,
+        format('[%s] %s', new.severity, new.subject),
+        format(
+            '%s%sRaised at %s UTC.', new.message, chr(10),
+            to_char(new.raised_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+        ),
+        'alert ' || new.alert_id
+    )
+    from (
+        select distinct t.channel
+        from headgate.routes as t
+        where t.event = 'alert'
+            and new.severity = coalesce(t.severity, new.severity)
+            and new.subject like coalesce(t.subject, '%')
+    ) as r
+    where not headgate._is_about_the_outbox(new.subject);
+    return null;
+end;
+$$;
+
+ALTER FUNCTION headgate._route_alert() OWNER TO headgate_owner;
+
+--
+-- Name: _route_run(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._route_run() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline text;
+    v_channels text[];
+begin
+    select p.name, array_agg(distinct t.channel)
+    into v_pipeline, v_channels
+    from headgate.pipelines as p
+    join headgate.routes as t
+        on t.event = 'run'
+        and p.name like coalesce(t.pipeline, '%')
+        and new.status = any (coalesce(t.statuses, array[new.status]))
+    where p.pipeline_id = new.pipeline_id
+        and not headgate._is_of_the_outbox(p.pipeline_id)
+    group by p.name;
+    perform headgate._notify(
+        c.channel,
+        format('%s %s: run %s', v_pipeline, new.status, new.run_id),
+        headgate._text_of_run(new, v_pipeline),
+        format('run %s %s', new.execution_id, extract(epoch from new.finished_at))
+    )
+    from unnest(v_channels) as c (channel);
+    return null;
+end;
+$$;
+
+ALTER FUNCTION headgate._route_run() OWNER TO headgate_owner;
+
+--
 -- Name: _row_measures(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21087,6 +21352,16 @@ CREATE FUNCTION headgate._row_of(p_kind text, p_name text) RETURNS jsonb
         where p_kind = 'parameter'
             and p.name = split_part(p_name, '/', 1)
             and m.name = split_part(p_name, '/', 2)
+        union all
+        select to_jsonb(c)
+        from headgate.channels as c
+        where p_kind = 'channel'
+            and c.name = p_name
+        union all
+        select to_jsonb(r)
+        from headgate.routes as r
+        where p_kind = 'route'
+            and r.name = p_name
     ) as f;
 $$;
 
@@ -22374,6 +22649,45 @@ $$;
 ALTER FUNCTION headgate._start_ahead() OWNER TO headgate_owner;
 
 --
+-- Name: _start_due(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._start_due(p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline headgate.pipelines;
+begin
+    for v_pipeline in
+        select p.*
+        from headgate.pipelines as p
+        where p.is_started_when_due
+            and headgate._is_to_start(p, p_now)
+        order by p.pipeline_id
+    loop
+        perform headgate._lock(format('start %s', v_pipeline.pipeline_id));
+        if not headgate._is_to_start(v_pipeline, p_now) then
+            continue;  -- another runner was faster
+        elsif exists (
+            select from headgate.dags as d where d.pipeline_id = v_pipeline.pipeline_id and not d.is_paused
+        ) then
+            perform headgate.trigger_pipeline(v_pipeline.name);
+        else
+            perform headgate.run_pipeline(
+                v_pipeline.name, p_run_id => 'due-'
+                    || to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            );
+        end if;
+        return true;
+    end loop;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._start_due(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _start_obstacle(headgate.pipelines); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23277,6 +23591,8 @@ CREATE FUNCTION headgate._table_of(p_kind text) RETURNS text
         when 'pipeline' then 'pipelines'
         when 'step' then 'pipeline_steps'
         when 'parameter' then 'pipeline_parameters'
+        when 'channel' then 'channels'
+        when 'route' then 'routes'
     end;
 $$;
 
@@ -23574,6 +23890,55 @@ CREATE FUNCTION headgate._template_fields(p_operation headgate.operations) RETUR
 $$;
 
 ALTER FUNCTION headgate._template_fields(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
+-- Name: _text_of_run(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._text_of_run(p_execution headgate.process_executions, p_pipeline text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select concat_ws(
+        chr(10),
+        'DAG: ' || coalesce(p_execution.dag, p_pipeline),
+        'Run: ' || p_execution.run_id,
+        'Date: ' || to_char(p_execution.logical_date at time zone 'UTC', 'YYYY-MM-DD'),
+        format(
+            'Status: %s, at %s UTC, after %s s', p_execution.status,
+            to_char(p_execution.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
+            round(extract(epoch from p_execution.finished_at - p_execution.started_at))
+        ),
+        'Tasks that failed: ' || (
+            select string_agg(s.step, ', ' order by s.position)
+            from headgate.process_steps as s
+            where s.execution_id = p_execution.execution_id
+                and s.status = 'failed'
+        ),
+        'Error: ' || coalesce(
+            (
+                select s.output ->> 'error'
+                from headgate.process_steps as s
+                where s.execution_id = p_execution.execution_id
+                    and s.status = 'failed'
+                    and s.output ->> 'error' is not null
+                order by s.position
+                limit 1
+            ),
+            (
+                select coalesce(d.error, d.reason)
+                from headgate.asset_processing_details as d
+                where d.execution_id = p_execution.execution_id
+                    and d.ended_at >= p_execution.started_at
+                    and (d.status = 'failed' or headgate._is_fault(d.reason))
+                order by d.status <> 'failed', d.ended_at
+                limit 1
+            )
+        )
+    );
+$$;
+
+ALTER FUNCTION headgate._text_of_run(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
 
 --
 -- Name: _times_cooled(headgate.breakers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -25326,7 +25691,7 @@ begin
     if exists (select from headgate.queued_runs) and headgate._start_queued(v_now) then
         return true;
     end if;
-    return headgate._advance_waiting(v_now) or headgate._advance_reopened(v_now);
+    return headgate._advance_waiting(v_now) or headgate._advance_reopened(v_now) or headgate._start_due(v_now);
 end;
 $$;
 
@@ -27424,6 +27789,28 @@ ALTER FUNCTION headgate.note_schema() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.note_schema() IS 'Record the current schema as the expected one; migrate calls it last.';
 
 --
+-- Name: notify(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    insert into headgate._requests (function, arguments)
+    values ('notify', jsonb_build_object(
+        'p_channel', p_channel, 'p_subject', p_subject, 'p_body', p_body, 'p_key', p_key
+    ));
+$$;
+
+ALTER FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION notify(p_channel text, p_subject text, p_body text, p_key text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) IS 'Send news to a channel when this transaction commits; p_key names the event, which is sent once to each channel.';
+
+--
 -- Name: open_runs(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27577,6 +27964,33 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 --
 
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
+
+--
+-- Name: put_channel(text, text, text, text, integer, text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_channel(channel text, kind text, secret_name text DEFAULT NULL::text, host text DEFAULT NULL::text, port integer DEFAULT NULL::integer, username text DEFAULT NULL::text, sender text DEFAULT NULL::text, recipients text[] DEFAULT NULL::text[]) RETURNS text
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._declare('channel', put_channel.channel, jsonb_build_object(
+        'kind', put_channel.kind,
+        'secret_name', put_channel.secret_name,
+        'host', put_channel.host,
+        'port', put_channel.port,
+        'username', put_channel.username,
+        'sender', put_channel.sender,
+        'recipients', put_channel.recipients
+    ));
+$$;
+
+ALTER FUNCTION headgate.put_channel(channel text, kind text, secret_name text, host text, port integer, username text, sender text, recipients text[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_channel(channel text, kind text, secret_name text, host text, port integer, username text, sender text, recipients text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_channel(channel text, kind text, secret_name text, host text, port integer, username text, sender text, recipients text[]) IS 'Declare where news are sent: kind is slack, webhook or mail. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_check(text, text, text, text[], text[], text, text, text, text, text, text, text, text, text, interval, interval, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27744,27 +28158,28 @@ ALTER FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text
 COMMENT ON FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb) IS 'Declare what a run of a pipeline may set, and its effect. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_pipeline(text, text, interval, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_pipeline(text, text, interval, text[], boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_pipeline(pipeline text, description text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, after text[] DEFAULT NULL::text[]) RETURNS text
+CREATE FUNCTION headgate.put_pipeline(pipeline text, description text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, after text[] DEFAULT NULL::text[], is_started_when_due boolean DEFAULT NULL::boolean) RETURNS text
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select headgate._declare('pipeline', put_pipeline.pipeline, jsonb_build_object(
         'description', put_pipeline.description,
         'timeout', put_pipeline.timeout,
-        'after', put_pipeline.after
+        'after', put_pipeline.after,
+        'is_started_when_due', put_pipeline.is_started_when_due
     ));
 $$;
 
-ALTER FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval, after text[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval, after text[], is_started_when_due boolean) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_pipeline(pipeline text, description text, timeout interval, after text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_pipeline(pipeline text, description text, timeout interval, after text[], is_started_when_due boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval, after text[]) IS 'Declare a pipeline; its steps and parameters follow. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval, after text[], is_started_when_due boolean) IS 'Declare a pipeline; its steps and parameters follow. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_pool(text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27828,6 +28243,35 @@ ALTER FUNCTION headgate.put_provider(provider text, base_url text, description t
 --
 
 COMMENT ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text, hosts text[]) IS 'Declare a provider, by the columns of headgate.providers; base_url may be {asset.base_url}. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_route(text, text, text, text, text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_route(route text, channel text, event text, severity text DEFAULT NULL::text, subject text DEFAULT NULL::text, pipeline text DEFAULT NULL::text, statuses text[] DEFAULT NULL::text[]) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+begin
+    return headgate._declare('route', route, jsonb_build_object(
+        'channel', case when headgate._check_reference('route', route, 'channel', channel) then channel end,
+        'event', event,
+        'severity', severity,
+        'subject', subject,
+        'pipeline', pipeline,
+        'statuses', statuses
+    ));
+end;
+$$;
+
+ALTER FUNCTION headgate.put_route(route text, channel text, event text, severity text, subject text, pipeline text, statuses text[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_route(route text, channel text, event text, severity text, subject text, pipeline text, statuses text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_route(route text, channel text, event text, severity text, subject text, pipeline text, statuses text[]) IS 'Declare which news a channel gets: event is alert or run. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_rule(text, text, text, text, text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27956,6 +28400,34 @@ ALTER FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message t
 --
 
 COMMENT ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) IS 'Raise an alert in v_alerts; while a subject has an open alert, a second one changes nothing.';
+
+--
+-- Name: read_notices(jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, notice text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        a.asset_id,
+        (a.attributes || jsonb_build_object(
+            'key', left(encode(sha256(convert_to(format('%s %s', a.asset_id, a.code), 'UTF8')), 'hex'), 40),
+            'to', to_jsonb(c)
+        ))::text
+    from headgate.assets as a
+    left join headgate.channels as c on c.name = a.attributes ->> 'channel'
+    where a.asset_id = any (p_asset_ids)
+        and a.universe = 'outbox';
+$$;
+
+ALTER FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION read_notices(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) IS 'Input of the handler that sends notices.';
 
 --
 -- Name: reconcile_quota(text, integer, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28495,6 +28967,7 @@ begin
     where e.finished_at < v_before
         and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
     delete from headgate.quota_windows as w where w.closes_at < v_before;
+    perform headgate._forget_notices(v_before);
     delete from headgate.operator_actions as a where a.acted_at < v_before;
     delete from headgate.artifacts as a where a.deleted_at < v_before;
     perform headgate._forget_runners();
@@ -28508,7 +28981,7 @@ ALTER FUNCTION headgate.retain(p_keep interval) OWNER TO headgate_owner;
 -- Name: FUNCTION retain(p_keep interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Forget history older than p_keep: whole months of details, ended executions, results of checks, closed windows; and runners that are gone. Returns counts.';
+COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Forget history older than p_keep: whole months of details, ended executions, results of checks, closed windows, notices; and runners that are gone. Returns counts.';
 
 --
 -- Name: retry_failed(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -32865,6 +33338,86 @@ ALTER TABLE headgate.breakers ALTER COLUMN breaker_id ADD GENERATED ALWAYS AS ID
 );
 
 --
+-- Name: channels; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.channels (
+    name text NOT NULL,
+    kind text NOT NULL,
+    secret_name text,
+    host text,
+    port integer DEFAULT 587 NOT NULL,
+    username text,
+    sender text,
+    recipients text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT a_hook_is_a_secret CHECK (((kind = 'mail'::text) OR (secret_name IS NOT NULL))),
+    CONSTRAINT a_user_has_a_password CHECK (((username IS NULL) OR (secret_name IS NOT NULL))),
+    CONSTRAINT addresses_are_plain CHECK ((((((host || ' '::text) || sender) || ' '::text) || array_to_string(recipients, ' '::text)) !~ '[[:cntrl:]]'::text)),
+    CONSTRAINT channel_kind_is_known CHECK ((kind = ANY (ARRAY['slack'::text, 'webhook'::text, 'mail'::text]))),
+    CONSTRAINT channel_name_is_plain CHECK ((name ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT mail_has_host_sender_and_recipients CHECK (((kind <> 'mail'::text) OR ((host IS NOT NULL) AND (sender IS NOT NULL) AND (recipients <> '{}'::text[])))),
+    CONSTRAINT port_in_range CHECK (((port >= 1) AND (port <= 65535))),
+    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
+    CONSTRAINT secret_is_no_way_into_the_database CHECK ((secret_name !~* '^(PG|HEADGATE_)'::text))
+);
+
+ALTER TABLE headgate.channels OWNER TO headgate_owner;
+
+--
+-- Name: TABLE channels; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.channels IS 'Where news are sent: a Slack hook, a web hook, or mail.';
+
+--
+-- Name: COLUMN channels.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.channels.name IS 'Its name.';
+
+--
+-- Name: COLUMN channels.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.channels.kind IS 'slack, webhook or mail.';
+
+--
+-- Name: COLUMN channels.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.channels.secret_name IS 'Name of the runner''s environment variable with the hook''s address, or with the mail server''s password; never the secret.';
+
+--
+-- Name: COLUMN channels.host; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.channels.host IS 'The mail server.';
+
+--
+-- Name: COLUMN channels.port; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.channels.port IS 'Its port; 465 speaks TLS from the start, any other where it is offered.';
+
+--
+-- Name: COLUMN channels.username; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.channels.username IS 'The user at the mail server; null: none is needed.';
+
+--
+-- Name: COLUMN channels.sender; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.channels.sender IS 'The address that mails come from.';
+
+--
+-- Name: COLUMN channels.recipients; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.channels.recipients IS 'The addresses that mails go to.';
+
+--
 -- Name: check_results_result_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33036,7 +33589,7 @@ CREATE TABLE headgate.declarations (
     settings jsonb NOT NULL,
     place text,
     is_declared boolean NOT NULL,
-    CONSTRAINT declaration_kind_is_known CHECK ((kind = ANY (ARRAY['pool'::text, 'store'::text, 'provider'::text, 'rule'::text, 'operation'::text, 'pipeline'::text, 'step'::text, 'parameter'::text, 'check'::text])))
+    CONSTRAINT declaration_kind_is_known CHECK ((kind = ANY (ARRAY['pool'::text, 'store'::text, 'provider'::text, 'rule'::text, 'operation'::text, 'pipeline'::text, 'step'::text, 'parameter'::text, 'check'::text, 'channel'::text, 'route'::text])))
 );
 
 ALTER TABLE headgate.declarations OWNER TO headgate_owner;
@@ -33051,7 +33604,7 @@ COMMENT ON TABLE headgate.declarations IS 'An object declared in a plan''s file,
 -- Name: COLUMN declarations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.declarations.kind IS 'pool, store, provider, rule, operation, pipeline, step, parameter or check.';
+COMMENT ON COLUMN headgate.declarations.kind IS 'pool, store, provider, rule, operation, pipeline, step, parameter, check, channel or route.';
 
 --
 -- Name: COLUMN declarations.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -33866,6 +34419,75 @@ COMMENT ON COLUMN headgate.role_limits.name IS 'A setting of PostgreSQL''s; or c
 --
 
 COMMENT ON COLUMN headgate.role_limits.value IS 'Its value, exactly as PostgreSQL keeps it.';
+
+--
+-- Name: routes; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.routes (
+    name text NOT NULL,
+    channel text NOT NULL,
+    event text NOT NULL,
+    severity text,
+    subject text,
+    pipeline text,
+    statuses text[],
+    CONSTRAINT a_run_has_pipeline_and_status CHECK (((event = 'run'::text) OR ((pipeline IS NULL) AND (statuses IS NULL)))),
+    CONSTRAINT an_alert_has_severity_and_subject CHECK (((event = 'alert'::text) OR ((severity IS NULL) AND (subject IS NULL)))),
+    CONSTRAINT event_is_known CHECK ((event = ANY (ARRAY['alert'::text, 'run'::text]))),
+    CONSTRAINT route_severity_is_known CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text]))),
+    CONSTRAINT route_statuses_are_known CHECK ((statuses <@ ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text]))
+);
+
+ALTER TABLE headgate.routes OWNER TO headgate_owner;
+
+--
+-- Name: TABLE routes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.routes IS 'Which alerts and ends of runs are sent to which channel.';
+
+--
+-- Name: COLUMN routes.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.routes.name IS 'Its name.';
+
+--
+-- Name: COLUMN routes.channel; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.routes.channel IS 'The channel.';
+
+--
+-- Name: COLUMN routes.event; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.routes.event IS 'alert: one is raised; run: an execution ends.';
+
+--
+-- Name: COLUMN routes.severity; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.routes.severity IS 'Alerts of this severity; null: of any.';
+
+--
+-- Name: COLUMN routes.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.routes.subject IS 'Alerts whose subject is like this pattern (% for anything); null: all.';
+
+--
+-- Name: COLUMN routes.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.routes.pipeline IS 'Runs of pipelines whose name is like this pattern; null: of all.';
+
+--
+-- Name: COLUMN routes.statuses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.routes.statuses IS 'Runs that end so: succeeded, failed, cancelled; null: all.';
 
 --
 -- Name: runners; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -37827,6 +38449,13 @@ ALTER TABLE ONLY headgate.breakers
     ADD CONSTRAINT breakers_pkey PRIMARY KEY (breaker_id);
 
 --
+-- Name: channels channels_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.channels
+    ADD CONSTRAINT channels_pkey PRIMARY KEY (name);
+
+--
 -- Name: check_results check_results_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -38063,6 +38692,13 @@ ALTER TABLE ONLY headgate.response_rules
 
 ALTER TABLE ONLY headgate.role_limits
     ADD CONSTRAINT role_limits_pkey PRIMARY KEY (role, name);
+
+--
+-- Name: routes routes_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.routes
+    ADD CONSTRAINT routes_pkey PRIMARY KEY (name);
 
 --
 -- Name: process_executions run_id_is_unique; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -38544,6 +39180,18 @@ CREATE INDEX queued_runs_next_idx ON headgate.queued_runs USING btree (pipeline_
 COMMENT ON INDEX headgate.queued_runs_next_idx IS 'Finds the run of a pipeline that starts next.';
 
 --
+-- Name: routes_channel_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX routes_channel_idx ON headgate.routes USING btree (channel);
+
+--
+-- Name: INDEX routes_channel_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.routes_channel_idx IS 'Finds what is sent to a channel.';
+
+--
 -- Name: models_in_use_idx; Type: INDEX; Schema: recommender; Owner: headgate_plan_recommender
 --
 
@@ -38554,6 +39202,30 @@ CREATE UNIQUE INDEX models_in_use_idx ON recommender.models USING btree (is_in_u
 --
 
 COMMENT ON INDEX recommender.models_in_use_idx IS 'At most one model is in use.';
+
+--
+-- Name: alerts alert_is_routed; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER alert_is_routed AFTER INSERT ON headgate.alerts FOR EACH ROW EXECUTE FUNCTION headgate._route_alert();
+
+--
+-- Name: TRIGGER alert_is_routed ON alerts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TRIGGER alert_is_routed ON headgate.alerts IS 'Sends it to the channels that want it.';
+
+--
+-- Name: process_executions end_is_routed; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER end_is_routed AFTER UPDATE OF status ON headgate.process_executions FOR EACH ROW WHEN (((old.finished_at IS NULL) AND (new.finished_at IS NOT NULL))) EXECUTE FUNCTION headgate._route_run();
+
+--
+-- Name: TRIGGER end_is_routed ON process_executions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TRIGGER end_is_routed ON headgate.process_executions IS 'Sends its end to the channels that want it.';
 
 --
 -- Name: operations handler_environment_is_harmless; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -38890,6 +39562,13 @@ ALTER TABLE ONLY headgate.response_rules
     ADD CONSTRAINT response_rules_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
 
 --
+-- Name: routes routes_channel_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.routes
+    ADD CONSTRAINT routes_channel_fkey FOREIGN KEY (channel) REFERENCES headgate.channels(name) ON DELETE CASCADE;
+
+--
 -- Name: step_groups step_groups_pipeline_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -38928,6 +39607,7 @@ GRANT USAGE ON SCHEMA freshpoc TO headgate_reader;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_equities;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_freshpoc;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_maintenance;
+GRANT USAGE ON SCHEMA headgate TO headgate_plan_notify;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_recommender;
 GRANT USAGE ON SCHEMA headgate TO headgate_nobody;
 GRANT USAGE ON SCHEMA headgate TO headgate_planner;
@@ -38941,6 +39621,14 @@ GRANT USAGE ON SCHEMA headgate TO headgate_reader;
 GRANT USAGE ON SCHEMA maintenance TO headgate_nobody;
 GRANT USAGE ON SCHEMA maintenance TO headgate_planner;
 GRANT USAGE ON SCHEMA maintenance TO headgate_reader;
+
+--
+-- Name: SCHEMA notify; Type: ACL; Schema: -; Owner: headgate_plan_notify
+--
+
+GRANT USAGE ON SCHEMA notify TO headgate_nobody;
+GRANT USAGE ON SCHEMA notify TO headgate_planner;
+GRANT USAGE ON SCHEMA notify TO headgate_reader;
 
 --
 -- Name: SCHEMA recommender; Type: ACL; Schema: -; Owner: headgate_plan_recommender
@@ -40547,6 +41235,12 @@ REVOKE ALL ON FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_options 
 REVOKE ALL ON FUNCTION headgate._foreign_locks() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _forget_notices(p_before timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._forget_notices(p_before timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _forget_runners(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40751,6 +41445,12 @@ REVOKE ALL ON FUNCTION headgate._ingest_source(p_table regclass, p_rows text, p_
 REVOKE ALL ON FUNCTION headgate._ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_about_the_outbox(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_about_the_outbox(p_subject text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_alerted(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40829,6 +41529,12 @@ REVOKE ALL ON FUNCTION headgate._is_mistaken(p_kind text, p_name text) FROM PUBL
 REVOKE ALL ON FUNCTION headgate._is_new(p_field text, p_parameter text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_of_the_outbox(p_pipeline_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_of_the_outbox(p_pipeline_id bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_only_asset(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40869,6 +41575,12 @@ REVOKE ALL ON FUNCTION headgate._is_sent_once(p_operation_id bigint) FROM PUBLIC
 --
 
 REVOKE ALL ON FUNCTION headgate._is_taken_out(p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_to_start(p_pipeline headgate.pipelines, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_to_start(p_pipeline headgate.pipelines, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -41337,6 +42049,12 @@ REVOKE ALL ON FUNCTION headgate._note_mistake(p_kind text, p_name text, p_messag
 --
 
 REVOKE ALL ON FUNCTION headgate._note_plan_mistakes(p_plan text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _notify(p_channel text, p_subject text, p_body text, p_key text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._notify(p_channel text, p_subject text, p_body text, p_key text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _object(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -42005,6 +42723,18 @@ REVOKE ALL ON FUNCTION headgate._rights(p_rights aclitem[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._role_deviations() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _route_alert(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._route_alert() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _route_run(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._route_run() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _row_measures(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -42227,6 +42957,12 @@ REVOKE ALL ON FUNCTION headgate._standing(p_chunk headgate.chunks) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._start_ahead() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _start_due(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._start_due(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _start_obstacle(p_pipeline headgate.pipelines); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -42429,6 +43165,12 @@ REVOKE ALL ON FUNCTION headgate._tally_of(p_status text, p_reason text, p_jobs i
 --
 
 REVOKE ALL ON FUNCTION headgate._template_fields(p_operation headgate.operations) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _text_of_run(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._text_of_run(p_execution headgate.process_executions, p_pipeline text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _times_cooled(p_breaker headgate.breakers); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -42756,6 +43498,7 @@ REVOKE ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[]
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_recommender;
 
 --
@@ -42838,6 +43581,7 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_recommender;
 
 --
@@ -42856,6 +43600,7 @@ GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_grou
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_recommender;
 
 --
@@ -42868,6 +43613,7 @@ GRANT ALL ON FUNCTION headgate.database_health() TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_recommender;
 
 --
@@ -43017,6 +43763,7 @@ GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headg
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_recommender;
 
 --
@@ -43116,6 +43863,18 @@ REVOKE ALL ON FUNCTION headgate.note_mistake(p_message text, p_hint text, p_stat
 REVOKE ALL ON FUNCTION headgate.note_schema() FROM PUBLIC;
 
 --
+-- Name: FUNCTION notify(p_channel text, p_subject text, p_body text, p_key text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_freshpoc;
+GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_recommender;
+
+--
 -- Name: FUNCTION open_runs(p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -43144,7 +43903,14 @@ REVOKE ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION put_channel(channel text, kind text, secret_name text, host text, port integer, username text, sender text, recipients text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_channel(channel text, kind text, secret_name text, host text, port integer, username text, sender text, recipients text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -43165,10 +43931,10 @@ REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due
 REVOKE ALL ON FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_pipeline(pipeline text, description text, timeout interval, after text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_pipeline(pipeline text, description text, timeout interval, after text[], is_started_when_due boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval, after text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_pipeline(pipeline text, description text, timeout interval, after text[], is_started_when_due boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_pool(pool text, slots integer, description text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -43181,6 +43947,12 @@ REVOKE ALL ON FUNCTION headgate.put_pool(pool text, slots integer, description t
 --
 
 REVOKE ALL ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[], kind text, hosts text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_route(route text, channel text, event text, severity text, subject text, pipeline text, statuses text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_route(route text, channel text, event text, severity text, subject text, pipeline text, statuses text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -43208,7 +43980,15 @@ REVOKE ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_m
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION read_notices(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
 
 --
 -- Name: FUNCTION reconcile_quota(p_provider text, p_reported integer, p_reported_on date); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -43219,6 +43999,7 @@ GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integ
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_recommender;
 
 --
@@ -43236,6 +44017,7 @@ REVOKE ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) FRO
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_recommender;
 
 --
@@ -43283,6 +44065,7 @@ GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_recommender;
 
 --
@@ -43293,6 +44076,7 @@ REVOKE ALL ON FUNCTION headgate.resolve_alert(p_subject text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_recommender;
 
 --
@@ -43325,6 +44109,7 @@ GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO hea
 GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_recommender;
 
 --
@@ -43359,6 +44144,7 @@ GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active b
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_recommender;
 
 --
@@ -43427,6 +44213,7 @@ GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_ste
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_recommender;
 
 --
@@ -43458,6 +44245,7 @@ REVOKE ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_recommender;
 
 --
@@ -43476,6 +44264,7 @@ GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_recommender;
 
 --
@@ -43720,6 +44509,7 @@ GRANT SELECT ON TABLE headgate.v_assets TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_recommender;
 
 --
@@ -43731,6 +44521,7 @@ GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_recommender;
 
 --
@@ -43749,6 +44540,7 @@ GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_recommender;
 
 --
@@ -43781,6 +44573,7 @@ GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_recommender;
 
 --
@@ -43805,6 +44598,7 @@ GRANT INSERT(function) ON TABLE headgate._requests TO headgate_planner;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_equities;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_freshpoc;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_maintenance;
+GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_notify;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_recommender;
 
 --
@@ -43815,6 +44609,7 @@ GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_planner;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_equities;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_freshpoc;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_maintenance;
+GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_notify;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_recommender;
 
 --
@@ -43825,6 +44620,7 @@ GRANT SELECT(result) ON TABLE headgate._requests TO headgate_planner;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_equities;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_freshpoc;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_maintenance;
+GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_notify;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_recommender;
 
 --
@@ -43836,6 +44632,7 @@ GRANT SELECT ON TABLE headgate.v_alerts TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_recommender;
 
 --
@@ -43847,6 +44644,7 @@ GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_recommender;
 
 --
@@ -43858,6 +44656,7 @@ GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_recommender;
 
 --
@@ -43869,6 +44668,7 @@ GRANT SELECT ON TABLE headgate.v_check_results TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_recommender;
 
 --
@@ -43880,6 +44680,7 @@ GRANT SELECT ON TABLE headgate.v_checks TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_recommender;
 
 --
@@ -43891,6 +44692,7 @@ GRANT SELECT ON TABLE headgate.v_dags TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_recommender;
 
 --
@@ -43902,6 +44704,7 @@ GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_recommender;
 
 --
@@ -43913,6 +44716,7 @@ GRANT SELECT ON TABLE headgate.v_database_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_recommender;
 
 --
@@ -43924,6 +44728,7 @@ GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_recommender;
 
 --
@@ -43935,6 +44740,7 @@ GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_recommender;
 
 --
@@ -43946,6 +44752,7 @@ GRANT SELECT ON TABLE headgate.v_decisions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_recommender;
 
 --
@@ -43957,6 +44764,7 @@ GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_recommender;
 
 --
@@ -43968,6 +44776,7 @@ GRANT SELECT ON TABLE headgate.v_leases TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_recommender;
 
 --
@@ -43979,6 +44788,7 @@ GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_recommender;
 
 --
@@ -43990,6 +44800,7 @@ GRANT SELECT ON TABLE headgate.v_operations TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_recommender;
 
 --
@@ -44001,6 +44812,7 @@ GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_recommender;
 
 --
@@ -44012,6 +44824,7 @@ GRANT SELECT ON TABLE headgate.v_orders TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_recommender;
 
 --
@@ -44023,6 +44836,7 @@ GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_recommender;
 
 --
@@ -44034,6 +44848,7 @@ GRANT SELECT ON TABLE headgate.v_pools TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_recommender;
 
 --
@@ -44045,6 +44860,7 @@ GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_recommender;
 
 --
@@ -44056,6 +44872,7 @@ GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_recommender;
 
 --
@@ -44067,6 +44884,7 @@ GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_recommender;
 
 --
@@ -44078,6 +44896,7 @@ GRANT SELECT ON TABLE headgate.v_quota TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_recommender;
 
 --
@@ -44089,6 +44908,7 @@ GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_recommender;
 
 --
@@ -44100,6 +44920,7 @@ GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_recommender;
 
 --
@@ -44111,6 +44932,7 @@ GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_recommender;
 
 --
@@ -44122,6 +44944,7 @@ GRANT SELECT ON TABLE headgate.v_runners TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_recommender;
 
 --
@@ -44133,6 +44956,7 @@ GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_recommender;
 
 --
@@ -44144,6 +44968,7 @@ GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_recommender;
 
 --
@@ -44155,6 +44980,7 @@ GRANT SELECT ON TABLE headgate.v_waiting TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_recommender;
 
 --

@@ -33,7 +33,7 @@ begin
                 'cancel_execution', 'retry_failed', 'rerun_step', 'skip_step', 'mark_step', 'pause_pipeline',
                 'resume_pipeline',
                 'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why',
-                'explain_asset_day', 'upsert_assets',
+                'explain_asset_day', 'upsert_assets', 'notify',
                 'set_asset_active', 'set_provider', 'set_pool', 'set_store', 'cover_groups', 'reset_asset',
                 'find_asset', 'find_group',
                 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
@@ -45,7 +45,8 @@ begin
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'advance_executions', 'extend_leases', 'release_jobs', 'lose_lease',
-                'take_starts', 'heartbeat', 'end_runner', 'check_queues', 'require_fit', 'applied_files', 'clock'
+                'take_starts', 'heartbeat', 'read_notices',
+                'end_runner', 'check_queues', 'require_fit', 'applied_files', 'clock'
             ]),
             ('headgate_reader', array[
                 'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why',

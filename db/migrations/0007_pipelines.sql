@@ -6,6 +6,7 @@ create table headgate.pipelines (
     description text not null default '',
     is_paused boolean not null default false,
     is_paused_with_dag boolean not null default false,
+    is_started_when_due boolean not null default false,
     is_retired boolean not null default false,
     timeout interval,
     after text[] not null default '{}',
@@ -22,6 +23,8 @@ comment on column headgate.pipelines.description is 'Its purpose.';
 comment on column headgate.pipelines.is_paused is 'True: nothing of it is sent or claimed until it is resumed.';
 comment on column headgate.pipelines.is_paused_with_dag is
     'True: it is paused because its DAG was, and resumes with it. False: it was paused here.';
+comment on column headgate.pipelines.is_started_when_due is
+    'True: a run starts by itself when something is due for its steps; where a DAG runs it, the run is ordered there.';
 comment on column headgate.pipelines.is_retired is
     'True: its plan no longer declares it; the row stays because executions refer to it. It cannot be started.';
 comment on column headgate.pipelines.timeout is

@@ -10,13 +10,15 @@ create table headgate.declarations (
     is_declared boolean not null,
     constraint declarations_pkey primary key (kind, name),
     constraint declaration_kind_is_known
-        check (kind in ('pool', 'store', 'provider', 'rule', 'operation', 'pipeline', 'step', 'parameter', 'check'))
+        check (kind in (
+            'pool', 'store', 'provider', 'rule', 'operation', 'pipeline', 'step', 'parameter', 'check', 'channel', 'route'
+        ))
 );
 
 comment on table headgate.declarations is
     'An object declared in a plan''s file, with its last declared settings, the base of the three-way merge.';
 comment on column headgate.declarations.kind is
-    'pool, store, provider, rule, operation, pipeline, step, parameter or check.';
+    'pool, store, provider, rule, operation, pipeline, step, parameter, check, channel or route.';
 comment on column headgate.declarations.name is
     'Its name; of a rule, step or parameter after that of its provider or pipeline and a slash.';
 comment on column headgate.declarations.plan is 'The plan that declares it. Only that plan may.';

@@ -107,6 +107,7 @@ def test_what_the_schedules_say(bag: Any):
         "equities_account": "0 2 * * *",
         "headgate_maintenance": "0 2 * * *",
         "noblestride_integration_pipeline": "0 */6 * * *",
+        "notify": "*/15 * * * *",
         "recommender_training_pipeline": "0 2 * * *",
         "trading_calendars": "0 3 * * 0",
     }

@@ -13,7 +13,7 @@ from tests.servers import DB
 LAYERS = (
     {"support"},
     {"assets", "quota"},
-    {"queue"},
+    {"outbox", "queue"},
     {"load", "plan"},  # a load of rows wakes what waits for them, as a completion does
     {"declare", "executions"},
     {"maintenance"},

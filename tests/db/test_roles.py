@@ -46,7 +46,7 @@ FUNCTIONS = f"""
 EVERYBODY = {"applied_files", "clock"}
 PLANS_WORK = {
     *("ask_again", "clock", "cover_groups", "database_health", "find_asset", "published_at"),
-    "raise_alert",
+    *("notify", "raise_alert"),
     *("reconcile_quota", "rename_asset", "reset_asset", "resolve_alert", "set_asset_active"),
     *("run_checks", "step_output", "trust_bulk", "upsert_assets"),
 }
@@ -63,6 +63,7 @@ WORK = {
         "heartbeat",
         "end_runner",
         "require_fit",
+        "read_notices",
     }
     | EVERYBODY,
     "headgate_reader": {
@@ -85,6 +86,7 @@ WORK = {
     }
     | EVERYBODY,
     "headgate_planner": {
+        "notify",
         *("run_parameters", "execution_groups", "execution_id", "execution_counts"),
         *("alert_run", "require_fit"),
         *("start_execution", "discover_delta", "check_quota", "enqueue_step", "step_status"),

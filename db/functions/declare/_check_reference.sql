@@ -57,6 +57,8 @@ as $func$
             select s.name, s.is_retired from headgate.stores as s where p_kind = 'store'
             union all
             select p.name, p.is_retired from headgate.pipelines as p where p_kind = 'pipeline'
+            union all
+            select c.name, false from headgate.channels as c where p_kind = 'channel'
         ) as n
         where not n.is_retired
             and not exists (

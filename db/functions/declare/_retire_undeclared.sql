@@ -23,7 +23,8 @@ begin
             union all
             select p.kind, p.name, 0 from headgate._strange_parts(p_plan) as p
         ) as d
-        order by array_position('{check,parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind),
+        order by
+            array_position('{route,channel,check,parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind),
             d.position desc
     loop
         v_obstacle := headgate._retirement_obstacle(v_object.kind, v_object.name);
@@ -127,6 +128,10 @@ set search_path = pg_catalog, pg_temp
 as $func$
 begin
     case p_kind
+        when 'route' then
+            delete from headgate.routes as r where r.name = p_name;
+        when 'channel' then
+            delete from headgate.channels as c where c.name = p_name;
         when 'parameter' then
             delete from headgate.pipeline_parameters as m
             using headgate.pipelines as p

@@ -78,5 +78,15 @@ as $func$
         where p_kind = 'parameter'
             and p.name = split_part(p_name, '/', 1)
             and m.name = split_part(p_name, '/', 2)
+        union all
+        select to_jsonb(c)
+        from headgate.channels as c
+        where p_kind = 'channel'
+            and c.name = p_name
+        union all
+        select to_jsonb(r)
+        from headgate.routes as r
+        where p_kind = 'route'
+            and r.name = p_name
     ) as f;
 $func$;

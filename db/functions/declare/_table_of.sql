@@ -14,5 +14,7 @@ as $func$
         when 'pipeline' then 'pipelines'
         when 'step' then 'pipeline_steps'
         when 'parameter' then 'pipeline_parameters'
+        when 'channel' then 'channels'
+        when 'route' then 'routes'
     end;
 $func$;

@@ -4,7 +4,8 @@ create or replace function headgate.put_pipeline(
     pipeline text,
     description text default null,
     timeout interval default null,
-    after text[] default null
+    after text[] default null,
+    is_started_when_due boolean default null
 )
 returns text
 language sql
@@ -14,7 +15,8 @@ as $func$
     select headgate._declare('pipeline', put_pipeline.pipeline, jsonb_build_object(
         'description', put_pipeline.description,
         'timeout', put_pipeline.timeout,
-        'after', put_pipeline.after
+        'after', put_pipeline.after,
+        'is_started_when_due', put_pipeline.is_started_when_due
     ));
 $func$;
 

@@ -25,7 +25,7 @@ begin
     if exists (select from headgate.queued_runs) and headgate._start_queued(v_now) then
         return true;
     end if;
-    return headgate._advance_waiting(v_now) or headgate._advance_reopened(v_now);
+    return headgate._advance_waiting(v_now) or headgate._advance_reopened(v_now) or headgate._start_due(v_now);
 end;
 $func$;
 

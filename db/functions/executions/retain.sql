@@ -54,6 +54,7 @@ begin
     where e.finished_at < v_before
         and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
     delete from headgate.quota_windows as w where w.closes_at < v_before;
+    perform headgate._forget_notices(v_before);
     delete from headgate.operator_actions as a where a.acted_at < v_before;
     delete from headgate.artifacts as a where a.deleted_at < v_before;
     perform headgate._forget_runners();
@@ -62,5 +63,5 @@ end;
 $func$;
 
 comment on function headgate.retain(interval) is
-    'Forget history older than p_keep: whole months of details, ended executions, results of checks, closed windows; '
-    'and runners that are gone. Returns counts.';
+    'Forget history older than p_keep: whole months of details, ended executions, results of checks, closed windows, '
+    'notices; and runners that are gone. Returns counts.';

@@ -23,6 +23,9 @@ begin
             select jsonb_build_object('added', r.added) into new.result
             from jsonb_to_record(new.arguments) as a (p_pipeline text, p_step text, p_group_keys text[])
             cross join lateral headgate._cover_groups(a.p_pipeline, a.p_step, a.p_group_keys) as r;
+        when 'notify' then
+            perform headgate._notify(a.p_channel, a.p_subject, a.p_body, a.p_key)
+            from jsonb_to_record(new.arguments) as a (p_channel text, p_subject text, p_body text, p_key text);
         when 'raise_alert' then
             perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message, new.caller)
             from jsonb_to_record(new.arguments) as a (p_severity text, p_subject text, p_message text);

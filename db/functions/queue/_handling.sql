@@ -15,7 +15,12 @@ as $func$
         'input', p_operation.input_function,
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_memory', p_operation.max_memory,
-        'environment', p_operation.handler_environment,
+        'environment', case
+            when p_operation.universe <> 'outbox' then p_operation.handler_environment
+            else p_operation.handler_environment || array(
+                select distinct c.secret_name from headgate.channels as c where c.secret_name is not null order by 1
+            )
+        end,
         'codes', j.codes,
         'watermarks', j.watermarks,
         'rows', headgate._row_shape(p_operation.ingest_function),

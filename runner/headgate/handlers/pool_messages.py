@@ -19,7 +19,7 @@ from headgate.handlers.document import Document
 LENGTHS: Final = struct.Struct(">QQ")
 """Before an answer: the bytes of its head, and of its rows."""
 LARGEST_HEAD: Final = 64 * 1024 * 1024
-OUTCOMES: Final = ("success", "skipped", "failed", "deferred")
+OUTCOMES: Final = ("success", "skipped", "failed", "deferred", "retry")
 
 Cells: TypeAlias = list[list[bytes | None]]
 
@@ -90,18 +90,21 @@ Work: TypeAlias = Task | Parsing
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What became of one asset: success, skipped, failed (its own fault) or deferred (ours)."""
+    """What became of one asset: success, skipped, failed (its fault), deferred (ours) or retry."""
 
     asset_id: int
     outcome: str
     error: str | None = None
     output: str | None = None
     """In JSON what it has to say to later steps."""
+    is_ours: bool = False
+    """Whether it is the runner's fault that it has to be tried again."""
 
     @property
     def fault(self) -> str | None:
         """Return whose fault it was, if it was one."""
-        return {"failed": "item", "deferred": "internal", "retry": "internal"}.get(self.outcome)
+        whose = "internal" if self.is_ours else "item"
+        return {"failed": "item", "deferred": "internal", "retry": whose}.get(self.outcome)
 
 
 @dataclass(frozen=True, slots=True)

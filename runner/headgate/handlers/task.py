@@ -93,6 +93,8 @@ def _outcome(
 ) -> Job:
     if asset_id in result.failed:
         return Job(asset_id, "failed", bounded(result.failed[asset_id]))
+    if asset_id in result.retry:
+        return Job(asset_id, "retry", bounded(result.retry[asset_id]))
     if asset_id in result.skipped:
         return Job(asset_id, "skipped", bounded(result.skipped[asset_id]))
     if rows == 0 and row_type is not None:

@@ -48,7 +48,7 @@ async def put_files(
             await put(store, key, folder / file.file, file.sha256)
         except HeadgateError as exc:
             logger.warning("%s", exc)
-            failed[file.asset_id] = Job(file.asset_id, "retry", str(exc))
+            failed[file.asset_id] = Job(file.asset_id, "retry", str(exc), is_ours=True)
             continue
         rows.append(
             {

@@ -12,7 +12,7 @@ from tests.runner.handlers import samples
 from tests.runner.handlers.compute_plan import ends, start, write_plan
 from tests.servers import DB
 
-INSTALLED = "Installed: calendars, indicators, recommender"
+INSTALLED = "Installed: calendars, indicators, notices, recommender"
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_every_handler_that_a_shipped_plan_names_is_there():
     plans = "".join(x.read_text() for x in DB.glob("plans/*/plan.sql"))
     names = set(re.findall(r"handler => '([^']+)'", plans))
 
-    assert names == {"calendars", "indicators", "recommender"}
+    assert names == {"calendars", "indicators", "notices", "recommender"}
     assert all(callable(find(HANDLER, x)) for x in names)
 
 

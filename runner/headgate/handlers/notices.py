@@ -1,0 +1,199 @@
+"""Sends notices: to a Slack hook, a web hook, or by mail.
+
+The address of a hook and the password of a mail server are secrets. They come from the variables
+that the channels name, and no message that is kept holds them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import smtplib
+import ssl
+from dataclasses import dataclass
+from email.message import EmailMessage
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, Final
+from urllib.error import HTTPError, URLError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from headgate.errors import WrongPlan
+from headgate.handlers.contract import Result
+
+if TYPE_CHECKING:
+    from headgate.handlers.contract import Chunk
+
+SECONDS: Final = 20.0
+SHOWN: Final = 200
+TLS_PORT: Final = 465
+NOT_NOW: Final = (408, 425, 429)
+REVOKED: Final = (401, 403, 404, 410)
+
+
+class RefusedForGood(Exception):
+    """The receiver will not take it."""
+
+
+class RefusedForNow(Exception):
+    """The receiver may take it later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is sent, and where to."""
+
+    subject: str
+    body: str
+    key: str
+    at: str
+    channel: str
+    to: dict[str, Any]
+
+    @classmethod
+    def from_json(cls, text: str) -> Notice:
+        """Read what the input function wrote."""
+        row = json.loads(text)
+        if row["to"] is None:
+            raise RefusedForGood(f"channel {row['channel']} is no longer declared")
+        return cls(*(row[name] for name in ("subject", "body", "key", "at", "channel", "to")))
+
+    @property
+    def secret(self) -> str:
+        """Return the channel's secret; raises WrongPlan where the runner lacks it."""
+        name = self.to["secret_name"]
+        value = os.environ.get(name, "")
+        if not value:
+            raise WrongPlan(
+                f"channel {self.channel} needs the environment variable {name}, which is not set "
+                "where the worker runs: set it and restart the worker"
+            )
+        return value
+
+
+def send(chunk: Chunk) -> Result:
+    """Send each notice of the chunk: the handler of the operation `send_notices`."""
+    failed: dict[int, str] = {}
+    retry: dict[int, str] = {}
+    skipped: dict[int, str] = {}
+    for asset_id, text in zip(chunk.asset_ids.tolist(), chunk.values["notice"], strict=True):
+        try:
+            notice = Notice.from_json(text)
+            left_out = _post(notice) if notice.to["kind"] != "mail" else _mail(notice)
+        except RefusedForGood as exc:
+            failed[asset_id] = str(exc)
+        except RefusedForNow as exc:
+            retry[asset_id] = str(exc)
+        else:
+            if left_out:
+                skipped[asset_id] = left_out
+    return Result(skipped=skipped, failed=failed, retry=retry)
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """Follow nothing: the address is a secret."""
+        return None
+
+
+def _post(notice: Notice) -> str:
+    """Send it to a hook; return nothing."""
+    address, is_slack = notice.secret, notice.to["kind"] == "slack"
+    name = f"channel {notice.channel}"
+    if not address.startswith(("https://", "http://")):
+        raise WrongPlan(f"{name}: {notice.to['secret_name']} does not hold an http(s) address")
+    document = (
+        {"text": f"*{notice.subject}*\n{notice.body}"}
+        if is_slack
+        else {
+            "channel": notice.channel,
+            "subject": notice.subject,
+            "body": notice.body,
+            "key": notice.key,
+            "at": notice.at,
+        }
+    )
+    headers = {"Content-Type": "application/json", "Idempotency-Key": notice.key}
+    try:
+        request = Request(address, json.dumps(document).encode(), headers, method="POST")
+        with build_opener(_NoRedirect).open(request, timeout=SECONDS) as answer:
+            said = answer.read(SHOWN).decode("utf-8", "replace").strip()
+            if is_slack and said != "ok":
+                raise RefusedForGood(f"{name}: Slack answers 200, but not ok")
+    except HTTPError as exc:
+        _raise_for(exc, notice)
+    except URLError as exc:
+        raise RefusedForNow(f"{name}: no connection ({type(exc.reason).__name__})") from None
+    except (OSError, HTTPException) as exc:
+        raise RefusedForNow(f"{name}: no answer ({type(exc).__name__})") from None
+    except ValueError:
+        raise WrongPlan(f"{name}: {notice.to['secret_name']} does not hold an address") from None
+    return ""
+
+
+def _raise_for(error: HTTPError, notice: Notice) -> None:
+    with error:
+        said = error.read(SHOWN).decode("utf-8", "replace").strip()
+    said = " ".join(said.replace(notice.secret, "***").split())
+    told = f"channel {notice.channel}: the hook answers {error.code} {said}".rstrip()
+    if error.code in NOT_NOW or error.code >= 500:
+        raise RefusedForNow(told) from None
+    if error.code in REVOKED:
+        told += f"; it was revoked: make a new one and set {notice.to['secret_name']}"
+    elif error.code < 400:
+        told += "; redirects are not followed: set the new address"
+    raise RefusedForGood(told) from None
+
+
+def _mail(notice: Notice) -> str:
+    """Send it by mail; return who did not get it."""
+    to = notice.to
+    name = f"channel {notice.channel}: mail server {to['host']}:{to['port']}"
+    message = EmailMessage()
+    message["From"], message["To"] = to["sender"], ", ".join(to["recipients"])
+    message["Subject"] = " ".join(notice.subject.split())
+    message["Message-ID"] = f"<{notice.key}@headgate>"
+    message.set_content(notice.body)
+    password = notice.secret if to["username"] else ""
+    try:
+        with _server(to["host"], to["port"]) as server:
+            if to["username"]:
+                if not isinstance(server.sock, ssl.SSLSocket):
+                    raise RefusedForGood(f"{name} offers no TLS: no password is sent in the clear")
+                server.login(to["username"], password)
+            refused = server.send_message(message)
+    except smtplib.SMTPRecipientsRefused as exc:
+        code, said = next(iter(exc.recipients.values()))
+        raise _refusal(name, "the recipients", code, said) from None
+    except smtplib.SMTPSenderRefused as exc:
+        raise _refusal(name, f"the sender {to['sender']}", exc.smtp_code, exc.smtp_error) from None
+    except smtplib.SMTPAuthenticationError as exc:
+        raise RefusedForGood(
+            f"{name} refuses user {to['username']} ({exc.smtp_code}): check {to['secret_name']}"
+        ) from None
+    except smtplib.SMTPResponseException as exc:
+        raise _refusal(name, "the mail", exc.smtp_code, exc.smtp_error) from None
+    except (smtplib.SMTPException, OSError) as exc:
+        raise RefusedForNow(f"{name}: no connection ({type(exc).__name__})") from None
+    return f"{name} refused {', '.join(sorted(refused))}; all others got it" if refused else ""
+
+
+def _server(host: str, port: int) -> smtplib.SMTP:
+    """Connect, and encrypt where that is offered."""
+    context = ssl.create_default_context()
+    if port == TLS_PORT:
+        return smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=context)
+    server = smtplib.SMTP(host, port, timeout=SECONDS)
+    try:
+        server.ehlo_or_helo_if_needed()
+        if server.has_extn("starttls"):
+            server.starttls(context=context)
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def _refusal(name: str, what: str, code: int, said: bytes | str) -> Exception:
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    told = f"{name} refuses {what}: {code} {' '.join(text.split())[:SHOWN]}"
+    return RefusedForNow(told) if 400 <= code < 500 else RefusedForGood(told)

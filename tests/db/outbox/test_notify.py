@@ -1,0 +1,165 @@
+"""News in the outbox: one notice per event and channel, in the transaction that has the news."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.db.toy import Toy
+
+NOTICES = (
+    "select a.group_key as channel, a.attributes ->> 'subject' as subject,"
+    " a.attributes ->> 'body' as body, s.next_due_at is not null as is_due"
+    " from headgate.assets as a left join headgate.asset_processing_state as s using (asset_id)"
+    " where a.universe = 'outbox' order by a.asset_id"
+)
+
+
+@pytest.fixture
+def site(toy: Toy) -> Toy:
+    """Two channels, and what goes to them."""
+    for call in (
+        "begin_plan('site')",
+        "put_channel('ops', 'slack', secret_name => 'OPS_HOOK')",
+        "put_channel('dev', 'webhook', secret_name => 'DEV_HOOK')",
+        "put_route('errors', 'ops', 'alert', severity => 'error')",
+        "put_route('screener', 'dev', 'alert', subject => 'screener%')",
+        "put_route('failures', 'ops', 'run', pipeline => 'pl%', statuses => '{failed,cancelled}')",
+        "end_plan()",
+    ):
+        toy.connection.execute(f"select headgate.{call}".encode())
+    return toy
+
+
+def notify(toy: Toy, key: str = "k", channel: str = "ops") -> None:
+    """Have news."""
+    toy.call("notify", p_channel=channel, p_subject="News", p_body="It works.", p_key=key)
+
+
+def subjects(toy: Toy) -> list[tuple[str, str]]:
+    """Return the notices, by channel and subject."""
+    return [(x["channel"], x["subject"]) for x in toy.sql(NOTICES)]
+
+
+def test_an_event_is_one_notice_for_each_channel(site: Toy):
+    for _ in range(2):
+        notify(site)
+    notify(site, channel="dev")
+    notify(site, "another")
+
+    assert subjects(site) == [("ops", "News"), ("dev", "News"), ("ops", "News")]
+    assert all(x["is_due"] for x in site.sql(NOTICES))
+
+
+def test_an_unknown_channel_is_refused_with_those_that_there_are(site: Toy):
+    with site.refused("HG001", "no channel 'opps'", "ops"):
+        notify(site, channel="opps")
+    with site.refused("HG008"):
+        notify(site, "")
+
+
+def test_alerts_go_where_their_severity_and_subject_say(site: Toy):
+    for severity, subject in (("error", "disk"), ("warning", "screener is old"), ("warning", "x")):
+        site.call("raise_alert", p_severity=severity, p_subject=subject, p_message="Look.")
+        site.call("raise_alert", p_severity=severity, p_subject=subject, p_message="Look.")
+
+    assert subjects(site) == [("ops", "[error] disk"), ("dev", "[warning] screener is old")]
+    assert site.sql(NOTICES)[0]["body"] == "Look.\nRaised at 2024-03-05 12:00 UTC."
+
+
+def test_an_alert_about_the_sending_itself_is_not_sent(site: Toy):
+    for subject in (
+        "step send of notify",
+        "DAG notify",
+        "DAG notify is late",
+        "operation send_notices",
+    ):
+        site.sql(
+            "insert into headgate.alerts (severity, subject, message, raised_at)"
+            " values ('error', %(subject)s, 'x', headgate.clock())",
+            subject=subject,
+        )
+
+    assert subjects(site) == []
+
+
+def test_the_end_of_a_run_goes_out_with_what_failed_and_why(site: Toy):
+    site.add(1)
+    site.begin()
+    site.complete(site.claim()[0], "failed")
+    site.later(minutes=1)
+    site.finish()
+
+    (notice,) = [x for x in site.sql(NOTICES) if x["subject"].startswith("plain")]
+    assert notice["subject"] == "plain failed: run r1"
+    assert notice["body"].splitlines() == [
+        "DAG: plain",
+        "Run: r1",
+        "Status: failed, at 2024-03-05 12:01 UTC, after 60 s",
+        "Tasks that failed: a",
+        "Error: it went wrong",
+    ]
+
+
+def test_a_run_that_ends_well_is_not_sent_where_only_failures_are(site: Toy):
+    site.add(1)
+    site.begin()
+    site.complete(site.claim()[0])
+    site.finish()
+
+    assert site.execution()["status"] == "succeeded"
+    assert subjects(site) == []
+
+
+def test_what_waits_starts_a_run_by_itself_and_a_failure_does_not_start_it_again_at_once(site: Toy):
+    assert not site.value("advance_executions")
+    notify(site)
+    (chunk,) = site.claim()
+    assert (chunk["pipeline"], chunk["step"]) == ("notify", "send")
+    site.complete(chunk, "failed")
+    assert site.claim() == []
+    runs = "select count(*) from headgate.v_recent_executions where pipeline = 'notify'"
+    assert site.scalar(runs) == 1
+
+    site.later(minutes=16)
+    assert len(site.claim()) == 1
+    assert site.scalar(runs) == 2
+
+
+def test_news_while_one_was_refused_are_sent_at_once(site: Toy):
+    notify(site)
+    site.complete(site.claim()[0], "failed")
+    site.advance()
+    site.later(seconds=1)
+    notify(site, "next")
+
+    assert len(site.claim()) > 0
+
+
+def test_where_a_dag_sends_a_run_is_ordered_once(site: Toy):
+    site.sql(
+        "insert into headgate.dags (pipeline_id, deployment, dag, is_paused, active_runs, heard_at)"
+        " select p.pipeline_id, '', 'notify', false, 0, headgate.clock()"
+        " from headgate.pipelines as p where p.name = 'notify'"
+    )
+    notify(site)
+    site.advance()
+
+    assert site.scalar("select count(*) from headgate.v_orders where pipeline = 'notify'") == 1
+    assert site.claim() == []
+
+
+def test_old_notices_go_with_the_history(site: Toy):
+    notify(site)
+    site.later(days=20)
+    notify(site, "young")
+    site.later(days=20)
+    site.call("retain", p_keep="30 days")
+
+    assert len(subjects(site)) == 1
+
+
+def test_the_secrets_of_channels_are_seen_by_what_sends_and_no_other(site: Toy):
+    notify(site)
+    (chunk,) = site.claim()
+
+    assert chunk["call"]["environment"] == ["DEV_HOOK", "OPS_HOOK"]
