@@ -6384,6 +6384,7 @@ CREATE TABLE headgate.operations (
     query jsonb DEFAULT '{}'::jsonb NOT NULL,
     headers jsonb DEFAULT '{}'::jsonb NOT NULL,
     body jsonb,
+    body_function text,
     statement text,
     stage text,
     is_call boolean GENERATED ALWAYS AS (((path IS NOT NULL) OR (statement IS NOT NULL))) STORED NOT NULL,
@@ -6405,6 +6406,7 @@ CREATE TABLE headgate.operations (
     keep_files interval,
     is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT a_batch_call_serves_another_operation CHECK (((batch_size IS NULL) OR ((batch_size > 0) AND (bulk_call_of_operation_id IS NOT NULL)))),
+    CONSTRAINT a_body_function_writes_requests_for_one_asset CHECK (((body_function IS NULL) OR ((path IS NOT NULL) AND (bulk_call_of_operation_id IS NULL)))),
     CONSTRAINT a_bulk_call_is_made CHECK (((bulk_call_of_operation_id IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT a_bulk_call_may_be_repeated CHECK (((delivery = 'at_least_once'::text) OR (bulk_call_of_operation_id IS NULL))),
     CONSTRAINT a_bulk_call_serves_another_operation CHECK ((bulk_call_of_operation_id <> operation_id)),
@@ -6428,6 +6430,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT max_attempts_is_positive CHECK ((max_attempts > 0)),
     CONSTRAINT max_memory_is_enough CHECK ((max_memory >= 67108864)),
     CONSTRAINT method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
+    CONSTRAINT one_body CHECK ((num_nonnulls(body, body_function) <= 1)),
     CONSTRAINT options_have_their_handler CHECK (((handler_options = '{}'::jsonb) OR ((jsonb_typeof(handler_options) = 'object'::text) AND (handler IS NOT NULL)))),
     CONSTRAINT outputs_are_of_a_call_for_one_asset CHECK (((outputs IS NULL) OR ((num_nonnulls(path, statement) > 0) AND (bulk_call_of_operation_id IS NULL)))),
     CONSTRAINT outputs_are_paths_by_name CHECK (((jsonb_typeof(outputs) = 'object'::text) AND (outputs <> '{}'::jsonb) AND (NOT jsonb_path_exists(outputs, 'strict $.*?(@.type() != "string")'::jsonpath, '{}'::jsonb, true)))),
@@ -6671,6 +6674,12 @@ COMMENT ON COLUMN headgate.operations.headers IS 'Headers of this operation''s r
 --
 
 COMMENT ON COLUMN headgate.operations.body IS 'JSON body; its strings are templates.';
+
+--
+-- Name: COLUMN operations.body_function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.body_function IS 'schema.name of the function that writes the bodies of a chunk''s requests instead: (context jsonb, asset_ids bigint[]) returns table (asset_id bigint, body jsonb).';
 
 --
 -- Name: COLUMN operations.statement; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7180,6 +7189,32 @@ end;
 $$;
 
 ALTER FUNCTION headgate._artifact_name(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _as_body(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_body(p_operation text, p_body text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+    if p_body ~ '^[A-Za-z_]\w*[.][A-Za-z_]\w*$' then
+        return jsonb_build_object('body_function', p_body);
+    end if;
+    return jsonb_build_object('body', p_body::jsonb);
+exception
+    when data_exception then
+        perform headgate._note_mistake(
+            'operation', p_operation,
+            format('operation %s: its body is neither JSON nor the name of a function: %s', p_operation, sqlerrm),
+            'a body is JSON whose strings are templates, or schema.function'
+        );
+        return '{}';
+end;
+$_$;
+
+ALTER FUNCTION headgate._as_body(p_operation text, p_body text) OWNER TO headgate_owner;
 
 --
 -- Name: _as_columns(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7843,6 +7878,21 @@ $$;
 ALTER FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _bodies_as_nobody(text, jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
+--
+
+CREATE FUNCTION headgate._bodies_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, body jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query execute p_query using p_context, p_asset_ids;
+end;
+$$;
+
+ALTER FUNCTION headgate._bodies_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_nobody;
+
+--
 -- Name: _body_value(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8341,10 +8391,10 @@ $$;
 ALTER FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _call(headgate.operations, headgate.providers, jsonb, boolean, boolean, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _call(headgate.operations, headgate.providers, jsonb, text, boolean, boolean, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) RETURNS jsonb
+CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8383,6 +8433,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
         'stop_before_seconds', p_stop_before,
         'schedule', p_schedule,
         'refused', p_refused,
+        'fault', p_fault,
         'rules', (
             select coalesce(jsonb_agg(
                 jsonb_build_object(
@@ -8397,7 +8448,28 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
     ));
 $$;
 
-ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _call_body(text, jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._call_body(p_function text, p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, body jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+    if not headgate._is_plainly_fit(p_function) then
+        perform headgate.require_fit(p_function);
+    end if;
+    return query select b.* from headgate._bodies_as_nobody(
+        format('select b.asset_id, b.body from %s($1, $2) as b', headgate._checked_name(p_function)),
+        p_context, p_asset_ids
+    ) as b;
+end;
+$_$;
+
+ALTER FUNCTION headgate._call_body(p_function text, p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_owner;
 
 --
 -- Name: _call_due(text, bigint, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8467,6 +8539,43 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: _called_bodies(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._called_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT bodies text[], OUT refused jsonb, OUT fault text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    select
+        array_agg(case when r.count = 1 then r.body end order by u.nth),
+        jsonb_object_agg(u.asset_id, case
+            when r.count is null then format('%s wrote no body for %s', p_operation.body_function, a.code)
+            when r.count > 1 then format('%s wrote %s bodies for %s', p_operation.body_function, r.count, a.code)
+        end)
+    into bodies, refused
+    from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+    join headgate.assets as a using (asset_id)
+    left join (
+        select b.asset_id, count(*) as count, (array_agg(b.body::text))[1] as body
+        from headgate._call_body(
+            p_operation.body_function, headgate._request_context(p_chunk, p_operation, p_params), p_chunk.asset_ids
+        ) as b
+        where b.body is not null
+        group by b.asset_id
+    ) as r using (asset_id);
+exception
+    when others then
+        if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
+            raise;
+        end if;
+        fault := format('body function %s: %s', p_operation.body_function, left(sqlerrm, 400));
+end;
+$$;
+
+ALTER FUNCTION headgate._called_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT bodies text[], OUT refused jsonb, OUT fault text) OWNER TO headgate_owner;
 
 --
 -- Name: _can_charge_again(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11329,6 +11438,8 @@ CREATE FUNCTION headgate._examine_functions() RETURNS TABLE(subject text, verdic
         union
         select o.input_function from headgate.operations as o
         union
+        select o.body_function from headgate.operations as o
+        union
         select o.due_function from headgate.operations as o
         union
         select s.function from headgate.pipeline_steps as s
@@ -12916,16 +13027,18 @@ CREATE FUNCTION headgate._function_mistakes(p_operation text, p_function text, p
         'HG018',
         format('operation %s: no function %s(%s) with the required signature', p_operation, p_function, p_arguments),
         format(
-            '%sit must return %s%s, be security definer and pin its search_path%s',
+            '%sit must return %s%s%s, be security definer and pin its search_path%s',
             coalesce(headgate._misfit(p_function), 'there is ' || headgate._signatures(p_function)) || '; ',
-            coalesce(p_result, 'rows that begin with asset_id, be stable'),
-            case when p_is_set then ' (a set)' else '' end,
+            coalesce(p_result, 'rows that begin with asset_id'),
+            case when p_is_set and p_result not like 'TABLE%' then ' (a set)' else '' end,
+            case when v.only_reads then ', be stable' else '' end,
             case
                 when p_arguments like '% text[]' then '; an operation''s own may take headgate.answer[] for text[]'
                 else ''
             end
         )
     from (select to_regprocedure(format('%s(%s)', headgate._checked_name(p_function), p_arguments)) as oid) as f
+    cross join (select p_result is null or p_result like 'TABLE%' as only_reads) as v
     where f.oid is null
         or headgate._misfit(p_function) is not null
         or exists (
@@ -12933,8 +13046,8 @@ CREATE FUNCTION headgate._function_mistakes(p_operation text, p_function text, p
             from pg_proc as c
             where c.oid = f.oid
                 and (
-                    format_type(c.prorettype, null) <> p_result
-                    or p_result is null and c.provolatile = 'v'
+                    p_result not in (format_type(c.prorettype, null), pg_get_function_result(c.oid))
+                    or v.only_reads and c.provolatile = 'v'
                     or p_is_set and not c.proretset
                 )
         );
@@ -15689,7 +15802,7 @@ begin
             v_pipeline, v_run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
                 when v_operation.is_call then headgate._call(
-                    v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
+                    v_operation, p_provider, v_requests.refused, v_requests.fault, v_requests.headers is not null,
                     p_is_probe
                         or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),
@@ -17638,6 +17751,7 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
             'headgate.ingest_result', true
         ),
         (p_operation.input_function, 'jsonb, bigint[]', null, true),
+        (p_operation.body_function, 'jsonb, bigint[]', 'TABLE(asset_id bigint, body jsonb)', true),
         (
             p_operation.due_function, 'bigint, timestamp with time zone, timestamp with time zone',
             'timestamp with time zone', false
@@ -17822,7 +17936,8 @@ CREATE FUNCTION headgate._operations_of_plan(p_plan text) RETURNS TABLE(operatio
     select o.operation_id
     from headgate.operations as o
     where p_plan in (
-        split_part(o.ingest_function, '.', 1), split_part(o.input_function, '.', 1), split_part(o.due_function, '.', 1)
+        split_part(o.ingest_function, '.', 1), split_part(o.input_function, '.', 1),
+        split_part(o.body_function, '.', 1), split_part(o.due_function, '.', 1)
     )
     union
     select o.operation_id
@@ -20051,6 +20166,28 @@ $_$;
 ALTER FUNCTION headgate._request_body(p_body jsonb, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _request_context(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._request_context(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object(
+        'pipeline', p_params #> '{?run,pipeline}', 'run_id', p_params #> '{?run,id}', 'step', p_chunk.step,
+        'operation', p_operation.name, 'group_key', p_chunk.group_key, 'now', p_chunk.planned_at,
+        'params', (
+            select coalesce(jsonb_object_agg(p.key, p.value), '{}')
+            from jsonb_each(p_params) as p (key, value)
+            where p.key not like '?%'
+        ),
+        'run', p_params -> '?run'
+    );
+$$;
+
+ALTER FUNCTION headgate._request_context(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _request_time(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -20164,7 +20301,7 @@ ALTER FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headg
 -- Name: _requests(headgate.chunks, headgate.operations, headgate.providers, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) RETURNS record
+CREATE FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb, OUT fault text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -20224,7 +20361,16 @@ begin
         from headgate._asset_addresses(p_chunk.asset_ids, p_provider) as h;
     end if;
 
-    if p_operation.body is null then
+    if p_operation.body_function is not null then
+        select b.bodies, v_missing || jsonb_strip_nulls(coalesce(b.refused, '{}')), b.fault
+        into bodies, v_missing, fault
+        from headgate._called_bodies(p_chunk, p_operation, v_params) as b;
+        urls := array(
+            select case when bodies[u.nth] is not null then u.url end
+            from unnest(urls) with ordinality as u (url, nth)
+            order by u.nth
+        );
+    elsif p_operation.body is null then
         bodies := array_fill(null::text, array[cardinality(urls)]);
     else
         select
@@ -20238,7 +20384,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb, OUT fault text) OWNER TO headgate_owner;
 
 --
 -- Name: _reschedule(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27914,9 +28060,10 @@ begin
             url := v_requests.urls[1];
             headers := v_requests.headers[1];
             body := v_requests.bodies[1];
-            request_error := v_requests.refused ->> p_asset_id::text;
+            request_error := coalesce(v_requests.refused ->> p_asset_id::text, v_requests.fault);
             call := headgate._call(
-                v_trial.call, v_trial.provider, v_requests.refused, v_requests.headers is not null, false, null, null
+                v_trial.call, v_trial.provider, v_requests.refused, v_requests.fault,
+                v_requests.headers is not null, false, null, null
             );
         end if;
         raise sqlstate 'UNDO0';
@@ -28044,17 +28191,17 @@ ALTER FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[
 COMMENT ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) IS 'Declare what must hold of data: a kind and a relation, or a query for failing rows; made in its pipeline''s runs by headgate.run_checks, without one by the maintenance. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, jsonb, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, jsonb, text, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, jsonb, text, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_variable
 declare
     v_due constant jsonb := headgate._as_due(operation, due);
-    v_request constant jsonb := headgate._as_request(operation, request);
+    v_request constant jsonb := headgate._as_request(operation, request) || headgate._as_body(operation, body);
 begin
     return headgate._declare('operation', operation, v_due || v_request || jsonb_build_object(
         'universe', coalesce(universe, headgate._implied_universe(operation)),
@@ -28081,7 +28228,6 @@ begin
         'delivery', delivery,
         'timeout', timeout,
         'headers', headers,
-        'body', body,
         'max_bytes', max_bytes,
         'outputs', headgate._checked_outputs(operation, outputs),
         'expectations', headgate._as_expectations(operation, expectations),
@@ -28111,13 +28257,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -40347,6 +40493,12 @@ REVOKE ALL ON FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_opti
 REVOKE ALL ON FUNCTION headgate._artifact_name(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _as_body(p_operation text, p_body text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_body(p_operation text, p_body text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _as_columns(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40461,6 +40613,12 @@ REVOKE ALL ON FUNCTION headgate._block_until(p_provider headgate.providers, p_op
 REVOKE ALL ON FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _bodies_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_nobody
+--
+
+REVOKE ALL ON FUNCTION headgate._bodies_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _body_value(p_payload text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40533,10 +40691,16 @@ REVOKE ALL ON FUNCTION headgate._calendar_of(p_provider headgate.providers) FROM
 REVOKE ALL ON FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _call_body(p_function text, p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._call_body(p_function text, p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -40555,6 +40719,12 @@ REVOKE ALL ON FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p
 --
 
 REVOKE ALL ON FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _called_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT bodies text[], OUT refused jsonb, OUT fault text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._called_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT bodies text[], OUT refused jsonb, OUT fault text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _can_charge_again(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -42555,6 +42725,12 @@ REVOKE ALL ON FUNCTION headgate._request_bodies(p_chunk headgate.chunks, p_opera
 REVOKE ALL ON FUNCTION headgate._request_body(p_body jsonb, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _request_context(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._request_context(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _request_time(p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -42567,10 +42743,10 @@ REVOKE ALL ON FUNCTION headgate._request_time(p_at timestamp with time zone) FRO
 REVOKE ALL ON FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_headers jsonb, p_params jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb, OUT fault text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb, OUT fault text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reschedule(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -43919,10 +44095,10 @@ REVOKE ALL ON FUNCTION headgate.put_channel(channel text, kind text, secret_name
 REVOKE ALL ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body jsonb, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

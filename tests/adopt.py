@@ -23,6 +23,7 @@ begin
         from (
             select o.ingest_function as name from headgate.operations as o
             union select o.input_function from headgate.operations as o
+            union select o.body_function from headgate.operations as o
             union select o.due_function from headgate.operations as o
             union select s.function from headgate.pipeline_steps as s
         ) as f

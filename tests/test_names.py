@@ -24,6 +24,7 @@ INVOKERS = {
 # Private, and called with rights that are not the caller's: a trigger of the owner's, and calls as nobody.
 DEFINERS = {
     "_answer", "_note_address", "_ingest_as_nobody", "_due_as_nobody", "_step_as_nobody", "_check_as_nobody",
+    "_bodies_as_nobody",
 }  # fmt: skip
 
 

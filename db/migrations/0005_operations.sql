@@ -90,6 +90,7 @@ create table headgate.operations (
     query jsonb not null default '{}',
     headers jsonb not null default '{}',
     body jsonb,
+    body_function text,
     statement text,
     stage text,
     is_call boolean not null generated always as (path is not null or statement is not null) stored,
@@ -144,6 +145,9 @@ create table headgate.operations (
     constraint path_is_relative check (path ~ '^/[^?#[:space:]]*$'),
     constraint path_has_no_dot_segments
         check (path !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'),
+    constraint one_body check (num_nonnulls(body, body_function) <= 1),
+    constraint a_body_function_writes_requests_for_one_asset
+        check (body_function is null or path is not null and bulk_call_of_operation_id is null),
     constraint query_is_an_object check (jsonb_typeof(query) = 'object'),
     constraint called_or_handled check (num_nonnulls(path, statement, handler) <= 1),
     constraint statement_is_one_query check (statement ~* '^\s*(select|with|values|table)\M' and statement !~ ';\s*$'),
@@ -241,6 +245,9 @@ comment on column headgate.operations.query is
     'Query parameters, name to template; a template ending in ?} is left out when it has no value.';
 comment on column headgate.operations.headers is 'Headers of this operation''s requests.';
 comment on column headgate.operations.body is 'JSON body; its strings are templates.';
+comment on column headgate.operations.body_function is
+    'schema.name of the function that writes the bodies of a chunk''s requests instead: '
+    '(context jsonb, asset_ids bigint[]) returns table (asset_id bigint, body jsonb).';
 comment on column headgate.operations.statement is
     'The query that a database is asked instead of a request; its {fields} are bind parameters, {field!} a quoted '
     'name, {field?} null when it has no value.';

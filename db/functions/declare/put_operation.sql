@@ -27,7 +27,7 @@ create or replace function headgate.put_operation(
     delivery text default null,
     timeout interval default null,
     headers jsonb default null,
-    body jsonb default null,
+    body text default null,
     max_bytes bigint default null,
     outputs jsonb default null,
     expectations text[] default null,
@@ -64,7 +64,7 @@ as $func$
 #variable_conflict use_variable
 declare
     v_due constant jsonb := headgate._as_due(operation, due);
-    v_request constant jsonb := headgate._as_request(operation, request);
+    v_request constant jsonb := headgate._as_request(operation, request) || headgate._as_body(operation, body);
 begin
     return headgate._declare('operation', operation, v_due || v_request || jsonb_build_object(
         'universe', coalesce(universe, headgate._implied_universe(operation)),
@@ -91,7 +91,6 @@ begin
         'delivery', delivery,
         'timeout', timeout,
         'headers', headers,
-        'body', body,
         'max_bytes', max_bytes,
         'outputs', headgate._checked_outputs(operation, outputs),
         'expectations', headgate._as_expectations(operation, expectations),
@@ -125,6 +124,32 @@ comment on function headgate.put_operation is
     'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request '
     'is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, '
     'unchanged, or changed and what.';
+
+-- JSON whose strings are templates, or the name of a function that writes bodies.
+create or replace function headgate._as_body(
+    p_operation text,
+    p_body text
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    if p_body ~ '^[A-Za-z_]\w*[.][A-Za-z_]\w*$' then
+        return jsonb_build_object('body_function', p_body);
+    end if;
+    return jsonb_build_object('body', p_body::jsonb);
+exception
+    when data_exception then
+        perform headgate._note_mistake(
+            'operation', p_operation,
+            format('operation %s: its body is neither JSON nor the name of a function: %s', p_operation, sqlerrm),
+            'a body is JSON whose strings are templates, or schema.function'
+        );
+        return '{}';
+end;
+$func$;
 
 -- Rows of predicate, verdict and reason, as objects.
 create or replace function headgate._as_expectations(

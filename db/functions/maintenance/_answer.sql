@@ -160,7 +160,8 @@ as $func$
     select o.operation_id
     from headgate.operations as o
     where p_plan in (
-        split_part(o.ingest_function, '.', 1), split_part(o.input_function, '.', 1), split_part(o.due_function, '.', 1)
+        split_part(o.ingest_function, '.', 1), split_part(o.input_function, '.', 1),
+        split_part(o.body_function, '.', 1), split_part(o.due_function, '.', 1)
     )
     union
     select o.operation_id

@@ -253,6 +253,8 @@ as $func$
         union
         select o.input_function from headgate.operations as o
         union
+        select o.body_function from headgate.operations as o
+        union
         select o.due_function from headgate.operations as o
         union
         select s.function from headgate.pipeline_steps as s

@@ -188,6 +188,7 @@ as $func$
             'headgate.ingest_result', true
         ),
         (p_operation.input_function, 'jsonb, bigint[]', null, true),
+        (p_operation.body_function, 'jsonb, bigint[]', 'TABLE(asset_id bigint, body jsonb)', true),
         (
             p_operation.due_function, 'bigint, timestamp with time zone, timestamp with time zone',
             'timestamp with time zone', false
@@ -367,16 +368,18 @@ as $func$
         'HG018',
         format('operation %s: no function %s(%s) with the required signature', p_operation, p_function, p_arguments),
         format(
-            '%sit must return %s%s, be security definer and pin its search_path%s',
+            '%sit must return %s%s%s, be security definer and pin its search_path%s',
             coalesce(headgate._misfit(p_function), 'there is ' || headgate._signatures(p_function)) || '; ',
-            coalesce(p_result, 'rows that begin with asset_id, be stable'),
-            case when p_is_set then ' (a set)' else '' end,
+            coalesce(p_result, 'rows that begin with asset_id'),
+            case when p_is_set and p_result not like 'TABLE%' then ' (a set)' else '' end,
+            case when v.only_reads then ', be stable' else '' end,
             case
                 when p_arguments like '% text[]' then '; an operation''s own may take headgate.answer[] for text[]'
                 else ''
             end
         )
     from (select to_regprocedure(format('%s(%s)', headgate._checked_name(p_function), p_arguments)) as oid) as f
+    cross join (select p_result is null or p_result like 'TABLE%' as only_reads) as v
     where f.oid is null
         or headgate._misfit(p_function) is not null
         or exists (
@@ -384,8 +387,8 @@ as $func$
             from pg_proc as c
             where c.oid = f.oid
                 and (
-                    format_type(c.prorettype, null) <> p_result
-                    or p_result is null and c.provolatile = 'v'
+                    p_result not in (format_type(c.prorettype, null), pg_get_function_result(c.oid))
+                    or v.only_reads and c.provolatile = 'v'
                     or p_is_set and not c.proretset
                 )
         );

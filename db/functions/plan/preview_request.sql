@@ -29,9 +29,10 @@ begin
             url := v_requests.urls[1];
             headers := v_requests.headers[1];
             body := v_requests.bodies[1];
-            request_error := v_requests.refused ->> p_asset_id::text;
+            request_error := coalesce(v_requests.refused ->> p_asset_id::text, v_requests.fault);
             call := headgate._call(
-                v_trial.call, v_trial.provider, v_requests.refused, v_requests.headers is not null, false, null, null
+                v_trial.call, v_trial.provider, v_requests.refused, v_requests.fault,
+                v_requests.headers is not null, false, null, null
             );
         end if;
         raise sqlstate 'UNDO0';

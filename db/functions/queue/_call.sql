@@ -4,6 +4,7 @@ create or replace function headgate._call(
     p_operation headgate.operations,
     p_provider headgate.providers,
     p_refused jsonb,
+    p_fault text,
     p_has_own_headers boolean,
     p_is_probe boolean,
     p_stop_before integer,
@@ -49,6 +50,7 @@ as $func$
         'stop_before_seconds', p_stop_before,
         'schedule', p_schedule,
         'refused', p_refused,
+        'fault', p_fault,
         'rules', (
             select coalesce(jsonb_agg(
                 jsonb_build_object(

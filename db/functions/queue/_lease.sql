@@ -82,7 +82,7 @@ begin
             v_pipeline, v_run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
                 when v_operation.is_call then headgate._call(
-                    v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
+                    v_operation, p_provider, v_requests.refused, v_requests.fault, v_requests.headers is not null,
                     p_is_probe
                         or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),

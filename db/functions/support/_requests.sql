@@ -9,7 +9,8 @@ create or replace function headgate._requests(
     out urls text[],
     out bodies text[],
     out headers jsonb[],
-    out refused jsonb
+    out refused jsonb,
+    out fault text
 )
 language plpgsql
 stable
@@ -71,7 +72,16 @@ begin
         from headgate._asset_addresses(p_chunk.asset_ids, p_provider) as h;
     end if;
 
-    if p_operation.body is null then
+    if p_operation.body_function is not null then
+        select b.bodies, v_missing || jsonb_strip_nulls(coalesce(b.refused, '{}')), b.fault
+        into bodies, v_missing, fault
+        from headgate._called_bodies(p_chunk, p_operation, v_params) as b;
+        urls := array(
+            select case when bodies[u.nth] is not null then u.url end
+            from unnest(urls) with ordinality as u (url, nth)
+            order by u.nth
+        );
+    elsif p_operation.body is null then
         bodies := array_fill(null::text, array[cardinality(urls)]);
     else
         select

@@ -188,6 +188,8 @@ class CallExecutor:
 
 
 def _refused(held: CallLease, index: int) -> Reply:
+    if held.call.fault is not None:  # "item": it is no news of the provider
+        return Reply(Outcome("deferred", "item", held.call.fault), 0, None, 0)
     asset_ids = held.chunk.asset_ids
     asset_id = asset_ids[0] if held.call.serves_all else asset_ids[index]
     reason = held.call.refused.get(asset_id, "no request could be written")

@@ -134,6 +134,8 @@ class Call:
     """When the calls may start; None: whenever there is room."""
     refused: Mapping[int, str]
     """Assets for which no request could be written, and why."""
+    fault: str | None
+    """Why none could be written, by our own fault."""
     rules: Rules
     is_statement: bool = False
     """It asks a database: each URL is a statement, each body a list of its parameters."""
@@ -171,6 +173,7 @@ class Call:
             stop_before_seconds=None if stop_before is None else float(stop_before),
             schedule=Schedule(**row["schedule"]) if row.get("schedule") else None,
             refused={int(key): text for key, text in (row.get("refused") or {}).items()},
+            fault=row.get("fault"),
             rules=compile_rules(row.get("rules") or []),
             parser=row.get("parser"),
             max_memory=int(row.get("max_memory") or 0),
