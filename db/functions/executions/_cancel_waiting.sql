@@ -28,9 +28,7 @@ begin
     perform headgate._locked_pairs(v_waiting);
     perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
 
-    return headgate._end_chunks(
-        array(select c.chunk_id from unnest(v_waiting) as c), 'cancelled', p_reason, p_now
-    ) + headgate._end_chunks(
+    return headgate._end_held(v_waiting, 'cancelled', p_reason, p_now) + headgate._end_chunks(
         array(
             select c.chunk_id
             from headgate.chunks as c

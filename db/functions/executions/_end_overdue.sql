@@ -64,8 +64,8 @@ begin
     if not found then
         return;
     end if;
-    perform headgate._end_chunks(
-        array(select c.chunk_id from unnest(v_chunks) as c where c.step = p_step), 'deferred',
+    perform headgate._end_held(
+        array(select c from unnest(v_chunks) as c where c.step = p_step), 'deferred',
         format('timeout: the step was not over after %s', v_step.timeout), p_now
     );
     select * into v_step
@@ -101,9 +101,7 @@ begin
     set is_late = true, output = jsonb_build_object('error', v_said)
     where s.execution_id = p_execution_id
         and s.status = 'running';
-    perform headgate._end_chunks(
-        array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'timeout: ' || v_said, p_now
-    );
+    perform headgate._end_held(v_chunks, 'deferred', 'timeout: ' || v_said, p_now);
     perform headgate._close_execution(p_execution_id, p_now, true);
     perform headgate._set_alert(
         headgate._deadline_subject(v_pipeline.name), 'error',

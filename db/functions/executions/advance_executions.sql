@@ -234,9 +234,7 @@ begin
     then
         return false;
     end if;
-    perform headgate._end_chunks(
-        array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'the execution was finalized', p_now
-    );
+    perform headgate._end_held(v_chunks, 'deferred', 'the execution was finalized', p_now);
     perform headgate._end_reopened(p_execution_id, p_now);  -- the last chunk may have ended it
     return true;
 end;

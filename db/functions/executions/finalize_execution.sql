@@ -21,9 +21,7 @@ begin
     v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     if v_execution.status in ('running', 'paused') then
         v_chunks := headgate._hold_execution(v_execution.execution_id);
-        perform headgate._end_chunks(
-            array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'the execution was finalized', v_now
-        );
+        perform headgate._end_held(v_chunks, 'deferred', 'the execution was finalized', v_now);
         perform headgate._close_execution(v_execution.execution_id, v_now);
     end if;
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from tests.db.maintenance.test_examine import wrong
 from tests.db.toy import Toy
 from tests.plan import Row
 
@@ -169,6 +170,51 @@ def test_small_ones_do_not_starve_a_large_one(pooled: Toy):
     pooled.complete(second)
 
     assert [x["asset_ids"] for x in pooled.claim("w2")] == [large]
+
+
+def test_what_ends_an_execution_frees_its_slots(pooled: Toy):
+    pooled.tune("peek", pool="tills", **IDLE)
+    pooled.add(2)
+    others = pooled.add(3, universe="others")
+    pooled.begin()
+    assert len(pooled.claim(chunks=5)) == 2
+    pooled.begin("all", pipeline="aside")
+    assert pooled.claim("w2", 5) == []
+    pooled.finish()
+
+    claimed = pooled.claim("w2", 5)
+    assert {x for y in claimed for x in y["asset_ids"]} == set(others[:2])
+    assert pool(pooled) == (2, 2, 1)
+
+
+def test_a_cancelled_large_one_lets_those_behind_it_pass(pooled: Toy):
+    pooled.tune("peek", pool="tills", pool_slots=2, **IDLE)
+    pooled.add(2, universe="others")
+    pooled.begin("all", pipeline="aside")
+    (large,) = pooled.claim(chunks=1)
+    small = pooled.add(2)
+    pooled.begin()
+    assert pooled.claim("w2", 5) == []
+    pooled.call("release_jobs", p_runner="w1", p_chunk_ids=[large["chunk_id"]], p_lease_nos=[1])
+    pooled.call("cancel_execution", p_pipeline="aside", p_run_id="r1")
+
+    claimed = pooled.claim("w2", 5)
+    assert {x for y in claimed for x in y["asset_ids"]} == set(small)
+
+
+def test_the_doctor_finds_pools_that_are_too_small(pooled: Toy):
+    pooled.add(4)
+    pooled.begin()
+    pooled.claim(chunks=2)
+    assert "pool tills" not in wrong(pooled)
+    pooled.later(minutes=61)
+    assert wrong(pooled)["pool tills"]["found"].startswith("2 jobs wait for it, the first since 20")
+
+    pooled.tune(pool_slots=3)
+    found = [x for x in pooled.call("examine") if x["verdict"] == "fail"]
+    assert "it has 2 slots, and operation look takes 3: it waits for ever" in [
+        x["found"] for x in found
+    ]
 
 
 def test_who_waits_and_for_what_is_told(pooled: Toy):
