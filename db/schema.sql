@@ -8638,9 +8638,7 @@ begin
     perform headgate._locked_pairs(v_waiting);
     perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
 
-    return headgate._end_chunks(
-        array(select c.chunk_id from unnest(v_waiting) as c), 'cancelled', p_reason, p_now
-    ) + headgate._end_chunks(
+    return headgate._end_held(v_waiting, 'cancelled', p_reason, p_now) + headgate._end_chunks(
         array(
             select c.chunk_id
             from headgate.chunks as c
@@ -10846,6 +10844,31 @@ $$;
 ALTER FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _end_held(headgate.chunks[], text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_held(p_chunks headgate.chunks[], p_status text, p_reason text, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunk_ids constant bigint[] := array(select c.chunk_id from unnest(p_chunks) as c);
+    v_pools constant text[] := array(select distinct c.pool from unnest(p_chunks) as c where c.pool is not null);
+    v_jobs integer;
+begin
+    if v_pools = '{}' then
+        return headgate._end_chunks(v_chunk_ids, p_status, p_reason, p_now);
+    end if;
+    perform headgate._lock_pools(p_chunks);
+    v_jobs := headgate._end_chunks(v_chunk_ids, p_status, p_reason, p_now);
+    perform headgate._wake_pools(v_pools, p_now);
+    return v_jobs;
+end;
+$$;
+
+ALTER FUNCTION headgate._end_held(p_chunks headgate.chunks[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10918,9 +10941,7 @@ begin
     set is_late = true, output = jsonb_build_object('error', v_said)
     where s.execution_id = p_execution_id
         and s.status = 'running';
-    perform headgate._end_chunks(
-        array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'timeout: ' || v_said, p_now
-    );
+    perform headgate._end_held(v_chunks, 'deferred', 'timeout: ' || v_said, p_now);
     perform headgate._close_execution(p_execution_id, p_now, true);
     perform headgate._set_alert(
         headgate._deadline_subject(v_pipeline.name), 'error',
@@ -10987,8 +11008,8 @@ begin
     if not found then
         return;
     end if;
-    perform headgate._end_chunks(
-        array(select c.chunk_id from unnest(v_chunks) as c where c.step = p_step), 'deferred',
+    perform headgate._end_held(
+        array(select c from unnest(v_chunks) as c where c.step = p_step), 'deferred',
         format('timeout: the step was not over after %s', v_step.timeout), p_now
     );
     select * into v_step
@@ -11501,6 +11522,43 @@ CREATE FUNCTION headgate._examine_ledger() RETURNS TABLE(subject text, verdict t
 $$;
 
 ALTER FUNCTION headgate._examine_ledger() OWNER TO headgate_owner;
+
+--
+-- Name: _examine_pools(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_pools() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'pool ' || l.name, 'fail',
+        format('it has %s slots, and operation %s takes %s: it waits for ever', l.slots, o.name, o.pool_slots),
+        format('give it more: headgate.set_pool(''%s'', %s)', l.name, o.pool_slots), false
+    from headgate.pools as l
+    join headgate.operations as o on o.pool = l.name
+    where not o.is_retired
+        and o.pool_slots > l.slots
+    union all
+    select
+        'pool ' || v.pool, 'warn',
+        format(
+            '%s jobs wait for it, the first since %s; %s of its %s slots are taken', v.waiting,
+            to_char(w.since at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC'), v.used, v.slots
+        ),
+        'v_waiting lists them; headgate.set_pool gives it more slots', false
+    from headgate.v_pools as v
+    cross join lateral (
+        select min(c.planned_at) as since
+        from headgate.chunks as c
+        join headgate.process_executions as e using (execution_id)
+        where c.waits_for_pool = v.pool
+            and e.status = 'running'
+    ) as w
+    where w.since < headgate.clock() - interval '1 hour';
+$$;
+
+ALTER FUNCTION headgate._examine_pools() OWNER TO headgate_owner;
 
 --
 -- Name: _examine_queues(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12487,9 +12545,7 @@ begin
     then
         return false;
     end if;
-    perform headgate._end_chunks(
-        array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'the execution was finalized', p_now
-    );
+    perform headgate._end_held(v_chunks, 'deferred', 'the execution was finalized', p_now);
     perform headgate._end_reopened(p_execution_id, p_now);  -- the last chunk may have ended it
     return true;
 end;
@@ -26866,6 +26922,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     union all
     select f.* from headgate._examine_stages() as f
     union all
+    select f.* from headgate._examine_pools() as f
+    union all
     select f.* from headgate._examine_groups() as f
     union all
     select f.* from headgate._examine_ledger() as f
@@ -27333,9 +27391,7 @@ begin
     v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     if v_execution.status in ('running', 'paused') then
         v_chunks := headgate._hold_execution(v_execution.execution_id);
-        perform headgate._end_chunks(
-            array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'the execution was finalized', v_now
-        );
+        perform headgate._end_held(v_chunks, 'deferred', 'the execution was finalized', v_now);
         perform headgate._close_execution(v_execution.execution_id, v_now);
     end if;
 
@@ -41123,6 +41179,12 @@ REVOKE ALL ON FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timest
 REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _end_held(p_chunks headgate.chunks[], p_status text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_held(p_chunks headgate.chunks[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -41229,6 +41291,12 @@ REVOKE ALL ON FUNCTION headgate._examine_groups() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._examine_ledger() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_pools(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_pools() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_queues(); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -12,6 +12,7 @@ import select
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import chain
 from typing import Any, Final
 
 import psycopg
@@ -24,6 +25,8 @@ from headgate.worker.chunks import Call, Stage
 from headgate.worker.payloads import Unstorable
 
 BATCH_BYTES: Final = 2 * 1024 * 1024
+PIECE_BYTES: Final = 64 * 1024
+"""So much is given to libpq at once, which moves with every try what its socket does not take."""
 LOOK_SECONDS: Final = 1.0
 """So often a thread that waits for rows looks whether it is still wanted."""
 START: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -65,11 +68,11 @@ def copy(
     with closing(open_target()) as target:
         writer = _Writer(target, stage)
         rows = 0
-        for batch, count in _batches(source, query, writer.pump, is_unwanted):
+        for pieces, count in _batches(source, query, writer.pump, is_unwanted):
             rows += count
             if call.max_rows is not None and rows > call.max_rows:
                 raise Unstorable(f"the statement returns more than {call.max_rows} rows (max_rows)")
-            writer.write(batch)
+            writer.write(pieces)
         writer.finish()
     return rows
 
@@ -131,26 +134,34 @@ def _batches(
     query: bytes,
     pump: Callable[[], object],
     is_unwanted: threading.Event,
-) -> Iterator[tuple[bytes, int]]:
-    """Yield rows as the source packs them, so many bytes at a time, and how many they are."""
+) -> Iterator[tuple[list[bytes], int]]:
+    """Yield rows as the source packs them, a batch at a time in pieces, and how many they are."""
     pgconn = source.pgconn
     result = pgconn.exec_(query)
     if result.status != ExecStatus.COPY_OUT:
         raise error_from_result(result, encoding="utf-8")
+    pieces: list[bytes] = []
     rows: list[Any] = []
-    size, head = 0, len(START)
+    size, total, count, head = 0, 0, 0, len(START)
     get = pgconn.get_copy_data
     while True:
-        count, data = get(1)
-        if count > 0:
+        length, data = get(1)
+        if length > 0:
             rows.append(data)
-            size += count
-            if size >= BATCH_BYTES:
+            size += length
+            if size < PIECE_BYTES or length == len(END):
+                continue
+            pieces.append(b"".join(rows)[head:])
+            total += size
+            count += len(rows)
+            rows, size, head = [], 0, 0
+            pump()
+            if total >= BATCH_BYTES:
                 if is_unwanted.is_set():
                     raise Unwanted
-                yield b"".join(rows)[head:], len(rows)
-                rows, size, head = [], 0, 0
-        elif count == 0:
+                yield pieces, count
+                pieces, total, count = [], 0, 0
+        elif length == 0:
             if is_unwanted.is_set():
                 raise Unwanted
             pump()
@@ -163,9 +174,10 @@ def _batches(
         raise error_from_result(ended, encoding="utf-8")
     while pgconn.get_result() is not None:
         pass
-    last = b"".join(rows)[head:].removesuffix(END)
-    if last:
-        yield last, len(rows) - 1
+    if last := b"".join(rows)[head:].removesuffix(END):
+        pieces.append(last)
+    if pieces:
+        yield pieces, count + len(rows) - 1
 
 
 class _Writer:
@@ -182,22 +194,33 @@ class _Writer:
         )
         self._statement = statement.as_bytes(target)
         self._pgconn = target.pgconn
-        self._is_open = False
+        self._is_open = self._is_ended = False
+        self._rest: Iterator[bytes] = iter(())
 
-    def write(self, batch: bytes) -> None:
+    def write(self, pieces: list[bytes]) -> None:
         """Begin to write a batch, when the one before is in."""
         self.finish()
         result = self._pgconn.exec_(self._statement)
         if result.status != ExecStatus.COPY_IN:
             raise _misfit(error_from_result(result, encoding="utf-8"))
-        self._is_open = True
-        self._pgconn.put_copy_data(START + batch + END)
-        self._pgconn.put_copy_end()
+        self._is_open, self._is_ended = True, False
+        self._rest = chain((START,), pieces, (END,))
         self.pump()
 
     def pump(self) -> bool:
         """Send what the socket takes; return whether something is left."""
-        return self._is_open and self._pgconn.flush() == 1
+        if not self._is_open:
+            return False
+        while self._pgconn.flush() == 0:
+            piece = next(self._rest, None)
+            if piece is not None:
+                self._pgconn.put_copy_data(piece)
+            elif self._is_ended:
+                return False
+            else:
+                self._pgconn.put_copy_end()
+                self._is_ended = True
+        return True
 
     def finish(self) -> None:
         """Wait until the batch is committed. Raises Unstorable where a row does not fit."""

@@ -187,11 +187,20 @@ ROWS = "select n::bigint as order_id, n::numeric as amount from generate_series(
 
 def test_batches_are_whole_rows(plan, core_database, source, monkeypatch):
     monkeypatch.setattr(staging, "BATCH_BYTES", 1000)
+    monkeypatch.setattr(staging, "PIECE_BYTES", 300)
     assert copied(core_database, source, ROWS) == 20000
     found = "select count(*), sum(order_id)::bigint as a, sum(amount)::bigint as b,"
     found += " min(chunk_id) as c, min(lease_no) as d, min(asset_id) as e"
     row = plan.connection.execute(f"{found} from headgate_stage.read_orders").fetchone()
     assert list(row.values()) == [20000, 200010000, 200010000, 7, 1, 5]
+
+
+def test_the_end_is_in_no_piece(plan, core_database, source, monkeypatch):
+    """A row is 60 bytes or so, behind a header of 19: at one of these sizes the end fills a piece."""
+    for size in range(60, 100):
+        monkeypatch.setattr(staging, "PIECE_BYTES", size)
+        assert copied(core_database, source, f"{ROWS} where n < 2") == 1
+    assert plan.scalar(STAGED) == 40
 
 
 def test_values_stand_in_the_copy_as_literals(plan, core_database, source):
@@ -227,7 +236,7 @@ def test_no_rows_are_none(plan, core_database, source):
 
 
 def test_a_lost_lease_stops_the_copy(plan, core_database, source, monkeypatch):
-    monkeypatch.setattr(staging, "BATCH_BYTES", 1000)
+    monkeypatch.setattr(staging, "PIECE_BYTES", 1000)
     event = threading.Event()
     event.set()
     with (
