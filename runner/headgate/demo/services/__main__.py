@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import signal
 
-from headgate.demo.services import freshpoc, running
+from headgate.demo.services import freshpoc, onpoint, running
 
-PLANS = {"freshpoc": freshpoc.services}
+PLANS = {"freshpoc": freshpoc.services, "onpoint": onpoint.services}
 
 
 def main() -> None:

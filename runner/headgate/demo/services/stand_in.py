@@ -29,7 +29,8 @@ class Ask:
         return json.loads(self.body or b"null")
 
 
-Answer: TypeAlias = Callable[[Ask], dict[str, Any]]
+Answer: TypeAlias = Callable[[Ask], Any]
+"""What a service answers to a request: anything that JSON can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class StandIn:
 
     name: str
     routes: Mapping[tuple[str, str], Answer]
+    rest: Answer | None = None
+    """Answers GET requests that no route is for."""
     port: int = 0
     """0: any that is free."""
     start_seconds: float = 0.0
@@ -76,6 +79,8 @@ class StandIn:
         query = dict(request.query)
         ask = Ask(request.method, request.path, query, await request.read(), request.headers)
         route = self.routes.get((ask.method, ask.path))
+        if route is None and ask.method == "GET":
+            route = self.rest
         if route is None:
             return self._note(ask, _json({"detail": "Not Found"}, 404), is_served=False)
         fault = self._next_fault()
@@ -119,5 +124,5 @@ class StandIn:
         return web.Response()
 
 
-def _json(said: Mapping[str, Any], status: int = 200) -> web.Response:
+def _json(said: Any, status: int = 200) -> web.Response:
     return web.Response(text=json.dumps(said), status=status, content_type="application/json")

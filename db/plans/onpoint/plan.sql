@@ -1,0 +1,63 @@
+-- OnPoint: three lists and the top stories are crawled, validated, processed and loaded every night; every quarter of
+-- an hour the monitoring looks at database, tables, runs, errors and machine.
+select headgate.begin_plan('onpoint');
+
+select headgate.put_pool('crawling_pool', 4, 'Pool for web crawling tasks');
+select headgate.put_pool('database_pool', 3, 'Pool for database operations');
+
+-- Ten requests a second to each. What is told that it comes too fast waits 1, 2, 4, ... seconds, and others go on.
+select headgate.put_provider('onpoint_jsonplaceholder', 'https://jsonplaceholder.typicode.com', 'Lists of records.',
+    requests_per_minute => 600);
+select headgate.put_provider('onpoint_hackernews', 'https://hacker-news.firebaseio.com', 'Hacker News.',
+    requests_per_minute => 600, max_in_flight => 50);
+select headgate.put_rule('onpoint_jsonplaceholder', '429', 'retry', 'too many requests');
+select headgate.put_rule('onpoint_hackernews', '429', 'retry', 'too many requests');
+
+select headgate.put_operation('onpoint_lists', 'onpoint_lists', due => 'run', provider => 'onpoint_jsonplaceholder',
+    request => 'GET /{asset.path}', description => 'A list of records, as it is answered.', pool => 'crawling_pool',
+    max_attempts => 5, backoff => '1 second', backoff_max => '32 seconds', max_wait => '2 minutes',
+    timeout => '30 seconds', ingest_function => 'onpoint.keep_documents');
+select headgate.put_operation('onpoint_top_stories', due => 'run', provider => 'onpoint_hackernews',
+    request => 'GET /v0/topstories.json', description => 'The numbers of the top stories.', pool => 'crawling_pool',
+    max_attempts => 5, backoff => '1 second', backoff_max => '32 seconds', max_wait => '2 minutes',
+    timeout => '30 seconds', ingest_function => 'onpoint.list_stories');
+select headgate.put_operation('onpoint_story', 'onpoint_stories', due => 'run', provider => 'onpoint_hackernews',
+    request => 'GET /v0/item/{asset.code}.json', description => 'One of them.', pool => 'crawling_pool',
+    max_attempts => 5, backoff => '1 second', backoff_max => '32 seconds', max_wait => '2 minutes',
+    timeout => '30 seconds', ingest_function => 'onpoint.keep_stories');
+
+select headgate.put_pipeline('onpoint_data_pipeline', 'Crawl, validate, process, load; 02:00 UTC daily.');
+select headgate.put_parameter('onpoint_data_pipeline', 'max_stories', effect => 'request', type => 'integer',
+    default_value => '500', description => 'How many of the top stories to ask for.');
+select headgate.put_step('onpoint_data_pipeline', 'start_pipeline', function => 'headgate.start_execution');
+select headgate.put_step('onpoint_data_pipeline', 'crawl_apis', operations => '{onpoint_lists, onpoint_top_stories}',
+    depends_on => '{start_pipeline}', max_failed_share => 0, retries => 2, retry_delay => '5 minutes');
+select headgate.put_step('onpoint_data_pipeline', 'crawl_stories', operations => '{onpoint_story}',
+    depends_on => '{crawl_apis}', trigger_rule => 'all_done', max_failed_share => 0.05, retries => 2,
+    retry_delay => '5 minutes');
+select headgate.put_step('onpoint_data_pipeline', 'validate_raw_data', function => 'onpoint.validate_raw_data',
+    depends_on => '{crawl_stories}', trigger_rule => 'all_done');
+select headgate.put_step('onpoint_data_pipeline', 'process_data', function => 'onpoint.process_data',
+    depends_on => '{validate_raw_data}');
+select headgate.put_step('onpoint_data_pipeline', 'load_data', function => 'onpoint.load_data',
+    depends_on => '{process_data}');
+select headgate.put_step('onpoint_data_pipeline', 'finalize_execution', function => 'headgate.finalize_execution',
+    depends_on => '{load_data}', trigger_rule => 'all_done');
+
+select headgate.put_operation('onpoint_machine', due => 'run', handler => 'machine', timeout => '1 minute',
+    description => 'How busy the machine is.');
+select headgate.put_pipeline('pipeline_monitoring', 'Whether all is well; every quarter of an hour.');
+select headgate.put_step('pipeline_monitoring', 'initialize_execution', function => 'headgate.start_execution');
+select headgate.put_step('pipeline_monitoring', 'measure_machine', operations => '{onpoint_machine}',
+    depends_on => '{initialize_execution}');
+select headgate.put_step('pipeline_monitoring', 'pipeline_health_check', function => 'onpoint.pipeline_health_check',
+    depends_on => '{measure_machine}', trigger_rule => 'all_done', retries => 1, retry_delay => '5 minutes');
+select headgate.put_step('pipeline_monitoring', 'finalize_execution', function => 'headgate.finalize_execution',
+    depends_on => '{pipeline_health_check}', trigger_rule => 'all_done');
+
+select headgate.end_plan();
+
+select headgate.upsert_assets('onpoint_lists', '[
+    {"code": "jsonplaceholder_posts", "group_key": "list", "attributes": {"path": "posts"}},
+    {"code": "jsonplaceholder_users", "group_key": "list", "attributes": {"path": "users"}},
+    {"code": "jsonplaceholder_comments", "group_key": "list", "attributes": {"path": "comments"}}]');

@@ -1,0 +1,54 @@
+"""Hacker News: made-up stories, a list of the top ones that moves while it is read, and gaps."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+from typing import Any, Final
+
+from headgate.demo.services.stand_in import Ask, StandIn
+
+STORIES: Final = 500
+FIRST: Final = 4_000_000
+MOVES: Final = 3
+"""So many places the list moves each time that it is asked for."""
+NULL, DELETED, JOB = 17, 23, 29
+"""Every so-manieth item is not there, was deleted, or is no story."""
+PUBLISHED: Final = 1_700_000_000
+ITEM: Final = re.compile(r"/v0/item/(\d+)\.json")
+SUBJECTS: Final = ("A queue", "A planner", "An index", "A vacuum", "A lease", "A ledger")
+CLAIMS: Final = ("that never lies", "in 200 lines", "explained", "considered harmful", "at night")
+
+
+def hackernews() -> StandIn:
+    """Return the service of GET /v0/topstories.json and /v0/item/ID.json."""
+    asked = count()
+
+    def top(_: Ask) -> list[int]:
+        first = FIRST + MOVES * next(asked)
+        return [*range(first + STORIES - 1, first - 1, -1)]
+
+    return StandIn("hackernews", {("GET", "/v0/topstories.json"): top}, rest=_item)
+
+
+def _item(ask: Ask) -> dict[str, Any] | None:
+    found = ITEM.fullmatch(ask.path)
+    return item(int(found.group(1))) if found else None
+
+
+def item(number: int) -> dict[str, Any] | None:
+    """Return one item; the service answers null for one that is not there."""
+    if number < FIRST or number % NULL == 0:
+        return None
+    kept = {"id": number, "type": "story", "time": PUBLISHED + 60 * (number - FIRST)}
+    if number % DELETED == 0:
+        return kept | {"deleted": True}
+    if number % JOB == 0:
+        return kept | {"type": "job", "title": "Somebody is hiring"}
+    return kept | {
+        "by": f"reader{number % 97}",
+        "title": f"{SUBJECTS[number % len(SUBJECTS)]} {CLAIMS[number % len(CLAIMS)]}",
+        "url": f"https://stories.test/{number}",
+        "score": 1 + number * 7919 % 500,
+        "descendants": number * 104_729 % 200,
+    }

@@ -1,0 +1,25 @@
+"""JSONPlaceholder, with its own posts, users and comments."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from headgate.demo.services.stand_in import StandIn
+
+
+def jsonplaceholder() -> StandIn:
+    """Return the service of GET /posts, /users and /comments."""
+    lists = {("GET", f"/{name}"): lambda _, name=name: records()[name] for name in records()}
+    return StandIn("jsonplaceholder", lists)
+
+
+@cache
+def records() -> dict[str, list[dict[str, Any]]]:
+    """Return all records by the list that they are in."""
+    packed = files(__package__).joinpath("data", "jsonplaceholder.json.gz").read_bytes()
+    lists: dict[str, list[dict[str, Any]]] = json.loads(gzip.decompress(packed))
+    return lists

@@ -1,0 +1,12 @@
+"""The services that onpoint_data_pipeline crawls."""
+
+from __future__ import annotations
+
+from headgate.demo.services.hackernews import hackernews
+from headgate.demo.services.jsonplaceholder import jsonplaceholder
+from headgate.demo.services.stand_in import StandIn
+
+
+def services() -> tuple[StandIn, ...]:
+    """Return both, which have not been started."""
+    return (jsonplaceholder(), hackernews())

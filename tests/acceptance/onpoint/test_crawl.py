@@ -1,0 +1,103 @@
+"""[O1] to [O3], [O5]: what is crawled, validated, processed and loaded, over real HTTP."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from headgate.demo.services.hackernews import FIRST, STORIES, item
+from tests.acceptance.onpoint.conftest import DATA, Lake
+
+KEPT = [
+    number
+    for number in range(FIRST, FIRST + STORIES)
+    if (found := item(number)) and found["type"] == "story" and "deleted" not in found
+]
+
+
+async def test_o1_lists_and_each_story_are_asked_for_once(lake: Lake):
+    run_id = await lake.run(DATA)
+
+    assert set(lake.steps(run_id).values()) == {"succeeded"}
+    asked = Counter(x.ask.path for service in lake.services.values() for x in service.calls)
+    assert set(asked.values()) == {1}
+    assert len(asked) == 3 + 1 + STORIES
+
+
+async def test_o1_what_is_no_story_is_skipped_and_says_why(lake: Lake):
+    await lake.run(DATA)
+
+    rows = lake.plan.sql(
+        "select coalesce(reason, error) as reason, count(*) as jobs from headgate.asset_processing_details"
+        " where status = 'skipped' group by 1"
+    )
+    reasons = {x["reason"]: x["jobs"] for x in rows}
+    assert set(reasons) == {
+        "there is no such item",
+        "the story was deleted",
+        "the item is no story but job",
+    }
+    assert sum(reasons.values()) == STORIES - len(KEPT)
+
+
+async def test_o1_too_many_requests_are_made_again_later(lake: Lake):
+    lake.services["jsonplaceholder"].fail("status", times=2, status=429)
+    run_id = await lake.run(DATA, max_stories=3)
+
+    assert lake.steps(run_id)["crawl_apis"] == "succeeded"
+    assert lake.tables()["posts"] == 100
+
+
+async def test_o2_a_run_goes_on_without_one_of_three_data_sets_and_names_it(lake: Lake):
+    lake.services["hackernews"].fail("status", status=404)
+    run_id = await lake.run(DATA)
+
+    steps = lake.steps(run_id)
+    assert (steps["crawl_apis"], steps["load_data"]) == ("failed", "succeeded")
+    assert lake.output(run_id, "validate_raw_data")["missing"] == ["hackernews_stories.json"]
+    assert lake.tables() == {"posts": 100, "users": 10, "comments": 500, "stories": 0}
+
+
+async def test_o2_fewer_than_two_stop_it(lake: Lake):
+    for service in lake.services.values():
+        service.fail("status", status=500)
+    lake.plan.sql(
+        "update headgate.operations set max_attempts = 1, max_wait = '1 second' where name like 'onpoint%%'"
+    )
+    run_id = await lake.run(DATA)
+
+    steps = lake.steps(run_id)
+    assert (steps["validate_raw_data"], steps["load_data"]) == ("failed", "skipped")
+    said = lake.plan.scalar(
+        "select output ->> 'error' from headgate.v_execution_steps where step = 'validate_raw_data'"
+    )
+    assert "too little was crawled: no records of hackernews_stories.json" in said
+
+
+async def test_o3_processing_counts_rows_columns_duplicates_and_nulls(lake: Lake):
+    posts = lake.services["jsonplaceholder"]
+    twice = [
+        {"id": 1, "userId": 1, "title": "a", "body": "b"},
+        {"id": 1, "userId": 1, "title": "c", "body": " "},
+    ]
+    posts.routes = {**posts.routes, ("GET", "/posts"): lambda _: twice}
+    run_id = await lake.run(DATA, max_stories=3)
+
+    assert lake.output(run_id, "process_data")["posts"] == {
+        "records": 2,
+        "rows": 1,
+        "duplicates": 1,
+        "columns": 5,
+        "nulls": 1,
+    }
+    (row,) = lake.plan.sql("select title, body from onpoint.posts")
+    assert row == {"title": "c", "body": None}
+
+
+async def test_o5_loading_a_run_twice_changes_nothing(lake: Lake):
+    run_id = await lake.run(DATA)
+    before = lake.tables()
+    again = lake.plan.scalar("select onpoint.load_data('onpoint_data_pipeline', %(r)s)", r=run_id)
+
+    assert before == {"posts": 100, "users": 10, "comments": 500, "stories": len(KEPT)}
+    assert again == dict.fromkeys(before, 0)
+    assert lake.tables() == before

@@ -1,0 +1,95 @@
+"""pipeline_monitoring: five checks with real figures, kept, and an alert that names those that failed."""
+
+from __future__ import annotations
+
+from tests.acceptance.onpoint.conftest import DATA, MONITORING, Lake
+
+CHECKS = {
+    "database_connectivity",
+    "data_freshness",
+    "processing_latency",
+    "error_rates",
+    "resource_utilization",
+}
+
+
+def alerts(lake: Lake) -> list[str]:
+    rows = lake.plan.sql(
+        "select message from headgate.v_alerts where subject = 'onpoint health' and resolved_at is null"
+    )
+    return [x["message"] for x in rows]
+
+
+async def test_after_a_run_all_five_checks_are_healthy_and_have_real_figures(lake: Lake):
+    await lake.run(DATA)
+    run_id = await lake.run(MONITORING)
+
+    report = lake.output(run_id, "pipeline_health_check")
+    results = report["detailed_results"]
+    assert set(results) == CHECKS
+    assert (report["overall_status"], report["failed_checks"]) == ("HEALTHY", []), results
+    assert 0 <= results["database_connectivity"]["response_time_seconds"] < 5
+    assert results["database_connectivity"]["database_size_bytes"] > 1_000_000
+    assert set(results["data_freshness"]["tables"]) == {"posts", "users", "comments"}
+    assert results["processing_latency"]["records_last_hour"] > 610
+    assert results["processing_latency"]["average_minutes"] >= 0
+    assert results["error_rates"]["error_rate"] == 0
+    assert results["resource_utilization"]["active_workers"] >= 1
+    assert 0 < results["resource_utilization"]["memory_percent"] < 100
+    assert alerts(lake) == []
+
+
+async def test_tables_without_rows_are_no_data_and_the_step_fails_after_it_is_kept(lake: Lake):
+    run_id = await lake.run(MONITORING)
+
+    assert lake.steps(run_id)["pipeline_health_check"] == "failed"
+    (row,) = lake.plan.sql("select * from onpoint.health_checks")
+    assert (row["overall_status"], row["failed_checks"]) == ("UNHEALTHY", ["data_freshness"])
+    assert {x["status"] for x in row["detailed_results"]["data_freshness"]["tables"].values()} == {
+        "NO_DATA"
+    }
+    (said,) = alerts(lake)
+    assert said.startswith("UNHEALTHY: data_freshness;")
+
+
+async def test_what_is_older_than_25_hours_is_stale_and_fresh_rows_resolve_the_alert(lake: Lake):
+    await lake.run(DATA, max_stories=3)
+    lake.plan.sql(
+        "update onpoint.users set etl_processed_at = headgate.clock() - interval '26 hours'"
+    )
+    await lake.run(MONITORING)
+
+    assert len(alerts(lake)) == 1
+    (row,) = lake.plan.sql(
+        "select detailed_results -> 'data_freshness' as f from onpoint.health_checks"
+    )
+    assert (row["f"]["status"], row["f"]["tables"]["users"]["status"]) == ("STALE", "STALE")
+    assert row["f"]["tables"]["posts"]["status"] == "HEALTHY"
+
+    lake.plan.sql("update onpoint.users set etl_processed_at = headgate.clock()")
+    await lake.run(MONITORING)
+
+    assert alerts(lake) == []
+
+
+async def test_jobs_that_fail_show_in_the_error_rate(lake: Lake):
+    lake.services["hackernews"].fail("status", status=404)
+    await lake.run(DATA)
+    await lake.run(MONITORING)
+
+    (row,) = lake.plan.sql(
+        "select detailed_results -> 'error_rates' as e, failed_checks from onpoint.health_checks"
+    )
+    assert row["e"]["critical"] == 1
+    assert row["e"]["status"] == "FAILED"
+    assert "error_rates" in row["failed_checks"]
+
+
+async def test_a_check_that_cannot_look_has_failed_and_the_others_still_run(lake: Lake):
+    lake.plan.sql("alter table onpoint.comments rename to gone")
+    await lake.run(MONITORING)
+
+    (row,) = lake.plan.sql("select detailed_results as r from onpoint.health_checks")
+    assert row["r"]["data_freshness"]["status"] == "FAILED"
+    assert "onpoint.comments" in row["r"]["data_freshness"]["error"]
+    assert row["r"]["database_connectivity"]["status"] == "HEALTHY"
