@@ -108,6 +108,8 @@ def test_what_the_schedules_say(bag: Any):
         "headgate_maintenance": "0 2 * * *",
         "noblestride_integration_pipeline": "0 */6 * * *",
         "notify": "*/15 * * * *",
+        "onpoint_data_pipeline": "0 2 * * *",
+        "pipeline_monitoring": "*/15 * * * *",
         "recommender_training_pipeline": "0 2 * * *",
         "trading_calendars": "0 3 * * 0",
     }

@@ -10,4 +10,12 @@ def test_only_functions_views_and_grants_are_forgotten(db: Plan):
     left = {x["path"].split("/")[-2] for x in db.call("applied_files") if x["path"].count("/")}
 
     assert forgotten > 80
-    assert left <= {"migrations", "data", "equities", "recommender", "maintenance", "indicators"}
+    assert left <= {
+        "migrations",
+        "data",
+        "equities",
+        "recommender",
+        "onpoint",
+        "maintenance",
+        "indicators",
+    }

@@ -1,0 +1,36 @@
+"""Look at database, tables, runs, errors and machine, and raise an alert that names what failed."""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from headgate.airflow import CallFunction, RunStep
+from headgate.airflow.dags import START, defaults
+
+with DAG(
+    schedule="*/15 * * * *",
+    **defaults(
+        __file__,
+        __doc__,
+        page="onpoint.md",
+        tags=["onpoint"],
+        timeout=timedelta(minutes=30),
+    ),
+):
+    start = CallFunction(
+        task_id="initialize_execution", function="headgate.start_execution", args=START
+    )
+    measure = RunStep(task_id="measure_machine")
+    check = CallFunction(
+        task_id="pipeline_health_check",
+        function="onpoint.pipeline_health_check",
+        trigger_rule="all_done",
+        retries=1,
+        retry_delay=timedelta(minutes=5),
+    )
+    finish = CallFunction(
+        task_id="finalize_execution",
+        function="headgate.finalize_execution",
+        trigger_rule="all_done",
+    )
+    start >> measure >> check >> finish

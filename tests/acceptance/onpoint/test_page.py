@@ -1,0 +1,26 @@
+"""docs/onpoint.md: its plan is the plan, and its graph has the steps."""
+
+from __future__ import annotations
+
+import re
+
+from tests.acceptance.onpoint.conftest import DATA
+from tests.plan import Plan
+from tests.servers import DB
+
+PAGE = (DB.parent / "docs" / "onpoint.md").read_text()
+
+
+def test_the_plan_is_on_the_page_whole():
+    assert f"```sql\n{(DB / 'plans/onpoint/plan.sql').read_text()}```" in PAGE
+
+
+def test_the_graph_on_the_page_has_the_steps_of_the_plan_in_order(plan: Plan):
+    rows = plan.sql(
+        "select s.step from headgate.pipeline_steps as s join headgate.pipelines as p"
+        " using (pipeline_id) where p.name = %(p)s order by s.position",
+        p=DATA,
+    )
+    graph = re.search(r"flowchart LR\n(.*?)```", PAGE, re.DOTALL)
+    assert graph is not None
+    assert [x.strip() for x in graph[1].split("-->")] == [x["step"] for x in rows]
