@@ -30376,7 +30376,11 @@ CREATE FUNCTION onpoint.keep_stories(p_context jsonb, p_asset_ids bigint[], p_pa
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with answer as (
-        select a.asset_id, a.code::bigint as story_id, (a.attributes ->> 'rank')::integer as rank, u.payload::jsonb as item
+        select
+            a.asset_id,
+            a.code::bigint as story_id,
+            (a.attributes ->> 'rank')::integer as rank,
+            u.payload::jsonb as item
         from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
         join headgate.v_assets as a using (asset_id)
     ),
@@ -30973,7 +30977,8 @@ CREATE FUNCTION onpoint.processed_users(p_run_id text) RETURNS SETOF onpoint.use
     AS $$
     select distinct on (r.id)
         r.id, nullif(btrim(r.name), ''), nullif(btrim(r.username), ''), nullif(lower(btrim(r.email)), ''),
-        nullif(btrim(r.phone), ''), nullif(btrim(r.website), ''), r.address ->> 'city', r.company ->> 'name', d.crawled_at
+        nullif(btrim(r.phone), ''), nullif(btrim(r.website), ''), r.address ->> 'city', r.company ->> 'name',
+        d.crawled_at
     from onpoint.raw_documents as d
     cross join lateral rows from (
         jsonb_to_recordset(d.document) as (
@@ -31010,7 +31015,9 @@ begin
         jsonb_object_agg(e.file, jsonb_build_object('records', coalesce(r.records, 0), 'bytes', coalesce(r.bytes, 0))),
         coalesce(array_agg(e.file order by e.file) filter (where coalesce(r.records, 0) = 0), '{}')
     into v_report, v_missing
-    from unnest(array['jsonplaceholder_posts.json', 'jsonplaceholder_users.json', 'hackernews_stories.json']) as e (file)
+    from (values
+        ('jsonplaceholder_posts.json'), ('jsonplaceholder_users.json'), ('hackernews_stories.json')
+    ) as e (file)
     left join onpoint.v_raw_files as r on r.run_id = p_run_id and r.file = e.file;
     if cardinality(v_missing) > 1 then
         -- Not of the class HG: Airflow does not try those again, and another crawl may bring what is missing.
@@ -40574,10 +40581,16 @@ CREATE INDEX routes_channel_idx ON headgate.routes USING btree (channel);
 COMMENT ON INDEX headgate.routes_channel_idx IS 'Finds what is sent to a channel.';
 
 --
--- Name: health_checks_by_time; Type: INDEX; Schema: onpoint; Owner: headgate_plan_onpoint
+-- Name: health_checks_checked_at_idx; Type: INDEX; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-CREATE INDEX health_checks_by_time ON onpoint.health_checks USING btree (checked_at);
+CREATE INDEX health_checks_checked_at_idx ON onpoint.health_checks USING btree (checked_at);
+
+--
+-- Name: INDEX health_checks_checked_at_idx; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON INDEX onpoint.health_checks_checked_at_idx IS 'Finds results that are old enough to be deleted.';
 
 --
 -- Name: models_in_use_idx; Type: INDEX; Schema: recommender; Owner: headgate_plan_recommender

@@ -5,7 +5,7 @@ select headgate.begin_plan('onpoint');
 select headgate.put_pool('crawling_pool', 4, 'Pool for web crawling tasks');
 select headgate.put_pool('database_pool', 3, 'Pool for database operations');
 
--- Ten requests a second to each. What is told that it comes too fast waits 1, 2, 4, ... seconds, and others go on.
+-- Ten requests a second to each. What comes too fast (429) waits 1, 2, 4, ... seconds, and others go on.
 select headgate.put_provider('onpoint_jsonplaceholder', 'https://jsonplaceholder.typicode.com', 'Lists of records.',
     requests_per_minute => 600);
 select headgate.put_provider('onpoint_hackernews', 'https://hacker-news.firebaseio.com', 'Hacker News.',

@@ -76,7 +76,9 @@ def test_changes_are_an_object(toy: Toy, changes: str):
 
 
 def test_an_unknown_provider_is_refused(toy: Toy):
-    known = "eodhd, local, noblestride_fastapi, noblestride_nodejs, noblestride_postgres, onpoint_hackernews, onpoint_jsonplaceholder, shop, side"
+    known = ", ".join(
+        x["name"] for x in toy.sql("select name from headgate.providers order by name")
+    )
     with toy.refused("HG005", "unknown provider: 'shp'", known):
         toy.provider("shp", quota=1)
 

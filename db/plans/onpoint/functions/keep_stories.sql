@@ -12,7 +12,11 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
     with answer as (
-        select a.asset_id, a.code::bigint as story_id, (a.attributes ->> 'rank')::integer as rank, u.payload::jsonb as item
+        select
+            a.asset_id,
+            a.code::bigint as story_id,
+            (a.attributes ->> 'rank')::integer as rank,
+            u.payload::jsonb as item
         from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
         join headgate.v_assets as a using (asset_id)
     ),

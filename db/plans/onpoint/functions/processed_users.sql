@@ -8,7 +8,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select distinct on (r.id)
         r.id, nullif(btrim(r.name), ''), nullif(btrim(r.username), ''), nullif(lower(btrim(r.email)), ''),
-        nullif(btrim(r.phone), ''), nullif(btrim(r.website), ''), r.address ->> 'city', r.company ->> 'name', d.crawled_at
+        nullif(btrim(r.phone), ''), nullif(btrim(r.website), ''), r.address ->> 'city', r.company ->> 'name',
+        d.crawled_at
     from onpoint.raw_documents as d
     cross join lateral rows from (
         jsonb_to_recordset(d.document) as (

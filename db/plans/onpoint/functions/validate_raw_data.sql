@@ -15,7 +15,9 @@ begin
         jsonb_object_agg(e.file, jsonb_build_object('records', coalesce(r.records, 0), 'bytes', coalesce(r.bytes, 0))),
         coalesce(array_agg(e.file order by e.file) filter (where coalesce(r.records, 0) = 0), '{}')
     into v_report, v_missing
-    from unnest(array['jsonplaceholder_posts.json', 'jsonplaceholder_users.json', 'hackernews_stories.json']) as e (file)
+    from (values
+        ('jsonplaceholder_posts.json'), ('jsonplaceholder_users.json'), ('hackernews_stories.json')
+    ) as e (file)
     left join onpoint.v_raw_files as r on r.run_id = p_run_id and r.file = e.file;
     if cardinality(v_missing) > 1 then
         -- Not of the class HG: Airflow does not try those again, and another crawl may bring what is missing.

@@ -1,6 +1,7 @@
 -- What was crawled, as it came, and the tables that people query.
 
-comment on schema onpoint is 'From crawl to lake: what services and pages answer, cleaned, checked, and kept in files and tables.';
+comment on schema onpoint is
+    'From crawl to lake: what services and pages answer, cleaned, checked, and kept in files and tables.';
 
 create table onpoint.raw_documents (
     run_id text not null,

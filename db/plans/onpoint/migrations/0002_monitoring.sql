@@ -10,8 +10,9 @@ create table onpoint.health_checks (
     constraint overall_status_is_known check (overall_status in ('HEALTHY', 'UNHEALTHY'))
 );
 
-create index health_checks_by_time on onpoint.health_checks (checked_at);
+create index health_checks_checked_at_idx on onpoint.health_checks (checked_at);
 
+comment on index onpoint.health_checks_checked_at_idx is 'Finds results that are old enough to be deleted.';
 comment on table onpoint.health_checks is 'The results of pipeline_monitoring, run by run, for 90 days.';
 comment on column onpoint.health_checks.run_id is 'The run.';
 comment on column onpoint.health_checks.checked_at is 'When it looked.';

@@ -11,7 +11,12 @@ select
     d.crawled_at
 from onpoint.raw_documents as d
 union all
-select s.run_id, 'hackernews_stories.json', count(*)::integer, sum(octet_length(s.item::text))::integer, max(s.crawled_at)
+select
+    s.run_id,
+    'hackernews_stories.json',
+    count(*)::integer,
+    sum(octet_length(s.item::text))::integer,
+    max(s.crawled_at)
 from onpoint.raw_stories as s
 group by s.run_id;
 
