@@ -163,7 +163,8 @@ comment on column headgate.response_rules.fault is
     'Whose fault it is: item (uses up attempts), provider (counts for the breaker), internal (ours: a token, a '
     'setting), quota (nobody''s).';
 comment on column headgate.response_rules.charged is
-    'False: the provider does not charge for such an answer, and the units of its call are given back.';
+    'False: the provider does not charge for such an answer: the units of its call are given back, and it was not '
+    'served, so that it may be made again where others may not.';
 comment on column headgate.response_rules.blocks is
     'What the answer blocks: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
 comment on column headgate.response_rules.reason is

@@ -145,7 +145,8 @@ as $func$
             (2, 'deferred', ' deferred'),
             (3, 'provider', ' deferred by the provider'),
             (4, 'failed', ' failed'),
-            (6, 'internal', ' deferred by an internal fault')
+            (6, 'internal', ' deferred by an internal fault'),
+            (7, 'unknown', ' whose call may have been made')
         ) as k (weight, kind, words) using (kind)
         join headgate.operations as o using (operation_id)
         left join headgate.breakers as g using (provider_id)
@@ -163,6 +164,8 @@ as $func$
         string_agg(u.says, ', ' order by u.weight, u.says),
         case
             when bool_or(u.weight = 6) then 'correct that first'
+            when bool_or(u.weight = 7)
+                then 'if one was not served: headgate.reset_asset first; if all were: headgate.mark_step'
             when p_execution.driver = 'airflow' then 'or clear its tasks in Airflow'
         end,
         max(u.blocked_until),
@@ -183,6 +186,7 @@ as $func$
         l.asset_id,
         case
             when l.status <> 'deferred' then l.status
+            when headgate._is_unknown(l.reason) then 'unknown'
             when headgate._is_internal_fault(l.reason) then 'internal'
             else coalesce(substring(l.reason from '^(quota|provider): '), 'deferred')
         end,

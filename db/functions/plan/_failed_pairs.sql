@@ -1,6 +1,7 @@
 -- Jobs of a step whose latest round failed, was deferred or cancelled (all of its jobs, where an operator runs it again
 -- as a whole), and pairs left out after failures, unless they are held or another run has done them since, which counts
--- for nothing where every run does them.
+-- for nothing where every run does them. What may have been called, and must not be repeated, is called again only
+-- where somebody has asked for it since.
 
 create or replace function headgate._failed_pairs(
     p_execution_id bigint,
@@ -43,18 +44,18 @@ as $func$
     select
         f.operation_id, f.asset_id, s.priority, least(s.next_due_at, f.ended_at), a.group_key, a.calendar, a.weight
     from (
-        select l.operation_id, l.asset_id, l.ended_at
+        select l.operation_id, l.asset_id, l.ended_at, headgate._is_unknown(l.reason) and not r.is_rerun as is_unknown
         from last_round as l
+        cross join (
+            select s.is_rerun
+            from headgate.process_steps as s
+            where s.execution_id = p_execution_id
+                and s.step = p_step
+        ) as r
         where l.status in ('failed', 'deferred', 'cancelled')
-            or exists (
-                select
-                from headgate.process_steps as s
-                where s.execution_id = p_execution_id
-                    and s.step = p_step
-                    and s.is_rerun
-            )
+            or r.is_rerun
         union all
-        select l.operation_id, l.asset_id, l.deferred_at
+        select l.operation_id, l.asset_id, l.deferred_at, false
         from left_out as l
         where (l.operation_id, l.asset_id) not in (select r.operation_id, r.asset_id from last_round as r)
     ) as f
@@ -63,5 +64,6 @@ as $func$
     join headgate.assets as a on a.asset_id = f.asset_id and a.universe = o.universe
     where a.is_active
         and s.chunk_id is null
-        and (o.due_rule = 'run' or coalesce(s.succeeded_at <= f.ended_at, true));
+        and (o.due_rule = 'run' or coalesce(s.succeeded_at <= f.ended_at, true))
+        and (not f.is_unknown or s.reprocess_requested_at >= f.ended_at);
 $func$;

@@ -14,8 +14,9 @@ as $func$
     select headgate._set_alert(
         headgate._step_subject(p.name, p_step), 'error',
         format(
-            'run %s deferred jobs by an internal fault: %s; correct it, then headgate.retry_failed',
-            e.run_id, regexp_replace(p_reason, '^[a-z]+: ', '')
+            'run %s deferred jobs by an internal fault: %s; %s, then headgate.retry_failed',
+            e.run_id, regexp_replace(p_reason, '^[a-z]+: ', ''),
+            case when headgate._is_unknown(p_reason) then 'if not, headgate.reset_asset' else 'correct it' end
         ),
         true, p_now
     )

@@ -163,9 +163,7 @@ begin
         when 'unknown' then
             perform headgate._end_chunks(
                 v_chunk_ids, 'deferred',
-                'internal: unknown whether it was sent: '
-                    || coalesce((p_chunks[1]).lost_reason, 'its lease expired'),
-                p_now
+                headgate._unknown(coalesce((p_chunks[1]).lost_reason, 'its lease expired')), p_now
             );
         when 'poison' then
             perform headgate._end_chunks(

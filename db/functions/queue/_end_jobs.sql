@@ -94,7 +94,8 @@ declare
         when 'run' then p_now
     end;
     v_most_failures constant integer := case when p_operation.due_rule <> 'run' then 5 end;
-    v_may_repeat constant boolean := p_operation.delivery = 'at_least_once';
+    -- What every run does, the next one does whatever became of it in this.
+    v_may_repeat constant boolean := p_operation.delivery = 'at_least_once' or p_operation.due_rule = 'run';
     v_alone_until timestamptz;
 begin
     if p_chunk.is_bulk then
@@ -151,7 +152,7 @@ begin
                 else s.next_due_at
             end
             when j.result not in ('success', 'skipped') then
-                case when v_may_repeat or j.reason not like 'internal: unknown %' then s.next_due_at end
+                case when v_may_repeat or not headgate._is_unknown(j.reason) then s.next_due_at end
             when greatest(s.reprocess_requested_at, s.input_changed_at) > p_chunk.planned_at
                 then coalesce(s.next_due_at, p_now)
             when v_needs_rule then headgate._next_due_at(

@@ -32,7 +32,8 @@ begin
         duration_ms, ended_at
     )
     select
-        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, p.units,
+        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status,
+        headgate._end_reason(c, p_reason), p.units,
         case when not c.is_bulk or u.nth = 1 then c.request_count else 0 end, 0, p.units, 0, p_now
     from unnest(v_chunks) as c
     cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
@@ -44,21 +45,27 @@ begin
         select
             c.execution_id,
             c.step,
+            headgate._end_reason(c, p_reason) as reason,
             sum(cardinality(c.asset_ids))::integer as jobs,
             sum(
                 case when c.is_bulk then 1 else cardinality(c.asset_ids) end * headgate._charged_units(c)
             )::integer as units
         from unnest(v_chunks) as c
-        group by c.execution_id, c.step
-        order by c.execution_id, c.step
+        group by 1, 2, 3
+        order by 1, 2, 3
     loop
         perform headgate._count_jobs(
-            v_step.execution_id, v_step.step, headgate._tally_of(p_status, p_reason, v_step.jobs, v_step.units), p_now
+            v_step.execution_id, v_step.step,
+            headgate._tally_of(p_status, v_step.reason, v_step.jobs, v_step.units), p_now
         );
     end loop;
     if p_status = 'deferred' then
-        perform headgate._alert_fault(c.execution_id, c.step, p_reason, p_now)
-        from (select distinct u.execution_id, u.step from unnest(v_chunks) as u order by u.execution_id, u.step) as c;
+        perform headgate._alert_fault(c.execution_id, c.step, c.reason, p_now)
+        from (
+            select distinct u.execution_id, u.step, headgate._end_reason(u, p_reason) as reason
+            from unnest(v_chunks) as u
+            order by 1, 2, 3
+        ) as c;
     end if;
 
     return v_chunks;
@@ -80,7 +87,25 @@ as $func$
         and s.asset_id = h.asset_id;
 $func$;
 
--- A lease whose calls may have been made, and must not be repeated: its pairs are due no more.
+-- What history says of a chunk's jobs: of a lease whose calls may have been made and are not repeated, that, too.
+create or replace function headgate._end_reason(
+    p_chunk headgate.chunks,
+    p_reason text
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when p_chunk.state = 'leased' and headgate._is_sent_once(p_chunk.call_operation_id)
+            then headgate._unknown(p_reason)
+        else p_reason
+    end;
+$func$;
+
+-- A lease whose calls may have been made, and must not be repeated: its pairs are due no more, unless every run does
+-- them.
 create or replace function headgate._leave_undue(p_chunk headgate.chunks)
 returns void
 language sql
@@ -90,8 +115,11 @@ set enable_seqscan = off
 as $func$
     update headgate.asset_processing_state as s
     set next_due_at = null
+    from headgate.operations as o
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
+        and o.operation_id = s.operation_id
+        and o.due_rule <> 'run'
         and headgate._is_sent_once(p_chunk.call_operation_id);
 $func$;
 

@@ -1,5 +1,6 @@
 -- Resolve each reported job: it ends, or it waits in a parked chunk. Only the item's own faults use up attempts.
--- Where a call may not be repeated, only an answer that says "not now" is: a quota's.
+-- Where a call may not be repeated, only one is whose answer says "not now" (a quota's), or whose rule says that it is
+-- not charged: it was not served.
 -- p_stop_reason: why the whole execution ends, null if it does not.
 
 create or replace function headgate._resolve(
@@ -35,7 +36,7 @@ begin
         f.asset_id,
         f.result,
         case
-            when f.is_unknown then 'internal: unknown whether it was sent: ' || left(headgate._visible(f.error), 460)
+            when f.is_unknown then headgate._unknown(headgate._visible(f.error))
             else headgate._reason(f.result, f.outcome, f.fault, f.error, p_stop_reason, p_blocked_reason)
         end as reason,
         case when f.result in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end as error,
@@ -58,7 +59,7 @@ begin
         select
             j.*,
             j.result = 'park' and j.outcome = 'retry' as is_retry,
-            v_is_sent_once and j.outcome = 'retry' and j.fault <> 'quota' and j.request_count > 0 as is_unknown
+            v_is_sent_once and j.outcome = 'retry' and j.fault <> 'quota' and j.charged > 0 as is_unknown
         from (
             select
                 r.*,
@@ -66,7 +67,7 @@ begin
                     when r.outcome in ('success', 'skipped') then r.outcome
                     when r.outcome in ('retry', 'unsent') and not v_is_open
                         then case when r.request_count = 0 then 'cancelled' else 'deferred' end
-                    when v_is_sent_once and r.outcome = 'retry' and r.fault <> 'quota' and r.request_count > 0
+                    when v_is_sent_once and r.outcome = 'retry' and r.fault <> 'quota' and r.charged > 0
                         then 'deferred'
                     when r.outcome = 'unsent' then case when v_can_wait then 'park' else 'deferred' end
                     when r.outcome in ('deferred', 'missing') then 'deferred'

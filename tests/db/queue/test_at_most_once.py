@@ -11,6 +11,8 @@ from tests.plan import Row
 
 UNKNOWN = "internal: unknown whether it was sent: "
 
+DUE = "update headgate.operations set due_rule = %(rule)s, due_every = null where name = 'look'"
+
 
 @pytest.fixture
 def chunk(toy: Toy) -> Row:
@@ -87,10 +89,70 @@ def test_a_call_without_a_clear_answer_is_not_repeated(
     assert due(toy) == (2 if is_repeated else 0)
 
 
+def test_an_answer_that_costs_nothing_has_served_nothing(toy: Toy, chunk: Row):
+    toy.complete(chunk, "retry", p_charged=[0, 0])
+
+    assert [x["state"] for x in toy.chunks()] == ["parked"]
+    toy.later(minutes=5)
+    assert len(toy.claim("w2")) == 1
+
+
+def retry(toy: Toy) -> int:
+    """Run again what failed; return the jobs planned."""
+    return int(toy.row("retry_failed", p_pipeline="plain", p_run_id="r1")["planned"])
+
+
+@pytest.mark.parametrize("rule", ["once", "run"])
+def test_a_round_takes_what_failed_and_what_was_asked_for_again(toy: Toy, chunk: Row, rule: str):
+    toy.sql(DUE, rule=rule)
+    first, second = chunk["asset_ids"]
+    toy.complete(chunk, "failed", [first])
+    toy.complete(chunk, "retry", [second], fault="provider")
+
+    assert retry(toy) == 1
+    (again,) = toy.claim("w2")
+    assert again["asset_ids"] == [first]
+    toy.complete(again, runner="w2")
+    toy.call("reset_asset", p_asset_id=second)
+    assert retry(toy) == 1
+    assert toy.claim("w2")[0]["asset_ids"] == [second]
+
+
+def test_a_step_that_is_run_again_as_a_whole_does_it_again(toy: Toy, chunk: Row):
+    toy.complete(chunk, "retry", fault="provider")
+    toy.sql("update headgate.process_executions set driver = 'headgate'")
+    toy.call("rerun_step", p_pipeline="plain", p_run_id="r1", p_step="a")
+
+    assert len(toy.claim("w2")[0]["asset_ids"]) == 2
+
+
+@pytest.mark.parametrize("end", [lose, run_out])
+def test_what_every_run_does_the_next_one_does(toy: Toy, end: Callable[[Toy, Row], None]):
+    toy.tune(delivery="at_most_once")
+    toy.sql(DUE, rule="run")
+    toy.add(2)
+    toy.begin()
+    end(toy, toy.claim()[0])
+    assert toy.claim("w2") == []
+    toy.finish()
+
+    toy.begin(run="r2")
+    assert len(toy.claim("w2")[0]["asset_ids"]) == 2
+
+
+def test_who_asks_what_to_do_is_told_how_to_decide(toy: Toy, chunk: Row):
+    toy.complete(chunk, "retry", fault="provider")
+    toy.finish()
+    (row,) = toy.call("next_actions", p_pipeline="plain", p_run_id="r1")
+
+    assert row["found"] == "2 jobs whose call may have been made (it went wrong)"
+    assert "headgate.reset_asset" in row["advice"] and "headgate.mark_step" in row["advice"]
+
+
 def test_the_end_of_a_run_leaves_what_was_leased_undue(toy: Toy, chunk: Row):
     toy.finish()
 
-    assert {x["reason"] for x in toy.details()} == {"the execution was finalized"}
+    assert {x["reason"] for x in toy.details()} == {UNKNOWN + "the execution was finalized"}
     assert due(toy) == 0
 
 
