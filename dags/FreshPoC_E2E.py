@@ -8,8 +8,7 @@ from headgate.airflow import CallFunction, RunStep
 from headgate.airflow.dags import START, defaults
 
 AGAIN = {"retries": 3, "retry_delay": timedelta(seconds=10), "retry_exponential_backoff": 2}
-HARMLESS = ("ingestion_trigger", "miner_run", "analyzer_run")
-ADDING = ("writer_apply", "report_generate")
+STEPS = ("ingestion_trigger", "miner_run", "analyzer_run", "writer_apply", "report_generate")
 
 with DAG(
     schedule=None,
@@ -33,8 +32,8 @@ with DAG(
         trigger_rule="all_done",
     )
     before = start
-    for step in (*HARMLESS, *ADDING):
-        task = RunStep(task_id=step, **(AGAIN if step in HARMLESS else {}))
+    for step in STEPS:
+        task = RunStep(task_id=step, **AGAIN)
         before >> task
         before = task
     before >> report >> finish

@@ -32304,7 +32304,7 @@ COMMENT ON COLUMN headgate.response_rules.fault IS 'Whose fault it is: item (use
 -- Name: COLUMN response_rules.charged; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer: the units of its call are given back, and it was not served, so that it may be made again where others may not.';
+COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer: the units of its call are given back, and it is made again even where a call that may have been served is not.';
 
 --
 -- Name: COLUMN response_rules.blocks; Type: COMMENT; Schema: headgate; Owner: headgate_owner

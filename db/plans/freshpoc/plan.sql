@@ -1,29 +1,20 @@
 -- FreshPoC_E2E: five services called in strict order, each by one GET. Where each of them is, is a row.
 select headgate.begin_plan('freshpoc');
 
--- Services are assets, and their addresses attributes. What was surely not served (refused connections, 502 to 504) is
--- tried again until the service is ready. A call that may have been served is tried again where that does no harm.
-select headgate.put_provider('freshpoc', '{asset.base_url}', 'FreshPoC''s services whose calls may be repeated.');
+-- Services are assets, their addresses attributes. A call is repeated until its service is ready. What was surely not
+-- served costs nothing: connections that are refused, and 502 to 504.
+select headgate.put_provider('freshpoc', '{asset.base_url}', 'FreshPoC''s services.');
 select headgate.put_rule('freshpoc', '200', 'failed', 'the service has failed: {url}', body => '"ok"\s*:\s*false');
 select headgate.put_rule('freshpoc', '200-399', 'success', 'answered');
-select headgate.put_rule('freshpoc', '502-504', 'retry', 'service not ready: {url}, last answer {answer}');
+select headgate.put_rule('freshpoc', '502-504', 'retry', 'service not ready: {url}, last answer {answer}',
+    charged => false);
 select headgate.put_rule('freshpoc', 'error:connect', 'retry', 'service not ready: {url}, last answer {answer}');
 select headgate.put_rule('freshpoc', 'error:timeout', 'retry', 'service not ready: {url}, last answer {answer}');
 select headgate.put_rule('freshpoc', 'error:cut', 'retry', 'service not ready: {url}, last answer {answer}');
 select headgate.put_rule('freshpoc', '400-599', 'failed', 'the service has failed: {url}');
 
--- The writer adds nodes, and reporting an object, at every call: theirs are not repeated unless surely not served.
-select headgate.put_provider('freshpoc_once', '{asset.base_url}', 'FreshPoC''s services whose calls are not repeated.');
-select headgate.put_rule('freshpoc_once', '200', 'failed', 'the service has failed: {url}',
-    body => '"ok"\s*:\s*false');
-select headgate.put_rule('freshpoc_once', '200-399', 'success', 'answered');
-select headgate.put_rule('freshpoc_once', '502-504', 'retry', 'service not ready: {url}, last answer {answer}');
-select headgate.put_rule('freshpoc_once', 'error:connect', 'retry', 'service not ready: {url}, last answer {answer}');
-select headgate.put_rule('freshpoc_once', 'error:timeout', 'failed', 'unknown whether it was served: {url}');
-select headgate.put_rule('freshpoc_once', 'error:cut', 'failed', 'unknown whether it was served: {url}');
-select headgate.put_rule('freshpoc_once', '400-599', 'failed', 'the service has failed: {url}');
-
--- Readiness: 30 attempts, 1 second apart, 3 seconds each.
+-- Readiness: 30 attempts, 1 second apart, 3 seconds each. The writer adds nodes to the graph at every call: one that
+-- may have been served is not repeated, until a person says so.
 select headgate.put_operation('freshpoc_trigger', 'freshpoc_ingestion', due => 'run', provider => 'freshpoc',
     request => 'GET /trigger?repo={param.repo}', description => 'Has a repository taken in.',
     max_attempts => 30, backoff => '1 second', backoff_max => '1 second', jitter => 0, timeout => '3 seconds',
@@ -32,10 +23,10 @@ select headgate.put_operation('freshpoc_run', 'freshpoc_workers', due => 'run', 
     request => 'GET /{asset.path}', description => 'A call that may be repeated.',
     max_attempts => 30, backoff => '1 second', backoff_max => '1 second', jitter => 0, timeout => '3 seconds',
     ingest_function => 'freshpoc.keep_answer');
-select headgate.put_operation('freshpoc_write', 'freshpoc_writers', due => 'run', provider => 'freshpoc_once',
+select headgate.put_operation('freshpoc_write', 'freshpoc_writers', due => 'run', provider => 'freshpoc',
     request => 'GET /{asset.path}', description => 'A call that adds something each time.',
     max_attempts => 30, backoff => '1 second', backoff_max => '1 second', jitter => 0, timeout => '3 seconds',
-    ingest_function => 'freshpoc.keep_answer');
+    delivery => 'at_most_once', ingest_function => 'freshpoc.keep_answer');
 
 select headgate.put_pipeline('FreshPoC_E2E', 'Ingest, mine, analyse, write and report, by hand only.');
 select headgate.put_parameter('FreshPoC_E2E', 'repo', 'request', 'The repository to take in.',
@@ -50,11 +41,12 @@ select headgate.put_step('FreshPoC_E2E', 'miner_run', '{freshpoc_run}',
 select headgate.put_step('FreshPoC_E2E', 'analyzer_run', '{freshpoc_run}',
     group_keys => '{analyzer}', depends_on => '{miner_run}',
     retries => 3, retry_delay => '10 seconds', retry_backoff => 2, timeout => '30 minutes');
--- No retries of their own: a person decides whether what may have been written is written again.
 select headgate.put_step('FreshPoC_E2E', 'writer_apply', '{freshpoc_write}',
-    group_keys => '{writer}', depends_on => '{analyzer_run}', timeout => '30 minutes');
-select headgate.put_step('FreshPoC_E2E', 'report_generate', '{freshpoc_write,freshpoc_run}',
-    group_keys => '{reporting,query}', depends_on => '{writer_apply}', timeout => '30 minutes');
+    group_keys => '{writer}', depends_on => '{analyzer_run}',
+    retries => 3, retry_delay => '10 seconds', retry_backoff => 2, timeout => '30 minutes');
+select headgate.put_step('FreshPoC_E2E', 'report_generate', '{freshpoc_run}',
+    group_keys => '{reporting, query}', depends_on => '{writer_apply}',
+    retries => 3, retry_delay => '10 seconds', retry_backoff => 2, timeout => '30 minutes');
 select headgate.put_step('FreshPoC_E2E', 'keep_report', function => 'freshpoc.report',
     depends_on => '{report_generate}', trigger_rule => 'all_done');
 select headgate.put_step('FreshPoC_E2E', 'finalize_execution', function => 'headgate.finalize_execution',
@@ -72,6 +64,6 @@ from (values
     ('freshpoc_workers', 'miner', 'http://miner:8012', 'run'),
     ('freshpoc_workers', 'analyzer', 'http://analyzer:8013', 'run'),
     ('freshpoc_writers', 'writer', 'http://writer:8014', 'apply'),
-    ('freshpoc_writers', 'reporting', 'http://reporting:8016', 'generate')
+    ('freshpoc_workers', 'reporting', 'http://reporting:8016', 'generate')
 ) as s (universe, code, base_url, path)
 where not exists (select from headgate.v_assets as a where a.universe = s.universe and a.code = s.code);

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from psycopg.types.json import Jsonb
 
 from headgate.database import connect, dsn_of
 from headgate.demo.services import StandIn, freshpoc, running
+from headgate.demo.services.stage import locate
 from headgate.settings import Settings
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
@@ -37,12 +37,7 @@ class Poc:
 
     def move(self, service: str, url: str) -> None:
         """Set where a service is, as an environment does."""
-        (row,) = self.plan.sql(
-            "select * from headgate.v_assets where code = %(code)s", code=service
-        )
-        changed = {x: row[x] for x in ("code", "group_key")}
-        changed["attributes"] = row["attributes"] | {"base_url": url}
-        self.plan.call("upsert_assets", p_universe=row["universe"], p_assets=Jsonb([changed]))
+        locate(self.plan.connection, "freshpoc", {service: url})
 
     def tune(self, **columns: Any) -> None:
         """Change the operations' rows: max_attempts=3."""
@@ -79,6 +74,21 @@ class Poc:
         process = self.spawn(*arguments)
         code = process.wait(PATIENCE)
         return code, (self.folder / f"{self.processes.index(process)}.log").read_text()
+
+    def start(self) -> str:
+        """Start a run that nobody carries yet; return its id."""
+        self.plan.call("run_pipeline", p_pipeline=PIPELINE)
+        return str(self.last_run()["run_id"])
+
+    def recover(self, function: str, **more: Any) -> None:
+        """Tell the latest run what to do, as a person in psql does."""
+        run_id = self.last_run()["run_id"]
+        self.plan.call(function, p_pipeline=PIPELINE, p_run_id=run_id, **more)
+
+    def end(self) -> Row:
+        """Wait until the latest run has ended; return it."""
+        self.wait(lambda: self.last_run()["finished_at"], "the end of the run")
+        return self.last_run()
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Run the pipeline to its end."""

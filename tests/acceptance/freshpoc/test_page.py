@@ -29,9 +29,12 @@ def test_the_run_on_the_page_has_the_steps_of_the_plan(plan: Plan):
 
 
 def test_the_functions_on_the_page_exist(plan: Plan):
-    names = set(re.findall(r"`headgate[.](\w+)`", PAGE))
-    known = plan.sql("select proname from pg_proc where pronamespace = 'headgate'::regnamespace")
-    assert names <= {x["proname"] for x in known} | {"demo"}
+    names = set(re.findall(r"`headgate[.](\w+)", PAGE))
+    known = plan.sql(
+        "select proname as name from pg_proc where pronamespace = 'headgate'::regnamespace"
+        " union all select relname from pg_class where relnamespace = 'headgate'::regnamespace"
+    )
+    assert names - {"demo"} <= {x["name"] for x in known}
 
 
 def test_the_demonstrations_queries_run(plan: Plan):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from psycopg import Connection
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from headgate.database import connect, mapped_errors
@@ -67,11 +69,15 @@ def played(demo: ServiceDemo, settings: Settings) -> Iterator[dict[str, StandIn]
         if service.name == demo.late:
             service.start_seconds = LATE_SECONDS
     with running(services) as started:
-        named = {"universes": f"{demo.plan}%", "services": list(started)}
         with connect(settings, "demo") as connection, mapped_errors():
-            for row in connection.execute(ASSETS, named).fetchall():
-                attributes = row["attributes"] | {"base_url": started[row["code"]].url}
-                asset = {x: row[x] for x in ("code", "group_key")} | {"attributes": attributes}
-                given = {"universe": row["universe"], "assets": Jsonb([asset])}
-                connection.execute(UPSERT, given)
+            locate(connection, demo.plan, {x: y.url for x, y in started.items()})
         yield started
+
+
+def locate(connection: Connection[DictRow], plan: str, urls: Mapping[str, str]) -> None:
+    """Set where a plan's services are, in its rows; those that are not declared are left out."""
+    named = {"universes": f"{plan}%", "services": list(urls)}
+    for row in connection.execute(ASSETS, named).fetchall():
+        attributes = row["attributes"] | {"base_url": urls[row["code"]]}
+        asset = {x: row[x] for x in ("code", "group_key")} | {"attributes": attributes}
+        connection.execute(UPSERT, {"universe": row["universe"], "assets": Jsonb([asset])})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -58,7 +59,13 @@ class StandIn:
     work_seconds: float = 0.0
     faults: list[Fault] = field(default_factory=list)
     calls: list[Asked] = field(default_factory=list)
+    arrived: int = 0
+    """Calls, also those that wait for their answer."""
     ready_at: float | None = None
+    _open: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._open.set()
 
     @property
     def url(self) -> str:
@@ -74,6 +81,14 @@ class StandIn:
         """Let the next answers go wrong."""
         self.faults.append(Fault(kind, **how))
 
+    def hold(self) -> None:
+        """Keep who asks from now on waiting, until the release."""
+        self._open.clear()
+
+    def release(self) -> None:
+        """Serve those who wait, whether they are still there or not."""
+        self._open.set()
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request and note it."""
         query = dict(request.query)
@@ -83,6 +98,9 @@ class StandIn:
             route = self.rest
         if route is None:
             return self._note(ask, _json({"detail": "Not Found"}, 404), is_served=False)
+        self.arrived += 1
+        while not self._open.is_set():
+            await asyncio.sleep(0.01)
         fault = self._next_fault()
         if fault and fault.kind == "slow":
             await asyncio.sleep(fault.seconds)

@@ -1,0 +1,92 @@
+"""A runner is killed while a service is at work for it; then the run is told what to do.
+
+No service is called twice, but the one whose call may have been made, where that is harmless; none
+is left out.
+"""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.acceptance.freshpoc.conftest import CALLED, PIPELINE, STEPS, Poc
+
+WRITER = CALLED.index("writer")
+EACH = pytest.mark.parametrize("at", range(5), ids=STEPS)
+
+
+@pytest.fixture
+def killed(poc: Poc, at: int) -> Poc:
+    """A run whose runner is gone; the service has not noticed that, and does its work."""
+    poc.tune(lease="2 seconds", timeout="1 minute")
+    service = poc.services[CALLED[at]]
+    service.hold()
+    poc.start()
+    runner = poc.spawn("worker")
+    poc.wait(lambda: service.arrived, f"a call of {service.name}")
+    runner.send_signal(signal.SIGKILL)
+    runner.wait()
+    service.release()
+    poc.wait(lambda: service.served, f"{service.name} at work for nobody")
+    return poc
+
+
+def once_each(**other: int) -> list[int]:
+    """Return how often each service has been called: once, or as the argument of its name says."""
+    return [other.get(x, 1) for x in CALLED]
+
+
+def assert_carried_on(poc: Poc, at: int) -> None:
+    """Another runner does the rest: the writer's step needs a person who knows what became of it."""
+    poc.spawn("worker")
+    run = poc.end()
+    if at != WRITER:
+        assert poc.served() == once_each(**{CALLED[at]: 2})
+        assert run["status"] == "succeeded"
+        return
+    assert poc.served() == once_each(reporting=0)
+    assert run["status"] == "failed"
+    assert poc.errors() == ["internal: unknown whether it was sent: its lease expired"]
+    poc.recover("mark_step", p_step="writer_apply", p_status="succeeded")
+    poc.end()
+    assert poc.served() == once_each()
+    assert poc.last_run()["status"] == "succeeded"
+
+
+@EACH
+def test_p3_another_runner_goes_on(killed: Poc, at: int):
+    assert_carried_on(killed, at)
+
+
+@EACH
+def test_p3_what_failed_is_run_again(killed: Poc, at: int):
+    killed.recover("retry_failed")
+
+    assert_carried_on(killed, at)
+
+
+@EACH
+def test_p3_the_same_run_is_started_again(killed: Poc, at: int):
+    run_id = killed.last_run()["run_id"]
+    killed.plan.call("run_pipeline", p_pipeline=PIPELINE, p_run_id=run_id)
+
+    assert_carried_on(killed, at)
+
+
+@EACH
+def test_p3_the_step_is_skipped(killed: Poc, at: int):
+    killed.recover("skip_step", p_step=STEPS[at], p_behind=True)
+    killed.spawn("worker")
+
+    assert killed.end()["status"] == "succeeded"
+    assert killed.served() == [1] * (at + 1) + [0] * (4 - at)
+
+
+@EACH
+def test_p3_the_step_is_marked_as_succeeded(killed: Poc, at: int):
+    killed.recover("mark_step", p_step=STEPS[at], p_status="succeeded")
+    killed.spawn("worker")
+
+    assert killed.end()["status"] == "succeeded"
+    assert killed.served() == once_each()
