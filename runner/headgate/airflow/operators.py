@@ -44,7 +44,7 @@ from headgate.airflow.calls import (
 from headgate.airflow.events import COUNTS, NOTE, counts_of, note_of, tell_outlets, units
 from headgate.airflow.lineage import lineage_of
 from headgate.airflow.links import ReportLink
-from headgate.airflow.runs import abandoned_here, tasks_in
+from headgate.airflow.runs import MARKS, abandoned_here, tasks_in
 from headgate.airflow.triggers import (
     CONN_ID,
     ORDERS,
@@ -199,6 +199,7 @@ class CallFunction(BaseOperator):
         own = {self.task_id: OurTask(self.task_id, self._declared, self.step)}
         try:
             with connect(self.conn_id) as connection:
+                self._hear_marks(connection, run, named)
                 if not red:
                     if self.step in _failed_steps(connection, named):
                         mark = {**named, "p_step": self.step, "p_status": "succeeded"}
@@ -215,6 +216,16 @@ class CallFunction(BaseOperator):
                 return lost
         except psycopg.Error as exc:
             raise failure(exc) from None
+
+    def _hear_marks(self, connection: Connection[Row], run: Any, named: Row) -> None:
+        """Let failed steps end as a person has said of their tasks, which waited for a retry."""
+        failed = _failed_steps(connection, named) - {self.step}
+        for state in ("success", "skipped") if failed else ():
+            for task in self._tasks_in(state, run).values():
+                if task.step in failed:
+                    said = {**named, "p_step": task.step, "p_status": MARKS[state]}
+                    select(connection, MARK, said)
+                    connection.commit()
 
     def _tell(self, context: Context, named: Row, totals: Row) -> None:
         """Say what a green run has put off, and hand its counts to those whom its assets wake."""
