@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources trace] [--json]`.
+"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps trace] [--json]`.
 
 bigtables runs on request only (`make bench/bigtables`), and so does rivals, whose other side has an
 environment of its own (`make bench/rivals`); airflow runs in one of its own (`make bench/airflow`).
@@ -28,6 +28,7 @@ from tests.benchmarks import (
     pools,
     queue,
     sources,
+    steps,
     system,
     trace,
 )
@@ -46,6 +47,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "pools": pools.run,
     "planner": planner.run,
     "sources": sources.run,
+    "steps": steps.run,
     "trace": trace.run,
 }
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {

@@ -22,6 +22,7 @@ from tests.benchmarks import (
     pools,
     queue,
     sources,
+    steps,
     system,
     trace,
 )
@@ -44,6 +45,7 @@ SMALL: dict[Run, dict[str, Any]] = {
     pools.run: {"assets": 4, "bars": 30, "dask": False},
     planner.run: {"sizes": (100, 1_000)},
     sources.run: {"rows": 4_000},
+    steps.run: {"steps": 2},
     trace.run: {},
     bigtables.run: {"assets": 20, "years": 2},
     compare.run: {"posts": 20},
