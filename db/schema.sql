@@ -6406,6 +6406,8 @@ CREATE TABLE headgate.operations (
     timeout interval DEFAULT '00:00:30'::interval NOT NULL,
     max_bytes bigint DEFAULT 67108864 NOT NULL,
     max_rows integer,
+    next_page text,
+    max_pages integer DEFAULT 1000 NOT NULL,
     parser text,
     outputs jsonb,
     expectations jsonb,
@@ -6444,12 +6446,15 @@ CREATE TABLE headgate.operations (
     CONSTRAINT late_commits_are_of_a_statement CHECK (((late_commits = '00:00:00'::interval) OR ((late_commits > '00:00:00'::interval) AND (statement IS NOT NULL) AND (overlap = 0)))),
     CONSTRAINT max_attempts_is_positive CHECK ((max_attempts > 0)),
     CONSTRAINT max_memory_is_enough CHECK ((max_memory >= 67108864)),
+    CONSTRAINT max_pages_in_range CHECK (((max_pages >= 1) AND (max_pages <= 1000000))),
     CONSTRAINT method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
+    CONSTRAINT next_page_is_known CHECK ((next_page ~ '^[$]|^link [A-Za-z0-9_.-]+$|^offset [$]'::text)),
     CONSTRAINT one_body CHECK ((num_nonnulls(body, body_function) <= 1)),
     CONSTRAINT options_have_their_handler CHECK (((handler_options = '{}'::jsonb) OR ((jsonb_typeof(handler_options) = 'object'::text) AND (handler IS NOT NULL)))),
     CONSTRAINT outputs_are_of_a_call_for_one_asset CHECK (((outputs IS NULL) OR ((num_nonnulls(path, statement) > 0) AND (bulk_call_of_operation_id IS NULL)))),
     CONSTRAINT outputs_are_paths_by_name CHECK (((jsonb_typeof(outputs) = 'object'::text) AND (outputs <> '{}'::jsonb) AND (NOT jsonb_path_exists(outputs, 'strict $.*?(@.type() != "string")'::jsonpath, '{}'::jsonb, true)))),
     CONSTRAINT overlap_in_range CHECK (((overlap >= 0) AND (overlap <= 1000))),
+    CONSTRAINT pages_are_of_requests CHECK (((next_page IS NULL) OR ((path IS NOT NULL) AND (ingest_function IS NOT NULL) AND (bulk_call_of_operation_id IS NULL) AND (stage IS NULL)))),
     CONSTRAINT parser_reads_answers CHECK (((parser IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT path_has_no_dot_segments CHECK ((path !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
     CONSTRAINT path_is_relative CHECK ((path ~ '^/[^?#[:space:]]*$'::text)),
@@ -6733,6 +6738,18 @@ COMMENT ON COLUMN headgate.operations.max_bytes IS 'The longest answer that is r
 COMMENT ON COLUMN headgate.operations.max_rows IS 'The most rows that a statement may return; null: only bytes count.';
 
 --
+-- Name: COLUMN operations.next_page; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.next_page IS 'Where an answer says what comes next: a JSON path over its body, link <parameter> of the Link header''s next, or offset <JSON path> of its rows; null: an answer is all there is.';
+
+--
+-- Name: COLUMN operations.max_pages; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.max_pages IS 'A job ends, degraded, after so many pages.';
+
+--
 -- Name: COLUMN operations.parser; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6987,6 +7004,7 @@ CREATE TABLE headgate.asset_processing_state (
     next_due_at timestamp with time zone,
     watermark timestamp with time zone,
     source_snapshot pg_snapshot,
+    cursor text,
     chunk_id bigint,
     succeeded_at timestamp with time zone,
     attempts integer DEFAULT 0 NOT NULL,
@@ -7045,6 +7063,12 @@ COMMENT ON COLUMN headgate.asset_processing_state.watermark IS 'How far its data
 --
 
 COMMENT ON COLUMN headgate.asset_processing_state.source_snapshot IS 'The transactions of its source that the last successful read has seen; null: it keeps none.';
+
+--
+-- Name: COLUMN asset_processing_state.cursor; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.cursor IS 'The last cursor that an answer named, where its requests name {state.cursor}.';
 
 --
 -- Name: COLUMN asset_processing_state.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7397,6 +7421,27 @@ $$;
 ALTER FUNCTION headgate._as_lags(p_provider text, p_lags jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _as_next_page(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_next_page(p_operation text, p_next_page text) RETURNS text
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select headgate._note_mistake(
+        'operation', p_operation,
+        format('operation %s: next_page is not a JSON path: %s', p_operation, quote_literal(p.path)),
+        'a JSON path over the body, as $.meta.next, link <parameter>, or offset <JSON path of the rows>'
+    )
+    from (select substring(p_next_page from '[$].*$') as path) as p
+    where not headgate._is_path(p.path);
+
+    select p_next_page;
+$_$;
+
+ALTER FUNCTION headgate._as_next_page(p_operation text, p_next_page text) OWNER TO headgate_owner;
+
+--
 -- Name: _as_request(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7552,6 +7597,35 @@ end;
 $$;
 
 ALTER FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _asked_cursor(headgate.chunks, bigint, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._asked_cursor(p_chunk headgate.chunks, p_asset_id bigint, p_is_kept boolean) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_is_kept then (
+            select s.cursor
+            from headgate.asset_processing_state as s
+            where s.operation_id = p_chunk.operation_id
+                and s.asset_id = p_asset_id
+        )
+        else (
+            select g.cursor
+            from headgate.job_pages as g
+            where g.execution_id = p_chunk.execution_id
+                and g.operation_id = p_chunk.operation_id
+                and g.asset_id = p_asset_id
+            order by g.page desc
+            limit 1
+        )
+    end;
+$$;
+
+ALTER FUNCTION headgate._asked_cursor(p_chunk headgate.chunks, p_asset_id bigint, p_is_kept boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _asset_addresses(bigint[], headgate.providers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8433,7 +8507,8 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
         'answers', case
             when p_operation.statement like '%{new.%' then 'snapshot'
             when p_operation.is_ingest_of_answers
-                or concat(p_operation.outputs, p_operation.expectations) like '%headers%' then 'headers'
+                or concat(p_operation.outputs, p_operation.expectations) like '%headers%'
+                or p_operation.next_page like 'link %' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
         end,
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
@@ -12256,12 +12331,15 @@ CREATE FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state h
         when p_field = 'state.watermark' then headgate._request_time(p_state.watermark)
         when p_field = 'state.since' then headgate._request_time(headgate._since(p_asset, p_state))
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
+        when p_field = 'state.cursor' then p_state.cursor
         when p_field like 'asset.%' then p_asset.attributes ->> split_part(p_field, '.', 2)
         when p_field like 'param.%' then p_params ->> split_part(p_field, '.', 2)
         when p_field = 'run.now' then p_params ->> '?now'
         when p_field like 'run.%' then p_params -> '?run' ->> split_part(p_field, '.', 2)
         when p_field = 'job.key' then headgate._job_key(p_asset, p_state, p_params)
         when p_field like 'steps.%' then p_params -> '?steps' #>> (string_to_array(p_field, '.'))[2 :]
+        when p_field like 'page.%'
+            then p_params -> '?pages' -> p_asset.asset_id::pg_catalog.text ->> split_part(p_field, '.', 2)
     end;
 $$;
 
@@ -14800,11 +14878,11 @@ CREATE FUNCTION headgate._job_key(p_asset headgate.assets, p_state headgate.asse
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select md5(jsonb_build_array(
+    select md5((jsonb_build_array(
         p_params -> '?run', p_params -> '?round', p_state.operation_id,
         case when p_params ? '?codes' then p_asset.group_key else p_asset.asset_id::text end,
         p_params -> '?session', p_params -> '?codes'
-    )::text)::uuid::text;
+    ) || coalesce(p_params -> '?pages' -> p_asset.asset_id::text -> 'number', '[]'))::text)::uuid::text;
 $$;
 
 ALTER FUNCTION headgate._job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
@@ -17021,6 +17099,54 @@ $$;
 ALTER FUNCTION headgate._next_chunk(p_queues text[], p_avoid text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _next_cursor(text, text, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._next_cursor(p_next_page text, p_payload text, p_answer text, p_page integer, p_asked text, OUT cursor text, OUT fault text) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_path constant text := substring(p_next_page from '[$].*$');
+    v_name constant text := substring(p_next_page from '^link (.*)$');
+    v_url text;
+    v_value jsonb;
+begin
+    if v_name is not null then
+        v_url := substring(
+            p_answer::jsonb #>> '{headers,link}' from '<([^<>]*)>[^<]*;\s*rel\s*=\s*"?(?:[^";,]*\s)?next\M'
+        );
+        cursor := headgate._url_decode(
+            substring(v_url from '[?&]' || replace(v_name, '.', '\.') || '=([^&#]*)')
+        );
+        if v_url is not null and cursor is null then
+            fault := format('the Link to the next page has no parameter %s', v_name);
+        end if;
+    elsif p_next_page like 'offset %' then
+        v_value := jsonb_path_query_array(p_payload::jsonb, v_path::jsonpath);
+        if jsonb_array_length(v_value) > 0 then
+            cursor := coalesce(p_asked, '0')::bigint + jsonb_array_length(v_value);
+        end if;
+    else
+        v_value := jsonb_path_query_first(p_payload::jsonb, v_path::jsonpath);
+        cursor := case v_value
+            when 'true' then (p_page + 1)::text
+            when 'false' then null
+            else nullif(v_value #>> '{}', '')
+        end;
+        if jsonb_typeof(v_value) in ('object', 'array') then
+            fault := format('%s is no cursor: %s', p_next_page, left(v_value::text, 200));
+        end if;
+    end if;
+exception
+    when data_exception then
+        fault := format('next_page %s: %s', p_next_page, sqlerrm);
+end;
+$_$;
+
+ALTER FUNCTION headgate._next_cursor(p_next_page text, p_payload text, p_answer text, p_page integer, p_asked text, OUT cursor text, OUT fault text) OWNER TO headgate_owner;
+
+--
 -- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17935,13 +18061,24 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         )
     union all
     select
+        'HG020', format('operation %s has pages, but its request is the same for each', p_operation.name),
+        'name {page.cursor?}, {page.number}, or {state.cursor?}, which is kept across runs'
+    where p_operation.next_page is not null
+        and not exists (
+            select
+            from headgate._template_fields(p_operation) as f (field)
+            where f.field in ('page.cursor', 'page.number', 'state.cursor')
+        )
+    union all
+    select
         'HG017',
         format('operation %s: its template names the missing field {%s}', p_operation.name, f.field),
         headgate._meant(f.field, headgate._fields_of(p_operation)) ||
         'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
         '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
         '{run.stamp}, {run.started_at}, {run.now}, {steps.<step>.<name>}, {job.key}; in a bulk call also '
-        '{chunk.session}, in a batch call {chunk.codes}, in a statement {new.<table>} and {new.<table>.<column>}'
+        '{chunk.session}, in a batch call {chunk.codes}, in a statement {new.<table>} and {new.<table>.<column>}, with '
+        'next_page {page.cursor}, {page.number} and {state.cursor}'
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^((asset|param)[.][A-Za-z0-9_]+|steps([.][A-Za-z0-9_-]+)+)$'
         and (
@@ -17956,6 +18093,7 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
             'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp', 'run.started_at', 'run.now',
             'job.key'
         )
+        and (f.field not in ('page.cursor', 'page.number', 'state.cursor') or p_operation.next_page is null)
         or f.field ~ '^param[.]' and not exists (
             select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
         )
@@ -18328,6 +18466,29 @@ CREATE FUNCTION headgate._own_quota(p_pipeline_id bigint, p_options headgate.pla
 $$;
 
 ALTER FUNCTION headgate._own_quota(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
+
+--
+-- Name: _pages_to_ask(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._pages_to_ask(p_chunk headgate.chunks) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_object_agg(u.asset_id, jsonb_build_object('number', coalesce(g.page, 0) + 1, 'cursor', g.cursor))
+    from unnest(p_chunk.asset_ids) as u (asset_id)
+    left join lateral (
+        select l.page, l.cursor
+        from headgate.job_pages as l
+        where l.execution_id = p_chunk.execution_id
+            and l.operation_id = p_chunk.operation_id
+            and l.asset_id = u.asset_id
+        order by l.page desc
+        limit 1
+    ) as g on true;
+$$;
+
+ALTER FUNCTION headgate._pages_to_ask(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
 -- Name: pipeline_parameters; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -20434,6 +20595,9 @@ begin
         from headgate._statements(p_chunk, p_operation, v_params) as s;
         return;
     end if;
+    if p_operation.next_page is not null then
+        v_params := v_params || jsonb_build_object('?pages', headgate._pages_to_ask(p_chunk));
+    end if;
     v_headers := headgate._header_templates(p_provider.headers || p_operation.headers);
     if p_chunk.is_bulk then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
@@ -20723,6 +20887,7 @@ begin
     set reprocess_requested_at = v_now,
         next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
         source_snapshot = null,
+        cursor = null,
         attempts = 0,
         consecutive_failures = 0,
         bulk_misses = 0,
@@ -24632,6 +24797,117 @@ $$;
 ALTER FUNCTION headgate._tune_queues() OWNER TO headgate_owner;
 
 --
+-- Name: _turn_page(headgate.chunks, headgate.operations, headgate.job_result, integer, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._turn_page(p_chunk headgate.chunks, p_operation headgate.operations, p_result headgate.job_result, p_page integer, p_cursor text, p_fault text, p_now timestamp with time zone) RETURNS headgate.job_result
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_before constant integer := (
+        select g.page
+        from headgate.job_pages as g
+        where g.execution_id = p_chunk.execution_id
+            and g.operation_id = p_chunk.operation_id
+            and g.asset_id = p_result.asset_id
+            and md5(g.cursor) = md5(p_cursor)
+            and g.cursor = p_cursor
+    );
+    v_fault constant text := coalesce(p_fault, format(
+        'page %s names the cursor %s, as page %s did: it would never end', p_page, quote_literal(left(p_cursor, 200)),
+        v_before
+    ));
+begin
+    if p_fault is not null or v_before is not null then
+        p_result.result := 'failed';
+        p_result.reason := left(v_fault, 500);
+        p_result.error := v_fault;
+    elsif p_cursor is not null and p_page >= p_operation.max_pages then
+        p_result.verdict := 'degraded';
+        p_result.reason := format('stopped after max_pages, %s: there are more', p_page);
+    elsif p_cursor is not null then
+        insert into headgate.job_pages (execution_id, operation_id, asset_id, page, cursor, records, watermark)
+        values (
+            p_chunk.execution_id, p_chunk.operation_id, p_result.asset_id, p_page, p_cursor, p_result.records,
+            p_result.watermark
+        );
+        p_result.result := 'park';
+        p_result.reason := format('page %s comes next', p_page + 1);
+        p_result.attempt := 1;
+        p_result.retry_count := 0;
+        p_result.wake_at := p_now;
+        p_result.park_until := p_now + p_operation.max_wait;
+    end if;
+    return p_result;
+end;
+$$;
+
+ALTER FUNCTION headgate._turn_page(p_chunk headgate.chunks, p_operation headgate.operations, p_result headgate.job_result, p_page integer, p_cursor text, p_fault text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _turn_pages(headgate.chunks, headgate.operations, bigint[], text[], text[], headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._turn_pages(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_answers text[], p_job_results headgate.job_result[], p_now timestamp with time zone) RETURNS headgate.job_result[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_is_kept constant boolean := 'state.cursor' in (select f.* from headgate._template_fields(p_operation) as f);
+    v_result headgate.job_result;
+    v_results headgate.job_result[] := '{}';
+    v_before record;
+    v_next record;
+    v_asked text;
+    v_nth integer;
+begin
+    foreach v_result in array p_job_results loop
+        if v_result.result in ('success', 'skipped') then
+            select
+                count(*)::integer as pages, coalesce(sum(g.records), 0)::integer as records,
+                max(g.watermark) as watermark
+            into v_before
+            from headgate.job_pages as g
+            where g.execution_id = p_chunk.execution_id
+                and g.operation_id = p_chunk.operation_id
+                and g.asset_id = v_result.asset_id;
+            v_nth := array_position(p_asset_ids, v_result.asset_id);
+            v_asked := headgate._asked_cursor(p_chunk, v_result.asset_id, v_is_kept);
+            select * into v_next from headgate._next_cursor(
+                p_operation.next_page, p_payloads[v_nth], p_answers[v_nth], v_before.pages + 1, v_asked
+            );
+            if v_is_kept and v_next.cursor = v_asked then
+                v_next.cursor := null;  -- nothing new since then
+            end if;
+            v_result := headgate._turn_page(
+                p_chunk, p_operation, v_result, v_before.pages + 1, v_next.cursor, v_next.fault, p_now
+            );
+            if v_is_kept and v_next.cursor is not null and v_result.result <> 'failed' then
+                update headgate.asset_processing_state as s
+                set cursor = v_next.cursor
+                where s.operation_id = p_chunk.operation_id
+                    and s.asset_id = v_result.asset_id
+                    and s.chunk_id = p_chunk.chunk_id;
+            end if;
+            if v_result.result in ('success', 'skipped') then
+                v_result.records := v_result.records + v_before.records;
+                v_result.watermark := greatest(v_result.watermark, v_before.watermark);
+                delete from headgate.job_pages as g
+                where g.execution_id = p_chunk.execution_id
+                    and g.operation_id = p_chunk.operation_id
+                    and g.asset_id = v_result.asset_id;
+            end if;
+        end if;
+        v_results := v_results || v_result;
+    end loop;
+    return v_results;
+end;
+$$;
+
+ALTER FUNCTION headgate._turn_pages(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_answers text[], p_job_results headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _unaffordable(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25040,6 +25316,34 @@ end;
 $$;
 
 ALTER FUNCTION headgate._upsert_assets(p_universe text, p_assets jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _url_decode(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._url_decode(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select case
+        when p_text !~ '[%+]' then p_text
+        else (
+            select convert_from(
+                string_agg(
+                    case
+                        when m.piece[1] ~ '^%..$' then decode(substr(m.piece[1], 2), 'hex')
+                        when m.piece[1] = '+' then convert_to(' ', 'UTF8')
+                        else convert_to(m.piece[1], 'UTF8')
+                    end, ''::bytea
+                    order by m.nth
+                ), 'UTF8'
+            )
+            from regexp_matches(p_text, '%[0-9A-Fa-f]{2}|[+]|[^%+]+|%', 'g') with ordinality as m (piece, nth)
+        )
+    end;
+$_$;
+
+ALTER FUNCTION headgate._url_decode(p_text text) OWNER TO headgate_owner;
 
 --
 -- Name: _url_encode(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26657,6 +26961,11 @@ begin
         ) as r
     );
 
+    if v_call.next_page is not null then
+        v_job_results := headgate._turn_pages(
+            v_chunk, v_call, p_asset_ids, p_payloads, p_answers, v_job_results, v_now
+        );
+    end if;
     v_tally := headgate._tally(v_job_results);
     perform headgate._apply_results(v_chunk, v_operation, v_job_results, v_tally, v_now);
     if v_outputs is not null then
@@ -28336,10 +28645,10 @@ ALTER FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[
 COMMENT ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) IS 'Declare what must hold of data: a kind and a relation, or a query for failing rows; made in its pipeline''s runs by headgate.run_checks, without one by the maintenance. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, jsonb, text, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, jsonb, text, text, interval, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -28397,18 +28706,20 @@ begin
         'handler_options', handler_options,
         'store', case when headgate._check_reference('operation', operation, 'store', store) then store end,
         'artifact_name', artifact_name,
-        'keep_files', keep_files
+        'keep_files', keep_files,
+        'next_page', headgate._as_next_page(operation, next_page),
+        'max_pages', max_pages
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29249,6 +29560,9 @@ begin
         delete from headgate.check_results as r
         where r.checked_at < v_before
             or r.execution_id in (select o.execution_id from old as o)
+    ),
+    old_pages as (
+        delete from headgate.job_pages as g using old as o where g.execution_id = o.execution_id
     ),
     old_outputs as (
         delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id
@@ -34856,6 +35170,70 @@ COMMENT ON COLUMN headgate.declarations.place IS 'File and line of its declarati
 COMMENT ON COLUMN headgate.declarations.is_declared IS 'False only between begin_plan and end_plan: not declared yet by the file. end_plan retires such objects.';
 
 --
+-- Name: job_pages; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.job_pages (
+    execution_id bigint NOT NULL,
+    operation_id bigint NOT NULL,
+    asset_id bigint NOT NULL,
+    page integer NOT NULL,
+    cursor text NOT NULL,
+    records integer NOT NULL,
+    watermark timestamp with time zone
+);
+
+ALTER TABLE headgate.job_pages OWNER TO headgate_owner;
+
+--
+-- Name: TABLE job_pages; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.job_pages IS 'Pages that a job has behind it, each committed with its rows; gone when the job has succeeded.';
+
+--
+-- Name: COLUMN job_pages.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_pages.execution_id IS 'The execution.';
+
+--
+-- Name: COLUMN job_pages.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_pages.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN job_pages.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_pages.asset_id IS 'The asset.';
+
+--
+-- Name: COLUMN job_pages.page; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_pages.page IS 'Its number, from 1.';
+
+--
+-- Name: COLUMN job_pages.cursor; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_pages.cursor IS 'What it said of the next page.';
+
+--
+-- Name: COLUMN job_pages.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_pages.records IS 'Rows that it changed.';
+
+--
+-- Name: COLUMN job_pages.watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_pages.watermark IS 'How far its data reach; the last page sets the watermark.';
+
+--
 -- Name: locks; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -39920,6 +40298,13 @@ ALTER TABLE ONLY headgate.job_outputs
     ADD CONSTRAINT job_outputs_pkey PRIMARY KEY (execution_id, step, asset_id);
 
 --
+-- Name: job_pages job_pages_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.job_pages
+    ADD CONSTRAINT job_pages_pkey PRIMARY KEY (execution_id, operation_id, asset_id, page);
+
+--
 -- Name: locks locks_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40572,6 +40957,18 @@ CREATE INDEX declarations_plan_idx ON headgate.declarations USING btree (plan, k
 COMMENT ON INDEX headgate.declarations_plan_idx IS 'Finds what a plan declares.';
 
 --
+-- Name: job_pages_cursor_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE UNIQUE INDEX job_pages_cursor_idx ON headgate.job_pages USING btree (execution_id, operation_id, asset_id, md5(cursor));
+
+--
+-- Name: INDEX job_pages_cursor_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.job_pages_cursor_idx IS 'Finds a cursor that has come before.';
+
+--
 -- Name: operation_inputs_input_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40875,6 +41272,27 @@ ALTER TABLE ONLY headgate.job_outputs
 
 ALTER TABLE ONLY headgate.job_outputs
     ADD CONSTRAINT job_outputs_execution_id_fkey FOREIGN KEY (execution_id) REFERENCES headgate.process_executions(execution_id);
+
+--
+-- Name: job_pages job_pages_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.job_pages
+    ADD CONSTRAINT job_pages_asset_id_fkey FOREIGN KEY (asset_id) REFERENCES headgate.assets(asset_id);
+
+--
+-- Name: job_pages job_pages_execution_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.job_pages
+    ADD CONSTRAINT job_pages_execution_id_fkey FOREIGN KEY (execution_id) REFERENCES headgate.process_executions(execution_id);
+
+--
+-- Name: job_pages job_pages_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.job_pages
+    ADD CONSTRAINT job_pages_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
 
 --
 -- Name: operation_inputs operation_inputs_input_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -41868,6 +42286,12 @@ REVOKE ALL ON FUNCTION headgate._as_expectations(p_operation text, p_expectation
 REVOKE ALL ON FUNCTION headgate._as_lags(p_provider text, p_lags jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _as_next_page(p_operation text, p_next_page text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_next_page(p_operation text, p_next_page text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _as_request(p_operation text, p_request text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -41890,6 +42314,12 @@ REVOKE ALL ON FUNCTION headgate._ask_again(p_operation text, p_asset_ids bigint[
 --
 
 REVOKE ALL ON FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _asked_cursor(p_chunk headgate.chunks, p_asset_id bigint, p_is_kept boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._asked_cursor(p_chunk headgate.chunks, p_asset_id bigint, p_is_kept boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _asset_addresses(p_asset_ids bigint[], p_provider headgate.providers); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -43506,6 +43936,12 @@ REVOKE ALL ON FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until t
 REVOKE ALL ON FUNCTION headgate._next_chunk(p_queues text[], p_avoid text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _next_cursor(p_next_page text, p_payload text, p_answer text, p_page integer, p_asked text, OUT cursor text, OUT fault text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._next_cursor(p_next_page text, p_payload text, p_answer text, p_page integer, p_asked text, OUT cursor text, OUT fault text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -43750,6 +44186,12 @@ REVOKE ALL ON FUNCTION headgate._outputs_of(p_execution_id bigint, p_steps text[
 --
 
 REVOKE ALL ON FUNCTION headgate._own_quota(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _pages_to_ask(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._pages_to_ask(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _param_value(p_parameter headgate.pipeline_parameters, p_value jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -44778,6 +45220,18 @@ REVOKE ALL ON FUNCTION headgate._try_lock(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._tune_queues() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _turn_page(p_chunk headgate.chunks, p_operation headgate.operations, p_result headgate.job_result, p_page integer, p_cursor text, p_fault text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._turn_page(p_chunk headgate.chunks, p_operation headgate.operations, p_result headgate.job_result, p_page integer, p_cursor text, p_fault text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _turn_pages(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_answers text[], p_job_results headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._turn_pages(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_answers text[], p_job_results headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _unaffordable(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -44860,6 +45314,12 @@ REVOKE ALL ON FUNCTION headgate._upcoming(p_pipeline_id bigint, p_options headga
 --
 
 REVOKE ALL ON FUNCTION headgate._upsert_assets(p_universe text, p_assets jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _url_decode(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._url_decode(p_text text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _url_encode(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -45471,10 +45931,10 @@ REVOKE ALL ON FUNCTION headgate.put_channel(channel text, kind text, secret_name
 REVOKE ALL ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -97,6 +97,8 @@ create table headgate.operations (
     timeout interval not null default '30 seconds',
     max_bytes bigint not null default 67108864,
     max_rows integer,
+    next_page text,
+    max_pages integer not null default 1000,
     parser text,
     outputs jsonb,
     expectations jsonb,
@@ -154,6 +156,12 @@ create table headgate.operations (
     constraint statement_has_no_parameters_of_its_own check (statement !~ '[$][0-9]'),
     constraint a_stage_is_of_a_statement check (stage is null or statement is not null and ingest_function is not null),
     constraint parser_reads_answers check (parser is null or path is not null),
+    constraint next_page_is_known check (next_page ~ '^[$]|^link [A-Za-z0-9_.-]+$|^offset [$]'),
+    constraint pages_are_of_requests check (
+        next_page is null
+        or path is not null and ingest_function is not null and bulk_call_of_operation_id is null and stage is null
+    ),
+    constraint max_pages_in_range check (max_pages between 1 and 1000000),
     constraint rows_are_of_a_statement check (max_rows is null or max_rows > 0 and statement is not null),
     constraint late_commits_are_of_a_statement
         check (late_commits = '0' or late_commits > '0' and statement is not null and overlap = 0),
@@ -260,6 +268,10 @@ comment on column headgate.operations.max_bytes is 'The longest answer that is r
 comment on column headgate.operations.parser is
     'Python that makes JSON of an answer''s body before the ingest function: an entry point of the group '
     'headgate.parsers, or module:function; null: none.';
+comment on column headgate.operations.next_page is
+    'Where an answer says what comes next: a JSON path over its body, link <parameter> of the Link header''s next, or '
+    'offset <JSON path> of its rows; null: an answer is all there is.';
+comment on column headgate.operations.max_pages is 'A job ends, degraded, after so many pages.';
 comment on column headgate.operations.max_rows is 'The most rows that a statement may return; null: only bytes count.';
 comment on column headgate.operations.outputs is
     'What of an answer is a job''s output: name to JSON path over {status, duration_ms, headers, body, asset}; null: '

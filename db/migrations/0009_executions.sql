@@ -240,3 +240,27 @@ comment on column headgate.job_outputs.asset_id is 'The asset.';
 comment on column headgate.job_outputs.output is 'Values by name, or what its handler returned.';
 comment on column headgate.job_outputs.is_only is
     'True: the step had no other asset, so that its output is this one; false: it is an object by asset code.';
+
+create table headgate.job_pages (
+    execution_id bigint not null references headgate.process_executions,
+    operation_id bigint not null references headgate.operations,
+    asset_id bigint not null references headgate.assets,
+    page integer not null,
+    cursor text not null,
+    records integer not null,
+    watermark timestamptz,
+    constraint job_pages_pkey primary key (execution_id, operation_id, asset_id, page)
+);
+
+comment on table headgate.job_pages is
+    'Pages that a job has behind it, each committed with its rows; gone when the job has succeeded.';
+comment on column headgate.job_pages.execution_id is 'The execution.';
+comment on column headgate.job_pages.operation_id is 'The operation.';
+comment on column headgate.job_pages.asset_id is 'The asset.';
+comment on column headgate.job_pages.page is 'Its number, from 1.';
+comment on column headgate.job_pages.cursor is 'What it said of the next page.';
+comment on column headgate.job_pages.records is 'Rows that it changed.';
+comment on column headgate.job_pages.watermark is 'How far its data reach; the last page sets the watermark.';
+
+create unique index job_pages_cursor_idx on headgate.job_pages (execution_id, operation_id, asset_id, md5(cursor));
+comment on index headgate.job_pages_cursor_idx is 'Finds a cursor that has come before.';

@@ -7,6 +7,7 @@ create table headgate.asset_processing_state (
     next_due_at timestamptz,
     watermark timestamptz,
     source_snapshot pg_snapshot,
+    cursor text,
     chunk_id bigint,
     succeeded_at timestamptz,
     attempts integer not null default 0,
@@ -39,6 +40,8 @@ comment on column headgate.asset_processing_state.next_due_at is
 comment on column headgate.asset_processing_state.watermark is 'How far its data reaches; midnight UTC for a date.';
 comment on column headgate.asset_processing_state.source_snapshot is
     'The transactions of its source that the last successful read has seen; null: it keeps none.';
+comment on column headgate.asset_processing_state.cursor is
+    'The last cursor that an answer named, where its requests name {state.cursor}.';
 comment on column headgate.asset_processing_state.chunk_id is 'The chunk that holds it; null: free.';
 comment on column headgate.asset_processing_state.succeeded_at is 'Its last success.';
 comment on column headgate.asset_processing_state.attempts is 'Attempts since the last success.';

@@ -35,6 +35,7 @@ begin
     set reprocess_requested_at = v_now,
         next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
         source_snapshot = null,
+        cursor = null,
         attempts = 0,
         consecutive_failures = 0,
         bulk_misses = 0,

@@ -54,7 +54,9 @@ create or replace function headgate.put_operation(
     handler_options jsonb default null,
     store text default null,
     artifact_name text default null,
-    keep_files interval default null
+    keep_files interval default null,
+    next_page text default null,
+    max_pages integer default null
 )
 returns text
 language plpgsql
@@ -115,7 +117,9 @@ begin
         'handler_options', handler_options,
         'store', case when headgate._check_reference('operation', operation, 'store', store) then store end,
         'artifact_name', artifact_name,
-        'keep_files', keep_files
+        'keep_files', keep_files,
+        'next_page', headgate._as_next_page(operation, next_page),
+        'max_pages', max_pages
     ));
 end;
 $func$;
@@ -252,4 +256,24 @@ begin
     end if;
     return p_outputs;
 end;
+$func$;
+
+create or replace function headgate._as_next_page(
+    p_operation text,
+    p_next_page text
+)
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select headgate._note_mistake(
+        'operation', p_operation,
+        format('operation %s: next_page is not a JSON path: %s', p_operation, quote_literal(p.path)),
+        'a JSON path over the body, as $.meta.next, link <parameter>, or offset <JSON path of the rows>'
+    )
+    from (select substring(p_next_page from '[$].*$') as path) as p
+    where not headgate._is_path(p.path);
+
+    select p_next_page;
 $func$;

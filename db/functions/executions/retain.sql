@@ -46,6 +46,9 @@ begin
         where r.checked_at < v_before
             or r.execution_id in (select o.execution_id from old as o)
     ),
+    old_pages as (
+        delete from headgate.job_pages as g using old as o where g.execution_id = o.execution_id
+    ),
     old_outputs as (
         delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id
     )

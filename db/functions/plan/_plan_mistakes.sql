@@ -263,13 +263,24 @@ as $func$
         )
     union all
     select
+        'HG020', format('operation %s has pages, but its request is the same for each', p_operation.name),
+        'name {page.cursor?}, {page.number}, or {state.cursor?}, which is kept across runs'
+    where p_operation.next_page is not null
+        and not exists (
+            select
+            from headgate._template_fields(p_operation) as f (field)
+            where f.field in ('page.cursor', 'page.number', 'state.cursor')
+        )
+    union all
+    select
         'HG017',
         format('operation %s: its template names the missing field {%s}', p_operation.name, f.field),
         headgate._meant(f.field, headgate._fields_of(p_operation)) ||
         'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
         '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
         '{run.stamp}, {run.started_at}, {run.now}, {steps.<step>.<name>}, {job.key}; in a bulk call also '
-        '{chunk.session}, in a batch call {chunk.codes}, in a statement {new.<table>} and {new.<table>.<column>}'
+        '{chunk.session}, in a batch call {chunk.codes}, in a statement {new.<table>} and {new.<table>.<column>}, with '
+        'next_page {page.cursor}, {page.number} and {state.cursor}'
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^((asset|param)[.][A-Za-z0-9_]+|steps([.][A-Za-z0-9_-]+)+)$'
         and (
@@ -284,6 +295,7 @@ as $func$
             'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp', 'run.started_at', 'run.now',
             'job.key'
         )
+        and (f.field not in ('page.cursor', 'page.number', 'state.cursor') or p_operation.next_page is null)
         or f.field ~ '^param[.]' and not exists (
             select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
         )

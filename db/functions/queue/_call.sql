@@ -35,7 +35,8 @@ as $func$
         'answers', case
             when p_operation.statement like '%{new.%' then 'snapshot'
             when p_operation.is_ingest_of_answers
-                or concat(p_operation.outputs, p_operation.expectations) like '%headers%' then 'headers'
+                or concat(p_operation.outputs, p_operation.expectations) like '%headers%'
+                or p_operation.next_page like 'link %' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
         end,
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,

@@ -120,6 +120,11 @@ begin
         ) as r
     );
 
+    if v_call.next_page is not null then
+        v_job_results := headgate._turn_pages(
+            v_chunk, v_call, p_asset_ids, p_payloads, p_answers, v_job_results, v_now
+        );
+    end if;
     v_tally := headgate._tally(v_job_results);
     perform headgate._apply_results(v_chunk, v_operation, v_job_results, v_tally, v_now);
     if v_outputs is not null then

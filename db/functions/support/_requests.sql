@@ -36,6 +36,9 @@ begin
         from headgate._statements(p_chunk, p_operation, v_params) as s;
         return;
     end if;
+    if p_operation.next_page is not null then
+        v_params := v_params || jsonb_build_object('?pages', headgate._pages_to_ask(p_chunk));
+    end if;
     v_headers := headgate._header_templates(p_provider.headers || p_operation.headers);
     if p_chunk.is_bulk then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
@@ -93,6 +96,26 @@ begin
     end if;
     refused := nullif(jsonb_strip_nulls(v_missing), '{}');
 end;
+$func$;
+
+-- Which page each job is at: its number, and the cursor that the one before named.
+create or replace function headgate._pages_to_ask(p_chunk headgate.chunks)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select jsonb_object_agg(u.asset_id, jsonb_build_object('number', coalesce(g.page, 0) + 1, 'cursor', g.cursor))
+    from unnest(p_chunk.asset_ids) as u (asset_id)
+    left join lateral (
+        select l.page, l.cursor
+        from headgate.job_pages as l
+        where l.execution_id = p_chunk.execution_id
+            and l.operation_id = p_chunk.operation_id
+            and l.asset_id = u.asset_id
+        order by l.page desc
+        limit 1
+    ) as g on true;
 $func$;
 
 -- The URL of each job (path and query, without base URL and secret) and its own headers. Templates are parsed once for

@@ -168,3 +168,41 @@ def test_a_parser_reads_the_answers_of_a_request(shelf: Shelf):
     assert "breaks the rule: parser reads answers" in shelf.mistakes(computes)
     shelf.put(PROVIDER, asks)
     assert shelf.row("operations", "dust")["parser"] == "csv"
+
+
+def paged(next_page: str, request: str = "GET /dust/{asset.code}?after={page.cursor?}") -> str:
+    given = f"units => 1, max_pages => 9, next_page => '{next_page}'"
+    return OPERATION.replace("units => 1", given).replace("GET /dust/{asset.code}", request)
+
+
+@pytest.mark.parametrize("next_page", ["$.meta.next", "link page", "offset $.items[*]"])
+def test_an_operation_may_have_pages(shelf: Shelf, next_page: str):
+    shelf.put(PROVIDER, paged(next_page))
+    row = shelf.row("operations", "dust")
+
+    assert (row["next_page"], row["max_pages"]) == (next_page, 9)
+
+
+@pytest.mark.parametrize(
+    ("operation", "said"),
+    [
+        (paged("meta.next"), "operation dust breaks the rule: next page is known"),
+        (paged("$.meta["), "operation dust: next_page is not a JSON path: '$.meta['"),
+        (paged("offset $.items["), "next_page is not a JSON path: '$.items['"),
+        (
+            paged("$.next", "GET /dust/{asset.code}"),
+            "operation dust has pages, but its request is the same for each",
+        ),
+        (
+            OPERATION.replace("{asset.code}", "{page.number}"),
+            "operation dust: its template names the missing field {page.number}",
+        ),
+        (
+            "put_operation('dust', 'tomes', due => 'once', next_page => '$.next',"
+            " ingest_function => 'toy.keep')",
+            "operation dust breaks the rule: pages are of requests",
+        ),
+    ],
+)
+def test_mistakes_about_pages_are_named(shelf: Shelf, operation: str, said: str):
+    assert said in shelf.mistakes(PROVIDER, operation)
