@@ -6347,7 +6347,7 @@ CREATE FUNCTION headgate._answer_value(p_asset_id bigint, p_answer text, p_durat
     select jsonb_build_object('status', null, 'duration_ms', p_duration_ms, 'headers', '{}'::jsonb)
         || coalesce(p_answer::jsonb, '{}')
         || jsonb_build_object(
-            'body', headgate._body_value(p_payload),
+            'body', headgate._body_value(coalesce(p_payload, p_answer::jsonb ->> 'body')),
             'asset', a.attributes || jsonb_build_object(
                 'asset_id', a.asset_id, 'code', a.code, 'group_key', a.group_key
             )
@@ -8511,6 +8511,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
                 or p_operation.next_page like 'link %' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
         end,
+        'keeps_refused', case when p_operation.outputs::text like '%body%' then true end,
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
             select count(distinct c.runner)

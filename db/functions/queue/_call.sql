@@ -39,6 +39,7 @@ as $func$
                 or p_operation.next_page like 'link %' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
         end,
+        'keeps_refused', case when p_operation.outputs::text like '%body%' then true end,
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
             select count(distinct c.runner)

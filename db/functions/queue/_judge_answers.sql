@@ -87,7 +87,7 @@ as $func$
     select jsonb_build_object('status', null, 'duration_ms', p_duration_ms, 'headers', '{}'::jsonb)
         || coalesce(p_answer::jsonb, '{}')
         || jsonb_build_object(
-            'body', headgate._body_value(p_payload),
+            'body', headgate._body_value(coalesce(p_payload, p_answer::jsonb ->> 'body')),
             'asset', a.attributes || jsonb_build_object(
                 'asset_id', a.asset_id, 'code', a.code, 'group_key', a.group_key
             )

@@ -177,6 +177,8 @@ class Caller:
                     await response.aclose()
             judged = await self._judge(call, response, answered, client.redactor)
             head = _head_of(call, response, client.redactor)
+            if head is not None and call.keeps_refused and not judged[0].is_success:
+                head["body"] = _start_of(answered, client.redactor)
         except BROKEN as exc:
             judged, head = _no_answer(call, exc), None
         finally:
@@ -279,6 +281,17 @@ def _head_of(call: Call, response: httpx2.Response, redactor: Redactor) -> Head 
         except (Uncleared, ValueError):
             head["headers"] = {}
     return head
+
+
+def _start_of(body: Body, redactor: Redactor) -> str:
+    """Return as much of a body as rules may see, as text without the secret."""
+    start = bytes(body.data[:LONGEST_HEAD])
+    is_cut = len(start) < len(body.data) or body.problem is not None
+    try:
+        cleared = redactor.clear(start, cut_after=is_cut)
+    except Uncleared as exc:
+        return str(exc)
+    return bytes(cleared).decode("utf-8", "replace").replace("\0", "")
 
 
 def request_of(

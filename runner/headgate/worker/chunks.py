@@ -152,6 +152,8 @@ class Call:
     answers: str = ""
     """What the database wants to know of an answer besides its body: status, headers as well, or
     the snapshot that a statement has seen."""
+    keeps_refused: bool = False
+    """It also wants the start of a body that is no payload."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Call:
@@ -178,6 +180,7 @@ class Call:
             parser=row.get("parser"),
             max_memory=int(row.get("max_memory") or 0),
             answers=row.get("answers") or "",
+            keeps_refused=bool(row.get("keeps_refused")),
             is_statement=is_statement,
             max_rows=row.get("max_rows"),
             hosts=None if row.get("hosts") is None else tuple(row["hosts"]),

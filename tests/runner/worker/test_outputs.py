@@ -137,6 +137,34 @@ async def test_status_duration_headers_and_asset_are_of_the_answer(plan, shop, r
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('{"state": "ill", "since": ["ä"]}', {"state": "ill", "since": ["ä"]}),
+        ("no such \0thing", "no such thing"),
+        ("", ""),
+        (f'"{SECRET}"', "[secret]"),
+        ("x" * 200_000, "x" * 65_536),
+    ],
+    ids=["json", "text", "nothing", "secret", "large"],
+)
+async def test_what_an_answer_said_that_was_refused_may_be_kept(
+    plan, shop, run, monkeypatch, text: str, kept: Any
+):
+    monkeypatch.setenv("SHOP_TOKEN", SECRET)
+    shop.answer = json_of(text, status=404)
+    write_plan(
+        plan, base_url=shop.url, assets=1, auth={"in": "bearer"}, secret_name="SHOP_TOKEN",
+        operation_columns={"outputs": {"status": "$.status", "body": "$.body"}},
+    )  # fmt: skip
+    start(plan)
+
+    await run()
+
+    assert output(plan) == {"status": 404, "body": kept}
+    assert plan.scalar("select count(*) from public.answers") == 0
+
+
 async def test_a_header_that_repeats_the_secret_is_kept_without_it(plan, shop, run, monkeypatch):
     monkeypatch.setenv("SHOP_TOKEN", SECRET)
     shop.answer = json_of("{}", X_You_Sent=f"Bearer {SECRET}")
@@ -172,6 +200,7 @@ async def test_an_answer_that_is_too_large_an_output_fails_its_job_alone(plan, s
                           ("headers", {"status", "duration_ms", "headers"})],
 )  # fmt: skip
 async def test_no_more_is_told_of_an_answer_than_is_asked_for(shop, answers, keys):
+    shop.answer = json_of("{}", status=404)
     call = Call.from_row({"base_url": shop.url, "rules": [OK], "answers": answers})
     caller = Caller(1)
     reply = await caller.fetch(call, "/a")
