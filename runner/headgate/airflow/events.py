@@ -22,18 +22,18 @@ NOTE: Final = "headgate_note"
 COUNTED: Final = ("planned", "succeeded", "failed", "deferred", "skipped", "units")
 
 UNITS: Final = """
-select s.units from headgate.v_execution_steps as s
+select s.units, s.skip_reason from headgate.v_execution_steps as s
 where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = %(p_step)s
 """
 
 
 def units(connection: Connection[Row], arguments: Row) -> Row:
-    """Return what a step has cost."""
+    """Return what a step has cost, and why it was skipped."""
     return connection.execute(UNITS, arguments).fetchone() or {}
 
 
 async def aunits(connection: AsyncConnection[Row], arguments: Row) -> Row:
-    """Return what a step has cost."""
+    """Return what a step has cost, and why it was skipped."""
     cursor = await connection.execute(UNITS, arguments)
     return await cursor.fetchone() or {}
 

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 MAX_ROWS: Final = 1000
 START: Final = "headgate.start_execution"
 FINALIZE: Final = "headgate.finalize_execution"
+BEGIN: Final = "headgate.begin_step"
 REPORT: Final = "headgate.report_step"
 CORE: Final = "headgate."
 FIT: Final = "headgate.require_fit"
@@ -166,6 +167,8 @@ class CallFunction(BaseOperator):
 
     def _judge(self, run_id: str, rows: list[Row], status: str) -> None:
         """End the task as the step or the execution stands, now that the call is committed."""
+        if status == "skipped":
+            raise AirflowSkipException(f"step {self.step} is skipped: {rows[0]['reason']}")
         if status == "failed":
             raise AirflowFailException(f"{self.function} reports that it failed: {rows[0]}")
         if self.function == FINALIZE and rows[0]["status"] == "failed":
@@ -275,8 +278,14 @@ class CallFunction(BaseOperator):
             self._connection = None
 
     def _run(self, connection: Connection[Row], arguments: Row, step: Row) -> tuple[list[Row], str]:
-        """Call and report how the step went: with the call's own commit, or after it."""
+        """Call and report how the step went: with the call's own commit, or after it.
+
+        A step whose condition is false is skipped instead.
+        """
         try:
+            if skipped := select(connection, BEGIN, step):
+                return skipped, "skipped"
+            connection.commit()  # nothing of it is held while the function runs
             if self.function == START:
                 abandoned_here(connection, scheduler_of(self.conn_id), self.log)
             if not self.function.startswith(CORE):
@@ -368,7 +377,7 @@ class RunStep(BaseOperator):
         for line in report_lines(row, errors):
             self.log.info("%s", line)
         if row["status"] == "skipped" and not passed:
-            raise AirflowSkipException(f"step {self.step} was skipped")
+            raise AirflowSkipException(f"step {self.step} was skipped: {row['skip_reason']}")
         if not passed:
             raise AirflowException(f"step {self.step} ended as {row['status']}")
 

@@ -237,6 +237,10 @@ def report_lines(row: Row, errors: list[Row]) -> list[str]:
     counts = ("planned", "succeeded", "failed", "deferred", "skipped")
     line = ", ".join(f"{row[name]} {name}" for name in counts)
     return [
-        f"step {row['step']}: {row['status']}: {line}",
+        f"step {row['step']}: {row['status']}{_because(row)}: {line}",
         *(f"{x['asset']} {x['operation']} {x['status']}: {x['error']}" for x in errors),
     ]
+
+
+def _because(row: Row) -> str:
+    return f" ({row['skip_reason']})" if row.get("skip_reason") else ""

@@ -24,6 +24,7 @@ from headgate.demo.eodhd import Options, Process, spawn
 from headgate.embedded.server import Server
 from headgate.settings import Settings
 from tests.acceptance.system import PIPELINE, System, killed_at_the_end
+from tests.adopt import adopt
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
@@ -41,6 +42,36 @@ end $$
 REPORTER = """
 create function public.report(p_pipeline text, p_run_id text) returns jsonb language sql
 as $$ select '{}'::jsonb $$
+"""
+RULES = (
+    *("all_success", "all_done", "one_success", "one_failed", "all_failed", "none_failed"),
+    "none_failed_min_one_success",
+)
+RULED = """
+create schema ruled;
+grant usage on schema ruled to headgate_planner;
+create function ruled.ask(p_pipeline text, p_run_id text) returns jsonb language sql
+as $$ select '{"go": false}'::jsonb $$;
+create function ruled.fall(p_pipeline text, p_run_id text) returns jsonb language plpgsql
+as $$ begin raise exception 'no ground'; end $$;
+insert into headgate.pipelines (name) values ('ruled');
+insert into headgate.pipeline_steps
+    (pipeline_id, step, position, kind, function, depends_on, trigger_rule, condition)
+select p.pipeline_id, s.*, case s.step when 'skipped' then '$.steps.ask.output.go == true' end::jsonpath
+from headgate.pipelines as p
+cross join (values {}) as s (step, position, kind, function, depends_on, trigger_rule)
+where p.name = 'ruled';
+"""
+RULED_DAG = """
+from airflow.sdk import DAG
+from headgate.airflow import CallFunction
+
+with DAG("ruled", default_args={{"retries": 0}}):
+    tasks = {{}}
+    for name, function, before, rule in {}:
+        tasks[name] = CallFunction(task_id=name, function=function, trigger_rule=rule)
+        for one in before:
+            tasks[one] >> tasks[name]
 """
 RAISER = """
 create function public.raiser(p_pipeline text, p_run_id text) returns jsonb language plpgsql
@@ -622,6 +653,28 @@ def test_after_a_step_that_an_operator_skipped_the_tasks_behind_go_on(
     assert step("process_lse") == "TaskSkippedEvent"  # its run was ended before it came to it
 
 
+def test_a_function_step_whose_condition_is_false_is_skipped_with_the_reason(
+    connected: object, plan: Plan
+):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    plan.connection.execute(REPORTER.encode())
+    plan.sql(
+        "update headgate.pipeline_steps set condition = '$.params.mode == \"bulk\"' where step = 'discover_delta'"
+    )
+    call("headgate.start_execution")
+    with pytest.raises(AirflowSkipException) as caught:
+        call("public.report", task_id="discover_delta")
+
+    assert str(caught.value) == (
+        'step discover_delta is skipped: its condition is false: ($."params"."mode" == "bulk")'
+    )
+    (kept,) = plan.sql(
+        "select status, skip_reason, output from headgate.v_execution_steps where step = 'discover_delta'"
+    )
+    assert (kept["status"], kept["skip_reason"], kept["output"]) == ("skipped", "condition", None)
+
+
 def test_an_unknown_step_fails_its_task_at_once(connected: object):
     call("headgate.start_execution")
     assert step("process_moon") == "TaskFailedEvent"
@@ -656,3 +709,47 @@ def test_all_dags_run_green_by_dag_test(system: System, standin: Process):
     assert str(bag.dags["equities_account"].test().state) == "success"
     (quota,) = system.plan.sql("select used_elsewhere, spent from headgate.v_quota")
     assert quota["used_elsewhere"] == 499  # the provider's count lacks the call that asks for it
+
+
+@pytest.mark.filterwarnings("default")
+def test_conditions_and_all_trigger_rules_do_the_same_in_airflow_and_without_it(
+    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A step that succeeds, one that its condition skips, one that fails; and behind them each rule."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    ask = "ruled.ask"
+    steps: list[tuple[str, str, list[str], str]] = [
+        ("start", "headgate.start_execution", [], "all_success"),
+        ("ask", ask, ["start"], "all_success"),
+        ("skipped", ask, ["ask"], "all_success"),
+        ("failed", "ruled.fall", ["ask"], "all_success"),
+    ]
+    for before in (["ask", "skipped"], ["ask", "failed"], ["skipped"], ["failed"]):
+        steps += [("_".join([*before, rule]), ask, before, rule) for rule in RULES]
+    names = [x[0] for x in steps]
+    steps.append(("finish", "headgate.finalize_execution", names, "all_done"))
+    rows = ", ".join(
+        f"('{step}', {n}, 'function', '{function}', '{{{','.join(before)}}}'::text[], '{rule}')"
+        for n, (step, function, before, rule) in enumerate(steps)
+    )
+    plan = system.plan
+    plan.connection.execute(RULED.replace("{}", rows).encode())
+    adopt(plan.connection, "ruled")
+    (tmp_path / "ruled.py").write_text(RULED_DAG.format(steps))
+    monkeypatch.setattr("airflow.settings.DAGS_FOLDER", str(tmp_path))
+
+    run = DagBag(str(tmp_path)).dags["ruled"].test()
+    states = {x.task_id: str(x.state) for x in run.get_task_instances()}
+    plan.call("run_pipeline", p_pipeline="ruled", p_run_id="headgate's")
+    plan.advance()
+    kept = plan.sql(
+        "select step, status, skip_reason from headgate.v_execution_steps where run_id = 'headgate''s'"
+    )
+    words = {"succeeded": "success", "upstream_failed": "upstream_failed", "rule": "skipped"}
+    words |= {"condition": "skipped", "failed": "failed"}
+    ended = {x["step"]: words[x["skip_reason"] or x["status"]] for x in kept}
+    del states["finish"], ended["finish"]  # Airflow's fails the DAG's run with it
+
+    assert states == ended
+    assert set(states.values()) == {"success", "skipped", "failed", "upstream_failed"}
