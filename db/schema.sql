@@ -11899,6 +11899,50 @@ $$;
 ALTER FUNCTION headgate._examine_stages() OWNER TO headgate_owner;
 
 --
+-- Name: _examine_waits(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_waits() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select w.subject, 'warn', w.found || ', and no runner has done it', 'start a runner: headgate worker', false
+    from (
+        select
+            format('execution %s of %s', e.run_id, p.name) as subject,
+            format('it was to end by its deadline at %s', t.shown) as found
+        from headgate.process_executions as e
+        join headgate.pipelines as p using (pipeline_id)
+        cross join lateral headgate._late(e.deadline_at) as t (shown)
+        where e.status = 'running'
+        union all
+        select
+            format('step %s of %s of %s', s.step, e.run_id, p.name), format('it was to be run again at %s', t.shown)
+        from headgate.process_steps as s
+        join headgate.process_executions as e using (execution_id)
+        join headgate.pipelines as p using (pipeline_id)
+        cross join lateral headgate._late(s.retry_at) as t (shown)
+        where e.status = 'running'
+            and s.status = 'pending'
+        union all
+        select
+            format('queued run %s of %s', q.run_id, q.pipeline), format('it was to start at %s', t.shown)
+        from headgate.v_queued_runs as q
+        cross join lateral (
+            select max(e.finished_at) as finished_at
+            from headgate.process_executions as e
+            join headgate.pipelines as p using (pipeline_id)
+            where p.name = q.pipeline
+        ) as l
+        cross join lateral headgate._late(greatest(q.queued_at, l.finished_at)) as t (shown)
+        where q.position = 1
+            and q.reason = 'a runner starts it'
+    ) as w;
+$$;
+
+ALTER FUNCTION headgate._examine_waits() OWNER TO headgate_owner;
+
+--
 -- Name: _examine_work(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12295,6 +12339,46 @@ CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETUR
 $$;
 
 ALTER FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _false_conditions(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._false_conditions(p_pipeline headgate.pipelines, p_params jsonb) RETURNS TABLE(run_id text, step text, condition jsonpath)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    with open as materialized (
+        select e.execution_id, e.run_id
+        from headgate.process_executions as e
+        where e.pipeline_id = p_pipeline.pipeline_id
+            and e.status in ('running', 'paused')
+        limit 1
+    )
+    select o.run_id, s.step, s.condition
+    from open as o
+    join headgate.process_steps as s using (execution_id)
+    where s.condition is not null
+        and s.status = 'pending'
+        and s.retry_at is null
+        and not exists (
+            select
+            from headgate.process_steps as u
+            where u.execution_id = o.execution_id
+                and u.status in ('pending', 'running')
+                and strpos(s.condition::text, format('$."steps".%s', to_json(u.step))) > 0
+        )
+        and not jsonb_path_match(headgate._run_document(o.execution_id), s.condition, silent => true)
+    union all
+    select null, s.step, s.condition
+    from headgate.pipeline_steps as s
+    where s.pipeline_id = p_pipeline.pipeline_id
+        and s.condition::text !~ '\$\."(steps|run)"'
+        and not exists (select from open)
+        and not jsonb_path_match(jsonb_build_object('params', p_params), s.condition, silent => true);
+$_$;
+
+ALTER FUNCTION headgate._false_conditions(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _fault_of(jsonb, jsonpath); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15835,6 +15919,20 @@ CREATE FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id big
 $$;
 
 ALTER FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _late(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._late(p_at timestamp with time zone) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select to_char(p_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC')
+    where p_at < headgate.clock() - interval '5 minutes';
+$$;
+
+ALTER FUNCTION headgate._late(p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _late_sessions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26539,6 +26637,62 @@ ALTER FUNCTION headgate.begin_plan(plan text) OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.begin_plan(plan text) IS 'Begin to declare a plan; what is not put before headgate.end_plan is retired. A dry run ends with rollback.';
 
 --
+-- Name: begin_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.begin_step(p_pipeline text, p_run_id text, p_step text) RETURNS TABLE(step text, status text, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_execution headgate.process_executions;
+    v_step headgate.process_steps;
+begin
+    select s.* into v_step
+    from headgate.process_steps as s
+    join headgate.process_executions as e using (execution_id)
+    join headgate.pipelines as p using (pipeline_id)
+    where p.name = p_pipeline
+        and e.run_id = p_run_id
+        and e.driver = 'airflow'
+        and e.status <> 'paused'
+        and s.step = p_step
+        and s.kind = 'function'
+        and s.condition is not null
+        and s.status <> 'failed';
+    if not found or headgate._meets_condition(v_step) then
+        return;
+    end if;
+
+    select e.* into v_execution
+    from headgate.process_executions as e
+    where e.execution_id = v_step.execution_id
+    for update;
+    update headgate.process_steps as s
+    set status = 'skipped', skip_reason = 'condition', output = null, is_marked = false, reopened_from = null,
+        started_at = coalesce(s.started_at, v_now), finished_at = v_now
+    where s.execution_id = v_step.execution_id
+        and s.step = p_step
+        and s.status = v_step.status;
+    if v_execution.finished_at is not null then
+        perform headgate._go_on_behind(v_execution, p_step, v_now);
+    end if;
+    perform headgate._end_reopened(v_step.execution_id, v_now);
+    return query select p_step, 'skipped', format('its condition is false: %s', v_step.condition);
+end;
+$$;
+
+ALTER FUNCTION headgate.begin_step(p_pipeline text, p_run_id text, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION begin_step(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.begin_step(p_pipeline text, p_run_id text, p_step text) IS 'Before Airflow calls a function step: skips it, with the reason, where its condition is false; no row: call it.';
+
+--
 -- Name: cancel_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27319,6 +27473,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     union all
     select f.* from headgate._examine_work() as f
     union all
+    select f.* from headgate._examine_waits() as f
+    union all
     select f.* from headgate._examine_stages() as f
     union all
     select f.* from headgate._examine_pools() as f
@@ -27529,6 +27685,12 @@ begin
     select k.*
     from headgate._explain_skips(v_pipeline.pipeline_id, v_options, v_at, p_assets) as k
     where p_assets is not null
+    union all
+    select
+        null, null, null, s.decision, s.reason,
+        jsonb_strip_nulls(jsonb_build_object('run_id', s.run_id, 'step', s.step)), 0, null, s.run_at, null
+    from headgate.explain_steps(p_pipeline, v_at, p_params) as s
+    where p_assets is null
     order by 8 nulls last, 1, 3;
 end;
 $$;
@@ -27539,7 +27701,7 @@ ALTER FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time z
 -- Name: FUNCTION explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) IS 'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; changes nothing.';
+COMMENT ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) IS 'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; then, without an asset, what of headgate.explain_steps concerns whole steps and runs; changes nothing.';
 
 --
 -- Name: explain_quota(text, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27581,6 +27743,56 @@ ALTER FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time 
 --
 
 COMMENT ON FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'What a run of the pipeline could spend with each of its providers, and until when: usable and remaining units of the window.';
+
+--
+-- Name: explain_steps(text, timestamp with time zone, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.explain_steps(p_pipeline text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(run_id text, step text, decision text, reason text, run_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_at constant timestamptz := coalesce(p_at, headgate.clock());
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_params constant jsonb := (headgate._what_if_options(v_pipeline, p_params)).params;
+begin
+    return query
+    select
+        e.run_id, null::text, 'skip',
+        format('the run is over its deadline since %s: what has not ended fails', e.deadline_at at time zone 'UTC'),
+        null::timestamptz
+    from headgate.process_executions as e
+    where e.pipeline_id = v_pipeline.pipeline_id
+        and e.status in ('running', 'paused')
+        and e.deadline_at <= v_at
+    union all
+    select
+        e.run_id, s.step, 'defer', format('the step has failed and is run again: retry %s of %s', s.retried, s.retries),
+        s.retry_at
+    from headgate.process_executions as e
+    join headgate.process_steps as s using (execution_id)
+    where e.pipeline_id = v_pipeline.pipeline_id
+        and e.status in ('running', 'paused')
+        and s.retry_at is not null
+    union all
+    select c.run_id, c.step, 'skip', format('its condition is false: %s', c.condition), null
+    from headgate._false_conditions(v_pipeline, v_params) as c
+    union all
+    select q.run_id, null, 'defer', format('the run is queued, number %s: %s', q.position, q.reason), null
+    from (
+        select v.* from headgate.v_queued_runs as v where v.pipeline = p_pipeline order by v.position limit 100
+    ) as q;
+end;
+$$;
+
+ALTER FUNCTION headgate.explain_steps(p_pipeline text, p_at timestamp with time zone, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION explain_steps(p_pipeline text, p_at timestamp with time zone, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.explain_steps(p_pipeline text, p_at timestamp with time zone, p_params jsonb) IS 'Which runs and steps of a pipeline wait or will be skipped, why, and until when; of queued runs the first 100.';
 
 --
 -- Name: explain_summary(text, timestamp with time zone, integer, jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -43049,6 +43261,12 @@ REVOKE ALL ON FUNCTION headgate._examine_sessions() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._examine_stages() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _examine_waits(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_waits() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _examine_work(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -43089,6 +43307,12 @@ REVOKE ALL ON FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_options h
 --
 
 REVOKE ALL ON FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _false_conditions(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._false_conditions(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _fault_of(p_value jsonb, p_predicate jsonpath); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -43677,6 +43901,12 @@ REVOKE ALL ON FUNCTION headgate._last_session(p_provider headgate.providers, p_a
 --
 
 REVOKE ALL ON FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _late(p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._late(p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _late_sessions(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -45522,6 +45752,13 @@ GRANT ALL ON FUNCTION headgate.backfill(p_pipeline text, p_from date, p_to date,
 REVOKE ALL ON FUNCTION headgate.begin_plan(plan text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION begin_step(p_pipeline text, p_run_id text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.begin_step(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.begin_step(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+
+--
 -- Name: FUNCTION cancel_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -45725,6 +45962,14 @@ GRANT ALL ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with
 REVOKE ALL ON FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) TO headgate_reader;
+
+--
+-- Name: FUNCTION explain_steps(p_pipeline text, p_at timestamp with time zone, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.explain_steps(p_pipeline text, p_at timestamp with time zone, p_params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.explain_steps(p_pipeline text, p_at timestamp with time zone, p_params jsonb) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.explain_steps(p_pipeline text, p_at timestamp with time zone, p_params jsonb) TO headgate_reader;
 
 --
 -- Name: FUNCTION explain_summary(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner

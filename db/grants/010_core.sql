@@ -32,12 +32,12 @@ begin
                 'finalize_execution', 'end_run', 'open_runs', 'failed_steps', 'run_pipeline', 'backfill',
                 'cancel_execution', 'retry_failed', 'rerun_step', 'skip_step', 'mark_step', 'pause_pipeline',
                 'resume_pipeline',
-                'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why',
-                'explain_asset_day', 'upsert_assets', 'notify',
+                'explain_plan', 'explain_steps', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast',
+                'why', 'explain_asset_day', 'upsert_assets', 'notify',
                 'set_asset_active', 'set_provider', 'set_pool', 'set_store', 'cover_groups', 'reset_asset',
                 'find_asset', 'find_group',
                 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
-                'announce_order', 'hear_dags', 'start_obstacle', 'report_step', 'step_errors',
+                'announce_order', 'hear_dags', 'start_obstacle', 'begin_step', 'report_step', 'step_errors',
                 'maintain_history', 'maintain_statistics',
                 'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions', 'run_log',
                 'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit',
@@ -49,7 +49,8 @@ begin
                 'end_runner', 'check_queues', 'require_fit', 'applied_files', 'clock'
             ]),
             ('headgate_reader', array[
-                'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why',
+                'explain_plan', 'explain_steps', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast',
+                'why',
                 'explain_asset_day', 'find_asset',
                 'find_group', 'database_health', 'applied_files', 'clock', 'check_run', 'next_actions', 'run_log',
                 'run_parameters', 'execution_counts', 'step_output'

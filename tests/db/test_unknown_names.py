@@ -23,6 +23,7 @@ order by 1
 """
 USUAL = {"p_step": "a", "p_status": "failed", "p_state": "failed"}
 MAY = {
+    "headgate.begin_step": "asked before a run is made, too, and of tasks that the plan leaves alone",
     "headgate.check_health": "a step of any pipeline, of whose run it says nothing",
     "headgate.maintain_history": "likewise",
     "headgate.maintain_statistics": "likewise",

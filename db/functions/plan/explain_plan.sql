@@ -29,13 +29,19 @@ begin
     select k.*
     from headgate._explain_skips(v_pipeline.pipeline_id, v_options, v_at, p_assets) as k
     where p_assets is not null
+    union all
+    select
+        null, null, null, s.decision, s.reason,
+        jsonb_strip_nulls(jsonb_build_object('run_id', s.run_id, 'step', s.step)), 0, null, s.run_at, null
+    from headgate.explain_steps(p_pipeline, v_at, p_params) as s
+    where p_assets is null
     order by 8 nulls last, 1, 3;
 end;
 $func$;
 
 comment on function headgate.explain_plan(text, timestamptz, integer, jsonb, bigint[]) is
-    'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; changes '
-    'nothing.';
+    'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; then, without '
+    'an asset, what of headgate.explain_steps concerns whole steps and runs; changes nothing.';
 
 -- Every due pair and its decision, and the pairs left out after failures. All are ranked, whichever were asked for. A
 -- few pairs look up their assets and states one by one, as the plan does; many are joined.

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.db.executions.graph import graph, start, work
 from tests.db.toy import Toy
 from tests.plan import Plan, Row
 
@@ -258,3 +259,34 @@ def test_what_the_database_s_health_warns_of_is_reported(plan: Plan):
     plan.sql("select pg_stat_force_next_flush()")
 
     assert wrong(plan)["database history_outside_its_months"]["advice"]
+
+
+def test_what_no_runner_has_done_in_time_is_told(toy: Toy):
+    graph(toy, x={"function": "badly", "retries": 1, "retry_delay": "1 hour"})
+    toy.sql("update headgate.pipelines set timeout = '2 hours' where name = 'graph'")
+    start(toy)
+    work(toy)
+    toy.sql(
+        "insert into headgate.queued_runs (pipeline_id, run_id, logical_date, queued_at) select pipeline_id,"
+        " 'after-day', %(now)s, %(now)s from headgate.pipelines where name in ('graph', 'plain')",
+        now=toy.now,
+    )
+    toy.later(minutes=4)
+    assert waits(toy) == {}
+    toy.later(hours=3)
+
+    said = ", and no runner has done it"
+    assert waits(toy) == {
+        "execution r1 of graph": f"it was to end by its deadline at 2024-03-05 14:00 UTC{said}",
+        "step x of r1 of graph": f"it was to be run again at 2024-03-05 13:00 UTC{said}",
+        "queued run after-day of plain": f"it was to start at 2024-03-05 12:00 UTC{said}",
+    }
+
+
+def waits(toy: Toy) -> dict[str, str]:
+    """Return what a runner should have done."""
+    return {
+        x["subject"]: x["found"]
+        for x in toy.call("examine")
+        if x["advice"] == "start a runner: headgate worker"
+    }

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from headgate.cli.commands import console
 from headgate.cli.commands.explain_asset import print_story, story_of
+from headgate.cli.commands.facts import print_whole_steps, whole_steps
 from headgate.cli.commands.options import AsJson, Params, Pipeline, parse_params
 from headgate.errors import InvalidValue
 
@@ -31,6 +32,7 @@ PLAN = """
 select * from headgate.explain_plan(
     p_pipeline => %(pipeline)s, p_at => %(at)s::timestamptz, p_quota => %(quota)s::integer,
     p_params => %(params)s)
+where asset is not null
 limit %(rows)s
 """
 MOMENT = "select coalesce(%(text)s::timestamptz, headgate.clock()) as at"
@@ -68,6 +70,7 @@ def explain(
         else:
             totals = connection.execute(TOTALS, arguments).fetchall()
             budgets = connection.execute(QUOTA, arguments).fetchall()
+            steps = whole_steps(connection, arguments)
             pairs = connection.execute(PLAN, arguments).fetchall() if rows else []
     if asset:
         if as_json:
@@ -82,6 +85,7 @@ def explain(
         "quota": _after_the_run(budgets, totals),
         "reasons": _reasons(totals),
         "summary": _summary(totals),
+        "steps": steps,
         "plan": pairs,
     }
     if as_json:
@@ -187,6 +191,7 @@ def _show(pipeline: str, found: dict[str, Any]) -> None:
         print()
         columns = ["group_key", "operation", "decision", "count", "units"]
         console.print_table(found["summary"], *columns)
+    print_whole_steps(found["steps"])
     if found["plan"]:
         print()
         columns = ["rank", "asset", "operation", "decision", "units", "reason", "alternative"]

@@ -44,6 +44,10 @@ group by l.runner
 order by l.runner
 """
 NEXT = "select * from headgate.next_actions(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s)"
+WHOLE = """
+select * from headgate.explain_steps(
+    p_pipeline => %(pipeline)s, p_at => %(at)s::timestamptz, p_params => %(params)s)
+"""
 NOW = "select headgate.clock() as now"
 
 
@@ -84,6 +88,20 @@ def facts_of(connection: Connection[DictRow], run: DictRow) -> dict[str, Any]:
     }
 
 
+def whole_steps(connection: Connection[DictRow], arguments: dict[str, Any]) -> list[DictRow]:
+    """Return what of a pipeline's runs and whole steps waits or will be skipped."""
+    return connection.execute(WHOLE, {"at": None, **arguments}).fetchall()
+
+
+def print_whole_steps(rows: list[DictRow]) -> None:
+    """Print it, if there is any."""
+    if rows:
+        print()
+        waits = any(row["run_at"] for row in rows)
+        columns = ["run_id", "step", "decision", "reason", *(["run_at"] if waits else [])]
+        console.print_table(rows, *columns)
+
+
 def now_of(connection: Connection[DictRow]) -> datetime:
     """Return the time by which plans are made."""
     row = connection.execute(NOW).fetchone()
@@ -110,7 +128,8 @@ def held(rows: Iterable[DictRow], now: datetime) -> list[str]:
 
 def _wait(row: DictRow, now: datetime) -> str:
     jobs = console.counted(int(row["jobs"]), "job")
-    said = [f"{jobs} of {row['operation']}: {row['reason']}"]
+    whose = f"{jobs} of {row['operation']}" if row["operation"] else f"step {row['step']}"
+    said = [f"{whose}: {row['reason']}"]
     if row["next_try_at"] is not None and row["next_try_at"] > now:
         said.append(f"next try {console.as_clock(row['next_try_at'], now)}")
     if row["gives_up_at"] is not None:

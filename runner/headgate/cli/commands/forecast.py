@@ -8,6 +8,7 @@ import typer
 from psycopg.types.json import Jsonb
 
 from headgate.cli.commands import console
+from headgate.cli.commands.facts import print_whole_steps, whole_steps
 from headgate.cli.commands.options import AsJson, Params, Pipeline, parse_params
 
 FORECAST = """
@@ -36,10 +37,12 @@ def forecast(
     }
     with console.open_database(settings, "forecast") as connection:
         rows = connection.execute(FORECAST, arguments).fetchall()
+        steps = whole_steps(connection, arguments)
     if as_json:
-        console.print_json({"forecast": rows})
+        console.print_json({"forecast": rows, "steps": steps})
         return
     console.print_table(rows, "day", "units", "new", "updated", "deferred", "backlog")
+    print_whole_steps(steps)
     done = next((row for row in rows if row["backlog"] == 0), None)
     if done is None:
         console.say(f"{rows[-1]['backlog']:,} assets still wait after {days} days")

@@ -180,3 +180,19 @@ def test_a_day_that_is_none_is_wrong_usage(refused: Ask, shop: Plan):
     said = refused("backfill", "small_shop", "yesterday", "2024-03-04", code=2)
 
     assert "does not match the format" in " ".join(said.replace("│", " ").split())
+
+
+def test_what_waits_as_a_whole_is_in_the_plan_and_the_forecast(
+    shown: Ask, asked: Ask, monday: Plan
+):
+    said = "the step has failed and is run again: retry 1 of 3"
+    monday.sql(
+        "update headgate.process_steps set status = 'pending', retries = 3, retried = 1,"
+        " retry_at = headgate.clock() + interval '5 minutes' where step = 'all'"
+    )
+    for command in ("explain", "forecast"):
+        (row,) = asked(command, "small_shop")["steps"]
+        assert (row["run_id"], row["step"], row["decision"]) == ("monday-1", "all", "defer")
+        assert row["reason"] == said
+        assert said in shown(command, "small_shop")
+    assert f"{said}; not before " in shown("status", "monday-1")
