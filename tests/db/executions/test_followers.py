@@ -116,7 +116,7 @@ def test_a_run_that_succeeds_again_starts_nothing_more(after: Toy):
     assert names(after) == [FIRST]
 
 
-def test_a_failed_run_that_is_retried_starts_one(after: Toy):
+def test_a_failed_run_whose_step_is_marked_succeeded_starts_one(after: Toy):
     after.sql("update headgate.pipeline_steps set function = 'toy.badly' where step = 'x'")
     start(after)
     work(after)
@@ -124,6 +124,15 @@ def test_a_failed_run_that_is_retried_starts_one(after: Toy):
     work(after)
 
     assert names(after) == [FIRST]
+
+
+def test_a_cancelled_run_that_is_retried_starts_one(after: Toy):
+    start(after)
+    after.call("cancel_execution", p_pipeline="graph", p_run_id="r1")
+    retry(after)
+    work(after)
+
+    assert (status(after), names(after)) == ("succeeded", [FIRST])
 
 
 def test_one_behind_two_starts_when_both_have_succeeded_for_the_date(after: Toy):

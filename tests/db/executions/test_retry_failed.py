@@ -413,3 +413,63 @@ def test_what_cannot_be_afforded_after_a_cancellation_stays_cancelled(toy: Toy):
     assert retry(toy) == (0, 0)
     assert (toy.step()["status"], toy.step("b")["status"]) == ("cancelled", "cancelled")
     assert toy.finish()["status"] == "cancelled"
+
+
+def test_functions_that_had_not_run_when_it_was_cancelled_run_and_those_that_had_do_not(toy: Toy):
+    g.graph(
+        toy,
+        first={"function": "well"},
+        second={"function": "well", "depends_on": ["first"]},
+        third={"function": "well", "depends_on": ["second"]},
+    )
+    g.start(toy)
+    assert toy.value("advance_executions")
+    toy.call("cancel_execution", p_pipeline="graph", p_run_id="r1")
+    assert g.steps(toy) == {"first": "succeeded", "second": "cancelled", "third": "cancelled"}
+    toy.later(minutes=1)
+
+    assert g.retry(toy) == {"planned": 0, "sent": 0, "reopened": 2}
+    g.work(toy)
+    assert set(g.steps(toy).values()) == {"succeeded"}
+    assert (g.status(toy), g.step(toy, "first")["round"]) == ("succeeded", 1)
+    assert g.step(toy, "first")["finished_at"] < toy.now == g.step(toy, "second")["finished_at"]
+
+
+def test_what_was_skipped_behind_a_failure_asks_its_condition_then(toy: Toy):
+    g.graph(
+        toy,
+        try_it={"function": "badly"},
+        if_so={"operations": ["look"], "depends_on": ["try_it"], "condition": "$.steps.try_it.output.go == true"},
+        if_not={"function": "well", "depends_on": ["try_it"], "condition": "$.steps.try_it.output.go == false"},
+        report={"function": "well", "depends_on": ["if_so", "if_not"], "trigger_rule": "none_failed"},
+    )  # fmt: skip
+    toy.add(2)
+    g.start(toy)
+    g.work(toy)
+    assert [x for x, y in g.steps(toy).items() if y == "skipped"] == ["if_so", "if_not", "report"]
+    toy.sql("create or replace function toy.badly(p_pipeline text, p_run_id text) returns jsonb"
+            " language sql as 'select ''{\"go\": true}''::jsonb'")  # fmt: skip
+    adopt(toy.connection, "toy")
+
+    assert g.retry(toy)["reopened"] == 4
+    assert g.work(toy) == ["if_so"]
+    assert (g.steps(toy)["if_not"], g.step(toy, "if_not")["skip_reason"]) == (
+        "skipped",
+        "condition",
+    )
+    assert (g.steps(toy)["report"], g.status(toy)) == ("succeeded", "succeeded")
+
+
+def test_a_run_that_was_cancelled_can_be_cancelled_and_retried_again(toy: Toy):
+    g.graph(toy, only={"function": "well"}, then={"function": "well", "depends_on": ["only"]})
+    g.start(toy)
+    for _ in range(2):
+        toy.call("cancel_execution", p_pipeline="graph", p_run_id="r1")
+        assert g.status(toy) == "cancelled"
+        assert g.retry(toy)["reopened"] == 2
+        assert g.status(toy) == "running"
+    g.work(toy)
+
+    assert g.status(toy) == "succeeded"
+    with toy.unchanged():
+        assert g.retry(toy) == {"planned": 0, "sent": 0, "reopened": 0}
