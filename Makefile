@@ -20,6 +20,8 @@ AIRFLOW_DEV := $(AIRFLOW_VENV)/.installed-airflow-dev
 # What Headgate is measured beside has nothing of ours.
 RIVALS_VENV := .venv-rivals
 RIVALS := $(RIVALS_VENV)/.installed
+ALS_VENV := .venv-recommender
+ALS := $(ALS_VENV)/.installed
 
 # Tests wait half of their time, so there are more of them at once than cores, each on a server of its own.
 PARALLEL := -n 4 --dist worksteal
@@ -57,6 +59,10 @@ help: ## Show this list
 .PHONY: demo/freshpoc
 demo/freshpoc: $(DEMO) ## Run FreshPoC_E2E against stand-ins for its five services
 	@$(BIN)/headgate demo freshpoc $(ARGS)
+
+.PHONY: demo/recommender
+demo/recommender: $(DEMO) ## Fill a source database, count it, and train a recommender on it, against stand-ins for its two services
+	@$(BIN)/headgate demo recommender $(ARGS)
 
 .PHONY: run
 run: $(DEMO) ## Load what is due (a stand-in server plays the provider unless EODHD_API_TOKEN or DEMO_TOKEN=1 is set)
@@ -217,11 +223,16 @@ bench/airflow: $(AIRFLOW_DEV) ## Measure 500 jobs: a mapped task each, RunStep w
 bench/rivals: $(DEV) $(RIVALS) ## Measure the guide's job beside dlt: lines, time, memory
 	@$(BIN)/python -m tests.benchmarks rivals $(ARGS)
 
+.PHONY: bench/recommender
+bench/recommender: $(DEV) ## Measure the recommender beside popularity and implicit's ALS, and on 5,000,000 made-up pairs (2 GB)
+	@$(MAKE) --no-print-directory $(ALS) || echo 'implicit cannot be installed here: without its second opinion'
+	@OPENBLAS_NUM_THREADS=1 HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/python -m tests.benchmarks recommender $(ARGS)
+
 .PHONY: clean
 clean: ## Stop what runs, remove the environments and caches; the data stay
 	@if [ -x $(AIRFLOW_BIN)/headgate ]; then $(AIRFLOW_BIN)/headgate airflow stop; fi
 	@if [ -x $(BIN)/headgate ]; then $(BIN)/headgate down; fi
-	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) $(ALS_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------- installation
@@ -244,6 +255,10 @@ $(AIRFLOW_DEV): pyproject.toml constraints-airflow.txt
 
 $(RIVALS): constraints-rivals.txt
 	@$(call install,$(RIVALS_VENV),dlt,constraints-rivals.txt,'dlt[postgres]')
+	@touch $@
+
+$(ALS): constraints-recommender.txt
+	@$(call install,$(ALS_VENV),implicit,constraints-recommender.txt,implicit)
 	@touch $@
 
 # $(1) is the environment, $(2) the extra, $(3) the constraints, $(4) what is installed where that is not Headgate. uv where

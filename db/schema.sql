@@ -31639,6 +31639,31 @@ ALTER FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) OWNER T
 COMMENT ON FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) IS 'What was crawled, file by file; raises where fewer than two of the three that are needed are there.';
 
 --
+-- Name: _services_health(text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE FUNCTION recommender._services_health(p_run_id text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_object_agg(
+        case h.operation when 'noblestride_fastapi_health' then 'fastapi_service' else 'nodejs_service' end,
+        case
+            when h.status = 'success' then 'healthy'
+            when h.status = 'failed' or h.reason ~ '\(\d{3}: ' then 'unhealthy'
+            else 'unreachable'
+        end order by h.ended_at
+    ), '{}') || jsonb_build_object(
+        'check_timestamp', to_char(max(h.ended_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+    )
+    from headgate.v_asset_processing_history as h
+    where h.run_id = p_run_id
+        and h.operation in ('noblestride_fastapi_health', 'noblestride_nodejs_health');
+$$;
+
+ALTER FUNCTION recommender._services_health(p_run_id text) OWNER TO headgate_plan_recommender;
+
+--
 -- Name: check_recommender_completeness(); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
 --
 
@@ -31803,18 +31828,19 @@ CREATE FUNCTION recommender.ingest_noblestride_businesses(p_context jsonb, p_ass
             (r.value ->> 'name')::text as name,
             (r.value ->> 'status')::text as status,
             (r.value ->> 'categories')::text as categories,
+            (r.value ->> 'joined_year')::integer as joined_year,
             (r.value ->> 'updated_at')::timestamp with time zone as updated_at, (r.value ->> 'updated_at')::timestamptz as watermark_
         from unnest(p_asset_ids, p_payloads) with ordinality as a (asset_id, payload, nth)
         cross join lateral jsonb_array_elements(a.payload::jsonb) as r (value)
         order by (r.value ->> 'id')::bigint, a.nth desc
     ),
     written as (
-        insert into recommender.businesses as t (asset_id, business_id, name, status, categories, updated_at)
-        select g.asset_id, g.business_id, g.name, g.status, g.categories, g.updated_at
+        insert into recommender.businesses as t (asset_id, business_id, name, status, categories, joined_year, updated_at)
+        select g.asset_id, g.business_id, g.name, g.status, g.categories, g.joined_year, g.updated_at
         from given as g
         on conflict (business_id) do update
-        set name = excluded.name, status = excluded.status, categories = excluded.categories, updated_at = excluded.updated_at
-        where (t.name, t.status, t.categories, t.updated_at) is distinct from (excluded.name, excluded.status, excluded.categories, excluded.updated_at)
+        set name = excluded.name, status = excluded.status, categories = excluded.categories, joined_year = excluded.joined_year, updated_at = excluded.updated_at
+        where (t.name, t.status, t.categories, t.joined_year, t.updated_at) is distinct from (excluded.name, excluded.status, excluded.categories, excluded.joined_year, excluded.updated_at)
         returning t.asset_id
     )
     select u.asset_id, 'success', coalesce(w.records, 0)::integer, m.watermark, null::text
@@ -32014,17 +32040,29 @@ begin
     where not v.is_accelerator
     on conflict do nothing;
     get diagnostics v_written = row_count;
+    delete from recommender.features;
+    insert into recommender.features
+    select distinct b.business_id, f.feature
+    from recommender.businesses as b
+    cross join lateral (
+        select 'category ' || c from string_to_table(b.categories, '|') as c where c <> ''
+        union all select 'status ' || b.status
+        union all select 'joined ' || b.joined_year
+    ) as f (feature)
+    where f.feature is not null;
 
     insert into recommender.training_sets
     select
         p_context ->> 'run_id', count(*), (select count(distinct t.business_id) from recommender.interactions as t),
-        coalesce(sum(i.deals), 0), count(*) filter (where i.deals = 1), (p_context ->> 'now')::timestamptz
+        coalesce(sum(i.deals), 0), count(*) filter (where i.deals = 1),
+        (select count(distinct f.feature) from recommender.features as f), (p_context ->> 'now')::timestamptz
     from (select count(*) as deals from recommender.interactions as t group by t.investor_id) as i
     on conflict (run_id) do update
     set investors = excluded.investors,
         businesses = excluded.businesses,
         deals = excluded.deals,
         cold_investors = excluded.cold_investors,
+        features = excluded.features,
         prepared_at = excluded.prepared_at;
 
     return query select u.*, 'success', v_written::integer, null::timestamptz, null::text from unnest(p_asset_ids) as u;
@@ -32037,7 +32075,7 @@ ALTER FUNCTION recommender.prepare_interactions(p_context jsonb, p_asset_ids big
 -- Name: FUNCTION prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON FUNCTION recommender.prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of recommender_preprocess, which makes no call: the deals to learn from, and their counts.';
+COMMENT ON FUNCTION recommender.prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of recommender_preprocess, which makes no call: deals to learn from, features, and their counts.';
 
 --
 -- Name: promote_model(text, text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
@@ -32108,15 +32146,19 @@ COMMENT ON FUNCTION recommender.promote_model(p_pipeline text, p_run_id text) IS
 -- Name: read_interactions(jsonb, bigint[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-CREATE FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, user_id bigint[], item_id bigint[])
+CREATE FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, user_id bigint[], item_id bigint[], is_feature boolean[])
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select
-        p_asset_ids[1],
-        array_agg(i.investor_id order by i.investor_id, i.business_id),
-        array_agg(i.business_id order by i.investor_id, i.business_id)
-    from recommender.interactions as i;
+    select p_asset_ids[1], array_agg(r.user_id), array_agg(r.item_id), array_agg(r.is_feature)
+    from (
+        select i.investor_id as user_id, i.business_id as item_id, false as is_feature
+        from recommender.interactions as i
+        union all
+        select dense_rank() over (order by f.feature), f.business_id, true
+        from recommender.features as f
+        order by is_feature, user_id, item_id
+    ) as r;
 $$;
 
 ALTER FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_recommender;
@@ -32125,7 +32167,7 @@ ALTER FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint
 -- Name: FUNCTION read_interactions(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of recommender_model: investors and companies of all deals to learn from.';
+COMMENT ON FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of recommender_model: who took what, and what is known of companies.';
 
 --
 -- Name: require_integration(text, text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
@@ -32221,8 +32263,7 @@ begin
         'pipeline_execution', jsonb_build_object(
             'dag_id', p_pipeline, 'execution_date', v_run #> '{run,logical_date}', 'run_id', p_run_id
         ),
-        'services_health', coalesce(v_run #> '{steps,check_services,output}', '{}')
-            || jsonb_build_object('check_timestamp', v_run #> '{run,started_at}'),
+        'services_health', recommender._services_health(p_run_id),
         'database_summary', jsonb_build_object(
             'total_tables', v_run #> '{steps,summarize_tables,output,total_tables}',
             'total_records', v_run #> '{steps,summarize_tables,output,total_records}',
@@ -39735,6 +39776,7 @@ CREATE TABLE recommender.businesses (
     name text NOT NULL,
     status text,
     categories text,
+    joined_year integer,
     updated_at timestamp with time zone NOT NULL,
     asset_id bigint NOT NULL
 );
@@ -39770,6 +39812,12 @@ COMMENT ON COLUMN recommender.businesses.status IS 'Operating, Exited or Dead; n
 --
 
 COMMENT ON COLUMN recommender.businesses.categories IS 'Separated by |.';
+
+--
+-- Name: COLUMN businesses.joined_year; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.businesses.joined_year IS 'When it joined the application; null: unknown.';
 
 --
 -- Name: COLUMN businesses.updated_at; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -39825,6 +39873,35 @@ COMMENT ON COLUMN recommender.deals.updated_at IS 'When the source wrote the row
 --
 
 COMMENT ON COLUMN recommender.deals.asset_id IS 'The asset of the operation that read it.';
+
+--
+-- Name: features; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+CREATE TABLE recommender.features (
+    business_id bigint NOT NULL,
+    feature text NOT NULL
+);
+
+ALTER TABLE recommender.features OWNER TO headgate_plan_recommender;
+
+--
+-- Name: TABLE features; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON TABLE recommender.features IS 'What is known of companies beside their deals; each feature is one of several.';
+
+--
+-- Name: COLUMN features.business_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.features.business_id IS 'The company.';
+
+--
+-- Name: COLUMN features.feature; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.features.feature IS 'Such as category Fintech, status Exited or joined 2012.';
 
 --
 -- Name: interactions; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
@@ -40143,6 +40220,7 @@ CREATE TABLE recommender.training_sets (
     businesses bigint NOT NULL,
     deals bigint NOT NULL,
     cold_investors bigint NOT NULL,
+    features bigint NOT NULL,
     prepared_at timestamp with time zone NOT NULL
 );
 
@@ -40183,6 +40261,12 @@ COMMENT ON COLUMN recommender.training_sets.deals IS 'Deals to learn from.';
 --
 
 COMMENT ON COLUMN recommender.training_sets.cold_investors IS 'Investors with one deal: nothing to test on.';
+
+--
+-- Name: COLUMN training_sets.features; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+COMMENT ON COLUMN recommender.training_sets.features IS 'Different features of companies.';
 
 --
 -- Name: COLUMN training_sets.prepared_at; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -40831,6 +40915,13 @@ ALTER TABLE ONLY recommender.businesses
 
 ALTER TABLE ONLY recommender.deals
     ADD CONSTRAINT deals_pkey PRIMARY KEY (investor_id, business_id);
+
+--
+-- Name: features features_pkey; Type: CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+ALTER TABLE ONLY recommender.features
+    ADD CONSTRAINT features_pkey PRIMARY KEY (business_id, feature);
 
 --
 -- Name: interactions interactions_pkey; Type: CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
@@ -46713,6 +46804,12 @@ GRANT ALL ON FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) 
 GRANT ALL ON FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) TO headgate_reader;
 
 --
+-- Name: FUNCTION _services_health(p_run_id text); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+REVOKE ALL ON FUNCTION recommender._services_health(p_run_id text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION check_recommender_completeness(); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
 --
 
@@ -47498,6 +47595,13 @@ GRANT SELECT ON TABLE recommender.businesses TO headgate_reader;
 
 GRANT SELECT ON TABLE recommender.deals TO headgate_planner;
 GRANT SELECT ON TABLE recommender.deals TO headgate_reader;
+
+--
+-- Name: TABLE features; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
+--
+
+GRANT SELECT ON TABLE recommender.features TO headgate_planner;
+GRANT SELECT ON TABLE recommender.features TO headgate_reader;
 
 --
 -- Name: TABLE interactions; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender

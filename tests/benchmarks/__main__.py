@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps trace] [--json]`.
 
 bigtables runs on request only (`make bench/bigtables`), and so does rivals, whose other side has an
-environment of its own (`make bench/rivals`); airflow runs in one of its own (`make bench/airflow`).
+environment of its own (`make bench/rivals`), and recommender, whose second opinion has one
+(`make bench/recommender`); airflow runs in one of its own (`make bench/airflow`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tests.benchmarks import (
     planner,
     pools,
     queue,
+    recommender,
     sources,
     steps,
     system,
@@ -52,6 +54,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
 }
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "bigtables": bigtables.run,
+    "recommender": recommender.run,
     "rivals": compare.run,
 }
 WITH_AIRFLOW: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {"airflow": airflow.run}

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     planner,
     pools,
     queue,
+    recommender,
     sources,
     steps,
     system,
@@ -48,6 +49,7 @@ SMALL: dict[Run, dict[str, Any]] = {
     steps.run: {"steps": 2},
     trace.run: {},
     bigtables.run: {"assets": 20, "years": 2},
+    recommender.run: {"splits": 1, "users": 400, "items": 80, "pairs": 8_000},
     compare.run: {"posts": 20},
 }
 RUN_ONCE: tuple[Run, ...] = (planner.run, trace.run, bigtables.run)

@@ -10,7 +10,7 @@ select headgate.put_pool('ml_training_pool', 2, 'Pool for ML training tasks to l
 select headgate.put_provider('noblestride_postgres', kind => 'postgres', secret_name => 'NOBLESTRIDE_POSTGRES_DSN',
     description => 'The application''s database: investors, businesses and their deals.', max_in_flight => 2);
 select headgate.put_provider('noblestride_fastapi', 'http://host.docker.internal:8010',
-    'The recommender''s service; it is told of models and synchronizations.');
+    'The recommender''s service; it hears of models and synchronizations.');
 select headgate.put_provider('noblestride_nodejs', 'http://host.docker.internal:3030', 'The application''s backend.');
 
 -- Rows that have changed since the last extraction; a transaction of the source may last ten minutes.
@@ -22,10 +22,11 @@ select headgate.put_operation('noblestride_investors', due => 'run', provider =>
         "updated_at": "$.updated_at"}', watermark => '$.updated_at');
 select headgate.put_operation('noblestride_businesses', due => 'run', provider => 'noblestride_postgres',
     description => 'Companies that are new or changed.', pool => 'ml_training_pool', timeout => '5 minutes',
-    statement => 'select id, name, status, categories, updated_at from businesses where updated_at >= {state.since?}',
+    statement => 'select id, name, status, categories, joined_year, updated_at from businesses
+        where updated_at >= {state.since?}',
     late_commits => '10 minutes', "into" => 'recommender.businesses', rows => '$[*]', key => '{business_id}',
     columns => '{"business_id": "$.id", "name": "$.name", "status": "$.status", "categories": "$.categories",
-        "updated_at": "$.updated_at"}', watermark => '$.updated_at');
+        "joined_year": "$.joined_year", "updated_at": "$.updated_at"}', watermark => '$.updated_at');
 select headgate.put_operation('noblestride_deals', due => 'run', provider => 'noblestride_postgres',
     description => 'Deals that are new.', pool => 'ml_training_pool', timeout => '5 minutes',
     statement => 'select investor_id, business_id, updated_at from deals where updated_at >= {state.since?}',
@@ -47,7 +48,8 @@ select headgate.put_operation('noblestride_table_rows', 'noblestride_tables', du
 -- Both services are asked at once; a run goes on while one of them is healthy.
 select headgate.put_operation('noblestride_fastapi_health', due => 'run', provider => 'noblestride_fastapi',
     request => 'GET /health', timeout => '30 seconds', description => 'Whether the recommender''s service is healthy.',
-    max_attempts => 1, max_wait => '1 second', outputs => '{"status": "$.body.status"}');
+    max_attempts => 1, max_wait => '1 second', outputs => '{"status": "$.body.status"}',
+    expectations => array[['$.body.status == "ok"', 'failed', 'it does not say that it is ok: {body.status}']]);
 select headgate.put_operation('noblestride_nodejs_health', due => 'run', provider => 'noblestride_nodejs',
     request => 'GET /health', timeout => '15 seconds', description => 'Whether the backend is healthy.',
     max_attempts => 1, max_wait => '1 second', outputs => '{"status": "$.body.status"}');
@@ -61,7 +63,8 @@ select headgate.put_operation('recommender_model', due => 'run', pool => 'ml_tra
     ingest_function => 'recommender.ingest_model');
 select headgate.put_operation('recommender_training_complete', due => 'run', provider => 'noblestride_fastapi',
     description => 'The service hears of a new model.', timeout => '30 seconds', max_attempts => 3,
-    request => 'POST /api/model/training-complete', headers => '{"Idempotency-Key": "{job.key}"}', body => '{
+    max_wait => '5 minutes', headers => '{"Idempotency-Key": "{job.key}"}',
+    request => 'POST /api/model/training-complete', body => '{
         "model_type": "{steps.promote_model.model_type}", "training_samples": "{steps.promote_model.training_samples}",
         "training_timestamp": "{steps.promote_model.training_timestamp}",
         "model_version": "{steps.promote_model.model_version}", "metrics": "{steps.promote_model.metrics}"}');

@@ -1,113 +1,150 @@
 """Train a recommender on who took what, and measure it beside popularity: handler `recommender`.
 
-The model is EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019): weights
-between items in closed form. With X the users x items matrix of ones and zeros and
-P = inverse(X'X + regularization x identity), the weight of item i for item j is
--P[i, j] / P[j, j], and an item's score for a user is the sum of its weights for the user's items.
-Weights are rows, so that SQL makes the recommendations; a model is never a pickle.
+The model is EASE (`headgate.handlers.ease`). Its weights are rows, so that SQL makes the
+recommendations; a model is never a pickle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from headgate.handlers.contract import Chunk, Result
+from headgate.handlers.ease import BLOCK, Floats, Pairs, Places, Weights, fit
 
-REGULARIZATION: Final = 5.0
-NEIGHBOURS: Final = 50
-"""Weights kept for each item, the largest by absolute value."""
 FOLDS: Final = 5
+TESTED: Final = 2_000
+"""Users tested at most, over all folds: more would make the figures hardly more exact."""
 TOP: Final = 10
 """Recommendations that the evaluation looks at."""
 
 Ids = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.float64]
+Scorer = Callable[[Places], Floats]
+"""Scores of some users, users x items."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a run may choose."""
+
+    regularization: float | None = None
+    """By default as many as an item has pairs in the mean, which is near what published trials
+    found best for data of very different sizes."""
+    neighbours: int = 100
+    """Weights kept for each item, the largest by absolute value."""
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Tuning:
+        """Return what a run's parameters say."""
+        given = {x: parameters[x] for x in ("regularization", "neighbours") if parameters.get(x)}
+        return cls(**given)
+
+
+DEFAULT: Final = Tuning()
 
 
 @dataclass(frozen=True)
 class Interactions:
-    """Pairs of a user and an item, each once, by position in `users` and `items`."""
+    """Pairs of a user and an item, each once, and the ids behind their positions."""
 
     users: Ids
     items: Ids
-    user_at: npt.NDArray[np.intp]
-    item_at: npt.NDArray[np.intp]
+    pairs: Pairs
+    features: Pairs | None = None
+    """Pairs of a feature and an item."""
 
     @classmethod
     def of(cls, users: Ids, items: Ids) -> Interactions:
         """Return the pairs without repeats; `users` and `items` are of one length."""
-        pairs = np.unique(np.column_stack([users, items]).astype(np.int64), axis=0)
-        user_ids, user_at = np.unique(pairs[:, 0], return_inverse=True)
-        item_ids, item_at = np.unique(pairs[:, 1], return_inverse=True)
-        return cls(user_ids, item_ids, user_at, item_at)
+        user_ids, user_at = np.unique(users.astype(np.int64), return_inverse=True)
+        item_ids, item_at = np.unique(items.astype(np.int64), return_inverse=True)
+        cells = np.unique(user_at * len(item_ids) + item_at)
+        at = np.divmod(cells, len(item_ids))
+        return cls(user_ids, item_ids, Pairs(*at, len(user_ids), len(item_ids)))
 
-    def __len__(self) -> int:
-        return len(self.user_at)
+    def with_features(self, features: Ids, items: Ids) -> Interactions:
+        """Return the same with what is known of items; of those that nobody took, nothing."""
+        is_taken = np.isin(items, self.items)
+        if not is_taken.any():
+            return self
+        feature_ids, feature_at = np.unique(features[is_taken], return_inverse=True)
+        item_at = np.searchsorted(self.items, items[is_taken])
+        order = np.lexsort((item_at, feature_at))
+        found = Pairs(feature_at[order], item_at[order], len(feature_ids), len(self.items))
+        return replace(self, features=found)
 
-    def matrix(self, chosen: npt.NDArray[np.bool_] | None = None) -> Matrix:
-        """Return users x items, 1 where the pair is there (and chosen)."""
-        matrix = np.zeros((len(self.users), len(self.items)))
-        pick = slice(None) if chosen is None else chosen
-        matrix[self.user_at[pick], self.item_at[pick]] = 1
-        return matrix
+    def fit(self, pairs: Pairs, how: Tuning = DEFAULT) -> Weights:
+        """Return the model of all pairs, or of some."""
+        regularization = how.regularization or max(1.0, len(self.pairs) / len(self.items))
+        return fit(pairs, regularization, how.neighbours, self.features)
 
-    def folds(self, count: int) -> npt.NDArray[np.int64]:
+    def folds(self, count: int) -> Ids:
         """Return each pair's fold: by a hash of its ids, so the same in every training."""
-        mixed = self.users[self.user_at].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= self.items[self.item_at].astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
+        users, items = self.users[self.pairs.user_at], self.items[self.pairs.item_at]
+        mixed = users.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= items.astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
         mixed ^= mixed >> np.uint64(29)
         mixed *= np.uint64(0xBF58476D1CE4E5B9)
         return ((mixed >> np.uint64(33)) % np.uint64(count)).astype(np.int64)
 
+    def tests(self, folds: int, least: int = 2) -> Iterator[tuple[Pairs, Pairs, Places]]:
+        """Yield for each fold what is known, what is held out, and the users to test.
 
-def fit(
-    matrix: Matrix, regularization: float = REGULARIZATION, neighbours: int = NEIGHBOURS
-) -> Matrix:
-    """Return EASE's weights, items x items; but each item's largest they are 0."""
-    inverse = np.linalg.inv(matrix.T @ matrix + regularization * np.eye(matrix.shape[1]))
-    weights = -inverse / np.diag(inverse)
-    np.fill_diagonal(weights, 0)
-    if neighbours < len(weights):
-        size = np.abs(weights)
-        least = np.partition(size, -neighbours, axis=0)[-neighbours]
-        weights[size < least] = 0
-    return weights
+        Each pair is held out once and predicted from the pairs of the other folds. A user is tested
+        in a fold with at least one pair held out and one left to predict from, and with `least`
+        pairs in all. There are as many folds as it takes to test `TESTED` users.
+        """
+        fold, left = self.folds(folds), TESTED
+        pairs_of_user, _ = self.pairs.counts()
+        for nth in range(folds):
+            known, hidden = self.pairs.take(fold != nth), self.pairs.take(fold == nth)
+            both = np.minimum(known.counts()[0], hidden.counts()[0])
+            tested = np.flatnonzero((both > 0) & (pairs_of_user >= least))
+            tested = tested[np.linspace(0, len(tested) - 1, min(len(tested), left)).astype(int)]
+            left -= len(tested)
+            if len(tested):
+                yield known, hidden, tested
 
 
 def evaluate(
     interactions: Interactions,
-    regularization: float = REGULARIZATION,
-    neighbours: int = NEIGHBOURS,
+    how: Tuning = DEFAULT,
     folds: int = FOLDS,
+    least: int = 2,
 ) -> dict[str, float]:
-    """Return precision, recall and NDCG at 10 of the model and of popularity, over all folds.
-
-    Each pair is held out once and predicted from the pairs of the other folds. A user counts in a
-    fold with at least one pair held out and one left to predict from.
-    """
-    fold = interactions.folds(folds)
+    """Return precision, recall and NDCG at 10 of the model and of popularity, over all tests."""
     model: list[Floats] = []
     popularity: list[Floats] = []
-    for nth in range(folds):
-        known = interactions.matrix(fold != nth)
-        hidden = interactions.matrix(fold == nth)
-        tested = np.flatnonzero(hidden.any(axis=1) & known.any(axis=1))
-        if not len(tested):
-            continue
-        seen, wanted = known[tested], hidden[tested]
-        model.append(_marks(seen @ fit(known, regularization, neighbours), seen, wanted))
-        popularity.append(_marks(np.tile(known.sum(axis=0), (len(tested), 1)), seen, wanted))
-    return dict(_figures("", model)) | dict(_figures("popularity_", popularity))
+    for known, hidden, tested in interactions.tests(folds, least):
+        weights = interactions.fit(known, how)
+        model.append(marks(scorer(weights, known), known, hidden, tested))
+        popularity.append(marks(popular(known), known, hidden, tested))
+    figures = means("", model) | means("popularity_", popularity)
+    return figures | {"tested_users": float(sum(map(len, model)))}
 
 
-def _marks(scores: Floats, seen: Matrix, wanted: Matrix) -> Floats:
+def scorer(weights: Weights, known: Pairs) -> Scorer:
+    """Return the model's scores."""
+    return lambda users: weights.scores(known, users)
+
+
+def popular(known: Pairs) -> Scorer:
+    """Return the same scores for all: how many users have an item."""
+    counts = known.counts()[1].astype(np.float64)
+    return lambda users: np.tile(counts, (len(users), 1))
+
+
+def marks(score: Scorer, known: Pairs, hidden: Pairs, tested: Places) -> Floats:
     """Return precision, recall and NDCG at 10 for each user, users x 3."""
+    blocks = [tested[x : x + BLOCK] for x in range(0, len(tested), BLOCK)]
+    return np.concatenate([_marks(score(x), known.rows(x), hidden.rows(x)) for x in blocks])
+
+
+def _marks(scores: Floats, seen: Floats, wanted: Floats) -> Floats:
     count = min(TOP, scores.shape[1])
     ranked = np.argsort(-np.where(seen > 0, -np.inf, scores), axis=1, kind="stable")[:, :count]
     hits = np.take_along_axis(wanted, ranked, axis=1)
@@ -119,53 +156,57 @@ def _marks(scores: Floats, seen: Matrix, wanted: Matrix) -> Floats:
     )
 
 
-def _figures(prefix: str, marks: list[Floats]) -> Iterator[tuple[str, float]]:
-    means = np.concatenate(marks).mean(axis=0) if marks else np.zeros(3)
-    for name, mean in zip(("precision", "recall", "ndcg"), means, strict=True):
-        yield f"{prefix}{name}_at_{TOP}", float(mean)
-    if not prefix:
-        yield "tested_users", float(sum(map(len, marks)))
+def means(prefix: str, found: list[Floats]) -> dict[str, float]:
+    """Return the means over all users that were tested."""
+    values = np.concatenate(found).mean(axis=0) if found else np.zeros(3)
+    names = (f"{prefix}{x}_at_{TOP}" for x in ("precision", "recall", "ndcg"))
+    return dict(zip(names, values.tolist(), strict=True))
 
 
 def train(chunk: Chunk) -> Result:
     """Train one model for each asset, on its series `user_id` and `item_id`.
 
-    Its rows are weights (`item_id`, `neighbour_id`, `value`) and figures (`figure`, `value`): those
-    of `evaluate`, and `training_samples`, how many pairs there are. The run's parameters
-    `regularization` and `neighbours` replace the defaults. An asset with fewer than two users or
-    items fails with that reason.
+    Where a third, `is_feature`, is true, `user_id` is a feature of the item. Rows are weights
+    (`item_id`, `neighbour_id`, `value`) and figures (`figure`, `value`): those of `evaluate`, and
+    `training_samples`, how many pairs there are. The run's parameters `regularization` and
+    `neighbours` replace the defaults. With fewer than two users or items an asset fails.
     """
-    regularization = float(chunk.parameters.get("regularization") or REGULARIZATION)
-    neighbours = int(chunk.parameters.get("neighbours") or NEIGHBOURS)
+    how = Tuning.of(chunk.parameters)
     parts: list[dict[str, npt.NDArray[Any]]] = []
     failed: dict[int, str] = {}
     for nth, asset_id in enumerate(chunk.asset_ids.tolist()):
-        rows = slice(int(chunk.starts[nth]), int(chunk.ends[nth]))
-        pairs = Interactions.of(chunk.columns["user_id"][rows], chunk.columns["item_id"][rows])
-        if len(pairs.users) < 2 or len(pairs.items) < 2:
+        found = _interactions(chunk, slice(int(chunk.starts[nth]), int(chunk.ends[nth])))
+        if len(found.users) < 2 or len(found.items) < 2:
             failed[asset_id] = (
-                f"{len(pairs.users)} users and {len(pairs.items)} items: too few to train on"
+                f"{len(found.users)} users and {len(found.items)} items: too few to train on"
             )
             continue
-        figures = evaluate(pairs, regularization, neighbours)
-        figures["training_samples"] = float(len(pairs))
-        weights = fit(pairs.matrix(), regularization, neighbours)
-        parts.append(_rows(asset_id, pairs, weights, figures))
+        figures = evaluate(found, how)
+        figures["training_samples"] = float(len(found.pairs))
+        parts.append(_rows(asset_id, found, found.fit(found.pairs, how), figures))
     if not parts:
         return Result(failed=failed)
     return Result({x: np.concatenate([p[x] for p in parts]) for x in parts[0]}, failed=failed)
 
 
+def _interactions(chunk: Chunk, rows: slice) -> Interactions:
+    users, items = chunk.columns["user_id"][rows], chunk.columns["item_id"][rows]
+    if "is_feature" not in chunk.columns:
+        return Interactions.of(users, items)
+    is_feature = chunk.columns["is_feature"][rows].astype(bool)
+    found = Interactions.of(users[~is_feature], items[~is_feature])
+    return found.with_features(users[is_feature], items[is_feature])
+
+
 def _rows(
-    asset_id: int, pairs: Interactions, weights: Matrix, figures: dict[str, float]
+    asset_id: int, found: Interactions, weights: Weights, figures: dict[str, float]
 ) -> dict[str, npt.NDArray[Any]]:
-    at, neighbour_at = np.nonzero(weights)
-    count = len(at) + len(figures)
+    count = len(weights.value) + len(figures)
     nothing = np.full(len(figures), np.nan)
     return {
         "asset_id": np.full(count, asset_id, np.int64),
-        "figure": np.array([*figures, *[None] * len(at)], object),
-        "item_id": np.concatenate([nothing, pairs.items[at]]),
-        "neighbour_id": np.concatenate([nothing, pairs.items[neighbour_at]]),
-        "value": np.concatenate([list(figures.values()), weights[at, neighbour_at]]),
+        "figure": np.array([*figures, *[None] * len(weights.value)], object),
+        "item_id": np.concatenate([nothing, found.items[weights.item_at]]),
+        "neighbour_id": np.concatenate([nothing, found.items[weights.neighbour_at]]),
+        "value": np.concatenate([list(figures.values()), weights.value]),
     }

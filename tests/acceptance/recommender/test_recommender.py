@@ -24,7 +24,7 @@ async def test_a_model_is_trained_measured_and_put_in_use(world: World):
     assert model["training_samples"] == world.source.scalar(
         "select count(*) from deals where investor_id <> 100"
     )
-    (posted,) = world.fastapi.posted()
+    (posted,) = world.posted()
     assert posted["model_version"] == model["model_version"]
     assert posted["training_samples"] == model["training_samples"]
     assert posted["model_type"] == "recommendation_model"
@@ -91,24 +91,10 @@ async def test_an_integration_run_counts_every_table_and_tells_the_service(world
     summary = world.output(run_id, "summarize_tables")
     assert summary["table_summary"] == counts
     assert summary["total_records"] == sum(counts.values())
-    (posted,) = world.fastapi.posted()
+    (posted,) = world.posted()
     assert posted["source"] == "noblestride_database"
     assert posted["table_summary"] == counts
     assert posted["total_records"] == sum(counts.values())
-
-
-async def test_a_run_goes_on_while_one_service_is_healthy(world: World):
-    world.fastapi.health = 503
-
-    run_id = await world.run(INTEGRATION)
-
-    steps = world.steps(run_id)
-    assert steps["check_services"] == "succeeded"
-    assert steps["sync_fastapi"] == "skipped"
-    assert world.fastapi.posted() == []
-    report = world.plan.scalar("select report from recommender.reports")
-    assert report["integration_status"]["fastapi_sync"] == "skipped"
-    assert report["database_summary"]["table_details"]["users"] == 120
 
 
 async def test_r1_the_real_investments_are_learned_better_than_popularity(world: World):
@@ -119,7 +105,7 @@ async def test_r1_the_real_investments_are_learned_better_than_popularity(world:
 
     model = world.model()
     assert model["is_in_use"]
-    assert model["ndcg_at_10"] > model["popularity_ndcg_at_10"] * 1.3
+    assert model["ndcg_at_10"] > model["popularity_ndcg_at_10"] * 1.5
     assert model["recall_at_10"] > model["popularity_recall_at_10"]
     counts = world.plan.sql(
         "select (select count(*) from recommender.businesses) as businesses,"
@@ -186,8 +172,10 @@ def load_real(source: Any) -> None:
         )
     for row in real.rows(f"{FOLDER}/companies.csv.gz"):
         source.sql(
-            "insert into businesses (id, name, status, categories) values (%(id)s, %(n)s, %(s)s, %(c)s)",
+            "insert into businesses (id, name, status, categories, joined_year)"
+            " values (%(id)s, %(n)s, %(s)s, %(c)s, %(y)s)",
             id=int(row["company_id"][1:]), n=row["company"], s=row["status"], c=row["categories"],
+            y=int(row["yc_year"]),
         )  # fmt: skip
     for row in real.rows(f"{FOLDER}/investments.csv.gz"):
         source.sql(

@@ -1,4 +1,4 @@
-"""The recommender is EASE as published, is measured on pairs it has not seen, and is the same twice."""
+"""A recommender is measured on pairs that it has not seen, beside popularity, and is the same twice."""
 
 from __future__ import annotations
 
@@ -8,32 +8,7 @@ import numpy as np
 import pytest
 
 from headgate.handlers import Chunk, Result
-from headgate.handlers.recommender import Interactions, evaluate, fit, train
-
-
-def test_weights_are_those_of_the_published_closed_form():
-    matrix = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 1], [1, 1, 1]], float)
-
-    weights = fit(matrix, regularization=2.0)
-
-    gram = matrix.T @ matrix
-    assert np.diag(weights).tolist() == [0, 0, 0]
-    for item in range(3):
-        others = [x for x in range(3) if x != item]
-        # Column j regresses item j on the others: (G + 2 I) without j, solved for G's column j.
-        normal = gram[np.ix_(others, others)] + 2 * np.eye(2)
-        assert weights[others, item] == pytest.approx(np.linalg.solve(normal, gram[others, item]))
-
-
-def test_only_the_largest_weights_of_an_item_are_kept():
-    matrix = (np.random.default_rng(7).random((40, 12)) < 0.3).astype(float)
-
-    whole, cut = fit(matrix, neighbours=12), fit(matrix, neighbours=4)
-
-    assert (np.count_nonzero(cut, axis=0) == 4).all()
-    for item in range(12):
-        kept = np.flatnonzero(cut[:, item])
-        assert set(kept) == set(np.argsort(-np.abs(whole[:, item]))[:4])
+from headgate.handlers.recommender import TESTED, Interactions, evaluate, train
 
 
 def test_a_pattern_is_found_that_popularity_misses():
@@ -62,11 +37,11 @@ def test_the_figures_of_one_user_are_as_counted_by_hand(monkeypatch):
     """One of two items held out is found in the first place, the other not at all."""
     users = np.array([1, 1, 1, 2, 2, 2, 3, 3])
     items = np.array([10, 11, 12, 10, 11, 13, 10, 14])
-    pairs = Interactions.of(users, items)
-    held = (pairs.users[pairs.user_at] == 3) & (pairs.items[pairs.item_at] == 10)
+    given = Interactions.of(users, items)
+    held = (given.users[given.pairs.user_at] == 3) & (given.items[given.pairs.item_at] == 10)
     monkeypatch.setattr(Interactions, "folds", lambda self, count: np.where(held, 0, 1))
 
-    figures = evaluate(pairs, folds=1)
+    figures = evaluate(given, folds=1)
 
     # Known of user 3: item 14. Popularity puts 10 and 11 (two each) first, in the order of ids.
     assert figures["tested_users"] == 1
@@ -83,15 +58,40 @@ def test_each_pair_is_held_out_in_one_fold_and_always_the_same():
     fold = pairs.folds(5)
 
     assert fold.tolist() == Interactions.of(users[shuffled], items[shuffled]).folds(5).tolist()
-    share = np.bincount(fold, minlength=5) / len(pairs)
+    share = np.bincount(fold, minlength=5) / len(pairs.pairs)
     assert share.min() > 0.15
     assert share.max() < 0.25
+
+
+def test_users_with_few_pairs_train_but_are_not_tested_where_so_asked():
+    users, items = circles()
+    users, items = np.append(users, [900, 900]), np.append(items, [0, 1])
+    given = Interactions.of(users, items)
+
+    few = np.flatnonzero(given.users == 900)
+
+    assert any(few in tested for _, _, tested in given.tests(5))
+    assert not any(few in tested for _, _, tested in given.tests(5, least=3))
+    assert all(known.users == 61 for known, _, _ in given.tests(5, least=3))
+
+
+def test_of_many_users_some_of_all_are_tested_and_no_more_folds_are_trained():
+    count = 3 * TESTED
+    users = np.repeat(np.arange(count), 8)
+    given = Interactions.of(users, np.random.default_rng(4).integers(0, 30, len(users)))
+
+    (only,) = given.tests(5)
+
+    tested = only[2]
+    assert len(tested) == TESTED == len(set(tested))
+    assert tested.min() < count / 10
+    assert tested.max() > count * 9 / 10
 
 
 def test_a_pair_that_comes_twice_counts_once():
     pairs = Interactions.of(np.array([1, 1, 2]), np.array([5, 5, 5]))
 
-    assert len(pairs) == 2
+    assert len(pairs.pairs) == 2
 
 
 def test_a_chunk_becomes_figures_and_weights():
@@ -103,7 +103,7 @@ def test_a_chunk_becomes_figures_and_weights():
     rows = columns(result)
     figures = dict(zip(rows["figure"], rows["value"], strict=True))
     figures.pop(None)
-    assert figures["training_samples"] == len(Interactions.of(users, items))
+    assert figures["training_samples"] == len(Interactions.of(users, items).pairs)
     assert set(figures) == {
         "training_samples", "tested_users",
         "precision_at_10", "recall_at_10", "ndcg_at_10",
@@ -124,6 +124,38 @@ def test_parameters_of_the_run_replace_the_defaults():
     is_weight = np.array([x is None for x in rows["figure"]])
     _, counts = np.unique(rows["neighbour_id"][is_weight], return_counts=True)
     assert counts.max() == 2
+
+
+def test_features_help_with_items_that_few_took():
+    """Each item is taken by a few users of its own circle alone; the feature is the circle."""
+    random = np.random.default_rng(8)
+    users = np.repeat(np.arange(100), 3)
+    items = 100 * (users % 20) + random.integers(0, 8, len(users))
+    known = np.unique(items)
+
+    plain = evaluate(Interactions.of(users, items))
+    helped = evaluate(Interactions.of(users, items).with_features(known // 100, known))
+
+    assert helped["ndcg_at_10"] > plain["ndcg_at_10"] * 1.2
+    assert helped["popularity_ndcg_at_10"] == plain["popularity_ndcg_at_10"]
+    assert helped["tested_users"] == plain["tested_users"]
+
+
+def test_rows_of_a_chunk_may_be_features_also_of_items_that_nobody_took():
+    users, items = circles()
+    known = np.append(np.unique(items), 5_000)
+    with_features = chunk(
+        np.append(users, known // 100),
+        np.append(items, known),
+        is_feature=np.append(np.zeros(len(users), bool), np.ones(len(known), bool)),
+    )
+
+    result = train(with_features)
+
+    rows = columns(result)
+    figures = dict(zip(rows["figure"], rows["value"], strict=True))
+    assert figures["training_samples"] == len(Interactions.of(users, items).pairs)
+    assert 5_000 not in rows["item_id"]
 
 
 def test_too_little_to_train_on_fails_and_says_so():
@@ -151,14 +183,20 @@ def circles() -> tuple[np.ndarray, np.ndarray]:
     return users, np.array(items)
 
 
-def chunk(users: np.ndarray, items: np.ndarray, **parameters: float) -> Chunk:
+def chunk(
+    users: np.ndarray,
+    items: np.ndarray,
+    is_feature: np.ndarray | None = None,
+    **parameters: float,
+) -> Chunk:
     """Return a chunk of the one asset 7."""
+    given = {} if is_feature is None else {"is_feature": is_feature}
     return Chunk(
         asset_ids=np.array([7]),
         codes=["model"],
         watermarks=np.array(["NaT"], "datetime64[us]"),
         parameters=parameters,
         now=datetime(2026, 1, 1, tzinfo=UTC),
-        columns={"user_id": users, "item_id": items},
+        columns={"user_id": users, "item_id": items, **given},
         lengths=np.array([len(users)]),
     )

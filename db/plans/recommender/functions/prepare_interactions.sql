@@ -1,4 +1,4 @@
--- Clean what was extracted: deals whose investor and company are known, without accelerators.
+-- Clean what was extracted: deals whose investor and company are known, without accelerators; and companies' features.
 
 create or replace function recommender.prepare_interactions(
     p_context jsonb,
@@ -29,17 +29,29 @@ begin
     where not v.is_accelerator
     on conflict do nothing;
     get diagnostics v_written = row_count;
+    delete from recommender.features;
+    insert into recommender.features
+    select distinct b.business_id, f.feature
+    from recommender.businesses as b
+    cross join lateral (
+        select 'category ' || c from string_to_table(b.categories, '|') as c where c <> ''
+        union all select 'status ' || b.status
+        union all select 'joined ' || b.joined_year
+    ) as f (feature)
+    where f.feature is not null;
 
     insert into recommender.training_sets
     select
         p_context ->> 'run_id', count(*), (select count(distinct t.business_id) from recommender.interactions as t),
-        coalesce(sum(i.deals), 0), count(*) filter (where i.deals = 1), (p_context ->> 'now')::timestamptz
+        coalesce(sum(i.deals), 0), count(*) filter (where i.deals = 1),
+        (select count(distinct f.feature) from recommender.features as f), (p_context ->> 'now')::timestamptz
     from (select count(*) as deals from recommender.interactions as t group by t.investor_id) as i
     on conflict (run_id) do update
     set investors = excluded.investors,
         businesses = excluded.businesses,
         deals = excluded.deals,
         cold_investors = excluded.cold_investors,
+        features = excluded.features,
         prepared_at = excluded.prepared_at;
 
     return query select u.*, 'success', v_written::integer, null::timestamptz, null::text from unnest(p_asset_ids) as u;
@@ -47,4 +59,4 @@ end;
 $func$;
 
 comment on function recommender.prepare_interactions(jsonb, bigint[], text[]) is
-    'Ingest function of recommender_preprocess, which makes no call: the deals to learn from, and their counts.';
+    'Ingest function of recommender_preprocess, which makes no call: deals to learn from, features, and their counts.';

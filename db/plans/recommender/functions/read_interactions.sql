@@ -1,18 +1,22 @@
--- All deals to learn from, for the one asset that is trained.
+-- All deals to learn from, and behind them the companies' features, for the one asset that is trained.
 
 create or replace function recommender.read_interactions(p_context jsonb, p_asset_ids bigint[])
-returns table (asset_id bigint, user_id bigint[], item_id bigint[])
+returns table (asset_id bigint, user_id bigint[], item_id bigint[], is_feature boolean[])
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
-    select
-        p_asset_ids[1],
-        array_agg(i.investor_id order by i.investor_id, i.business_id),
-        array_agg(i.business_id order by i.investor_id, i.business_id)
-    from recommender.interactions as i;
+    select p_asset_ids[1], array_agg(r.user_id), array_agg(r.item_id), array_agg(r.is_feature)
+    from (
+        select i.investor_id as user_id, i.business_id as item_id, false as is_feature
+        from recommender.interactions as i
+        union all
+        select dense_rank() over (order by f.feature), f.business_id, true
+        from recommender.features as f
+        order by is_feature, user_id, item_id
+    ) as r;
 $func$;
 
 comment on function recommender.read_interactions(jsonb, bigint[]) is
-    'Input function of recommender_model: investors and companies of all deals to learn from.';
+    'Input function of recommender_model: who took what, and what is known of companies.';

@@ -26,8 +26,7 @@ begin
         'pipeline_execution', jsonb_build_object(
             'dag_id', p_pipeline, 'execution_date', v_run #> '{run,logical_date}', 'run_id', p_run_id
         ),
-        'services_health', coalesce(v_run #> '{steps,check_services,output}', '{}')
-            || jsonb_build_object('check_timestamp', v_run #> '{run,started_at}'),
+        'services_health', recommender._services_health(p_run_id),
         'database_summary', jsonb_build_object(
             'total_tables', v_run #> '{steps,summarize_tables,output,total_tables}',
             'total_records', v_run #> '{steps,summarize_tables,output,total_records}',
@@ -49,3 +48,25 @@ $func$;
 
 comment on function recommender.write_report(text, text) is
     'Write a run''s report: services, tables, synchronization; once for each run.';
+
+-- healthy; unhealthy: it answered something else; unreachable: it did not answer.
+create or replace function recommender._services_health(p_run_id text)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(jsonb_object_agg(
+        case h.operation when 'noblestride_fastapi_health' then 'fastapi_service' else 'nodejs_service' end,
+        case
+            when h.status = 'success' then 'healthy'
+            when h.status = 'failed' or h.reason ~ '\(\d{3}: ' then 'unhealthy'
+            else 'unreachable'
+        end order by h.ended_at
+    ), '{}') || jsonb_build_object(
+        'check_timestamp', to_char(max(h.ended_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+    )
+    from headgate.v_asset_processing_history as h
+    where h.run_id = p_run_id
+        and h.operation in ('noblestride_fastapi_health', 'noblestride_nodejs_health');
+$func$;

@@ -24,6 +24,7 @@ create table recommender.businesses (
     name text not null,
     status text,
     categories text,
+    joined_year integer,
     updated_at timestamptz not null,
     asset_id bigint not null,
     constraint businesses_pkey primary key (business_id)
@@ -34,6 +35,7 @@ comment on column recommender.businesses.business_id is 'The source''s id.';
 comment on column recommender.businesses.name is 'As the source has it.';
 comment on column recommender.businesses.status is 'Operating, Exited or Dead; null: unknown.';
 comment on column recommender.businesses.categories is 'Separated by |.';
+comment on column recommender.businesses.joined_year is 'When it joined the application; null: unknown.';
 comment on column recommender.businesses.updated_at is 'When the source changed the row.';
 comment on column recommender.businesses.asset_id is 'The asset of the operation that read it.';
 

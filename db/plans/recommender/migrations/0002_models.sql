@@ -6,6 +6,7 @@ create table recommender.training_sets (
     businesses bigint not null,
     deals bigint not null,
     cold_investors bigint not null,
+    features bigint not null,
     prepared_at timestamptz not null,
     constraint training_sets_pkey primary key (run_id)
 );
@@ -16,6 +17,7 @@ comment on column recommender.training_sets.investors is 'Investors with a deal,
 comment on column recommender.training_sets.businesses is 'Companies with such a deal.';
 comment on column recommender.training_sets.deals is 'Deals to learn from.';
 comment on column recommender.training_sets.cold_investors is 'Investors with one deal: nothing to test on.';
+comment on column recommender.training_sets.features is 'Different features of companies.';
 comment on column recommender.training_sets.prepared_at is 'When.';
 
 create table recommender.interactions (
@@ -27,6 +29,16 @@ create table recommender.interactions (
 comment on table recommender.interactions is 'The deals that models learn from: cleaned, accelerators left out.';
 comment on column recommender.interactions.investor_id is 'The investor.';
 comment on column recommender.interactions.business_id is 'The company.';
+
+create table recommender.features (
+    business_id bigint not null,
+    feature text not null,
+    constraint features_pkey primary key (business_id, feature)
+);
+
+comment on table recommender.features is 'What is known of companies beside their deals; each feature is one of several.';
+comment on column recommender.features.business_id is 'The company.';
+comment on column recommender.features.feature is 'Such as category Fintech, status Exited or joined 2012.';
 
 create table recommender.models (
     model_version text not null,

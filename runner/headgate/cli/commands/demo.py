@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from psycopg.rows import DictRow
 
 from headgate.cli.commands import console
 from headgate.cli.commands.migrate import migrate
 from headgate.cli.commands.options import Params
 from headgate.cli.commands.run import run
+from headgate.database import connect
 from headgate.demo import DATABASE, QUOTA, Demo, Stage, find_demo, staged
 from headgate.settings import Settings
 
@@ -23,6 +25,8 @@ NEXT = """\
 The bars were made up, and are kept apart in the database {database}. Run it again: nothing is asked
 for twice. With {token} set, headgate run {pipeline} asks the real service.
 """
+SHOWN = 10
+"""Rows of a query that are shown."""
 Quota = Annotated[
     int, typer.Option(min=0, max=1_000_000, help="Units a day that the stand-in allows.")
 ]
@@ -62,23 +66,40 @@ def run_with_services(demo: ServiceDemo, param: list[str] | None) -> None:
 
     os.environ["HEADGATE_DATABASE"] = DATABASE
     migrate()
-    code = 0
-    with played(demo, Settings.from_env()) as services:
+    settings = Settings.from_env()
+    with ExitStack() as stack:
+        if demo.source:
+            source = stack.enter_context(demo.source(settings))
+            console.say(f"the database {source} plays what the plan reads")
+        services = stack.enter_context(played(demo, settings))
         for name, service in services.items():
             late = ", from 3 s on" if name == demo.late else ""
             console.say(f"a stand-in plays {name} at {service.url}{late}")
-        try:
-            run(demo.pipeline, param=param)
-        except typer.Exit as exc:
-            code = exc.exit_code
+        code = max(_code_of(pipeline, param) for pipeline in demo.pipelines)
         for name, service in services.items():
             if service.calls:
                 asked = console.counted(len(service.calls), "call")
                 print(f"{name}: {asked}, served {service.served}")
     print(f"\nIn psql (headgate psql, with HEADGATE_DATABASE={DATABASE}):")
-    for query in demo.queries:
-        print(f"  {query};")
+    with connect(settings, "demo") as connection:
+        for query in demo.queries:
+            print(f"\n  {query};")
+            _print_rows(connection.execute(query.encode()).fetchmany(SHOWN))
     raise typer.Exit(code)
+
+
+def _code_of(pipeline: str, param: list[str] | None) -> int:
+    """Run a pipeline; the exit code that its command would have."""
+    try:
+        run(pipeline, param=param)
+    except typer.Exit as exc:
+        return exc.exit_code
+    return 0
+
+
+def _print_rows(rows: list[DictRow]) -> None:
+    if rows:
+        console.print_table(rows, *rows[0])
 
 
 @contextmanager

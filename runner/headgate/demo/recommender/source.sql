@@ -12,6 +12,7 @@ create table public.businesses (
     name text not null,
     status text,
     categories text,
+    joined_year integer,
     updated_at timestamptz not null default now()
 );
 create table public.deals (
@@ -32,14 +33,15 @@ select
 from generate_series(0, 59) as n;
 insert into public.investors (id, name, is_accelerator) values (100, 'Launchpad', true);
 
-insert into public.businesses (id, name, status, categories)
+insert into public.businesses (id, name, status, categories, joined_year)
 select
     n,
     (array['Acorn', 'Beacon', 'Cedar', 'Delta', 'Echo', 'Flint', 'Gable', 'Hazel', 'Isle', 'Jetty', 'Kite', 'Lumen'])[
         1 + n % 12
     ] || ' ' || (array['Pay', 'Health', 'Robotics', 'Foods'])[1 + n / 12],
     case when n % 7 = 0 then 'Exited' else 'Operating' end,
-    (array['Fintech', 'Health', 'Robotics', 'Food'])[1 + n / 12]
+    (array['Fintech', 'Health', 'Robotics', 'Food'])[1 + n / 12],
+    2018 + n % 6
 from generate_series(0, 47) as n;
 
 -- Six or seven companies of an investor's own sector, one of another; the accelerator is everywhere.

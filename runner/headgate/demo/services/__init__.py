@@ -9,6 +9,6 @@ By hand, until it is told to stop: `python -m headgate.demo.services freshpoc`.
 
 from headgate.demo.services.fault import Fault
 from headgate.demo.services.running import running
-from headgate.demo.services.stand_in import Answer, Ask, Asked, StandIn
+from headgate.demo.services.stand_in import Answer, Ask, Asked, Refused, StandIn
 
-__all__ = ["Answer", "Ask", "Asked", "Fault", "StandIn", "running"]
+__all__ = ["Answer", "Ask", "Asked", "Fault", "Refused", "StandIn", "running"]

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import signal
 
-from headgate.demo.services import freshpoc, onpoint, running
+from headgate.demo.services import freshpoc, noblestride, onpoint, running
 
-PLANS = {"freshpoc": freshpoc.services, "onpoint": onpoint.services}
+PLANS = {
+    "freshpoc": freshpoc.services,
+    "onpoint": onpoint.services,
+    "recommender": noblestride.services,
+}
 
 
 def main() -> None:

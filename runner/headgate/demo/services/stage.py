@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,8 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from headgate.database import connect, mapped_errors
-from headgate.demo.services import freshpoc
+from headgate.demo import recommender
+from headgate.demo.services import freshpoc, noblestride
 from headgate.demo.services.running import running
 from headgate.demo.services.stand_in import StandIn
 from headgate.settings import Settings
@@ -22,6 +23,14 @@ select a.universe, a.code, a.group_key, a.attributes
 from headgate.v_assets as a
 where a.universe like %(universes)s
     and a.code = any (%(services)s)
+"""
+PROVIDERS = """
+select p.provider
+from headgate.v_provider_health as p
+where p.provider = any (%(services)s)
+"""
+SET_PROVIDER = """
+select * from headgate.set_provider(p_provider => %(provider)s, p_changes => %(changes)s)
 """
 UPSERT = """
 select * from headgate.upsert_assets(p_universe => %(universe)s, p_assets => %(assets)s)
@@ -33,11 +42,13 @@ class ServiceDemo:
     """A shipped plan, and the services that stand-ins play for it."""
 
     plan: str
-    pipeline: str
+    pipelines: tuple[str, ...]
     services: Callable[[], tuple[StandIn, ...]]
-    late: str
-    """The service that is not ready at first, to show what becomes of that."""
     queries: tuple[str, ...]
+    late: str | None = None
+    """The service that is not ready at first, to show what becomes of that."""
+    source: Callable[[Settings], AbstractContextManager[str]] | None = None
+    """What makes the database that the plan reads, and says where it is."""
 
 
 SERVICE_DEMOS: Final = {
@@ -45,9 +56,8 @@ SERVICE_DEMOS: Final = {
     for x in (
         ServiceDemo(
             "freshpoc",
-            "FreshPoC_E2E",
+            ("FreshPoC_E2E",),
             freshpoc.services,
-            "miner",
             (
                 "select step, service, answer from freshpoc.answers order by answered_at desc",
                 "select step, status, started_at, finished_at from headgate.v_execution_steps "
@@ -55,6 +65,22 @@ SERVICE_DEMOS: Final = {
                 "select code, attributes ->> 'base_url' as base_url from headgate.v_assets "
                 "where universe like 'freshpoc%'",
             ),
+            late="miner",
+        ),
+        ServiceDemo(
+            "recommender",
+            ("noblestride_integration_pipeline", "recommender_training_pipeline"),
+            noblestride.services,
+            (
+                "select investor, company, rank, round(score::numeric, 3) as score "
+                "from recommender.v_recommendations order by investor, rank limit 5",
+                "select model_version, training_samples, round(ndcg_at_10::numeric, 3) as ndcg, "
+                "round(popularity_ndcg_at_10::numeric, 3) as popularity, decision "
+                "from recommender.models order by trained_at desc limit 3",
+                "select figure, round(value::numeric, 3) as value, meaning "
+                "from recommender.v_data_quality",
+            ),
+            source=recommender.source_database,
         ),
     )
 }
@@ -63,7 +89,10 @@ LATE_SECONDS: Final = 3.0
 
 @contextmanager
 def played(demo: ServiceDemo, settings: Settings) -> Iterator[dict[str, StandIn]]:
-    """Start the plan's stand-ins, one of them late, and set their addresses in its rows."""
+    """Start the plan's stand-ins, one of them late, and set their addresses in its rows.
+
+    A service is an asset of the plan's, or a provider.
+    """
     services = demo.services()
     for service in services:
         if service.name == demo.late:
@@ -81,3 +110,6 @@ def locate(connection: Connection[DictRow], plan: str, urls: Mapping[str, str]) 
         attributes = row["attributes"] | {"base_url": urls[row["code"]]}
         asset = {x: row[x] for x in ("code", "group_key")} | {"attributes": attributes}
         connection.execute(UPSERT, {"universe": row["universe"], "assets": Jsonb([asset])})
+    for row in connection.execute(PROVIDERS, named).fetchall():
+        changes = {"base_url": urls[row["provider"]]}
+        connection.execute(SET_PROVIDER, row | {"changes": Jsonb(changes)})

@@ -30,6 +30,14 @@ class Ask:
         return json.loads(self.body or b"null")
 
 
+class Refused(Exception):
+    """What a route raises to refuse a request: an error of the client's."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
 Answer: TypeAlias = Callable[[Ask], Any]
 """What a service answers to a request: anything that JSON can hold."""
 
@@ -113,7 +121,10 @@ class StandIn:
             lie: dict[str, Any] = {"ok": False, "error": f"{self.name} has lost its database"}
             return self._note(ask, _json(lie), is_served=False)
         await asyncio.sleep(self.work_seconds)
-        answer = _json(route(ask))
+        try:
+            answer = _json(route(ask))
+        except Refused as exc:
+            return self._note(ask, _json({"detail": str(exc)}, exc.status), is_served=False)
         if fault and fault.kind == "cut_after":
             return self._cut(request, ask, is_served=True)
         if fault and fault.kind == "wrong_json":
