@@ -38620,7 +38620,7 @@ ALTER TABLE recommender.features OWNER TO headgate_plan_recommender;
 -- Name: TABLE features; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON TABLE recommender.features IS 'What is known of companies beside their deals; each feature is one of several.';
+COMMENT ON TABLE recommender.features IS 'What is known of companies beside their deals.';
 
 --
 -- Name: COLUMN features.business_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender

@@ -36,7 +36,7 @@ create table recommender.features (
     constraint features_pkey primary key (business_id, feature)
 );
 
-comment on table recommender.features is 'What is known of companies beside their deals; each feature is one of several.';
+comment on table recommender.features is 'What is known of companies beside their deals.';
 comment on column recommender.features.business_id is 'The company.';
 comment on column recommender.features.feature is 'Such as category Fintech, status Exited or joined 2012.';
 

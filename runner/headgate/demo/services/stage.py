@@ -77,8 +77,8 @@ SERVICE_DEMOS: Final = {
                 "select model_version, training_samples, round(ndcg_at_10::numeric, 3) as ndcg, "
                 "round(popularity_ndcg_at_10::numeric, 3) as popularity, decision "
                 "from recommender.models order by trained_at desc limit 3",
-                "select figure, round(value::numeric, 3) as value, meaning "
-                "from recommender.v_data_quality",
+                "select a.code as source_table, c.rows from recommender.table_counts as c "
+                "join headgate.v_assets as a using (asset_id) order by c.rows desc",
             ),
             source=recommender.source_database,
         ),
