@@ -88,6 +88,20 @@ ALTER SCHEMA notify OWNER TO headgate_plan_notify;
 COMMENT ON SCHEMA notify IS 'Sends the notices of the universe outbox; no tables.';
 
 --
+-- Name: onpoint; Type: SCHEMA; Schema: -; Owner: headgate_plan_onpoint
+--
+
+CREATE SCHEMA onpoint;
+
+ALTER SCHEMA onpoint OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: SCHEMA onpoint; Type: COMMENT; Schema: -; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON SCHEMA onpoint IS 'From crawl to lake: what services and pages answer, cleaned, checked, and kept in files and tables.';
+
+--
 -- Name: recommender; Type: SCHEMA; Schema: -; Owner: headgate_plan_recommender
 --
 
@@ -6212,8 +6226,9 @@ CREATE FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reas
     select headgate._set_alert(
         headgate._step_subject(p.name, p_step), 'error',
         format(
-            'run %s deferred jobs by an internal fault: %s; correct it, then headgate.retry_failed',
-            e.run_id, regexp_replace(p_reason, '^[a-z]+: ', '')
+            'run %s deferred jobs by an internal fault: %s; %s, then headgate.retry_failed',
+            e.run_id, regexp_replace(p_reason, '^[a-z]+: ', ''),
+            case when headgate._is_unknown(p_reason) then 'if not, headgate.reset_asset' else 'correct it' end
         ),
         true, p_now
     )
@@ -8714,9 +8729,7 @@ begin
     perform headgate._locked_pairs(v_waiting);
     perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
 
-    return headgate._end_chunks(
-        array(select c.chunk_id from unnest(v_waiting) as c), 'cancelled', p_reason, p_now
-    ) + headgate._end_chunks(
+    return headgate._end_held(v_waiting, 'cancelled', p_reason, p_now) + headgate._end_chunks(
         array(
             select c.chunk_id
             from headgate.chunks as c
@@ -10922,6 +10935,31 @@ $$;
 ALTER FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _end_held(headgate.chunks[], text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_held(p_chunks headgate.chunks[], p_status text, p_reason text, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunk_ids constant bigint[] := array(select c.chunk_id from unnest(p_chunks) as c);
+    v_pools constant text[] := array(select distinct c.pool from unnest(p_chunks) as c where c.pool is not null);
+    v_jobs integer;
+begin
+    if v_pools = '{}' then
+        return headgate._end_chunks(v_chunk_ids, p_status, p_reason, p_now);
+    end if;
+    perform headgate._lock_pools(p_chunks);
+    v_jobs := headgate._end_chunks(v_chunk_ids, p_status, p_reason, p_now);
+    perform headgate._wake_pools(v_pools, p_now);
+    return v_jobs;
+end;
+$$;
+
+ALTER FUNCTION headgate._end_held(p_chunks headgate.chunks[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10994,9 +11032,7 @@ begin
     set is_late = true, output = jsonb_build_object('error', v_said)
     where s.execution_id = p_execution_id
         and s.status = 'running';
-    perform headgate._end_chunks(
-        array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'timeout: ' || v_said, p_now
-    );
+    perform headgate._end_held(v_chunks, 'deferred', 'timeout: ' || v_said, p_now);
     perform headgate._close_execution(p_execution_id, p_now, true);
     perform headgate._set_alert(
         headgate._deadline_subject(v_pipeline.name), 'error',
@@ -11063,8 +11099,8 @@ begin
     if not found then
         return;
     end if;
-    perform headgate._end_chunks(
-        array(select c.chunk_id from unnest(v_chunks) as c where c.step = p_step), 'deferred',
+    perform headgate._end_held(
+        array(select c from unnest(v_chunks) as c where c.step = p_step), 'deferred',
         format('timeout: the step was not over after %s', v_step.timeout), p_now
     );
     select * into v_step
@@ -11155,6 +11191,23 @@ $$;
 ALTER FUNCTION headgate._end_overdue(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _end_reason(headgate.chunks, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_reason(p_chunk headgate.chunks, p_reason text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_chunk.state = 'leased' and headgate._is_sent_once(p_chunk.call_operation_id)
+            then headgate._unknown(p_reason)
+        else p_reason
+    end;
+$$;
+
+ALTER FUNCTION headgate._end_reason(p_chunk headgate.chunks, p_reason text) OWNER TO headgate_owner;
+
+--
 -- Name: _end_reopened(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11212,7 +11265,8 @@ begin
         duration_ms, ended_at
     )
     select
-        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, p.units,
+        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status,
+        headgate._end_reason(c, p_reason), p.units,
         case when not c.is_bulk or u.nth = 1 then c.request_count else 0 end, 0, p.units, 0, p_now
     from unnest(v_chunks) as c
     cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
@@ -11224,21 +11278,27 @@ begin
         select
             c.execution_id,
             c.step,
+            headgate._end_reason(c, p_reason) as reason,
             sum(cardinality(c.asset_ids))::integer as jobs,
             sum(
                 case when c.is_bulk then 1 else cardinality(c.asset_ids) end * headgate._charged_units(c)
             )::integer as units
         from unnest(v_chunks) as c
-        group by c.execution_id, c.step
-        order by c.execution_id, c.step
+        group by 1, 2, 3
+        order by 1, 2, 3
     loop
         perform headgate._count_jobs(
-            v_step.execution_id, v_step.step, headgate._tally_of(p_status, p_reason, v_step.jobs, v_step.units), p_now
+            v_step.execution_id, v_step.step,
+            headgate._tally_of(p_status, v_step.reason, v_step.jobs, v_step.units), p_now
         );
     end loop;
     if p_status = 'deferred' then
-        perform headgate._alert_fault(c.execution_id, c.step, p_reason, p_now)
-        from (select distinct u.execution_id, u.step from unnest(v_chunks) as u order by u.execution_id, u.step) as c;
+        perform headgate._alert_fault(c.execution_id, c.step, c.reason, p_now)
+        from (
+            select distinct u.execution_id, u.step, headgate._end_reason(u, p_reason) as reason
+            from unnest(v_chunks) as u
+            order by 1, 2, 3
+        ) as c;
     end if;
 
     return v_chunks;
@@ -11312,9 +11372,7 @@ begin
         when 'unknown' then
             perform headgate._end_chunks(
                 v_chunk_ids, 'deferred',
-                'internal: unknown whether it was sent: '
-                    || coalesce((p_chunks[1]).lost_reason, 'its lease expired'),
-                p_now
+                headgate._unknown(coalesce((p_chunks[1]).lost_reason, 'its lease expired')), p_now
             );
         when 'poison' then
             perform headgate._end_chunks(
@@ -11577,6 +11635,43 @@ CREATE FUNCTION headgate._examine_ledger() RETURNS TABLE(subject text, verdict t
 $$;
 
 ALTER FUNCTION headgate._examine_ledger() OWNER TO headgate_owner;
+
+--
+-- Name: _examine_pools(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_pools() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'pool ' || l.name, 'fail',
+        format('it has %s slots, and operation %s takes %s: it waits for ever', l.slots, o.name, o.pool_slots),
+        format('give it more: headgate.set_pool(''%s'', %s)', l.name, o.pool_slots), false
+    from headgate.pools as l
+    join headgate.operations as o on o.pool = l.name
+    where not o.is_retired
+        and o.pool_slots > l.slots
+    union all
+    select
+        'pool ' || v.pool, 'warn',
+        format(
+            '%s jobs wait for it, the first since %s; %s of its %s slots are taken', v.waiting,
+            to_char(w.since at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC'), v.used, v.slots
+        ),
+        'v_waiting lists them; headgate.set_pool gives it more slots', false
+    from headgate.v_pools as v
+    cross join lateral (
+        select min(c.planned_at) as since
+        from headgate.chunks as c
+        join headgate.process_executions as e using (execution_id)
+        where c.waits_for_pool = v.pool
+            and e.status = 'running'
+    ) as w
+    where w.since < headgate.clock() - interval '1 hour';
+$$;
+
+ALTER FUNCTION headgate._examine_pools() OWNER TO headgate_owner;
 
 --
 -- Name: _examine_queues(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12219,18 +12314,18 @@ CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETUR
     select
         f.operation_id, f.asset_id, s.priority, least(s.next_due_at, f.ended_at), a.group_key, a.calendar, a.weight
     from (
-        select l.operation_id, l.asset_id, l.ended_at
+        select l.operation_id, l.asset_id, l.ended_at, headgate._is_unknown(l.reason) and not r.is_rerun as is_unknown
         from last_round as l
+        cross join (
+            select s.is_rerun
+            from headgate.process_steps as s
+            where s.execution_id = p_execution_id
+                and s.step = p_step
+        ) as r
         where l.status in ('failed', 'deferred', 'cancelled')
-            or exists (
-                select
-                from headgate.process_steps as s
-                where s.execution_id = p_execution_id
-                    and s.step = p_step
-                    and s.is_rerun
-            )
+            or r.is_rerun
         union all
-        select l.operation_id, l.asset_id, l.deferred_at
+        select l.operation_id, l.asset_id, l.deferred_at, false
         from left_out as l
         where (l.operation_id, l.asset_id) not in (select r.operation_id, r.asset_id from last_round as r)
     ) as f
@@ -12239,7 +12334,8 @@ CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETUR
     join headgate.assets as a on a.asset_id = f.asset_id and a.universe = o.universe
     where a.is_active
         and s.chunk_id is null
-        and (o.due_rule = 'run' or coalesce(s.succeeded_at <= f.ended_at, true));
+        and (o.due_rule = 'run' or coalesce(s.succeeded_at <= f.ended_at, true))
+        and (not f.is_unknown or s.reprocess_requested_at >= f.ended_at);
 $$;
 
 ALTER FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
@@ -12650,9 +12746,7 @@ begin
     then
         return false;
     end if;
-    perform headgate._end_chunks(
-        array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'the execution was finalized', p_now
-    );
+    perform headgate._end_held(v_chunks, 'deferred', 'the execution was finalized', p_now);
     perform headgate._end_reopened(p_execution_id, p_now);  -- the last chunk may have ended it
     return true;
 end;
@@ -14804,6 +14898,18 @@ $$;
 ALTER FUNCTION headgate._is_to_start(p_pipeline headgate.pipelines, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _is_unknown(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_unknown(p_reason text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select coalesce(p_reason like 'internal: unknown %', false);
+$$;
+
+ALTER FUNCTION headgate._is_unknown(p_reason text) OWNER TO headgate_owner;
+
+--
 -- Name: _is_watched(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16059,8 +16165,11 @@ CREATE FUNCTION headgate._leave_undue(p_chunk headgate.chunks) RETURNS void
     AS $$
     update headgate.asset_processing_state as s
     set next_due_at = null
+    from headgate.operations as o
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
+        and o.operation_id = s.operation_id
+        and o.due_rule <> 'run'
         and headgate._is_sent_once(p_chunk.call_operation_id);
 $$;
 
@@ -20924,7 +21033,7 @@ begin
         f.asset_id,
         f.result,
         case
-            when f.is_unknown then 'internal: unknown whether it was sent: ' || left(headgate._visible(f.error), 460)
+            when f.is_unknown then headgate._unknown(headgate._visible(f.error))
             else headgate._reason(f.result, f.outcome, f.fault, f.error, p_stop_reason, p_blocked_reason)
         end as reason,
         case when f.result in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end as error,
@@ -20947,7 +21056,7 @@ begin
         select
             j.*,
             j.result = 'park' and j.outcome = 'retry' as is_retry,
-            v_is_sent_once and j.outcome = 'retry' and j.fault <> 'quota' and j.request_count > 0 as is_unknown
+            v_is_sent_once and j.outcome = 'retry' and j.fault <> 'quota' and j.charged > 0 as is_unknown
         from (
             select
                 r.*,
@@ -20955,7 +21064,7 @@ begin
                     when r.outcome in ('success', 'skipped') then r.outcome
                     when r.outcome in ('retry', 'unsent') and not v_is_open
                         then case when r.request_count = 0 then 'cancelled' else 'deferred' end
-                    when v_is_sent_once and r.outcome = 'retry' and r.fault <> 'quota' and r.request_count > 0
+                    when v_is_sent_once and r.outcome = 'retry' and r.fault <> 'quota' and r.charged > 0
                         then 'deferred'
                     when r.outcome = 'unsent' then case when v_can_wait then 'park' else 'deferred' end
                     when r.outcome in ('deferred', 'missing') then 'deferred'
@@ -21400,7 +21509,8 @@ CREATE FUNCTION headgate._retry_action(p_execution headgate.process_executions, 
             (2, 'deferred', ' deferred'),
             (3, 'provider', ' deferred by the provider'),
             (4, 'failed', ' failed'),
-            (6, 'internal', ' deferred by an internal fault')
+            (6, 'internal', ' deferred by an internal fault'),
+            (7, 'unknown', ' whose call may have been made')
         ) as k (weight, kind, words) using (kind)
         join headgate.operations as o using (operation_id)
         left join headgate.breakers as g using (provider_id)
@@ -21418,6 +21528,8 @@ CREATE FUNCTION headgate._retry_action(p_execution headgate.process_executions, 
         string_agg(u.says, ', ' order by u.weight, u.says),
         case
             when bool_or(u.weight = 6) then 'correct that first'
+            when bool_or(u.weight = 7)
+                then 'if one was not served: headgate.reset_asset first; if all were: headgate.mark_step'
             when p_execution.driver = 'airflow' then 'or clear its tasks in Airflow'
         end,
         max(u.blocked_until),
@@ -21437,10 +21549,25 @@ CREATE FUNCTION headgate._retry_at(p_step headgate.process_steps, p_now timestam
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case
-        when p_step.retried < p_step.retries and not p_step.is_left_out then p_now + make_interval(secs => least(
-            extract(epoch from p_step.retry_delay) * power(p_step.retry_backoff::double precision, p_step.retried),
-            extract(epoch from interval '30 days')
-        ))
+        when p_step.retried < p_step.retries
+            and not p_step.is_left_out
+            and (
+                p_step.deferred_by_internal_fault = 0
+                or exists (
+                    select
+                    from headgate.asset_processing_details as d
+                    where d.execution_id = p_step.execution_id
+                        and d.step = p_step.step
+                        and d.round = p_step.round
+                        and d.ended_at >= p_step.started_at
+                        and d.status in ('failed', 'deferred', 'cancelled')
+                        and not headgate._is_unknown(d.reason)
+                )
+            )
+            then p_now + make_interval(secs => least(
+                extract(epoch from p_step.retry_delay) * power(p_step.retry_backoff::double precision, p_step.retried),
+                extract(epoch from interval '30 days')
+            ))
     end;
 $$;
 
@@ -22609,7 +22736,8 @@ declare
         when 'run' then p_now
     end;
     v_most_failures constant integer := case when p_operation.due_rule <> 'run' then 5 end;
-    v_may_repeat constant boolean := p_operation.delivery = 'at_least_once';
+    -- What every run does, the next one does whatever became of it in this.
+    v_may_repeat constant boolean := p_operation.delivery = 'at_least_once' or p_operation.due_rule = 'run';
     v_alone_until timestamptz;
 begin
     if p_chunk.is_bulk then
@@ -22666,7 +22794,7 @@ begin
                 else s.next_due_at
             end
             when j.result not in ('success', 'skipped') then
-                case when v_may_repeat or j.reason not like 'internal: unknown %' then s.next_due_at end
+                case when v_may_repeat or not headgate._is_unknown(j.reason) then s.next_due_at end
             when greatest(s.reprocess_requested_at, s.input_changed_at) > p_chunk.planned_at
                 then coalesce(s.next_due_at, p_now)
             when v_needs_rule then headgate._next_due_at(
@@ -24949,6 +25077,7 @@ CREATE FUNCTION headgate._undone_jobs(p_execution headgate.process_executions) R
         l.asset_id,
         case
             when l.status <> 'deferred' then l.status
+            when headgate._is_unknown(l.reason) then 'unknown'
             when headgate._is_internal_fault(l.reason) then 'internal'
             else coalesce(substring(l.reason from '^(quota|provider): '), 'deferred')
         end,
@@ -25142,6 +25271,22 @@ CREATE FUNCTION headgate._universes(p_pipeline_id bigint, p_options headgate.pla
 $$;
 
 ALTER FUNCTION headgate._universes(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
+
+--
+-- Name: _unknown(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._unknown(p_reason text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when headgate._is_unknown(p_reason) then p_reason
+        else 'internal: unknown whether it was sent: ' || left(p_reason, 460)
+    end;
+$$;
+
+ALTER FUNCTION headgate._unknown(p_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _unsent_chunks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27332,6 +27477,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     union all
     select f.* from headgate._examine_stages() as f
     union all
+    select f.* from headgate._examine_pools() as f
+    union all
     select f.* from headgate._examine_groups() as f
     union all
     select f.* from headgate._examine_ledger() as f
@@ -27855,9 +28002,7 @@ begin
     v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     if v_execution.status in ('running', 'paused') then
         v_chunks := headgate._hold_execution(v_execution.execution_id);
-        perform headgate._end_chunks(
-            array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'the execution was finalized', v_now
-        );
+        perform headgate._end_held(v_chunks, 'deferred', 'the execution was finalized', v_now);
         perform headgate._close_execution(v_execution.execution_id, v_now);
     end if;
 
@@ -30570,6 +30715,928 @@ ALTER FUNCTION headgate.why(p_asset text, p_on date, p_universe text) OWNER TO h
 --
 
 COMMENT ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) IS 'Short for headgate.explain_asset_day.';
+
+--
+-- Name: _checked(text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint._checked(p_check text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_result jsonb;
+begin
+    execute 'select ' || p_check into v_result;
+    return v_result;
+exception when others then
+    return jsonb_build_object('status', 'FAILED', 'error', sqlerrm);
+end;
+$$;
+
+ALTER FUNCTION onpoint._checked(p_check text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: check_connectivity(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.check_connectivity() RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_started constant timestamptz := clock_timestamp();
+    v_connections integer;
+    v_bytes bigint;
+    v_seconds numeric;
+begin
+    select d.numbackends, pg_database_size(d.datname) into v_connections, v_bytes
+    from pg_stat_database as d
+    where d.datname = current_database();
+    v_seconds := round(extract(epoch from clock_timestamp() - v_started), 4);
+    return jsonb_build_object(
+        'status', case when v_seconds < 5 and v_connections < 50 then 'HEALTHY' else 'WARNING' end,
+        'response_time_seconds', v_seconds,
+        'active_connections', v_connections,
+        'database_size_bytes', v_bytes
+    );
+end;
+$$;
+
+ALTER FUNCTION onpoint.check_connectivity() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION check_connectivity(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.check_connectivity() IS 'HEALTHY under 5 seconds and 50 connections, else WARNING.';
+
+--
+-- Name: check_errors(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.check_errors() RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object(
+        'status', case
+            when h.failed > 0.05 * h.ended then 'FAILED'
+            when h.failed > 0 or h.degraded > 0 then 'WARNING'
+            else 'HEALTHY'
+        end,
+        'error_rate', round(coalesce(h.failed::numeric / nullif(h.ended, 0), 0), 4),
+        'critical', h.failed,
+        'warning', h.degraded
+    )
+    from (
+        select
+            count(*) as ended,
+            count(*) filter (where d.status = 'failed') as failed,
+            count(*) filter (where d.status = 'success' and d.verdict is not null) as degraded
+        from headgate.v_asset_processing_history as d
+        where d.ended_at > headgate.clock() - interval '1 hour'
+    ) as h;
+$$;
+
+ALTER FUNCTION onpoint.check_errors() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION check_errors(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.check_errors() IS 'Of the jobs of an hour: FAILED where more than one in 20 failed, WARNING where any did or is degraded, else HEALTHY.';
+
+--
+-- Name: check_freshness(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.check_freshness() RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with newest as (
+        select 'posts' as name, max(t.etl_processed_at) as at from onpoint.posts as t
+        union all
+        select 'users', max(t.etl_processed_at) from onpoint.users as t
+        union all
+        select 'comments', max(t.etl_processed_at) from onpoint.comments as t
+    ),
+    aged as (
+        select n.name, n.at, round(extract(epoch from headgate.clock() - n.at) / 3600, 2) as hours from newest as n
+    ),
+    judged as (
+        select a.*, case when a.at is null then 'NO_DATA' when a.hours < 25 then 'HEALTHY' else 'STALE' end as status
+        from aged as a
+    )
+    select jsonb_build_object(
+        'status', case when bool_and(j.status = 'HEALTHY') then 'HEALTHY' when bool_or(j.status = 'STALE') then 'STALE'
+            else 'NO_DATA' end,
+        'tables', jsonb_object_agg(j.name, jsonb_build_object(
+            'status', j.status, 'last_update', j.at, 'hours_since_update', j.hours
+        ))
+    )
+    from judged as j;
+$$;
+
+ALTER FUNCTION onpoint.check_freshness() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION check_freshness(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.check_freshness() IS 'Of posts, users and comments: HEALTHY under 25 hours, STALE, or NO_DATA.';
+
+--
+-- Name: check_latency(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.check_latency() RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object(
+        'status', case when coalesce(r.minutes, 0) < 60 and q.ready < 1000 then 'HEALTHY' else 'WARNING' end,
+        'average_minutes', r.minutes,
+        'records_last_hour', p.records,
+        'queue_size', q.ready
+    )
+    from (
+        select round(extract(epoch from avg(e.duration)) / 60, 2) as minutes
+        from headgate.v_recent_executions as e
+        where e.pipeline = 'onpoint_data_pipeline'
+            and e.finished_at > headgate.clock() - interval '7 days'
+    ) as r
+    cross join (
+        select coalesce(sum(d.ready), 0) as ready from headgate.v_queue_depth as d
+    ) as q
+    cross join (
+        select count(*) as records
+        from (
+            select t.etl_processed_at from onpoint.posts as t
+            union all
+            select t.etl_processed_at from onpoint.users as t
+            union all
+            select t.etl_processed_at from onpoint.comments as t
+            union all
+            select t.etl_processed_at from onpoint.stories as t
+        ) as t
+        where t.etl_processed_at > headgate.clock() - interval '1 hour'
+    ) as p;
+$$;
+
+ALTER FUNCTION onpoint.check_latency() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION check_latency(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.check_latency() IS 'HEALTHY while the runs of a week take under an hour on average and under 1,000 chunks wait, else WARNING.';
+
+--
+-- Name: check_resources(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select m.figures || jsonb_build_object(
+        'status', case
+            when (m.figures ->> 'cpu_percent')::numeric < 90
+                and (m.figures ->> 'memory_percent')::numeric < 90
+                and (m.figures ->> 'disk_percent')::numeric < 90 then 'HEALTHY'
+            when m.figures = '{}' then 'NO_DATA'
+            else 'WARNING'
+        end,
+        'active_workers', (
+            select count(*)
+            from headgate.v_runners as r
+            where r.last_seen_at > headgate.clock() - interval '1 minute'
+        )
+    )
+    from (
+        select coalesce(headgate.step_output(p_pipeline, p_run_id, 'measure_machine'), '{}') as figures
+    ) as m;
+$$;
+
+ALTER FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION check_resources(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) IS 'HEALTHY while the machine''s processors, memory and disk are less than 90 percent in use, else WARNING.';
+
+--
+-- Name: keep_documents(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with answer as (
+        select a.asset_id, a.code, u.payload::jsonb as document
+        from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
+        join headgate.v_assets as a using (asset_id)
+    ),
+    kept as (
+        insert into onpoint.raw_documents (run_id, name, document, crawled_at)
+        select p_context ->> 'run_id', a.code, a.document, (p_context ->> 'now')::timestamptz
+        from answer as a
+        where jsonb_typeof(a.document) = 'array'
+        on conflict (run_id, name) do update set
+            document = excluded.document,
+            crawled_at = excluded.crawled_at
+        returning name, jsonb_array_length(document) as records
+    )
+    select
+        a.asset_id,
+        case when k.name is null then 'failed' else 'success' end,
+        k.records,
+        null::timestamptz,
+        case when k.name is null then format('the answer is %s, not an array', jsonb_typeof(a.document)) end
+    from answer as a
+    left join kept as k on k.name = a.code;
+$$;
+
+ALTER FUNCTION onpoint.keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_lists: each answer is a raw document of the run.';
+
+--
+-- Name: keep_stories(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.keep_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with answer as (
+        select
+            a.asset_id,
+            a.code::bigint as story_id,
+            (a.attributes ->> 'rank')::integer as rank,
+            u.payload::jsonb as item
+        from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
+        join headgate.v_assets as a using (asset_id)
+    ),
+    kept as (
+        insert into onpoint.raw_stories (run_id, story_id, rank, item, crawled_at)
+        select p_context ->> 'run_id', a.story_id, a.rank, a.item, (p_context ->> 'now')::timestamptz
+        from answer as a
+        where a.item ->> 'type' = 'story'
+            and not a.item @> '{"deleted": true}'
+            and not a.item @> '{"dead": true}'
+        on conflict (run_id, story_id) do update set
+            item = excluded.item,
+            crawled_at = excluded.crawled_at
+        returning story_id
+    )
+    select
+        a.asset_id,
+        case when k.story_id is null then 'skipped' else 'success' end,
+        case when k.story_id is not null then 1 end,
+        null::timestamptz,
+        case
+            when k.story_id is not null then null
+            when a.item @> '{"type": "story"}' then 'the story was deleted'
+            when a.item = 'null' then 'there is no such item'
+            else format('the item is no story but %s', a.item ->> 'type')
+        end
+    from answer as a
+    left join kept as k using (story_id);
+$$;
+
+ALTER FUNCTION onpoint.keep_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION keep_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.keep_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_story: each story is a raw document of the run; what is none is skipped.';
+
+--
+-- Name: list_stories(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_most constant integer := p_context -> 'params' ->> 'max_stories';
+    v_top jsonb;
+begin
+    select jsonb_agg(jsonb_build_object(
+        'code', l.story, 'group_key', 'story', 'attributes', jsonb_build_object('rank', l.rank), 'is_active', true
+    ))
+    into v_top
+    from (
+        select e.story, min(e.rank) as rank
+        from jsonb_array_elements_text(p_payloads[1]::jsonb) with ordinality as e (story, rank)
+        group by e.story
+        order by min(e.rank)
+        limit v_most
+    ) as l;
+    perform headgate.upsert_assets('onpoint_stories', coalesce(v_top, '[]'));
+    perform headgate.set_asset_active(a.asset_id, false)
+    from headgate.v_assets as a
+    where a.universe = 'onpoint_stories'
+        and a.is_active
+        and not coalesce(v_top, '[]') @> jsonb_build_array(jsonb_build_object('code', a.code));
+    return query select p_asset_ids[1], 'success', jsonb_array_length(v_top), null::timestamptz, null::text;
+end;
+$$;
+
+ALTER FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_top_stories: the first max_stories of the list become assets.';
+
+--
+-- Name: load_data(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.load_data(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with post as (
+        insert into onpoint.posts as t select p.* from onpoint.processed_posts(p_run_id) as p
+        on conflict (id) do update set
+            user_id = excluded.user_id, title = excluded.title, body = excluded.body,
+            etl_processed_at = excluded.etl_processed_at
+        where t.etl_processed_at < excluded.etl_processed_at
+        returning t.id
+    ),
+    person as (
+        insert into onpoint.users as t select p.* from onpoint.processed_users(p_run_id) as p
+        on conflict (id) do update set
+            name = excluded.name, username = excluded.username, email = excluded.email, phone = excluded.phone,
+            website = excluded.website, city = excluded.city, company = excluded.company,
+            etl_processed_at = excluded.etl_processed_at
+        where t.etl_processed_at < excluded.etl_processed_at
+        returning t.id
+    ),
+    comment as (
+        insert into onpoint.comments as t select p.* from onpoint.processed_comments(p_run_id) as p
+        on conflict (id) do update set
+            post_id = excluded.post_id, name = excluded.name, email = excluded.email, body = excluded.body,
+            etl_processed_at = excluded.etl_processed_at
+        where t.etl_processed_at < excluded.etl_processed_at
+        returning t.id
+    ),
+    story as (
+        insert into onpoint.stories as t select p.* from onpoint.processed_stories(p_run_id) as p
+        on conflict (id) do update set
+            title = excluded.title, url = excluded.url, author = excluded.author, score = excluded.score,
+            comments_count = excluded.comments_count, rank = excluded.rank, published_at = excluded.published_at,
+            etl_processed_at = excluded.etl_processed_at
+        where t.etl_processed_at < excluded.etl_processed_at
+        returning t.id
+    )
+    select jsonb_build_object(
+        'posts', (select count(*) from post), 'users', (select count(*) from person),
+        'comments', (select count(*) from comment), 'stories', (select count(*) from story)
+    );
+$$;
+
+ALTER FUNCTION onpoint.load_data(p_pipeline text, p_run_id text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION load_data(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.load_data(p_pipeline text, p_run_id text) IS 'Write a run''s processed records into the tables; a record that a later run has written stays. Returns how many rows each table got.';
+
+--
+-- Name: pipeline_health_check(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.pipeline_health_check(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_results jsonb;
+    v_failed text[];
+    v_overall text;
+begin
+    v_results := jsonb_build_object(
+        'database_connectivity', onpoint._checked('onpoint.check_connectivity()'),
+        'data_freshness', onpoint._checked('onpoint.check_freshness()'),
+        'processing_latency', onpoint._checked('onpoint.check_latency()'),
+        'error_rates', onpoint._checked('onpoint.check_errors()'),
+        'resource_utilization',
+        onpoint._checked(format('onpoint.check_resources(%L, %L)', p_pipeline, p_run_id))
+    );
+    select coalesce(array_agg(r.key order by r.key), '{}') into v_failed
+    from jsonb_each(v_results) as r
+    where r.value ->> 'status' not in ('HEALTHY', 'WARNING');
+    v_overall := case when v_failed = '{}' then 'HEALTHY' else 'UNHEALTHY' end;
+
+    insert into onpoint.health_checks (run_id, checked_at, overall_status, failed_checks, detailed_results)
+    values (p_run_id, v_now, v_overall, v_failed, v_results)
+    on conflict (run_id) do update set
+        checked_at = excluded.checked_at,
+        overall_status = excluded.overall_status,
+        failed_checks = excluded.failed_checks,
+        detailed_results = excluded.detailed_results;
+    delete from onpoint.health_checks as h where h.checked_at < v_now - interval '90 days';
+    if v_overall = 'HEALTHY' then
+        perform headgate.resolve_alert('onpoint health');
+    else
+        perform headgate.raise_alert('error', 'onpoint health', format(
+            'UNHEALTHY: %s; onpoint.health_checks has what each check saw', array_to_string(v_failed, ', ')
+        ));
+    end if;
+    return jsonb_build_object(
+        'status', case when v_overall = 'HEALTHY' then 'succeeded' else 'failed' end,
+        'overall_status', v_overall,
+        'failed_checks', v_failed,
+        'detailed_results', v_results,
+        'timestamp', v_now
+    );
+end;
+$$;
+
+ALTER FUNCTION onpoint.pipeline_health_check(p_pipeline text, p_run_id text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION pipeline_health_check(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.pipeline_health_check(p_pipeline text, p_run_id text) IS 'Run all checks of the monitoring, keep what they saw, raise or resolve the alert; its status fails the step where one failed. A WARNING fails nothing.';
+
+--
+-- Name: process_data(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_object_agg(f.data_set, jsonb_build_object(
+        'records', coalesce(r.records, 0),
+        'rows', coalesce(p.rows, 0),
+        'duplicates', coalesce(r.records, 0) - coalesce(p.rows, 0),
+        'columns', coalesce(p.columns, 0),
+        'nulls', coalesce(p.nulls, 0)
+    ))
+    from (values
+        ('posts', 'jsonplaceholder_posts.json'), ('users', 'jsonplaceholder_users.json'),
+        ('comments', 'jsonplaceholder_comments.json'), ('stories', 'hackernews_stories.json')
+    ) as f (data_set, file)
+    left join onpoint.v_raw_files as r on r.run_id = p_run_id and r.file = f.file
+    left join (
+        select d.data_set, count(distinct d.place) as rows, count(distinct c.name) as columns,
+            count(*) filter (where c.value = 'null') as nulls
+        from (
+            select 'posts' as data_set, row_number() over () as place, to_jsonb(x) as record
+            from onpoint.processed_posts(p_run_id) as x
+            union all
+            select 'users', row_number() over (), to_jsonb(x) from onpoint.processed_users(p_run_id) as x
+            union all
+            select 'comments', row_number() over (), to_jsonb(x) from onpoint.processed_comments(p_run_id) as x
+            union all
+            select 'stories', row_number() over (), to_jsonb(x) from onpoint.processed_stories(p_run_id) as x
+        ) as d
+        cross join lateral jsonb_each(d.record) as c (name, value)
+        group by d.data_set
+    ) as p using (data_set);
+$$;
+
+ALTER FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION process_data(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) IS 'Of each data set of a run: records that came, rows that are kept, duplicates, columns and null values.';
+
+--
+-- Name: comments; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TABLE onpoint.comments (
+    id bigint NOT NULL,
+    post_id bigint,
+    name text,
+    email text,
+    body text,
+    etl_processed_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE onpoint.comments OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: TABLE comments; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON TABLE onpoint.comments IS 'Comments, the last state of each.';
+
+--
+-- Name: COLUMN comments.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.comments.id IS 'Its number.';
+
+--
+-- Name: COLUMN comments.post_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.comments.post_id IS 'The post that it is about.';
+
+--
+-- Name: COLUMN comments.name; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.comments.name IS 'Its title.';
+
+--
+-- Name: COLUMN comments.email; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.comments.email IS 'Who wrote it, in lower case.';
+
+--
+-- Name: COLUMN comments.body; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.comments.body IS 'Its text.';
+
+--
+-- Name: COLUMN comments.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.comments.etl_processed_at IS 'When a run found it last.';
+
+--
+-- Name: processed_comments(text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.processed_comments(p_run_id text) RETURNS SETOF onpoint.comments
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select distinct on (r.id)
+        r.id, r.post_id, nullif(btrim(r.name), ''), nullif(lower(btrim(r.email)), ''), nullif(btrim(r.body), ''),
+        d.crawled_at
+    from onpoint.raw_documents as d
+    cross join lateral rows from (
+        jsonb_to_recordset(d.document) as (id bigint, "postId" bigint, name text, email text, body text)
+    ) with ordinality as r (id, post_id, name, email, body, place)
+    where d.run_id = p_run_id
+        and d.name = 'jsonplaceholder_comments'
+        and r.id is not null
+    order by r.id, r.place desc;
+$$;
+
+ALTER FUNCTION onpoint.processed_comments(p_run_id text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION processed_comments(p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.processed_comments(p_run_id text) IS 'A run''s comments, cleaned: the last of each number.';
+
+--
+-- Name: posts; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TABLE onpoint.posts (
+    id bigint NOT NULL,
+    user_id bigint,
+    title text,
+    body text,
+    etl_processed_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE onpoint.posts OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: TABLE posts; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON TABLE onpoint.posts IS 'Posts, the last state of each.';
+
+--
+-- Name: COLUMN posts.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.posts.id IS 'Its number.';
+
+--
+-- Name: COLUMN posts.user_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.posts.user_id IS 'Who wrote it.';
+
+--
+-- Name: COLUMN posts.title; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.posts.title IS 'Its title.';
+
+--
+-- Name: COLUMN posts.body; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.posts.body IS 'Its text.';
+
+--
+-- Name: COLUMN posts.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.posts.etl_processed_at IS 'When a run found it last.';
+
+--
+-- Name: processed_posts(text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.processed_posts(p_run_id text) RETURNS SETOF onpoint.posts
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select distinct on (r.id) r.id, r.user_id, nullif(btrim(r.title), ''), nullif(btrim(r.body), ''), d.crawled_at
+    from onpoint.raw_documents as d
+    cross join lateral rows from (
+        jsonb_to_recordset(d.document) as (id bigint, "userId" bigint, title text, body text)
+    ) with ordinality as r (id, user_id, title, body, place)
+    where d.run_id = p_run_id
+        and d.name = 'jsonplaceholder_posts'
+        and r.id is not null
+    order by r.id, r.place desc;
+$$;
+
+ALTER FUNCTION onpoint.processed_posts(p_run_id text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION processed_posts(p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.processed_posts(p_run_id text) IS 'A run''s posts, cleaned: the last of each number.';
+
+--
+-- Name: stories; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TABLE onpoint.stories (
+    id bigint NOT NULL,
+    title text,
+    url text,
+    author text,
+    score integer,
+    comments_count integer,
+    rank integer,
+    published_at timestamp with time zone,
+    etl_processed_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE onpoint.stories OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: TABLE stories; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON TABLE onpoint.stories IS 'Stories, the last state of each.';
+
+--
+-- Name: COLUMN stories.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.stories.id IS 'Its number.';
+
+--
+-- Name: COLUMN stories.title; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.stories.title IS 'Its title.';
+
+--
+-- Name: COLUMN stories.url; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.stories.url IS 'What it links to; null: it is a text.';
+
+--
+-- Name: COLUMN stories.author; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.stories.author IS 'Who submitted it.';
+
+--
+-- Name: COLUMN stories.score; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.stories.score IS 'Its points.';
+
+--
+-- Name: COLUMN stories.comments_count; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.stories.comments_count IS 'How many comments it has.';
+
+--
+-- Name: COLUMN stories.rank; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.stories.rank IS 'Its place among the top stories, from 1.';
+
+--
+-- Name: COLUMN stories.published_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.stories.published_at IS 'When it was submitted.';
+
+--
+-- Name: COLUMN stories.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.stories.etl_processed_at IS 'When a run found it last.';
+
+--
+-- Name: processed_stories(text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.processed_stories(p_run_id text) RETURNS SETOF onpoint.stories
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        s.story_id, nullif(btrim(i.title), ''), nullif(i.url, ''), i.by, i.score, i.descendants, s.rank,
+        to_timestamp(i.time), s.crawled_at
+    from onpoint.raw_stories as s
+    cross join lateral jsonb_to_record(s.item) as i (
+        title text, url text, by text, score integer, descendants integer, time bigint
+    )
+    where s.run_id = p_run_id;
+$$;
+
+ALTER FUNCTION onpoint.processed_stories(p_run_id text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION processed_stories(p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.processed_stories(p_run_id text) IS 'A run''s stories, cleaned.';
+
+--
+-- Name: users; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TABLE onpoint.users (
+    id bigint NOT NULL,
+    name text,
+    username text,
+    email text,
+    phone text,
+    website text,
+    city text,
+    company text,
+    etl_processed_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE onpoint.users OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: TABLE users; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON TABLE onpoint.users IS 'Users, the last state of each.';
+
+--
+-- Name: COLUMN users.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.users.id IS 'Their number.';
+
+--
+-- Name: COLUMN users.name; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.users.name IS 'Their name.';
+
+--
+-- Name: COLUMN users.username; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.users.username IS 'Their name there.';
+
+--
+-- Name: COLUMN users.email; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.users.email IS 'Their address for mail, in lower case.';
+
+--
+-- Name: COLUMN users.phone; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.users.phone IS 'Their telephone number as they wrote it.';
+
+--
+-- Name: COLUMN users.website; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.users.website IS 'Their site.';
+
+--
+-- Name: COLUMN users.city; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.users.city IS 'Where they live.';
+
+--
+-- Name: COLUMN users.company; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.users.company IS 'For whom they work.';
+
+--
+-- Name: COLUMN users.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.users.etl_processed_at IS 'When a run found them last.';
+
+--
+-- Name: processed_users(text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.processed_users(p_run_id text) RETURNS SETOF onpoint.users
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select distinct on (r.id)
+        r.id, nullif(btrim(r.name), ''), nullif(btrim(r.username), ''), nullif(lower(btrim(r.email)), ''),
+        nullif(btrim(r.phone), ''), nullif(btrim(r.website), ''), r.address ->> 'city', r.company ->> 'name',
+        d.crawled_at
+    from onpoint.raw_documents as d
+    cross join lateral rows from (
+        jsonb_to_recordset(d.document) as (
+            id bigint, name text, username text, email text, phone text, website text, address jsonb, company jsonb
+        )
+    ) with ordinality as r (id, name, username, email, phone, website, address, company, place)
+    where d.run_id = p_run_id
+        and d.name = 'jsonplaceholder_users'
+        and r.id is not null
+    order by r.id, r.place desc;
+$$;
+
+ALTER FUNCTION onpoint.processed_users(p_run_id text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION processed_users(p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.processed_users(p_run_id text) IS 'A run''s users, cleaned: the last of each number.';
+
+--
+-- Name: validate_raw_data(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_report jsonb;
+    v_missing text[];
+begin
+    select
+        jsonb_object_agg(e.file, jsonb_build_object('records', coalesce(r.records, 0), 'bytes', coalesce(r.bytes, 0))),
+        coalesce(array_agg(e.file order by e.file) filter (where coalesce(r.records, 0) = 0), '{}')
+    into v_report, v_missing
+    from (values
+        ('jsonplaceholder_posts.json'), ('jsonplaceholder_users.json'), ('hackernews_stories.json')
+    ) as e (file)
+    left join onpoint.v_raw_files as r on r.run_id = p_run_id and r.file = e.file;
+    if cardinality(v_missing) > 1 then
+        -- Not of the class HG: Airflow does not try those again, and another crawl may bring what is missing.
+        raise exception 'too little was crawled: no records of %', array_to_string(v_missing, ', ') using
+            hint = format('headgate logs %s says why; headgate retry %s asks again', p_run_id, p_run_id);
+    end if;
+    return jsonb_build_object('files', v_report, 'missing', v_missing);
+end;
+$$;
+
+ALTER FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION validate_raw_data(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) IS 'What was crawled, file by file; raises where fewer than two of the three that are needed are there.';
 
 --
 -- Name: _services_health(text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
@@ -35148,7 +36215,7 @@ COMMENT ON COLUMN headgate.response_rules.fault IS 'Whose fault it is: item (use
 -- Name: COLUMN response_rules.charged; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer, and the units of its call are given back.';
+COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer: the units of its call are given back, and it was not served, so that it may be made again where others may not.';
 
 --
 -- Name: COLUMN response_rules.blocks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38499,6 +39566,208 @@ COMMENT ON COLUMN headgate.v_waiting.gives_up_at IS 'When its run stops waiting 
 COMMENT ON COLUMN headgate.v_waiting.retries IS 'How often one of these jobs has been parked in a row to be called again, at most.';
 
 --
+-- Name: health_checks; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TABLE onpoint.health_checks (
+    run_id text NOT NULL,
+    checked_at timestamp with time zone NOT NULL,
+    overall_status text NOT NULL,
+    failed_checks text[] NOT NULL,
+    detailed_results jsonb NOT NULL,
+    CONSTRAINT overall_status_is_known CHECK ((overall_status = ANY (ARRAY['HEALTHY'::text, 'UNHEALTHY'::text])))
+);
+
+ALTER TABLE onpoint.health_checks OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: TABLE health_checks; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON TABLE onpoint.health_checks IS 'The results of pipeline_monitoring, run by run, for 90 days.';
+
+--
+-- Name: COLUMN health_checks.run_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.health_checks.run_id IS 'The run.';
+
+--
+-- Name: COLUMN health_checks.checked_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.health_checks.checked_at IS 'When it looked.';
+
+--
+-- Name: COLUMN health_checks.overall_status; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.health_checks.overall_status IS 'HEALTHY or UNHEALTHY.';
+
+--
+-- Name: COLUMN health_checks.failed_checks; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.health_checks.failed_checks IS 'The checks that were not HEALTHY.';
+
+--
+-- Name: COLUMN health_checks.detailed_results; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.health_checks.detailed_results IS 'What each check saw.';
+
+--
+-- Name: raw_documents; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TABLE onpoint.raw_documents (
+    run_id text NOT NULL,
+    name text NOT NULL,
+    document jsonb NOT NULL,
+    crawled_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE onpoint.raw_documents OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: TABLE raw_documents; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON TABLE onpoint.raw_documents IS 'Lists of records as services answered them, run by run.';
+
+--
+-- Name: COLUMN raw_documents.run_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.raw_documents.run_id IS 'The run that asked.';
+
+--
+-- Name: COLUMN raw_documents.name; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.raw_documents.name IS 'The data set, such as jsonplaceholder_posts.';
+
+--
+-- Name: COLUMN raw_documents.document; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.raw_documents.document IS 'The answer: an array of records.';
+
+--
+-- Name: COLUMN raw_documents.crawled_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.raw_documents.crawled_at IS 'When it was kept.';
+
+--
+-- Name: raw_stories; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TABLE onpoint.raw_stories (
+    run_id text NOT NULL,
+    story_id bigint NOT NULL,
+    rank integer NOT NULL,
+    item jsonb NOT NULL,
+    crawled_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE onpoint.raw_stories OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: TABLE raw_stories; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON TABLE onpoint.raw_stories IS 'Stories as Hacker News answered them, one for each request, run by run.';
+
+--
+-- Name: COLUMN raw_stories.run_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.raw_stories.run_id IS 'The run that asked.';
+
+--
+-- Name: COLUMN raw_stories.story_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.raw_stories.story_id IS 'Its number there.';
+
+--
+-- Name: COLUMN raw_stories.rank; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.raw_stories.rank IS 'Its place among the top stories when they were listed, from 1.';
+
+--
+-- Name: COLUMN raw_stories.item; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.raw_stories.item IS 'The answer.';
+
+--
+-- Name: COLUMN raw_stories.crawled_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.raw_stories.crawled_at IS 'When it was kept.';
+
+--
+-- Name: v_raw_files; Type: VIEW; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE VIEW onpoint.v_raw_files AS
+ SELECT d.run_id,
+    (d.name || '.json'::text) AS file,
+    jsonb_array_length(d.document) AS records,
+    octet_length((d.document)::text) AS bytes,
+    d.crawled_at
+   FROM onpoint.raw_documents d
+UNION ALL
+ SELECT s.run_id,
+    'hackernews_stories.json'::text AS file,
+    (count(*))::integer AS records,
+    (sum(octet_length((s.item)::text)))::integer AS bytes,
+    max(s.crawled_at) AS crawled_at
+   FROM onpoint.raw_stories s
+  GROUP BY s.run_id;
+
+ALTER VIEW onpoint.v_raw_files OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: VIEW v_raw_files; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON VIEW onpoint.v_raw_files IS 'What each run crawled: one row for each data set.';
+
+--
+-- Name: COLUMN v_raw_files.run_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.v_raw_files.run_id IS 'The run.';
+
+--
+-- Name: COLUMN v_raw_files.file; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.v_raw_files.file IS 'The data set''s name as a file.';
+
+--
+-- Name: COLUMN v_raw_files.records; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.v_raw_files.records IS 'How many records it has.';
+
+--
+-- Name: COLUMN v_raw_files.bytes; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.v_raw_files.bytes IS 'How long it is as JSON.';
+
+--
+-- Name: COLUMN v_raw_files.crawled_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.v_raw_files.crawled_at IS 'When its last record was kept.';
+
+--
 -- Name: businesses; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
 --
 
@@ -39585,6 +40854,55 @@ ALTER TABLE ONLY headgate.trading_sessions
     ADD CONSTRAINT trading_sessions_pkey PRIMARY KEY (calendar, session);
 
 --
+-- Name: comments comments_pkey; Type: CONSTRAINT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+ALTER TABLE ONLY onpoint.comments
+    ADD CONSTRAINT comments_pkey PRIMARY KEY (id);
+
+--
+-- Name: health_checks health_checks_pkey; Type: CONSTRAINT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+ALTER TABLE ONLY onpoint.health_checks
+    ADD CONSTRAINT health_checks_pkey PRIMARY KEY (run_id);
+
+--
+-- Name: posts posts_pkey; Type: CONSTRAINT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+ALTER TABLE ONLY onpoint.posts
+    ADD CONSTRAINT posts_pkey PRIMARY KEY (id);
+
+--
+-- Name: raw_documents raw_documents_pkey; Type: CONSTRAINT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+ALTER TABLE ONLY onpoint.raw_documents
+    ADD CONSTRAINT raw_documents_pkey PRIMARY KEY (run_id, name);
+
+--
+-- Name: raw_stories raw_stories_pkey; Type: CONSTRAINT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+ALTER TABLE ONLY onpoint.raw_stories
+    ADD CONSTRAINT raw_stories_pkey PRIMARY KEY (run_id, story_id);
+
+--
+-- Name: stories stories_pkey; Type: CONSTRAINT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+ALTER TABLE ONLY onpoint.stories
+    ADD CONSTRAINT stories_pkey PRIMARY KEY (id);
+
+--
+-- Name: users users_pkey; Type: CONSTRAINT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+ALTER TABLE ONLY onpoint.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+--
 -- Name: businesses businesses_pkey; Type: CONSTRAINT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
@@ -40039,6 +41357,18 @@ CREATE INDEX routes_channel_idx ON headgate.routes USING btree (channel);
 COMMENT ON INDEX headgate.routes_channel_idx IS 'Finds what is sent to a channel.';
 
 --
+-- Name: health_checks_checked_at_idx; Type: INDEX; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE INDEX health_checks_checked_at_idx ON onpoint.health_checks USING btree (checked_at);
+
+--
+-- Name: INDEX health_checks_checked_at_idx; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON INDEX onpoint.health_checks_checked_at_idx IS 'Finds results that are old enough to be deleted.';
+
+--
 -- Name: models_in_use_idx; Type: INDEX; Schema: recommender; Owner: headgate_plan_recommender
 --
 
@@ -40476,6 +41806,7 @@ GRANT USAGE ON SCHEMA headgate TO headgate_plan_equities;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_freshpoc;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_maintenance;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_notify;
+GRANT USAGE ON SCHEMA headgate TO headgate_plan_onpoint;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_recommender;
 GRANT USAGE ON SCHEMA headgate TO headgate_nobody;
 GRANT USAGE ON SCHEMA headgate TO headgate_planner;
@@ -40497,6 +41828,14 @@ GRANT USAGE ON SCHEMA maintenance TO headgate_reader;
 GRANT USAGE ON SCHEMA notify TO headgate_nobody;
 GRANT USAGE ON SCHEMA notify TO headgate_planner;
 GRANT USAGE ON SCHEMA notify TO headgate_reader;
+
+--
+-- Name: SCHEMA onpoint; Type: ACL; Schema: -; Owner: headgate_plan_onpoint
+--
+
+GRANT USAGE ON SCHEMA onpoint TO headgate_nobody;
+GRANT USAGE ON SCHEMA onpoint TO headgate_planner;
+GRANT USAGE ON SCHEMA onpoint TO headgate_reader;
 
 --
 -- Name: SCHEMA recommender; Type: ACL; Schema: -; Owner: headgate_plan_recommender
@@ -41857,6 +43196,12 @@ REVOKE ALL ON FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timest
 REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _end_held(p_chunks headgate.chunks[], p_status text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_held(p_chunks headgate.chunks[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -41891,6 +43236,12 @@ REVOKE ALL ON FUNCTION headgate._end_leases_of_the_dead(p_limit integer) FROM PU
 --
 
 REVOKE ALL ON FUNCTION headgate._end_overdue(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _end_reason(p_chunk headgate.chunks, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_reason(p_chunk headgate.chunks, p_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_reopened(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -41963,6 +43314,12 @@ REVOKE ALL ON FUNCTION headgate._examine_groups() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._examine_ledger() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_pools(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_pools() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_queues(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -42497,6 +43854,12 @@ REVOKE ALL ON FUNCTION headgate._is_taken_out(p_pipeline text, p_run_id text) FR
 --
 
 REVOKE ALL ON FUNCTION headgate._is_to_start(p_pipeline headgate.pipelines, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_unknown(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_unknown(p_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_watched(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -44251,6 +45614,12 @@ REVOKE ALL ON FUNCTION headgate._universe_of(p_code text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._universes(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _unknown(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._unknown(p_reason text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _unsent_chunks(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -44457,6 +45826,7 @@ GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[],
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_recommender;
 
 --
@@ -44547,6 +45917,7 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_recommender;
 
 --
@@ -44566,6 +45937,7 @@ GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_grou
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_recommender;
 
 --
@@ -44579,6 +45951,7 @@ GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_recommender;
 
 --
@@ -44737,6 +46110,7 @@ GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headg
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_recommender;
 
 --
@@ -44845,6 +46219,7 @@ GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body tex
 GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_recommender;
 
 --
@@ -44877,6 +46252,7 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_recommender;
 
 --
@@ -44954,6 +46330,7 @@ GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_me
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_recommender;
 
 --
@@ -44973,6 +46350,7 @@ GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integ
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_recommender;
 
 --
@@ -44991,6 +46369,7 @@ GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO h
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_recommender;
 
 --
@@ -45039,6 +46418,7 @@ GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_recommender;
 
 --
@@ -45050,6 +46430,7 @@ GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_eq
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_recommender;
 
 --
@@ -45083,6 +46464,7 @@ GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO hea
 GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_recommender;
 
 --
@@ -45118,6 +46500,7 @@ GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active b
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_recommender;
 
 --
@@ -45187,6 +46570,7 @@ GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_ste
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_recommender;
 
 --
@@ -45219,6 +46603,7 @@ GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_recommender;
 
 --
@@ -45238,6 +46623,7 @@ GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_freshpoc;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_recommender;
 
 --
@@ -45247,6 +46633,175 @@ GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO
 REVOKE ALL ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) TO headgate_reader;
+
+--
+-- Name: FUNCTION _checked(p_check text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint._checked(p_check text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_connectivity(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.check_connectivity() FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.check_connectivity() TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.check_connectivity() TO headgate_planner;
+
+--
+-- Name: FUNCTION check_errors(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.check_errors() FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.check_errors() TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.check_errors() TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.check_errors() TO headgate_reader;
+
+--
+-- Name: FUNCTION check_freshness(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.check_freshness() FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.check_freshness() TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.check_freshness() TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.check_freshness() TO headgate_reader;
+
+--
+-- Name: FUNCTION check_latency(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.check_latency() FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.check_latency() TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.check_latency() TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.check_latency() TO headgate_reader;
+
+--
+-- Name: FUNCTION check_resources(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) TO headgate_reader;
+
+--
+-- Name: FUNCTION keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION keep_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.keep_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.keep_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION load_data(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.load_data(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.load_data(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.load_data(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION pipeline_health_check(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.pipeline_health_check(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.pipeline_health_check(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.pipeline_health_check(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION process_data(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) TO headgate_reader;
+
+--
+-- Name: TABLE comments; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.comments TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.comments TO headgate_reader;
+
+--
+-- Name: FUNCTION processed_comments(p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.processed_comments(p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.processed_comments(p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.processed_comments(p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.processed_comments(p_run_id text) TO headgate_reader;
+
+--
+-- Name: TABLE posts; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.posts TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.posts TO headgate_reader;
+
+--
+-- Name: FUNCTION processed_posts(p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.processed_posts(p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.processed_posts(p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.processed_posts(p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.processed_posts(p_run_id text) TO headgate_reader;
+
+--
+-- Name: TABLE stories; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.stories TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.stories TO headgate_reader;
+
+--
+-- Name: FUNCTION processed_stories(p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.processed_stories(p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.processed_stories(p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.processed_stories(p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.processed_stories(p_run_id text) TO headgate_reader;
+
+--
+-- Name: TABLE users; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.users TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.users TO headgate_reader;
+
+--
+-- Name: FUNCTION processed_users(p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.processed_users(p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.processed_users(p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.processed_users(p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.processed_users(p_run_id text) TO headgate_reader;
+
+--
+-- Name: FUNCTION validate_raw_data(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) TO headgate_reader;
 
 --
 -- Name: FUNCTION _services_health(p_run_id text); Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
@@ -45489,6 +47044,7 @@ GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_recommender;
 
 --
@@ -45501,6 +47057,7 @@ GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_equi
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_recommender;
 
 --
@@ -45520,6 +47077,7 @@ GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_recommender;
 
 --
@@ -45553,6 +47111,7 @@ GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_equit
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_recommender;
 
 --
@@ -45578,6 +47137,7 @@ GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_equities;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_freshpoc;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_maintenance;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_notify;
+GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_onpoint;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_recommender;
 
 --
@@ -45589,6 +47149,7 @@ GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_equities;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_freshpoc;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_maintenance;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_notify;
+GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_onpoint;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_recommender;
 
 --
@@ -45600,6 +47161,7 @@ GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_equities;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_freshpoc;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_maintenance;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_notify;
+GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_onpoint;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_recommender;
 
 --
@@ -45612,6 +47174,7 @@ GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_recommender;
 
 --
@@ -45624,6 +47187,7 @@ GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_recommender;
 
 --
@@ -45636,6 +47200,7 @@ GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_recommender;
 
 --
@@ -45648,6 +47213,7 @@ GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_recommender;
 
 --
@@ -45660,6 +47226,7 @@ GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_recommender;
 
 --
@@ -45672,6 +47239,7 @@ GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_recommender;
 
 --
@@ -45684,6 +47252,7 @@ GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_recommender;
 
 --
@@ -45696,6 +47265,7 @@ GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_recommender;
 
 --
@@ -45708,6 +47278,7 @@ GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_recommender;
 
 --
@@ -45720,6 +47291,7 @@ GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_recommender;
 
 --
@@ -45732,6 +47304,7 @@ GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_recommender;
 
 --
@@ -45744,6 +47317,7 @@ GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_recommender;
 
 --
@@ -45756,6 +47330,7 @@ GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_recommender;
 
 --
@@ -45768,6 +47343,7 @@ GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_recommender;
 
 --
@@ -45780,6 +47356,7 @@ GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_recommender;
 
 --
@@ -45792,6 +47369,7 @@ GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_recommender;
 
 --
@@ -45804,6 +47382,7 @@ GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_recommender;
 
 --
@@ -45816,6 +47395,7 @@ GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_recommender;
 
 --
@@ -45828,6 +47408,7 @@ GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_recommender;
 
 --
@@ -45840,6 +47421,7 @@ GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_recommender;
 
 --
@@ -45852,6 +47434,7 @@ GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_recommender;
 
 --
@@ -45864,6 +47447,7 @@ GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_recommender;
 
 --
@@ -45876,6 +47460,7 @@ GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_recommender;
 
 --
@@ -45888,6 +47473,7 @@ GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_recommender;
 
 --
@@ -45900,6 +47486,7 @@ GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_recommender;
 
 --
@@ -45912,6 +47499,7 @@ GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_recommender;
 
 --
@@ -45924,6 +47512,7 @@ GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_recommender;
 
 --
@@ -45936,6 +47525,7 @@ GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_equi
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_recommender;
 
 --
@@ -45948,6 +47538,7 @@ GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_recommender;
 
 --
@@ -45960,7 +47551,36 @@ GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_freshpoc;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_recommender;
+
+--
+-- Name: TABLE health_checks; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.health_checks TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.health_checks TO headgate_reader;
+
+--
+-- Name: TABLE raw_documents; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.raw_documents TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.raw_documents TO headgate_reader;
+
+--
+-- Name: TABLE raw_stories; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.raw_stories TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.raw_stories TO headgate_reader;
+
+--
+-- Name: TABLE v_raw_files; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.v_raw_files TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.v_raw_files TO headgate_reader;
 
 --
 -- Name: TABLE businesses; Type: ACL; Schema: recommender; Owner: headgate_plan_recommender
