@@ -37169,11 +37169,9 @@ CREATE VIEW headgate.v_checks AS
             r.failing,
             r.failing_since
            FROM headgate.check_results r
-          WHERE ((r.name = c.name) AND (r.checked_at = ( SELECT n.checked_at
+          WHERE ((r.name = c.name) AND (r.checked_at = ( SELECT max(n.checked_at) AS max
                    FROM headgate.check_results n
-                  WHERE (n.name = c.name)
-                  ORDER BY n.result_id DESC
-                 LIMIT 1)))
+                  WHERE (n.name = c.name))))
           ORDER BY (array_position('{errored,failed,warned,passed}'::text[], r.status)), r.result_id DESC
          LIMIT 1) l ON (true));
 
@@ -41187,6 +41185,18 @@ CREATE INDEX check_results_last_idx ON headgate.check_results USING btree (name,
 --
 
 COMMENT ON INDEX headgate.check_results_last_idx IS 'Finds a check''s last result.';
+
+--
+-- Name: check_results_time_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX check_results_time_idx ON headgate.check_results USING btree (name, checked_at);
+
+--
+-- Name: INDEX check_results_time_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.check_results_time_idx IS 'Finds all of a check''s results of a moment, and the last moment.';
 
 --
 -- Name: chunks_execution_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner

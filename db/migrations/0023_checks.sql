@@ -84,5 +84,7 @@ comment on column headgate.check_results.failing_since is 'Since when it has not
 
 create index check_results_last_idx on headgate.check_results (name, subject, result_id desc);
 comment on index headgate.check_results_last_idx is 'Finds a check''s last result.';
+create index check_results_time_idx on headgate.check_results (name, checked_at);
+comment on index headgate.check_results_time_idx is 'Finds all of a check''s results of a moment, and the last moment.';
 create index check_results_execution_idx on headgate.check_results (execution_id) where execution_id is not null;
 comment on index headgate.check_results_execution_idx is 'Finds the results of a run.';

@@ -25,11 +25,7 @@ left join lateral (
     from headgate.check_results as r
     where r.name = c.name
         and r.checked_at = (
-            select n.checked_at
-            from headgate.check_results as n
-            where n.name = c.name
-            order by n.result_id desc
-            limit 1
+            select max(n.checked_at) from headgate.check_results as n where n.name = c.name
         )
     order by array_position('{errored,failed,warned,passed}', r.status), r.result_id desc
     limit 1

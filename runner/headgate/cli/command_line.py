@@ -140,6 +140,11 @@ PANELS: dict[str, dict[str, Entry]] = {
             "List the pools: how many slots each has, how many leases take, and how many jobs "
             "wait.",
         ),
+        "checks": Entry(
+            "lists:checks",
+            "List the checks: what must hold of the data, and how each ended when it was last "
+            "made.",
+        ),
         "runners": Entry(
             "lists:runners",
             "List the runners: where they work, what they hold and take, and when they were heard "

@@ -351,17 +351,17 @@ def test_a_plan_makes_the_checks_of_its_own_pipelines_only(checks: Checks, toy: 
         asked(None)
 
 
-ONPOINT = """
-create role headgate_plan_onpoint nologin;
-create schema onpoint authorization headgate_plan_onpoint;
-grant usage on schema onpoint to headgate_nobody;
-grant usage on schema headgate to headgate_plan_onpoint;
-grant execute on function headgate.clock() to headgate_plan_onpoint;
-set local role headgate_plan_onpoint;
-create table onpoint.posts (post_id integer);
-create table onpoint.users (email text);
-create table onpoint.stories (loaded_at timestamptz);
-create table onpoint.prices (price numeric);
+FORUM = """
+create role headgate_plan_forum nologin;
+create schema forum authorization headgate_plan_forum;
+grant usage on schema forum to headgate_nobody;
+grant usage on schema headgate to headgate_plan_forum;
+grant execute on function headgate.clock() to headgate_plan_forum;
+set local role headgate_plan_forum;
+create table forum.posts (post_id integer);
+create table forum.users (email text);
+create table forum.stories (loaded_at timestamptz);
+create table forum.prices (price numeric);
 reset role;
 """
 
@@ -370,9 +370,9 @@ def test_what_the_page_declares_is_made_and_what_it_changes_is_changed(toy: Toy)
     declared, changed = (
         x.text for x in blocks(ROOT / "docs" / "checks.md", "sql") if "needs" in x.marks
     )
-    toy.connection.execute(ONPOINT)
+    toy.connection.execute(FORUM)
     for statement in (
-        "begin_plan('onpoint')", "put_pipeline('crawl')", declared, "end_plan()"
+        "begin_plan('forum')", "put_pipeline('crawl')", declared, "end_plan()"
     ):  # fmt: skip
         toy.connection.execute(
             (statement if statement == declared else f"select headgate.{statement}").encode()

@@ -1,4 +1,4 @@
-"""`headgate pipelines`, `operations`, `assets`, `quota`, `pools`, `runners`: what there is."""
+"""`headgate pipelines`, `operations`, `assets`, `quota`, `pools`, `checks`, `runners`."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ select * from headgate.v_quota as q
 where (q.opened_at <= headgate.clock() and q.closes_at > headgate.clock()) or %(is_all)s
 """
 POOLS = "select * from headgate.v_pools"
+CHECKS = "select * from headgate.v_checks as c order by c.pipeline, c.name"
 RUNNERS = """
 select r.*, r.memory / 1048576 as memory_mb, r.peak_memory / 1048576 as peak_mb
 from headgate.v_runners as r
@@ -142,6 +143,20 @@ def pools(as_json: AsJson = False) -> None:
         "pool slots used waiting",
         as_json=as_json,
         if_none=f"database {settings.database} has no pool; a plan declares one by put_pool",
+    )
+
+
+def checks(as_json: AsJson = False) -> None:
+    """List the checks: what must hold of the data, and how each ended when it was last made."""
+    settings = console.ready_settings()
+    with console.open_database(settings, "checks") as connection, mapped_errors():
+        rows = connection.execute(CHECKS).fetchall()
+    console.print_rows(
+        rows,
+        "name pipeline severity status value failing_since message",
+        as_json=as_json,
+        where_set="pipeline status value failing_since message",
+        if_none=f"database {settings.database} has no check; a plan declares one by put_check",
     )
 
 

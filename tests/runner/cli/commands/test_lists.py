@@ -10,7 +10,7 @@ from tests.runner.cli.commands.conftest import Ask
 BLOCKED = {"operation": "look_shop", "blocked_until": "2099-01-01T00:00:00Z", "reason": "broken"}
 LISTS = (
     *(["pipelines"], ["operations"], ["assets"], ["assets", "--due"], ["quota"]),
-    *(["pools"], ["runners"]),
+    *(["pools"], ["checks"], ["runners"]),
 )
 
 
@@ -101,6 +101,19 @@ def test_pools_are_listed_with_their_slots(shown: Ask, asked: Ask, shop: Plan):
 
     assert head_of(shown("pools")) == ["pool", "slots", "used", "waiting"]
     assert asked("pools") == [{"pool": "tills", "slots": 2, "used": 0, "waiting": 0}]
+
+
+def test_checks_are_listed_with_how_they_ended(shown: Ask, asked: Ask, shop: Plan):
+    shop.sql(
+        "insert into headgate.checks (name, kind, query, fail_calc, warn_if, function)"
+        " values ('stock', 'query', 'select 1', 'count(*)', '> 0', 'shop.check_stock')"
+    )
+    assert head_of(shown("checks")) == ["name", "severity"]
+    shop.call("run_checks")
+
+    assert "stock error errored" in " ".join(shown("checks").split())
+    (row,) = asked("checks")
+    assert row["message"].startswith("stock: shop.check_stock is not called")
 
 
 def test_runners_are_listed_with_what_they_hold(shown: Ask, asked: Ask, shop: Plan):

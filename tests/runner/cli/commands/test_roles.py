@@ -16,6 +16,7 @@ READING = (
     ["assets"],
     ["quota"],
     ["pools"],
+    ["checks"],
     ["runners"],
     ["show", "T1"],
     ["status", "monday-1"],
