@@ -138,6 +138,14 @@ async def test_what_it_must_not_do_fails_by_the_databases_own_words(
     assert source.scalar("select count(*) from public.orders") == 6
 
 
+async def test_a_million_columns_fail_by_the_databases_own_words(dsn, sources):
+    columns = ", ".join(f"1 as c{n}" for n in range(1_000_000))
+    outcome, requests, payload = await ask(sources, f"select {columns}")
+
+    assert (outcome.outcome, outcome.fault, requests, payload) == ("failed", "item", 1, None)
+    assert outcome.reason == "wrong (54011: target lists can have at most 1664 entries)"
+
+
 async def test_too_many_rows_fail(dsn, sources):
     outcome, _, rows = await ask(sources, "select * from orders", max_rows=5)
     assert (outcome.outcome, outcome.reason, rows) == (

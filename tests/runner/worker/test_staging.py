@@ -14,6 +14,7 @@ from headgate.worker import staging
 from headgate.worker.chunks import Call
 from headgate.worker.payloads import Unstorable
 from tests.runner.worker.source_database import (
+    ROLE,
     VARIABLE,
     declare,
     filled,
@@ -115,6 +116,84 @@ async def test_an_altered_table_fails_and_moves_nothing(plan, run, source, chang
     assert any(x in reasons(plan) for x in reason.split("|")), reasons(plan)
     assert (plan.scalar(marks), plan.scalar(STAGED)) == (before, 0)
     assert plan.scalar(KEPT) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.fixture
+def in_the_middle(source, monkeypatch):
+    """Give c1 more orders than fit on the way, and call a function once when some are staged."""
+    source.sql(
+        "insert into public.orders select n * 2 + 1, 'c1', n * 3 + 1.5, timestamptz '2026-01-02 00:00+00'"
+        " from generate_series(500, 30499) as n"
+    )
+    monkeypatch.setattr(staging, "PIECE_BYTES", 10_000)
+    monkeypatch.setattr(staging, "BATCH_BYTES", 100_000)
+
+    def prepare(happens):
+        write = staging._Writer.write
+        calls: list[object] = []
+
+        def writing(self, pieces):
+            write(self, pieces)
+            self.finish()
+            if sum(map(len, pieces)) > 50_000 and not calls:
+                calls.append(happens())
+
+        monkeypatch.setattr(staging._Writer, "write", writing)
+
+    return prepare
+
+
+TERMINATE = "select pg_terminate_backend(pid) from pg_stat_activity where usename = %(role)s"
+COUNT = "select count(*) from public.kept"
+
+
+async def test_a_source_that_stops_in_the_middle_is_read_again_from_its_start(
+    plan, run, source, in_the_middle
+):
+    staged = []
+
+    def stop():
+        staged.append(plan.scalar(STAGED))
+        source.sql(TERMINATE, role=ROLE)
+
+    plan.sql("update headgate.operations set backoff = '1 ms', backoff_max = '1 ms'")
+    in_the_middle(stop)
+    ended = await run()
+
+    assert staged[0] > 0
+    assert ended["status"] == "succeeded"
+    assert (plan.scalar(COUNT), plan.scalar(STAGED)) == (30_006, 0)
+    attempts = "select max(attempts) from headgate.asset_processing_details"
+    assert plan.scalar(attempts) == 2
+
+
+async def test_a_source_that_stops_for_good_leaves_nothing_behind(plan, run, source, in_the_middle):
+    plan.sql("update headgate.operations set max_wait = '1 ms'")
+    in_the_middle(lambda: source.sql(TERMINATE, role=ROLE))
+    ended = await run()
+
+    assert ended["deferred"] >= 1
+    assert plan.scalar(STAGED) == 0
+    assert plan.scalar(f"{COUNT} where order_id % 2 = 1") == 0, "no row of c1"
+    assert plan.scalar(
+        "select bool_and(s.watermark is null) from headgate.asset_processing_state as s"
+        " join headgate.assets as a using (asset_id) where a.code = 'c1'"
+    )
+
+
+async def test_rows_that_change_while_they_are_read_come_as_they_were(
+    plan, run, source, in_the_middle
+):
+    in_the_middle(
+        lambda: source.sql(
+            "update public.orders set amount = 0, changed_at = '2026-02-01 00:00+00'"
+        )
+    )
+    assert (await run("r1"))["status"] == "succeeded"
+    assert plan.scalar(f"{COUNT} where order_id % 2 = 1 and amount = order_id * 1.5") == 30_003
+    again(plan)
+    assert (await run("r2"))["status"] == "succeeded"
+    assert plan.scalar(f"{COUNT} where amount = 0") == 30_006
 
 
 async def test_rows_of_a_superseded_lease_are_never_merged(plan, run):
