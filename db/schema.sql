@@ -6909,10 +6909,10 @@ $$;
 ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) OWNER TO headgate_owner;
 
 --
--- Name: _apply_results(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _apply_results(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, bigint, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -6939,18 +6939,18 @@ begin
     end if;
 
     if p_tally.parked = 0 then
-        perform headgate._end_jobs(p_chunk, p_operation, p_job_results, p_tally, p_now);
+        perform headgate._end_jobs(p_chunk, p_operation, p_job_results, p_tally, p_peak_memory, p_cpu_ms, p_now);
     else
         perform headgate._park_jobs(p_chunk, p_job_results);
         perform headgate._end_jobs(
             p_chunk, p_operation, array(select f from unnest(p_job_results) as f where f.result <> 'park'), p_tally,
-            p_now
+            p_peak_memory, p_cpu_ms, p_now
         );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _are_many_due_times(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10960,10 +10960,10 @@ $$;
 ALTER FUNCTION headgate._end_held(p_chunks headgate.chunks[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, bigint, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -10988,12 +10988,13 @@ begin
 
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
-        duration_ms, error, verdict, ended_at
+        duration_ms, error, verdict, cpu_ms, peak_memory, ended_at
     )
     select
         p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.result, j.reason,
         j.units,
-        j.request_count, j.records, j.units, j.duration_ms, j.error, j.verdict, p_now
+        j.request_count, j.records, j.units, j.duration_ms, j.error, j.verdict, p_cpu_ms,
+        p_peak_memory, p_now
     from unnest(p_jobs) as j;
 
     perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_tally, p_now);
@@ -11006,7 +11007,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _end_late_execution(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27021,10 +27022,10 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.clock() IS 'The current time for planning; read once per function. Leases use real time instead.';
 
 --
--- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[], jsonb, bigint, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[], p_files jsonb DEFAULT NULL::jsonb) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[], p_files jsonb DEFAULT NULL::jsonb, p_peak_memory bigint DEFAULT NULL::bigint, p_cpu_ms integer DEFAULT NULL::integer) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -27122,7 +27123,9 @@ begin
         );
     end if;
     v_tally := headgate._tally(v_job_results);
-    perform headgate._apply_results(v_chunk, v_operation, v_job_results, v_tally, v_now);
+    perform headgate._apply_results(
+        v_chunk, v_operation, v_job_results, v_tally, p_peak_memory, p_cpu_ms, v_now
+    );
     if v_outputs is not null then
         perform headgate._keep_outputs(v_chunk, p_asset_ids, v_outputs, v_job_results);
     end if;
@@ -27165,13 +27168,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -34292,6 +34295,8 @@ CREATE TABLE headgate.asset_processing_details (
     records integer DEFAULT 0 NOT NULL,
     api_calls_used integer DEFAULT 0 NOT NULL,
     duration_ms integer DEFAULT 0 NOT NULL,
+    cpu_ms integer,
+    peak_memory bigint,
     error text,
     verdict text,
     ended_at timestamp with time zone NOT NULL,
@@ -34381,6 +34386,18 @@ COMMENT ON COLUMN headgate.asset_processing_details.api_calls_used IS 'The same 
 COMMENT ON COLUMN headgate.asset_processing_details.duration_ms IS 'Time its calls took.';
 
 --
+-- Name: COLUMN asset_processing_details.cpu_ms; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_details.cpu_ms IS 'Its share of the processor time that its handler took for the chunk; null: it has no handler.';
+
+--
+-- Name: COLUMN asset_processing_details.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_details.peak_memory IS 'The most bytes of memory that the handler''s process had while it computed the chunk; null: it has no handler.';
+
+--
 -- Name: COLUMN asset_processing_details.error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -34419,7 +34436,9 @@ CREATE VIEW headgate.v_asset_processing_history AS
         END) AS error,
     e.run_id,
     d.verdict,
-    d.reason
+    d.reason,
+    d.cpu_ms,
+    d.peak_memory
    FROM (((headgate.asset_processing_details d
      JOIN headgate.assets a USING (asset_id))
      JOIN headgate.operations o USING (operation_id))
@@ -34510,6 +34529,18 @@ COMMENT ON COLUMN headgate.v_asset_processing_history.verdict IS 'The verdict of
 --
 
 COMMENT ON COLUMN headgate.v_asset_processing_history.reason IS 'Why it did not succeed, or is degraded, in a word or a sentence.';
+
+--
+-- Name: COLUMN v_asset_processing_history.cpu_ms; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.cpu_ms IS 'Its share of the processor time that its handler took; null: it has no handler.';
+
+--
+-- Name: COLUMN v_asset_processing_history.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.peak_memory IS 'The most bytes of memory that the handler''s process had; null: it has no handler.';
 
 --
 -- Name: v_ticker_processing_history; Type: VIEW; Schema: equities; Owner: headgate_plan_equities
@@ -42546,10 +42577,10 @@ REVOKE ALL ON FUNCTION headgate._answers(p_operation headgate.operations, p_asse
 REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _are_many_due_times(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -43212,10 +43243,10 @@ REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text,
 REVOKE ALL ON FUNCTION headgate._end_held(p_chunks headgate.chunks[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_late_execution(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -45931,11 +45962,11 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_recommender;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer) TO headgate_runner;
 
 --
 -- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner

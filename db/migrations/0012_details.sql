@@ -13,6 +13,8 @@ create table headgate.asset_processing_details (
     records integer not null default 0,
     api_calls_used integer not null default 0,
     duration_ms integer not null default 0,
+    cpu_ms integer,
+    peak_memory bigint,
     error text,
     verdict text,
     ended_at timestamptz not null,
@@ -34,6 +36,10 @@ comment on column headgate.asset_processing_details.records is 'Rows inserted or
 comment on column headgate.asset_processing_details.api_calls_used is
     'The same units, as the API names them: calls charged.';
 comment on column headgate.asset_processing_details.duration_ms is 'Time its calls took.';
+comment on column headgate.asset_processing_details.cpu_ms is
+    'Its share of the processor time that its handler took for the chunk; null: it has no handler.';
+comment on column headgate.asset_processing_details.peak_memory is
+    'The most bytes of memory that the handler''s process had while it computed the chunk; null: it has no handler.';
 comment on column headgate.asset_processing_details.error is 'The error, if any.';
 comment on column headgate.asset_processing_details.verdict is
     'What the expectation said that its last answer did not meet; a success with `degraded` is one with a mark. Null: '

@@ -16,7 +16,9 @@ select
     coalesce(d.error, case when d.status <> 'success' then d.reason end) as error,
     e.run_id,
     d.verdict,
-    d.reason
+    d.reason,
+    d.cpu_ms,
+    d.peak_memory
 from headgate.asset_processing_details as d
 join headgate.assets as a using (asset_id)
 join headgate.operations as o using (operation_id)
@@ -41,3 +43,7 @@ comment on column headgate.v_asset_processing_history.verdict is
     'met all.';
 comment on column headgate.v_asset_processing_history.reason is
     'Why it did not succeed, or is degraded, in a word or a sentence.';
+comment on column headgate.v_asset_processing_history.cpu_ms is
+    'Its share of the processor time that its handler took; null: it has no handler.';
+comment on column headgate.v_asset_processing_history.peak_memory is
+    'The most bytes of memory that the handler''s process had; null: it has no handler.';

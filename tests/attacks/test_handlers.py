@@ -145,7 +145,7 @@ def test_an_answer_arrives_as_it_was():
         {"outcomes": []}, {"errors": [None, 5]}, {"errors": [None]}, {"errors": "ab c"}, {"row_counts": [1]},
         {"row_counts": [-1, 0]}, {"row_counts": [1.5, 0]}, {"row_counts": [True, 0]}, {"row_counts": [2**40, 0]},
         {"seconds": "0"}, {"seconds": float("nan")}, {"seconds": float("inf")}, {"seconds": -1.0}, {"lost": 7},
-        {"must_end": ["x"]}, {"peak_memory": "much"}, {"peak_memory": 2.5}, {"peak_memory": 2**80},
+        {"cpu_seconds": -1.0}, {"must_end": ["x"]}, {"peak_memory": "much"}, {"peak_memory": 2.5}, {"peak_memory": 2**80},
     ],
 )  # fmt: skip
 def test_what_can_be_no_answer_is_refused(change):

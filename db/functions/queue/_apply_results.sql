@@ -6,6 +6,8 @@ create or replace function headgate._apply_results(
     p_operation headgate.operations,
     p_job_results headgate.job_result[],
     p_tally headgate.job_tally,
+    p_peak_memory bigint,
+    p_cpu_ms integer,
     p_now timestamptz
 )
 returns void
@@ -36,12 +38,12 @@ begin
     end if;
 
     if p_tally.parked = 0 then
-        perform headgate._end_jobs(p_chunk, p_operation, p_job_results, p_tally, p_now);
+        perform headgate._end_jobs(p_chunk, p_operation, p_job_results, p_tally, p_peak_memory, p_cpu_ms, p_now);
     else
         perform headgate._park_jobs(p_chunk, p_job_results);
         perform headgate._end_jobs(
             p_chunk, p_operation, array(select f from unnest(p_job_results) as f where f.result <> 'park'), p_tally,
-            p_now
+            p_peak_memory, p_cpu_ms, p_now
         );
     end if;
 end;

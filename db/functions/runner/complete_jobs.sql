@@ -4,7 +4,8 @@
 -- answered session, in order; if it succeeded for only some of the sessions, the chunk continues with the others. Where
 -- outputs or expectations are declared, p_answers has what is known of an answer besides its body, {status,
 -- duration_ms, headers}; of a handler, what it put out. p_files are files that the runner has put into the operation's
--- store: headgate._keep_artifacts.
+-- store: headgate._keep_artifacts. p_peak_memory and p_cpu_ms are what a handler's process took: the most bytes, and
+-- each job's share of the time.
 
 create or replace function headgate.complete_jobs(
     p_runner text,
@@ -24,7 +25,9 @@ create or replace function headgate.complete_jobs(
     p_row_counts integer[] default null,
     p_rows anyarray default null::pg_catalog.text[],
     p_answers text[] default null,
-    p_files jsonb default null
+    p_files jsonb default null,
+    p_peak_memory bigint default null,
+    p_cpu_ms integer default null
 )
 returns setof headgate.claimed_chunk
 language plpgsql
@@ -126,7 +129,9 @@ begin
         );
     end if;
     v_tally := headgate._tally(v_job_results);
-    perform headgate._apply_results(v_chunk, v_operation, v_job_results, v_tally, v_now);
+    perform headgate._apply_results(
+        v_chunk, v_operation, v_job_results, v_tally, p_peak_memory, p_cpu_ms, v_now
+    );
     if v_outputs is not null then
         perform headgate._keep_outputs(v_chunk, p_asset_ids, v_outputs, v_job_results);
     end if;

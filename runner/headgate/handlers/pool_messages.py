@@ -148,7 +148,9 @@ class Done:
     """Why the process should not be used again."""
     seconds: float = 0.0
     peak_memory: int = 0
-    """The most memory the process has taken so far, bytes."""
+    """The most memory the process had meanwhile, bytes; 0: nobody measured."""
+    cpu_seconds: float = 0.0
+    """Processor time it took."""
     files: list[Spooled] = field(default_factory=list)
 
 
@@ -168,6 +170,7 @@ def head_of(done: Done) -> bytes:
             "must_end": done.must_end,
             "seconds": done.seconds,
             "peak_memory": done.peak_memory,
+            "cpu_seconds": done.cpu_seconds,
             "files": [astuple(file) for file in done.files],
         }
     ).encode()
@@ -189,6 +192,7 @@ def read_done(head: bytes, rows: bytes, task: Work) -> Done:
             must_end=said["must_end"],
             seconds=said["seconds"],
             peak_memory=said["peak_memory"],
+            cpu_seconds=said["cpu_seconds"],
             files=[Spooled(*file) for file in said["files"]],
         )
         is_sound = (
@@ -197,8 +201,9 @@ def read_done(head: bytes, rows: bytes, task: Work) -> Done:
             and len(counts) in (0, len(done.jobs))
             and all(type(x) is int and 0 <= x < 2**31 for x in (*counts, done.peak_memory >> 20))
             and all(file.is_sound for file in done.files)
-            and type(done.seconds) is float
-            and 0 <= done.seconds < math.inf
+            and all(
+                type(x) is float and 0 <= x < math.inf for x in (done.seconds, done.cpu_seconds)
+            )
         )
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise Garbage from exc

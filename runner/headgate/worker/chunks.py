@@ -339,6 +339,10 @@ class Report:
     """Bytes of the payloads."""
     rows: Rows | None = None
     """What a handler computed."""
+    peak_memory: int | None = None
+    """The most bytes of memory that the handler's process had."""
+    cpu_ms: int | None = None
+    """Each job's share of the processor time that the handler took."""
     files: list[dict[str, Any]] | None = None
     """Files that have been put into the operation's store, as artifacts are made of them."""
 

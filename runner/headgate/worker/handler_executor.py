@@ -216,6 +216,9 @@ def _report(done: Done, handling: Handling | None) -> Report:
             duration_ms=share,
             answer=job.output,
         )
+    if done.peak_memory and done.jobs:
+        report.peak_memory = done.peak_memory
+        report.cpu_ms = round(1000 * done.cpu_seconds / len(done.jobs))
     if done.rows and handling is not None and handling.row_type is not None:
         report.rows = Rows(done.rows, handling.row_type, done.row_counts)
     return report

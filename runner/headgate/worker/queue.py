@@ -50,6 +50,7 @@ COMPLETION: Final = (
 ROWS: Final = ", p_row_counts => %(row_counts)s, p_rows => %(rows)s"
 ANSWERS: Final = ", p_answers => %(answers)s"
 FILES: Final = ", p_files => %(files)s"
+USAGE: Final = ", p_peak_memory => %(peak_memory)s::bigint, p_cpu_ms => %(cpu_ms)s::integer"
 ADVANCE: Final = "select advanced from headgate.advance_executions() as advanced"
 EXTEND: Final = """
     select chunk_id, lease_no, lease_seconds
@@ -147,6 +148,9 @@ class Queue:
         if isinstance(report, Report) and report.files:
             statement += FILES
             arguments["files"] = Jsonb(report.files)
+        if isinstance(report, Report) and report.peak_memory is not None:
+            statement += USAGE
+            arguments |= {"peak_memory": report.peak_memory, "cpu_ms": report.cpu_ms}
         at = asyncio.get_running_loop().time()
         return _claim(at, await self._call(statement + ")", arguments))
 

@@ -593,3 +593,18 @@ def test_a_late_completion_does_not_claim_the_chunk_it_completes(toy: Toy, slice
     assert toy.complete(chunk, assets=some, p_claim=1) == []
     assert toy.units() == (0, 10)
     assert [len(x["asset_ids"]) for x in toy.chunks()] == ([] if slices == 1 else [5])
+
+
+def test_what_a_handler_took_is_kept_with_each_of_its_jobs(toy: Toy):
+    toy.tune(chunk_size=2)
+    toy.add(4)
+    toy.begin()
+    computed, called = toy.claim(chunks=2)
+    toy.complete(computed, p_peak_memory=5 * 2**30, p_cpu_ms=70)
+    toy.complete(called)
+
+    found = toy.sql(
+        "select count(*), cpu_ms, peak_memory from headgate.asset_processing_details"
+        " group by cpu_ms, peak_memory order by cpu_ms"
+    )
+    assert [tuple(x.values()) for x in found] == [(2, 70, 5 * 2**30), (2, None, None)]

@@ -18,7 +18,7 @@ COLUMNS = {
     "headgate.v_today_processing_activity": (
         "operation status jobs records api_calls_used avg_duration_ms"
     ),
-    "headgate.v_asset_processing_history": f"asset_id asset {HISTORY} verdict reason",
+    "headgate.v_asset_processing_history": f"asset_id asset {HISTORY} verdict reason cpu_ms peak_memory",
     "headgate.v_failed_assets": f"asset_id asset {FAILED}",
     "headgate.v_quota": (
         "provider opened_at closes_at usable reserved spent used_elsewhere remaining blocked_until"

@@ -304,3 +304,18 @@ def writes_what_is_not_there(chunk: Chunk) -> Result:
 
 def fills_the_disk(chunk: Chunk) -> Result:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def toils(chunk: Chunk) -> Result:
+    """Hold 150 MB for a moment and work for 200 ms of the processor's time."""
+    held = bytearray(150 * 2**20)
+    for place in range(0, len(held), 4096):
+        held[place] = 1
+    until = time.process_time() + 0.25
+    while time.process_time() < until:
+        pass
+    return mean(chunk)
+
+
+def toils_for_the_first(chunk: Chunk) -> Result:
+    return toils(chunk) if chunk.codes == ["P0"] else mean(chunk)
