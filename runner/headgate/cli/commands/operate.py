@@ -26,6 +26,10 @@ RESUME = "select * from headgate.resume_pipeline(p_pipeline => %(pipeline)s)"
 CANCEL = """
 select * from headgate.cancel_execution(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s)
 """
+QUEUED = """
+select q.pipeline from headgate.v_queued_runs as q
+where q.run_id = %(run_id)s and coalesce(q.pipeline = %(pipeline)s, true)
+"""
 SKIP = """
 select * from headgate.skip_step(
     p_pipeline => %(pipeline)s, p_run_id => %(run_id)s, p_step => %(step)s,
@@ -74,6 +78,8 @@ def cancel(run_id: RunId, pipeline: OfPipeline = None, as_json: AsJson = False) 
     """Stop a run: what has not started is cancelled and its units return; calls under way end."""
     settings = console.ready_settings()
     with console.open_database(settings, "cancel", role=PLANNER) as connection, mapped_errors():
+        if _take_out(connection, pipeline, run_id, as_json):
+            return
         run = find_run(connection, settings, pipeline, run_id)
         names = {"pipeline": run["pipeline"], "run_id": run_id}
         changed = _call(connection, CANCEL, names)
@@ -85,6 +91,22 @@ def cancel(run_id: RunId, pipeline: OfPipeline = None, as_json: AsJson = False) 
                 hint=f"headgate status {run_id} shows it",
             )
         _conclude(connection, settings, run, {"status": run["status"], **changed}, as_json)
+
+
+def _take_out(
+    connection: Connection[DictRow], pipeline: str | None, run_id: str, as_json: bool
+) -> bool:
+    """Take a run out of its pipeline's queue; False: there is none of that name, or several."""
+    queued = connection.execute(QUEUED, {"run_id": run_id, "pipeline": pipeline}).fetchall()
+    if len(queued) != 1:
+        return False
+    names = {"pipeline": queued[0]["pipeline"], "run_id": run_id}
+    changed = _call(connection, CANCEL, names)
+    if as_json:
+        console.print_json({**names, "status": "taken out of the queue", **changed, "next": []})
+    else:
+        print(f"{names['pipeline']} {run_id}: taken out of the queue; it had not started")
+    return True
 
 
 def skip(

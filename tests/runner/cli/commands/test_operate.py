@@ -196,3 +196,15 @@ def test_what_waits_as_a_whole_is_in_the_plan_and_the_forecast(
         assert row["reason"] == said
         assert said in shown(command, "small_shop")
     assert f"{said}; not before " in shown("status", "monday-1")
+
+
+def test_a_run_that_is_queued_is_taken_out(shown: Ask, asked: Ask, refused: Ask, shop: Plan):
+    name_the_date(shop)
+    shown("backfill", "small_shop", "2024-02-28", "2024-02-29")
+
+    said = shown("cancel", "backfill-2024-02-28")
+    assert said == "small_shop backfill-2024-02-28: taken out of the queue; it had not started\n"
+    assert "there is no run" in refused("cancel", "backfill-2024-02-28")
+    done = asked("cancel", "backfill-2024-02-29", "--pipeline", "small_shop")
+    assert done["status"] == "taken out of the queue"
+    assert shop.sql("select from headgate.v_queued_runs") == []
