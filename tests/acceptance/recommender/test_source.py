@@ -29,21 +29,21 @@ async def test_r3_never_more_than_two_slots_are_taken_and_what_waits_is_shown(
     world: World, other: Session
 ):
     other.execute("lock table investors, businesses, deals, users, feedback")
-    runs = [asyncio.create_task(world.run(x)) for x in (TRAINING, INTEGRATION)]
+    runs = [asyncio.ensure_future(world.run(x)) for x in (TRAINING, INTEGRATION)]
     pool = "select * from headgate.v_pools where pool = 'ml_training_pool'"
     async with asyncio.timeout(PATIENCE):
         while (row := world.plan.sql(pool)[0])["waiting"] < 2:
-            assert row["taken"] <= row["slots"] == 2
+            assert row["used"] <= row["slots"] == 2
             await asyncio.sleep(0.1)
     waits = world.plan.sql("select * from headgate.v_waiting where reason like '%%pool%%'")
-    assert row["taken"] == 2
+    assert row["used"] == 2
     assert waits
 
     other.rollback()
 
     for run in runs:
         assert set(world.steps(await run).values()) == {"succeeded"}
-    assert world.plan.sql(pool)[0]["taken"] == 0
+    assert world.plan.sql(pool)[0]["used"] == 0
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_a_table_that_was_altered_fails_its_extraction_and_says_why(
     assert taken_over(world) == before
 
 
-async def test_a_source_that_is_stopped_in_mid_extraction_leaves_nothing_half_done(
+async def test_what_a_stopped_source_did_not_give_is_put_off_whole_and_read_the_next_time(
     world: World, other: Session
 ):
     await world.run(TRAINING)
@@ -79,7 +79,7 @@ async def test_a_source_that_is_stopped_in_mid_extraction_leaves_nothing_half_do
     other.execute("update businesses set name = name || ' Ltd', updated_at = now()")
     other.commit()
     other.execute("lock table businesses")
-    run = asyncio.create_task(world.run(TRAINING))
+    run = asyncio.ensure_future(world.run(TRAINING))
     stopped = (
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where usename = %(reader)s and wait_event_type = 'Lock'"
@@ -91,8 +91,7 @@ async def test_a_source_that_is_stopped_in_mid_extraction_leaves_nothing_half_do
 
     run_id = await run
 
-    assert world.steps(run_id)["extract_data"] == "failed"
-    assert world.errors(run_id)
+    assert "terminating connection" in " ".join(world.errors(run_id))
     assert taken_over(world) == before
 
     assert set(world.steps(await world.run(TRAINING)).values()) == {"succeeded"}
