@@ -8753,7 +8753,7 @@ ALTER FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_re
 CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, calendar text, priority smallint, due_since timestamp with time zone, weight double precision, missing_from date)
     LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
+    SET plan_cache_mode TO 'auto'
     SET enable_nestloop TO 'on'
     SET jit TO 'off'
     AS $$
@@ -8782,8 +8782,13 @@ begin
         return;
     end if;
 
-    perform set_config('enable_nestloop', case when n.due > 5000 or v_past_ids <> '{}' then 'off' else 'on' end, true)
-    from (select count(*) as due from headgate._due_pairs(v_operation_ids, p_at, 5001)) as n;
+    perform
+        set_config('enable_nestloop', case when n.is_large then 'off' else 'on' end, true),
+        set_config('plan_cache_mode', case when n.is_large then 'force_custom_plan' else 'auto' end, true)
+    from (
+        select count(*) > 5000 or v_past_ids <> '{}' as is_large
+        from headgate._due_pairs(v_operation_ids, p_at, 5001)
+    ) as n;
     return query
     with due as materialized (
         select d.*, a.group_key, a.calendar, a.weight
@@ -19030,13 +19035,24 @@ ALTER FUNCTION headgate._pipeline_mistakes() OWNER TO headgate_owner;
 CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, call_no integer, "position" bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
     LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
+    SET plan_cache_mode TO 'auto'
     SET enable_nestloop TO 'off'
     SET enable_hashjoin TO 'on'
     SET enable_mergejoin TO 'on'
     SET jit TO 'off'
     AS $$
 begin
+    -- Planning each statement again pays where much is due. Where little is, it takes most of the time.
+    perform set_config('plan_cache_mode', 'force_custom_plan', true)
+    where p_is_round
+        or p_options.is_backfill
+        or p_options.is_daily
+        or (
+            select count(*) > 1000
+            from headgate._due_pairs(array(
+                select o.operation_id from headgate._planned_operations(p_pipeline_id, p_options, p_step) as o
+            ), p_at, 1001)
+        );
     return query
     with need as materialized (
         select n.* from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n

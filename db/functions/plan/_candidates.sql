@@ -51,7 +51,7 @@ language plpgsql
 stable
 rows 10000
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
+set plan_cache_mode = auto
 set enable_nestloop = on
 set jit = off
 as $func$
@@ -80,8 +80,13 @@ begin
         return;
     end if;
 
-    perform set_config('enable_nestloop', case when n.due > 5000 or v_past_ids <> '{}' then 'off' else 'on' end, true)
-    from (select count(*) as due from headgate._due_pairs(v_operation_ids, p_at, 5001)) as n;
+    perform
+        set_config('enable_nestloop', case when n.is_large then 'off' else 'on' end, true),
+        set_config('plan_cache_mode', case when n.is_large then 'force_custom_plan' else 'auto' end, true)
+    from (
+        select count(*) > 5000 or v_past_ids <> '{}' as is_large
+        from headgate._due_pairs(v_operation_ids, p_at, 5001)
+    ) as n;
     return query
     with due as materialized (
         select d.*, a.group_key, a.calendar, a.weight

@@ -37,13 +37,24 @@ language plpgsql
 stable
 rows 10000
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
+set plan_cache_mode = auto
 set enable_nestloop = off
 set enable_hashjoin = on  -- explain may have turned it off for its own joins
 set enable_mergejoin = on
 set jit = off
 as $func$
 begin
+    -- Planning each statement again pays where much is due. Where little is, it takes most of the time.
+    perform set_config('plan_cache_mode', 'force_custom_plan', true)
+    where p_is_round
+        or p_options.is_backfill
+        or p_options.is_daily
+        or (
+            select count(*) > 1000
+            from headgate._due_pairs(array(
+                select o.operation_id from headgate._planned_operations(p_pipeline_id, p_options, p_step) as o
+            ), p_at, 1001)
+        );
     return query
     with need as materialized (
         select n.* from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
