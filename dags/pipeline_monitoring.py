@@ -27,6 +27,7 @@ with DAG(
         trigger_rule="all_done",
         retries=1,
         retry_delay=timedelta(minutes=5),
+        retry_exponential_backoff=0,
     )
     finish = CallFunction(
         task_id="finalize_execution",
