@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,8 @@ KILLS = either(25, 200)
 JOBS = either(150, 1_200)
 SLOTS, FEWER = 5, 2
 WAYS = ("complete",) * 12 + ("retry", "release", "lose", "forget", "idle", "extend")
-"""What a runner does with a lease. What it forgets runs out after a second."""
+"""What a runner does with a lease. What it forgets, or is too slow for, runs out at once, and what
+a killed one held after a second."""
 LEASE: Row = {"lease": "1 second", "backoff": "10 ms", "backoff_max": "50 ms", "chunk_size": 1}
 IDLE: Row = {"path": None, "ingest_function": None, "units": 0, "pool": "tills", **LEASE}
 TERMINATE = """
@@ -117,7 +117,6 @@ class Shift:
         toy.call("advance_executions")
         claimed = [x for x in toy.ask(runner, throws.randint(1, 4)) if x["chunk_id"] is not None]
         for chunk in claimed:
-            time.sleep(throws.random() * 0.01)
             way = throws.choice(WAYS)
             self.did[way] += 1
             try:
@@ -126,7 +125,7 @@ class Shift:
                 if exc.sqlstate != "HG012":  # somebody else has it by now
                     raise
         if not claimed:
-            time.sleep(0.02)
+            self.is_over.wait(0.02)
 
     def act(self, toy: Toy, runner: str, chunk: Row, way: str) -> None:
         """Do one of the things that runners do with a lease."""
@@ -144,9 +143,11 @@ class Shift:
             )  # fmt: skip
         elif way == "retry":
             toy.complete(chunk, "retry", fault="provider", runner=runner)
-        elif way != "forget":
-            if way == "idle":
-                time.sleep(1.05)  # its lease runs out, and may be another's
+        else:
+            if way in ("forget", "idle"):
+                toy.expire(chunk)  # and may be another's from now on
+            if way == "forget":
+                return
             if way in ("idle", "extend"):
                 toy.call("extend_leases", **tokens)
             toy.complete(chunk, runner=runner, p_claim=1)
@@ -155,9 +156,9 @@ class Shift:
 
     def kill(self, toy: Toy) -> None:
         """Cut a runner's connection, whatever it is doing."""
-        number = self.dice.choice(sorted(self.pids))
-        toy.sql(TERMINATE, pid=self.pids[number])
-        time.sleep(self.dice.random() * 0.05)
+        number, before = self.dice.choice(sorted(self.pids)), self.did["killed"]
+        if toy.sql(TERMINATE, pid=self.pids[number]):
+            wait_until(lambda: self.errors or self.did["killed"] > before, "the runner has noticed")
 
 
 @pytest.fixture
