@@ -15149,9 +15149,12 @@ CREATE FUNCTION headgate._judge_expectations(p_operation headgate.operations, p_
             e.item ->> 'reason' as reason
         from jsonb_array_elements(p_operation.expectations) with ordinality as e (item, nth)
     ),
-    judged as (
+    judged as materialized (  -- without the values, which would be sorted below
         select
-            u.*,
+            u.outcome,
+            u.fault,
+            u.error,
+            u.nth,
             case when x.fault is null then x.verdict end as verdict,
             case
                 when x.fault is not null then format('expectation %s cannot be evaluated: %s', x.text, x.fault)
