@@ -6417,6 +6417,7 @@ CREATE TABLE headgate.operations (
     input_function text,
     max_memory bigint DEFAULT 1073741824 NOT NULL,
     handler_environment text[] DEFAULT '{}'::text[] NOT NULL,
+    input_format text,
     handler_options jsonb DEFAULT '{}'::jsonb NOT NULL,
     store text,
     artifact_name text,
@@ -6429,6 +6430,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT a_bulk_call_serves_another_operation CHECK ((bulk_call_of_operation_id <> operation_id)),
     CONSTRAINT a_stage_is_of_a_statement CHECK (((stage IS NULL) OR ((statement IS NOT NULL) AND (ingest_function IS NOT NULL)))),
     CONSTRAINT a_store_has_its_handler CHECK (((store IS NULL) OR (handler IS NOT NULL))),
+    CONSTRAINT a_stream_is_of_one_asset CHECK (((input_format IS NULL) OR ((input_function IS NOT NULL) AND (chunk_size = 1)))),
     CONSTRAINT artifact_name_has_its_store CHECK (((artifact_name IS NULL) OR (store IS NOT NULL))),
     CONSTRAINT artifact_name_is_a_path CHECK ((artifact_name !~ '^/|/$|//|(^|/)[.]{1,2}(/|$)|\\|^$'::text)),
     CONSTRAINT called_or_handled CHECK ((num_nonnulls(path, statement, handler) <= 1)),
@@ -6439,6 +6441,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT every_has_its_interval CHECK ((((due_rule = 'every'::text) = (due_every IS NOT NULL)) AND (due_every > '00:00:00'::interval))),
     CONSTRAINT expectations_are_of_a_call_for_one_asset CHECK (((expectations IS NULL) OR ((num_nonnulls(path, statement) > 0) AND (bulk_call_of_operation_id IS NULL)))),
     CONSTRAINT function_rule_has_its_function CHECK (((due_rule = 'function'::text) = (due_function IS NOT NULL))),
+    CONSTRAINT input_format_is_known CHECK ((input_format = ANY (ARRAY['csv'::text, 'json'::text]))),
     CONSTRAINT input_has_its_handler CHECK (((input_function IS NULL) OR (handler IS NOT NULL))),
     CONSTRAINT intervals_are_positive CHECK ((LEAST(backoff, backoff_max, max_wait, lease, timeout) > '00:00:00'::interval)),
     CONSTRAINT jitter_is_a_share CHECK (((jitter >= (0)::double precision) AND (jitter <= (1)::double precision))),
@@ -6802,6 +6805,12 @@ COMMENT ON COLUMN headgate.operations.max_memory IS 'Bytes of memory that the pr
 --
 
 COMMENT ON COLUMN headgate.operations.handler_environment IS 'Names of the environment variables its handler sees besides harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';
+
+--
+-- Name: COLUMN operations.input_format; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.input_format IS 'csv or json: the input function''s rows of one asset reach the handler as a stream; null: as arrays, in memory.';
 
 --
 -- Name: COLUMN operations.handler_options; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7496,7 +7505,8 @@ CREATE FUNCTION headgate._as_settings(p_kind text, p_columns jsonb) RETURNS json
     from jsonb_each(p_columns) as c (key, value)
     where c.key <> all (headgate._key_of(p_kind) || array[
         'provider_id', 'operation_id', 'pipeline_id', 'follows_operation_id', 'bulk_call_of_operation_id',
-        'starts_at_once', 'start_every', 'is_call', 'is_ingest_of_answers', 'is_paused', 'is_paused_with_dag'
+        'starts_at_once', 'start_every', 'is_call', 'is_ingest_of_answers', 'is_paused', 'is_paused_with_dag',
+        'cleaned_at'
     ]);
 $$;
 
@@ -13749,6 +13759,7 @@ CREATE FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate
     select jsonb_build_object(
         'context', headgate._context(p_chunk, p_operation, p_now),
         'input', p_operation.input_function,
+        'input_format', p_operation.input_format,
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_memory', p_operation.max_memory,
         'environment', case
@@ -15261,6 +15272,18 @@ begin
     if p_operation.store is null then
         perform headgate._raise(
             'HG008', format('operation %s has no store for files', p_operation.name), 'declare it with store => ''...'''
+        );
+    end if;
+    perform from headgate.stores as s where s.name = p_operation.store for key share;
+    if exists (
+        select
+        from jsonb_array_elements(p_files) as f (file)
+        join headgate.removed_keys as r on r.store = p_operation.store and r.key = f.file ->> 'key'
+        where r.removed_at > p_now - interval '1 hour'
+    ) then
+        perform headgate._raise(
+            '55006', format('a file of operation %s is just being removed from its store', p_operation.name),
+            'the job is repeated, and puts it again'
         );
     end if;
     insert into headgate.artifacts as a (
@@ -18196,6 +18219,7 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         )
         and (f.field <> 'chunk.codes' or p_operation.batch_size is null)
         and (f.field !~ '^new([.][a-z_][a-z0-9_]*){1,2}$' or p_operation.statement is null)
+        and (f.field not in ('part', 'partition') or p_operation.artifact_name is null)
         and f.field not in (
             'state.watermark', 'state.since', 'state.succeeded_at',
             'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp', 'run.started_at', 'run.now',
@@ -28201,6 +28225,27 @@ ALTER FUNCTION headgate.forget_files() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate re-apply all roles, functions, views, grants and limits; returns how many files. Only the owner may.';
 
 --
+-- Name: forget_keys(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.forget_keys(p_store text, p_keys text[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    delete from headgate.removed_keys as r
+    where r.store = p_store
+        and (r.key = any (p_keys) or r.removed_at < headgate.clock() - interval '1 day');
+$$;
+
+ALTER FUNCTION headgate.forget_keys(p_store text, p_keys text[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION forget_keys(p_store text, p_keys text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.forget_keys(p_store text, p_keys text[]) IS 'Say that a store''s keys, which headgate.remove_keys gave up, are gone: what is put under them counts again.';
+
+--
 -- Name: hear_dags(text, jsonb, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28880,10 +28925,10 @@ ALTER FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[
 COMMENT ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) IS 'Declare what must hold of data: a kind and a relation, or a query for failing rows; made in its pipeline''s runs by headgate.run_checks, without one by the maintenance. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, jsonb, text, text, interval, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, input_format text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -28908,7 +28953,7 @@ begin
         'feature', feature,
         'is_backfill', is_backfill,
         'overlap', overlap,
-        'chunk_size', chunk_size,
+        'chunk_size', coalesce(chunk_size, case when input_format is not null then 1 end),
         'max_attempts', max_attempts,
         'backoff', backoff,
         'backoff_max', backoff_max,
@@ -28938,6 +28983,7 @@ begin
         'pool_slots', pool_slots,
         'jitter', jitter,
         'stage', headgate._open_stage(operation, stage, ingest_function),
+        'input_format', input_format,
         'handler_options', handler_options,
         'store', case when headgate._check_reference('operation', operation, 'store', store) then store end,
         'artifact_name', artifact_name,
@@ -28948,13 +28994,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29366,6 +29412,57 @@ ALTER FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_leas
 COMMENT ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Give back leased chunks whose remaining jobs were not started; their units are reserved again.';
 
 --
+-- Name: remove_keys(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.remove_keys(p_store text, p_keys text[]) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+begin
+    perform from headgate.stores as s where s.name = p_store for update;
+    return query
+    with expired as (
+        update headgate.artifacts as a
+        set deleted_at = v_now
+        where a.store = p_store
+            and a.deleted_at is null
+            and a.expires_at <= v_now
+        returning a.artifact_id, a.key
+    ),
+    given_up as (
+        select unnest(p_keys) as key
+        union
+        select e.key from expired as e
+    )
+    insert into headgate.removed_keys as r (store, key, removed_at)
+    select p_store, g.key, v_now
+    from given_up as g
+    where not exists (
+        select
+        from headgate.artifacts as a
+        where a.store = p_store
+            and a.key = g.key
+            and a.deleted_at is null
+            and not exists (select from expired as e where e.artifact_id = a.artifact_id)
+    )
+    on conflict (store, key) do update
+    set removed_at = excluded.removed_at
+    returning r.key;
+end;
+$$;
+
+ALTER FUNCTION headgate.remove_keys(p_store text, p_keys text[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION remove_keys(p_store text, p_keys text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.remove_keys(p_store text, p_keys text[]) IS 'Give up those of a store''s keys that no artifact has, and the expired artifacts; returns the keys to remove.';
+
+--
 -- Name: rename_asset(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29575,7 +29672,15 @@ begin
     join headgate.providers as r using (provider_id)
     where s.pipeline_id = coalesce(v_pipeline_id, s.pipeline_id)
         and r.secret_name is not null
-    order by r.name;
+    union
+    select 'store ' || t.name, v.name
+    from headgate.pipeline_steps as s
+    join headgate.operations as o on o.name = any (s.operations)
+    join headgate.stores as t on t.name = o.store
+    cross join unnest(array[t.key_id_name, t.secret_name]) as v (name)
+    where s.pipeline_id = coalesce(v_pipeline_id, s.pipeline_id)
+        and v.name is not null
+    order by 1, 2;
 end;
 $$;
 
@@ -30566,6 +30671,36 @@ ALTER FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no
 --
 
 COMMENT ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) IS 'Grant start times for the next p_calls calls of a leased chunk: seconds after the request, and seconds between calls.';
+
+--
+-- Name: take_store(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.take_store() RETURNS TABLE(name text, url text, endpoint text, region text, key_id_name text, secret_name text)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update headgate.stores as s
+    set cleaned_at = headgate.clock()
+    where s.name = (
+        select t.name
+        from headgate.stores as t
+        where t.cleaned_at is null
+            or t.cleaned_at <= headgate.clock() - interval '1 day'
+        order by t.cleaned_at nulls first, t.name
+        limit 1
+        for no key update skip locked
+    )
+    returning s.name, s.url, s.endpoint, s.region, s.key_id_name, s.secret_name;
+$$;
+
+ALTER FUNCTION headgate.take_store() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION take_store(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.take_store() IS 'The store that a runner is to clean now, once a day each; no row: all are clean.';
 
 --
 -- Name: trigger_pipeline(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -36191,6 +36326,42 @@ COMMENT ON COLUMN headgate.rate_limiters.provider_id IS 'The provider.';
 COMMENT ON COLUMN headgate.rate_limiters.next_start_at IS 'When the next request may start that nobody has been granted; those before have their times. Earlier than now: the provider has rested.';
 
 --
+-- Name: removed_keys; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.removed_keys (
+    store text NOT NULL,
+    key text NOT NULL,
+    removed_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE headgate.removed_keys OWNER TO headgate_owner;
+
+--
+-- Name: TABLE removed_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.removed_keys IS 'Keys of stores that a runner is removing: for an hour no artifact is made of one.';
+
+--
+-- Name: COLUMN removed_keys.store; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.removed_keys.store IS 'The store.';
+
+--
+-- Name: COLUMN removed_keys.key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.removed_keys.key IS 'The key.';
+
+--
+-- Name: COLUMN removed_keys.removed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.removed_keys.removed_at IS 'When it was given up.';
+
+--
 -- Name: response_rules; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -36662,6 +36833,7 @@ CREATE TABLE headgate.stores (
     key_id_name text,
     secret_name text,
     description text DEFAULT ''::text NOT NULL,
+    cleaned_at timestamp with time zone,
     is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT a_folder_has_no_server CHECK (((url ~ '^s3:'::text) OR (num_nonnulls(endpoint, region, key_id_name, secret_name) = 0))),
     CONSTRAINT a_store_names_both_its_secrets CHECK (((key_id_name IS NULL) = (secret_name IS NULL))),
@@ -36721,6 +36893,12 @@ COMMENT ON COLUMN headgate.stores.secret_name IS 'Name of the runner''s environm
 --
 
 COMMENT ON COLUMN headgate.stores.description IS 'Its description.';
+
+--
+-- Name: COLUMN stores.cleaned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.cleaned_at IS 'When a runner last began to remove what nobody needs there; null: never.';
 
 --
 -- Name: COLUMN stores.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39302,6 +39480,92 @@ COMMENT ON COLUMN headgate.v_runners.cpu_percent IS 'Time of processors that its
 COMMENT ON COLUMN headgate.v_runners.disk_percent IS 'How full the disk is on which it works.';
 
 --
+-- Name: v_stores; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_stores AS
+ SELECT s.name AS store,
+    s.url,
+    s.endpoint,
+    s.region,
+    s.key_id_name,
+    s.secret_name,
+    COALESCE(a.files, (0)::bigint) AS files,
+    COALESCE(a.bytes, (0)::bigint) AS bytes,
+    s.cleaned_at
+   FROM (headgate.stores s
+     LEFT JOIN ( SELECT f.store,
+            count(*) AS files,
+            (sum(f.bytes))::bigint AS bytes
+           FROM headgate.artifacts f
+          WHERE (f.deleted_at IS NULL)
+          GROUP BY f.store) a ON ((a.store = s.name)))
+  WHERE (NOT s.is_retired)
+  ORDER BY s.name;
+
+ALTER VIEW headgate.v_stores OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_stores; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_stores IS 'Where runners put files, and how many are there.';
+
+--
+-- Name: COLUMN v_stores.store; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.store IS 'Its name.';
+
+--
+-- Name: COLUMN v_stores.url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.url IS 'Its folder, or its bucket and prefix; set_store changes it.';
+
+--
+-- Name: COLUMN v_stores.endpoint; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.endpoint IS 'Address of its server; null: Amazon''s, or it is a folder.';
+
+--
+-- Name: COLUMN v_stores.region; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.region IS 'Region of its bucket; null: us-east-1, or it is a folder.';
+
+--
+-- Name: COLUMN v_stores.key_id_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.key_id_name IS 'The environment variable that holds the access key''s id.';
+
+--
+-- Name: COLUMN v_stores.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.secret_name IS 'The environment variable that holds the secret access key.';
+
+--
+-- Name: COLUMN v_stores.files; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.files IS 'How many artifacts are there.';
+
+--
+-- Name: COLUMN v_stores.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.bytes IS 'How long they are together.';
+
+--
+-- Name: COLUMN v_stores.cleaned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.cleaned_at IS 'When a runner last began to remove what nobody needs there; null: never.';
+
+--
 -- Name: v_today_processing_activity; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40825,6 +41089,13 @@ ALTER TABLE ONLY headgate.rate_limiters
     ADD CONSTRAINT rate_limiters_pkey PRIMARY KEY (provider_id);
 
 --
+-- Name: removed_keys removed_keys_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.removed_keys
+    ADD CONSTRAINT removed_keys_pkey PRIMARY KEY (store, key);
+
+--
 -- Name: response_rules response_rules_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -41811,6 +42082,13 @@ ALTER TABLE ONLY headgate.quota_windows
 
 ALTER TABLE ONLY headgate.rate_limiters
     ADD CONSTRAINT rate_limiters_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: removed_keys removed_keys_store_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.removed_keys
+    ADD CONSTRAINT removed_keys_store_fkey FOREIGN KEY (store) REFERENCES headgate.stores(name) ON DELETE CASCADE;
 
 --
 -- Name: response_rules response_rules_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -46196,6 +46474,13 @@ GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota
 REVOKE ALL ON FUNCTION headgate.forget_files() FROM PUBLIC;
 
 --
+-- Name: FUNCTION forget_keys(p_store text, p_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.forget_keys(p_store text, p_keys text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.forget_keys(p_store text, p_keys text[]) TO headgate_runner;
+
+--
 -- Name: FUNCTION hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -46328,10 +46613,10 @@ REVOKE ALL ON FUNCTION headgate.put_channel(channel text, kind text, secret_name
 REVOKE ALL ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -46419,6 +46704,13 @@ GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integ
 
 REVOKE ALL ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION remove_keys(p_store text, p_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.remove_keys(p_store text, p_keys text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.remove_keys(p_store text, p_keys text[]) TO headgate_runner;
 
 --
 -- Name: FUNCTION rename_asset(p_asset_id bigint, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -46646,6 +46938,13 @@ GRANT ALL ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_ste
 
 REVOKE ALL ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) TO headgate_runner;
+
+--
+-- Name: FUNCTION take_store(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.take_store() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.take_store() TO headgate_runner;
 
 --
 -- Name: FUNCTION trigger_pipeline(p_pipeline text, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -47574,6 +47873,19 @@ GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_recommender;
+
+--
+-- Name: TABLE v_stores; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_today_processing_activity; Type: ACL; Schema: headgate; Owner: headgate_owner

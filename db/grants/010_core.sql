@@ -45,7 +45,7 @@ begin
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'advance_executions', 'extend_leases', 'release_jobs', 'lose_lease',
-                'take_starts', 'heartbeat', 'read_notices',
+                'take_starts', 'heartbeat', 'read_notices', 'take_store', 'remove_keys', 'forget_keys',
                 'end_runner', 'check_queues', 'require_fit', 'applied_files', 'clock'
             ]),
             ('headgate_reader', array[

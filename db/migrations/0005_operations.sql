@@ -22,6 +22,7 @@ create table headgate.stores (
     key_id_name text,
     secret_name text,
     description text not null default '',
+    cleaned_at timestamptz,
     is_retired boolean not null default false,
     constraint stores_pkey primary key (name),
     constraint store_name_is_plain check (name ~ '^[a-z][a-z0-9_]{0,30}$'),
@@ -50,6 +51,8 @@ comment on column headgate.stores.key_id_name is
 comment on column headgate.stores.secret_name is
     'Name of the runner''s environment variable that holds the secret access key; never the secret.';
 comment on column headgate.stores.description is 'Its description.';
+comment on column headgate.stores.cleaned_at is
+    'When a runner last began to remove what nobody needs there; null: never.';
 comment on column headgate.stores.is_retired is
     'True: its plan no longer declares it; the row stays because artifacts refer to it.';
 
@@ -108,6 +111,7 @@ create table headgate.operations (
     input_function text,
     max_memory bigint not null default 1073741824,
     handler_environment text[] not null default '{}',
+    input_format text,
     handler_options jsonb not null default '{}',
     store text references headgate.stores,
     artifact_name text,
@@ -176,6 +180,9 @@ create table headgate.operations (
         check (expectations is null or num_nonnulls(path, statement) > 0 and bulk_call_of_operation_id is null),
     constraint input_has_its_handler check (input_function is null or handler is not null),
     constraint max_memory_is_enough check (max_memory >= 67108864),
+    constraint input_format_is_known check (input_format in ('csv', 'json')),
+    constraint a_stream_is_of_one_asset
+        check (input_format is null or input_function is not null and chunk_size = 1),
     constraint options_have_their_handler check (
         handler_options = '{}' or jsonb_typeof(handler_options) = 'object' and handler is not null
     ),
@@ -293,6 +300,8 @@ comment on column headgate.operations.max_memory is
 comment on column headgate.operations.handler_environment is
     'Names of the environment variables its handler sees besides '
     'harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';
+comment on column headgate.operations.input_format is
+    'csv or json: the input function''s rows of one asset reach the handler as a stream; null: as arrays, in memory.';
 comment on column headgate.operations.handler_options is 'What else its handler is told, by name.';
 comment on column headgate.operations.store is 'The store of its handler''s files; null: it has none.';
 comment on column headgate.operations.artifact_name is

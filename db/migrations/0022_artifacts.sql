@@ -49,3 +49,16 @@ comment on index headgate.artifacts_execution_idx is 'Finds the artifacts of an 
 
 create index artifacts_key_idx on headgate.artifacts (store, key);
 comment on index headgate.artifacts_key_idx is 'Finds out whether a key of a store has a row.';
+
+create table headgate.removed_keys (
+    store text not null references headgate.stores on delete cascade,
+    key text not null,
+    removed_at timestamptz not null,
+    constraint removed_keys_pkey primary key (store, key)
+);
+
+comment on table headgate.removed_keys is
+    'Keys of stores that a runner is removing: for an hour no artifact is made of one.';
+comment on column headgate.removed_keys.store is 'The store.';
+comment on column headgate.removed_keys.key is 'The key.';
+comment on column headgate.removed_keys.removed_at is 'When it was given up.';

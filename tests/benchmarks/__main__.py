@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps trace] [--json]`.
+"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps files trace] [--json]`.
 
 bigtables runs on request only (`make bench/bigtables`), and so does rivals, whose other side has an
 environment of its own (`make bench/rivals`), and recommender, whose second opinion has one
@@ -21,6 +21,7 @@ from tests.benchmarks import (
     declared,
     delta,
     feeding,
+    files,
     http,
     indicators,
     ingest,
@@ -50,6 +51,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "planner": planner.run,
     "sources": sources.run,
     "steps": steps.run,
+    "files": files.run,
     "trace": trace.run,
 }
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {

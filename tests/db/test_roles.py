@@ -64,6 +64,7 @@ WORK = {
         "end_runner",
         "require_fit",
         "read_notices",
+        *("take_store", "remove_keys", "forget_keys"),
     }
     | EVERYBODY,
     "headgate_reader": {

@@ -36,7 +36,6 @@ HEAVY = {
     "numpy",
     "obstore",
     "pandas",
-    "pgpq",
     "pyarrow",
     "selectolax",
     "xlsxwriter",

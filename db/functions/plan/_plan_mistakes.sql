@@ -290,6 +290,7 @@ as $func$
         )
         and (f.field <> 'chunk.codes' or p_operation.batch_size is null)
         and (f.field !~ '^new([.][a-z_][a-z0-9_]*){1,2}$' or p_operation.statement is null)
+        and (f.field not in ('part', 'partition') or p_operation.artifact_name is null)
         and f.field not in (
             'state.watermark', 'state.since', 'state.succeeded_at',
             'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp', 'run.started_at', 'run.now',

@@ -17,7 +17,15 @@ begin
     join headgate.providers as r using (provider_id)
     where s.pipeline_id = coalesce(v_pipeline_id, s.pipeline_id)
         and r.secret_name is not null
-    order by r.name;
+    union
+    select 'store ' || t.name, v.name
+    from headgate.pipeline_steps as s
+    join headgate.operations as o on o.name = any (s.operations)
+    join headgate.stores as t on t.name = o.store
+    cross join unnest(array[t.key_id_name, t.secret_name]) as v (name)
+    where s.pipeline_id = coalesce(v_pipeline_id, s.pipeline_id)
+        and v.name is not null
+    order by 1, 2;
 end;
 $func$;
 

@@ -13,6 +13,7 @@ as $func$
     select jsonb_build_object(
         'context', headgate._context(p_chunk, p_operation, p_now),
         'input', p_operation.input_function,
+        'input_format', p_operation.input_format,
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_memory', p_operation.max_memory,
         'environment', case

@@ -19,6 +19,18 @@ begin
             'HG008', format('operation %s has no store for files', p_operation.name), 'declare it with store => ''...'''
         );
     end if;
+    perform from headgate.stores as s where s.name = p_operation.store for key share;
+    if exists (
+        select
+        from jsonb_array_elements(p_files) as f (file)
+        join headgate.removed_keys as r on r.store = p_operation.store and r.key = f.file ->> 'key'
+        where r.removed_at > p_now - interval '1 hour'
+    ) then
+        perform headgate._raise(
+            '55006', format('a file of operation %s is just being removed from its store', p_operation.name),
+            'the job is repeated, and puts it again'
+        );
+    end if;
     insert into headgate.artifacts as a (
         store, name, key, sha256, bytes, rows, media_type, execution_id, step, operation_id, asset_id, created_at,
         expires_at

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         WorkLost,
     )
     from headgate.handlers.rows import WrongResult, pack_copy
+    from headgate.handlers.streams import open_stream
 
 __all__ = [
     "Chunk",
@@ -43,6 +44,7 @@ __all__ = [
     "Task",
     "WorkLost",
     "WrongResult",
+    "open_stream",
     "pack_copy",
 ]
 __getattr__ = lazily(
@@ -63,6 +65,7 @@ __getattr__ = lazily(
         "Task": "pool_messages",
         "WorkLost": "pool_messages",
         "WrongResult": "rows",
+        "open_stream": "streams",
         "pack_copy": "rows",
     },
 )

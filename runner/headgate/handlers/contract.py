@@ -55,6 +55,9 @@ class Chunk:
     folder: Path | None = None
     """Where its operation has a store: where to write files that are too large for memory."""
 
+    stream: Path | None = None
+    """Where its operation has an `input_format`: a pipe, for `headgate.handlers.open_stream`."""
+
     def __len__(self) -> int:
         return len(self.asset_ids)
 

@@ -41,6 +41,8 @@ async def compute_here(task: Work) -> Done:
 class DaskBackend:
     """A Dask cluster as a place where handlers run."""
 
+    is_local = False
+
     def __init__(self, address: str) -> None:
         self.size = 1
         self._address = address

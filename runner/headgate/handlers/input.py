@@ -52,6 +52,7 @@ def read_chunk(task: Task) -> Chunk:
         options=task.options,
         names=task.names,
         folder=None if task.folder is None else Path(task.folder),
+        stream=None if task.stream is None else Path(task.stream),
     )
 
 

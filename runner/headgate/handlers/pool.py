@@ -53,6 +53,8 @@ WAYS_IN: Final = re.compile(r"PG.*|HEADGATE_(LISTEN_)?DSN|HEADGATE_\w+_PASSWORD"
 class Pool:
     """Up to `size` processes; a task waits for a free one."""
 
+    is_local = True
+
     def __init__(self, size: int) -> None:
         self.size = size
         self._room = asyncio.Semaphore(size)

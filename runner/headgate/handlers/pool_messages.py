@@ -70,6 +70,8 @@ class Task:
     names: list[str | None] = field(default_factory=list)
     folder: str | None = None
     """Where its files are left for the runner; None: it may make none."""
+    stream: str | None = None
+    """The pipe from which its input comes; None: its input is all there."""
 
 
 @dataclass(frozen=True, slots=True)

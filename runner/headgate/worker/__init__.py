@@ -6,8 +6,9 @@ from headgate.lazy import lazily
 
 if TYPE_CHECKING:
     from headgate.worker.calls import Caller, Reply, request_of
-    from headgate.worker.chunks import Auth, Call
+    from headgate.worker.chunks import Auth, Call, Store
     from headgate.worker.rules import Answer, Rule, Rules
+    from headgate.worker.stores import look_into
     from headgate.worker.totals import Totals
     from headgate.worker.wire import signed_headers, signed_url
     from headgate.worker.worker import name_prefix, work
@@ -20,7 +21,9 @@ __all__ = [
     "Reply",
     "Rule",
     "Rules",
+    "Store",
     "Totals",
+    "look_into",
     "name_prefix",
     "request_of",
     "signed_headers",
@@ -37,7 +40,9 @@ __getattr__ = lazily(
         "Reply": "calls",
         "Rule": "rules",
         "Rules": "rules",
+        "Store": "chunks",
         "Totals": "totals",
+        "look_into": "stores",
         "name_prefix": "worker",
         "request_of": "calls",
         "signed_headers": "wire",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from headgate.errors import HeadgateError
 from headgate.handlers import Done, Job
@@ -16,15 +19,27 @@ from headgate.worker.chunks import Handling, Store
 
 logger = logging.getLogger(__name__)
 
+PREFIX: Final = "headgate-files-"
+LEFT_SECONDS: Final = 86_400
+
 
 @contextmanager
 def spool_of(handling: Handling) -> Iterator[Path | None]:
     """Give a chunk's handler a folder for its files, until they are in their store."""
-    if handling.store is None:
+    if handling.store is None and handling.input_format is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="headgate-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+def remove_left_over() -> None:
+    """Remove folders of runners that were killed, when nothing has happened there for a day."""
+    before = time.time() - LEFT_SECONDS
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_mtime < before:
+                shutil.rmtree(folder)
 
 
 async def put_files(

@@ -219,6 +219,8 @@ class Handling:
     context: dict[str, Any]
     """What its input function is told: pipeline, run_id, params, now and so on."""
     input_function: str | None
+    input_format: str | None
+    """csv or json: its rows reach the handler as a stream; None: as arrays."""
     codes: list[str]
     watermarks: list[str | None]
     timeout_seconds: float
@@ -242,6 +244,7 @@ class Handling:
         return cls(
             context=row["context"],
             input_function=row.get("input"),
+            input_format=row.get("input_format"),
             codes=row["codes"],
             watermarks=row["watermarks"],
             timeout_seconds=float(row["timeout_seconds"]),

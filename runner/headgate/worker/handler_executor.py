@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import psycopg
+from psycopg import Connection
 
 from headgate.database import from_psycopg
 from headgate.errors import HeadgateError
@@ -22,8 +26,10 @@ from headgate.worker.artifacts import put_files, spool_of
 from headgate.worker.chunks import Chunk, Handling, Report, Rows
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
+from headgate.worker.copying import Unwanted
 from headgate.worker.leases import HandlerLease
 from headgate.worker.provider_state import Providers, ProviderState
+from headgate.worker.streams import feed, make_pipe
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +43,8 @@ class ExecutorBackend(Protocol):
     """Where handlers run."""
 
     size: int
+    is_local: bool
+    """It shares folders with the runner."""
 
     async def start(self) -> None:
         """Get ready, or raise HeadgateError."""
@@ -57,8 +65,10 @@ class HandlerExecutor:
         connections: ConnectionPool,
         providers: Providers,
         completer: Completer,
+        open_source: Callable[[], Connection[Any]],
     ) -> None:
         self._backend = backend
+        self._open_source = open_source
         self._connections = connections
         self._providers = providers
         self._completer = completer
@@ -114,19 +124,30 @@ class HandlerExecutor:
             missing = "the runner lacks numpy, which handlers need: install headgate[handlers]"
             return _report(Done([Job(x, "deferred", missing) for x in chunk.asset_ids]), None)
         with spool_of(held.handling) as folder:
+            if folder is not None and not self._backend.is_local:
+                elsewhere = "files and streams need the runner's own processes, not a Dask cluster"
+                return _report(Done([Job(x, "deferred", elsewhere) for x in chunk.asset_ids]), None)
             return await self._compute(held, folder)
 
     async def _compute(self, held: HandlerLease, folder: Path | None) -> Report:
         chunk = held.chunk
         refused = _refused(held)
         wanted = [x for x in chunk.asset_ids if x not in refused]
-        given, faults = await self._read(held, wanted) if wanted else (Input(), {})
+        is_streamed = held.handling.input_format is not None
+        given = Input()
+        faults: dict[int, Job] = {}
+        if wanted and not is_streamed:
+            given, faults = await self._read(held, wanted)
         faults |= refused
         sound = [x for x in wanted if x not in faults]
         done = Done([])
         files: list[dict[str, Any]] = []
         if sound:
-            done = await self._backend.run(_task(held, given, sound, folder))
+            task = _task(held, given, sound, folder)
+            if is_streamed and folder is not None:
+                done = await self._run_fed(held, task, folder)
+            else:
+                done = await self._backend.run(task)
             logger.debug(
                 "chunk %s: %s took %.3f s, %s MB",
                 chunk.chunk_id,
@@ -144,6 +165,28 @@ class HandlerExecutor:
             report.rows.counts.extend([0] * len(faults))
         return report
 
+    async def _run_fed(self, held: HandlerLease, task: Task, folder: Path) -> Done:
+        """Run a task whose input comes over a pipe; what befalls that is the job's end."""
+        handling, pipe = held.handling, make_pipe(folder)
+        function, form = handling.input_function or "", handling.input_format or ""
+        is_unwanted = threading.Event()
+        feeding = asyncio.create_task(
+            asyncio.to_thread(
+                feed, self._open_source, pipe, function, form, handling.context,
+                task.asset_ids[0], is_unwanted,
+            )
+        )  # fmt: skip
+        try:
+            done = await self._backend.run(replace(task, stream=str(pipe)))
+        finally:
+            is_unwanted.set()
+            (ended,) = await asyncio.gather(feeding, return_exceptions=True)
+        if isinstance(ended, psycopg.Error | HeadgateError):
+            return Done(_blamed(function, ended, task.asset_ids))
+        if isinstance(ended, BaseException) and not isinstance(ended, Unwanted):
+            raise ended
+        return done
+
     async def _read(self, held: HandlerLease, asset_ids: list[int]) -> tuple[Input, dict[int, Job]]:
         """Read the input; where the data are at fault, in halves, until the guilty one is alone."""
         handling = held.handling
@@ -157,20 +200,25 @@ class HandlerExecutor:
                 ),
                 {},
             )
-        except psycopg.Error as exc:
-            told, state = str(from_psycopg(exc)), exc.sqlstate or ""
-        except HeadgateError as exc:
-            told, state = str(exc), exc.code or ""
-        said = f"{function}: {told}"
-        if not state.startswith(OF_THE_DATA):
-            return Input(), {x: Job(x, "deferred", said) for x in asset_ids}
-        if len(asset_ids) == 1:
-            return Input(), {asset_ids[0]: Job(asset_ids[0], "failed", said)}
+        except (psycopg.Error, HeadgateError) as exc:
+            jobs = _blamed(function, exc, asset_ids)
+        if len(asset_ids) == 1 or jobs[0].outcome == "deferred":
+            return Input(), {job.asset_id: job for job in jobs}
         half = len(asset_ids) // 2
         left, faults = await self._read(held, asset_ids[:half])
         right, more = await self._read(held, asset_ids[half:])
         given = Input(left.columns or right.columns, left.cells + right.cells)
         return given, faults | more
+
+
+def _blamed(function: str, exc: psycopg.Error | HeadgateError, asset_ids: list[int]) -> list[Job]:
+    """Return what becomes of assets whose input cannot be read: failed if data are at fault."""
+    if isinstance(exc, psycopg.Error):
+        told, state = str(from_psycopg(exc)), exc.sqlstate or ""
+    else:
+        told, state = str(exc), exc.code or ""
+    outcome = "failed" if state.startswith(OF_THE_DATA) else "deferred"
+    return [Job(x, outcome, f"{function}: {told}") for x in asset_ids]
 
 
 def _refused(held: HandlerLease) -> dict[int, Job]:

@@ -18,7 +18,7 @@ from headgate.database import mapped_errors
 from headgate.handlers import Input
 from headgate.shown import redacted
 from headgate.worker import arrays
-from headgate.worker.chunks import Chunk, Claim, Report, Result, UniformReport
+from headgate.worker.chunks import Chunk, Claim, Report, Result, Store, UniformReport
 from headgate.worker.pace import Schedule
 from headgate.worker.rules import Block
 
@@ -78,6 +78,13 @@ HEARTBEAT: Final = """
 """
 END: Final = "select forgotten from headgate.end_runner(p_runner => %(runner)s)"
 FIT: Final = "select headgate.require_fit(p_function => %(function)s)"
+STORE: Final = """
+    select name, url, endpoint, region, key_id_name, secret_name from headgate.take_store()
+"""
+REMOVE: Final = """
+    select key from headgate.remove_keys(p_store => %(store)s, p_keys => %(keys)s) as key
+"""
+FORGET: Final = "select headgate.forget_keys(p_store => %(store)s, p_keys => %(keys)s)"
 INPUT: Final = "select * from {}(p_context => %(context)s, p_asset_ids => %(asset_ids)s)"
 
 
@@ -184,6 +191,20 @@ class Queue:
         token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "calls": calls}
         (row,) = await self._call(STARTS, token)
         return Schedule(*row)
+
+    async def take_store(self) -> Store | None:
+        """Take a store that is to be cleaned; None: all are clean."""
+        rows = await self._call(STORE, {})
+        return Store(*rows[0]) if rows else None
+
+    async def remove_keys(self, store: str, keys: Sequence[str]) -> list[str]:
+        """Give up keys that no artifact has, and expired ones; return those to be removed."""
+        rows = await self._call(REMOVE, {"store": store, "keys": arrays.texts(keys)})
+        return [key for (key,) in rows]
+
+    async def forget_keys(self, store: str, keys: Sequence[str]) -> None:
+        """Say that keys that were given up are gone."""
+        await self._call(FORGET, {"store": store, "keys": arrays.texts(keys)})
 
     async def read_input(
         self, function: str, context: Mapping[str, Any], asset_ids: Sequence[int]

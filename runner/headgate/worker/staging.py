@@ -22,13 +22,9 @@ from psycopg.pq import Escaping, ExecStatus
 
 from headgate.database import from_psycopg
 from headgate.worker.chunks import Call, Stage
+from headgate.worker.copying import LOOK_SECONDS, blocks
 from headgate.worker.payloads import Unstorable
 
-BATCH_BYTES: Final = 2 * 1024 * 1024
-PIECE_BYTES: Final = 64 * 1024
-"""So much is given to libpq at once, which moves with every try what its socket does not take."""
-LOOK_SECONDS: Final = 1.0
-"""So often a thread that waits for rows looks whether it is still wanted."""
 START: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 END: Final = b"\xff\xff"
 TOKEN: Final = ("chunk_id", "lease_no", "asset_id")
@@ -45,10 +41,6 @@ WIDER: Final = {
     3802: {114, 3802},
 }
 """By the type of a column, the types that go into it as they are."""
-
-
-class Unwanted(Exception):
-    """The lease was lost, or the runner ends."""
 
 
 def copy(
@@ -68,7 +60,8 @@ def copy(
     with closing(open_target()) as target:
         writer = _Writer(target, stage)
         rows = 0
-        for pieces, count in _batches(source, query, writer.pump, is_unwanted):
+        copied = blocks(source, query, is_unwanted, pump=writer.pump, head=len(START), end=END)
+        for pieces, count in copied:
             rows += count
             if call.max_rows is not None and rows > call.max_rows:
                 raise Unstorable(f"the statement returns more than {call.max_rows} rows (max_rows)")
@@ -127,57 +120,6 @@ def _query(
         head.encode(),
         PLACE.sub(literal, statement.encode()),
     )
-
-
-def _batches(
-    source: Connection[Any],
-    query: bytes,
-    pump: Callable[[], object],
-    is_unwanted: threading.Event,
-) -> Iterator[tuple[list[bytes], int]]:
-    """Yield rows as the source packs them, a batch at a time in pieces, and how many they are."""
-    pgconn = source.pgconn
-    result = pgconn.exec_(query)
-    if result.status != ExecStatus.COPY_OUT:
-        raise error_from_result(result, encoding="utf-8")
-    pieces: list[bytes] = []
-    rows: list[Any] = []
-    size, total, count, head = 0, 0, 0, len(START)
-    get = pgconn.get_copy_data
-    while True:
-        length, data = get(1)
-        if length > 0:
-            rows.append(data)
-            size += length
-            if size < PIECE_BYTES or length == len(END):
-                continue
-            pieces.append(b"".join(rows)[head:])
-            total += size
-            count += len(rows)
-            rows, size, head = [], 0, 0
-            pump()
-            if total >= BATCH_BYTES:
-                if is_unwanted.is_set():
-                    raise Unwanted
-                yield pieces, count
-                pieces, total, count = [], 0, 0
-        elif length == 0:
-            if is_unwanted.is_set():
-                raise Unwanted
-            pump()
-            select.select([pgconn.socket], [], [], LOOK_SECONDS)
-            pgconn.consume_input()
-        else:
-            break
-    ended = pgconn.get_result()
-    if ended is not None and ended.status != ExecStatus.COMMAND_OK:
-        raise error_from_result(ended, encoding="utf-8")
-    while pgconn.get_result() is not None:
-        pass
-    if last := b"".join(rows)[head:].removesuffix(END):
-        pieces.append(last)
-    if pieces:
-        yield pieces, count + len(rows) - 1
 
 
 class _Writer:

@@ -11,9 +11,9 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -31,6 +31,9 @@ PART_BYTES: Final = 8 * 1024 * 1024
 """Files up to this are put in one request, larger ones in parts."""
 PARTS_AT_ONCE: Final = 2
 HASH_DIGITS: Final = 16
+KEYS_AT_ONCE: Final = 1000
+CLOCK: Final = ".headgate-clock"
+"""What is put to learn the time of the store's own clock."""
 RETRIES: Final[Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 TIMEOUTS: Final = {"connect_timeout": "5s", "timeout": "120s"}
 EFFORT: Final = re.compile(r" in [\d.]+\S+ .*?- ")
@@ -65,6 +68,42 @@ async def put(store: Store, key: str, path: Path, sha256: str) -> None:
             )
 
 
+async def look_into(store: Store) -> None:
+    """See whether a store is there, and change nothing; raises StoreFailed, SecretMissing."""
+    with _told(store, "its list of keys"):
+        folder = store.url.removeprefix("file://")
+        if folder != store.url and not os.path.isdir(folder):
+            raise FileNotFoundError
+        async for _ in obstore.list(_open(store), chunk_size=1):
+            break
+
+
+async def now(store: Store) -> datetime:
+    """Return the time of the store's own clock: when something is put there now."""
+    with _told(store, CLOCK):
+        opened = _open(store)
+        await obstore.put_async(opened, CLOCK, b"")
+        return (await obstore.head_async(opened, CLOCK))["last_modified"]
+
+
+async def keys_before(store: Store, before: datetime) -> AsyncIterator[list[str]]:
+    """Yield the keys that were put before a time, some at once."""
+    with _told(store, "its list of keys"):
+        async for found in obstore.list(_open(store), chunk_size=KEYS_AT_ONCE):
+            keys = [x["path"] for x in found if x["last_modified"] < before and x["path"] != CLOCK]
+            if keys:
+                yield keys
+
+
+async def delete(store: Store, keys: Sequence[str]) -> None:
+    """Remove what is under these keys; what is not there is no mistake."""
+    with _told(store, "what is to be removed"):
+        opened = _open(store)
+        for key in keys:
+            with suppress(FileNotFoundError):
+                await obstore.delete_async(opened, key)
+
+
 def _open(store: Store) -> Opened:
     scheme, _, place = store.url.partition("://")
     if scheme == "file":
@@ -84,6 +123,7 @@ def _open(store: Store) -> Opened:
         prefix=prefix or None,
         region=store.region or "us-east-1",
         retry_config=RETRIES,
+        disable_bulk_delete=True,  # not every server has it
         **{name: value for name, value in settings.items() if value is not None},
     )
 

@@ -24,6 +24,7 @@ from headgate.worker.buffer import Buffer
 from headgate.worker.call_executor import CallExecutor
 from headgate.worker.calls import Caller
 from headgate.worker.chunks import Chunk, Claim
+from headgate.worker.cleaning import keep_clean
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.handler_executor import ExecutorBackend, HandlerExecutor
@@ -106,7 +107,13 @@ class Worker:
         )
         self._backend = backend
         reading = ConnectionPool(self._connect, READERS)
-        self._handler_executor = HandlerExecutor(backend, reading, providers, self._completer)
+        self._handler_executor = HandlerExecutor(
+            backend,
+            reading,
+            providers,
+            self._completer,
+            open_source=lambda: connect(settings, "input", role=ROLE),
+        )
         self._producer = Producer(
             self._connections, self._executor, self._completer, self._handler_executor, concurrency
         )
@@ -126,6 +133,7 @@ class Worker:
             asyncio.create_task(listen(self._settings, ROLE, self._queues, self._producer.wake)),
             asyncio.create_task(self._watch(until)),
             asyncio.create_task(heartbeat.beat(self._connections, self._caller.traffic)),
+            asyncio.create_task(keep_clean(self._connections)),
             asyncio.create_task(stop.wait() if stop else asyncio.Event().wait()),
         ]
         tasks: list[asyncio.Task[Any]] = [feeding, keeping, *others]

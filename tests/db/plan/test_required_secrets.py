@@ -15,6 +15,18 @@ def test_a_pipeline_without_secrets_needs_none(toy: Toy):
     assert toy.call("required_secrets", p_pipeline="aside") == []
 
 
+def test_names_both_secrets_of_a_store(toy: Toy):
+    toy.sql(
+        "insert into headgate.stores (name, url, key_id_name, secret_name) values ('lake', 's3://bucket', 'ID', 'KEY')"
+    )
+    toy.tune(path=None, ingest_function=None, units=0, handler="some:handler", store="lake")
+
+    assert toy.call("required_secrets", p_pipeline="plain")[-2:] == [
+        {"provider": "store lake", "secret_name": "ID"},
+        {"provider": "store lake", "secret_name": "KEY"},
+    ]
+
+
 def test_an_unknown_pipeline_is_refused(toy: Toy):
     with toy.refused("HG001"):
         toy.call("required_secrets", p_pipeline="x")

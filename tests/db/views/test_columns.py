@@ -57,6 +57,7 @@ COLUMNS = {
         " connections_reused memory peak_memory cpu_percent disk_percent"
     ),
     "headgate.v_pools": "pool slots used waiting",
+    "headgate.v_stores": "store url endpoint region key_id_name secret_name files bytes cleaned_at",
     "headgate.v_artifacts": (
         "artifact_id name store url bytes rows media_type sha256 pipeline run_id step operation asset created_at"
         " expires_at deleted_at is_current"

@@ -35,7 +35,14 @@ RUNNERS = {
     ),
     "clock",
 }
-RUNNERS |= {"applied_files", "check_queues", "require_fit"}
+RUNNERS |= {
+    "applied_files",
+    "check_queues",
+    "require_fit",
+    "take_store",
+    "remove_keys",
+    "forget_keys",
+}
 HANDLERS_INPUTS: LiteralString = """
     select distinct split_part(input_function, '.', 2) as name from headgate.operations
     where input_function is not null

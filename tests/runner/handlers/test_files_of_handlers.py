@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headgate.database import dsn_of
+from headgate.settings import Settings
+from headgate.worker.chunks import Store
+from headgate.worker.cleaning import clean
+from tests.limits import PATIENCE
 from tests.plan import Plan, Row
 from tests.runner.handlers.compute_plan import ends, start, status, write_plan
 from tests.runner.small_plan import insert
+from tests.runner.worker.conftest import connections
+
+__all__ = ["connections"]
 
 SAMPLES = "tests.runner.handlers.samples"
 
@@ -142,3 +154,63 @@ async def test_a_key_that_is_there_with_other_content_is_left_alone(plan, run, l
     assert "is there with other content, which was left alone" in str(reason)
     assert (lake / "r1" / f"P0-{digest}.csv").read_text() == "mine"
     assert artifacts(plan) == []
+
+
+KILLED_AFTER_PUT = """
+import asyncio, os, signal
+from headgate.settings import Settings
+from headgate.worker import stores, work
+
+put = stores.put
+
+async def put_and_die(*file):
+    await put(*file)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+stores.put = put_and_die
+asyncio.run(work(Settings.from_env(os.environ), processes=1))
+"""
+
+
+def kill_after_put(settings: Settings, spool: Path) -> None:
+    """Run a runner that is killed when its first file is in the store."""
+    environ = {
+        **os.environ,
+        "HEADGATE_DSN": dsn_of(settings),
+        "HEADGATE_DATABASE": settings.database,
+        "TMPDIR": str(spool),
+    }
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_AFTER_PUT], env=environ, timeout=PATIENCE, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+
+
+async def test_a_runner_killed_behind_the_put_leaves_no_row_and_the_next_no_second_copy(
+    plan, run, lake, core_database
+):
+    writing(plan, lake, "writes_files", lease="2 seconds")
+    kill_after_put(core_database, lake.parent / "spool")
+    (orphan,) = (x for x in lake.rglob("*") if x.is_file())
+    before = orphan.stat().st_mtime_ns
+    assert artifacts(plan) == []
+
+    await run()
+    assert len(artifacts(plan)) == 2
+    assert orphan.stat().st_mtime_ns == before
+    assert len([x for x in lake.rglob("*") if x.is_file()]) == 2
+
+
+async def test_an_orphan_of_a_run_that_was_given_up_goes_after_a_day(
+    plan, lake, core_database, connections
+):
+    writing(plan, lake, "writes_files")
+    kill_after_put(core_database, lake.parent / "spool")
+    plan.call("cancel_execution", p_pipeline="compute", p_run_id="r1")
+    store = Store("lake", f"file://{lake}")
+    await clean(store, connections)
+    (orphan,) = (x for x in lake.rglob("P0*"))
+    os.utime(orphan, (orphan.stat().st_mtime - 90_000,) * 2)
+
+    assert await clean(store, connections) == 1
+    assert not orphan.exists()

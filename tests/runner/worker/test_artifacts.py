@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 
 from headgate.handlers import Done, Job, Spooled
 from headgate.worker import artifacts
-from headgate.worker.artifacts import put_files, spool_of
+from headgate.worker.artifacts import put_files, remove_left_over, spool_of
 from headgate.worker.chunks import Handling, Store
 
 ROW: dict[str, Any] = {
@@ -67,3 +70,19 @@ async def test_a_runner_without_the_library_says_what_it_lacks(store, folder, mo
             1, "deferred", "the runner lacks obstore, which stores need: install headgate[files]"
         )
     }
+
+
+def test_what_killed_runners_left_goes_after_a_day(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name, age in {
+        "headgate-files-old": 90_000,
+        "headgate-files-new": 80_000,
+        "other": 90_000,
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+        then = time.time() - age
+        os.utime(tmp_path / name, (then, then))
+    remove_left_over()
+
+    assert sorted(x.name for x in tmp_path.iterdir()) == ["headgate-files-new", "other"]

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from headgate.database import connect
-from headgate.worker import staging
+from headgate.worker import copying, staging
 from headgate.worker.chunks import Call
 from headgate.worker.payloads import Unstorable
 from tests.runner.worker.source_database import (
@@ -265,8 +265,8 @@ ROWS = "select n::bigint as order_id, n::numeric as amount from generate_series(
 
 
 def test_batches_are_whole_rows(plan, core_database, source, monkeypatch):
-    monkeypatch.setattr(staging, "BATCH_BYTES", 1000)
-    monkeypatch.setattr(staging, "PIECE_BYTES", 300)
+    monkeypatch.setattr(copying, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(copying, "PIECE_BYTES", 300)
     assert copied(core_database, source, ROWS) == 20000
     found = "select count(*), sum(order_id)::bigint as a, sum(amount)::bigint as b,"
     found += " min(chunk_id) as c, min(lease_no) as d, min(asset_id) as e"
@@ -277,7 +277,7 @@ def test_batches_are_whole_rows(plan, core_database, source, monkeypatch):
 def test_the_end_is_in_no_piece(plan, core_database, source, monkeypatch):
     """A row is 60 bytes or so, behind a header of 19: at one of these sizes the end fills a piece."""
     for size in range(60, 100):
-        monkeypatch.setattr(staging, "PIECE_BYTES", size)
+        monkeypatch.setattr(copying, "PIECE_BYTES", size)
         assert copied(core_database, source, f"{ROWS} where n < 2") == 1
     assert plan.scalar(STAGED) == 40
 
@@ -315,12 +315,12 @@ def test_no_rows_are_none(plan, core_database, source):
 
 
 def test_a_lost_lease_stops_the_copy(plan, core_database, source, monkeypatch):
-    monkeypatch.setattr(staging, "PIECE_BYTES", 1000)
+    monkeypatch.setattr(copying, "PIECE_BYTES", 1000)
     event = threading.Event()
     event.set()
     with (
         closing(psycopg.connect(source.dsn_for_reader(), autocommit=True)) as connection,
-        pytest.raises(staging.Unwanted),
+        pytest.raises(copying.Unwanted),
     ):
         staging.copy(
             connection, lambda: connect(core_database, "test", role="headgate_runner"),

@@ -9,13 +9,23 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from headgate.errors import SecretMissing
 from headgate.worker.chunks import Store
-from headgate.worker.stores import PART_BYTES, StoreFailed, key_of, put
+from headgate.worker.stores import (
+    PART_BYTES,
+    StoreFailed,
+    delete,
+    key_of,
+    keys_before,
+    look_into,
+    now,
+    put,
+)
 from tests.limits import PATIENCE
 from tests.servers import free_port
 
@@ -151,3 +161,29 @@ async def test_a_folder_that_cannot_be_made_is_named(file, tmp_path):
 )
 def test_a_key_has_the_hash_before_the_first_dot(name, key):
     assert key_of(name, "0123456789abcdef" * 4) == key
+
+
+async def test_looking_into_a_store_changes_nothing(store, file):
+    await put(store[0], KEY, file, hash_of(b"content"))
+    before = sorted(store[1].rglob("*"))
+    await look_into(store[0])
+
+    assert sorted(store[1].rglob("*")) == before
+
+
+async def test_a_folder_that_is_not_there_is_not_made_by_looking(tmp_path):
+    with pytest.raises(StoreFailed, match="store lake: there is no file://"):
+        await look_into(Store("lake", f"file://{tmp_path}/none"))
+    assert not (tmp_path / "none").exists()
+
+
+async def test_keys_are_listed_by_the_store_s_own_clock_and_removed(store, file):
+    for key in ("a/1", "b/2"):
+        await put(store[0], key, file, hash_of(b"content"))
+    after = await now(store[0]) + timedelta(seconds=2)
+    found = [x async for keys in keys_before(store[0], after) for x in keys]
+
+    assert sorted(found) == ["a/1", "b/2"]
+    assert [x async for x in keys_before(store[0], after - timedelta(days=1))] == []
+    await delete(store[0], ["a/1", "gone"])
+    assert [x async for keys in keys_before(store[0], after) for x in keys] == ["b/2"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from typing import Annotated
 
 import psycopg
@@ -49,6 +51,12 @@ from headgate.v_pipelines as p
 cross join lateral headgate.required_secrets(p_pipeline => p.pipeline) as r
 order by r.provider
 """
+
+STORES = """
+select s.store as name, s.url, s.endpoint, s.region, s.key_id_name, s.secret_name
+from headgate.v_stores as s
+"""
+STORE_ADVICE = "runners may be elsewhere; headgate.set_store changes where it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
             yield Finding("migrations", "ok", f"all of {settings.db} is applied")
         with connect(settings, "doctor", role=PLANNER) as connection:
             yield from _secrets(connection)
+            yield from _stores(connection)
             if pgmq.verdict == "ok":
                 yield from _database(connection)
     except HeadgateError as exc:
@@ -210,9 +219,27 @@ def _is_ours(connection: Connection[DictRow]) -> bool:
 def _secrets(connection: Connection[DictRow]) -> Iterator[Finding]:
     for row in connection.execute(SECRETS):
         name, secret = row["provider"], row["secret_name"]
+        subject = name if name.startswith("store ") else f"provider {name}"
         if os.environ.get(secret):
-            yield Finding(f"provider {name}", "ok", f"{secret} is set")
+            yield Finding(subject, "ok", f"{secret} is set")
         else:
-            yield Finding(
-                f"provider {name}", "warn", f"{secret} is not set here", "runners need it set"
-            )
+            yield Finding(subject, "warn", f"{secret} is not set here", "runners need it set")
+
+
+def _stores(connection: Connection[DictRow]) -> Iterator[Finding]:
+    """Look into each store, as a runner on this machine would."""
+    rows = connection.execute(STORES).fetchall()
+    if rows and find_spec("obstore") is None:
+        yield Finding("stores", "warn", "obstore is not installed", "install headgate[files]")
+        return
+    for row in rows:
+        from headgate.worker import Store, look_into  # only now: it brings obstore
+
+        store = Store.from_row(row)
+        assert store is not None
+        try:
+            asyncio.run(look_into(store))
+        except HeadgateError as exc:
+            yield Finding(f"store {store.name}", "warn", str(exc), exc.hint or STORE_ADVICE)
+        else:
+            yield Finding(f"store {store.name}", "ok", f"{store.url} answers")

@@ -88,3 +88,22 @@ def test_a_clock_that_differs_from_the_server_s_is_reported(database, monkeypatc
 
     assert finding.verdict == verdict
     assert ("behind" if ahead > 0 else "ahead of") in finding.found or not ahead
+
+
+def test_stores_are_looked_into(headgate, database, tmp_path):
+    with connect(database, "test") as connection:
+        connection.execute(
+            "insert into headgate.stores (name, url, key_id_name, secret_name) values"
+            f" ('here', 'file://{tmp_path}', null, null), ('gone', 'file://{tmp_path}/gone', null, null),"
+            " ('shut', 's3://bucket', 'NO_SUCH_ID', 'NO_SUCH_SECRET')"
+        )
+    said = json.loads(headgate("doctor", "--json", settings=database).stdout)
+
+    found = {
+        x["check"]: (x["verdict"], x["found"]) for x in said if x["check"].startswith("store ")
+    }
+    assert found["store here"] == ("ok", f"file://{tmp_path} answers")
+    assert found["store gone"] == ("warn", f"store gone: there is no file://{tmp_path}/gone")
+    assert found["store shut"] == (
+        "warn", "store shut: the environment variable NO_SUCH_ID is not set",
+    )  # fmt: skip

@@ -1,0 +1,163 @@
+"""Write the rows of an operation's input function to files: the handler `export`.
+
+The format is what `artifact_name` ends in: .parquet, .csv and .xlsx, of an input_format csv;
+.ndjson and .json, of an input_format json. A .gz behind .csv, .ndjson or .json packs it.
+`handler_options`:
+
+- `max_rows`, `max_bytes`: a file that has so many is followed by another; the name has {part}
+- `partition`: the column whose value stands for {partition} in the name, and is not in the files
+- `types`: the type of numeric columns, as {"price": "numeric(12,2)"}
+- `formulas`: keep, what begins like a formula is left as it is in CSV; a quote goes before it else
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from headgate.errors import InvalidValue, WrongPlan
+from headgate.handlers.contract import Chunk, File, Result
+from headgate.handlers.export.lines import JsonWriter, NdjsonWriter
+from headgate.handlers.export.tables import CsvWriter, ParquetWriter, read_tables
+from headgate.handlers.export.workbooks import XlsxWriter
+from headgate.handlers.export.writers import Writer
+from headgate.handlers.streams import Columns, open_stream
+
+WRITERS: Final[Mapping[str, type[Writer]]] = {
+    "parquet": ParquetWriter,
+    "csv": CsvWriter,
+    "xlsx": XlsxWriter,
+    "ndjson": NdjsonWriter,
+    "json": JsonWriter,
+}
+LINES: Final = ("ndjson", "json")
+PACKED: Final = ("csv", "ndjson", "json")
+OPTIONS: Final = {"max_rows", "max_bytes", "partition", "types", "formulas"}
+LINES_AT_ONCE: Final = 1024 * 1024
+
+
+def export(chunk: Chunk) -> Result:
+    """Write the rows of the chunk's asset; its output says how many files, rows and bytes."""
+    name, form = _format(chunk)
+    _check_options(chunk.options)
+    assert chunk.folder is not None
+    asset_id = int(chunk.asset_ids[0])
+    parts = Parts(name, form, chunk.folder, chunk.options)
+    with open_stream(chunk) as (columns, stream):
+        if form in LINES:
+            _write_lines(parts, stream)
+        else:
+            _write_tables(parts, columns, stream)
+    parts.close()
+    files = parts.files
+    figures = {
+        "files": len(files),
+        "rows": sum(file.rows or 0 for file in files.values()),
+        "bytes": sum(Path(str(file.content)).stat().st_size for file in files.values()),
+    }
+    return Result(files={asset_id: files}, output={asset_id: figures})
+
+
+@dataclass
+class Parts:
+    """The files of one export, one after the other; the names of what is there already."""
+
+    name: str
+    form: str
+    folder: Path
+    options: Mapping[str, Any]
+    files: dict[str, File] = field(default_factory=dict)
+    columns: Any = None
+    """What writers of tables have to know of columns."""
+    _writer: Writer | None = None
+    _name: str = ""
+    _partition: str = ""
+    _counts: dict[str, int] = field(default_factory=dict)
+
+    def write(self, rows: Any, partition: str = "") -> None:
+        """Write rows, in a new file where the partition changes or the one before is full."""
+        if partition != self._partition:
+            self.close()
+            self._partition = partition
+        at = 0
+        while at < len(rows):
+            writer = self.begin()
+            count = len(rows) - at
+            if (most := self.options.get("max_rows")) is not None:
+                count = min(count, most - writer.rows)
+            writer.write(rows[at : at + count])
+            at += count
+            if writer.rows == most or writer.size >= self.options.get("max_bytes", 2**62):
+                self.close()
+
+    def close(self) -> None:
+        """End the file that is open."""
+        if self._writer is not None:
+            self._writer.close()
+            self.files[self._name] = File(self._writer.path, self._writer.rows)
+            self._writer = None
+
+    def begin(self) -> Writer:
+        """Return the file that is open, or a new one, though nothing may come to be in it."""
+        if self._writer is None:
+            part = self._counts.get(self._partition, 0)
+            self._counts[self._partition] = part + 1
+            name = self.name.replace("{partition}", self._partition).replace("{part}", str(part))
+            if name in self.files:
+                field = "part" if part else "partition"
+                raise InvalidValue(f"{name} would be written twice: name it with {{{field}}}")
+            self._name = name
+            self._writer = WRITERS[self.form](
+                self.folder / f"{len(self.files)}.{self.form}",
+                self.columns,
+                self.options,
+                is_packed=name.endswith(".gz"),
+            )
+        return self._writer
+
+
+def _format(chunk: Chunk) -> tuple[str, str]:
+    """Return the file's name and its format; raises WrongPlan."""
+    (name,) = chunk.names or [None]
+    if name is None:
+        raise WrongPlan("export needs a store and an artifact_name")
+    base = name.removesuffix(".gz")
+    form = base.rpartition(".")[2]
+    if form not in WRITERS or (base != name and form not in PACKED):
+        known = ", ".join(f".{x}" for x in WRITERS)
+        raise WrongPlan(f"export does not write {name!r}: its name ends in {known}, or .csv.gz")
+    return name, form
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    if unknown := set(options) - OPTIONS:
+        raise WrongPlan(
+            f"export has no option {', '.join(sorted(unknown))}: {', '.join(sorted(OPTIONS))}"
+        )
+    for name in ("max_rows", "max_bytes"):
+        if name in options and not (type(options[name]) is int and options[name] > 0):
+            raise WrongPlan(f"export's option {name} is a positive whole number")
+
+
+def _write_tables(parts: Parts, columns: Columns, stream: BinaryIO) -> None:
+    partition = parts.options.get("partition")
+    if partition is not None and partition not in [name for name, _ in columns]:
+        raise WrongPlan(f"export's partition is no column of the input: {partition!r}")
+    tables = read_tables(columns, stream, parts.options)
+    parts.columns = tables.schema_without(partition)
+    if partition is None:
+        parts.begin()
+    for value, batch in tables.pieces(partition):
+        parts.write(batch, value)
+
+
+def _write_lines(parts: Parts, stream: BinaryIO) -> None:
+    if "partition" in parts.options:
+        raise WrongPlan("export partitions tables, not JSON: write one file for each asset")
+    parts.begin()
+    while lines := stream.readlines(LINES_AT_ONCE):
+        if not lines[0].startswith(b"{"):
+            raise WrongPlan("export writes JSON from an input_format json")
+        parts.write(lines)

@@ -1,0 +1,181 @@
+"""Rows as Arrow batches, and files of tables: Parquet and CSV.
+
+PostgreSQL writes CSV faster than rows, and pyarrow reads it faster; the types are PostgreSQL's, so
+nothing is guessed. A null is an empty field, an empty text a quoted one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from headgate.errors import InvalidValue, WrongPlan
+from headgate.handlers.export.writers import Writer
+from headgate.handlers.streams import Columns
+
+BLOCK_BYTES: Final = 8 * 1024 * 1024
+"""Of CSV read at once; no row may be longer."""
+GROUP_ROWS: Final = 100_000
+FORMULA: Final = r"^[=+\-@\t\r]"
+NUMERIC: Final = 1700
+ANY_NUMERIC: Final = (38, 9)
+"""Digits of a numeric whose type is not told, and how many of them are behind the point."""
+TYPES: Final[Mapping[int, Any]] = {
+    16: pa.bool_(),
+    21: pa.int16(),
+    23: pa.int32(),
+    20: pa.int64(),
+    26: pa.int64(),
+    700: pa.float32(),
+    701: pa.float64(),
+    1082: pa.date32(),
+    1114: pa.timestamp("us"),
+    1184: pa.timestamp("us", tz="UTC"),
+}
+"""By PostgreSQL's types, Arrow's; all others are text."""
+MISREAD: Final = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?(.*)", re.S)
+
+
+def read_tables(columns: Columns, stream: BinaryIO, options: Mapping[str, Any]) -> Tables:
+    """Begin to read CSV without a header; raises InvalidValue, WrongPlan."""
+    return Tables(_schema(columns, options.get("types") or {}), stream)
+
+
+class Tables:
+    """Batches of a table, as they come."""
+
+    def __init__(self, schema: Any, stream: BinaryIO) -> None:
+        self._schema = schema
+        self._stream = stream
+
+    def schema_without(self, column: str | None) -> Any:
+        """Return the schema of files, in which a partition's column is not."""
+        at = self._schema.get_field_index(column) if column is not None else -1
+        return self._schema if at < 0 else self._schema.remove(at)
+
+    def pieces(self, partition: str | None) -> Iterator[tuple[str, Any]]:
+        """Yield batches, cut where the partition changes, each with its partition."""
+        for batch in self._batches():
+            if partition is None:
+                yield "", batch
+                continue
+            at = batch.schema.get_field_index(partition)
+            values = pc.fill_null(batch.column(at).cast(pa.string()), "null").to_pylist()
+            rest = batch.remove_column(at)
+            ends = [n for n in range(1, len(values)) if values[n] != values[n - 1]]
+            for start, end in zip([0, *ends], [*ends, len(values)], strict=True):
+                yield values[start], rest.slice(start, end - start)
+
+    def _batches(self) -> Iterator[Any]:
+        names = self._schema.names
+        try:
+            reader = pa.csv.open_csv(
+                self._stream,
+                pa.csv.ReadOptions(block_size=BLOCK_BYTES, column_names=names),
+                pa.csv.ParseOptions(newlines_in_values=True),
+                pa.csv.ConvertOptions(
+                    column_types=self._schema,
+                    null_values=[""],
+                    true_values=["t"],
+                    false_values=["f"],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
+            )
+            yield from reader
+        except pa.ArrowInvalid as exc:
+            if "Empty CSV file" not in str(exc):
+                raise InvalidValue(self._misread(str(exc))) from exc
+
+    def _misread(self, said: str) -> str:
+        """Return what cannot be read, by the column's name."""
+        if (found := MISREAD.search(said)) is None:
+            return f"a row cannot be read: {said}"
+        column = self._schema.field(int(found[1]))
+        return (
+            f"column {column.name} has a value that no {column.type} can hold: {found[2]}; "
+            "leave it out or make it null in the input function, or cast it to text"
+        )
+
+
+def _schema(columns: Columns, types: Mapping[str, str]) -> Any:
+    if unknown := set(types) - {name for name, _ in columns}:
+        raise WrongPlan(f"export's types name no column of the input: {sorted(unknown)}")
+    return pa.schema([(name, _type(name, oid, types.get(name))) for name, oid in columns])
+
+
+def _type(name: str, oid: int, told: str | None) -> Any:
+    if oid != NUMERIC:
+        if told is not None:
+            raise WrongPlan(f"export's type of column {name} is told, but it is no numeric")
+        return TYPES.get(oid, pa.string())
+    if told is None:
+        return pa.decimal128(*ANY_NUMERIC)
+    found = re.fullmatch(r"numeric\((\d+), ?(\d+)\)", told)
+    if found is None or not 0 < int(found[1]) <= 38 or int(found[2]) > int(found[1]):
+        raise WrongPlan(f"export's type of column {name} is no numeric(digits, scale): {told!r}")
+    return pa.decimal128(int(found[1]), int(found[2]))
+
+
+class ParquetWriter(Writer):
+    """Parquet with dictionaries, packed by snappy, in groups of rows of one length."""
+
+    def begin(self) -> None:
+        """Write the head."""
+        self._waiting: list[Any] = []
+        self._count = 0
+        self._writer = pa.parquet.ParquetWriter(self.file, self.columns)
+
+    def add(self, rows: Any) -> None:
+        """Keep a batch until a group is full."""
+        self._waiting.append(rows)
+        self._count += len(rows)
+        if self._count >= GROUP_ROWS:
+            self._flush(self._count - self._count % GROUP_ROWS)
+
+    def end(self) -> None:
+        """Write the last group and the foot."""
+        if self._count:
+            self._flush(self._count)
+        self._writer.close()
+
+    def _flush(self, count: int) -> None:
+        table = pa.Table.from_batches(self._waiting, self.columns)
+        self._writer.write_table(table.slice(0, count), row_group_size=GROUP_ROWS)
+        self._waiting = table.slice(count).to_batches()
+        self._count -= count
+
+
+class CsvWriter(Writer):
+    """CSV with a header; texts are quoted, so that an empty one is no null."""
+
+    def begin(self) -> None:
+        """Write the header."""
+        self._writer = pa.csv.CSVWriter(self.file, self.columns)
+
+    def add(self, rows: Any) -> None:
+        """Write a batch; what begins like a formula becomes harmless text, unless it is kept."""
+        if self.options.get("formulas") != "keep":
+            rows = pa.RecordBatch.from_arrays(
+                [_harmless(x) for x in rows.columns], self.columns.names
+            )
+        self._writer.write_batch(rows)
+
+    def end(self) -> None:
+        """Write what is left."""
+        self._writer.close()
+
+
+def _harmless(column: Any) -> Any:
+    if not pa.types.is_string(column.type):
+        return column
+    is_formula = pc.match_substring_regex(column, FORMULA)
+    if not pc.any(is_formula).as_py():
+        return column
+    return pc.if_else(is_formula, pc.binary_join_element_wise("'", column, ""), column)

@@ -1,0 +1,72 @@
+"""What writes one file of an export."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+LEVEL: Final = 6
+
+
+class Writer:
+    """One file: rows go in until it is full or there are no more."""
+
+    def __init__(
+        self, path: Path, columns: Any, options: Mapping[str, Any], *, is_packed: bool
+    ) -> None:
+        self.path = path
+        self.columns = columns
+        self.options = options
+        self.rows = 0
+        self.file = self._file(is_packed)
+        self.begin()
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes it has, about."""
+        return self.file.tell()
+
+    def write(self, rows: Any) -> None:
+        """Add rows: a batch of a table, or lines."""
+        self.add(rows)
+        self.rows += len(rows)
+
+    def close(self) -> None:
+        """End the file."""
+        self.end()
+        self.file.close()
+
+    def begin(self) -> None:
+        """Write what comes before the rows."""
+
+    def add(self, rows: Any) -> None:
+        """Write rows."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """Write what comes behind the rows."""
+
+    def _file(self, is_packed: bool) -> BinaryIO:
+        if not is_packed:
+            return self.path.open("wb")
+        raw = self.path.open("wb")
+        packed = gzip.GzipFile("", "wb", LEVEL, raw, mtime=0)  # no time, so that it is reproducible
+        return cast(BinaryIO, _Packed(packed, raw))
+
+
+class _Packed(io.BufferedWriter):
+    """A packed file that knows its own length, and closes what is below it."""
+
+    def __init__(self, packed: gzip.GzipFile, raw: BinaryIO) -> None:
+        super().__init__(cast(io.RawIOBase, packed), 1 << 20)
+        self._below = raw
+
+    def tell(self) -> int:
+        return self._below.tell()
+
+    def close(self) -> None:
+        super().close()
+        self._below.close()

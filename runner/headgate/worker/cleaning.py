@@ -1,0 +1,77 @@
+"""What nobody needs in stores: expired artifacts, and keys of jobs that never committed.
+
+A runner looks now and then; the database gives each store to one of them, once a day. A key without
+an artifact is removed when it is a day old by the store's own clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import psycopg
+
+from headgate.errors import HeadgateError
+from headgate.worker.artifacts import remove_left_over
+from headgate.worker.chunks import Store
+from headgate.worker.completion import reason_of
+from headgate.worker.connection_pool import ConnectionPool
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 600.0
+AGE: Final = timedelta(days=1)
+UNFINISHED: Final = re.compile(r"#\d+$")
+"""What the library leaves in folders when it is killed while it writes."""
+
+
+async def keep_clean(connections: ConnectionPool) -> None:
+    """For ever: clean the stores that it is time for, and what killed runners left here."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.to_thread(remove_left_over)
+        if find_spec("obstore") is None:
+            continue
+        try:
+            while (store := await connections.run(lambda queue: queue.take_store())) is not None:
+                await clean(store, connections)
+        except (psycopg.Error, HeadgateError, OSError) as exc:
+            logger.warning("stores are not cleaned: %s", reason_of(exc))
+
+
+async def clean(store: Store, connections: ConnectionPool) -> int:
+    """Remove what nobody needs; return how many keys. Raises HeadgateError."""
+    from headgate.worker import stores
+
+    count = 0
+    before = await stores.now(store) - AGE
+    async for keys in stores.keys_before(store, before):
+        count += await _remove(store, keys, connections)
+    count += await _remove(store, [], connections)
+    if store.url.startswith("file:"):
+        await asyncio.to_thread(_remove_unfinished, Path(store.url[7:]), before)
+    if count:
+        logger.info("store %s: %s keys were removed", store.name, count)
+    return count
+
+
+async def _remove(store: Store, keys: Sequence[str], connections: ConnectionPool) -> int:
+    from headgate.worker import stores
+
+    gone = await connections.run(lambda queue: queue.remove_keys(store.name, keys))
+    if gone:
+        await stores.delete(store, gone)
+        await connections.run(lambda queue: queue.forget_keys(store.name, gone))
+    return len(gone)
+
+
+def _remove_unfinished(folder: Path, before: datetime) -> None:
+    for path in folder.rglob("*#*"):
+        if UNFINISHED.search(path.name) and path.stat().st_mtime < before.timestamp():
+            path.unlink(missing_ok=True)

@@ -1,0 +1,29 @@
+"""take_store: each store is cleaned once a day, by one runner."""
+
+from __future__ import annotations
+
+from tests.db.toy import Toy
+
+
+def test_each_store_is_given_out_once_a_day(toy: Toy):
+    toy.sql("insert into headgate.stores (name, url) values ('a', 'file:///a'), ('b', 'file:///b')")
+
+    assert [x["name"] for _ in range(3) for x in toy.call("take_store")] == ["a", "b"]
+    toy.later(hours=23)
+    assert toy.call("take_store") == []
+    toy.later(hours=1)
+    assert [x["name"] for _ in range(3) for x in toy.call("take_store")] == ["a", "b"]
+
+
+def test_it_says_where_the_store_is_and_names_its_secrets(toy: Toy):
+    toy.sql(
+        "insert into headgate.stores (name, url, endpoint, region, key_id_name, secret_name)"
+        " values ('a', 's3://bucket', 'http://s3', 'here', 'ID', 'SECRET')"
+    )
+
+    assert toy.call("take_store") == [
+        {
+            "name": "a", "url": "s3://bucket", "endpoint": "http://s3", "region": "here", "key_id_name": "ID",
+            "secret_name": "SECRET",
+        }
+    ]  # fmt: skip

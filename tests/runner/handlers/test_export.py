@@ -1,0 +1,241 @@
+"""Handler `export`: rows of an input function become files, read back here by other libraries."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import math
+import tempfile
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+from python_calamine import CalamineWorkbook
+
+from headgate.errors import InvalidValue
+from headgate.handlers.export import workbooks
+from tests.plan import Plan, Row
+from tests.runner.handlers.compute_plan import ends, start, status, write_plan
+from tests.runner.small_plan import insert
+
+KINDS = """
+    create function public.kinds(p_context jsonb, p_asset_ids bigint[])
+    returns table (
+        asset_id bigint, n integer, t text, d numeric, f double precision, at timestamptz, day date, b boolean
+    )
+    language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+        select p_asset_ids[1], v.* from (values
+            (1, '=1+1', 12345678901234567.89::numeric, 'NaN'::double precision,
+                timestamptz '1850-01-02 03:04:05+00', date '1850-01-02', true),
+            (2, '', 1.5, 'Infinity', '2026-11-29 20:00:00.123456+01', '2026-11-29', false),
+            (3, null, null, null, null, null, null),
+            (4, E'two\nlines, "quoted"', -0.000000001, -2.5, '2026-01-01', '2026-01-01', null)
+        ) as v
+    $$;
+    create function public.many(p_context jsonb, p_asset_ids bigint[])
+    returns table (asset_id bigint, n integer, hour text) language sql stable security definer
+    set search_path = pg_catalog, pg_temp as $$
+        select p_asset_ids[1], n, 'hour=' || n / 4 from generate_series(0, 9) as n
+    $$;
+    create function public.wrong(p_context jsonb, p_asset_ids bigint[])
+    returns table (asset_id bigint, at timestamptz, t text) language sql stable security definer
+    set search_path = pg_catalog, pg_temp as $$
+        select p_asset_ids[1], v.* from (values ('infinity'::timestamptz, repeat('x', 40000))) as v
+    $$;
+    create function public.fails(p_context jsonb, p_asset_ids bigint[])
+    returns table (asset_id bigint, n integer) language sql stable security definer
+    set search_path = pg_catalog, pg_temp as $$
+        select p_asset_ids[1], 1 / (n - 100000) from generate_series(1, 200000) as n
+    $$;
+    create function public.nothing(p_context jsonb, p_asset_ids bigint[])
+    returns table (asset_id bigint, n integer) language sql stable security definer
+    set search_path = pg_catalog, pg_temp as $$ select 1, 1 where false $$;
+    grant execute on function public.kinds(jsonb, bigint[]), public.many(jsonb, bigint[]), public.wrong(jsonb, bigint[]),
+        public.fails(jsonb, bigint[]), public.nothing(jsonb, bigint[]) to headgate_runner;
+"""
+TIMES = [
+    datetime(1850, 1, 2, 3, 4, 5, tzinfo=UTC),
+    datetime(2026, 11, 29, 19, 0, 0, 123456, tzinfo=UTC),
+    None,
+    datetime(2026, 1, 1, tzinfo=UTC),
+]
+
+
+@pytest.fixture
+def export(plan, run, tmp_path, monkeypatch):
+    """Export what a function returns under a name; return the artifacts."""
+    (tmp_path / "spool").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "spool"))
+
+    async def work(name: str, function: str = "kinds", **operation: Any) -> list[Row]:
+        insert(plan, "stores", name="lake", url=f"file://{tmp_path}/lake")
+        plan.sql(KINDS)
+        is_json = ".ndjson" in name or ".json" in name
+        settings = {
+            "input_function": f"public.{function}", "input_format": "json" if is_json else "csv",
+            "chunk_size": 1, "ingest_function": None, "store": "lake", "artifact_name": name, "max_attempts": 1,
+        }  # fmt: skip
+        write_plan(plan, "export", assets=1, **settings | operation)
+        start(plan)
+        await run()
+        assert list((tmp_path / "spool").iterdir()) == []
+        rows: list[Row] = plan.sql("select * from headgate.v_artifacts order by artifact_id")
+        return rows
+
+    return work
+
+
+def place(row: Row) -> Path:
+    return Path(row["url"].removeprefix("file://"))
+
+
+def reason(plan: Plan) -> tuple[str, str]:
+    (((outcome, said),),) = ends(plan).values()
+    return outcome, str(said)
+
+
+async def test_parquet_keeps_types_nulls_and_decimals(export):
+    (row,) = await export(
+        "{run.id}/kinds.parquet", handler_options={"types": {"d": "numeric(38,10)"}}
+    )
+    table = pyarrow.parquet.read_table(place(row)).to_pydict()
+
+    assert row["rows"] == 4
+    assert row["name"] == "r1/kinds.parquet"
+    assert table["t"] == ["=1+1", "", None, 'two\nlines, "quoted"']
+    assert table["d"][0] == Decimal("12345678901234567.89")
+    assert table["d"][3] == Decimal("-0.000000001")
+    assert math.isnan(table["f"][0]) and table["f"][1:] == [math.inf, None, -2.5]
+    assert table["at"] == TIMES
+    assert table["day"] == [date(1850, 1, 2), date(2026, 11, 29), None, date(2026, 1, 1)]
+    assert table["b"] == [True, False, None, None]
+
+
+async def test_csv_tells_nulls_from_empty_texts_and_disarms_formulas(export):
+    (row,) = await export("kinds.csv")
+    text = place(row).read_text()
+
+    assert [x["t"] for x in csv.DictReader(io.StringIO(text))] == [
+        "'=1+1", "", "", 'two\nlines, "quoted"',
+    ]  # fmt: skip
+    assert '\n2,"",1.5' in text
+    assert "\n3,,,,,,\n" in text
+
+
+async def test_formulas_are_kept_where_that_is_told(export):
+    (row,) = await export("kinds.csv.gz", handler_options={"formulas": "keep"})
+
+    text = gzip.decompress(place(row).read_bytes()).decode()
+    assert next(csv.DictReader(io.StringIO(text)))["t"] == "=1+1"
+
+
+async def test_a_workbook_has_texts_where_excel_has_nothing_better(export):
+    (row,) = await export("kinds.xlsx")
+    book = CalamineWorkbook.from_path(str(place(row)))
+    rows: list[list[Any]] = book.get_sheet_by_index(0).to_python()
+    header, first, second, third, _ = rows
+
+    assert header == ["n", "t", "d", "f", "at", "day", "b"]
+    assert first == [
+        1, "=1+1", "12345678901234567.890000000", "NaN", "1850-01-02T03:04:05+00:00", "1850-01-02", True,
+    ]  # fmt: skip
+    assert second[2:4] == [1.5, "Infinity"]
+    assert second[4].replace(microsecond=0) == datetime(2026, 11, 29, 19, 0, 0)
+    assert second[5] == date(2026, 11, 29)
+    assert third == [3, "", "", "", "", "", ""]
+
+
+async def test_ndjson_and_json_have_the_same_objects(export):
+    (row,) = await export("kinds.ndjson.gz")
+
+    objects = [json.loads(x) for x in gzip.decompress(place(row).read_bytes()).splitlines()]
+    assert [x["n"] for x in objects] == [1, 2, 3, 4]
+    assert objects[0]["f"] == "NaN"
+    assert objects[2]["t"] is None
+    assert objects[3]["t"] == 'two\nlines, "quoted"'
+
+
+async def test_json_is_one_array(export):
+    (row,) = await export("kinds.json", "many")
+
+    assert [x["n"] for x in json.loads(place(row).read_text())] == list(range(10))
+
+
+async def test_files_are_cut_by_partition_and_by_size(export, plan):
+    rows = await export(
+        "{partition}/{part}.parquet", "many", handler_options={"partition": "hour", "max_rows": 3}
+    )
+
+    assert [(x["name"], x["rows"]) for x in rows] == [
+        ("hour=0/0.parquet", 3), ("hour=0/1.parquet", 1), ("hour=1/0.parquet", 3), ("hour=1/1.parquet", 1),
+        ("hour=2/0.parquet", 2),
+    ]  # fmt: skip
+    assert pyarrow.parquet.read_schema(place(rows[0])).names == ["n"]
+    assert plan.scalar("select headgate.step_output('compute', 'r1', 'all') -> 'files'") == 5
+
+
+async def test_no_rows_are_a_file_with_its_columns(export):
+    (row,) = await export("nothing.parquet", "nothing")
+
+    assert row["rows"] == 0
+    assert pyarrow.parquet.read_schema(place(row)).names == ["n"]
+
+
+async def test_the_same_rows_are_the_same_file(export, plan, run):
+    (row,) = await export("many.xlsx", "many", due_rule="run")
+    start(plan, "r2")
+    await run("r2")
+
+    assert plan.scalar("select count(*) from headgate.v_artifacts") == 1
+    assert status(plan, "r2")["status"] == "succeeded"
+    assert len(list(place(row).parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "options", "outcome", "said"),
+    [
+        ("a.parquet", "wrong", {}, "failed", "column at has a value that no timestamp"),
+        ("a.parquet", "fails", {}, "failed", "public.fails: PostgreSQL reports: division by zero"),
+        ("a.txt", "many", {}, "deferred", "export does not write 'a.txt'"),
+        ("a.parquet.gz", "many", {}, "deferred", "export does not write 'a.parquet.gz'"),
+        ("a.csv", "many", {"max": 1}, "deferred", "export has no option max"),
+        ("a.csv", "many", {"max_rows": 0}, "deferred", "max_rows is a positive whole number"),
+        ("a.csv", "many", {"max_rows": 3}, "failed", "would be written twice: name it with {part}"),
+        ("a.csv", "many", {"partition": "hour"}, "failed", "name it with {partition}"),
+        ("a.csv", "many", {"partition": "day"}, "deferred", "is no column of the input: 'day'"),
+        ("a.csv", "kinds", {"types": {"n": "numeric(3,1)"}}, "deferred", "column n is told, but"),
+        ("a.csv", "kinds", {"types": {"d": "number"}}, "deferred", "no numeric(digits, scale)"),
+        ("a.json", "many", {"partition": "hour"}, "deferred", "export partitions tables, not JSON"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_exported_is_named(
+    export, plan, name, function, options, outcome, said
+):
+    assert await export(name, function, handler_options=options) == []
+    assert reason(plan)[0] == outcome
+    assert said in reason(plan)[1]
+
+
+def writer(folder: Path, columns: dict[str, list[Any]]) -> None:
+    batch = pyarrow.RecordBatch.from_pydict(columns)
+    made = workbooks.XlsxWriter(folder / "a.xlsx", batch.schema, {}, is_packed=False)
+    try:
+        made.write(batch)
+    finally:
+        made.close()
+
+
+def test_a_text_that_no_cell_holds_is_refused_by_name(tmp_path):
+    with pytest.raises(InvalidValue, match="column t, row 2: a text has 40000 characters"):
+        writer(tmp_path, {"t": ["a", "x" * 40000]})
+
+
+def test_more_rows_than_a_sheet_holds_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(workbooks, "MAX_ROWS", 2)
+    with pytest.raises(InvalidValue, match="a sheet holds 2 rows behind its header"):
+        writer(tmp_path, {"n": [1, 2, 3]})

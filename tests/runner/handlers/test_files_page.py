@@ -1,0 +1,62 @@
+"""docs/files.md: its plan is one, its handler runs, its options are export's."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import numpy as np
+
+from headgate.handlers import Chunk, File
+from headgate.handlers.export.handler import OPTIONS, WRITERS
+from tests.adopt import adopt
+from tests.docs import ROOT, blocks
+
+PAGE = ROOT / "docs" / "files.md"
+INPUT = """
+    create schema lake authorization headgate_owner;
+    create function lake.read_quotes(p_context jsonb, p_asset_ids bigint[])
+    returns table (asset_id bigint, day text, price numeric) language sql stable security definer
+    set search_path = pg_catalog, pg_temp as $$ select 1, 'day=2026-11-29', 1.5 $$;
+    alter function lake.read_quotes owner to headgate_owner;
+"""
+
+
+def test_its_plan_has_no_mistake(db):
+    db.sql(INPUT)
+    adopt(db.connection)
+    statements = [x for x in blocks(PAGE, "sql") if "needs" in x.marks]
+    for block in statements:
+        db.connection.execute(block.text.encode())
+
+    assert len(statements) == 3
+    assert db.sql("select store from headgate.v_stores order by store") == [
+        {"store": "cloud"}, {"store": "lake"}, {"store": "minio"},
+    ]  # fmt: skip
+
+
+def test_its_handler_writes_files(tmp_path):
+    (block,) = blocks(PAGE, "python")
+    names: dict[str, object] = {}
+    exec(block.text, names)
+    write = names["write"]
+    assert callable(write)
+    chunk = Chunk(
+        np.array([7]), ["A"], np.array(["NaT"], "datetime64[us]"), {}, datetime.now(UTC),
+        names=["sheets/A.txt"], folder=tmp_path,
+    )  # fmt: skip
+
+    files = write(chunk).files[7]
+    assert set(files) == {"sheets/A.txt", "sheets/A.txt.head"}
+    assert isinstance(files["sheets/A.txt"], File)
+    assert (tmp_path / "7").read_text() == "the sheet of A"
+
+
+def test_it_has_each_option_and_format():
+    text = PAGE.read_text()
+    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+
+    told = {x for row in rows for x in re.findall(r"`(\w+)`", row)}
+    assert told - {"artifact_name"} == OPTIONS
+    formats = {x for row in rows for x in re.findall(r"`[.](\w+)`", row)}
+    assert formats == set(WRITERS)
