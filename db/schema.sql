@@ -85,7 +85,7 @@ ALTER SCHEMA notify OWNER TO headgate_plan_notify;
 -- Name: SCHEMA notify; Type: COMMENT; Schema: -; Owner: headgate_plan_notify
 --
 
-COMMENT ON SCHEMA notify IS 'Sends the notices of the universe outbox; no tables.';
+COMMENT ON SCHEMA notify IS 'Sends the notices of the outbox; no tables.';
 
 --
 -- Name: onpoint; Type: SCHEMA; Schema: -; Owner: headgate_plan_onpoint
@@ -11518,6 +11518,31 @@ $$;
 ALTER FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _error_of_step(headgate.process_executions, headgate.process_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._error_of_step(p_execution headgate.process_executions, p_step headgate.process_steps) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(
+        p_step.output ->> 'error',
+        (
+            select coalesce(d.error, d.reason)
+            from headgate.asset_processing_details as d
+            where d.execution_id = p_execution.execution_id
+                and d.step = p_step.step
+                and d.ended_at >= p_execution.started_at
+                and (d.status = 'failed' or headgate._is_fault(d.reason))
+            order by d.status <> 'failed', d.ended_at
+            limit 1
+        )
+    );
+$$;
+
+ALTER FUNCTION headgate._error_of_step(p_execution headgate.process_executions, p_step headgate.process_steps) OWNER TO headgate_owner;
+
+--
 -- Name: _examine_calendars(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11549,6 +11574,32 @@ CREATE FUNCTION headgate._examine_calendars() RETURNS TABLE(subject text, verdic
 $$;
 
 ALTER FUNCTION headgate._examine_calendars() OWNER TO headgate_owner;
+
+--
+-- Name: _examine_channels(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_channels() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'channel ' || n.channel, 'warn',
+        concat_ws(
+            ', ',
+            nullif(count(*) filter (where n.status = 'waiting'), 0) || ' notices wait',
+            nullif(count(*) filter (where n.status = 'failed'), 0) || ' failed',
+            nullif(count(*) filter (where n.status = 'unknown'), 0) || ' may not have got there'
+        ) || coalesce('; last: ' || left((array_agg(n.error order by n.tried_at desc nulls last))[1], 300), ''),
+        'headgate.v_notices shows them; once the channel works, headgate.reset_asset(p_asset_id) has one sent again',
+        false
+    from headgate.v_notices as n
+    where n.status in ('failed', 'unknown')
+        or n.status = 'waiting' and n.written_at < headgate.clock() - interval '15 minutes'
+    group by n.channel;
+$$;
+
+ALTER FUNCTION headgate._examine_channels() OWNER TO headgate_owner;
 
 --
 -- Name: _examine_checks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13243,7 +13294,7 @@ declare
     v_asset_ids constant bigint[] := array(
         select a.asset_id
         from headgate.assets as a
-        where a.universe = 'outbox'
+        where a.universe = any (headgate._outbox())
             and (a.attributes ->> 'at')::timestamptz < p_before
             and not exists (
                 select
@@ -13258,7 +13309,7 @@ declare
 begin
     delete from headgate.asset_processing_state as s
     using headgate.operations as o
-    where o.universe = 'outbox'
+    where o.universe = any (headgate._outbox())
         and s.operation_id = o.operation_id
         and s.asset_id = any (v_asset_ids);
     delete from headgate.assets as a where a.asset_id = any (v_asset_ids);
@@ -13763,7 +13814,7 @@ CREATE FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_memory', p_operation.max_memory,
         'environment', case
-            when p_operation.universe <> 'outbox' then p_operation.handler_environment
+            when p_operation.universe <> all (headgate._outbox()) then p_operation.handler_environment
             else p_operation.handler_environment || array(
                 select distinct c.secret_name from headgate.channels as c where c.secret_name is not null order by 1
             )
@@ -14469,7 +14520,7 @@ CREATE FUNCTION headgate._is_about_the_outbox(p_subject text) RETURNS boolean
         or exists (
             select
             from headgate.operations as o
-            where o.universe = 'outbox'
+            where o.universe = any (headgate._outbox())
                 and p_subject = 'operation ' || o.name
         );
 $$;
@@ -14713,7 +14764,7 @@ CREATE FUNCTION headgate._is_of_the_outbox(p_pipeline_id bigint) RETURNS boolean
         from headgate.pipeline_steps as s
         join headgate.operations as o on o.name = any (s.operations)
         where s.pipeline_id = p_pipeline_id
-            and o.universe = 'outbox'
+            and o.universe = any (headgate._outbox())
     );
 $$;
 
@@ -17650,13 +17701,18 @@ CREATE FUNCTION headgate._notify(p_channel text, p_subject text, p_body text, p_
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
+    v_universe constant text := (
+        select case c.kind when 'webhook' then 'keyed_outbox' else 'outbox' end
+        from headgate.channels as c
+        where c.name = p_channel
+    );
     v_asset_id bigint;
 begin
     if coalesce(p_key, '') = '' or coalesce(p_subject, '') = '' then
         perform headgate._raise(
             'HG008', 'a notice needs p_subject and p_key', 'the key names the event: the same key is sent once'
         );
-    elsif not exists (select from headgate.channels as c where c.name = p_channel) then
+    elsif v_universe is null then
         perform headgate._raise(
             'HG001', format('there is no channel %s', coalesce(quote_literal(p_channel), 'null')),
             headgate._known('known channels', p_channel, array(
@@ -17665,7 +17721,7 @@ begin
         );
     end if;
     insert into headgate.assets as a (universe, code, group_key, attributes)
-    values ('outbox', format('%s: %s', p_channel, p_key), p_channel, jsonb_build_object(
+    values (v_universe, format('%s: %s', p_channel, p_key), p_channel, jsonb_build_object(
         'channel', p_channel, 'subject', left(p_subject, 250), 'body', left(p_body, 8000), 'at', v_now
     ))
     on conflict on constraint assets_code_is_unique do nothing
@@ -17674,7 +17730,7 @@ begin
         insert into headgate.asset_processing_state (operation_id, asset_id, priority, next_due_at)
         select o.operation_id, v_asset_id, o.priority * 10 + 5, v_now
         from headgate.operations as o
-        where o.universe = 'outbox'
+        where o.universe = v_universe
             and not o.is_retired
         on conflict do nothing;
         perform pg_notify('headgate_jobs', '');
@@ -18424,6 +18480,19 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._orphan_messages(p_queue text) OWNER TO headgate_owner;
+
+--
+-- Name: _outbox(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._outbox() RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select '{outbox,keyed_outbox}'::text[];
+$$;
+
+ALTER FUNCTION headgate._outbox() OWNER TO headgate_owner;
 
 --
 -- Name: _outcome_of(headgate.checks, numeric, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22902,6 +22971,22 @@ $$;
 ALTER FUNCTION headgate._share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _shell_word(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._shell_word(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select case
+        when p_text ~ '^[A-Za-z0-9_.:+@-]+$' then p_text
+        else '''' || replace(p_text, '''', '''\''''') || ''''
+    end;
+$_$;
+
+ALTER FUNCTION headgate._shell_word(p_text text) OWNER TO headgate_owner;
+
+--
 -- Name: _signatures(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24480,45 +24565,38 @@ ALTER FUNCTION headgate._template_fields(p_operation headgate.operations) OWNER 
 CREATE FUNCTION headgate._text_of_run(p_execution headgate.process_executions, p_pipeline text) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
     select concat_ws(
         chr(10),
         'DAG: ' || coalesce(p_execution.dag, p_pipeline),
         'Run: ' || p_execution.run_id,
         'Date: ' || to_char(p_execution.logical_date at time zone 'UTC', 'YYYY-MM-DD'),
         format(
-            'Status: %s, at %s UTC, after %s s', p_execution.status,
+            'Status: %s%s, at %s UTC, after %s s', p_execution.status,
+            case when p_execution.deadline_at <= p_execution.finished_at then ', over its deadline' end,
             to_char(p_execution.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
             round(extract(epoch from p_execution.finished_at - p_execution.started_at))
         ),
-        'Tasks that failed: ' || (
-            select string_agg(s.step, ', ' order by s.position)
+        (
+            select string_agg(
+                format(
+                    'Failed task: %s, at %s UTC: %s', s.step,
+                    to_char(s.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
+                    coalesce(left(headgate._error_of_step(p_execution, s), 1000), 'no error is known')
+                ),
+                chr(10) order by s.position
+            )
             from headgate.process_steps as s
             where s.execution_id = p_execution.execution_id
-                and s.status = 'failed'
+                and (s.status = 'failed' or s.is_late)
         ),
-        'Error: ' || coalesce(
-            (
-                select s.output ->> 'error'
-                from headgate.process_steps as s
-                where s.execution_id = p_execution.execution_id
-                    and s.status = 'failed'
-                    and s.output ->> 'error' is not null
-                order by s.position
-                limit 1
-            ),
-            (
-                select coalesce(d.error, d.reason)
-                from headgate.asset_processing_details as d
-                where d.execution_id = p_execution.execution_id
-                    and d.ended_at >= p_execution.started_at
-                    and (d.status = 'failed' or headgate._is_fault(d.reason))
-                order by d.status <> 'failed', d.ended_at
-                limit 1
-            )
-        )
+        case when p_execution.status <> 'succeeded' then format(
+            'What to do: headgate status %1$s --pipeline %2$s shows it, headgate retry %1$s --pipeline %2$s goes on '
+            'with it',
+            headgate._shell_word(p_execution.run_id), headgate._shell_word(p_pipeline)
+        ) end
     );
-$$;
+$_$;
 
 ALTER FUNCTION headgate._text_of_run(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
 
@@ -27537,6 +27615,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     union all
     select f.* from headgate._examine_checks() as f
     union all
+    select f.* from headgate._examine_channels() as f
+    union all
     select 'database ' || h.measure, 'warn', format('%s, more than %s', h.value, h.threshold), h.advice, false
     from headgate.database_health() as h
     where h.verdict = 'warn'
@@ -29301,7 +29381,7 @@ CREATE FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) RET
     from headgate.assets as a
     left join headgate.channels as c on c.name = a.attributes ->> 'channel'
     where a.asset_id = any (p_asset_ids)
-        and a.universe = 'outbox';
+        and a.universe = any (headgate._outbox());
 $$;
 
 ALTER FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_owner;
@@ -29656,7 +29736,7 @@ COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS
 -- Name: required_secrets(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.required_secrets(p_pipeline text DEFAULT NULL::text) RETURNS TABLE(provider text, secret_name text)
+CREATE FUNCTION headgate.required_secrets(p_pipeline text DEFAULT NULL::text) RETURNS TABLE(needed_by text, secret_name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -29666,11 +29746,13 @@ declare
     end;
 begin
     return query
-    select distinct r.name, r.secret_name
-    from headgate.pipeline_steps as s
+    select 'provider ' || r.name as needed_by, r.secret_name
+    from headgate.pipelines as p
+    join headgate.pipeline_steps as s using (pipeline_id)
     join headgate.operations as o on o.name = any (s.operations)
     join headgate.providers as r using (provider_id)
-    where s.pipeline_id = coalesce(v_pipeline_id, s.pipeline_id)
+    where p.pipeline_id = coalesce(v_pipeline_id, p.pipeline_id)
+        and not p.is_retired
         and r.secret_name is not null
     union
     select 'store ' || t.name, v.name
@@ -29680,6 +29762,11 @@ begin
     cross join unnest(array[t.key_id_name, t.secret_name]) as v (name)
     where s.pipeline_id = coalesce(v_pipeline_id, s.pipeline_id)
         and v.name is not null
+    union
+    select 'channel ' || c.name, c.secret_name
+    from headgate.channels as c
+    where v_pipeline_id is null
+        and c.secret_name is not null
     order by 1, 2;
 end;
 $$;
@@ -29690,7 +29777,7 @@ ALTER FUNCTION headgate.required_secrets(p_pipeline text) OWNER TO headgate_owne
 -- Name: FUNCTION required_secrets(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables that runners of a pipeline (null: of any) need; the secrets themselves are never in the database.';
+COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables that runners of a pipeline need, and who is shown them; null: of any pipeline, and of channels. The secrets themselves are never in the database.';
 
 --
 -- Name: rerun_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -38251,6 +38338,92 @@ COMMENT ON COLUMN headgate.v_leases.is_silent IS 'True: the runner has sent no h
 COMMENT ON COLUMN headgate.v_leases.reason IS 'What v_waiting says of work that waits for the end of these leases; null: it is under way.';
 
 --
+-- Name: v_notices; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_notices AS
+ SELECT ((a.attributes ->> 'at'::text))::timestamp with time zone AS written_at,
+    (a.attributes ->> 'channel'::text) AS channel,
+    (a.attributes ->> 'subject'::text) AS subject,
+        CASE
+            WHEN ((s.chunk_id IS NOT NULL) OR (s.next_due_at IS NOT NULL)) THEN 'waiting'::text
+            WHEN (d.status = ANY (ARRAY['success'::text, 'skipped'::text])) THEN 'sent'::text
+            WHEN (d.reason ~~ 'internal: unknown %'::text) THEN 'unknown'::text
+            ELSE 'failed'::text
+        END AS status,
+    d.ended_at AS tried_at,
+    d.reason AS error,
+    (a.attributes ->> 'body'::text) AS body,
+    a.asset_id
+   FROM (((headgate.assets a
+     LEFT JOIN headgate.operations o ON ((o.universe = a.universe)))
+     LEFT JOIN headgate.asset_processing_state s ON (((s.operation_id = o.operation_id) AND (s.asset_id = a.asset_id))))
+     LEFT JOIN LATERAL ( SELECT d_1.status,
+            d_1.reason,
+            d_1.ended_at
+           FROM headgate.asset_processing_details d_1
+          WHERE ((d_1.asset_id = a.asset_id) AND (d_1.operation_id = o.operation_id))
+          ORDER BY d_1.ended_at DESC
+         LIMIT 1) d ON (true))
+  WHERE (a.universe = ANY (ARRAY['outbox'::text, 'keyed_outbox'::text]));
+
+ALTER VIEW headgate.v_notices OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_notices; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_notices IS 'Notices of the outbox: what was sent to which channel, what waits, and what did not get there.';
+
+--
+-- Name: COLUMN v_notices.written_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_notices.written_at IS 'When there was the news.';
+
+--
+-- Name: COLUMN v_notices.channel; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_notices.channel IS 'Where it goes.';
+
+--
+-- Name: COLUMN v_notices.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_notices.subject IS 'Its subject.';
+
+--
+-- Name: COLUMN v_notices.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_notices.status IS 'waiting: to be sent, or sent again; sent; failed: the channel does not take it; unknown: it was handed over, but whether it got there is unknown, and it is not sent twice. headgate.reset_asset has it sent again.';
+
+--
+-- Name: COLUMN v_notices.tried_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_notices.tried_at IS 'When it was last tried.';
+
+--
+-- Name: COLUMN v_notices.error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_notices.error IS 'What went wrong then; of a mail that was sent, who did not get it.';
+
+--
+-- Name: COLUMN v_notices.body; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_notices.body IS 'Its text.';
+
+--
+-- Name: COLUMN v_notices.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_notices.asset_id IS 'The notice, as an asset.';
+
+--
 -- Name: v_operation_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -43624,10 +43797,22 @@ REVOKE ALL ON FUNCTION headgate._enter_planning(p_execution headgate.process_exe
 REVOKE ALL ON FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _error_of_step(p_execution headgate.process_executions, p_step headgate.process_steps); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._error_of_step(p_execution headgate.process_executions, p_step headgate.process_steps) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _examine_calendars(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._examine_calendars() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_channels(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_channels() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_checks(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -44812,6 +44997,12 @@ REVOKE ALL ON FUNCTION headgate._orphan_holds() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._orphan_messages(p_queue text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _outbox(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._outbox() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _outcome_of(p_check headgate.checks, p_value numeric, p_error text, OUT status text, OUT message text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -45536,6 +45727,12 @@ REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operati
 --
 
 REVOKE ALL ON FUNCTION headgate._share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _shell_word(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._shell_word(p_text text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _signatures(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -47691,6 +47888,19 @@ GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_recommender;
+
+--
+-- Name: TABLE v_notices; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_notices TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_notices TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_operation_health; Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -34,6 +34,8 @@ as $func$
     union all
     select f.* from headgate._examine_checks() as f
     union all
+    select f.* from headgate._examine_channels() as f
+    union all
     select 'database ' || h.measure, 'warn', format('%s, more than %s', h.value, h.threshold), h.advice, false
     from headgate.database_health() as h
     where h.verdict = 'warn'

@@ -9,7 +9,7 @@ declare
     v_asset_ids constant bigint[] := array(
         select a.asset_id
         from headgate.assets as a
-        where a.universe = 'outbox'
+        where a.universe = any (headgate._outbox())
             and (a.attributes ->> 'at')::timestamptz < p_before
             and not exists (
                 select
@@ -24,7 +24,7 @@ declare
 begin
     delete from headgate.asset_processing_state as s
     using headgate.operations as o
-    where o.universe = 'outbox'
+    where o.universe = any (headgate._outbox())
         and s.operation_id = o.operation_id
         and s.asset_id = any (v_asset_ids);
     delete from headgate.assets as a where a.asset_id = any (v_asset_ids);

@@ -10,6 +10,6 @@ as $func$
         from headgate.pipeline_steps as s
         join headgate.operations as o on o.name = any (s.operations)
         where s.pipeline_id = p_pipeline_id
-            and o.universe = 'outbox'
+            and o.universe = any (headgate._outbox())
     );
 $func$;

@@ -1,5 +1,6 @@
--- A notice is an asset of the universe outbox, which operations of that universe send. It takes no lock but its own
--- row: its caller may be in the middle of anything.
+-- A notice is an asset, and an operation of its universe sends it. A web hook is sent a key by which its receiver can
+-- tell a repetition, so its notices may be sent again. It takes no lock but its own row: its caller may be in the
+-- middle of anything.
 
 create or replace function headgate._notify(
     p_channel text,
@@ -14,13 +15,18 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
+    v_universe constant text := (
+        select case c.kind when 'webhook' then 'keyed_outbox' else 'outbox' end
+        from headgate.channels as c
+        where c.name = p_channel
+    );
     v_asset_id bigint;
 begin
     if coalesce(p_key, '') = '' or coalesce(p_subject, '') = '' then
         perform headgate._raise(
             'HG008', 'a notice needs p_subject and p_key', 'the key names the event: the same key is sent once'
         );
-    elsif not exists (select from headgate.channels as c where c.name = p_channel) then
+    elsif v_universe is null then
         perform headgate._raise(
             'HG001', format('there is no channel %s', coalesce(quote_literal(p_channel), 'null')),
             headgate._known('known channels', p_channel, array(
@@ -29,7 +35,7 @@ begin
         );
     end if;
     insert into headgate.assets as a (universe, code, group_key, attributes)
-    values ('outbox', format('%s: %s', p_channel, p_key), p_channel, jsonb_build_object(
+    values (v_universe, format('%s: %s', p_channel, p_key), p_channel, jsonb_build_object(
         'channel', p_channel, 'subject', left(p_subject, 250), 'body', left(p_body, 8000), 'at', v_now
     ))
     on conflict on constraint assets_code_is_unique do nothing
@@ -38,7 +44,7 @@ begin
         insert into headgate.asset_processing_state (operation_id, asset_id, priority, next_due_at)
         select o.operation_id, v_asset_id, o.priority * 10 + 5, v_now
         from headgate.operations as o
-        where o.universe = 'outbox'
+        where o.universe = v_universe
             and not o.is_retired
         on conflict do nothing;
         perform pg_notify('headgate_jobs', '');

@@ -44,7 +44,7 @@ as $func$
         or exists (
             select
             from headgate.operations as o
-            where o.universe = 'outbox'
+            where o.universe = any (headgate._outbox())
                 and p_subject = 'operation ' || o.name
         );
 $func$;

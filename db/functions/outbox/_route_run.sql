@@ -31,6 +31,7 @@ begin
 end;
 $func$;
 
+-- What a reader wants to know at once: of what, what went wrong, why, when, and what to do.
 create or replace function headgate._text_of_run(
     p_execution headgate.process_executions,
     p_pipeline text
@@ -46,37 +47,66 @@ as $func$
         'Run: ' || p_execution.run_id,
         'Date: ' || to_char(p_execution.logical_date at time zone 'UTC', 'YYYY-MM-DD'),
         format(
-            'Status: %s, at %s UTC, after %s s', p_execution.status,
+            'Status: %s%s, at %s UTC, after %s s', p_execution.status,
+            case when p_execution.deadline_at <= p_execution.finished_at then ', over its deadline' end,
             to_char(p_execution.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
             round(extract(epoch from p_execution.finished_at - p_execution.started_at))
         ),
-        'Tasks that failed: ' || (
-            select string_agg(s.step, ', ' order by s.position)
+        (
+            select string_agg(
+                format(
+                    'Failed task: %s, at %s UTC: %s', s.step,
+                    to_char(s.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
+                    coalesce(left(headgate._error_of_step(p_execution, s), 1000), 'no error is known')
+                ),
+                chr(10) order by s.position
+            )
             from headgate.process_steps as s
             where s.execution_id = p_execution.execution_id
-                and s.status = 'failed'
+                and (s.status = 'failed' or s.is_late)
         ),
-        'Error: ' || coalesce(
-            (
-                select s.output ->> 'error'
-                from headgate.process_steps as s
-                where s.execution_id = p_execution.execution_id
-                    and s.status = 'failed'
-                    and s.output ->> 'error' is not null
-                order by s.position
-                limit 1
-            ),
-            (
-                select coalesce(d.error, d.reason)
-                from headgate.asset_processing_details as d
-                where d.execution_id = p_execution.execution_id
-                    and d.ended_at >= p_execution.started_at
-                    and (d.status = 'failed' or headgate._is_fault(d.reason))
-                order by d.status <> 'failed', d.ended_at
-                limit 1
-            )
+        case when p_execution.status <> 'succeeded' then format(
+            'What to do: headgate status %1$s --pipeline %2$s shows it, headgate retry %1$s --pipeline %2$s goes on '
+            'with it',
+            headgate._shell_word(p_execution.run_id), headgate._shell_word(p_pipeline)
+        ) end
+    );
+$func$;
+
+create or replace function headgate._error_of_step(
+    p_execution headgate.process_executions,
+    p_step headgate.process_steps
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(
+        p_step.output ->> 'error',
+        (
+            select coalesce(d.error, d.reason)
+            from headgate.asset_processing_details as d
+            where d.execution_id = p_execution.execution_id
+                and d.step = p_step.step
+                and d.ended_at >= p_execution.started_at
+                and (d.status = 'failed' or headgate._is_fault(d.reason))
+            order by d.status <> 'failed', d.ended_at
+            limit 1
         )
     );
+$func$;
+
+create or replace function headgate._shell_word(p_text text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when p_text ~ '^[A-Za-z0-9_.:+@-]+$' then p_text
+        else '''' || replace(p_text, '''', '''\''''') || ''''
+    end;
 $func$;
 
 create or replace trigger end_is_routed

@@ -19,7 +19,7 @@ as $func$
     from headgate.assets as a
     left join headgate.channels as c on c.name = a.attributes ->> 'channel'
     where a.asset_id = any (p_asset_ids)
-        and a.universe = 'outbox';
+        and a.universe = any (headgate._outbox());
 $func$;
 
 comment on function headgate.read_notices(jsonb, bigint[]) is 'Input of the handler that sends notices.';

@@ -1,5 +1,5 @@
 create or replace function headgate.required_secrets(p_pipeline text default null)
-returns table (provider text, secret_name text)
+returns table (needed_by text, secret_name text)
 language plpgsql
 stable
 security definer
@@ -11,11 +11,13 @@ declare
     end;
 begin
     return query
-    select distinct r.name, r.secret_name
-    from headgate.pipeline_steps as s
+    select 'provider ' || r.name as needed_by, r.secret_name
+    from headgate.pipelines as p
+    join headgate.pipeline_steps as s using (pipeline_id)
     join headgate.operations as o on o.name = any (s.operations)
     join headgate.providers as r using (provider_id)
-    where s.pipeline_id = coalesce(v_pipeline_id, s.pipeline_id)
+    where p.pipeline_id = coalesce(v_pipeline_id, p.pipeline_id)
+        and not p.is_retired
         and r.secret_name is not null
     union
     select 'store ' || t.name, v.name
@@ -25,10 +27,15 @@ begin
     cross join unnest(array[t.key_id_name, t.secret_name]) as v (name)
     where s.pipeline_id = coalesce(v_pipeline_id, s.pipeline_id)
         and v.name is not null
+    union
+    select 'channel ' || c.name, c.secret_name
+    from headgate.channels as c
+    where v_pipeline_id is null
+        and c.secret_name is not null
     order by 1, 2;
 end;
 $func$;
 
 comment on function headgate.required_secrets(text) is
-    'Names of the environment variables that runners of a pipeline (null: of any) need; the secrets themselves '
-    'are never in the database.';
+    'Names of the environment variables that runners of a pipeline need, and who is shown them; null: of any pipeline, '
+    'and of channels. The secrets themselves are never in the database.';

@@ -17,7 +17,7 @@ as $func$
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_memory', p_operation.max_memory,
         'environment', case
-            when p_operation.universe <> 'outbox' then p_operation.handler_environment
+            when p_operation.universe <> all (headgate._outbox()) then p_operation.handler_environment
             else p_operation.handler_environment || array(
                 select distinct c.secret_name from headgate.channels as c where c.secret_name is not null order by 1
             )

@@ -115,14 +115,16 @@ class Result:
     `rows` is a frame, or columns by name: exactly those of the row type that the operation's ingest
     function takes. `asset_id` says whose a row is; an asset may have several. nan, NaT and None
     become null. Every asset of the chunk needs a row, or a reason in `skipped` (nothing to do, as
-    after a success), `failed`, or `retry` (not now, but soon: by the operation's attempts and
-    backoff).
+    after a success), `failed`, `retry` (not now, but soon: by the operation's attempts and
+    backoff), or `unknown` (an effect on others that may have been had: as `retry`, unless the
+    operation's delivery is at_most_once).
     """
 
     rows: Mapping[str, Any] | pandas.DataFrame | None = None
     skipped: Mapping[int, str] = field(default_factory=dict)
     failed: Mapping[int, str] = field(default_factory=dict)
     retry: Mapping[int, str] = field(default_factory=dict)
+    unknown: Mapping[int, str] = field(default_factory=dict)
     output: Mapping[int, Any] = field(default_factory=dict)
     """What an asset has to say to later steps, as JSON has it: its output in the run's document."""
     files: Mapping[int, Mapping[str, File | bytes | str | os.PathLike[str]]] = field(

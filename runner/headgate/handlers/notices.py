@@ -10,12 +10,12 @@ import json
 import os
 import smtplib
 import ssl
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any, Final
-from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.parse import SplitResult, urlsplit
 
 from headgate.errors import WrongPlan
 from headgate.handlers.contract import Result
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SECONDS: Final = 20.0
 SHOWN: Final = 200
 TLS_PORT: Final = 465
-NOT_NOW: Final = (408, 425, 429)
+NOT_NOW: Final = (425, 429, 503)
 REVOKED: Final = (401, 403, 404, 410)
 
 
@@ -35,7 +35,11 @@ class RefusedForGood(Exception):
 
 
 class RefusedForNow(Exception):
-    """The receiver may take it later."""
+    """The receiver has not taken it, but may later."""
+
+
+class Unanswered(Exception):
+    """The receiver may have taken it, or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ def send(chunk: Chunk) -> Result:
     """Send each notice of the chunk: the handler of the operation `send_notices`."""
     failed: dict[int, str] = {}
     retry: dict[int, str] = {}
+    unknown: dict[int, str] = {}
     skipped: dict[int, str] = {}
     for asset_id, text in zip(chunk.asset_ids.tolist(), chunk.values["notice"], strict=True):
         try:
@@ -83,27 +88,61 @@ def send(chunk: Chunk) -> Result:
             failed[asset_id] = str(exc)
         except RefusedForNow as exc:
             retry[asset_id] = str(exc)
+        except Unanswered as exc:
+            unknown[asset_id] = str(exc)
         else:
             if left_out:
                 skipped[asset_id] = left_out
-    return Result(skipped=skipped, failed=failed, retry=retry)
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """Follow nothing: the address is a secret."""
-        return None
+    return Result(skipped=skipped, failed=failed, retry=retry, unknown=unknown)
 
 
 def _post(notice: Notice) -> str:
     """Send it to a hook; return nothing."""
-    address, is_slack = notice.secret, notice.to["kind"] == "slack"
     name = f"channel {notice.channel}"
-    if not address.startswith(("https://", "http://")):
-        raise WrongPlan(f"{name}: {notice.to['secret_name']} does not hold an http(s) address")
+    try:
+        address = urlsplit(notice.secret)
+        opened = _connection(address)
+    except ValueError:
+        told = f"{name}: {notice.to['secret_name']} does not hold an http(s) address"
+        raise WrongPlan(told) from None
+    with closing(opened) as hook:
+        try:
+            hook.connect()
+        except OSError as exc:
+            raise RefusedForNow(f"{name}: no connection ({type(exc).__name__})") from None
+        try:
+            path = address.path or "/"
+            hook.request(
+                "POST", path + (f"?{address.query}" if address.query else ""), *_letter(notice)
+            )
+            answer = hook.getresponse()
+            said = answer.read(SHOWN).decode("utf-8", "replace")
+        except (OSError, HTTPException) as exc:
+            raise Unanswered(f"{name}: no answer ({type(exc).__name__})") from None
+    if answer.status >= 300:
+        _raise_for(answer.status, said, notice)
+    if notice.to["kind"] == "slack" and said.strip() != "ok":
+        raise RefusedForGood(f"{name}: Slack answers {answer.status}, but not ok")
+    return ""
+
+
+def _connection(address: SplitResult) -> HTTPConnection:
+    """Return a connection that is not yet open. Raises ValueError for what is no address."""
+    if not address.hostname:
+        raise ValueError("no host")
+    if address.scheme == "https":
+        context = ssl.create_default_context()
+        return HTTPSConnection(address.hostname, address.port, timeout=SECONDS, context=context)
+    if address.scheme == "http":
+        return HTTPConnection(address.hostname, address.port, timeout=SECONDS)
+    raise ValueError("neither https nor http")
+
+
+def _letter(notice: Notice) -> tuple[bytes, dict[str, str]]:
+    """Return the body and the headers of a request."""
     document = (
         {"text": f"*{notice.subject}*\n{notice.body}"}
-        if is_slack
+        if notice.to["kind"] == "slack"
         else {
             "channel": notice.channel,
             "subject": notice.subject,
@@ -113,54 +152,37 @@ def _post(notice: Notice) -> str:
         }
     )
     headers = {"Content-Type": "application/json", "Idempotency-Key": notice.key}
-    try:
-        request = Request(address, json.dumps(document).encode(), headers, method="POST")
-        with build_opener(_NoRedirect).open(request, timeout=SECONDS) as answer:
-            said = answer.read(SHOWN).decode("utf-8", "replace").strip()
-            if is_slack and said != "ok":
-                raise RefusedForGood(f"{name}: Slack answers 200, but not ok")
-    except HTTPError as exc:
-        _raise_for(exc, notice)
-    except URLError as exc:
-        raise RefusedForNow(f"{name}: no connection ({type(exc.reason).__name__})") from None
-    except (OSError, HTTPException) as exc:
-        raise RefusedForNow(f"{name}: no answer ({type(exc).__name__})") from None
-    except ValueError:
-        raise WrongPlan(f"{name}: {notice.to['secret_name']} does not hold an address") from None
-    return ""
+    return json.dumps(document).encode(), headers
 
 
-def _raise_for(error: HTTPError, notice: Notice) -> None:
-    with error:
-        said = error.read(SHOWN).decode("utf-8", "replace").strip()
+def _raise_for(status: int, said: str, notice: Notice) -> None:
     said = " ".join(said.replace(notice.secret, "***").split())
-    told = f"channel {notice.channel}: the hook answers {error.code} {said}".rstrip()
-    if error.code in NOT_NOW or error.code >= 500:
-        raise RefusedForNow(told) from None
-    if error.code in REVOKED:
+    told = f"channel {notice.channel}: the hook answers {status} {said}".rstrip()
+    if status in NOT_NOW:
+        raise RefusedForNow(told)
+    if status >= 500:
+        raise Unanswered(told)  # it may have got it before it broke
+    if status in REVOKED:
         told += f"; it was revoked: make a new one and set {notice.to['secret_name']}"
-    elif error.code < 400:
+    elif status < 400:
         told += "; redirects are not followed: set the new address"
-    raise RefusedForGood(told) from None
+    raise RefusedForGood(told)
 
 
 def _mail(notice: Notice) -> str:
     """Send it by mail; return who did not get it."""
     to = notice.to
     name = f"channel {notice.channel}: mail server {to['host']}:{to['port']}"
-    message = EmailMessage()
-    message["From"], message["To"] = to["sender"], ", ".join(to["recipients"])
-    message["Subject"] = " ".join(notice.subject.split())
-    message["Message-ID"] = f"<{notice.key}@headgate>"
-    message.set_content(notice.body)
     password = notice.secret if to["username"] else ""
     try:
-        with _server(to["host"], to["port"]) as server:
+        with closing(_server(to["host"], to["port"])) as server:
             if to["username"]:
                 if not isinstance(server.sock, ssl.SSLSocket):
                     raise RefusedForGood(f"{name} offers no TLS: no password is sent in the clear")
                 server.login(to["username"], password)
-            refused = server.send_message(message)
+            refused = _hand_over(server, _mail_of(notice), name)
+            with suppress(smtplib.SMTPException, OSError):
+                server.quit()
     except smtplib.SMTPRecipientsRefused as exc:
         code, said = next(iter(exc.recipients.values()))
         raise _refusal(name, "the recipients", code, said) from None
@@ -175,6 +197,27 @@ def _mail(notice: Notice) -> str:
     except (smtplib.SMTPException, OSError) as exc:
         raise RefusedForNow(f"{name}: no connection ({type(exc).__name__})") from None
     return f"{name} refused {', '.join(sorted(refused))}; all others got it" if refused else ""
+
+
+def _mail_of(notice: Notice) -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"] = notice.to["sender"], ", ".join(notice.to["recipients"])
+    message["Subject"] = " ".join(notice.subject.split())
+    message["Message-ID"] = f"<{notice.key}@headgate>"
+    message.set_content(notice.body)
+    return message
+
+
+def _hand_over(server: smtplib.SMTP, message: EmailMessage, name: str) -> dict[str, Any]:
+    """Send it; return the recipients that were refused. What breaks off may have been taken."""
+    try:
+        return server.send_message(message)
+    except smtplib.SMTPServerDisconnected:
+        raise Unanswered(f"{name}: it hung up while it was given the mail") from None
+    except smtplib.SMTPException:
+        raise  # an answer, if a bad one
+    except OSError as exc:
+        raise Unanswered(f"{name}: no answer ({type(exc).__name__})") from None
 
 
 def _server(host: str, port: int) -> smtplib.SMTP:

@@ -19,7 +19,7 @@ from headgate.handlers.document import Document
 LENGTHS: Final = struct.Struct(">QQ")
 """Before an answer: the bytes of its head, and of its rows."""
 LARGEST_HEAD: Final = 64 * 1024 * 1024
-OUTCOMES: Final = ("success", "skipped", "failed", "deferred", "retry")
+OUTCOMES: Final = ("success", "skipped", "failed", "deferred", "retry", "unknown")
 
 Cells: TypeAlias = list[list[bytes | None]]
 
@@ -92,7 +92,7 @@ Work: TypeAlias = Task | Parsing
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What became of one asset: success, skipped, failed (its fault), deferred (ours) or retry."""
+    """What became of one asset, in a word of OUTCOMES."""
 
     asset_id: int
     outcome: str
@@ -106,7 +106,8 @@ class Job:
     def fault(self) -> str | None:
         """Return whose fault it was, if it was one."""
         whose = "internal" if self.is_ours else "item"
-        return {"failed": "item", "deferred": "internal", "retry": whose}.get(self.outcome)
+        faults = {"failed": "item", "unknown": "item", "deferred": "internal", "retry": whose}
+        return faults.get(self.outcome)
 
 
 @dataclass(frozen=True, slots=True)

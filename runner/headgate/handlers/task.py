@@ -95,6 +95,8 @@ def _outcome(
         return Job(asset_id, "failed", bounded(result.failed[asset_id]))
     if asset_id in result.retry:
         return Job(asset_id, "retry", bounded(result.retry[asset_id]))
+    if asset_id in result.unknown:
+        return Job(asset_id, "unknown", bounded(result.unknown[asset_id]))
     if asset_id in result.skipped:
         return Job(asset_id, "skipped", bounded(result.skipped[asset_id]))
     if rows == 0 and row_type is not None:

@@ -258,9 +258,10 @@ def _report(done: Done, handling: Handling | None) -> Report:
     for job in done.jobs:
         report.add(
             job.asset_id,
-            job.outcome,
+            "retry" if job.outcome == "unknown" else job.outcome,
             fault=job.fault,
             error=job.error,
+            requests=int(job.outcome == "unknown"),
             duration_ms=share,
             answer=job.output,
         )

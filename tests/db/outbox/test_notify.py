@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from tests.db.toy import Toy
+from tests.docs import ROOT, blocks
 
 NOTICES = (
     "select a.group_key as channel, a.attributes ->> 'subject' as subject,"
     " a.attributes ->> 'body' as body, s.next_due_at is not null as is_due"
     " from headgate.assets as a left join headgate.asset_processing_state as s using (asset_id)"
-    " where a.universe = 'outbox' order by a.asset_id"
+    " where a.universe in ('outbox', 'keyed_outbox') order by a.asset_id"
 )
 
 
@@ -95,9 +98,30 @@ def test_the_end_of_a_run_goes_out_with_what_failed_and_why(site: Toy):
         "DAG: plain",
         "Run: r1",
         "Status: failed, at 2024-03-05 12:01 UTC, after 60 s",
-        "Tasks that failed: a",
-        "Error: it went wrong",
+        "Failed task: a, at 2024-03-05 12:00 UTC: it went wrong",
+        "What to do: headgate status r1 --pipeline plain shows it, headgate retry r1 --pipeline plain"
+        " goes on with it",
     ]
+
+
+def test_a_run_that_is_over_its_deadline_says_so(site: Toy):
+    site.sql("update headgate.pipelines set timeout = '1 hour' where name = 'plain'")
+    site.add(1)
+    site.call("run_pipeline", p_pipeline="plain", p_run_id="r1")
+    site.advance()
+    site.later(hours=2)
+    site.advance()
+
+    (notice,) = [x for x in site.sql(NOTICES) if x["subject"].startswith("plain")]
+    assert notice["subject"] == "plain failed: run r1"
+    assert "Status: failed, over its deadline, at 2024-03-05 14:00 UTC" in notice["body"]
+    assert "UTC: the run was not over after its timeout of 01:00:00" in notice["body"]
+
+
+def test_what_to_do_can_be_pasted_whatever_the_run_is_called(site: Toy):
+    word = "select headgate._shell_word(%(word)s)"
+    names = ("r1", "manual__2024-03-05T00:00:00+00:00", "my run", "it's; rm -rf $HOME")
+    assert [shlex.split(site.scalar(word, word=x)) for x in names] == [[x] for x in names]
 
 
 def test_a_run_that_ends_well_is_not_sent_where_only_failures_are(site: Toy):
@@ -163,3 +187,90 @@ def test_the_secrets_of_channels_are_seen_by_what_sends_and_no_other(site: Toy):
     (chunk,) = site.claim()
 
     assert chunk["call"]["environment"] == ["DEV_HOOK", "OPS_HOOK"]
+
+
+SHOWN = "select status, error from headgate.v_notices order by asset_id"
+
+
+def four_notices(site: Toy) -> None:
+    """Have one that was sent, one refused, one that may have got there, and one on its way."""
+    for key in ("sent", "refused", "lost", "leased"):
+        notify(site, key)
+    chunks = sorted(site.claim(chunks=4), key=lambda x: x["asset_ids"])
+    for chunk, outcome in zip(chunks, ("success", "failed", "retry"), strict=False):
+        site.complete(chunk, outcome)
+
+
+def test_what_was_sent_is_shown_and_what_was_not(site: Toy):
+    four_notices(site)
+
+    shown = site.sql(SHOWN)
+    assert [x["status"] for x in shown] == ["sent", "waiting", "unknown", "waiting"]
+    assert [x["error"] for x in shown] == [
+        None,
+        "it went wrong",
+        "internal: unknown whether it was sent: it went wrong",
+        None,
+    ]
+
+
+def test_whether_it_was_sent_is_unknown_and_it_is_sent_again_only_on_request(site: Toy):
+    notify(site)
+    site.complete(site.claim()[0], "retry")
+    site.advance()
+    site.later(hours=1)
+    assert site.claim() == []
+
+    site.call("reset_asset", p_asset_id=site.scalar("select asset_id from headgate.v_notices"))
+    assert len(site.claim()) == 1
+
+
+def test_a_web_hook_that_knows_the_key_is_asked_again(site: Toy):
+    notify(site, channel="dev")
+    site.complete(site.claim()[0], "retry")
+    site.later(minutes=1)
+
+    assert len(site.claim()) == 1
+    assert site.sql(SHOWN) == [{"status": "waiting", "error": None}]
+
+
+def test_after_five_failures_it_is_given_up_and_shown(site: Toy):
+    notify(site)
+    for _ in range(5):
+        site.complete(site.claim()[0], "failed")
+        site.advance()
+        site.later(minutes=16)
+
+    assert site.claim() == []
+    assert site.sql(SHOWN) == [{"status": "failed", "error": "it went wrong"}]
+
+
+def test_each_notice_is_due_once_though_plans_are_applied_again(site: Toy):
+    notify(site)
+    notify(site, channel="dev")
+    site.sql("select headgate._open_needs()")
+
+    assert [x["is_due"] for x in site.sql(NOTICES)] == [True, True]
+
+
+def test_the_doctor_tells_of_channels_whose_notices_wait_or_fail(site: Toy):
+    four_notices(site)
+    notify(site, channel="dev")
+    site.later(minutes=16)
+
+    found = {
+        x["subject"]: x["found"] for x in site.call("examine") if x["subject"].startswith("channel")
+    }
+    assert found == {
+        "channel ops": "2 notices wait, 1 may not have got there; last: internal: unknown whether"
+        " it was sent: it went wrong",
+        "channel dev": "1 notices wait",
+    }
+
+
+def test_the_page_s_channels_and_routes_can_be_declared_and_are_used(toy: Toy):
+    (plan,) = blocks(ROOT / "docs" / "notifications.md", "sql")
+    toy.connection.execute(plan.text.encode())
+    toy.call("raise_alert", p_severity="error", p_subject="disk", p_message="Look.")
+
+    assert subjects(toy) == [("inbox", "[error] disk"), ("ops", "[error] disk")]

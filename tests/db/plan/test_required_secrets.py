@@ -8,7 +8,7 @@ from tests.db.toy import Toy
 def test_names_each_provider_s_secret_once(toy: Toy):
     rows = toy.call("required_secrets", p_pipeline="library")
 
-    assert rows == [{"provider": "shop", "secret_name": "SHOP_TOKEN"}]
+    assert rows == [{"needed_by": "provider shop", "secret_name": "SHOP_TOKEN"}]
 
 
 def test_a_pipeline_without_secrets_needs_none(toy: Toy):
@@ -22,8 +22,8 @@ def test_names_both_secrets_of_a_store(toy: Toy):
     toy.tune(path=None, ingest_function=None, units=0, handler="some:handler", store="lake")
 
     assert toy.call("required_secrets", p_pipeline="plain")[-2:] == [
-        {"provider": "store lake", "secret_name": "ID"},
-        {"provider": "store lake", "secret_name": "KEY"},
+        {"needed_by": "store lake", "secret_name": "ID"},
+        {"needed_by": "store lake", "secret_name": "KEY"},
     ]
 
 
@@ -32,5 +32,9 @@ def test_an_unknown_pipeline_is_refused(toy: Toy):
         toy.call("required_secrets", p_pipeline="x")
 
 
-def test_without_a_pipeline_it_names_those_of_all(toy: Toy):
-    assert {x["secret_name"] for x in toy.call("required_secrets")} >= {"SHOP_TOKEN"}
+def test_without_a_pipeline_it_names_those_of_all_and_of_channels(toy: Toy):
+    for call in ("begin_plan('site')", "put_channel('ops', 'slack', 'OPS_HOOK')", "end_plan()"):
+        toy.connection.execute(f"select headgate.{call}".encode())
+
+    named = {x["needed_by"]: x["secret_name"] for x in toy.call("required_secrets")}
+    assert named.items() >= {"provider shop": "SHOP_TOKEN", "channel ops": "OPS_HOOK"}.items()

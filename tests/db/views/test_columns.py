@@ -68,6 +68,7 @@ COLUMNS = {
     " failing_since failing",
     "headgate.v_database_health": "measure value threshold verdict",
     "headgate.v_alerts": "raised_at severity subject message resolved_at",
+    "headgate.v_notices": "written_at channel subject status tried_at error body asset_id",
     "equities.v_assets_needing_processing": f"ticker asset_id {DUE}",
     "equities.v_ticker_processing_history": f"ticker asset_id {HISTORY}",
     "equities.v_failed_assets": f"ticker asset_id {FAILED}",

@@ -1,3 +1,3 @@
--- The outbox's assets are the core's; the schema says what it is.
+-- The notices are the core's; the schema says what it is.
 
-comment on schema notify is 'Sends the notices of the universe outbox; no tables.';
+comment on schema notify is 'Sends the notices of the outbox; no tables.';

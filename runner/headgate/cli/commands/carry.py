@@ -29,7 +29,7 @@ def require_secrets(connection: Connection[DictRow], pipeline: str) -> None:
     for row in connection.execute(SECRETS, {"pipeline": pipeline}):
         if not os.environ.get(row["secret_name"]):
             raise SecretMissing(
-                f"pipeline {pipeline} asks provider {row['provider']}, "
+                f"pipeline {pipeline} asks {row['needed_by']}, "
                 f"whose secret {row['secret_name']} is not set",
                 hint=f"set the environment variable {row['secret_name']}; it is kept nowhere else",
             )

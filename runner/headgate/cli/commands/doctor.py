@@ -45,12 +45,7 @@ NOW = "select extract(epoch from pg_catalog.clock_timestamp())::float8 as now"
 EXAMINE = "select * from headgate.examine()"
 REPAIR = "select * from headgate.repair()"
 FORGET = "select * from headgate.forget_files()"
-SECRETS = """
-select distinct r.provider, r.secret_name
-from headgate.v_pipelines as p
-cross join lateral headgate.required_secrets(p_pipeline => p.pipeline) as r
-order by r.provider
-"""
+SECRETS = "select * from headgate.required_secrets()"
 
 STORES = """
 select s.store as name, s.url, s.endpoint, s.region, s.key_id_name, s.secret_name
@@ -218,12 +213,12 @@ def _is_ours(connection: Connection[DictRow]) -> bool:
 
 def _secrets(connection: Connection[DictRow]) -> Iterator[Finding]:
     for row in connection.execute(SECRETS):
-        name, secret = row["provider"], row["secret_name"]
-        subject = name if name.startswith("store ") else f"provider {name}"
+        secret = row["secret_name"]
         if os.environ.get(secret):
-            yield Finding(subject, "ok", f"{secret} is set")
+            yield Finding(row["needed_by"], "ok", f"{secret} is set")
         else:
-            yield Finding(subject, "warn", f"{secret} is not set here", "runners need it set")
+            found, advice = f"{secret} is not set here", "runners need it set"
+            yield Finding(row["needed_by"], "warn", found, advice)
 
 
 def _stores(connection: Connection[DictRow]) -> Iterator[Finding]:

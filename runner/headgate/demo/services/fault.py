@@ -20,6 +20,8 @@ class Fault:
     times: int = 1_000_000
     status: int = 500
     seconds: float = 0.0
+    says: str = ""
+    """The text of an error, where it is not JSON."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

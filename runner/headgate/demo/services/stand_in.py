@@ -38,8 +38,12 @@ class Refused(Exception):
         self.status = status
 
 
+class Text(str):
+    """An answer that is not JSON."""
+
+
 Answer: TypeAlias = Callable[[Ask], Any]
-"""What a service answers to a request: anything that JSON can hold."""
+"""What a service answers to a request: anything that JSON can hold, or Text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +119,14 @@ class StandIn:
         if fault and fault.kind == "cut":
             return self._cut(request, ask, is_served=False)
         if fault and fault.kind == "status":
-            said = {"detail": f"{self.name} is out of order"}
-            return self._note(ask, _json(said, fault.status), is_served=False)
+            said = Text(fault.says) if fault.says else {"detail": f"{self.name} is out of order"}
+            return self._note(ask, _answer(said, fault.status), is_served=False)
         if fault and fault.kind == "not_ok":
             lie: dict[str, Any] = {"ok": False, "error": f"{self.name} has lost its database"}
             return self._note(ask, _json(lie), is_served=False)
         await asyncio.sleep(self.work_seconds)
         try:
-            answer = _json(route(ask))
+            answer = _answer(route(ask))
         except Refused as exc:
             return self._note(ask, _json({"detail": str(exc)}, exc.status), is_served=False)
         if fault and fault.kind == "cut_after":
@@ -151,6 +155,10 @@ class StandIn:
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
+
+
+def _answer(said: Any, status: int = 200) -> web.Response:
+    return web.Response(text=said, status=status) if isinstance(said, Text) else _json(said, status)
 
 
 def _json(said: Any, status: int = 200) -> web.Response:
