@@ -14,7 +14,7 @@ import scipy.sparse
 FACTORS = 32
 REGULARIZATION = 0.1
 ALPHA = 10.0
-"""How much more a pair counts than its absence: the best of few that were tried."""
+"""How much more a pair counts than its absence. No other was tried."""
 
 
 def main(asked: str, said: str) -> None:
