@@ -29,9 +29,10 @@ with DAG(
     )
     process = CallFunction(task_id="process_data", function="onpoint.process_data")
     load = CallFunction(task_id="load_data", function="onpoint.load_data")
+    check = CallFunction(task_id="data_quality_check", function="headgate.run_checks")
     finish = CallFunction(
         task_id="finalize_execution",
         function="headgate.finalize_execution",
         trigger_rule="all_done",
     )
-    start >> crawl >> stories >> validate >> process >> load >> finish
+    start >> crawl >> stories >> validate >> process >> load >> check >> finish

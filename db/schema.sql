@@ -31016,6 +31016,42 @@ ALTER FUNCTION onpoint.check_connectivity() OWNER TO headgate_plan_onpoint;
 COMMENT ON FUNCTION onpoint.check_connectivity() IS 'HEALTHY under 5 seconds and 50 connections, else WARNING.';
 
 --
+-- Name: check_duplicate_check(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.check_duplicate_check() RETURNS TABLE(subject text, value numeric, failing jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (select
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (count(*))::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= 10) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (select r.id, count(*) as times from onpoint.posts as r where not (r.id is null) group by r.id having count(*) > 1
+            ) as q
+        ) as f
+    ) as c;
+$$;
+
+ALTER FUNCTION onpoint.check_duplicate_check() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION check_duplicate_check(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.check_duplicate_check() IS 'A check, generated from what its plan declares.';
+
+--
 -- Name: check_errors(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -31138,6 +31174,42 @@ ALTER FUNCTION onpoint.check_latency() OWNER TO headgate_plan_onpoint;
 COMMENT ON FUNCTION onpoint.check_latency() IS 'HEALTHY while the runs of a week take under an hour on average and under 1,000 chunks wait, else WARNING.';
 
 --
+-- Name: check_null_check(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.check_null_check() RETURNS TABLE(subject text, value numeric, failing jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (select
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (count(*))::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= 10) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (select r.* from onpoint.users as r where r.email is null
+            ) as q
+        ) as f
+    ) as c;
+$$;
+
+ALTER FUNCTION onpoint.check_null_check() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION check_null_check(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.check_null_check() IS 'A check, generated from what its plan declares.';
+
+--
 -- Name: check_resources(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -31171,6 +31243,42 @@ ALTER FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) OWNER TO 
 --
 
 COMMENT ON FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) IS 'HEALTHY while the machine''s processors, memory and disk are less than 90 percent in use, else WARNING.';
+
+--
+-- Name: check_row_count_check(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.check_row_count_check() RETURNS TABLE(subject text, value numeric, failing jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (select
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (max(row_count))::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= 10) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (select count(*) as row_count from onpoint.posts
+            ) as q
+        ) as f
+    ) as c;
+$$;
+
+ALTER FUNCTION onpoint.check_row_count_check() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION check_row_count_check(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.check_row_count_check() IS 'A check, generated from what its plan declares.';
 
 --
 -- Name: keep_documents(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -47205,6 +47313,15 @@ GRANT ALL ON FUNCTION onpoint.check_connectivity() TO headgate_nobody;
 GRANT ALL ON FUNCTION onpoint.check_connectivity() TO headgate_planner;
 
 --
+-- Name: FUNCTION check_duplicate_check(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.check_duplicate_check() FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.check_duplicate_check() TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.check_duplicate_check() TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.check_duplicate_check() TO headgate_reader;
+
+--
 -- Name: FUNCTION check_errors(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -47232,6 +47349,15 @@ GRANT ALL ON FUNCTION onpoint.check_latency() TO headgate_planner;
 GRANT ALL ON FUNCTION onpoint.check_latency() TO headgate_reader;
 
 --
+-- Name: FUNCTION check_null_check(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.check_null_check() FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.check_null_check() TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.check_null_check() TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.check_null_check() TO headgate_reader;
+
+--
 -- Name: FUNCTION check_resources(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -47239,6 +47365,15 @@ REVOKE ALL ON FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) F
 GRANT ALL ON FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) TO headgate_nobody;
 GRANT ALL ON FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) TO headgate_planner;
 GRANT ALL ON FUNCTION onpoint.check_resources(p_pipeline text, p_run_id text) TO headgate_reader;
+
+--
+-- Name: FUNCTION check_row_count_check(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.check_row_count_check() FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.check_row_count_check() TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.check_row_count_check() TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.check_row_count_check() TO headgate_reader;
 
 --
 -- Name: FUNCTION keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint

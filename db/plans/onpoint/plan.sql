@@ -41,8 +41,17 @@ select headgate.put_step('onpoint_data_pipeline', 'process_data', function => 'o
     depends_on => '{validate_raw_data}');
 select headgate.put_step('onpoint_data_pipeline', 'load_data', function => 'onpoint.load_data',
     depends_on => '{process_data}');
+select headgate.put_step('onpoint_data_pipeline', 'data_quality_check', function => 'headgate.run_checks',
+    depends_on => '{load_data}');
 select headgate.put_step('onpoint_data_pipeline', 'finalize_execution', function => 'headgate.finalize_execution',
-    depends_on => '{load_data}', trigger_rule => 'all_done');
+    depends_on => '{data_quality_check}', trigger_rule => 'all_done');
+
+select headgate.put_check('row_count_check', 'row_count', "on" => 'onpoint.posts', error_if => '< 1',
+    pipeline => 'onpoint_data_pipeline', description => 'There are posts.');
+select headgate.put_check('null_check', 'not_null', "on" => 'onpoint.users', columns => '{email}', error_if => '> 0',
+    pipeline => 'onpoint_data_pipeline', description => 'Every user has an address.');
+select headgate.put_check('duplicate_check', 'unique', "on" => 'onpoint.posts', columns => '{id}', error_if => '> 0',
+    pipeline => 'onpoint_data_pipeline', description => 'No post is there twice.');
 
 select headgate.put_operation('onpoint_machine', due => 'run', handler => 'machine', timeout => '1 minute',
     description => 'How busy the machine is.');

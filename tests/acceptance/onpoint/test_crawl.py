@@ -1,4 +1,4 @@
-"""[O1] to [O3], [O5]: what is crawled, validated, processed and loaded, over real HTTP."""
+"""[O1] to [O3], [O5], [O7]: what is crawled, validated, processed and loaded, over real HTTP."""
 
 from __future__ import annotations
 
@@ -101,3 +101,30 @@ async def test_o5_loading_a_run_twice_changes_nothing(lake: Lake):
     assert before == {"posts": 100, "users": 10, "comments": 500, "stories": len(KEPT)}
     assert again == dict.fromkeys(before, 0)
     assert lake.tables() == before
+
+
+async def test_o7_a_check_that_fails_is_named_and_what_was_loaded_stays(lake: Lake):
+    users = lake.services["jsonplaceholder"]
+    nobody = [{"id": 1, "name": "Nobody", "email": " "}]
+    users.routes = {**users.routes, ("GET", "/users"): lambda _: nobody}
+    run_id = await lake.run(DATA, max_stories=3)
+
+    assert lake.steps(run_id)["data_quality_check"] == "failed"
+    said = lake.output(run_id, "data_quality_check")["error"]
+    assert "null_check" in said
+    assert "row_count_check" not in said
+    assert lake.tables()["users"] == 1
+
+
+async def test_o7_the_three_checks_have_their_results_kept(lake: Lake):
+    run_id = await lake.run(DATA, max_stories=3)
+
+    rows = lake.plan.sql(
+        "select name, status from headgate.v_check_results where run_id = %(r)s order by name",
+        r=run_id,
+    )
+    assert {x["name"]: x["status"] for x in rows} == {
+        "duplicate_check": "passed",
+        "null_check": "passed",
+        "row_count_check": "passed",
+    }

@@ -33,7 +33,10 @@ def test_csv_is_objects_by_the_names_of_its_first_line(separator: str):
         ("x\nÄ\n".encode("latin-1"), "text/csv; charset=iso-8859-1"),
         ("\ufeffx\nÄ\n".encode(), "text/csv"),
         ("x\nÄ\n".encode("utf-16"), "text/csv"),
-        (gzip.compress(b"x\n", mtime=0) + gzip.compress("Ä\n".encode(), mtime=0), "application/gzip"),
+        (
+            gzip.compress(b"x\n", mtime=0) + gzip.compress("Ä\n".encode(), mtime=0),
+            "application/gzip",
+        ),
     ],
 )
 def test_text_is_read_by_mark_charset_or_as_utf_8_also_out_of_gzip(body: bytes, content_type: str):
