@@ -6867,18 +6867,14 @@ $$;
 ALTER FUNCTION headgate._answer_values(p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_durations_ms integer[], p_answers text[]) OWNER TO headgate_owner;
 
 --
--- Name: _answers(headgate.operations, bigint[], text[], integer[], integer[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _answers(bigint[], text[], integer[], integer[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._answers(p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_request_counts integer[], p_durations_ms integer[], p_answers text[]) RETURNS headgate.answer[]
-    LANGUAGE plpgsql STABLE
+CREATE FUNCTION headgate._answers(p_asset_ids bigint[], p_payloads text[], p_request_counts integer[], p_durations_ms integer[], p_answers text[]) RETURNS headgate.answer[]
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-begin
-    if not p_operation.is_ingest_of_answers then
-        return null;
-    end if;
-    return array(
+    select array(
         select row(
             u.asset_id,
             (h.head ->> 'status')::integer,
@@ -6893,10 +6889,9 @@ begin
         cross join lateral (select u.answer::jsonb as head offset 0) as h
         order by u.nth
     );
-end;
 $$;
 
-ALTER FUNCTION headgate._answers(p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_request_counts integer[], p_durations_ms integer[], p_answers text[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._answers(p_asset_ids bigint[], p_payloads text[], p_request_counts integer[], p_durations_ms integer[], p_answers text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _answers_of(text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27201,7 +27196,10 @@ begin
     end if;
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, v_outcomes, p_payloads,
-        headgate._answers(v_call, p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers),
+        case
+            when v_call.is_ingest_of_answers
+                then headgate._answers(p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers)
+        end,
         p_row_counts, p_rows, v_now
     );
     if v_call.stage is not null then
@@ -30876,7 +30874,10 @@ begin
         select r.* into v_result
         from unnest(headgate._ingest(
             v_trial.chunk, v_trial.call, array[p_asset_id], v_judged.outcomes, array[p_answer],
-            headgate._answers(v_trial.call, array[p_asset_id], array[p_answer], array[1], null, array[p_head]),
+            case
+                when (v_trial.call).is_ingest_of_answers
+                    then headgate._answers(array[p_asset_id], array[p_answer], array[1], null, array[p_head])
+            end,
             null, null::text[], headgate.clock()
         )) as r
         where r.asset_id = p_asset_id;
@@ -43143,10 +43144,10 @@ REVOKE ALL ON FUNCTION headgate._answer_value(p_asset_id bigint, p_answer text, 
 REVOKE ALL ON FUNCTION headgate._answer_values(p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_durations_ms integer[], p_answers text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _answers(p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_request_counts integer[], p_durations_ms integer[], p_answers text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _answers(p_asset_ids bigint[], p_payloads text[], p_request_counts integer[], p_durations_ms integer[], p_answers text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._answers(p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_request_counts integer[], p_durations_ms integer[], p_answers text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._answers(p_asset_ids bigint[], p_payloads text[], p_request_counts integer[], p_durations_ms integer[], p_answers text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer); Type: ACL; Schema: headgate; Owner: headgate_owner

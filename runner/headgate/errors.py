@@ -14,6 +14,7 @@ HeadgateError
 │   ├── MigrationNumbering  a gap, a duplicate or a name without a number
 │   ├── MigrationFailed     a file of db/ raised; `path:line: message`
 │   └── NotMigrated         the database lacks files of db/
+├── StoreFailed             a store did not do what it was asked
 └── DatabaseError           anything else PostgreSQL reports
 """
 

@@ -41,7 +41,10 @@ begin
         select r.* into v_result
         from unnest(headgate._ingest(
             v_trial.chunk, v_trial.call, array[p_asset_id], v_judged.outcomes, array[p_answer],
-            headgate._answers(v_trial.call, array[p_asset_id], array[p_answer], array[1], null, array[p_head]),
+            case
+                when (v_trial.call).is_ingest_of_answers
+                    then headgate._answers(array[p_asset_id], array[p_answer], array[1], null, array[p_head])
+            end,
             null, null::text[], headgate.clock()
         )) as r
         where r.asset_id = p_asset_id;

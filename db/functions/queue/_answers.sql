@@ -1,7 +1,6 @@
--- Reported answers as an ingest function may take them; null where its operation's takes their bodies alone.
+-- Reported answers as an ingest function may take them.
 
 create or replace function headgate._answers(
-    p_operation headgate.operations,
     p_asset_ids bigint[],
     p_payloads text[],
     p_request_counts integer[],
@@ -9,15 +8,11 @@ create or replace function headgate._answers(
     p_answers text[]
 )
 returns headgate.answer[]
-language plpgsql
+language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-begin
-    if not p_operation.is_ingest_of_answers then
-        return null;
-    end if;
-    return array(
+    select array(
         select row(
             u.asset_id,
             (h.head ->> 'status')::integer,
@@ -32,5 +27,4 @@ begin
         cross join lateral (select u.answer::jsonb as head offset 0) as h
         order by u.nth
     );
-end;
 $func$;

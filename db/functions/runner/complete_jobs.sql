@@ -86,7 +86,10 @@ begin
     end if;
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, v_outcomes, p_payloads,
-        headgate._answers(v_call, p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers),
+        case
+            when v_call.is_ingest_of_answers
+                then headgate._answers(p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers)
+        end,
         p_row_counts, p_rows, v_now
     );
     if v_call.stage is not null then

@@ -262,6 +262,7 @@ def _report(done: Done, handling: Handling | None) -> Report:
             fault=job.fault,
             error=job.error,
             requests=int(job.outcome == "unknown"),
+            charged=int(job.outcome == "unknown"),
             duration_ms=share,
             answer=job.output,
         )

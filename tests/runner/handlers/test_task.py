@@ -12,7 +12,7 @@ from tests.runner.handlers import samples
 from tests.runner.handlers.compute_plan import ends, start, write_plan
 from tests.servers import DB
 
-INSTALLED = "Installed: calendars, indicators, machine, notices, recommender"
+INSTALLED = "Installed: calendars, export, indicators, machine, notices, recommender"
 
 
 @pytest.fixture(autouse=True)

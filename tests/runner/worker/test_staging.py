@@ -125,8 +125,8 @@ def in_the_middle(source, monkeypatch):
         "insert into public.orders select n * 2 + 1, 'c1', n * 3 + 1.5, timestamptz '2026-01-02 00:00+00'"
         " from generate_series(500, 30499) as n"
     )
-    monkeypatch.setattr(staging, "PIECE_BYTES", 10_000)
-    monkeypatch.setattr(staging, "BATCH_BYTES", 100_000)
+    monkeypatch.setattr(copying, "PIECE_BYTES", 10_000)
+    monkeypatch.setattr(copying, "BLOCK_BYTES", 100_000)
 
     def prepare(happens):
         write = staging._Writer.write
