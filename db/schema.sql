@@ -29961,8 +29961,10 @@ begin
         from pg_inherits as i
         join pg_class as c on c.oid = i.inhrelid
         where i.inhparent = 'headgate.asset_processing_details'::regclass
-            and c.relname ~ '_[0-9]{6}$'
-            and (to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month') at time zone 'UTC' <= v_before
+            and case  -- asked in this order: a TOAST table's name may end in six digits that are no month
+                when c.relname ~ '^asset_processing_details_[0-9]{6}$'
+                    then (to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month') at time zone 'UTC' <= v_before
+            end
     loop
         execute format('drop table %s', v_partition.name);
         dropped_partitions := dropped_partitions + 1;

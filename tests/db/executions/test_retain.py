@@ -112,3 +112,11 @@ def test_two_that_make_the_same_month_at_once_both_succeed(toys: Toys):
         one.connection.commit()
 
     assert answers == [[{"dropped_partitions": 0, "deleted_executions": 0}]]
+
+
+def test_other_tables_that_end_in_six_digits_are_none_of_its_months(toy: Toy):
+    """A TOAST table has its owner's number, which is no month: 106187 has a month 61."""
+    toy.sql("create table headgate.elsewhere_106187 ()")
+    toy.sql("set local enable_nestloop = off")  # all tables are looked at first
+
+    assert toy.row("retain", p_keep="400 days")["dropped_partitions"] == 0
