@@ -146,7 +146,7 @@ def _work(toy: Toy, runner: str, times: int) -> None:
     """Claim and answer meanwhile."""
     for _ in range(times):
         for chunk in toy.claim(runner, 2):
-            answer(toy, chunk)
+            answer(toy, chunk, runner=runner)
 
 
 def _renew(toy: Toy, quota: int) -> None:

@@ -129,7 +129,9 @@ def work_off(
     return called
 
 
-def answer(toy: Toy, chunk: dict[str, Any], lacks: tuple[int, ...] = ()) -> None:
+def answer(
+    toy: Toy, chunk: dict[str, Any], lacks: tuple[int, ...] = (), runner: str = "w1"
+) -> None:
     """Hand in good answers: of a call for the group all but some assets, else bars up to the last session."""
     assets = chunk["asset_ids"]
     if (chunk["call"] or {}).get("serves_all"):
@@ -141,7 +143,7 @@ def answer(toy: Toy, chunk: dict[str, Any], lacks: tuple[int, ...] = ()) -> None
         requests = [1] * len(assets)
     toy.call(
         "complete_jobs",
-        p_runner="w1",
+        p_runner=runner,
         p_chunk_id=chunk["chunk_id"],
         p_lease_no=chunk["lease_no"],
         p_asset_ids=assets,
