@@ -1,8 +1,10 @@
-"""A claim's queue, a pool of connections, and a shop on loopback, for the parts of a worker."""
+"""What tests of a worker and its parts need: connections, a shop on loopback, a small plan, a run of it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,11 @@ from headgate.database import aconnect
 from headgate.settings import Settings
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.queue import Queue
+from headgate.worker.worker import work
+from tests.limits import PATIENCE
+from tests.plan import Plan
 from tests.runner.shop import Shop, open_shop
+from tests.runner.small_plan import status
 
 
 @pytest.fixture
@@ -30,3 +36,23 @@ async def shop() -> AsyncIterator[Shop]:
     """Run a shop on a free port."""
     async with open_shop() as opened:
         yield opened
+
+
+@pytest.fixture
+def plan(core_plan: Plan) -> Plan:
+    """Give a database without the shipped plans."""
+    return core_plan
+
+
+@pytest.fixture
+def run(core_database: Settings, plan: Plan) -> Callable[..., Awaitable[None]]:
+    """Work until the run of the small plan has ended."""
+
+    async def has_ended() -> bool:
+        return bool(status(plan)["status"] != "running")
+
+    async def work_off(**more: Any) -> None:
+        async with asyncio.timeout(PATIENCE):
+            await work(core_database, until=has_ended, **more)
+
+    return work_off

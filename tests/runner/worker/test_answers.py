@@ -12,7 +12,7 @@ from headgate.worker.worker import work
 from tests.adopt import adopt
 from tests.limits import PATIENCE
 from tests.plan import Plan
-from tests.runner.shop import json_of, open_shop, text_of
+from tests.runner.shop import json_of, text_of
 from tests.runner.small_plan import start, status, write_plan
 
 SECRET = "a-long-enough-secret"
@@ -33,17 +33,6 @@ TAKE = """
     end;
     $func$;
 """
-
-
-@pytest.fixture
-def plan(core_plan):
-    return core_plan
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
 
 
 @pytest.fixture

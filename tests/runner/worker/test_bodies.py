@@ -18,7 +18,7 @@ from headgate.worker.calls import Caller
 from headgate.worker.chunks import Call
 from headgate.worker.payloads import BadPayload
 from tests.limits import PATIENCE, until
-from tests.runner.shop import Shop, body_of, flood, json_of, open_shop, text_of
+from tests.runner.shop import Shop, body_of, flood, json_of, text_of
 
 RULES = [
     {"status": "200", "outcome": "success", "fault": "item", "reason": "ok"},
@@ -43,12 +43,6 @@ JSON_RULES = [
 ]
 packed = functools.partial(gzip.compress, mtime=0)
 PACKED = packed(b"[1]")
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from headgate.worker.worker import work
 from tests.adopt import adopt
-from tests.limits import PATIENCE
 from tests.plan import Plan
-from tests.runner.shop import Shop, open_shop
+from tests.runner.shop import Shop
 from tests.runner.small_plan import start, status, write_plan
 
 BODIES = """
@@ -33,31 +30,6 @@ SHAPES = [
     {"deals": [89], "": {}},
     "x" * 1_000_000,
 ]
-
-
-@pytest.fixture
-def plan(core_plan):
-    return core_plan
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
-
-
-@pytest.fixture
-def run(core_database, plan):
-    """Work until the run has ended."""
-
-    async def has_ended() -> bool:
-        return bool(status(plan)["status"] != "running")
-
-    async def work_off() -> None:
-        async with asyncio.timeout(PATIENCE):
-            await work(core_database, until=has_ended)
-
-    return work_off
 
 
 def write(plan: Plan, shop: Shop, code: str, language: str = "sql", assets: int = 1) -> list[bytes]:

@@ -55,12 +55,6 @@ PACKED = gzip.compress(b"[1]")
 
 
 @pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
-
-
-@pytest.fixture
 async def caller(monkeypatch):
     monkeypatch.setattr(calls, "IDLE_CONNECTION_SECONDS", PATIENCE)
     made = Caller(10)

@@ -19,21 +19,10 @@ from tests.runner.chain import (
     steps,
     write_chain,
 )
-from tests.runner.shop import cut, json_of, open_shop, text_of, when
+from tests.runner.shop import cut, json_of, text_of, when
 
 GREEN = {"fetch": "succeeded", "analyze": "succeeded", "write": "succeeded", "report": "succeeded"}
 GONE = text_of("gone", status=404)
-
-
-@pytest.fixture
-def plan(core_plan):
-    return core_plan
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -14,16 +14,10 @@ from headgate.worker import calls, connection_pool, leases
 from headgate.worker.queue import Queue
 from headgate.worker.worker import work
 from tests.limits import PATIENCE, until
-from tests.runner.shop import json_of, open_shop, when
+from tests.runner.shop import json_of, when
 from tests.runner.small_plan import OK, RULES, start, status, write_plan
 
 BY_QUOTA: dict[str, Any] = {"provider_columns": {"quota": 100}, "operation_columns": {"units": 1}}
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
 
 
 @asynccontextmanager

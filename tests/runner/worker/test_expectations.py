@@ -9,36 +9,9 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from headgate.worker.worker import work
-from tests.limits import PATIENCE
 from tests.plan import Plan
-from tests.runner.shop import Shop, json_of, open_shop, text_of
-from tests.runner.small_plan import start, status, write_plan
-
-
-@pytest.fixture
-def plan(core_plan):
-    return core_plan
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
-
-
-@pytest.fixture
-def run(core_database, plan):
-    """Work until the run has ended."""
-
-    async def has_ended() -> bool:
-        return bool(status(plan)["status"] != "running")
-
-    async def work_off() -> None:
-        async with asyncio.timeout(PATIENCE):
-            await work(core_database, until=has_ended)
-
-    return work_off
+from tests.runner.shop import Shop, json_of, text_of
+from tests.runner.small_plan import start, write_plan
 
 
 def write(plan: Plan, shop: Shop, *rows: tuple[str, str, str], assets: int = 1) -> None:

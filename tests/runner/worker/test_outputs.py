@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -11,38 +10,11 @@ from aiohttp import web
 
 from headgate.worker.calls import Caller
 from headgate.worker.chunks import Call
-from headgate.worker.worker import work
-from tests.limits import PATIENCE
 from tests.plan import Plan
-from tests.runner.shop import Shop, json_of, open_shop
+from tests.runner.shop import Shop, json_of
 from tests.runner.small_plan import OK, start, status, write_plan
 
 SECRET = "a-long-enough-secret"
-
-
-@pytest.fixture
-def plan(core_plan):
-    return core_plan
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
-
-
-@pytest.fixture
-def run(core_database, plan):
-    """Work until the run has ended."""
-
-    async def has_ended() -> bool:
-        return bool(status(plan)["status"] != "running")
-
-    async def work_off() -> None:
-        async with asyncio.timeout(PATIENCE):
-            await work(core_database, until=has_ended)
-
-    return work_off
 
 
 def write_chain(plan: Plan, url: str, body: Any, assets: int = 1, **more: Any) -> None:

@@ -12,7 +12,7 @@ from headgate.worker.call_executor import CallExecutor
 from headgate.worker.pace import Pace, Schedule, ServerClock
 from headgate.worker.worker import work
 from tests.limits import PATIENCE
-from tests.runner.shop import open_shop, slow
+from tests.runner.shop import slow
 from tests.runner.small_plan import start, status, write_plan
 
 LOOKS = st.lists(st.floats(0, 0.5), min_size=1, max_size=200)
@@ -75,12 +75,6 @@ def test_a_slow_answer_does_not_shift_the_times_it_brings():
     assert clock.loop_time(1010.0, 15.4) == pytest.approx(15.001, abs=0.002)
     assert clock.loop_time(1020.0, 25.0005) == pytest.approx(25.0005)
     assert clock.loop_time(1030.0, 535.0) == pytest.approx(535.0), "a clock was set"
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("latency", [0.0, 0.5])

@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from headgate.worker.worker import work
 from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.runner.handlers import samples
-from tests.runner.shop import Shop, open_shop
+from tests.runner.shop import Shop
 from tests.runner.small_plan import start, status, write_plan
 
 OWN = f"{samples.__name__}:{samples.reads_only_what_is_good.__name__}"
-
-
-@pytest.fixture
-def plan(core_plan):
-    return core_plan
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
-
-
-@pytest.fixture
-def run(core_database, plan):
-    """Work until the run has ended."""
-
-    async def has_ended() -> bool:
-        return bool(status(plan)["status"] != "running")
-
-    async def work_off() -> None:
-        async with asyncio.timeout(PATIENCE):
-            await work(core_database, until=has_ended, processes=2)
-
-    return work_off
 
 
 def answers(shop: Shop, *bodies: bytes | str, content_type: str = "text/plain") -> None:
@@ -72,7 +45,7 @@ async def test_a_gzip_file_of_csv_arrives_as_rows(plan: Plan, shop: Shop, run):
     answers(shop, gzip.compress(b"name,price\nA,1\nB,2\n"), content_type="application/gzip")
     write(plan, shop, "csv", 1)
 
-    await run()
+    await run(processes=2)
 
     rows = plan.sql(
         "select x->>'name' as name, x->>'price' as price from public.answers,"
@@ -86,7 +59,7 @@ async def test_a_parser_is_told_where_an_answer_is_from(plan: Plan, shop: Shop, 
     answers(shop, "hello")
     write(plan, shop, OWN, 1)
 
-    await run()
+    await run(processes=2)
 
     told = plan.scalar("select payload::jsonb from public.answers")
     assert told == {"said": "hello", "url": f"{shop.url}/things/T0", "type": "text/plain"}
@@ -118,7 +91,7 @@ async def test_a_parser_that_goes_wrong_harms_its_own_job_only(
         timeout=f"{10 if body == 'hangs' else PATIENCE} seconds",
     )
 
-    await run()
+    await run(processes=2)
 
     first, second, third = jobs(plan)
     assert (first, third) == (("success", None), ("success", None))
@@ -131,7 +104,7 @@ async def test_a_parser_that_is_not_there_is_our_own_fault(plan: Plan, shop: Sho
     answers(shop, "one")
     write(plan, shop, "cvs", 1)
 
-    await run()
+    await run(processes=2)
 
     ((ended, error),) = jobs(plan)
     assert ended == "deferred"
@@ -146,6 +119,6 @@ async def test_a_bad_status_is_judged_by_its_rule_without_the_parser(plan: Plan,
     shop.answer = gone
     write(plan, shop, OWN, 1)
 
-    await run()
+    await run(processes=2)
 
     assert jobs(plan) == [("failed", "no such thing (404: raises)")]

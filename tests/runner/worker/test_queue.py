@@ -24,11 +24,6 @@ def database(core_database):
 
 
 @pytest.fixture
-def plan(core_plan):
-    return core_plan
-
-
-@pytest.fixture
 async def connect(database):
     opened = []
 

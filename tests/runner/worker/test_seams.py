@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -10,10 +9,8 @@ import pytest
 from aiohttp import web
 from psycopg.types.json import Jsonb
 
-from headgate.worker.worker import work
-from tests.limits import PATIENCE
 from tests.plan import Plan
-from tests.runner.shop import Shop, open_shop
+from tests.runner.shop import Shop
 from tests.runner.small_plan import start, status, write_plan
 
 SHAPES = [
@@ -31,31 +28,6 @@ BIG = "ä" * 100_000
 
 def name_of(value: Any) -> str:
     return str(value)[:12]
-
-
-@pytest.fixture
-def plan(core_plan):
-    return core_plan
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
-
-
-@pytest.fixture
-def run(core_database, plan):
-    """Work until the run has ended."""
-
-    async def has_ended() -> bool:
-        return bool(status(plan)["status"] != "running")
-
-    async def work_off() -> None:
-        async with asyncio.timeout(PATIENCE):
-            await work(core_database, until=has_ended)
-
-    return work_off
 
 
 def write(plan: Plan, shop: Shop, value: Any, **templates: Any) -> list[Any]:

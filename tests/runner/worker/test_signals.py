@@ -17,7 +17,7 @@ from headgate.database import dsn_of
 from headgate.settings import Settings
 from tests.limits import until
 from tests.plan import Plan
-from tests.runner.shop import Shop, open_shop, when
+from tests.runner.shop import Shop, when
 from tests.runner.small_plan import start, status, write_plan
 from tests.servers import DB
 
@@ -38,12 +38,6 @@ def database(core_database: Settings, core_template: Settings) -> Settings:
 @pytest.fixture
 def plan(core_plan: Plan) -> Plan:
     return core_plan
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
 
 
 @pytest.fixture(autouse=True)

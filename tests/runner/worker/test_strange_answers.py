@@ -21,7 +21,7 @@ from tests.attacks.form import either
 from tests.limits import until
 from tests.plan import Plan
 from tests.runner.raw import as_json, open_raw, plain
-from tests.runner.shop import Shop, body_of, open_shop
+from tests.runner.shop import Shop, body_of
 from tests.runner.small_plan import start, status, write_plan
 from tests.servers import DB
 
@@ -115,12 +115,6 @@ async def test_each_strange_answer_harms_its_own_job_at_most(plan, database):
     ) == [{"state": "flowing", "failures": 0}]
     (books,) = plan.sql(BOOKS)
     assert (served, books) == (len(names) + 20, {"spent": served, "reserved": 0})
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from headgate.worker.chunks import Chunk
 from headgate.worker.queue import Queue
 from headgate.worker.worker import work
 from tests.limits import PATIENCE, until
-from tests.runner.shop import cut, json_of, never, open_shop, slow, text_of, when
+from tests.runner.shop import cut, json_of, never, slow, text_of, when
 from tests.runner.small_plan import OK, RULES, start, status, write_plan
 
 STOP_AFTER_TWO_SECONDS = """
@@ -42,17 +42,6 @@ BUSY = {
 @pytest.fixture
 def database(core_database):
     return core_database
-
-
-@pytest.fixture
-def plan(core_plan):
-    return core_plan
-
-
-@pytest.fixture
-async def shop():
-    async with open_shop() as opened:
-        yield opened
 
 
 @pytest.fixture(autouse=True)
