@@ -17804,6 +17804,29 @@ $$;
 ALTER FUNCTION headgate._open_breakers() OWNER TO headgate_owner;
 
 --
+-- Name: _open_implied(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_implied() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    update headgate.operations as o
+    set is_ingest_of_answers = not o.is_ingest_of_answers
+    where headgate._takes_answers(o) is distinct from o.is_ingest_of_answers;
+    perform headgate._open_breakers();
+    perform pgmq.create(q.queue)
+    from headgate.providers as p
+    cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue)
+    where not exists (select from pgmq.meta as m where m.queue_name = q.queue);
+    perform headgate._tune_queues();
+end;
+$$;
+
+ALTER FUNCTION headgate._open_implied() OWNER TO headgate_owner;
+
+--
 -- Name: _open_months(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26953,16 +26976,7 @@ CREATE FUNCTION headgate.check_plans() RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    update headgate.operations as o
-    set is_ingest_of_answers = not o.is_ingest_of_answers
-    where headgate._takes_answers(o) is distinct from o.is_ingest_of_answers;
-    perform headgate._open_breakers();
-    perform pgmq.create(q.queue)
-    from headgate.providers as p
-    cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue)
-    where not exists (select from pgmq.meta as m where m.queue_name = q.queue);
-    perform headgate._tune_queues();
-
+    perform headgate._open_implied();
     perform headgate._add_step_groups();
     perform headgate._check_rows();
     perform headgate._drop_needs();
@@ -27423,6 +27437,16 @@ begin
     perform headgate._add_step_groups();
     perform headgate._note_plan_mistakes(v_plan);
     perform headgate._raise_mistakes(v_plan);
+    perform headgate._open_implied();
+    perform headgate._open_needs(u.universe)
+    from (
+        select distinct o.universe
+        from headgate.declarations as d
+        join headgate.operations as o using (name)
+        where d.plan = v_plan
+            and d.kind = 'operation'
+            and d.is_declared
+    ) as u;
     perform set_config('headgate.plan', '', true);
     return coalesce('retired: ' || v_retired, 'unchanged');
 end;
@@ -44998,6 +45022,12 @@ REVOKE ALL ON FUNCTION headgate._open_actions(p_execution headgate.process_execu
 --
 
 REVOKE ALL ON FUNCTION headgate._open_breakers() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_implied(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_implied() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_months(p_months integer); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -77,7 +77,9 @@ def _run(plan: Plan) -> list[float]:
     """Let the worker carry a run; return what each step took, in ms."""
     run = plan.value("run_pipeline", p_pipeline=NAME)
     wait_until(lambda: _has_ended(plan, run), "the end of the run")
-    return [x["ms"] for x in plan.sql(TAKEN, run=run)]
+    taken = [x["ms"] for x in plan.sql(TAKEN, run=run)]
+    assert plan.row("execution_status", p_pipeline=NAME, p_run_id=run)["succeeded"] == len(taken)
+    return taken
 
 
 def _has_ended(plan: Plan, run: str) -> bool:

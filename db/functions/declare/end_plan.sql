@@ -1,4 +1,5 @@
--- Ends a plan's file: retires what is no longer declared and reports all mistakes at once.
+-- Ends a plan's file: retires what is no longer declared, reports all mistakes at once, and creates what the rows imply,
+-- so that a plan that was declared in psql runs as it is.
 
 create or replace function headgate.end_plan()
 returns text
@@ -16,6 +17,16 @@ begin
     perform headgate._add_step_groups();
     perform headgate._note_plan_mistakes(v_plan);
     perform headgate._raise_mistakes(v_plan);
+    perform headgate._open_implied();
+    perform headgate._open_needs(u.universe)
+    from (
+        select distinct o.universe
+        from headgate.declarations as d
+        join headgate.operations as o using (name)
+        where d.plan = v_plan
+            and d.kind = 'operation'
+            and d.is_declared
+    ) as u;
     perform set_config('headgate.plan', '', true);
     return coalesce('retired: ' || v_retired, 'unchanged');
 end;

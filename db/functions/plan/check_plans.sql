@@ -9,16 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    update headgate.operations as o
-    set is_ingest_of_answers = not o.is_ingest_of_answers
-    where headgate._takes_answers(o) is distinct from o.is_ingest_of_answers;
-    perform headgate._open_breakers();
-    perform pgmq.create(q.queue)
-    from headgate.providers as p
-    cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue)
-    where not exists (select from pgmq.meta as m where m.queue_name = q.queue);
-    perform headgate._tune_queues();
-
+    perform headgate._open_implied();
     perform headgate._add_step_groups();
     perform headgate._check_rows();
     perform headgate._drop_needs();

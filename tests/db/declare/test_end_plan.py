@@ -165,3 +165,13 @@ def test_without_a_plan_there_is_not_an_end(shelf: Shelf):
         shelf.run("end_plan()")
 
     assert "no plan has begun" in said[0]
+
+
+def test_a_plan_that_is_declared_in_psql_has_work_at_once(shelf: Shelf, toy: Toy):
+    toy.add(2, universe="tomes")
+    shelf.put(*ALL, "put_step('shelves', 'ping', provider => 'shelf', request => 'GET /ping')")
+
+    due = toy.call("explain_plan", p_pipeline="shelves")
+    assert sorted(x["operation"] for x in due) == ["dust", "dust", "shelves_ping"]
+    queues = toy.sql("select queue_name from pgmq.meta where queue_name like 'shelf%%'")
+    assert len(queues) == 3

@@ -1,0 +1,21 @@
+-- What declared rows imply: breakers, and queues per provider.
+
+create or replace function headgate._open_implied()
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    update headgate.operations as o
+    set is_ingest_of_answers = not o.is_ingest_of_answers
+    where headgate._takes_answers(o) is distinct from o.is_ingest_of_answers;
+    perform headgate._open_breakers();
+    perform pgmq.create(q.queue)
+    from headgate.providers as p
+    cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue)
+    where not exists (select from pgmq.meta as m where m.queue_name = q.queue);
+    perform headgate._tune_queues();
+end;
+$func$;
