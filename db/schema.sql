@@ -11699,6 +11699,37 @@ $$;
 ALTER FUNCTION headgate._examine_ledger() OWNER TO headgate_owner;
 
 --
+-- Name: _examine_needs(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_needs() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'operation ' || o.name, 'fail',
+        format('%s assets of universe %s have no state, so they are never planned', n.assets, o.universe),
+        'select headgate.check_plans(), as headgate migrate does at its end', false
+    from headgate.operations as o
+    cross join lateral (
+        select count(*) as assets
+        from headgate.assets as a
+        where a.universe = o.universe
+            and not exists (
+                select
+                from headgate.asset_processing_state as s
+                where s.operation_id = o.operation_id
+                    and s.asset_id = a.asset_id
+            )
+    ) as n
+    where o.bulk_call_of_operation_id is null
+        and not o.is_retired
+        and n.assets > 0;
+$$;
+
+ALTER FUNCTION headgate._examine_needs() OWNER TO headgate_owner;
+
+--
 -- Name: _examine_pools(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27618,6 +27649,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     select f.* from headgate._examine_queues() as f
     union all
     select f.* from headgate._examine_work() as f
+    union all
+    select f.* from headgate._examine_needs() as f
     union all
     select f.* from headgate._examine_waits() as f
     union all
@@ -43972,6 +44005,12 @@ REVOKE ALL ON FUNCTION headgate._examine_groups() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._examine_ledger() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_needs(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_needs() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_pools(); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -16,6 +16,8 @@ as $func$
     union all
     select f.* from headgate._examine_work() as f
     union all
+    select f.* from headgate._examine_needs() as f
+    union all
     select f.* from headgate._examine_waits() as f
     union all
     select f.* from headgate._examine_stages() as f

@@ -290,3 +290,17 @@ def waits(toy: Toy) -> dict[str, str]:
         for x in toy.call("examine")
         if x["advice"] == "start a runner: headgate worker"
     }
+
+
+def test_rows_that_were_written_by_hand_and_never_checked_are_named(toy: Toy):
+    toy.sql(
+        "insert into headgate.assets (universe, code, group_key)"
+        " select 'things', 'hand' || n, 'A' from generate_series(1, 3) as n"
+    )
+
+    found = wrong(toy)
+    assert {x["found"] for x in found.values()} == {
+        "3 assets of universe things have no state, so they are never planned"
+    }
+    toy.call("check_plans")
+    assert wrong(toy) == {}
