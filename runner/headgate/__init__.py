@@ -1,4 +1,4 @@
-"""Headgate's hands: migrate the database, run its chunks, show what it knows."""
+"""Command line and runner of Headgate: migrates the database, runs chunks, reports on runs."""
 
 __version__ = "0.1.0"
-"""The version, which is nowhere else: pyproject.toml reads it from this line."""
+"""The only place of the version: pyproject.toml reads it from this line."""

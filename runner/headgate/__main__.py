@@ -1,4 +1,4 @@
-"""`python -m headgate` is `headgate`."""
+"""Entry point of `python -m headgate`, which equals the command `headgate`."""
 
 from headgate.cli import main
 

@@ -1,4 +1,4 @@
-"""Connection strings as libpq reads them: the string, then a service file, then PG* variables."""
+"""Connection strings resolved like libpq: the string, then a service file, then PG* variables."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 SERVICE: Final = {"service": "PGSERVICE", "servicefile": "PGSERVICEFILE"}
 ELSEWHERE: Final = {"PGSERVICE": "service", "PGHOST": "host", "PGHOSTADDR": "hostaddr"}
-"""Variables by which libpq chooses a server, and how a string names the same one."""
+"""Variables from which libpq chooses a server, and the connection parameter that each one sets."""
 
 
 def defaults() -> dict[str, str]:
-    """Return what libpq takes where a string says nothing: PGSERVICE's entries, PG* variables."""
+    """Return libpq's defaults for an empty string: the entries of PGSERVICE, and PG* variables."""
     found = pq.Conninfo.get_defaults()
     return {x.keyword.decode(): x.val.decode() for x in found if x.val}
 
 
 def effective(conninfo: str) -> dict[str, str]:
-    """Return what a string says, over what libpq takes where it says nothing."""
+    """Return the parameters of a connection string, completed by libpq's defaults."""
     given = conninfo_to_dict(conninfo)
     return defaults() | {name: str(value) for name, value in given.items() if value is not None}
 
 
 def without_service(conninfo: str) -> str:
-    """Return the string with the entries of the service that it names written out.
+    """Return the connection string with the entries of its service written out.
 
-    libpq itself reads the service file. Call it before there are threads: it sets variables.
+    libpq itself reads the service file. Call this before threads start: it sets environment
+    variables for a moment.
     """
     given = conninfo_to_dict(conninfo)
     named = {variable: str(given.pop(x)) for x, variable in SERVICE.items() if x in given}
@@ -40,12 +41,12 @@ def without_service(conninfo: str) -> str:
     with _environment(named):
         entries = {x: y for x, y in defaults().items() if before.get(x) != y and x not in SERVICE}
     if not entries:
-        return conninfo  # it is not there: libpq says so when it connects
+        return conninfo  # unknown service: libpq reports it on connecting
     return make_conninfo("", **(entries | given))
 
 
 def describe(conninfo: str) -> str:
-    """Name host, port and database of a connection string, and nothing secret."""
+    """Return database, host and port of a connection string as text, without secrets."""
     given = conninfo_to_dict(conninfo)
     parts = effective(conninfo)
     host = parts.get("host") or parts.get("hostaddr")

@@ -1,4 +1,4 @@
-"""Connections to the database, with our name on them and errors that say what to do."""
+"""Database connections with an application name, and errors that say what to do."""
 
 from __future__ import annotations
 
@@ -38,22 +38,23 @@ join pg_catalog.pg_roles as o on o.rolname = 'headgate_owner'
 where r.rolname = %s
     and pg_catalog.pg_has_role(session_user, o.oid, 'member')
 """
-"""A login of the user's own that may do all takes on the role; another one is what it is."""
+"""Sets the role if the login is a member of headgate_owner; any other login keeps its own role."""
 SERVERS_OWN = "postgres"
-"""The database from which others are made."""
+"""The database to connect to for creating other databases."""
 RAISED = "exec_stmt_raise"
-"""Where in the server a notice comes from that a function of ours raises, in any language."""
+"""Server function that reports a notice raised by PL/pgSQL code; the same in all languages."""
 SEVERITY = re.compile(r"^[^\s:]+:  ")
 ANSWER = re.compile(r"failed: [^\s:]+:  ")
-"""What the server itself says begins with its severity and two blanks."""
+"""An error from the server itself begins with its severity, a colon and two spaces."""
 LEVELS = {"WARNING": logging.WARNING, "NOTICE": logging.INFO, "INFO": logging.INFO}
 
 
 def dsn_of(settings: Settings, *, role: str | None = None, listens: bool = False) -> str:
-    """Return the connection string of the user's server, or of the embedded one, which must run.
+    """Return the connection string of the user's server, or of the running embedded one.
 
-    `role` counts on the embedded server only: whoever sets HEADGATE_DSN says there who connects.
-    To listen, a server behind a pooler has an address of its own (HEADGATE_LISTEN_DSN).
+    `role` applies to the embedded server only: HEADGATE_DSN itself names the user. With `listens`,
+    HEADGATE_LISTEN_DSN is used if set: a pooler passes no notifications on.
+    Raises ServerUnreachable if the embedded server does not run.
     """
     if settings.dsn is not None:
         dsn = (settings.listen_dsn if listens else None) or settings.dsn
@@ -73,9 +74,10 @@ def connect(
     any_encoding: bool = False,
     cursor_factory: type[Cursor[DictRow]] = Cursor,
 ) -> Connection[DictRow]:
-    """Open a connection; `what` it is for shows in pg_stat_activity as `headgate <what>`.
+    """Open a connection; pg_stat_activity shows its purpose as `headgate <what>`.
 
-    It logs in as the role, on the embedded server; a login with more rights takes it on.
+    On the embedded server the connection logs in as `role`. On the user's server it sets the role
+    after the login if the login has the owner's rights.
     """
     arguments = _arguments(settings, what) | {"cursor_factory": cursor_factory}
     with mapped_errors(dsn := dsn_of(settings, role=role)):
@@ -91,7 +93,7 @@ def connect(
 
 
 def connect_server(settings: Settings, what: str) -> Connection[DictRow]:
-    """Connect to the server's own database, whatever its encoding, to make databases and roles."""
+    """Connect to the `postgres` database, in any encoding, to create databases and roles."""
     return connect(settings.with_database(SERVERS_OWN), what, any_encoding=True)
 
 
@@ -107,9 +109,9 @@ async def aconnect(
 
 @contextmanager
 def mapped_errors(dsn: str | None = None) -> Iterator[None]:
-    """Raise our exceptions for SQLSTATE class HG and for a lost or refused connection.
+    """Convert errors of SQLSTATE class HG and lost or refused connections to HeadgateError.
 
-    Other errors of psycopg pass as they are, so that a caller can repeat a deadlock.
+    Other psycopg errors pass unchanged, so that a caller can retry after a deadlock.
     """
     try:
         yield
@@ -120,7 +122,7 @@ def mapped_errors(dsn: str | None = None) -> Iterator[None]:
 
 
 def from_psycopg(exc: psycopg.Error, dsn: str | None = None) -> HeadgateError:
-    """Return our exception for any error of psycopg; it never repeats the password."""
+    """Return the HeadgateError for any psycopg error; its message never contains the password."""
     if _is_connection_failure(exc):
         return _unreachable(exc, dsn)
     message = exc.diag.message_primary or str(exc).partition("\n")[0]
@@ -131,7 +133,7 @@ def from_psycopg(exc: psycopg.Error, dsn: str | None = None) -> HeadgateError:
 
 
 def log_notice(notice: Diagnostic) -> None:
-    """Log what the server says on the way; a notice of its own (what it skipped) is detail."""
+    """Log a notice; the server's own (such as "already exists, skipping") only at debug level."""
     severity = notice.severity_nonlocalized or ""
     is_detail = severity == "NOTICE" and notice.source_function != RAISED
     level = logging.DEBUG if is_detail else LEVELS.get(severity, logging.DEBUG)
@@ -140,12 +142,12 @@ def log_notice(notice: Diagnostic) -> None:
 
 def _arguments(settings: Settings, what: str) -> dict[str, Any]:
     arguments = {"application_name": f"headgate {what}", "connect_timeout": CONNECT_SECONDS}
-    # The embedded server's address is whole: PGHOSTADDR must not lead to another one.
+    # An empty hostaddr keeps PGHOSTADDR from redirecting the embedded server's address.
     return arguments if settings.dsn is not None else arguments | {"hostaddr": ""}
 
 
 def _is_connection_failure(exc: psycopg.Error) -> bool:
-    """Tell a connection that failed or broke: no SQLSTATE, class 08 or 28, or a shutdown (57P)."""
+    """Return whether a connection failed or broke: no SQLSTATE, 08, 28, or a shutdown (57P)."""
     if not isinstance(exc, psycopg.OperationalError):
         return False
     return exc.sqlstate is None or exc.sqlstate[:2] in ("08", "28") or exc.sqlstate[:3] == "57P"
@@ -166,7 +168,7 @@ def _unreachable(exc: psycopg.Error, dsn: str | None) -> ServerUnreachable:
 
 
 def _connect_hint(said: str, *, is_answer: bool) -> str:
-    """Say what to do; an answer of the server's may be in any language."""
+    """Return advice for a failed connection; the server's message may be in any language."""
     if "password" in said or "authentication" in said or "role" in said:
         return "check user and password in HEADGATE_DSN"
     if is_answer:
@@ -175,7 +177,7 @@ def _connect_hint(said: str, *, is_answer: bool) -> str:
 
 
 def _reason(text: str) -> str:
-    """Return libpq's reason without the address before it and the advice after it."""
+    """Return libpq's reason without the preceding address and the following advice."""
     line = next((x for x in text.splitlines() if "failed: " in x), text.partition("\n")[0])
     said = line.rpartition("failed: ")[2]
     return SEVERITY.sub("", said).strip() or "no reason given"

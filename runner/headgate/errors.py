@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions. The docstring is the default message.
+"""Exceptions of Headgate. A class's docstring is its default message.
 
 HeadgateError
 ├── one class for each SQLSTATE of class HG: UnknownPipeline (HG001) … NotConfirmed (HG024)
@@ -237,7 +237,7 @@ BY_CODE: dict[str, type[HeadgateError]] = {
 
 
 def error_for(code: str | None) -> type[HeadgateError]:
-    """Return the class for a SQLSTATE; one of class HG that is not known here is a plain error."""
+    """Return the class for a SQLSTATE; an unknown code of class HG gives HeadgateError."""
     if code is None or not code.startswith("HG"):
         return DatabaseError
     return BY_CODE.get(code, HeadgateError)

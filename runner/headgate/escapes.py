@@ -1,7 +1,7 @@
-"""Escapes of text, undone layer by layer: of URLs, of JSON and its like, of HTML.
+"""Unescaping of text layer by layer: URL, JSON-like and HTML escapes.
 
-A layer knows where in the text as it came its bytes are from, so that what is found under escapes
-can be taken out above them.
+A layer maps its bytes back to the original text, so that a match found in unescaped text can be
+removed from the original.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Final, TypeAlias
 Bytes: TypeAlias = bytes | bytearray
 
 WIDEST_ESCAPE: Final = 24
-"""Bytes."""
+"""Length of the longest escape, in bytes."""
 SIGNS: Final = (b"%", b"\\", b"&")
-"""What escapes begin with."""
+"""First characters of escapes."""
 _SHORT_NAMES: Final = ("amp", "lt", "gt", "quot")
 _NAMES: Final = "|".join(
     sorted(
@@ -50,17 +50,17 @@ HALF_ESCAPE: Final = re.compile(
 
 
 class Layer:
-    """A text under so many escapes, which knows where in the text as it came its bytes are from."""
+    """A text with some levels of escapes undone, mapped back to the original text."""
 
     def __init__(self, data: Bytes, above: Layer | None = None) -> None:
         self.data = data
         self._above = above
         self._starts: list[int] = [0]
-        """Where runs without an escape begin here, and in the layer above."""
+        """Offsets at which runs and escapes alternate, in this layer and in the one above."""
         self._starts_above: list[int] = [0]
 
     def unescaped(self, escape: re.Pattern[bytes]) -> Layer | None:
-        """Return the layer under this one; None where it has no escape."""
+        """Return the layer with one more level of escapes undone; None if there are none."""
         if not any(sign in self.data for sign in SIGNS):
             return None
         under = Layer(b"", self)
@@ -79,7 +79,7 @@ class Layer:
         return under
 
     def source(self, start: int, end: int) -> tuple[int, int]:
-        """Return where in the text as it came this part of the layer is from."""
+        """Return the start and end in the original text of a part of this layer."""
         if self._above is None:
             return start, end
         first = bisect_right(self._starts, start) - 1
@@ -95,7 +95,7 @@ class Layer:
 
 @lru_cache(maxsize=4096)
 def unescape(token: bytes) -> bytes:
-    """Return what one escape stands for."""
+    """Return the bytes that one escape stands for."""
     kind, rest = token[:1], token[1:].decode()
     if kind == b"%":
         return bytes((int(rest, 16),))

@@ -1,7 +1,8 @@
-"""Files that are written whole or not at all, and never through what somebody else has put there.
+"""Files written whole or not at all, and never through another user's link or file.
 
-Each is written under a name nobody can guess, made by us alone (O_EXCL, O_NOFOLLOW), and renamed
-when it is complete: neither another user's link nor a file that he may read receives a byte of it.
+Each file is written under an unguessable name, created exclusively (O_EXCL, O_NOFOLLOW), and
+renamed when complete. No byte reaches a link planted by another user or a file that others can
+read.
 """
 
 from __future__ import annotations
@@ -25,20 +26,21 @@ OURS: Final = 0o600
 FOLDER: Final = 0o700
 NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
-"""What a file system says that has no second names for a file."""
+"""Errors of a file system without hard links."""
 LONGEST_NAME: Final = 100
 LOCK_SECONDS: Final = 180.0
-"""Longer than a server takes to start and to stop."""
+"""Seconds to wait for a lock: longer than a server takes to stop and start."""
 STRANGER_SECONDS: Final = 5.0
-"""Who is somebody else has no business with the lock for longer than this."""
+"""Seconds to wait for a lock that another user's process holds."""
 
 
 @contextmanager
 def replacing(path: Path, *, is_shared: bool = False, is_new: bool = False) -> Iterator[IO[bytes]]:
-    """Open a draft that becomes the file when all is written; an error leaves what was there.
+    """Open a draft that replaces the file when complete; on an error the old file stays.
 
-    Nobody else may read the file unless it `is_shared`: then the umask decides, once it is whole.
-    Raises HeadgateError where a link or no regular file is in the way, and, with `is_new`, a file.
+    Only the owner may read the file; with `is_shared` the umask decides, once the file is whole.
+    Raises HeadgateError if the path is a link or not a regular file, and FileExistsError if
+    `is_new` and the file exists.
     """
     _require_regular(path)
     draft = path.with_name(f".{path.name[:LONGEST_NAME]}.{secrets.token_hex(8)}.part")
@@ -59,13 +61,13 @@ def replacing(path: Path, *, is_shared: bool = False, is_new: bool = False) -> I
 
 
 def write(path: Path, text: str, *, is_shared: bool = False) -> None:
-    """Replace a file's text, in one step."""
+    """Replace a file's text atomically."""
     with replacing(path, is_shared=is_shared) as file:
         file.write(text.encode())
 
 
 def append(path: Path) -> IO[bytes]:
-    """Open a file of ours to write at its end; raises HeadgateError for a link."""
+    """Open a private file for appending; raises HeadgateError if the path is a link."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         return os.fdopen(os.open(path, flags, OURS), "ab")
@@ -76,9 +78,9 @@ def append(path: Path) -> IO[bytes]:
 
 
 def private_folder(path: Path, mode: int = FOLDER) -> None:
-    """Make a folder that others cannot look into; one of ours that they can is closed.
+    """Create a folder closed to other users; close an existing one that this user owns.
 
-    What is a folder of everybody's (sticky), or our home, is left as it is.
+    The mode of a shared (sticky) folder and of the home folder is not changed.
     """
     path.mkdir(mode, parents=True, exist_ok=True)
     status = path.stat()
@@ -88,18 +90,21 @@ def private_folder(path: Path, mode: int = FOLDER) -> None:
 
 
 def name_of(text: str) -> str:
-    """Return a text as the name of one file in one folder."""
+    """Return a text as a safe file name: no separators, no leading dot or dash, limited length."""
     name = re.sub(r"[/\\:\0-\x1f\x7f]", "_", text)
     return re.sub(r"^[.-]", "_", name)[:LONGEST_NAME] or "_"
 
 
 @contextmanager
 def locked(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold a lock, which a crash frees; raises HeadgateError with its holder after so long."""
+    """Hold a file lock, which a crash frees.
+
+    Raises HeadgateError that names the holder if the lock is not free within `seconds`.
+    """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, OURS)
     try:
-        with suppress(PermissionError):  # another user's, whom we may work for
+        with suppress(PermissionError):  # another user owns the file: root works on their behalf
             os.fchmod(descriptor, OURS)
         _wait_for(descriptor, path, seconds)
         yield
@@ -126,7 +131,7 @@ def _wait_for(descriptor: int, path: Path, seconds: float) -> None:
 
 
 def _holders(descriptor: int) -> list[tuple[int, int]]:
-    """Return number and user of the processes that hold a lock on a file, where Linux tells."""
+    """Return process and user numbers of a lock's holders; [] where /proc/locks has none."""
     status = os.fstat(descriptor)
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     found = []
@@ -169,11 +174,11 @@ def _in_the_way(path: Path, what: str) -> HeadgateError:
 
 
 def _name_anew(draft: Path, path: Path) -> None:
-    """Give the draft its name unless that is taken by now. Raises FileExistsError."""
+    """Rename the draft unless the name is taken; raises FileExistsError if it is."""
     try:
         os.link(draft, path, follow_symlinks=False)
     except OSError as exc:
         if exc.errno not in NO_LINKS:
             raise
-        os.close(os.open(path, NEW, OURS))  # ours, so nobody else's is replaced
+        os.close(os.open(path, NEW, OURS))  # claims the name: no other file can be replaced
         draft.replace(path)

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first asked for."""
+"""Lazy imports: a package's names are imported on first access."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 
 def lazily(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return a package's `__getattr__`: what it exports comes from modules that are heavy.
+    """Return a `__getattr__` that imports a package's names on first access.
 
-    `places` says in which of the package's modules each name is.
+    `places` maps each name to its module within the package.
     """
 
     def get(name: str) -> Any:

@@ -1,9 +1,9 @@
-"""Takes a secret out of a text in whatever form it comes back.
+"""Redaction of a secret from a text, in every form in which the secret may be echoed.
 
-What went over the wire comes back as it was sent, or escaped by whoever repeats it: for a URL, for
-JSON, for HTML, in base64 or hexadecimal, and one within the other. A text is looked at under all of
-its escapes; what was found is taken out of the text as it came. Redact first, cut afterwards: where
-a text was cut before, what it ends with may be the beginning of a secret, and goes, too.
+A server may echo a secret as sent, escaped for a URL, JSON or HTML, in base64 or hexadecimal, and
+these may be nested. The text is searched with all its escapes undone, and matches are removed from
+the original. Redact before shortening: if a text was cut already, a beginning of the secret at its
+end is removed too.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from headgate.escapes import (
 REDACTED: Final = b"[secret]"
 NOT_SHOWN: Final = "not shown: it repeats a secret in a form that cannot be taken out"
 SHORTEST_SECRET: Final = 8
-"""Characters; a shorter one is taken for a word of the language, and stays in what repeats it."""
+"""Minimum characters of a secret; a shorter one could be an ordinary word and is not redacted."""
 MAX_LAYERS: Final = 6
-"""Escapes within each other, counted from the outside, under which a secret is looked for."""
+"""Levels of nested escapes in which a secret is searched."""
 PIECE: Final = 1_048_576
-"""So many bytes of a large text are looked at in one go."""
+"""Bytes of a large text that are searched in one piece."""
 SQUEEZED: Final = 4_096
-"""In texts of up to so many bytes a secret is also found when it is broken over lines."""
+"""Up to this many bytes a text is also searched for a secret broken across lines."""
 BLANKS: Final = b" \t\r\n\f\v"
 ALPHABETS: Final = (base64.b64encode, base64.urlsafe_b64encode)
 
 
 class Uncleared(Exception):
-    """A text repeats a secret in a form that cannot be taken out."""
+    """A text contains a secret in a form that cannot be removed."""
 
 
 class Redactor:
-    """One secret, in all the forms in which it is looked for."""
+    """Redactor of one secret, in all forms that are searched for."""
 
     def __init__(self, secret: str) -> None:
         self._escape = ASCII_ESCAPE if secret.isascii() else ESCAPE
@@ -57,10 +57,10 @@ class Redactor:
         self._reach = WIDEST_ESCAPE * max(map(len, self._needles), default=0)
 
     def clear(self, data: Bytes, *, cut_before: bool = False, cut_after: bool = False) -> Bytes:
-        """Return a text in UTF-8 without the secret; the same object where it has none.
+        """Return a UTF-8 text without the secret; the same object if the secret is not in it.
 
-        `cut_before` and `cut_after` tell that the text went on there: what may be a part of the
-        secret is dropped. Raises Uncleared where the secret is seen and cannot be taken out.
+        `cut_before` and `cut_after` say that the text was cut there: a possible part of the secret
+        at that end is removed. Raises Uncleared if the secret is found but cannot be removed.
         """
         if not self._needles:
             return data
@@ -77,10 +77,10 @@ class Redactor:
         return self._checked(data)
 
     def _forms(self, word: bytes) -> Iterator[bytes]:
-        """Yield a word as it is, under its own escapes, in base64 at any place, and in digits."""
+        """Yield a word's forms: plain, unescaped, escaped, in base64 at any offset, hexadecimal."""
         for layer in self._layers(word):
             yield bytes(layer.data)
-        for quotes in (False, True):  # a backslash before an escape would be taken for one with it
+        for quotes in (False, True):  # unescaping reads "\&" as one escape, so layers miss these
             yield html.escape(word.decode(errors="replace"), quotes).encode(errors="replace")
         yield word.replace(b" ", b"+")
         yield word.replace(b"+", b" ")
@@ -93,7 +93,7 @@ class Redactor:
             yield binascii.hexlify(sent).upper()
 
     def _layers(self, data: Bytes) -> Iterator[Layer]:
-        """Yield a text, and what is under its escapes, and under theirs."""
+        """Yield a text, then the text with one more level of escapes undone each time."""
         layer = Layer(data)
         yield layer
         for _ in range(MAX_LAYERS):
@@ -104,7 +104,7 @@ class Redactor:
             layer = under
 
     def _may_hold(self, data: Bytes) -> bool:
-        """Return whether the data holds the secret; checked in pieces, so that others run."""
+        """Return whether the data may hold the secret; in pieces, so that other threads run."""
         for start in range(0, len(data), PIECE):
             piece = data if len(data) <= PIECE else data[start : start + PIECE + self._reach]
             for _ in range(MAX_LAYERS + 1):
@@ -132,7 +132,7 @@ class Redactor:
         return sorted(found)
 
     def _beginning(self, data: Bytes) -> int:
-        """Return where a text's end begins that may be the beginning of a secret, or an escape."""
+        """Return the offset of a possible beginning of the secret, or of an escape, at the end."""
         half = HALF_ESCAPE.search(data, max(0, len(data) - WIDEST_ESCAPE))
         end = half.start() if half else len(data)
         return min(
@@ -143,7 +143,7 @@ class Redactor:
         )
 
     def _ending(self, data: Bytes) -> int:
-        """Return where a text's start ends that may be the end of a secret; 0: there is none."""
+        """Return where a possible end of the secret at the text's start stops; 0 if none."""
         return max(
             (
                 skipped + size
@@ -156,7 +156,7 @@ class Redactor:
         )
 
     def _checked(self, data: Bytes) -> Bytes:
-        """Return a short text unless the secret is there once all white space is left out."""
+        """Return the data; raises Uncleared if white space hides the secret in a short text."""
         if len(data) <= SQUEEZED:
             for layer in self._layers(data):
                 joined = layer.data.translate(None, BLANKS)
@@ -170,7 +170,7 @@ def _unescape_match(found: re.Match[bytes]) -> bytes:
 
 
 def _words(secret: bytes) -> Iterator[bytes]:
-    """Yield a secret, and what is in it: after the scheme of a header, and under its base64."""
+    """Yield a secret, its part after a header's scheme, and its base64 login and password."""
     yield secret
     scheme, _, rest = secret.partition(b" ")
     if rest and scheme.isalnum():
@@ -186,7 +186,7 @@ def _words(secret: bytes) -> Iterator[bytes]:
 
 
 def _without(data: Bytes, spans: list[tuple[int, int]]) -> bytes:
-    """Return a text with these parts, which may overlap, replaced."""
+    """Return a text with the given spans, which may overlap, replaced by `[secret]`."""
     pieces: list[Bytes] = []
     end = 0
     for first, last in spans:

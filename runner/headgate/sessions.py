@@ -1,10 +1,11 @@
-"""Sessions in which text, dates and statements mean the same, whatever server and environment say.
+"""Database sessions with pinned settings, so that text, dates and SQL mean the same everywhere.
 
-Every connection of Headgate's is opened here, Airflow's too. What is pinned goes along with the
-login. A pooler (PgBouncer) refuses or ignores that; it is known by the process number it gives,
-which is not the server's. Behind one a session may change its server with each transaction: it has
-no prepared statements, is notified of nothing, and what the pooler does not keep for its clients
-must be right in the server's own settings. Of several hosts it is the one that takes writes.
+All connections of Headgate are opened here, including those from Airflow. The pinned settings are
+sent as login options. A pooler (PgBouncer) rejects or ignores these options; it is detected because
+the process number it announces differs from the server's. Behind a pooler each transaction may run
+on another server connection. Such a session therefore uses no prepared statements, receives no
+notifications, and needs the settings that the pooler does not track to be right on the server
+itself. Of several hosts, the one that accepts writes is used.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ PINNED: Final[Mapping[LiteralString, LiteralString]] = {
     "transform_null_equals": "off",
 }
 KEPT_BY_POOLERS: Final = ("DateStyle", "TimeZone", "standard_conforming_strings")
-"""A pooler gives them back to its client with each server: they may be set in the session."""
+"""Settings that a pooler tracks and restores for each client: they can be set in the session."""
 WITHOUT_EFFECT: Final = ("IntervalStyle", "search_path")
-"""Intervals are read in binary, and names in statements have their schema."""
+"""Settings that need no check: intervals are read in binary, and names have their schema."""
 
 LOOK: Final = "select pg_catalog.pg_backend_pid()" + "".join(
     f", pg_catalog.current_setting('{name}')" for name in PINNED
@@ -53,7 +54,7 @@ Steps: TypeAlias = Generator[tuple[LiteralString, tuple[str, ...]], Any, bool]
 
 
 class BinaryCursor(Cursor[Row]):
-    """Ask for rows in binary, so that no date or interval is read from text."""
+    """Cursor that fetches rows in binary, so that no date or interval is parsed from text."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -63,9 +64,10 @@ class BinaryCursor(Cursor[Row]):
 def open_session(
     conninfo: str, *, any_encoding: bool = False, autocommit: bool = True, **given: Any
 ) -> Connection[Any]:
-    """Open a session; `given` are more parameters of libpq's and psycopg's.
+    """Open a session; `given` holds further parameters of libpq and psycopg.
 
-    Raises ServerUnsuitable where text would be corrupted, or a statement mean something else.
+    Raises ServerUnsuitable if the encoding would corrupt text or a setting would change what a
+    statement means.
     """
     login = _Login(conninfo, given)
     try:
@@ -104,18 +106,18 @@ async def aopen_session(
 
 
 def is_pooled(connection: AnyConnection) -> bool:
-    """Return whether a pooler is in between: no session receives notifications or keeps state."""
+    """Return whether the connection goes through a pooler: no notifications, no session state."""
     return connection.prepare_threshold is None
 
 
 def may_stray(parts: Mapping[str, Any]) -> bool:
-    """Return whether a connection to several hosts may lead to one that takes no writes."""
+    """Return whether a connection to several hosts may reach one that accepts no writes."""
     hosts = parts.get("hostaddr") or parts.get("host") or ""
     return "," in hosts and parts.get("target_session_attrs", "any") == "any"
 
 
 class _Login:
-    """What goes along with a login, and whether it has had its effect."""
+    """Options sent with a login, and the check that they took effect."""
 
     def __init__(self, conninfo: str, given: Mapping[str, Any]) -> None:
         asked = given.get("options") or effective(conninfo).get("options", "")
@@ -129,7 +131,7 @@ class _Login:
 
     @contextmanager
     def refused(self, exc: psycopg.OperationalError) -> Iterator[None]:
-        """Go on without the pins, where it was a pooler that refused options."""
+        """Retry the login without pinned settings if a pooler rejected them; else raise `exc`."""
         if not REFUSED.search(str(exc)):
             raise exc
         try:
@@ -140,7 +142,7 @@ class _Login:
             raise
 
     def examine(self, connection: AnyConnection, any_encoding: bool) -> Steps:
-        """Ask how the session is; end with whether it goes through a pooler."""
+        """Yield the statements that check the session; return whether it goes through a pooler."""
         encoding = connection.info.parameter_status("server_encoding")
         if encoding != "UTF8" and not any_encoding:
             raise ServerUnsuitable(
@@ -187,7 +189,7 @@ def _left_out(names: str) -> ServerUnsuitable:
 
 
 def _run(connection: Connection[Any], steps: Steps) -> bool:
-    """Take the steps, each with what the one before it has brought."""
+    """Execute the yielded statements, sending each one's row or error back into the generator."""
     resume: Callable[[Any], Any] = steps.send
     brought: Any = None
     with connection.cursor(row_factory=tuple_row) as cursor:
@@ -204,7 +206,7 @@ def _run(connection: Connection[Any], steps: Steps) -> bool:
 
 
 async def _arun(connection: AsyncConnection[Any], steps: Steps) -> bool:
-    """Take the steps asynchronously; see `_run`."""
+    """Execute the yielded statements asynchronously; see `_run`."""
     resume: Callable[[Any], Any] = steps.send
     brought: Any = None
     async with connection.cursor(row_factory=tuple_row) as cursor:

@@ -1,4 +1,4 @@
-"""What the environment says, read once."""
+"""Settings from environment variables, read once."""
 
 from __future__ import annotations
 
@@ -25,29 +25,33 @@ SMALLEST_BUFFER: Final = UNITS["mb"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the database is, and where our own files are."""
+    """Locations of the database and of Headgate's own files, and limits."""
 
     dsn: str | None
-    """A server of the user's own; None means the embedded one."""
+    """Connection string of the user's server; None: the embedded server is used."""
     database: str
     home: Path
-    """The embedded server's folder: its data, its log, the passwords of its roles."""
+    """Folder of the embedded server: its data, its log and the passwords of its roles."""
     db: Path
-    """The folder with the SQL: migrations, functions, views, grants, plans."""
+    """Folder of the SQL: migrations, functions, views, grants, plans."""
     lock_timeout: str = "5s"
-    """How long `migrate` waits for a table that somebody else has locked."""
+    """How long `migrate` waits for a table that another session has locked."""
     max_buffer: int = DEFAULT_BUFFER
-    """Bytes of answers that one worker holds at once."""
+    """Maximum bytes of answers that one worker holds in memory."""
     listen_dsn: str | None = None
-    """The server itself, where `dsn` names a pooler: runners listen there."""
+    """Direct connection string of the server if `dsn` names a pooler: runners listen there."""
     plans: tuple[Path, ...] = ()
-    """Folders of plans, and of single ones; none: those of `db`."""
+    """Folders that hold plans or are one plan; empty: the plans of `db`."""
     dags: Path | None = None
-    """The folder of Airflow's DAGs, where `migrate` writes what their forms know; None: nowhere."""
+    """Folder of the DAGs, where `migrate` writes their parameters; None: nothing is written."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read HEADGATE_ and: DSN, LISTEN_DSN, DATABASE, HOME, DB, PLANS, DAGS, ..."""
+        """Read the HEADGATE_* variables; raises InvalidValue for a malformed one.
+
+        The names after the prefix are DSN, LISTEN_DSN, DATABASE, HOME, DB, PLANS, DAGS,
+        LOCK_TIMEOUT and MAX_BUFFER.
+        """
         env = os.environ if environ is None else environ
         dsn = _dsn(env, "HEADGATE_DSN")
         buffer = env.get("HEADGATE_MAX_BUFFER")
@@ -69,7 +73,10 @@ class Settings:
 
 
 def bytes_of(size: str) -> int:
-    """Read a size as PostgreSQL writes it, 256MB. Raises InvalidValue."""
+    """Return the bytes of a size in PostgreSQL's notation, such as 256MB.
+
+    Raises InvalidValue for other notations and for less than 1 MB.
+    """
     found = re.fullmatch(r"([0-9]{1,9})\s*(kB|MB|GB)", size.strip(), re.IGNORECASE)
     count = int(found[1]) * UNITS[found[2].lower()] if found else 0
     if count < SMALLEST_BUFFER:
@@ -80,7 +87,10 @@ def bytes_of(size: str) -> int:
 
 
 def _dsn(env: Mapping[str, str], name: str) -> str | None:
-    """Return a connection string with its service written out; refuse what is not one."""
+    """Return a connection string with its service's entries written out; None if not set.
+
+    Raises InvalidValue for text that is not a connection string.
+    """
     if not env.get(name):
         return None
     wrong = InvalidValue(
@@ -94,12 +104,12 @@ def _dsn(env: Mapping[str, str], name: str) -> str | None:
         raise wrong from None  # libpq's message quotes the string, and with it the password
     port = str(conninfo_to_dict(dsn).get("port") or "0")
     if not port.replace(",", "").isdecimal():
-        raise wrong  # a slash in the password makes a host and a port of its first part
+        raise wrong  # an unescaped slash in the password: libpq reads what precedes it as the port
     return dsn
 
 
 def _database_of(dsn: str | None) -> str:
-    """Return the database that libpq would take, but ours where it would name it after the user."""
+    """Return the database that libpq would use, but `headgate` instead of the user's name."""
     return DATABASE if dsn is None else effective(dsn).get("dbname") or DATABASE
 
 
@@ -108,25 +118,28 @@ def _absolute(path: str | None) -> Path | None:
 
 
 def _folders(paths: str | None) -> Iterator[Path]:
-    """Yield the folders of a list as PATH is one."""
+    """Yield the folders of a list that is separated like PATH."""
     for text in (paths or "").split(os.pathsep):
         if path := _absolute(text.strip()):
             yield path
 
 
 def _root() -> Path:
-    """Return the checkout we run from, or the current folder when installed as a wheel."""
+    """Return the root of the checkout, or the current folder if installed as a wheel."""
     return CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd()
 
 
 def shipped(name: str) -> Path:
-    """Return a folder of ours: the package's, or in a checkout the one beside it."""
+    """Return a folder that ships with Headgate: in the package, or in a checkout's root."""
     packaged = PACKAGE / name
     return packaged if packaged.exists() else CHECKOUT / name
 
 
 def _dags_folder(env: Mapping[str, str]) -> Path | None:
-    """Return the folder that Airflow is told of, else our own, which is of our own plans."""
+    """Return Airflow's configured DAGs folder, else the shipped one.
+
+    The shipped folder is used only with the shipped plans, and only if it is writable; else None.
+    """
     if told := env.get("AIRFLOW__CORE__DAGS_FOLDER"):
         return _absolute(told)
     folder = shipped("dags")

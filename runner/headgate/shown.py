@@ -1,6 +1,7 @@
-"""What errors and logs may say: nothing that is secret, nothing that hides, nothing endless.
+"""Cleaning of errors and logs: no secrets, no invisible characters, no unlimited length.
 
-Every secret that this process has read is known here; all that a runner stores or logs passes.
+This module knows every secret that the process has read. All text that a runner stores or logs
+passes through it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from headgate.escapes import Bytes
 from headgate.redaction import Redactor, Uncleared
 
 LONGEST_ERROR: Final = 2_000
-"""Characters of an error that are kept."""
+"""Number of characters kept of an error."""
 DSNS: Final = ("HEADGATE_DSN", "HEADGATE_LISTEN_DSN")
 
 _SPACE: Final = re.compile(r"[ \t\r\n]+")
@@ -27,7 +28,7 @@ _known: Final[dict[str, Redactor]] = {}
 
 
 def visible(text: str) -> str:
-    """Return a text on one line, with all that would not be seen in it, or turn it, written out."""
+    """Return a text on one line, with invisible and direction-changing characters escaped."""
     text = " ".join(_SPACE.split(text.strip(" \t\r\n")))
     if text.isprintable():
         return text
@@ -35,7 +36,7 @@ def visible(text: str) -> str:
 
 
 def learn(secret: str) -> Redactor:
-    """Return what takes a secret out of a text; from now on errors and logs lack it, too."""
+    """Return the redactor of a secret, and redact the secret from errors and logs from now on."""
     redactor = _known.get(secret)
     if redactor is None:
         redactor = _known[secret] = Redactor(secret)
@@ -55,7 +56,10 @@ def learn_passwords(environ: Mapping[str, str]) -> None:
 
 @lru_cache(maxsize=1024)
 def redacted(text: str, *, cut_before: bool = False, cut_after: bool = False) -> str:
-    """Return a text as it may be stored and logged: without secrets, visible, and not too long."""
+    """Return a text that is safe to store and log: without secrets, on one line, shortened.
+
+    `cut_before` and `cut_after` say that the text was cut there; see `Redactor.clear`.
+    """
     data: Bytes = text.encode(errors="backslashreplace")
     try:
         for redactor in tuple(_known.values()):
@@ -66,10 +70,10 @@ def redacted(text: str, *, cut_before: bool = False, cut_after: bool = False) ->
 
 
 class Redacting(logging.Filter):
-    """Keeps the secrets that this process knows out of its log, also out of tracebacks."""
+    """Logging filter that removes the process's secrets from messages and tracebacks."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replace what the record says; it is never left out."""
+        """Redact the record's text; every record is still logged."""
         record.msg, record.args = cleared(record.getMessage()), None
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)

@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL 18: started when needed, it outlives the process that started it.
+"""The embedded PostgreSQL 18: started on demand, it outlives the process that started it.
 
-It listens on a Unix socket that only this user (and root) may open, so no password is asked there.
-With a port it also listens on 127.0.0.1, where every role needs its password.
+It listens on a Unix socket that only this user (and root) may open, so the socket needs no
+password. With a port it also listens on 127.0.0.1, where every role needs its password.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ START_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that runs, as its postmaster.pid tells."""
+    """A running server, as described by its postmaster.pid."""
 
     pid: int
     socket_dir: str
@@ -66,7 +66,7 @@ class Server:
     def start(
         self, *, port: int | None = None, parameters: Mapping[str, str] | None = None
     ) -> Running:
-        """Start the server unless it runs; a port it does not listen on yet makes it restart."""
+        """Start the server unless it runs; restart it to listen on another port."""
         with self._locked():
             running = self._settled()
             if running is not None and (port is None or (running.on_tcp and running.port == port)):
@@ -89,7 +89,7 @@ class Server:
             return running is not None
 
     def running(self) -> Running | None:
-        """Return the server if it runs and takes connections."""
+        """Return the server if it runs and accepts connections, else None."""
         lines = self._pid_file()
         if len(lines) < 8 or lines[7].strip() != "ready" or not self._is_ours(int(lines[0])):
             return None
@@ -101,7 +101,7 @@ class Server:
         )
 
     def password(self, role: str) -> str:
-        """Return the role's password, made up on first use and kept in a file of ours alone."""
+        """Return the role's password, generated on first use and kept in a private file."""
         path = self.home / "passwords.json"
         with self._locked():
             known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
@@ -118,11 +118,14 @@ class Server:
             yield
 
     def _close_home(self) -> None:
-        """Keep others out; the user as whom root runs PostgreSQL must get through to its data."""
+        """Close the home folder; root's PostgreSQL user must still reach its data through it."""
         files.private_folder(self.home, 0o711 if os.geteuid() == 0 else files.FOLDER)
 
     def _settled(self) -> Running | None:
-        """Wait for a server that is starting or stopping (whoever began it may be gone)."""
+        """Wait until a starting or stopping server settles; its initiator may have exited.
+
+        Returns the running server or None. Raises ServerFailed after START_SECONDS.
+        """
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             lines = self._pid_file()
@@ -149,7 +152,7 @@ class Server:
         self._pg_ctl("stop", "-m", "fast", "-t", str(START_SECONDS))
 
     def _initialise(self) -> None:
-        """Make the data folder on first use, owned by a user that PostgreSQL accepts to run as."""
+        """Create the data folder on first use, owned by a user that may run PostgreSQL."""
         path = self.data / "PG_VERSION"
         version = path.read_text().strip() if path.exists() else str(VERSION)
         if version != str(VERSION):
@@ -160,7 +163,7 @@ class Server:
         self.data.mkdir(parents=True, exist_ok=True)
         try:
             self._wheel().ensure_pgdata_inited()
-            self._close_home()  # which it has opened on the way
+            self._close_home()  # the package has opened it
         except (OSError, subprocess.SubprocessError) as exc:
             raise ServerFailed(
                 f"could not make the data folder {self.data}: {exc}",
@@ -173,7 +176,7 @@ class Server:
                 file.write(include.encode())
 
     def _drop_stale_pid(self) -> None:
-        """Forget a postmaster.pid whose number is another program's by now (a new container)."""
+        """Remove a postmaster.pid whose number now belongs to another program (new container)."""
         lines = self._pid_file()
         if lines and not self._is_ours(int(lines[0])):
             (self.data / "postmaster.pid").unlink()
@@ -187,7 +190,7 @@ class Server:
 
     def _is_ours(self, pid: int) -> bool:
         try:
-            import psutil  # comes with the embedded server; the base install does without
+            import psutil  # installed with the embedded server, not with the base package
         except ImportError as exc:
             raise ServerMissing from exc
         try:
@@ -196,14 +199,14 @@ class Server:
             return False
 
     def _write(self, name: str, text: str) -> None:
-        """Write a file that the server's user may read, whatever our umask."""
+        """Write a file that the server's user can read, whatever the umask."""
         with files.replacing(self.data / name) as file:
             file.write(text.encode())
             if os.geteuid() == 0:
                 os.fchown(file.fileno(), *_owner(self.data))
 
     def _socket_dir(self) -> str:
-        """Return the data folder, or a short one when its path is too long for a socket."""
+        """Return the data folder, or a short folder if its path is too long for a socket."""
         utils = _package("utils")
         short = Path(tempfile.gettempdir()) / f"headgate-{os.geteuid()}"
         chosen = Path(utils.find_suitable_socket_dir(self.data, short))
@@ -234,7 +237,7 @@ class Server:
             ) from exc
 
     def _wheel(self) -> Any:
-        """Return the package's own handle; it knows how to run PostgreSQL when we are root."""
+        """Return the package's server object, which can run PostgreSQL even if we are root."""
         module = _package("postgres_server")
         return module.PostgresServer(self.data, cleanup_mode=None, postgres_version=VERSION)
 
@@ -265,7 +268,7 @@ def _package(module: str) -> Any:
 
 
 def _require_free(port: int) -> None:
-    """Raise when another program listens on the port, before a running server is stopped for it."""
+    """Raise ServerFailed if the port is in use, before a running server is stopped for it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

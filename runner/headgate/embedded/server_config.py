@@ -1,4 +1,4 @@
-"""The embedded server's configuration: stock, but for memory, WAL and where it listens."""
+"""Configuration of the embedded server: defaults except memory, WAL and listen addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ host all all 127.0.0.1/32 scram-sha-256
 
 
 def configuration(socket_dir: str, port: int | None, parameters: Mapping[str, str]) -> str:
-    """Return the file that is included by postgresql.conf; `parameters` win."""
+    """Return the text of the file that postgresql.conf includes; `parameters` take precedence."""
     values = {
         "listen_addresses": "127.0.0.1" if port else "",
         "port": str(port or 5432),
@@ -31,12 +31,12 @@ def configuration(socket_dir: str, port: int | None, parameters: Mapping[str, st
 
 
 def _shared_buffers(memory: int) -> int:
-    """Return an eighth of the memory, in megabytes, between 128 and 1,024."""
+    """Return an eighth of the memory in megabytes, but at least 128 and at most 1,024."""
     return max(128, min(1024, memory // MEGABYTE // 8))
 
 
 def _memory() -> int:
-    """Return the memory we may use: the machine's, or less where a container sets a limit."""
+    """Return the usable memory in bytes: the machine's, or the container's limit if lower."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
