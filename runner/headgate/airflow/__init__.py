@@ -1,9 +1,9 @@
-"""Airflow as clock and window: operators, DAGs' parts, a plugin; and Airflow's processes.
+"""Airflow integration: operators, helpers for DAG files, a plugin, and Airflow's processes.
 
     from headgate.airflow import CallFunction, RunStep
 
-Operators are imported when they are first asked for: the command line knows of Airflow's folders
-and processes where Airflow itself is not installed.
+Names are imported on first access, so that the command line can use Airflow's folders and
+processes where Airflow itself is not installed.
 """
 
 from typing import TYPE_CHECKING

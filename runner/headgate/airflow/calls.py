@@ -1,7 +1,7 @@
-"""How Airflow's side calls stored functions: by a connection of Airflow's, by name, with advice.
+"""Calls of stored functions from Airflow, through one of Airflow's connections.
 
-A failure is an exception of Airflow's own: one that no retry can fix fails the task at once. Its
-text, the last line of the task's log, says what is wrong and what to do.
+A failure becomes an exception of Airflow; one that no retry can fix fails the task at once. Its
+message, the last line of the task's log, says what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = any (
     and s.status in ('pending', 'running')
 """
 LIBPQ: Final = frozenset(x.keyword.decode() for x in pq.Conninfo.get_defaults())
-"""What libpq knows; a connection's other extras are passed over."""
+"""Connection parameters of libpq; a connection's other extras are ignored."""
 OURS: Final = frozenset({"deployment", "pauses_pipelines"})
-"""Extras that are read here."""
+"""Extras of Headgate's own; see `Scheduler`."""
 LOG: Final = logging.getLogger("headgate.airflow")
 POLL: Final = 15.0
 POOLED_POLL: Final = 3.0
-"""How often a trigger asks, where the server notifies it and where no pooler passes that on."""
+"""Polling interval of a trigger in s: POLL with notifications, POOLED_POLL behind a pooler."""
 GONE_CLIENT: Final = "2s"
-"""How soon the server ends a query whose client was killed."""
+"""Interval at which the server checks that the client of a running query is still connected."""
 
 
 def connect(conn_id: str) -> Connection[Row]:
-    """Open one of Airflow's connections."""
+    """Open one of Airflow's connections; raises AirflowException or AirflowFailException."""
     try:
         return open_session("", autocommit=False, **_parameters(_named(conn_id)))
     except psycopg.Error as exc:
@@ -72,7 +72,7 @@ def connect(conn_id: str) -> Connection[Row]:
 
 
 async def aconnect(conn_id: str) -> AsyncConnection[Row]:
-    """Open one of Airflow's connections for a trigger."""
+    """Open one of Airflow's connections in a trigger; connection errors of psycopg pass through."""
     try:
         connection = await BaseHook.aget_connection(conn_id)
     except Exception:
@@ -84,7 +84,7 @@ async def aconnect(conn_id: str) -> AsyncConnection[Row]:
 
 
 async def listen(connection: AsyncConnection[Row], channel: LiteralString) -> None:
-    """Listen where the server's notifications arrive; a pooler passes none on."""
+    """Listen on a channel, unless the connection goes through a pooler: it forwards nothing."""
     if not is_pooled(connection):
         await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
 
@@ -92,9 +92,10 @@ async def listen(connection: AsyncConnection[Row], channel: LiteralString) -> No
 async def wait_for_news(
     connection: AsyncConnection[Row], is_news: Callable[[str], bool] = lambda said: True
 ) -> None:
-    """Wait for a notification that is news, or until it is time to ask again.
+    """Wait for a relevant notification or for the polling interval.
 
-    Anybody may send one, with anything in it: it wakes, and what is so is asked of the tables.
+    Any role may send a notification with any payload. It only wakes the waiter; the caller reads
+    the state from the tables.
     """
     if is_pooled(connection):
         await asyncio.sleep(POOLED_POLL)
@@ -106,31 +107,31 @@ async def wait_for_news(
 
 @dataclass(frozen=True)
 class Scheduler:
-    """What this Airflow is called among several on one database, and what its DAGs' pauses do."""
+    """This Airflow deployment: its name among several, and whether its DAGs pause pipelines."""
 
     deployment: str | None = None
     pauses_pipelines: bool = True
 
     def named(self) -> Row:
-        """Return it as an argument."""
+        """Return the deployment's name as an argument of a stored function."""
         return {"p_deployment": self.deployment}
 
     def run_here(self, run_id: str) -> str:
-        """Return what a run of this Airflow is called in Postgres: two may have the same one."""
+        """Return the run id in Postgres: prefixed, as two deployments may use the same run id."""
         return f"{self.deployment}/{run_id}" if self.deployment else run_id
 
     def run_there(self, run_id: str) -> str:
-        """Return what Airflow calls a run of this name."""
+        """Return Airflow's run id for a run id in Postgres."""
         return run_id.removeprefix(f"{self.deployment}/") if self.deployment else run_id
 
 
 def scheduler_of(conn_id: str) -> Scheduler:
-    """Return what a connection's extras say of this Airflow."""
+    """Return the deployment described by a connection's extras."""
     return _scheduler(_named(conn_id))
 
 
 async def ascheduler_of(conn_id: str) -> Scheduler:
-    """Return what a connection's extras say of this Airflow, in a trigger."""
+    """Return the deployment described by a connection's extras, in a trigger."""
     try:
         return _scheduler(await BaseHook.aget_connection(conn_id))
     except Exception:
@@ -149,7 +150,7 @@ def _scheduler(connection: AirflowConnection) -> Scheduler:
 def select(
     connection: Connection[Row], function: str, arguments: Row, limit_ms: int = 0
 ) -> list[Row]:
-    """Call a function by name; its rows as JSON has them. A limit of 0 is none."""
+    """Call a function; return its rows as decoded JSON. A `limit_ms` of 0 means no limit."""
     for name, value in (
         ("statement_timeout", str(limit_ms)),
         ("client_connection_check_interval", GONE_CLIENT),
@@ -159,7 +160,7 @@ def select(
 
 
 async def aselect(connection: AsyncConnection[Row], function: str, arguments: Row) -> list[Row]:
-    """Call a function by name; its rows as JSON has them."""
+    """Call a function asynchronously; return its rows as decoded JSON."""
     cursor = await connection.execute(*_statement(function, arguments))
     return [x["row"] for x in await cursor.fetchall()]
 
@@ -176,27 +177,30 @@ async def ais_passed(connection: AsyncConnection[Row], arguments: Row) -> bool:
 
 
 def open_steps(connection: Connection[Row], arguments: Row, steps: list[str]) -> list[str]:
-    """Return those of a run's steps that have not ended."""
+    """Return the given steps of a run that have not ended."""
     cursor = connection.execute(OPEN, {**arguments, "steps": steps})
     return [x["step"] for x in cursor.fetchall()]
 
 
 async def aexecution_id(connection: AsyncConnection[Row], arguments: Row) -> str:
-    """Return what notifications call the execution."""
+    """Return the execution's id, which is the payload of its notifications."""
     named = {name: arguments[name] for name in ("p_pipeline", "p_run_id")}
     (row,) = await aselect(connection, "headgate.execution_id", named)
     return str(row["execution_id"])
 
 
 def cancel(connection: Connection[Row] | None) -> None:
-    """End what the connection waits for, if anything."""
+    """Cancel the connection's current query, if any."""
     if connection is not None:
         with suppress(psycopg.Error):
             connection.cancel_safe(timeout=3)
 
 
 def failure(exc: psycopg.Error) -> AirflowException:
-    """Return what to fail a task with: for good, or, where another try may help, for now."""
+    """Return the exception for a failed task: AirflowFailException if a retry cannot help.
+
+    Otherwise an AirflowException, so that the task's retries apply.
+    """
     text = first_line(exc)
     state = exc.sqlstate or ""
     if not state and any(x in text for x in UNTRUSTED):
@@ -213,19 +217,22 @@ def failure(exc: psycopg.Error) -> AirflowException:
 
 
 def is_final(exc: BaseException) -> bool:
-    """Return whether another try is of no use."""
+    """Return whether a retry cannot help."""
     return isinstance(exc, AirflowFailException)
 
 
 def error_report(exc: psycopg.Error) -> Row:
-    """Return what the plan keeps of an error; a function hands its report out in the detail."""
+    """Return an error as a step's output: message, SQLSTATE, hint and detail.
+
+    A plan's function can put its own report into the detail.
+    """
     said = {"hint": exc.diag.message_hint, "detail": exc.diag.message_detail}
     kept = {name: text for name, text in said.items() if text}
     return {"error": first_line(exc), "code": exc.sqlstate, **kept}
 
 
 def first_line(exc: Exception) -> str:
-    """Return the first line of an error's text, which for psycopg is the message."""
+    """Return the first line of an error's text; for psycopg this is the message."""
     return str(exc).strip().partition("\n")[0] or type(exc).__name__
 
 
@@ -244,7 +251,7 @@ def _unknown(conn_id: str) -> AirflowFailException:
 
 
 def _parameters(connection: AirflowConnection) -> dict[str, Any]:
-    """Return libpq's parameters of an Airflow connection."""
+    """Return an Airflow connection's parameters for libpq."""
     given = connection.extra_dejson
     extra = {k: v for k, v in given.items() if k in LIBPQ and isinstance(v, str | int)}
     if strange := sorted(given.keys() - extra.keys() - OURS):

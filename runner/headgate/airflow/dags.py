@@ -1,4 +1,4 @@
-"""What our DAGs have in common: their words, limits, parameters, and whom they tell."""
+"""Common parts of DAGs: texts, limits, parameters, alerts and schedules after other pipelines."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from headgate.airflow.triggers import CONN_ID
 POOL: Final = "HEADGATE_POOL"
 TAG: Final = "headgate"
 ANY_PARAMETER: Final = "any parameter"
-"""The tag of a DAG that has no snapshot: what a person asks of it is judged by its first task."""
+"""Tag of a DAG without a snapshot: it accepts any parameter, and its first task checks them."""
 START: Final[dict[str, Any]] = {"p_params": "{{ params | tojson }}"}
-"""What the first task hands on: the parameters as they were asked for."""
+"""Arguments of the first task: the run's parameters as requested."""
 ORDERED: Final[dict[str, Any]] = {"p_is_ordered": "{{ dag_run.run_type == 'asset_triggered' }}"}
-"""And, where orders wake a DAG, whether one has."""
+"""Argument of the first task of a DAG that orders can wake: whether an order woke this run."""
 
 DONE: Final = " has succeeded"
-"""What a pipeline's asset is called, after its name."""
+"""Suffix of a pipeline's name in its Airflow asset, which an ended run updates."""
 
 
 def defaults(
@@ -37,10 +37,10 @@ def defaults(
     tags: Sequence[str] = (),
     conn_id: str = CONN_ID,
 ) -> dict[str, Any]:
-    """Return what to give a DAG that is named as its file is: DAG(..., **defaults(...)).
+    """Return the keyword arguments of a DAG named after its file: DAG(..., **defaults(...)).
 
-    After `timeout` Airflow ends a run as failed. There is no deadline before that: with one,
-    Airflow 3.3.2 answers each clearing of a run's tasks by an error of its own.
+    After `timeout` Airflow ends a run as failed. No deadline alert is set: with one, Airflow 3.3.2
+    fails with an error of its own whenever a run's tasks are cleared.
     """
     dag_id = Path(file).stem
     params = params_of(dag_id, beside=file)
@@ -66,17 +66,17 @@ def defaults(
 
 
 def done(pipeline: str) -> Asset:
-    """Return what a pipeline's runs that succeed bring: an outlet of its DAG's last task."""
+    """Return the asset that a pipeline's successful runs update: an outlet of the last task."""
     return Asset(f"{pipeline}{DONE}")
 
 
 def after(*pipelines: str) -> list[Asset]:
-    """Return the schedule of a pipeline that comes after others: put_pipeline's `after`."""
+    """Return the schedule of a pipeline that runs after others: put_pipeline's `after`."""
     return [done(x) for x in pipelines]
 
 
 def _words(dag_id: str, about: str, page: str, *, is_open: bool) -> str:
-    """Return what the DAG's page shows."""
+    """Return the Markdown of the DAG's page."""
     words = f"""{about.strip()}
 
 - What it does: [{page}]({docs_of(page)})

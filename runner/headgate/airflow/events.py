@@ -1,8 +1,8 @@
-"""What the end of a run or step tells: counts as an XCom, and assets' events with what was brought.
+"""Results that the end of a run or step publishes: XComs with counts, and asset events.
 
-Counts are the XCom `counts`. An asset of finalize_execution carries the run's counts and sessions.
-An alias is named after a universe, and becomes an asset for each group of it that something was
-brought for: equities/prices/LSE.
+Counts are the XCom `counts`. An asset event of finalize_execution carries the run's counts and
+sessions. An alias is named after a universe, and yields one asset for each group of the universe
+that received data, such as equities/prices/LSE.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from headgate.airflow.links import ReportLink, report_of
 
 COUNTS: Final = "counts"
 NOTE: Final = "headgate_note"
-"""The XComs of an end: what was counted, and, where not all was done, a sentence on that."""
+"""XComs of an ended run: its counts, and a sentence on jobs that failed or were put off."""
 COUNTED: Final = ("planned", "succeeded", "failed", "deferred", "skipped", "units")
 
 UNITS: Final = """
@@ -28,12 +28,12 @@ where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = %(p_s
 
 
 def units(connection: Connection[Row], arguments: Row) -> Row:
-    """Return what a step has cost, and why it was skipped."""
+    """Return the units that a step cost, and its skip reason; {} for an unknown step."""
     return connection.execute(UNITS, arguments).fetchone() or {}
 
 
 async def aunits(connection: AsyncConnection[Row], arguments: Row) -> Row:
-    """Return what a step has cost, and why it was skipped."""
+    """Return the units that a step cost, and its skip reason; {} for an unknown step."""
     cursor = await connection.execute(UNITS, arguments)
     return await cursor.fetchone() or {}
 
@@ -44,7 +44,7 @@ def counts_of(row: Row) -> Row:
 
 
 def note_of(row: Row) -> str | None:
-    """Return what people should see of an execution although it may be green; None: nothing."""
+    """Return a sentence on failed and deferred jobs, shown even for a green run; None if none."""
     if not (row["deferred"] or row["failed"]):
         return None
     said = [f"{row['succeeded']:,} of {row['planned']:,} jobs succeeded"]
@@ -56,12 +56,12 @@ def note_of(row: Row) -> str | None:
 
 
 def xcoms_of(row: Row, run_id: str) -> Row:
-    """Return what a step's end in the triggerer leaves for its page: its counts and its link."""
+    """Return the XComs of a step that ends in the triggerer: its counts and its report link."""
     return {COUNTS: counts_of(row), ReportLink.xcom_key: report_of(run_id)}
 
 
 def tell_outlets(outlets: Iterable[Any], events: Any, totals: Row, groups: list[Row]) -> None:
-    """Give the events of these outlets their extra, and each alias its assets, one by group."""
+    """Add extras to the events of these outlets, and to each alias one asset per group."""
     for outlet in outlets:
         if isinstance(outlet, AssetAlias):
             universe = outlet.name.partition("/")[0]
@@ -73,7 +73,7 @@ def tell_outlets(outlets: Iterable[Any], events: Any, totals: Row, groups: list[
 
 
 def _together(groups: list[Row]) -> Row:
-    """Return what was brought as a whole; {} where nothing was."""
+    """Return the totals over all groups; {} if no group received data."""
     if not groups:
         return {}
     firsts = [x["first_session"] for x in groups if x["first_session"]]

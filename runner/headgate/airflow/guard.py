@@ -1,7 +1,8 @@
-"""Refuses a run with a parameter that its DAG does not have, before there is a run.
+"""Middleware that rejects a run with an unknown parameter before the run is created.
 
-Airflow adds what it does not know in a run's conf to the run's parameters. This stands before its
-API, the pages' too: 400, with the name. What comes by another way is refused by the first task.
+Airflow accepts unknown keys of a run's conf as parameters. This middleware in front of Airflow's
+API, which its pages use too, answers 400 with the parameter's name. Runs that are created in other
+ways are rejected by their first task.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 RUNS: Final = re.compile(r"/api/v2/dags/([^/]+)/dagRuns/?$")
 BACKFILLS: Final = re.compile(r"/api/v2/backfills(?:/dry_run)?/?$")
 LONGEST: Final = 1024 * 1024
-"""Bytes of a request that are looked at; a longer one is handed on as it is."""
+"""Maximum bytes of a request that is checked; a longer one is passed on unchecked."""
 
 
 class ParameterGuard:
-    """Stand before an ASGI application."""
+    """ASGI middleware that checks the parameters of requested runs and backfills."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer a request for a run with unknown parameters; hand all others on."""
+        """Answer 400 to a request for a run with unknown parameters; pass all others on."""
         if scope["type"] != "http" or scope["method"] != "POST" or not _is_of_a_run(scope["path"]):
             await self._app(scope, receive, send)
             return
@@ -46,7 +47,7 @@ class ParameterGuard:
         await self._app(scope, _again(messages, receive), send)
 
     async def _details(self, scope: Message, dag_id: str) -> dict[str, Any]:
-        """Ask the API for the DAG, as the one who asks for the run; {}: he may not see it."""
+        """Return the DAG's details as the requesting user sees them; {} if access is denied."""
         prefix = scope["path"].partition("/api/v2/")[0]
         path = f"{prefix}/api/v2/dags/{quote(dag_id, safe='')}/details"
         headers = [x for x in scope["headers"] if x[0] not in (b"content-length", b"content-type")]
@@ -65,7 +66,7 @@ class ParameterGuard:
 
 
 async def _read(receive: Receive) -> list[Message]:
-    """Take the request's messages, as many as are worth looking at."""
+    """Receive the request's messages, up to LONGEST bytes of its body."""
     messages = [await receive()]
     size = len(messages[0].get("body", b""))
     while messages[-1].get("more_body") and size <= LONGEST:
@@ -75,7 +76,7 @@ async def _read(receive: Receive) -> list[Message]:
 
 
 def _again(messages: list[Message], receive: Receive) -> Receive:
-    """Return what hands out the messages that were taken, and then those that come."""
+    """Return a `receive` that replays the given messages and then receives further ones."""
     waiting = iter(messages)
 
     async def receive_again() -> Message:
@@ -98,7 +99,7 @@ def _dag_of(path: str, messages: list[Message]) -> str | None:
 
 
 def _conf_of(messages: list[Message]) -> dict[str, Any]:
-    """Return the parameters that are asked for; {}: none, or nothing that Airflow would take."""
+    """Return the requested parameters; {} if there are none or the body is malformed."""
     document = _document(messages)
     conf = document.get("conf") or document.get("dag_run_conf")
     return conf if isinstance(conf, dict) else {}
@@ -113,7 +114,10 @@ def _document(messages: list[Message]) -> dict[str, Any]:
 
 
 def _fault(dag: dict[str, Any], conf: dict[str, Any]) -> str | None:
-    """Return what is wrong with a run's parameters, where the DAG is ours and knows its own."""
+    """Return the error about unknown parameters; None if all are known, or the DAG is not checked.
+
+    Checked are Headgate's DAGs that have a snapshot of their parameters.
+    """
     tags = {x["name"] for x in dag["tags"]}
     if TAG not in tags or ANY_PARAMETER in tags:
         return None

@@ -1,6 +1,7 @@
-"""What our tasks tell OpenLineage, where its provider is installed: the call, as SQL.
+"""OpenLineage facets of tasks, if its provider is installed: the call as SQL.
 
-Which tables a call reads and writes is the plan's own business; assets' events are told by Airflow.
+The tables that a call reads and writes are internal to the plan and not reported. Airflow itself
+reports asset events.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 
 def lineage_of(function: str, named: Mapping[str, str]) -> Any:
-    """Return the facets of a task that calls this function; None without the provider."""
+    """Return the facets of a task that calls this function; None if the provider is missing."""
     try:
         from airflow.providers.common.compat.openlineage.facet import SQLJobFacet
         from airflow.providers.openlineage.extractors import OperatorLineage

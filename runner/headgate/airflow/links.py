@@ -1,6 +1,7 @@
-"""The link from a task to its run's report (`headgate report`), where reports are published.
+"""Link from a task to its run's report (`headgate report`), if reports are published.
 
-Airflow keeps a link as an XCom when the task ends; a step that ends in the triggerer hands it in.
+Airflow stores the link as an XCom when a worker ends the task; for a step that ends in the
+triggerer, the trigger supplies the XCom.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ PAGE: Final = "airflow-dags.md"
 
 
 class ReportLink(BaseOperatorLink):
-    """A run's report; where none is published, the page that says how to."""
+    """Link to a run's report, or to the docs on publishing reports if none are published."""
 
     name: ClassVar[str] = "Headgate report"
     xcom_key: ClassVar[str] = "_link_ReportLink"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        """Return where the report of the task's run is."""
+        """Return the URL of the report of the task's run."""
         return report_of(ti_key.run_id)
 
 
 def report_of(run_id: str) -> str:
-    """Return where a run's report is; `headgate report` names its file after the run."""
+    """Return the URL of a run's report; `headgate report` names the file after the run."""
     base = os.environ.get(REPORTS)
     if not base:
         return f"{docs_of(PAGE)}#reports"
@@ -39,5 +40,5 @@ def report_of(run_id: str) -> str:
 
 
 def docs_of(page: str) -> str:
-    """Return where a page of docs/ is: by default relative to the repository."""
+    """Return the URL of a page of docs/, by default relative to the repository."""
     return f"{os.environ.get(DOCS, 'docs').rstrip('/')}/{page}"

@@ -1,7 +1,7 @@
-"""Puts on a run's page, as its note, what its finalize_execution has to say of a green run.
+"""Listener that writes the sentence from finalize_execution as the note of an ended run.
 
-No task can write a note: the Execution API takes one only when a run is made. A listener sees the
-run as it ends, in the scheduler, within the transaction that ends it.
+A task cannot write a note: the Execution API accepts one only when a run is created. The listener
+is called in the scheduler, within the transaction that ends the run.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from headgate.airflow.events import NOTE
 
 @hookimpl
 def on_dag_run_success(dag_run: Any) -> None:
-    """Note what a green run has put off."""
+    """Write the note of a green run: the jobs that were put off."""
     _note(dag_run)
 
 
 @hookimpl
 def on_dag_run_failed(dag_run: Any) -> None:
-    """Note what a red run has put off, or what has failed."""
+    """Write the note of a red run: the jobs that failed or were put off."""
     _note(dag_run)
 
 
 def _note(dag_run: Any) -> None:
-    """Note it, or that it is over; what a person has written stays."""
-    from airflow.models.xcom import XComModel  # only where there is a database of Airflow's
+    """Write the run's note, or clear an outdated one; a note written by a person stays."""
+    from airflow.models.xcom import XComModel  # needs Airflow's database
     from sqlalchemy import select
     from sqlalchemy.orm import object_session
 
-    if (session := object_session(dag_run)) is None:  # of dag.test()
+    if (session := object_session(dag_run)) is None:  # a run of dag.test()
         return
     known = dag_run.dag_run_note
     if known is not None and known.user_id is not None:

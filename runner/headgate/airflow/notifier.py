@@ -1,6 +1,7 @@
-"""Tells Headgate how a DAG's run has ended: a failed or late one is an alert until one succeeds.
+"""Notifier that reports the end of a DAG's run to Headgate.
 
-A DAG's callbacks run in Airflow's DAG processor, a missed deadline's in its triggerer.
+A failed or late run raises an alert, which lasts until a run succeeds. A DAG's callbacks run in
+Airflow's DAG processor, those of a missed deadline in its triggerer.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ FUNCTION: Final = "headgate.alert_run"
 
 
 class AlertNotifier(BaseNotifier):
-    """Raise or resolve the alert of a DAG: its run is success, failed or late."""
+    """Raise or resolve a DAG's alert; `state` of its run is success, failed or late."""
 
     def __init__(
         self, conn_id: str = CONN_ID, state: str = "failed", context: Context | None = None
@@ -31,17 +32,17 @@ class AlertNotifier(BaseNotifier):
         self.state = state
 
     def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
-        """Leave all as it is: nothing is a template, and a DAG of dag.test() renders none."""
+        """Do nothing: no field is a template, and dag.test() cannot render any."""
 
     def notify(self, context: Context) -> None:
-        """Tell it from the DAG processor, with the names of the tasks that have failed."""
+        """Report the run from the DAG processor, with the names of its failed tasks."""
         dag_id, run_id = _named(context)
         tasks = _failed_tasks(dag_id, run_id) if self.state == "failed" else []
         with connect(self.conn_id) as connection:
             select(connection, FUNCTION, self._arguments(dag_id, run_id, tasks))
 
     async def async_notify(self, context: Context) -> None:
-        """Tell it from the triggerer."""
+        """Report the run from the triggerer."""
         async with await aconnect(self.conn_id) as connection:
             await aselect(connection, FUNCTION, self._arguments(*_named(context), []))
 
@@ -50,7 +51,7 @@ class AlertNotifier(BaseNotifier):
 
 
 def _named(context: Any) -> tuple[str, str]:
-    """Return the run's DAG and name, as each of Airflow's contexts has them."""
+    """Return the DAG id and run id; Airflow's contexts differ in where they hold them."""
     run = context.get("dag_run") or {}
     if not isinstance(run, dict):
         return run.dag_id, run.run_id
@@ -60,7 +61,7 @@ def _named(context: Any) -> tuple[str, str]:
 
 
 def _failed_tasks(dag_id: str, run_id: str) -> list[str]:
-    """Return the tasks that have failed; [] where Airflow does not say."""
+    """Return the run's failed tasks; [] if Airflow cannot be asked."""
     try:
         states = RuntimeTaskInstance.get_task_states(dag_id, run_ids=[run_id])
     except AirflowRuntimeError:

@@ -1,6 +1,6 @@
-"""Airflow as clock and window: tasks call stored functions and wait for steps without a worker.
+"""Operators that call stored functions and wait for steps without occupying a worker.
 
-`CallFunction` calls one function; `RunStep` starts a step and lets the triggerer wait for it;
+`CallFunction` calls one function; `RunStep` starts a step and waits for it in the triggerer;
 `orders_or` is a schedule that also listens for orders from `headgate.trigger_pipeline`.
 """
 
@@ -65,7 +65,7 @@ BEGIN: Final = "headgate.begin_step"
 REPORT: Final = "headgate.report_step"
 CORE: Final = "headgate."
 FIT: Final = "headgate.require_fit"
-"""Plans' functions are called with rights of their own, or not at all."""
+"""Checks that a plan's function runs with its owner's rights; otherwise it is not called."""
 FAILED_STEPS: Final = "headgate.failed_steps"
 MARK: Final = "headgate.mark_step"
 LONGEST_STEP: Final = timedelta(hours=24)
@@ -75,18 +75,18 @@ RETRIES: Final = {
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": 2.0,
 }
-"""For a lost connection. What no retry can fix is not tried again, whatever this says."""
+"""Default retries, for lost connections. Errors that no retry can fix are never retried."""
 
 
 class CallFunction(BaseOperator):
-    """Call one stored function, with a pipeline's name and the run's; return its rows as JSON.
+    """Call one stored function with the pipeline's name and the run id; return its rows as JSON.
 
     Args:
         function: the stored function, with its schema.
-        args: further arguments by name, or others for `p_pipeline` and `p_run_id`; templated.
-        pipeline: the pipeline; by default the one that is called like the DAG; templated.
-        step: the step that this is in the plan; by default the task's name, without its group's.
-        max_wait: how long a start waits for another run of the pipeline to end, or its pause.
+        args: further arguments by name, or other values for `p_pipeline` and `p_run_id`; templated.
+        pipeline: the pipeline; by default the one named like the DAG; templated.
+        step: the task's step in the plan; by default the task's name without its group's.
+        max_wait: how long a start waits for another run, or a pause, of the pipeline to end.
         conn_id: Airflow's connection to the database.
     """
 
@@ -114,12 +114,12 @@ class CallFunction(BaseOperator):
         self.step = step or self.label
         self.max_wait = max_wait
         self.conn_id = conn_id
-        self._declared = pipeline  # not rendered: what other tasks' are compared with
+        self._declared = pipeline  # not rendered: compared with other tasks' declared pipelines
         self._connection: Connection[Row] | None = None
         self._is_killed = False
 
     def execute(self, context: Context, until: datetime | None = None) -> list[Row]:
-        """Call, commit, and fail only then when an execution was settled as failed."""
+        """Call the function and commit; only then fail the task if the execution has failed."""
         run = context["dag_run"]
         named = self._named(run)
         arguments = {**named, **self._of_start(run), **self.args}
@@ -142,7 +142,7 @@ class CallFunction(BaseOperator):
         return rows
 
     def go_on(self, context: Context, until: str, event: Any = None) -> list[Row]:
-        """Try again what was waited for."""
+        """Retry the start after a wait for the pipeline's turn."""
         return self.execute(context, datetime.fromisoformat(until))
 
     def _wait(self, said: Blocked, pipeline: str, until: datetime | None) -> NoReturn:
@@ -158,7 +158,7 @@ class CallFunction(BaseOperator):
         )
 
     def _of_start(self, run: Any) -> Row:
-        """Return what a start is told: the date Airflow runs it for, and which Airflow this is."""
+        """Return the further arguments of a start: logical date, back-fill, DAG and deployment."""
         if self.function != START:
             return {}
         at = getattr(run, "logical_date", None) or getattr(run, "run_after", None)
@@ -166,7 +166,7 @@ class CallFunction(BaseOperator):
         return told | scheduler_of(self.conn_id).named()
 
     def _judge(self, run_id: str, rows: list[Row], status: str) -> None:
-        """End the task as the step or the execution stands, now that the call is committed."""
+        """Skip or fail the task according to the step or execution; the call is committed."""
         if status == "skipped":
             raise AirflowSkipException(f"step {self.step} is skipped: {rows[0]['reason']}")
         if status == "failed":
@@ -185,18 +185,18 @@ class CallFunction(BaseOperator):
                 raise AirflowSkipException("another run has taken the order: nothing is left to do")
 
     def _tasks_in(self, state: str, run: Any) -> dict[str, OurTask]:
-        """Return the tasks of ours, for this pipeline, that are in this state in Airflow."""
+        """Return this pipeline's tasks of these operators that are in this state in Airflow."""
         tasks = [OurTask.of(x) for x in self.dag.tasks] if self.has_dag() else []
         ours = {x.task_id: x for x in tasks if x and x.pipeline == self._declared}
         found = tasks_in(state, run.dag_id, run.run_id, list(ours)) if ours else []
         return {x: ours[x] for x in found}
 
     def _hear_tasks(self, run: Any, named: Row) -> list[str]:
-        """Let the steps fail whose tasks have: a person marked one before its turn, say.
+        """Mark steps as failed whose tasks failed, for example marked by a person before they ran.
 
-        Where such a step has succeeded all the same, what has not run behind it has failed. Where
-        nothing is behind it, or the plan has no such step, this step fails: until it runs again and
-        no task is red. Returns the tasks for which it does.
+        If such a step has succeeded all the same, the steps behind it that did not run are marked.
+        If there are none, or the plan has no such step, this task's own step is marked as failed,
+        until this task runs again and no other is red. Returns the tasks that cause the latter.
         """
         red = self._tasks_in("failed", run)
         own = {self.task_id: OurTask(self.task_id, self._declared, self.step)}
@@ -221,7 +221,7 @@ class CallFunction(BaseOperator):
             raise failure(exc) from None
 
     def _hear_marks(self, connection: Connection[Row], run: Any, named: Row) -> None:
-        """Let failed steps end as a person has said of their tasks, which waited for a retry."""
+        """Mark failed steps with the state that a person gave their tasks, awaiting a retry."""
         failed = _failed_steps(connection, named) - {self.step}
         for state in ("success", "skipped") if failed else ():
             for task in self._tasks_in(state, run).values():
@@ -231,7 +231,7 @@ class CallFunction(BaseOperator):
                     connection.commit()
 
     def _tell(self, context: Context, named: Row, totals: Row) -> None:
-        """Say what a green run has put off, and hand its counts to those whom its assets wake."""
+        """Log what a green run has put off, and add its counts to the events of its assets."""
         if self.outlets:
             told = {"status": totals["status"], **counts_of(totals)}
             with connect(self.conn_id) as connection:
@@ -254,12 +254,12 @@ class CallFunction(BaseOperator):
         return lineage_of(self.function, self._named(task_instance))
 
     def on_kill(self) -> None:
-        """End the query: a task that is killed leaves nothing at work in the database."""
-        self._is_killed = True  # where no query is under way there is none to cancel: none follows
+        """Cancel the query, so that a killed task leaves nothing running in the database."""
+        self._is_killed = True  # if no query is running now, this prevents the next one
         cancel(self._connection)
 
     def _check_alive(self) -> None:
-        """Begin no statement for a task that was killed between two of them."""
+        """Raise AirflowException if the task was killed between two statements."""
         if self._is_killed:
             raise AirflowException("the task was killed between two statements")
 
@@ -270,7 +270,7 @@ class CallFunction(BaseOperator):
                 self._connection = connection
                 return self._run(connection, arguments, step)
         except psycopg.Error as exc:
-            said = failure(exc)  # the log's last line is what to do, not psycopg's
+            said = failure(exc)  # so that the log ends with advice, not with psycopg's message
             if self.function == START and exc.sqlstate in BLOCKED:
                 said = Blocked(str(said))
             raise said from None
@@ -278,14 +278,15 @@ class CallFunction(BaseOperator):
             self._connection = None
 
     def _run(self, connection: Connection[Row], arguments: Row, step: Row) -> tuple[list[Row], str]:
-        """Call and report how the step went: with the call's own commit, or after it.
+        """Call the function and report the step's result; return the rows and the step's status.
 
-        A step whose condition is false is skipped instead.
+        Success is committed together with the call, failure after its rollback. A step whose
+        condition is false is skipped instead.
         """
         try:
             if skipped := select(connection, BEGIN, step):
                 return skipped, "skipped"
-            connection.commit()  # nothing of it is held while the function runs
+            connection.commit()  # releases its locks while the function runs
             if self.function == START:
                 abandoned_here(connection, scheduler_of(self.conn_id), self.log)
             if not self.function.startswith(CORE):
@@ -309,7 +310,7 @@ class CallFunction(BaseOperator):
         return rows, said[0]["status"] if said else "succeeded"
 
     def _limit_ms(self) -> int:
-        """Return the statement's limit, so that it ends before the task is ended; 0: none."""
+        """Return the statement's limit in ms, which ends it before the task times out; 0: none."""
         timeout = self.execution_timeout
         return int(timeout.total_seconds() * 900) if timeout else 0
 
@@ -318,18 +319,18 @@ class RunStep(BaseOperator):
     """Run a step and wait for its end in the triggerer; clearing it runs what did not succeed.
 
     Args:
-        pipeline: the pipeline; by default the one that is called like the DAG; templated.
-        step: the step in the plan; by default the task's name, without its group's; templated.
+        pipeline: the pipeline; by default the one named like the DAG; templated.
+        step: the step in the plan; by default the task's name without its group's; templated.
         conn_id: Airflow's connection to the database.
 
-    A failed step is not tried again unless `retries` says so: a retry is a round of it, and is
-    charged again. When `execution_timeout` (by default a day) is over, what has not started of the
-    step is cancelled.
+    A failed step is retried only if `retries` is set: a retry is another round of the step and is
+    charged again. After `execution_timeout` (by default a day) the step's jobs that have not
+    started are cancelled.
     """
 
     template_fields: Sequence[str] = ("pipeline", "step")
     operator_extra_links = (ReportLink(),)
-    start_from_trigger = False  # a mapped one is put to the triggerer by a worker
+    start_from_trigger = False  # a mapped task is deferred by a worker
 
     def __init__(
         self,
@@ -354,7 +355,7 @@ class RunStep(BaseOperator):
         )
 
     def execute(self, context: Context) -> None:
-        """Defer: the way of mapped tasks and of `dag.test()`; the others need no worker."""
+        """Defer mapped tasks and those of `dag.test()`; all others start in the triggerer."""
         instance = context["ti"]
         of_run = self._named(instance)
         trigger = StepTrigger(
@@ -365,7 +366,7 @@ class RunStep(BaseOperator):
         self.defer(trigger=trigger, method_name="resume", timeout=self._longest())
 
     def resume(self, context: Context, event: Any = None) -> None:
-        """Ask the database how the step ended; the event only says that it has."""
+        """Read the step's result from the database; the event only reports its end."""
         instance = context["ti"]
         arguments = self._named(instance)
         with connect(self.conn_id) as connection:
@@ -384,7 +385,7 @@ class RunStep(BaseOperator):
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
     ) -> Any:
-        """End the step in the plan as well when its time is over."""
+        """Resume the task; on a timeout, mark the step as failed in the plan too."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
@@ -420,7 +421,7 @@ class RunStep(BaseOperator):
 
 
 def is_backfill(run: Any) -> bool:
-    """Return whether a run is for a day that is past, by a back-fill or by hand."""
+    """Return whether a run is for a past day: a back-fill, or a manual run for an earlier date."""
     kind, at = getattr(run, "run_type", None), getattr(run, "logical_date", None)
     if kind == "manual" and at is not None:
         return bool(at < datetime.now(UTC) - timedelta(days=1))
@@ -428,21 +429,21 @@ def is_backfill(run: Any) -> bool:
 
 
 class Blocked(AirflowFailException):
-    """A pipeline cannot be started now: another run of it is under way, or it is paused."""
+    """A pipeline cannot be started now: another run of it is running, or it is paused."""
 
 
 @dataclass(frozen=True)
 class OurTask:
-    """A task of these operators, mapped or not, as its DAG declares it."""
+    """A task of these operators, mapped or not, as declared in its DAG."""
 
     task_id: str
     pipeline: str | None
     step: str | None
-    """None: it is known only when the task runs."""
+    """None: known only when the task runs."""
 
     @classmethod
     def of(cls, task: Any) -> OurTask | None:
-        """Return what a task of a DAG is; None: it is none of ours."""
+        """Return a DAG's task as OurTask; None if it is of another operator."""
         is_mapped = isinstance(task, MappedOperator)
         if not issubclass(
             task.operator_class if is_mapped else type(task), (CallFunction, RunStep)
@@ -455,7 +456,7 @@ class OurTask:
         return cls(task.task_id, given.get("pipeline"), given.get("step"))
 
     def is_among(self, failed: set[str]) -> bool:
-        """Return whether its step is one of those that have failed, as far as it is known."""
+        """Return whether the task's step has failed; an unknown step counts if any has failed."""
         return bool(failed) if self.step is None else self.step in failed
 
 
@@ -464,7 +465,7 @@ def _failed_steps(connection: Connection[Row], named: Row) -> set[str]:
 
 
 def _mark_failed(connection: Connection[Row], tasks: Mapping[str, OurTask], named: Row) -> None:
-    """Mark the steps of these tasks as failed, as far as they have not ended."""
+    """Mark the steps of these tasks as failed unless they have ended."""
     steps = [x.step for x in tasks.values() if x.step]
     for step in open_steps(connection, named, steps):
         select(connection, MARK, {**named, "p_step": step, "p_status": "failed"})
@@ -472,7 +473,7 @@ def _mark_failed(connection: Connection[Row], tasks: Mapping[str, OurTask], name
 
 
 def orders_or(cron: str, *, pipeline: str, conn_id: str = CONN_ID) -> AssetOrTimeSchedule:
-    """Return a schedule: this cron expression (UTC), or an order for the pipeline."""
+    """Return a schedule of a cron expression (UTC) that an order for the pipeline also triggers."""
     watcher = AssetWatcher(
         name=f"{pipeline}{ORDERS}", trigger=OrderTrigger(pipeline=pipeline, conn_id=conn_id)
     )

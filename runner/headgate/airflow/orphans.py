@@ -1,4 +1,4 @@
-"""One stack at a time; what a supervisor that was killed has left is ended by the next one."""
+"""Lock for one stack at a time, and cleanup of processes left by a killed supervisor."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from headgate.errors import HeadgateError
 
 STOP_SECONDS: Final = 20.0
 STATE, SESSION, START = 0, 3, 19
-"""Places in /proc/PID/stat, after the name."""
+"""Indexes of fields in /proc/PID/stat, counted after the process name."""
 
 
 def end_groups(groups: Iterable[int], number: signal.Signals) -> None:
-    """Send a signal to what is left of these groups."""
+    """Send a signal to the remaining processes of these groups."""
     for group in groups:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, number)
 
 
 def state_file(folder: Path) -> Path:
-    """Return the file that names what runs."""
+    """Return the path of the file that lists the running processes."""
     return folder / "stack.json"
 
 
 def lock_file(folder: Path) -> Path:
-    """Return the file that one holds who runs the stack."""
+    """Return the path of the file that the running stack's supervisor keeps locked."""
     return folder / "stack.lock"
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[bool]:
-    """Hold the lock of the one who runs the stack, and say in it who; False: somebody else does."""
+    """Hold the supervisor's lock and write this process into it; yield False if it is taken."""
     files.private_folder(folder)
     with files.append(lock_file(folder)) as lock:
         try:
@@ -56,7 +56,7 @@ def alone(folder: Path) -> Iterator[bool]:
 
 
 def holder(folder: Path) -> int | None:
-    """Return who holds the lock; None while that is being written, or he has just ended."""
+    """Return the lock holder's process number; None if it is not written yet or has just ended."""
     try:
         known = json.loads(lock_file(folder).read_text())
     except ValueError:
@@ -66,7 +66,7 @@ def holder(folder: Path) -> int | None:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """Return what the file says; nothing when there is none."""
+    """Return the contents of the state file; {} if there is none."""
     try:
         known: dict[str, Any] = json.loads(state_file(folder).read_text())
     except FileNotFoundError:
@@ -75,7 +75,10 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def end_orphans(folder: Path) -> int:
-    """End what a supervisor that was killed has left; to be called with the lock held."""
+    """End the processes of a killed supervisor and return their number; needs the lock.
+
+    Raises HeadgateError if some do not end.
+    """
     state = read_state(folder)
     began = {int(pid): at for pid, at in state.get("groups", {}).items()}
     found: set[int] = set()
@@ -101,8 +104,8 @@ def end_orphans(folder: Path) -> int:
 def orphans(folder: Path, began: Mapping[int, str]) -> set[int]:
     """Return the processes of these sessions, given by their leaders' numbers and births.
 
-    A leader's number may be a stranger's by now: his birth is another. Where the leader has ended,
-    those of his session who work in our folder are ours.
+    A leader's number may have been reused; a different birth shows that. If the leader has ended,
+    processes of its session whose working directory is `folder` count as orphans.
     """
     strangers = {x for x, at in began.items() if birth(x) not in (at, None)}
     found = set()
@@ -116,7 +119,7 @@ def orphans(folder: Path, began: Mapping[int, str]) -> set[int]:
 
 
 def birth(pid: int) -> str | None:
-    """Return when a process began, in ticks of which boot; None: there is none, or a dead one."""
+    """Return a process's start in clock ticks, with the boot's id; None if it does not run."""
     fields = _fields(pid)
     if fields is None:
         return None
@@ -125,7 +128,7 @@ def birth(pid: int) -> str | None:
 
 
 def _fields(pid: int) -> list[str] | None:
-    """Return what the kernel says of a process that lives, from its state on."""
+    """Return a running process's fields of /proc/PID/stat from its state on; None if it ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

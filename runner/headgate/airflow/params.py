@@ -1,7 +1,7 @@
-"""A pipeline's parameters as Airflow's: with titles, limits and pick lists, from the snapshot.
+"""A pipeline's parameters as Airflow's Params, with titles, limits and pick lists.
 
-Airflow refuses a value outside of them when a run is asked for. Without a snapshot a DAG takes any
-parameter, and its first task judges them by the database.
+They come from the snapshot, and Airflow rejects other values when a run is requested. Without a
+snapshot a DAG accepts any parameter, and its first task checks them against the database.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ TYPES: Final = {
 
 
 def params_of(pipeline: str, beside: str | None = None) -> dict[str, Param] | None:
-    """Return its parameters; None: no snapshot in HEADGATE_DAGS or beside that file knows them."""
+    """Return a pipeline's parameters from the snapshot in HEADGATE_DAGS or beside a file.
+
+    None if no snapshot lists the pipeline.
+    """
     given = os.environ.get(FOLDER)
     folders = [Path(x) for x in (given, beside and Path(beside).parent) if x]
     known = (read_snapshot(folders) or {}).get(pipeline)
@@ -37,7 +40,7 @@ def params_of(pipeline: str, beside: str | None = None) -> dict[str, Param] | No
 
 
 def _param(known: dict[str, Any]) -> Param:
-    """Return one; left empty it is the plan's default, whatever that is by then."""
+    """Return one parameter; if left empty, the plan's default at the time of the run applies."""
     kind, choices, default = known["type"], known["choices"], known["default_value"]
     said = known["description"]
     if kind == "text" and choices:
@@ -49,7 +52,7 @@ def _param(known: dict[str, Any]) -> Param:
         rules["items"] = {"type": "string"}
         if known["is_closed"]:
             rules["items"]["enum"] = choices or []
-            rules["examples"] = choices or []  # the form's pick list; the enum is the rule
+            rules["examples"] = choices or []  # pick list of the form; only the enum is enforced
     if default is not None:
         said = f"{said} Empty: {default}."
     return Param(None, description=said, title=_title(known), **rules)

@@ -1,4 +1,4 @@
-"""What Airflow finds by the entry point `headgate`: our tasks' links, guard, notes and watch."""
+"""Airflow plugin of the entry point `headgate`: report links, parameter guard, notes, watch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from headgate.airflow.links import ReportLink
 
 
 class HeadgatePlugin(AirflowPlugin):
-    """Ours: every part of Airflow that loads plugins knows it by its name."""
+    """Plugin with Headgate's links, middleware and listeners."""
 
     name = "headgate"
     operator_extra_links: ClassVar[list[Any]] = [ReportLink()]

@@ -1,6 +1,6 @@
-"""What a person ends in Airflow ends in Postgres, too: runs marked or deleted, steps marked.
+"""Runs and steps that a person ends in Airflow end in Postgres too.
 
-Airflow is asked for its runs through the Execution API, as tasks and triggers may.
+The states of runs and tasks are read through the Execution API, which tasks and triggers may use.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ MARKS: Final = {
     "skipped": "skipped",
     "removed": "skipped",
 }
-"""How a person may have ended a task, and what that says of its step; not so a cleared one."""
+"""Status of a step by the state in which a person ended its task; a cleared task has none."""
 
 
 def state_of_run(dag_id: str, run_id: str) -> str:
-    """Return what Airflow says of a run: alive, success, failed or gone."""
+    """Return a run's state in Airflow: alive, success, failed or gone (deleted)."""
 
     def has(*states: str) -> bool:
         counted = RuntimeTaskInstance.get_dr_count(dag_id, run_ids=[run_id], states=list(states))
@@ -41,20 +41,20 @@ def state_of_run(dag_id: str, run_id: str) -> str:
 
 
 def mark_of_task(dag_id: str, run_id: str, task_id: str) -> str | None:
-    """Return how a person has ended a task of a run that goes on; None: he has cleared it."""
+    """Return the step's status for a task that a person ended in a live run; None if cleared."""
     found = RuntimeTaskInstance.get_task_states(dag_id, run_ids=[run_id], task_ids=[task_id])
     return MARKS.get(found.get(run_id, {}).get(task_id))
 
 
 def tasks_in(state: str, dag_id: str, run_id: str, task_ids: list[str]) -> list[str]:
-    """Return those of a run's tasks that are in this state, a mapped one if one of its is."""
+    """Return the run's tasks in this state; a mapped task counts if one of its instances does."""
     found = RuntimeTaskInstance.get_task_states(dag_id, run_ids=[run_id], task_ids=task_ids)
     there = {x for x, its in found.get(run_id, {}).items() if its == state}
     return sorted({x if x in task_ids else x.rpartition("_")[0] for x in there})
 
 
 def abandoned_here(connection: Connection[Row], scheduler: Scheduler, log: logging.Logger) -> None:
-    """End the executions of this Airflow whose runs have ended, or are gone."""
+    """End this deployment's open executions whose runs have ended or were deleted in Airflow."""
     runs = select(connection, "headgate.open_runs", scheduler.named())
     dags = {x["run_id"]: x["dag"] for x in runs}
     end_abandoned(
@@ -68,7 +68,7 @@ def end_abandoned(
     state_of: Callable[[str], str],
     log: logging.Logger,
 ) -> None:
-    """End those of the open executions whose runs have ended, or are gone, each in a commit."""
+    """End the open executions whose runs have ended or were deleted, each in its own commit."""
     for run in runs:
         try:
             state = state_of(run["run_id"])

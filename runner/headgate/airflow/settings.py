@@ -1,6 +1,6 @@
-"""What Airflow's processes are told: their database, login, secrets and address, by environment.
+"""Environment of Airflow's processes: database, login, secrets and address.
 
-Everything of theirs lies in HEADGATE_HOME/airflow; nothing is read from a file of the user's.
+All their files are in HEADGATE_HOME/airflow; no configuration file of the user is read.
 """
 
 from __future__ import annotations
@@ -36,63 +36,63 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__PARALLELISM": "4",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
-    "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "8",  # an api-server that is started again
-    # A start that was heard, but answered too late, is told again, refused, and fails the task.
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "8",  # outlasts a restart of the api-server
+    # A task's start that is answered too late is sent again, rejected, and fails the task.
     "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
-    # The end of a task is seen at once, and what a dead process left is found within seconds.
+    # The end of a task is noticed at once, and tasks of a dead process within seconds.
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-    # A task begins soon after the one before it, and not when a second is over.
+    # A task starts soon after the previous one instead of up to a second later.
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
-    # A scheduler whose own heart beats too late takes itself for dead, and starts its tasks again.
+    # A scheduler whose own heartbeat is late considers itself dead and restarts its tasks.
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
 }
-"""An environment that says otherwise is right."""
+"""Defaults; variables of the environment take precedence."""
 
 
 @dataclass(frozen=True, slots=True)
 class AirflowHome:
-    """Airflow's own folder, and the port its API and pages are at."""
+    """Airflow's folder, and the port of its API and pages."""
 
     settings: Settings
     port: int
 
     @property
     def folder(self) -> Path:
-        """Return the folder of everything that is Airflow's."""
+        """Return the folder of all of Airflow's files."""
         return self.settings.home / "airflow"
 
     @property
     def logs(self) -> Path:
-        """Return the folder of logs: of the processes, and of tasks by DAG."""
+        """Return the folder of the processes' logs and, by DAG, of the tasks' logs."""
         return self.folder / "logs"
 
     @property
     def url(self) -> str:
-        """Return where the pages are."""
+        """Return the address of Airflow's pages."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def login_file(self) -> Path:
-        """Return the file with the password, which Airflow reads too."""
+        """Return the path of the password file, which Airflow reads too."""
         return self.folder / "login.json"
 
     def password(self) -> str:
-        """Return the admin's password, made up on first use."""
+        """Return the admin's password, generated on first use."""
         self._make_folder()
         return _kept(self.login_file, {LOGIN: 12})[LOGIN]
 
     def create_database(self) -> None:
-        """Create the metadata's database where it is missing."""
+        """Create Airflow's metadata database if it is missing."""
         metadata = self.settings.with_database(DATABASE)
         if not database_exists(metadata):
             create_database(metadata)
 
     def environ(self) -> dict[str, str]:
-        """Return the environment of every process of Airflow's."""
+        """Return the environment of Airflow's processes."""
         self.password()
         keys = _kept(self.folder / "keys.json", {"jwt_secret": 64, "secret_key": 32})
         metadata = dsn_of(self.settings.with_database(DATABASE))
@@ -115,7 +115,7 @@ class AirflowHome:
         return {**DEFAULTS, **connection, **os.environ, **ours}
 
     def environ_without_secrets(self) -> dict[str, str]:
-        """Return it without the providers' secrets: only runners make calls."""
+        """Return the environment without the providers' secrets: only runners make calls."""
         with connect(self.settings, "airflow") as connection:
             secret = {x["secret_name"] for x in connection.execute(SECRETS).fetchall()}
         return {name: value for name, value in self.environ().items() if name not in secret}
@@ -126,10 +126,10 @@ class AirflowHome:
 
 
 def connection_of(settings: Settings) -> str:
-    """Return Airflow's connection to the plan, as the planner's role.
+    """Return Airflow's connection to Headgate's database, as JSON, in the planner's role.
 
-    On a server of the user's own, the login is the user's and the role is set in the session.
-    Behind a pooler there is none: the login must be the planner's itself, or a member of it.
+    On the user's server the login is the user's, and the session sets the role. A pooler does not
+    keep the role: behind one the login must be headgate_planner or a member of it.
     """
     parts = conninfo_to_dict(dsn_of(settings, role=PLANNER))
     names = {"host": "host", "port": "port", "user": "login", "password": "password"}
@@ -149,7 +149,10 @@ def _is_pooled(settings: Settings) -> bool:
 
 
 def write_login(environ: Mapping[str, str]) -> None:
-    """Write the admin's password to the file that Airflow's settings name."""
+    """Write the admin's password to the file that Airflow's settings name.
+
+    Raises InvalidValue if HEADGATE_ADMIN_PASSWORD or the file's variable is not set.
+    """
     password, path = environ.get(ADMIN_PASSWORD), environ.get(PASSWORDS_FILE)
     if not password or not path:
         missing = PASSWORDS_FILE if password else ADMIN_PASSWORD
@@ -158,7 +161,7 @@ def write_login(environ: Mapping[str, str]) -> None:
 
 
 def _url(driver: str, dsn: str) -> str:
-    """Return a connection string as SQLAlchemy reads it."""
+    """Return a connection string as a SQLAlchemy URL."""
     parts = {k: str(v) for k, v in conninfo_to_dict(dsn).items() if v is not None}
     user, password = parts.pop("user", ""), parts.pop("password", "")
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
@@ -167,7 +170,7 @@ def _url(driver: str, dsn: str) -> str:
 
 
 def _kept(path: Path, sizes: Mapping[str, int]) -> dict[str, str]:
-    """Return random words of these sizes, made up once and kept in a file of ours alone."""
+    """Return random secrets of these sizes in bytes, generated once and kept in a private file."""
     if path.exists():
         known: dict[str, str] = json.loads(path.read_text())
         return known

@@ -1,6 +1,7 @@
-"""What the forms of Airflow's DAGs know of the plan: a file beside them, no query as they load.
+"""Snapshot of the pipelines' parameters for Airflow's forms, in a file beside the DAGs.
 
-Written by `headgate migrate`, and by `headgate airflow params`; the same plan gives the same bytes.
+It saves a query whenever a DAG file is parsed. `headgate migrate` and `headgate airflow params`
+write it; the same plan gives the same bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PARAMETERS: LiteralString = "select * from headgate.run_parameters()"
 
 
 def snapshot(connection: Connection[DictRow]) -> str:
-    """Return the text of the file, as the database has it now."""
+    """Return the text of the snapshot, read from the database."""
     pipelines: dict[str, Any] = {
         x["pipeline"]: {"description": x["description"], "parameters": []}
         for x in connection.execute(PIPELINES).fetchall()
@@ -35,7 +36,10 @@ def snapshot(connection: Connection[DictRow]) -> str:
 
 
 def write_snapshot(connection: Connection[DictRow], path: Path) -> bool:
-    """Write the file in one step, unless it says the same already."""
+    """Write the snapshot atomically; return False if the file was up to date.
+
+    Raises HeadgateError if it cannot be written.
+    """
     text = snapshot(connection)
     try:
         if path.exists() and path.read_text() == text:
@@ -51,7 +55,7 @@ def write_snapshot(connection: Connection[DictRow], path: Path) -> bool:
 
 
 def read_snapshot(folders: list[Path]) -> dict[str, Any] | None:
-    """Return the first such file's contents; None: there is none, or it is none of ours."""
+    """Return the contents of the first valid snapshot in these folders; None if there is none."""
     for folder in folders:
         try:
             found = json.loads((folder / SNAPSHOT).read_text())

@@ -1,7 +1,7 @@
-"""Airflow's four processes and our runners, kept alive until told to stop; then nothing is left.
+"""Supervisor of Airflow's four processes and the runners: keeps them alive, then ends them all.
 
-Each process leads a group of its own. A file names them all, so that whoever comes after a
-supervisor that was killed can end what it left behind.
+Each process leads its own process group. A file lists all groups, so that the next supervisor can
+end the processes that a killed supervisor left behind.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PARTS: Final = {
     "triggerer": "triggerer",
     "dag_processor": "dag-processor",
 }
-"""As Airflow's health page calls them, and as its commands do."""
+"""Parts of Airflow by their name on its health page, with the name of their command."""
 
 
 Missing = Callable[[httpx2.AsyncClient], Awaitable[set[str]]]
@@ -49,18 +49,18 @@ Missing = Callable[[httpx2.AsyncClient], Awaitable[set[str]]]
 
 @dataclass(slots=True)
 class Service:
-    """A process to keep alive."""
+    """A process that is kept alive."""
 
     name: str
     command: Sequence[str]
     environ: Mapping[str, str]
     process: asyncio.subprocess.Process | None = None
     groups: dict[int, str | None] = field(default_factory=dict)
-    """Every process it has had, leaders of their groups: its number and when it began."""
+    """Process groups started so far: the leader's process number and its start (`birth`)."""
 
 
 def services(home: AirflowHome, runners: int) -> list[Service]:
-    """Return what runs, in the order in which it stops."""
+    """Return the services, in the order in which they are stopped."""
     airflow = (sys.executable, "-m", "airflow")
     environ = home.environ_without_secrets()
     commands = {
@@ -82,17 +82,17 @@ def services(home: AirflowHome, runners: int) -> list[Service]:
 
 
 class Stack:
-    """All of them, from their start to their end."""
+    """All services, from their start to their end."""
 
     def __init__(self, home: AirflowHome, runners: int) -> None:
         self._home = home
         self._services = services(home, runners)
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
-        """Start everything, say when it is healthy, and keep it so until `stop` is set."""
+        """Start all services, call `on_ready` once healthy, and keep them alive until `stop`."""
         keepers: list[asyncio.Task[None]] = []
         try:
-            # A task that starts before the API answers fails: the scheduler comes after it.
+            # A task that starts before the API answers fails, so the scheduler starts last.
             for service in self._services:
                 if service.name != LATE:
                     await self._start(service)
@@ -127,7 +127,7 @@ class Stack:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is ours to answer
+                start_new_session=True,  # Ctrl-C reaches only this supervisor
             )
         service.groups[service.process.pid] = birth(service.process.pid)
         state = {
@@ -139,7 +139,10 @@ class Stack:
         files.write(self._state_file(), json.dumps(state, indent=4) + "\n")
 
     async def _wait(self, stop: asyncio.Event, missing_parts: Missing) -> bool:
-        """Wait for these parts; False when told to stop before; raise when one of them ends."""
+        """Wait until no part is missing; return False if `stop` is set before.
+
+        Raises HeadgateError if a service ends, or after START_SECONDS.
+        """
         began = time.monotonic()
         said: set[str] = set()
         async with httpx2.AsyncClient(base_url=self._home.url, timeout=30) as client:
@@ -164,7 +167,7 @@ class Stack:
         return False
 
     async def _keep(self, service: Service) -> None:
-        """Start the process again whenever it ends, the later the more often it does."""
+        """Restart the process whenever it ends, with a pause that doubles up to LONGEST_PAUSE."""
         pause = 1.0
         while True:
             began = time.monotonic()
@@ -186,7 +189,7 @@ class Stack:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _keep_database(self) -> None:
-        """Start the embedded server again when it is gone, where everybody knows it to be."""
+        """Restart the embedded server whenever it does not run, on the same port."""
         server = Server(self._home.settings.home)
         port = None
         while True:
@@ -213,7 +216,7 @@ class Stack:
 
 
 async def _first(stop: asyncio.Task[Any], *keepers: asyncio.Task[None]) -> None:
-    """Wait until told to stop; a keeper that fails stops everything, and says why."""
+    """Wait for `stop`, or for a keeper that fails; raise the keeper's error."""
     await asyncio.wait([stop, *keepers], return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
     for keeper in keepers:
@@ -222,14 +225,14 @@ async def _first(stop: asyncio.Task[Any], *keepers: asyncio.Task[None]) -> None:
 
 
 async def unhealthy_parts(environ: Mapping[str, str]) -> set[str]:
-    """Ask the API that Airflow's settings name for the parts that are not well."""
+    """Return the unhealthy parts of Airflow, from the API that its settings name."""
     url = environ.get("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", "http://127.0.0.1:8080/execution/")
     async with httpx2.AsyncClient(base_url=url.removesuffix("execution/"), timeout=20) as client:
         return await _without_api(client) or await _unhealthy(client)
 
 
 async def _without_api(client: httpx2.AsyncClient) -> set[str]:
-    """Ask what tasks ask; the first answer takes its time."""
+    """Return the api-server if the Execution API, which tasks use, does not answer."""
     try:
         answer = await client.get("/execution/health")
     except httpx2.HTTPError:
@@ -249,7 +252,7 @@ async def _unhealthy(client: httpx2.AsyncClient) -> set[str]:
 
 
 async def _end(service: Service) -> None:
-    """Ask a process to end, and end it with all of its group when it does not."""
+    """Terminate a process; kill it after STOP_SECONDS, and what is left of its groups."""
     process = service.process
     if process is not None and process.returncode is None:
         process.terminate()

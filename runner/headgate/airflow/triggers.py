@@ -1,4 +1,4 @@
-"""What waits in the triggerer: for a step's end, and for orders. No worker is held by it."""
+"""Triggers that wait for a step's end, a pipeline's turn or an order, without a worker."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from headgate.airflow.runs import ALIVE, mark_of_task, state_of_run
 
 CONN_ID: Final = "headgate"
 ORDERS: Final = "_orders"
-"""What the asset of a pipeline's orders is called after the pipeline."""
+"""Suffix of a pipeline's name in the Airflow asset of its orders."""
 PAUSED: Final = "HG013"
 LONGEST_TURN: Final = 60.0
-"""How long a run waits for its turn before it looks whether the other run is still there, in s."""
+"""Seconds that a run waits for its turn before its start is retried."""
 LONGEST_PAUSE: Final = 30.0
 ENDING: Final[set[asyncio.Future[None]]] = set()
-"""What is being ended for persons; the loop alone would not hold it."""
+"""Running `_end` tasks; the event loop holds only weak references to them."""
 
 
 class StepTrigger(BaseTrigger):
-    """Start a step and wait for its end; the attempt makes a restart of it harmless."""
+    """Start a step and wait for its end; the attempt's number makes a restart harmless."""
 
     def __init__(
         self,
@@ -68,12 +68,12 @@ class StepTrigger(BaseTrigger):
         self._is_paused = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what builds it again."""
+        """Return the class path and arguments that rebuild the trigger."""
         names = ("conn_id", "step", "pipeline", "run_id", "attempt", "retries")
         return f"{__name__}.StepTrigger", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait through lost connections; end the task here, without a worker."""
+        """Wait for the step, reconnecting as needed, and end the task without a worker."""
         pause = 0.5
         while True:
             try:
@@ -95,16 +95,17 @@ class StepTrigger(BaseTrigger):
             yield TaskSuccessEvent(xcoms=told)
         elif row["status"] == "skipped":
             yield TaskSkippedEvent(xcoms=told)
-        elif self.retries:  # a worker fails the task, so that Airflow counts its tries
+        elif self.retries:  # a worker fails the task: only then does Airflow apply retries
             yield TriggerEvent({"status": row["status"]})
         else:
             self.log.error("step %s ended as %s", self.step, row["status"])
             yield TaskFailedEvent(xcoms=told)
 
     async def on_kill(self) -> None:
-        """End what a person has ended in Airflow, run or step; what he has cleared goes on.
+        """End the run or step in Postgres that a person ended in Airflow; a cleared one goes on.
 
-        The triggerer cancels a trigger again each second until it is gone: that must not end this.
+        The triggerer repeats the cancellation every second until the trigger ends, so `_end` is
+        shielded from it.
         """
         ending = asyncio.ensure_future(self._end())
         ENDING.add(ending)
@@ -157,7 +158,7 @@ class StepTrigger(BaseTrigger):
                 await wait_for_news(connection, execution.__eq__)
 
     async def _tell_of_pause(self, connection: AsyncConnection[Row], pipeline: str) -> None:
-        """Say in the task's log when its pipeline is paused, and when it goes on."""
+        """Log in the task when its pipeline is paused, and when it resumes."""
         found = await aselect(connection, "headgate.start_obstacle", {"p_pipeline": pipeline})
         pauses = [x for x in found if x["code"] == PAUSED]
         if pauses and not self._is_paused:
@@ -168,7 +169,7 @@ class StepTrigger(BaseTrigger):
 
 
 class TurnTrigger(BaseTrigger):
-    """Wait until a pipeline can be started, or for a minute: then its start is tried again."""
+    """Wait until a pipeline can be started, or for LONGEST_TURN; then its start is retried."""
 
     def __init__(self, pipeline: str, conn_id: str = CONN_ID) -> None:
         super().__init__()
@@ -176,11 +177,11 @@ class TurnTrigger(BaseTrigger):
         self.conn_id = conn_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what builds it again."""
+        """Return the class path and arguments that rebuild the trigger."""
         return f"{__name__}.TurnTrigger", {"pipeline": self.pipeline, "conn_id": self.conn_id}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait through lost connections, too."""
+        """Wait for the pipeline's turn, reconnecting as needed."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_TURN):
                 while True:
@@ -203,7 +204,7 @@ class TurnTrigger(BaseTrigger):
 
 
 class OrderTrigger(BaseEventTrigger):
-    """Wake a DAG once for each order that waits; the order itself is a row in Postgres."""
+    """Wake a DAG once for each waiting order; the order itself is a row in Postgres."""
 
     def __init__(self, pipeline: str, conn_id: str = CONN_ID) -> None:
         super().__init__()
@@ -211,11 +212,11 @@ class OrderTrigger(BaseEventTrigger):
         self.conn_id = conn_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what builds it again."""
+        """Return the class path and arguments that rebuild the trigger."""
         return f"{__name__}.OrderTrigger", {"pipeline": self.pipeline, "conn_id": self.conn_id}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield an event for each order when it comes next; the database says which, and once."""
+        """Yield one event for each order; the database announces each order once, in order."""
         while True:
             try:
                 scheduler = await ascheduler_of(self.conn_id)
@@ -233,7 +234,7 @@ class OrderTrigger(BaseEventTrigger):
 
 
 def report_lines(row: Row, errors: list[Row]) -> list[str]:
-    """Say how a step stands, and what went wrong with its first jobs."""
+    """Return log lines with a step's status and counts, and the errors of its first jobs."""
     counts = ("planned", "succeeded", "failed", "deferred", "skipped")
     line = ", ".join(f"{row[name]} {name}" for name in counts)
     return [

@@ -1,8 +1,9 @@
-"""What persons do in Airflow reaches Postgres within seconds, also while no task of ours waits.
+"""Thread that carries over what people do in Airflow to Postgres within seconds.
 
-A thread beside the triggerer reads, in Airflow's own database, which runs have ended or are gone
-and which DAGs are paused, and hands it to `headgate.end_run` and `headgate.hear_dags`. Whoever has
-installed the package has it: Airflow finds it as a plugin's listener.
+It runs in the triggerer's process, even while no task of Headgate waits. It reads from Airflow's
+database which runs have ended or were deleted and which DAGs are paused, and passes this to
+`headgate.end_run` and `headgate.hear_dags`. Airflow finds it as the plugin's listener, so
+installing the package is enough.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ LONGEST_PAUSE: Final = 60.0
 UNDER_WAY: Final = ("queued", "running")
 LOG: Final = logging.getLogger("headgate.airflow")
 AT_WORK: Final = threading.Lock()
-"""Held while the thread looks: the process forks its triggers' runner, and never in between."""
+"""Held while the thread works, so that the triggerer's process never forks in between."""
 
 
 @hookimpl
 def on_starting(component: object) -> None:
-    """Watch beside the triggerer, and beside nothing else that Airflow starts."""
+    """Start the thread in the triggerer, and in no other process of Airflow."""
     if sys.argv[1:2] == ["triggerer"]:
         os.register_at_fork(
             before=AT_WORK.acquire, after_in_parent=AT_WORK.release, after_in_child=AT_WORK.release
@@ -51,7 +52,7 @@ def on_starting(component: object) -> None:
 
 
 def watch() -> None:
-    """Look every two seconds, for ever; what is away is tried again, less and less often."""
+    """Call `look` every two seconds; after an error, retry with a pause that doubles up to 60 s."""
     said, pause = "", EVERY
     while True:
         time.sleep(pause)
@@ -71,7 +72,7 @@ def watch() -> None:
 
 
 def look(connection: Connection[Row], scheduler: Scheduler) -> None:
-    """Compare both sides once, and carry over what has been done to runs and DAGs here."""
+    """Carry over the state of runs and DAGs from Airflow to Postgres, once."""
     runs = calls.select(connection, "headgate.open_runs", scheduler.named())
     connection.commit()
     with create_session() as session:
@@ -89,7 +90,7 @@ def look(connection: Connection[Row], scheduler: Scheduler) -> None:
 
 
 def dags_of(session: Session) -> list[Row]:
-    """Return how each DAG stands: paused, runs under way or about to begin, whose orders."""
+    """Return each DAG's state: paused, active or imminent runs, pipelines whose orders wake it."""
     active: dict[str, int] = dict(
         session.execute(
             select(DagRun.dag_id, func.count())
@@ -122,7 +123,7 @@ def dags_of(session: Session) -> list[Row]:
 
 
 def states_of(session: Session, runs: list[Row], scheduler: Scheduler) -> dict[str, str]:
-    """Return what Airflow says of each of these runs, by its name here: as `state_of_run` does."""
+    """Return the state of each run as `state_of_run` does, by the run id in Postgres."""
     if not runs:
         return {}
     names = {(x["dag"], scheduler.run_there(x["run_id"])): x["run_id"] for x in runs}
