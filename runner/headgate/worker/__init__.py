@@ -1,4 +1,4 @@
-"""A runner: claims chunks, makes their calls or runs their handlers, hands the results in."""
+"""The runner: claims chunks, makes their calls or runs their handlers, hands in the results."""
 
 from typing import TYPE_CHECKING
 

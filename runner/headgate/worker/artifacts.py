@@ -1,4 +1,4 @@
-"""From the files that a handler left in its folder to keys in a store, before its job completes."""
+"""Puts the files in a handler's folder into a store before their jobs complete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LEFT_SECONDS: Final = 86_400
 
 @contextmanager
 def spool_of(handling: Handling) -> Iterator[Path | None]:
-    """Give a chunk's handler a folder for its files, until they are in their store."""
+    """Yield a temporary folder for a handler's files or input stream; None if it has neither."""
     if handling.store is None and handling.input_format is None:
         yield None
         return
@@ -34,7 +34,7 @@ def spool_of(handling: Handling) -> Iterator[Path | None]:
 
 
 def remove_left_over() -> None:
-    """Remove folders of runners that were killed, when nothing has happened there for a day."""
+    """Remove folders of killed runners that have not changed for a day."""
     before = time.time() - LEFT_SECONDS
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
@@ -45,7 +45,7 @@ def remove_left_over() -> None:
 async def put_files(
     store: Store | None, folder: Path | None, done: Done
 ) -> tuple[list[dict[str, Any]], dict[int, Job]]:
-    """Put a handler's files into the store; return them, and the jobs for which that failed."""
+    """Put a handler's files into the store; return artifact rows, and failed jobs by asset."""
     rows: list[dict[str, Any]] = []
     failed: dict[int, Job] = {}
     if not done.files or store is None or folder is None:

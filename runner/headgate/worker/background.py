@@ -1,4 +1,4 @@
-"""Tasks that run beside the rest, and are waited for at the end."""
+"""Background tasks: started without being awaited, and waited for at shutdown."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ logger = logging.getLogger(__name__)
 
 
 class Background:
-    """The tasks that somebody has begun and nobody waits for meanwhile."""
+    """The set of background tasks that have not ended."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Begin a task; an error that it raises is logged."""
+        """Start a task and return it; an exception that it raises is logged."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
 
     async def wait(self) -> None:
-        """Wait until all have ended, those begun meanwhile too."""
+        """Wait until all tasks have ended, including those started during the wait."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 

@@ -1,4 +1,4 @@
-"""Answers' bodies, read as far as they may go, in the room that a worker has for all of them."""
+"""Reads the bodies of answers, each up to a limit and all within the runner's shared buffer."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from headgate.worker.patterns import LONGEST_HEAD
 from headgate.worker.payloads import BadPayload
 
 BREATH: Final = 1_048_576
-"""So many bytes are inflated at a time before others have their turn."""
+"""Bytes inflated before other tasks of the event loop get a turn."""
 BROKEN: Final = (OSError, httpx2.HTTPError, aiohttp.ClientError)
-"""How a connection ends before its answer does."""
+"""Errors of a connection that ends before its answer is complete."""
 
 
 class NoRoom(BadPayload):
-    """A body that this worker has no room for, though the operation would take it."""
+    """A body within the operation's max_bytes that is too large for this runner's buffer."""
 
     outcome = "deferred"
     fault = "internal"
 
 
 class HungUp(BadPayload):
-    """A body that broke off after this worker had kept its sender waiting for room."""
+    """A body cut off after the runner had paused reading it for lack of room in the buffer."""
 
     fault = "internal"
 
 
 @dataclass(slots=True)
 class Body:
-    """What was read of a body, and why it is of no use as a payload."""
+    """The part of a body that was read, and the problem that keeps it from being a payload."""
 
     data: Kept = field(default_factory=Kept)
     problem: BadPayload | None = None
@@ -43,7 +43,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads one body; the time for which it waits for room is not the provider's."""
+    """Reads one body; waiting for room in the buffer does not count against the call's timeout."""
 
     share: Share
     deadline: asyncio.Timeout
@@ -51,12 +51,12 @@ class Reader:
     too_large: BadPayload
 
     async def read(self, response: httpx2.Response) -> Body:
-        """Read to the end, to the limit, or to where it is broken."""
+        """Read the body to its end, to the limit, or to the point where it is broken."""
         body = Body()
         try:
             await self._read(response, body.data)
         except BadPayload as exc:
-            body.problem = exc.with_traceback(None)  # which would hold all that was read
+            body.problem = exc.with_traceback(None)  # its frames hold all that was read
             del body.data[LONGEST_HEAD:]
         except BROKEN:
             if not self.share.has_waited:
@@ -87,7 +87,7 @@ class Reader:
         inflater.finish()
 
     async def make_room(self, count: int) -> None:
-        """Wait until there is room for so many bytes more."""
+        """Wait until the buffer has room for `count` more bytes."""
         if self.share.take(count):
             return
         now = asyncio.get_running_loop().time

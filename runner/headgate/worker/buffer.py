@@ -1,7 +1,7 @@
-"""Room for answers: what all calls of a worker read, and keep until it is handed in, is bounded.
+"""Bounds the memory of all answers that a runner reads and keeps until they are handed in.
 
-One half is shared. A call that finds it full goes on alone in the other half, the others wait for
-their turn; so every call comes to its end, and none waits for one that waits for it.
+One half of the buffer is shared by all calls. The first call that finds it full continues alone in
+the other half while the others wait their turn. So every call can finish: there is no deadlock.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from headgate.settings import DEFAULT_BUFFER
 
 
 class Buffer:
-    """So many bytes, of which answers take their shares."""
+    """A number of bytes that answers take shares of."""
 
     def __init__(self, size: int = DEFAULT_BUFFER) -> None:
         self.most = size // 2
-        """The largest answer that has room for certain."""
+        """Bytes of the largest answer that is certain to fit."""
         self.taken = 0
         self._size = size
         self._alone: Share | None = None
         self._waiting: deque[tuple[asyncio.Future[None], Share, int]] = deque()
 
     def keep(self, data: Bytes) -> Kept:
-        """Return an answer that takes up room for as long as anything holds it."""
+        """Return the answer as an object that occupies the buffer until it is garbage-collected."""
         kept = data if isinstance(data, Kept) else Kept(data)
         kept.share = Share(self)
         kept.share.grow(len(kept))
         return kept
 
     def enqueue(self, share: Share, count: int) -> asyncio.Future[None]:
-        """Return what is done when a share has got so many bytes more; first come, first served."""
+        """Return a future that is done when the share has `count` more bytes; they wait in line."""
         granted = asyncio.get_running_loop().create_future()
         if share is self._alone:
             self._waiting.appendleft((granted, share, count))
@@ -41,7 +41,7 @@ class Buffer:
         return granted
 
     def serve(self) -> None:
-        """Give those who wait what there is by now; forget those who no longer do."""
+        """Grant waiting shares what fits by now, in order; drop those that no longer wait."""
         while self._waiting:
             granted, share, count = self._waiting[0]
             if not granted.done():
@@ -52,11 +52,11 @@ class Buffer:
             self._waiting.popleft()
 
     def has_turn(self, share: Share) -> bool:
-        """Return whether nobody waits who comes first."""
+        """Return whether no other share is ahead of this one."""
         return share is self._alone or not self._waiting
 
     def fits(self, share: Share, count: int) -> bool:
-        """Return whether there is room for so many bytes more; who finds none goes on alone."""
+        """Return whether `count` more bytes fit; the first share without room goes on alone."""
         if self._alone is None and self.taken + count > self.most:
             self._alone = share
         if share is self._alone:
@@ -65,7 +65,7 @@ class Buffer:
         return self.taken - alone + count <= self.most
 
     def leave(self, share: Share) -> None:
-        """Take back what a share has: at any moment, because kept answers are let go of at any."""
+        """Take back a share's bytes; runs at any moment, in any thread, as Kept.__del__ does."""
         self.taken -= share.size
         if share is self._alone:
             self._alone = None
@@ -82,35 +82,35 @@ class Share:
         self._buffer = buffer
 
     def take(self, count: int) -> bool:
-        """Take so many bytes more, if there is room and nobody comes first."""
+        """Take `count` more bytes if they fit and no other share is ahead; return True if so."""
         if not self._buffer.has_turn(self) or not self._buffer.fits(self, count):
             return False
         self.grow(count)
         return True
 
     async def wait(self, count: int) -> None:
-        """Take them as soon as there is room."""
+        """Wait until `count` more bytes fit, and take them."""
         self.has_waited = True
         granted = self._buffer.enqueue(self, count)
         self._buffer.serve()
         try:
             await granted
         finally:
-            self._buffer.serve()  # whoever gave up waiting stands in nobody's way
+            self._buffer.serve()  # a wait that was cancelled blocks no other share
 
     def grow(self, count: int) -> None:
-        """Take so many bytes more, whether there is room or not."""
+        """Take `count` more bytes, whether they fit or not."""
         self.size += count
         self._buffer.taken += count
 
     def close(self) -> None:
-        """Give everything back."""
+        """Give back all bytes of this share."""
         self._buffer.leave(self)
         self.size = 0
 
 
 class Kept(bytearray):
-    """An answer, which may have a share of its own."""
+    """An answer; its share of the buffer, if any, is given back with it."""
 
     share: Share | None = None
 

@@ -1,4 +1,4 @@
-"""The calls under way: N at once in all, and for each provider no more than it allows."""
+"""Makes the calls: up to N at once in all, and for each provider up to its own limit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BROKEN = Reply(Outcome("retry", "internal", "the runner could not make the call"
 
 
 class CallExecutor:
-    """Starts calls while there is room, and hands their chunk on when something has come."""
+    """Starts calls while there is room, and passes a chunk on when it has a new result."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class CallExecutor:
         self._loop = asyncio.get_running_loop()
 
     def take(self, held: CallLease) -> None:
-        """Add a chunk; its calls start as room comes. A blocked provider's stay unsent."""
+        """Add a chunk: its calls start as there is room; if its provider is blocked, none does."""
         state = self.providers.of(held.chunk.provider)
         state.in_flight = held.call.in_flight
         state.queue.append(held)
@@ -73,17 +73,17 @@ class CallExecutor:
         self._pump_in_time()
 
     def freed(self, size: int) -> None:
-        """Note that so many bytes of answers have been handed in: there is room for more."""
+        """Note that `size` bytes of answers have been handed in, and start calls in their room."""
         self.buffered -= size
         self.pump()
 
     def give_up(self, held: CallLease, reason: str) -> None:
-        """Start no further call of a chunk; what has not started is reported unsent."""
+        """Start no further call of a chunk; the calls that have not started are reported unsent."""
         self._lighten(held, held.give_up(reason, self._loop.time()))
         self._on_result(held)
 
     def drop(self, held: CallLease) -> None:
-        """Forget a chunk whose lease is lost: its calls end, their answers count for nothing."""
+        """Drop a chunk whose lease is lost: cancel its calls and discard their answers."""
         held.is_lost = True
         self.providers.of(held.chunk.provider).handed_in(held)
         self._lighten(held, held.waiting)
@@ -93,7 +93,7 @@ class CallExecutor:
             task.cancel()
 
     async def finish(self, helds: Iterable[CallLease], seconds: float) -> None:
-        """Start nothing more, wait for open calls, and cut those that take longer."""
+        """Start no more calls, wait up to `seconds` for the open ones, and cancel the rest."""
         self._is_stopped = True
         tasks = [task for held in helds for task in held.open.values()]
         if not tasks:
@@ -117,7 +117,7 @@ class CallExecutor:
         return None
 
     def _pump_in_time(self) -> None:
-        """Look again when the next call may start."""
+        """Schedule another pump for the time at which the next call may start."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -167,7 +167,7 @@ class CallExecutor:
         self.pump()
 
     def _learn(self, state: ProviderState, held: CallLease, outcome: Outcome) -> None:
-        """Draw the conclusions that cannot wait for the database."""
+        """Stop calls at once where an outcome requires it; the database learns of it later."""
         is_answered = outcome.is_success or outcome.fault == "item"
         if outcome.block is not None:
             logger.warning("%s is blocked: %s", state.provider, outcome.reason)
@@ -188,7 +188,7 @@ class CallExecutor:
 
 
 def _refused(held: CallLease, index: int) -> Reply:
-    if held.call.fault is not None:  # "item": it is no news of the provider
+    if held.call.fault is not None:  # "item": the provider is not at fault
         return Reply(Outcome("deferred", "item", held.call.fault), 0, None, 0)
     asset_ids = held.chunk.asset_ids
     asset_id = asset_ids[0] if held.call.serves_all else asset_ids[index]

@@ -1,8 +1,8 @@
-"""Calls to the outside: every HTTP client of the runner is built here, one pool for each provider.
+"""Makes calls to providers; all HTTP clients of the runner are built here, a pool per provider.
 
-A request goes straight to httpx2's transport, not through its client: nothing follows a redirect,
-repeats a request, keeps a cookie, or reads a proxy or password from where it runs. What is wrong
-with an answer never hides what its status means.
+Requests go directly to httpx2's transport, not through its client: no redirect is followed, no
+request is repeated, no cookie is kept, and no proxy or password is read from the environment. A
+broken body never hides what the status of its answer means.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 SMALL: Final = 65_536
-"""Bytes of an answer that are decoded where calls are made; larger ones keep nobody waiting."""
+"""Answers up to this many bytes are decoded in the event loop, larger ones in a thread."""
 IDLE_CONNECTION_SECONDS = 4.0
 DOT_SEGMENT: Final = re.compile(r"(?:/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:/|\\|%2f|%5c|$)", re.IGNORECASE)
-"""A segment that leads up, or nowhere, once somebody on the way decodes it."""
+"""A path segment that becomes `.` or `..` once a proxy or server decodes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of one call; `requests` is 0 when nothing can have reached the provider."""
+    """The result of one call; `requests` is 0 if nothing can have reached the provider."""
 
     outcome: Outcome
     requests: int
@@ -70,16 +70,16 @@ class Reply:
     """UTF-8."""
     duration_ms: int
     answer: str | None = None
-    """In JSON, where the call asks for it: status, duration and headers."""
+    """JSON with status, duration and headers, as far as the call asks for them."""
 
     @property
     def charged(self) -> int:
-        """Return how many of its requests the provider charges for."""
+        """Return the number of requests that the provider charges for."""
         return self.requests if self.outcome.charged else 0
 
 
 class NoParser(BadPayload):
-    """The operation's parser cannot be found or loaded: our own fault, and no answer's."""
+    """The operation's parser cannot be found or loaded: an internal fault, not the item's."""
 
     outcome = "deferred"
     fault = "internal"
@@ -91,14 +91,14 @@ Head: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One provider's connections, and what takes its secret out of its answers."""
+    """One provider's connections, and the redactor that removes its secret from answers."""
 
     transport: httpx2.AsyncBaseTransport
     redactor: Redactor
 
 
 class Caller:
-    """Makes calls and judges their answers; the buffer bounds what these take up together."""
+    """Makes calls and judges their answers; the buffer bounds the memory of all answers."""
 
     def __init__(
         self,
@@ -110,16 +110,16 @@ class Caller:
     ) -> None:
         self._buffer = buffer or Buffer()
         self._transport = transport
-        """Answers instead of the network."""
+        """Answers all calls in place of the network, if given."""
         self._open_target = open_target
         """Opens a connection to our database, for rows that are staged."""
         self._run_parser = run_parser
-        """Runs parsers, away from where calls are made."""
+        """Runs parsers outside the process that makes the calls."""
         self._limits = httpx2.Limits(
             max_connections=concurrency, keepalive_expiry=IDLE_CONNECTION_SECONDS
         )
         self._one_at_a_time = asyncio.Lock()
-        """Held while a large answer is decoded, in a thread."""
+        """Held while a thread decodes a large answer."""
         self._clients: dict[tuple[str, Auth], Client] = {}
         self.traffic = Traffic()
         self._tls: ssl.SSLContext | None = None
@@ -128,7 +128,7 @@ class Caller:
     async def fetch(
         self, call: Call, url: str, body: str | None = None, own: Mapping[str, str] | None = None
     ) -> Reply:
-        """Make one call; whatever goes wrong with it is in the reply. Raises SecretMissing."""
+        """Make one call; the reply covers all of its failures. Raises SecretMissing."""
         started = time.perf_counter()
         head: Head | None = None
         if call.is_statement:
@@ -191,7 +191,7 @@ class Caller:
     def _reader(
         self, call: Call, response: httpx2.Response, share: Share, deadline: asyncio.Timeout
     ) -> Reader:
-        """Choose how far to read: of what can be no payload the rules see no more than the head."""
+        """Return a reader; an answer that cannot be a payload is read only as far as rules look."""
         limit = min(call.max_bytes, self._buffer.most)
         too_large: BadPayload = Unstorable(f"the answer is larger than {limit} bytes")
         if limit < call.max_bytes:
@@ -230,11 +230,11 @@ class Caller:
                     text = await asyncio.to_thread(_text, answer, body.data, redactor)
         except BadPayload as exc:
             return _spoilt(outcome, exc), 1, None
-        # Answers for all assets of a chunk are handed in together: one must not wait for another.
+        # A bulk call's answers are handed in in order: a kept one could block the one before it.
         return outcome, 1, text if call.serves_all else self._buffer.keep(text)
 
     async def _parsed(self, call: Call, document: Document, redactor: Redactor) -> Bytes:
-        """Return what the call's parser makes of an answer. Raises BadPayload."""
+        """Return the text that the call's parser makes of an answer. Raises BadPayload."""
         assert call.parser is not None and self._run_parser is not None
         task = Parsing(call.parser, document, call.timeout_seconds, call.max_memory)
         try:
@@ -270,7 +270,7 @@ def _headers_of(response: httpx2.Response) -> dict[str, str]:
 
 
 def _head_of(call: Call, response: httpx2.Response, redactor: Redactor) -> Head | None:
-    """Return what the call wants to know of an answer besides its body, without the secret."""
+    """Return the status and headers that the call asks for, without the secret, or None."""
     if not call.answers:
         return None
     head: Head = {"status": response.status_code}
@@ -284,7 +284,7 @@ def _head_of(call: Call, response: httpx2.Response, redactor: Redactor) -> Head 
 
 
 def _start_of(body: Body, redactor: Redactor) -> str:
-    """Return as much of a body as rules may see, as text without the secret."""
+    """Return the part of a body that rules may see, as text without the secret."""
     start = bytes(body.data[:LONGEST_HEAD])
     is_cut = len(start) < len(body.data) or body.problem is not None
     try:
@@ -297,7 +297,7 @@ def _start_of(body: Body, redactor: Redactor) -> str:
 def request_of(
     call: Call, url: str, body: str | None, own: Mapping[str, str] | None = None
 ) -> httpx2.Request:
-    """Return a request without the secret. Raises ValueError, InvalidURL, WrongPlan."""
+    """Return a call's request, without the secret. Raises ValueError, InvalidURL, WrongPlan."""
     if call.base_url == PER_ASSET:
         written = url
         target = httpx2.URL(written)
@@ -322,7 +322,7 @@ def request_of(
 
 
 def _check_host(call: Call, target: httpx2.URL) -> None:
-    """Refuse a whole URL that leads where the provider's row does not allow it."""
+    """Raise ValueError if a complete URL leads to a host that the provider does not allow."""
     if target.scheme not in ("http", "https") or not target.host or target.userinfo:
         raise ValueError("its base_url is not an address")
     if call.hosts is None and call.auth.place != "none":
@@ -349,7 +349,7 @@ _common_headers = lru_cache(maxsize=64)(_headers)
 
 
 def _no_answer(call: Call, exc: Exception) -> Judged:
-    """Judge a call without an answer; the transport's own names for what happened mislead."""
+    """Judge a call without an answer by its cause, as the transport's own exceptions mislead."""
     cause = exc.__cause__ if isinstance(exc, httpx2.HTTPError) and exc.__cause__ else exc
     if is_head_too_large(cause):
         reason = f"the answer's headers are larger than {LARGEST_HEAD} bytes, or too many"
@@ -384,6 +384,6 @@ def _cleared(text: Bytes, redactor: Redactor) -> Bytes:
 
 
 def _spoilt(outcome: Outcome, problem: BadPayload) -> Outcome:
-    """Return what becomes of a job whose answer was good but for its body."""
+    """Return the outcome of a job whose answer has a good status and a bad body."""
     reason = redacted(str(problem))
     return replace(outcome, outcome=problem.outcome, fault=problem.fault, reason=reason)

@@ -1,4 +1,4 @@
-"""What a runner holds: a leased chunk, how its calls are made, and what came of its jobs."""
+"""Leased chunks, how their calls are made or handlers run, and the reports on their jobs."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from headgate.worker.rules import Rules, compile_rules
 
 HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 PER_ASSET: Final = "{asset.base_url}"
-"""The base URL of a provider whose assets have one each."""
+"""The base URL of a provider whose assets each have their own."""
 FRAMING: Final = frozenset(
     ("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
 )
-"""Headers by which a message is cut out of its connection: the HTTP client's alone."""
+"""Headers that frame a message on its connection: only the HTTP client sets them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """Where the secret goes, and the environment variable that holds it."""
+    """Where a request carries the secret, and the environment variable that holds it."""
 
     place: str = "none"
     name: str = ""
     variable: str = ""
 
     def secret(self) -> str:
-        """Read the secret, or raise SecretMissing."""
+        """Return the secret, read from the environment. Raises SecretMissing."""
         if self.place == "none":
             return ""
         if self.place == "dsn":
@@ -50,7 +50,7 @@ class Auth:
         return secret
 
     def _dsn(self) -> str:
-        """Read a database's connection string; what of it is secret is not shown from now on."""
+        """Return a database's connection string, and have its secrets redacted from now on."""
         dsn = os.environ.get(self.variable, "").strip()
         try:
             parts = conninfo_to_dict(dsn)
@@ -97,7 +97,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where a store of files is, and which variables hold its secrets."""
+    """The address of a store of files, and the environment variables that hold its secrets."""
 
     name: str
     url: str
@@ -117,7 +117,7 @@ class Call:
     """How one operation's requests are made."""
 
     base_url: str
-    """PER_ASSET: each URL is whole."""
+    """PER_ASSET if each URL is complete."""
     method: str
     headers: tuple[tuple[str, str], ...]
     auth: Auth
@@ -125,39 +125,39 @@ class Call:
     max_bytes: int
     in_flight: int
     serves_all: bool
-    """Each call is for all assets of the chunk, one call a session."""
+    """Each call serves all assets of the chunk, one call per session."""
     probe: bool
-    """The first call goes alone; the others only if the provider answers it."""
+    """The first call goes alone; the others follow only if the provider answers it."""
     stop_before_seconds: float | None
-    """No call starts later than this after the claim."""
+    """No call starts later than this many seconds after the claim."""
     schedule: Schedule | None
-    """When the calls may start; None: whenever there is room."""
+    """When the calls may start; None: as soon as there is room."""
     refused: Mapping[int, str]
-    """Assets for which no request could be written, and why."""
+    """By asset, the reason why no request could be written for it."""
     fault: str | None
-    """Why none could be written, by our own fault."""
+    """The internal fault because of which no request could be written at all."""
     rules: Rules
     is_statement: bool = False
-    """It asks a database: each URL is a statement, each body a list of its parameters."""
+    """The call asks a database: each URL is a statement, each body the list of its parameters."""
     max_rows: int | None = None
-    """The most rows that a statement may return."""
+    """The maximum number of rows that a statement may return."""
     hosts: tuple[str, ...] | None = None
-    """Where whole URLs may lead; None: anywhere, without a secret."""
+    """The hosts that complete URLs may lead to; None: any host, but without a secret."""
     stage: Stage | None = None
-    """Where a statement's rows are copied to; None: they are the payload."""
+    """The table into which a statement's rows are copied; None: the rows are the payload."""
     parser: str | None = None
-    """What makes JSON of a good answer's body; None: the body is the payload."""
+    """The parser that turns a good answer's body into JSON; None: the body is the payload."""
     max_memory: int = 0
-    """Bytes that a parser may take."""
+    """Bytes of memory that a parser may take."""
     answers: str = ""
-    """What the database wants to know of an answer besides its body: status, headers as well, or
-    the snapshot that a statement has seen."""
+    """What to report of an answer besides its body: `status`, `headers` (and the status), or the
+    `snapshot` that a statement has seen."""
     keeps_refused: bool = False
-    """It also wants the start of a body that is no payload."""
+    """Also report the start of a body that is not a payload."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Call:
-        """Read the `call` of a claimed chunk; raises WrongPlan for one that cannot be made."""
+        """Read the `call` of a claimed chunk. Raises WrongPlan if it cannot be made."""
         stop_before = row.get("stop_before_seconds")
         is_statement = row.get("kind") == "postgres"
         if not row.get("base_url") and not is_statement:
@@ -198,7 +198,7 @@ def _auth(row: dict[str, Any], is_dsn: bool) -> Auth:
 
 
 def header(name: str, value: Any) -> tuple[str, str]:
-    """Return a header as it may be sent. Raises WrongPlan for one that could end before its end."""
+    """Return a header's name and text. Raises WrongPlan if it could break the message's framing."""
     text = str(value)
     if (
         not HEADER_NAME.fullmatch(name)
@@ -217,25 +217,25 @@ class Handling:
     """How one chunk's handler is run."""
 
     context: dict[str, Any]
-    """What its input function is told: pipeline, run_id, params, now and so on."""
+    """The input function's argument: pipeline, run_id, params, now and so on."""
     input_function: str | None
     input_format: str | None
-    """csv or json: its rows reach the handler as a stream; None: as arrays."""
+    """csv or json: the input reaches the handler as a stream; None: as arrays."""
     codes: list[str]
     watermarks: list[str | None]
     timeout_seconds: float
     max_memory: int
     environment: tuple[str, ...]
-    """The variables that it sees besides harmless ones."""
+    """The environment variables that the handler sees besides harmless ones."""
     row_type: RowType | None
-    """The rows its ingest function takes; None: it has none."""
+    """The type of the rows that the ingest function takes; None: there is no ingest function."""
     options: dict[str, Any]
     store: Store | None
-    """Where its files go; None: it makes none."""
+    """The store for the handler's files; None: it makes none."""
     names: list[str | None]
-    """Of each asset the name of its file; empty: the operation has no store."""
+    """The file name of each asset; empty: the operation has no store."""
     refused: Mapping[str, str]
-    """Codes of assets whose file cannot be named, and why."""
+    """By asset code, the reason why the asset's file cannot be named."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Handling:
@@ -264,12 +264,12 @@ class Handling:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A handler's rows: an array of the ingest function's row type in binary."""
+    """A handler's rows: a binary array of the ingest function's row type."""
 
     packed: bytes
     row_type: RowType
     counts: list[int]
-    """How many belong to each job of the report."""
+    """The number of rows of each job of the report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,28 +285,28 @@ class Chunk:
     provider: str
     operation: str
     call: dict[str, Any]
-    """How its calls are made, or its handler is run; empty: it is only handed in."""
+    """How to make the calls or run the handler; empty: there is neither."""
     handler: str | None
     asset_ids: list[int]
     urls: list[str | None] | None
-    """One for each asset, or a single one that serves them all; None: there is nothing to call."""
+    """One per asset; if each call serves all assets, one per call; None: there are no calls."""
     bodies: list[str | None] | None
     attempt: int
     headers: list[dict[str, str] | None] | None = None
-    """Of each request, the headers that are its own; None: all requests have the same."""
+    """The own headers of each request; None: all requests have the same headers."""
 
     @property
     def execution(self) -> tuple[str, str]:
-        """Name the execution it belongs to."""
+        """Return the pipeline and run id of the chunk's execution."""
         return self.pipeline, self.run_id
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a claim brought: chunks, or how many seconds to wait (None: nothing is known)."""
+    """The result of a claim: chunks, or the seconds until there is work (None: unknown)."""
 
     at: float
-    """When it was asked, by the event loop's clock: leases count from then."""
+    """The time of the request by the event loop's clock; leases count from then."""
     chunks: Sequence[Chunk] = ()
     wait_seconds: float | None = None
 
@@ -326,7 +326,7 @@ COLUMNS: Final = (
 
 @dataclass(slots=True)
 class Report:
-    """What came of jobs, column by column, as `complete_jobs` takes it."""
+    """The results of jobs, column by column, as `complete_jobs` takes them."""
 
     asset_ids: list[int] = field(default_factory=list)
     outcomes: list[str] = field(default_factory=list)
@@ -337,17 +337,17 @@ class Report:
     charged: list[int] = field(default_factory=list)
     durations_ms: list[int] = field(default_factory=list)
     answers: list[str | None] = field(default_factory=list)
-    """In JSON what is known of an answer besides its body, or what a handler put out."""
+    """JSON with what is known of an answer besides its body, or with a handler's output."""
     size: int = 0
     """Bytes of the payloads."""
     rows: Rows | None = None
-    """What a handler computed."""
+    """The rows that a handler computed."""
     peak_memory: int | None = None
-    """The most bytes of memory that the handler's process had."""
+    """The peak memory of the handler's process, in bytes."""
     cpu_ms: int | None = None
-    """Each job's share of the processor time that the handler took."""
+    """Each job's share of the handler's processor time, in milliseconds."""
     files: list[dict[str, Any]] | None = None
-    """Files that have been put into the operation's store, as artifacts are made of them."""
+    """The files that were put into the operation's store, as rows for artifacts."""
 
     def __len__(self) -> int:
         return len(self.asset_ids)
@@ -365,7 +365,7 @@ class Report:
         duration_ms: int = 0,
         answer: str | None = None,
     ) -> None:
-        """Add one job."""
+        """Add the result of one job."""
         self.asset_ids.append(asset_id)
         self.outcomes.append(outcome)
         self.faults.append(fault)
@@ -378,7 +378,7 @@ class Report:
         self.size += len(payload) if payload else 0
 
     def halves(self) -> tuple[Report, Report]:
-        """Return the report in two; its payloads are what it is about, not rows or files."""
+        """Return the report split in two; only for reports without rows and files."""
         middle = len(self) // 2
         first, rest = Report(), Report()
         for mine, one, other in (
@@ -391,9 +391,9 @@ class Report:
 
 @dataclass(slots=True)
 class GroupReport:
-    """What came of calls that each serve all assets of a chunk: one end for all of its jobs.
+    """The result of calls that each serve all assets of a chunk: all its jobs end alike.
 
-    `success` with fewer answers than sessions are left: the chunk goes on with the others.
+    After a `success` with fewer answers than sessions left, the chunk goes on with the others.
     """
 
     asset_ids: list[int]
@@ -401,7 +401,7 @@ class GroupReport:
     fault: str | None = None
     error: str | None = None
     payloads: list[Bytes | None] = field(default_factory=list)
-    """The answers to the next sessions, in order."""
+    """The answers for the next sessions, in order."""
     requests: int = 0
     charged: int = 0
     duration_ms: int = 0
@@ -415,7 +415,7 @@ class GroupReport:
 
 @dataclass(frozen=True, slots=True)
 class UniformReport:
-    """One end for all jobs of a chunk that is not called."""
+    """The result of a chunk without calls: all its jobs end alike."""
 
     asset_ids: list[int]
     outcome: str

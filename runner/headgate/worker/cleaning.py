@@ -1,7 +1,7 @@
-"""What nobody needs in stores: expired artifacts, and keys of jobs that never committed.
+"""Cleans stores: removes expired artifacts, and keys of jobs that never committed.
 
-A runner looks now and then; the database gives each store to one of them, once a day. A key without
-an artifact is removed when it is a day old by the store's own clock.
+Every runner asks the database for work at intervals; the database assigns each store to one runner,
+once a day. A key without an artifact is removed once it is a day old by the store's own clock.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 600.0
 AGE: Final = timedelta(days=1)
 UNFINISHED: Final = re.compile(r"#\d+$")
-"""What the library leaves in folders when it is killed while it writes."""
+"""The suffix of files that obstore leaves in folders if it is killed while writing."""
 
 
 async def keep_clean(connections: ConnectionPool) -> None:
-    """For ever: clean the stores that it is time for, and what killed runners left here."""
+    """Run for ever: clean the stores that are due, and remove folders that killed runners left."""
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         await asyncio.to_thread(remove_left_over)
@@ -46,7 +46,7 @@ async def keep_clean(connections: ConnectionPool) -> None:
 
 
 async def clean(store: Store, connections: ConnectionPool) -> int:
-    """Remove what nobody needs; return how many keys. Raises HeadgateError."""
+    """Remove a store's unneeded keys; return their number. Raises HeadgateError."""
     from headgate.worker import stores
 
     count = 0

@@ -1,4 +1,4 @@
-"""Hands results in, slice by slice."""
+"""Hands in results, slice by slice."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ logger = logging.getLogger(__name__)
 
 
 class Upstream(Protocol):
-    """What comes before the completer: where chunks are claimed, and where their calls are made."""
+    """The parts before the completer, which claim chunks and make their calls."""
 
     def wanted_after(self, chunk: Chunk) -> int:
-        """Return how many chunks to claim together with this one's completion."""
+        """Return the number of chunks to claim together with the completion of this one."""
 
     def take(self, claim: Claim) -> None:
-        """Put claimed chunks to work."""
+        """Start work on claimed chunks."""
 
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
-        """Note that a chunk has ended; fruitless: without a request and a result."""
+        """Note that a chunk has ended; fruitless means with neither a request nor a result."""
 
     def give_up(self, held: CallLease, reason: str) -> None:
-        """Start no further call of a chunk; what has not started is reported unsent."""
+        """Start no further call of a chunk; the calls that have not started are reported unsent."""
 
     def freed(self, size: int) -> None:
-        """Note that so many bytes of answers have been handed in: there is room for more."""
+        """Note that `size` bytes of answers have been handed in: there is room for more."""
 
 
 class Completer:
@@ -62,20 +62,20 @@ class Completer:
         self._upstream = upstream
         self._loop = asyncio.get_running_loop()
         self.report_seconds = 1.0
-        """How long chunks without calls lately took from the claim until they were handed in."""
+        """Recent average of the seconds from a chunk's claim to its completion, without calls."""
 
     def on_result(self, held: CallLease) -> None:
-        """Hand in what has come when it is enough."""
+        """Hand in a chunk's results if they are enough for a slice."""
         if held.is_slice_due:
             self._settle_soon(held)
 
     def end(self, chunk: Chunk, report: UniformReport) -> None:
-        """End a chunk that needs no call, all its jobs alike."""
+        """Complete a chunk that needs no call; its jobs all end alike."""
         self._providers.of(chunk.provider).uniform_reports += 1
         self._background.begin(self._end(chunk, report))
 
     async def keep(self) -> None:
-        """For ever: keep the leases, and hand in what has waited a second."""
+        """Run for ever: keep the leases, and hand in results that have waited a second."""
         while True:
             await self.keeper.tick()
             now = self._loop.time()
@@ -86,8 +86,8 @@ class Completer:
                     self._settle_soon(held)
 
     async def finish(self) -> None:
-        """Hand in all that is done, give back what was never sent, and wait until that is over."""
-        await self._background.wait()  # what is being handed in may turn out not to be ours
+        """Hand in all results, release what was never sent, and wait until both are done."""
+        await self._background.wait()  # a lease may turn out to be lost
         while reported := [held for held in self.keeper.calling() if held.has_report]:
             for held in reported:
                 self._settle_soon(held)
@@ -96,7 +96,7 @@ class Completer:
         await self._background.wait()
 
     async def settle_handled(self, held: HandlerLease, report: Report) -> None:
-        """Hand in all that a handler made of its chunk."""
+        """Hand in the complete result of a handler's chunk."""
         held.is_settling = True
         try:
             claim = await self._hand_in(held, report, is_last=True)
@@ -111,7 +111,7 @@ class Completer:
             self._background.begin(self._settle(held))
 
     async def _settle(self, held: CallLease) -> None:
-        """Hand in slice after slice while there is enough; the last one may bring new chunks."""
+        """Hand in slices as long as one is due; the last slice may claim new chunks."""
         while not held.is_lost:
             report = held.take_report()
             is_last = held.is_ended and not held.has_report
@@ -133,7 +133,7 @@ class Completer:
         self._upstream.freed(0)
 
     def _refuse(self, held: CallLease, report: Result, reason: str) -> bool:
-        """End a group whose answers the database does not take, once no call is open any more."""
+        """Let a GroupLease end whose answers the database rejects; return whether it will."""
         if not isinstance(held, GroupLease) or not isinstance(report, GroupReport):
             return False
         if held.rejection is not None:
@@ -157,7 +157,7 @@ class Completer:
         self._ended(chunk, claim, was_fruitless=False)
 
     async def _hand_in(self, held: Leased, report: Result, *, is_last: bool) -> Claim | None:
-        """Complete a slice; None when the chunk is lost. Raises Unwritable."""
+        """Complete a slice; return None if the chunk is lost. Raises Unwritable."""
         chunk = held.chunk
         block: Block | None = None
 
@@ -183,7 +183,7 @@ class Completer:
         return claim
 
     def _end_of(self, held: Leased, claim: Claim | None, *, was_fruitless: bool) -> None:
-        """Let go of a chunk that has been handed in to its last job, or is lost."""
+        """Drop a chunk whose last job has been handed in, or that is lost (no claim)."""
         if claim is None:
             self.keeper.lose(held)
             return

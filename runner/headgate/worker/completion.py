@@ -1,7 +1,7 @@
-"""Hands a report in, whatever it takes.
+"""Hands in a report despite failures of the server or of single answers.
 
-A server in trouble is waited for. A report that cannot be written is taken apart, so that one
-answer that the database does not take harms its own job alone.
+A report waits for a server in trouble. A report that cannot be written is split, so that an answer
+that the database rejects affects only its own job.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from headgate.worker.queue import Queue
 logger = logging.getLogger(__name__)
 
 OF_THE_DATA: Final = ("21", "22", "23", "44", "54", "P0", "HG")
-"""SQLSTATE classes that say something of an answer, not of us."""
+"""SQLSTATE classes of errors that an answer causes, not the runner or the server."""
 
 Send: TypeAlias = Callable[[Queue, Result, bool], Awaitable[Claim]]
-"""Complete a report; the last argument tells whether it is the last part of it."""
+"""Completes a report or a part of it; the last argument is true for the last part."""
 
 
 class Unwritable(Exception):
-    """The database does not take the report, nor any part of it that could be tried."""
+    """The database rejects the report, which cannot be split any further."""
 
 
 async def hand_in(
@@ -40,12 +40,13 @@ async def hand_in(
     is_last: bool = True,
     max_retries: int = MAX_RETRIES,
 ) -> Claim:
-    """Complete a report, in parts if need be; the last part may bring new chunks.
+    """Complete a report, in parts if necessary; the last part may claim new chunks.
 
-    What may pass is waited for once, with the whole report; its parts show at once who is guilty.
+    Errors that may be temporary are retried only with the whole report: each of its parts is tried
+    once, to find the answer at fault.
 
-    Raises LostLease when the chunk is somebody else's, ServerUnreachable when the runner ends and
-    the server has not come back, Unwritable when the report cannot be taken apart any further.
+    Raises LostLease if the lease is lost, ServerUnreachable if the runner ends before the server is
+    back, and Unwritable if the report cannot be split any further.
     """
     try:
         return await connections.run(
@@ -69,21 +70,21 @@ async def hand_in(
 
 
 def reason_of(exc: Exception) -> str:
-    """Return what went wrong in one line that can be stored."""
+    """Return an exception's message as one line that can be stored, without secrets."""
     if isinstance(exc, psycopg.Error):
         return shown.redacted(str(from_psycopg(exc)))
     return shown.redacted((str(exc) or type(exc).__name__).partition("\n")[0])
 
 
 def is_of_the_data(exc: Exception) -> bool:
-    """Return whether an answer is at fault, and not this program or the server."""
+    """Return whether an answer caused the error, and not this program or the server."""
     if isinstance(exc, psycopg.Error):
         return (exc.sqlstate or "").startswith(OF_THE_DATA)
     return isinstance(exc, UnicodeError | OverflowError)
 
 
 def _without_payload(report: Report, reason: str, *, is_of_the_data: bool) -> Report:
-    """Return what becomes of a job whose answer cannot be written."""
+    """Return the report of a job whose answer cannot be written."""
     spared = Report()
     spared.add(
         report.asset_ids[0],

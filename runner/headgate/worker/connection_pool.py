@@ -1,4 +1,4 @@
-"""The few connections a runner works through. When the server is gone they wait for it."""
+"""The few database connections of a runner; they wait for a lost server and reconnect."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 5.0
 AWAY: Final = ("25006",)
-"""The server takes no writes: another one may be the primary by now, or this one will be again."""
+"""The server is read-only: another may be the primary by now, or this one may be it again soon."""
 PASSING: Final = ("40", "53", "55006", "55P03", "58")
-"""Troubles of the server that pass: conflicts, no space, too many clients, locks, I/O."""
+"""SQLSTATE prefixes of temporary errors: conflicts, no space, too many clients, locks, I/O."""
 DOUBTFUL: Final = ("0A", "25", "26", "3D", "3F", "42", "55", "57014", "XX")
-"""Troubles that may pass: rights or functions are missing, a statement takes too long."""
+"""SQLSTATE prefixes of errors that may be temporary: missing rights or functions, time-outs."""
 MAX_RETRIES: Final = 6
 STATEMENT_SECONDS: Final = 600.0
-"""A server that says nothing for so long is gone, whatever its connection looks like."""
+"""A server that sends nothing for this long is lost, even if its connection looks alive."""
 
 T = TypeVar("T")
 
 
 class ConnectionPool:
-    """Connections shared by tasks, each carrying one statement at a time."""
+    """Connections shared by tasks; each runs one statement at a time."""
 
     def __init__(self, connect: Callable[[], Awaitable[Queue]], size: int) -> None:
         self.size = size
@@ -45,12 +45,12 @@ class ConnectionPool:
         self._give_up_at: float | None = None
 
     async def open(self) -> None:
-        """Open the first connection; raises at once when the server does not take us."""
+        """Open the first connection. Raises at once if the server refuses it or is unreachable."""
         await self._free.get()
         self._free.put_nowait(await self._connect())
 
     def give_up_after(self, seconds: float) -> None:
-        """From now on wait no longer than this for a server that is gone."""
+        """From now on, wait at most `seconds` in all for a lost server."""
         self._give_up_at = time.monotonic() + seconds
 
     async def run(
@@ -60,11 +60,11 @@ class ConnectionPool:
         is_patient: bool = False,
         max_retries: int = MAX_RETRIES,
     ) -> T:
-        """Run one statement; when the connection breaks, wait for the server and repeat it.
+        """Run one statement; if the connection breaks, wait for the server and run it again.
 
-        What became of the first try is unknown then. All of the runner's functions may be repeated:
-        a completion that had been committed raises LostLease. A patient caller waits for the end of
-        every trouble of the server that passes, and tries again where it may pass.
+        Whether the first try was committed is then unknown. All functions of the runner may be
+        repeated: a completion that was already committed raises LostLease. With `is_patient`,
+        temporary errors are waited for without limit, and errors that may be temporary are retried.
         """
         retries = 0
         pause = FIRST_PAUSE
@@ -88,7 +88,7 @@ class ConnectionPool:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _try(self, what: Callable[[Queue], Awaitable[T]]) -> T:
-        """Run one statement once; a connection that may be broken, or to the wrong server, goes."""
+        """Run one statement once; close a connection that may be broken or leads to a standby."""
         queue = await self._free.get()
         is_good = False
         try:

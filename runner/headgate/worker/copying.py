@@ -1,4 +1,4 @@
-"""What a database copies out, block by block, in flat memory and with an ear for those who wait."""
+"""Reads a COPY from a database block by block, in constant memory, until it is unwanted."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from psycopg.pq import ExecStatus
 
 BLOCK_BYTES: Final = 2 * 1024 * 1024
 PIECE_BYTES: Final = 64 * 1024
-"""So much is given to libpq at once, which moves with every try what its socket does not take."""
+"""Bytes given to libpq at once; on every try it moves in memory what its socket does not take."""
 LOOK_SECONDS: Final = 1.0
-"""So often a thread that waits for rows looks whether it is still wanted."""
+"""Interval at which a thread that waits for rows checks whether it is still wanted."""
 
 
 class Unwanted(Exception):
-    """The lease was lost, or the runner ends."""
+    """The copy is no longer wanted: its lease was lost, or the runner ends."""
 
 
 def blocks(
@@ -31,9 +31,10 @@ def blocks(
     head: int = 0,
     end: bytes = b"",
 ) -> Iterator[tuple[list[bytes], int]]:
-    """Yield rows of a COPY as the source packs them, a block at a time in pieces, and how many.
+    """Yield a COPY's rows in blocks: the pieces of each, in the source's format, and its row count.
 
-    `head` bytes before the first row are left out, and the message that is its `end`.
+    Leaves out the first `head` bytes and the closing message `end`. Calls `pump` between reads.
+    Raises psycopg.Error, Unwanted.
     """
     pgconn = source.pgconn
     result = pgconn.exec_(query)

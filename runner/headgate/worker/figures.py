@@ -1,4 +1,4 @@
-"""What a runner does and takes of its machine, as headgate.v_runners shows it."""
+"""Measures a runner's calls and its use of the machine, as headgate.v_runners shows them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ STATUS: Final = "/proc/self/statm"
 
 
 class Figures:
-    """Measures this process; its share of a core is that since the figures before."""
+    """Measures this process; its share of a core is the average since the previous figures."""
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
         self._at, self._busy = time.monotonic(), time.process_time()
 
     def taken(self) -> dict[str, Any]:
-        """Return the figures of this moment."""
+        """Return the current figures."""
         at, busy = time.monotonic(), time.process_time()
         passed, worked = at - self._at, busy - self._busy
         self._at, self._busy = at, busy
@@ -32,14 +32,14 @@ class Figures:
             "connections_opened": self._traffic.opened,
             "connections_reused": self._traffic.reused,
             "memory": memory,
-            "peak_memory": max(peak, memory or 0),  # the system counts it with a delay
+            "peak_memory": max(peak, memory or 0),  # the system updates it with a delay
             "cpu_percent": round(100 * worked / passed, 1) if passed > 0 else None,
             "disk_percent": round(100 * disk.used / max(1, disk.used + disk.free), 1),
         }
 
 
 def resident_bytes() -> int | None:
-    """Return the memory that this process has now; None where the system does not tell."""
+    """Return this process's current memory in bytes; None if the system does not report it."""
     try:
         with open(STATUS) as file:
             return int(file.read().split()[1]) * resource.getpagesize()

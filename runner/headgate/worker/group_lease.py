@@ -1,4 +1,4 @@
-"""A chunk each of whose calls serves all of its assets: a session's bars of a whole exchange."""
+"""A chunk whose calls each serve all its assets, such as a session's bars of an exchange."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from headgate.worker.leases import SLICE_BYTES, CallLease
 from headgate.worker.rules import Outcome
 
 MAX_AHEAD: Final = 4
-"""How many answers may wait for one before them."""
+"""Maximum number of answers that may wait for an earlier one."""
 
 
 @dataclass(slots=True, eq=False)
 class GroupLease(CallLease):
-    """A chunk each of whose calls is for all its assets, one call a session.
+    """A leased chunk whose calls each serve all its assets, one call per session.
 
-    Answers are handed in in the order of the sessions, so that what has come counts whatever comes
-    of the rest. A call that fails ends the chunk: the answers behind it are dropped.
+    Answers are handed in in the order of the sessions, so that they count even if a later call
+    fails. A call that fails ends the chunk: answers for later sessions are dropped.
     """
 
     replies: dict[int, Reply] = field(default_factory=dict)
-    """What came of calls and is not reported."""
+    """Replies that are in no report yet, by the index of their call."""
     reported: int = 0
-    """How many calls' answers were taken for a report."""
+    """The number of calls whose answers are in a report."""
     unsent_reason: str = ""
     rejection: Outcome | None = None
-    """Why the database does not take an answer."""
+    """The outcome of the chunk if the database rejects an answer."""
     last: GroupReport | None = None
-    """The end of the chunk, after all answers that count."""
+    """The report that ends the chunk, after all answers that count."""
 
     def __post_init__(self) -> None:
         CallLease.__post_init__(self)
@@ -38,17 +38,17 @@ class GroupLease(CallLease):
 
     @property
     def has_report(self) -> bool:
-        """Return whether something has come that is not handed in."""
+        """Return whether there are results that have not been handed in."""
         return bool(self.report.payloads) or self.last is not None
 
     @property
     def has_sent(self) -> bool:
-        """Return whether the database does not know yet of a call that may have been sent."""
+        """Return whether a call may have been sent that the database does not know of yet."""
         return self.has_report or bool(self.open) or bool(self.replies)
 
     @property
     def is_slice_due(self) -> bool:
-        """Return whether what has come is enough for a completion of its own."""
+        """Return whether the results are enough for a completion."""
         return self.is_ended or self.report.size >= SLICE_BYTES
 
     @property
@@ -59,17 +59,17 @@ class GroupLease(CallLease):
         )
 
     def may_start(self, now: float) -> bool:
-        """Return whether its next call may start, not too far ahead of a pending answer."""
+        """Return whether the next call may start, and is not too far ahead of a missing answer."""
         return self.next < self.reported + MAX_AHEAD and CallLease.may_start(self, now)
 
     def record(self, index: int, reply: Reply, now: float) -> None:
-        """Add what came of one call."""
+        """Add the reply to one call."""
         self.replies[index] = reply
         self.is_fruitful = True
         self._collect(now)
 
     def give_up(self, reason: str, now: float) -> int:
-        """Start no call any more; return how many have not started."""
+        """Start no more calls; return the number of calls that have not started."""
         count = self.waiting
         self.next = len(self.urls)
         self.unsent_reason = reason
@@ -77,7 +77,7 @@ class GroupLease(CallLease):
         return count
 
     def refuse(self, report: GroupReport, reason: str) -> None:
-        """Note that the database does not take these answers: they end the chunk as our fault."""
+        """Note that the database rejects these answers: the chunk ends with an internal fault."""
         self.rejection = Outcome("deferred", "internal", reason)
         self.reported -= len(report.payloads)
         for nth in range(len(report.payloads)):
@@ -90,7 +90,7 @@ class GroupLease(CallLease):
             )
 
     def take_report(self) -> GroupReport:
-        """Take the answers that have come, or the end that follows them."""
+        """Take the answers collected so far; if there are none, the report that ends the chunk."""
         report = self.report
         assert isinstance(report, GroupReport)
         if report.payloads or self.last is None:
@@ -100,14 +100,14 @@ class GroupLease(CallLease):
         return last
 
     def discard(self) -> int:
-        """Drop all answers that are not handed in; return how many bytes they were."""
+        """Drop all answers that are not handed in; return their size in bytes."""
         size = self.report.size + (self.last.size if self.last else 0)
         size += sum(len(reply.payload or b"") for reply in self.replies.values())
         self.report, self.last, self.replies = GroupReport(self.chunk.asset_ids), None, {}
         return size
 
     def _collect(self, now: float) -> None:
-        """Report the answers that follow each other, and the end when there is one."""
+        """Report the answers that follow without a gap, and the chunk's end once it is known."""
         assert isinstance(self.report, GroupReport)
         while (reply := self.replies.get(self.reported)) and reply.outcome.is_success:
             del self.replies[self.reported]
@@ -121,7 +121,7 @@ class GroupLease(CallLease):
             self.oldest_at = now
 
     def _end(self) -> GroupReport:
-        """Return what becomes of the jobs: what the first call says that brought no answer."""
+        """Return the report that ends the chunk, with the outcome of the first call that failed."""
         reply = self.replies.get(self.reported)
         outcome = reply.outcome if reply else Outcome("unsent", "internal", self.unsent_reason)
         end = GroupReport(self.chunk.asset_ids, outcome.outcome, outcome.fault, outcome.reason)

@@ -1,8 +1,8 @@
-"""Chunks that are computed: their input is read, their handler runs elsewhere, their rows go back.
+"""Computes chunks: reads their input, runs their handler in another process, hands in its rows.
 
-The handler runs in a local pool of processes, or on a Dask cluster; both take the same task. No
-transaction is open meanwhile. Input is read over connections of its own, so that the completion of
-calls does not wait for it.
+Handlers run in a local pool of processes or on a Dask cluster; both take the same task. No
+transaction is open meanwhile. Input is read over separate connections, so that completions of
+calls do not wait for it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from headgate.worker.streams import feed, make_pipe
 logger = logging.getLogger(__name__)
 
 PER_PROCESS: Final = 2
-"""While one chunk is computed, the input of the next is read."""
+"""Chunks held per process: while one is computed, the input of the next is read."""
 OF_THE_DATA: Final = ("22", "23", "P0", "HG")
-"""SQLSTATE classes for which an input function's fault is looked for in one asset."""
+"""SQLSTATE classes of input function errors that a single asset's data may cause."""
 
 
 class ExecutorBackend(Protocol):
@@ -44,20 +44,20 @@ class ExecutorBackend(Protocol):
 
     size: int
     is_local: bool
-    """It shares folders with the runner."""
+    """Whether handlers share the runner's file system."""
 
     async def start(self) -> None:
-        """Get ready, or raise HeadgateError."""
+        """Prepare to run tasks. Raises HeadgateError."""
 
     async def run(self, task: Task | Parsing) -> Done:
-        """Run a task; raises WorkLost when whatever ran it died, hung or took too much memory."""
+        """Run a task. Raises WorkLost if its process died, hung or took too much memory."""
 
     async def aclose(self) -> None:
-        """End what runs."""
+        """Stop the tasks that run, and release all resources."""
 
 
 class HandlerExecutor:
-    """Takes chunks with a handler through reading, computing and handing in."""
+    """Reads, computes and hands in the chunks that have a handler."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class HandlerExecutor:
 
     @property
     def most(self) -> int:
-        """Return how many chunks are worth having at once."""
+        """Return the number of chunks that are worth holding at once."""
         return PER_PROCESS * self._backend.size
 
     def room(self, state: ProviderState) -> int:
@@ -85,7 +85,7 @@ class HandlerExecutor:
         return max(0, self.most - state.handlings)
 
     def take(self, chunk: Chunk, at: float) -> None:
-        """Begin to work on a chunk."""
+        """Start work on a chunk."""
         held = HandlerLease(chunk, at, Handling.from_row(chunk.call))
         self._completer.keeper.hold(held)
         self._providers.of(chunk.provider).handlings += 1
@@ -94,7 +94,7 @@ class HandlerExecutor:
         held.work.add_done_callback(self._works.discard)
 
     async def finish(self, seconds: float) -> None:
-        """Let the handlers that run end; cut those that take longer."""
+        """Wait up to `seconds` for running handlers, and cancel those that take longer."""
         if self._works:
             _, late = await asyncio.wait(self._works, timeout=seconds)
             for work in late:
@@ -118,7 +118,7 @@ class HandlerExecutor:
             await self._completer.settle_handled(held, report)
 
     async def _report(self, held: HandlerLease) -> Report:
-        """Return what became of each job."""
+        """Return a chunk's report; its jobs are deferred if this runner cannot compute them."""
         chunk = held.chunk
         if find_spec("numpy") is None:
             missing = "the runner lacks numpy, which handlers need: install headgate[handlers]"
@@ -166,7 +166,7 @@ class HandlerExecutor:
         return report
 
     async def _run_fed(self, held: HandlerLease, task: Task, folder: Path) -> Done:
-        """Run a task whose input comes over a pipe; what befalls that is the job's end."""
+        """Run a task whose input comes through a pipe; an error of the input ends its jobs."""
         handling, pipe = held.handling, make_pipe(folder)
         function, form = handling.input_function or "", handling.input_format or ""
         is_unwanted = threading.Event()
@@ -188,7 +188,7 @@ class HandlerExecutor:
         return done
 
     async def _read(self, held: HandlerLease, asset_ids: list[int]) -> tuple[Input, dict[int, Job]]:
-        """Read the input; where the data are at fault, in halves, until the guilty one is alone."""
+        """Return the input, and the jobs whose input failed; bad data are isolated by halving."""
         handling = held.handling
         function = handling.input_function
         if function is None:
@@ -212,7 +212,7 @@ class HandlerExecutor:
 
 
 def _blamed(function: str, exc: psycopg.Error | HeadgateError, asset_ids: list[int]) -> list[Job]:
-    """Return what becomes of assets whose input cannot be read: failed if data are at fault."""
+    """Return the jobs of assets whose input cannot be read: failed for bad data, else deferred."""
     if isinstance(exc, psycopg.Error):
         told, state = str(from_psycopg(exc)), exc.sqlstate or ""
     else:
@@ -222,7 +222,7 @@ def _blamed(function: str, exc: psycopg.Error | HeadgateError, asset_ids: list[i
 
 
 def _refused(held: HandlerLease) -> dict[int, Job]:
-    """Return the jobs of assets whose file has no name."""
+    """Return the failed jobs of assets whose file cannot be named."""
     refused = held.handling.refused
     return {
         asset_id: Job(asset_id, "failed", refused[code])

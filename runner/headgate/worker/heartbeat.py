@@ -1,4 +1,4 @@
-"""A runner makes itself known, so that nobody waits for the leases of one that was killed."""
+"""Heartbeats of a runner: without them, the leases of a killed runner are ended early."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ logger = logging.getLogger(__name__)
 
 BEAT_SECONDS: Final = 5.0
 FIGURES_EVERY: Final = 3
-"""With every third heartbeat goes what the runner does and takes."""
+"""Every third heartbeat carries the runner's figures."""
 
 
 async def beat(connections: ConnectionPool, traffic: Traffic | None = None) -> None:
-    """For ever: say every few seconds that this runner is there."""
+    """Run for ever: send this runner's heartbeat every few seconds."""
     identity = {"host": socket.gethostname(), "pid": os.getpid(), "version": __version__}
     figures = Figures(traffic or Traffic())
     is_heard = True
@@ -54,7 +54,7 @@ async def _beat(said: Mapping[str, Any], queue: Queue) -> int:
 
 
 async def end(connections: ConnectionPool) -> None:
-    """Say that this runner ends in good order; one that cannot say so is found to be gone."""
+    """Report that this runner ends normally; without it, missing heartbeats show the end."""
     try:
         await connections.run(lambda queue: queue.end_runner())
     except (psycopg.Error, HeadgateError) as exc:

@@ -1,4 +1,4 @@
-"""Content encodings undone piece by piece, of at most 64 KiB each, however well they pack."""
+"""Decodes content encodings in pieces of at most 64 KiB, whatever the compression ratio."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ACCEPTED: Final = "gzip, deflate"
 
 
 class Inflater:
-    """Undoes the encodings that an answer's Content-Encoding headers name, the last one first."""
+    """Decodes the encodings that an answer's Content-Encoding headers name, the last one first."""
 
     def __init__(self, headers: Sequence[str], limit: int) -> None:
         names = [x.strip().lower() for header in headers for x in header.split(",")]
-        # A charset is no encoding, but some servers write it there; it changes nothing.
+        # Some servers name a charset here. It is not a content encoding, and is ignored.
         names = [x for x in names if x not in NONE and not is_charset(x)]
         if unknown := [x for x in names if x not in (*GZIP, "deflate")]:
             raise Unstorable(f"the answer is encoded as {unknown[0]!r}, which nobody asked for")
@@ -33,11 +33,11 @@ class Inflater:
         self._layers = [_Layer(is_gzip=x in GZIP) for x in reversed(names)]
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield what a piece of the body holds."""
+        """Yield the decoded content of a piece of the body."""
         return self._through(data, 0)
 
     def finish(self) -> None:
-        """Raise BadPayload if the body has not come to its end."""
+        """Raise BadPayload if the body is incomplete."""
         for layer in self._layers:
             layer.finish()
 
@@ -56,7 +56,7 @@ class Inflater:
 
 
 class _Layer:
-    """One encoding: members of gzip, one after the other, or one stream of deflate."""
+    """One encoding: a sequence of gzip members, or one deflate stream."""
 
     def __init__(self, *, is_gzip: bool) -> None:
         self._is_gzip = is_gzip
@@ -83,7 +83,7 @@ class _Layer:
             raise BadPayload("the answer's encoding is broken: it ends too early")
 
     def _begins(self, data: bytes) -> bool:
-        """Begin a stream, or another member; what follows the last one is padding."""
+        """Begin a stream or another gzip member; return False for padding after the last one."""
         if self._has_ended and not (self._is_gzip and data.startswith(GZIP_MAGIC)):
             self._is_over = True
         if self._is_over:
@@ -97,6 +97,6 @@ class _Layer:
 
 
 def _window(start: bytes) -> int:
-    """Tell deflate in zlib's wrapping from bare deflate, which as many servers send."""
+    """Return zlib's wbits for a deflate stream: wrapped by zlib, or raw, which is as common."""
     is_wrapped = start[0] & 0x0F == 8 and int.from_bytes(start[:2]) % 31 == 0
     return zlib.MAX_WBITS if is_wrapped else -zlib.MAX_WBITS

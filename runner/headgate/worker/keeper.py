@@ -1,4 +1,4 @@
-"""Keeps the leases of the chunks in work: extends them, gives them back, or lets them go."""
+"""Keeps the leases of chunks in work: extends them, releases them, or drops lost ones."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ TICK_SECONDS: Final = 0.25
 
 
 class Keeper:
-    """Knows the chunks in work.
+    """Holds the chunks in work.
 
-    `on_lost` is called with each that is not ours any more, `on_time` when calls may have got time.
+    Calls `on_lost` with each chunk whose lease is lost, and `on_time` when calls may have new times
+    to start.
     """
 
     def __init__(
@@ -50,30 +51,30 @@ class Keeper:
         self._loop = asyncio.get_running_loop()
 
     def hold(self, held: Leased) -> None:
-        """Take charge of a chunk whose work is about to start."""
+        """Hold a chunk whose work is about to start."""
         self.held[held.chunk.chunk_id] = held
         self._is_busy.set()
 
     def calling(self) -> list[CallLease]:
-        """Return the chunks whose calls are made."""
+        """Return the held chunks that make calls."""
         return [held for held in self.held.values() if isinstance(held, CallLease)]
 
     def take_starts(self, held: CallLease) -> None:
-        """Ask for times to start the calls of a chunk whose own have passed."""
+        """Request new times to start the calls of a chunk whose times have passed."""
         self._background.begin(self._take_starts(held))
 
     def give_back(self, chunks: Sequence[Chunk]) -> None:
-        """Release chunks of which nothing more will be started."""
+        """Release chunks of which no more work will be started."""
         if chunks:
             self._background.begin(self._release(chunks))
 
     def give_back_untouched(self) -> None:
-        """Release what is held and was never sent."""
+        """Release the held chunks, except those with calls that may have been sent."""
         touched = {x.chunk.chunk_id for x in self.calling() if x.has_sent}
         self.give_back([x.chunk for x in self.held.values() if x.chunk.chunk_id not in touched])
 
     async def give_up(self, held: Leased, reason: str) -> None:
-        """Let a lease count as lost, because the work on its chunk died."""
+        """End a lease as if it had expired, because the work on its chunk failed."""
         held.is_settling = True
         logger.warning("chunk %s of %s: %s", held.chunk.chunk_id, held.chunk.operation, reason)
         try:
@@ -83,7 +84,7 @@ class Keeper:
         self.lose(held)
 
     def lose(self, held: Leased) -> None:
-        """Let go of a chunk that is not ours any more."""
+        """Drop a chunk whose lease is lost."""
         held.is_lost = True
         self._totals.lost += 1
         if self.held.get(held.chunk.chunk_id) is held:
@@ -91,7 +92,7 @@ class Keeper:
         self._on_lost(held)
 
     async def tick(self) -> None:
-        """Wait until something is held; extend what is due, at a third of its time; then rest."""
+        """Wait until a chunk is held; extend leases after a third of their time; then sleep."""
         await self._is_busy.wait()
         if not self.held:
             self._is_busy.clear()
@@ -115,7 +116,7 @@ class Keeper:
             lease = ours.get(held.chunk.chunk_id)
             if lease is not None and lease.lease_no == held.chunk.lease_no:
                 held.extended(at, lease.lease_seconds)
-            elif not held.is_settling:  # else its completion says what became of it
+            elif not held.is_settling:  # else its completion finds out
                 logger.warning("lost the lease of chunk %s, dropping it", held.chunk.chunk_id)
                 self.lose(held)
                 if isinstance(held, HandlerLease) and held.work is not None:

@@ -1,4 +1,4 @@
-"""A chunk whose calls this runner makes: what has started, is open, or is not yet reported."""
+"""Leased chunks in work: the state of their calls, and the results not yet handed in."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ class Leased:
     is_settling: bool = field(init=False, default=False)
     is_lost: bool = field(init=False, default=False)
     block: Block | None = field(init=False, default=None)
-    """What an answer said that stops its calls."""
+    """The block that stops the chunk's calls, learned from an answer."""
     blocked_at: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self.extended(self.claimed_at, self.chunk.lease_seconds)
 
     def extended(self, at: float, lease_seconds: float) -> None:
-        """Note that the lease runs for so long from then; ask again after a third of it."""
+        """Note that the lease runs `lease_seconds` from `at`; extend it after a third of that."""
         self.lease_ends = at + lease_seconds
         self.beat_at = at + lease_seconds / 3
 
     def stops(self, chunk: Chunk) -> bool:
-        """Return whether what stopped its calls stops a chunk's, too."""
+        """Return whether the block of this lease also stops another chunk's calls."""
         if self.block is None:
             return False
         return self.block.until != "execution" or self.chunk.execution == chunk.execution
 
     def block_at(self, now: float) -> Block | None:
-        """Return what stopped its calls, the seconds counted from now."""
+        """Return the block, with its seconds counted from `now`."""
         if self.block is None or self.block.seconds is None:
             return self.block
         left = max(0.0, self.block.seconds - (now - self.blocked_at))
@@ -55,7 +55,7 @@ class Leased:
 
 @dataclass(slots=True, eq=False)
 class HandlerLease(Leased):
-    """A chunk whose handler runs, or waits for a process to run in."""
+    """A leased chunk whose handler runs or waits for a process."""
 
     handling: Handling
     work: asyncio.Task[None] | None = None
@@ -63,7 +63,7 @@ class HandlerLease(Leased):
 
 @dataclass(slots=True, eq=False)
 class CallLease(Leased):
-    """A chunk whose calls are made, one for each asset."""
+    """A leased chunk whose calls this runner makes, one for each asset."""
 
     call: Call
     urls: list[str | None]
@@ -73,12 +73,12 @@ class CallLease(Leased):
     report: Report | GroupReport = field(default_factory=Report)
     oldest_at: float = 0.0
     is_fruitful: bool = False
-    """Something was sent, or was found out without sending."""
+    """Whether a call has had a reply, sent or not."""
     is_probing: bool = False
     pace: Pace | None = None
-    """When its calls may start; None: whenever there is room."""
+    """When the calls may start; None: as soon as there is room."""
     is_asking: bool = False
-    """More times to start are being asked for."""
+    """Whether more times to start have been requested."""
 
     def __post_init__(self) -> None:
         self.extended(self.claimed_at, self.chunk.lease_seconds)
@@ -88,32 +88,32 @@ class CallLease(Leased):
 
     @property
     def waiting(self) -> int:
-        """Count the calls that have not started."""
+        """Return the number of calls that have not started."""
         return len(self.urls) - self.next
 
     @property
     def is_ended(self) -> bool:
-        """Return whether nothing is left to call or to wait for."""
+        """Return whether all calls have started and ended."""
         return not self.open and self.next == len(self.urls)
 
     @property
     def is_starved(self) -> bool:
-        """Return whether calls wait that have no time to start."""
+        """Return whether calls wait, but no times to start are left."""
         return self.pace is not None and self.waiting > 0 and self.pace.left == 0
 
     @property
     def has_report(self) -> bool:
-        """Return whether something has come that is not handed in."""
+        """Return whether there are results that have not been handed in."""
         return len(self.report) > 0
 
     @property
     def has_sent(self) -> bool:
-        """Return whether the database does not know yet of a call that may have been sent."""
+        """Return whether a call may have been sent that the database does not know of yet."""
         return self.has_report or bool(self.open)
 
     @property
     def is_slice_due(self) -> bool:
-        """Return whether what has come is enough for a completion of its own."""
+        """Return whether the results are enough for a completion."""
         return self.is_ended or len(self.report) >= SLICE_JOBS or self.report.size >= SLICE_BYTES
 
     @property
@@ -122,7 +122,7 @@ class CallLease(Leased):
         return False
 
     def may_start(self, now: float) -> bool:
-        """Return whether its next call may start: lease, memory, pace and probe allow it."""
+        """Return whether lease, memory, pace and probe allow the next call to start."""
         is_safe = now < self.lease_ends - self.chunk.lease_seconds / 6
         is_full = self.is_settling and self.report.size >= SLICE_BYTES
         if not is_safe or is_full or (self.is_probing and self.next):
@@ -130,7 +130,7 @@ class CallLease(Leased):
         return self.pace is None or self.pace.may_start(now)
 
     def record(self, index: int, reply: Reply, now: float) -> None:
-        """Add what came of one call."""
+        """Add the reply to one call."""
         outcome = reply.outcome
         self._report_one(
             index,
@@ -147,7 +147,7 @@ class CallLease(Leased):
         self.is_fruitful = True
 
     def give_up(self, reason: str, now: float) -> int:
-        """Report all calls that have not started as unsent; return how many they were."""
+        """Report all calls that have not started as unsent; return their number."""
         count = self.waiting
         for index in range(self.next, len(self.urls)):
             self._report_one(index, "unsent", now, fault="internal", error=reason)
@@ -155,12 +155,12 @@ class CallLease(Leased):
         return count
 
     def take_report(self) -> Report | GroupReport:
-        """Take what has come so far; what follows goes into the next slice."""
+        """Take the results so far; later ones go into the next slice."""
         report, self.report = self.report, Report()
         return report
 
     def discard(self) -> int:
-        """Drop all answers that are not handed in; return how many bytes they were."""
+        """Drop all answers that are not handed in; return their size in bytes."""
         return self.take_report().size
 
     def _report_one(

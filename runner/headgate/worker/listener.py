@@ -1,4 +1,4 @@
-"""Wakes an idle runner when something was sent, so that it need not ask again and again."""
+"""Wakes an idle runner when a message is sent, so that it need not poll."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 5.0
 POLL: Final = 1.0
-"""How often a runner asks that no server can notify."""
+"""Seconds between polls of a runner that cannot be notified."""
 
 
 async def listen(
     settings: Settings, role: str, queues: Collection[str] | None, wake: asyncio.Event
 ) -> None:
-    """Set `wake` whenever a message was sent to one of the queues; reconnects for ever.
+    """Set `wake` whenever a message is sent to one of the queues; reconnect for ever.
 
-    Behind a pooler nobody is notified: there it is set again and again.
+    A pooler passes no notifications on: behind one, `wake` is set every POLL seconds.
     """
     pause = FIRST_PAUSE
     while True:

@@ -1,4 +1,4 @@
-"""Times at which a chunk's calls may start, granted by the database to all runners together."""
+"""Times at which a chunk's calls may start, granted by the database across all runners."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from dataclasses import dataclass
 from typing import Final
 
 LATENESS: Final = 0.35
-"""By what part of the time between two starts one may be late: no second gets a call too many."""
+"""How late a start may be, as a part of the interval, without too many calls in any second."""
 MAX_JUMP: Final = 10.0
-"""A message that seems to have been under way for so many seconds shows that a clock was set."""
+"""An answer that seems delayed by more than this many seconds shows that a clock was set."""
 DRIFT: Final = 1e-4
-"""By how much the two clocks may part in a second."""
+"""Seconds by which the two clocks may drift apart in a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What the database grants: the first start, and the time between two."""
+    """The times to start that the database grants: the first, and the interval in seconds."""
 
     asked_at: float
-    """When the database was asked, by its own clock."""
+    """The time of the request by the database's own clock, in seconds."""
     start_in: float
-    """Seconds from then."""
+    """Seconds from `asked_at` to the first start."""
     every: float
     burst: int
-    """How many starts may be made up for at once."""
+    """The number of overdue starts that may be made up for at once."""
 
 
 class ServerClock:
-    """What the event loop's clock showed at a time of the server's.
+    """Converts times of the server's clock to times of the event loop's clock.
 
-    An answer arrives late by the time it took. The fastest one so far says how the clocks stand, so
-    that a runner whose answer was slow does not start its calls among those of the next one.
+    An answer arrives late by its time under way. The fastest answer so far gives the difference of
+    the clocks, so that a runner with a slow answer does not start calls at another runner's times.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class ServerClock:
         self._at = 0.0
 
     def loop_time(self, server_time: float, received_at: float) -> float:
-        """Return the loop's time for a time that an answer names which was received just now."""
+        """Return the loop's time for a server time, which an answer received just now names."""
         sample = received_at - server_time
         drifted = self._offset + DRIFT * (received_at - self._at)
         self._offset = sample if sample > drifted + MAX_JUMP else min(sample, drifted)
@@ -49,7 +49,7 @@ class ServerClock:
 
 @dataclass(slots=True)
 class Pace:
-    """The times that are left. One that has passed for long lapses: it would make a crowd."""
+    """The times to start that are left; times long past lapse, so that calls do not bunch up."""
 
     next_at: float
     every: float
@@ -58,12 +58,12 @@ class Pace:
 
     @classmethod
     def of(cls, schedule: Schedule, calls: int, clock: ServerClock, now: float) -> Pace:
-        """Return the times of a schedule that arrived just now."""
+        """Return the times of a schedule that was received at `now`."""
         asked_at = clock.loop_time(schedule.asked_at, now)
         return cls(asked_at + schedule.start_in, schedule.every, schedule.burst, calls)
 
     def may_start(self, now: float) -> bool:
-        """Return whether a call may start; forget the times that have lapsed."""
+        """Return whether a call may start at `now`; drop the times that have lapsed."""
         late = now - self.next_at - (self.burst - 1 + LATENESS) * self.every
         if late > 0 and self.every > 0:
             lapsed = min(self.left, math.ceil(late / self.every))
@@ -72,6 +72,6 @@ class Pace:
         return self.left > 0 and now >= self.next_at
 
     def take(self) -> None:
-        """Use the next time."""
+        """Use up the next time to start."""
         self.next_at += self.every
         self.left -= 1

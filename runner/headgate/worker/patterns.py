@@ -1,7 +1,7 @@
-"""Regular expressions from rows, searched in foreign text: no answer may keep one busy for long.
+"""Regular expressions of response rules, bounded so that no answer can keep a search busy.
 
-A search with `re` cannot be stopped. So a pattern's worst case is bounded beforehand: the more
-freedom its repeats have, the less of the text it sees, and what could explode is refused.
+A search with `re` cannot be interrupted. So a pattern's worst case is bounded beforehand: the more
+freedom its repeats have, the less of a text it sees, and a pattern that could explode is refused.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A compiled pattern and how much of a text it may see."""
+    """A compiled pattern, and how many characters of a text it may see."""
 
     regex: re.Pattern[str]
     head: int
@@ -42,7 +42,7 @@ class Pattern:
 
 
 def compile_pattern(source: str, flags: re.RegexFlag = re.NOFLAG) -> Pattern:
-    """Compile a pattern, with the longest head on which its worst case stays bounded."""
+    """Compile a pattern for the longest head of a text that bounds its worst case."""
     try:
         regex = re.compile(source, flags)
     except (re.error, OverflowError, RecursionError) as exc:
@@ -57,7 +57,7 @@ def compile_pattern(source: str, flags: re.RegexFlag = re.NOFLAG) -> Pattern:
 
 
 def _freedom(source: str) -> tuple[int, int]:
-    """Count the unbounded repeats of a pattern and multiply the choices of the others."""
+    """Return the number of unbounded repeats, and the product of the choices of all others."""
     unbounded, factor = 0, 1
     open_groups: list[bool] = []
     varies = atom_varies = False

@@ -1,4 +1,4 @@
-"""What a runner lets into the database: readable text, whole JSON, and never the secret."""
+"""Checks bodies before they go to the database: readable text, complete JSON, no secret."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from headgate.shown import visible
 
 LARGEST_PARSED = 1_048_576
 PIECE: Final = 262_144
-"""So many bytes are decoded in one go."""
+"""Bytes that are decoded at a time."""
 LONGEST_HEAD: Final = 4_096
-"""So many bytes of a body are looked at for an excerpt."""
+"""Bytes of a body from which an excerpt is taken."""
 LONGEST_EXCERPT = 200
 LONGEST_LABEL: Final = 40
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -31,8 +31,8 @@ CHARSETS: Final = frozenset(
     big5 big5hkscs cp950 gb2312 gbk gb18030 euc_jp shift_jis cp932 iso2022_jp euc_kr cp949 johab
     """.split()
 )
-"""Charsets of real texts. Python knows more: some are no text (hex), some yield what cannot be
-stored (utf-7), hide text in text (unicode-escape) or take for ever (punycode)."""
+"""Charsets of real texts. Python knows more: some are not text (hex), some yield text that cannot
+be stored (utf-7), hide text in text (unicode-escape) or take for ever (punycode)."""
 SPOKEN: Final = {
     "iso-8859-8-i": "iso8859-8",
     "windows-31j": "cp932",
@@ -41,27 +41,27 @@ SPOKEN: Final = {
     "x-gbk": "gbk",
     "x-sjis": "cp932",
 }
-"""Labels that servers use and Python does not know."""
+"""Charset labels that servers use and Python does not know."""
 
 
 class BadPayload(Exception):
-    """A body that is of no use, under a good status; another try may bring a better one."""
+    """A useless body under a good status; another try may bring a better one."""
 
     outcome = "retry"
     fault = "item"
 
 
 class Unstorable(BadPayload):
-    """A body that no text column can hold; it would be the same next time."""
+    """A body that cannot be stored; another try would bring the same."""
 
     outcome = "failed"
 
 
 def read_text(body: bytearray, content_type: str) -> bytearray:
-    """Return a body as PostgreSQL takes it: UTF-8 without NUL. Raises Unstorable.
+    """Return a body as PostgreSQL accepts it: UTF-8 without NUL. Raises Unstorable.
 
-    A body that is UTF-8 is only looked at; in whatever charset, a piece at a time is decoded, so
-    that no text is ever held whole at four bytes a character, and others have their turn.
+    A UTF-8 body is checked and returned itself. A body of any charset is decoded piece by piece, so
+    that no whole text is ever held at four bytes a character, and other threads get a turn.
     """
     mark = body.startswith(BYTE_ORDER_MARK)
     codec = "utf-8" if mark else _codec(content_type)
@@ -88,7 +88,7 @@ def read_text(body: bytearray, content_type: str) -> bytearray:
 
 
 def is_charset(label: str) -> bool:
-    """Return whether texts of that charset are read."""
+    """Return whether a label names a charset that is read."""
     try:
         return label in SPOKEN or lookup(label[:LONGEST_LABEL]).name in CHARSETS
     except (LookupError, ValueError):
@@ -96,7 +96,7 @@ def is_charset(label: str) -> bool:
 
 
 def check_json(text: Bytes) -> None:
-    """Refuse text that is no JSON; of a large one only the ends are looked at."""
+    """Raise BadPayload for text that is not JSON; of a large text only the ends are checked."""
     if not text:
         raise BadPayload("the answer is empty")
     if len(text) > LARGEST_PARSED:
@@ -111,9 +111,9 @@ def check_json(text: Bytes) -> None:
 
 
 def excerpt(body: Bytes, content_type: str, redactor: Redactor, *, is_cut: bool) -> str:
-    """Return the start of a readable body on one line, without the secret, empty for other bodies.
+    """Return the start of a readable body on one line, without the secret; empty for others.
 
-    `is_cut` tells that the body went on.
+    `is_cut` means that `body` is not the whole body.
     """
     if not content_type.startswith(("text/plain", "application/json")):
         return ""

@@ -1,4 +1,4 @@
-"""Claims chunks so that the calls under way never run dry, and no more than that."""
+"""Claims just enough chunks that the calls under way never run dry."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ MAX_FRUITLESS: Final = 3
 MAX_FAILURES: Final = 5
 MAX_AT_ONCE: Final = 100
 MAX_REPORTS: Final = 8
-"""How many chunks without calls a completion claims."""
+"""The maximum number of chunks without calls that a completion claims."""
 MOMENT: Final = 0.1
 """Seconds of work without calls that may wait in one runner while others are idle."""
 MISSING: Final = ("42883", "42P01", "3F000")
 
 
 class Producer:
-    """Decides when to claim, and puts what was claimed to work."""
+    """Decides when to claim chunks, and starts work on them."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Producer:
         """Set when there may be something new to claim."""
         self.is_stopping = False
         self.asked = asyncio.Event()
-        """Set after each claim, for those who watch for the end."""
+        """Set after each claim, for the task that watches for the end."""
         self._connections = connections
         self._executor = executor
         self._providers = executor.providers
@@ -69,9 +69,9 @@ class Producer:
         self._may_advance = True
 
     async def feed(self) -> None:
-        """Claim whenever there is room; without work sleep until it is due or was sent.
+        """Claim whenever there is room; without work, sleep until some is due or sent.
 
-        Whatever wakes it may have ended a step, so executions are advanced before the claim.
+        A wake-up may mean that a step has ended, so executions are advanced before the claim.
         """
         while not self.is_stopping:
             self._room.clear()
@@ -91,13 +91,13 @@ class Producer:
                 self._may_advance = True
 
     def stop(self) -> None:
-        """Claim nothing more; what a claim under way brings is given back."""
+        """Claim nothing more; chunks that a claim under way brings are released."""
         self.is_stopping = True
         self.wake.set()
         self._room.set()
 
     def wanted_after(self, chunk: Chunk) -> int:
-        """Return how many chunks to claim together with the completion of one like this."""
+        """Return the number of chunks to claim together with the completion of this one."""
         state = self._providers.of(chunk.provider)
         if self.is_stopping or self._fruitless or state.provider in self._without_secret:
             return 0
@@ -110,26 +110,26 @@ class Producer:
         )
 
     def avoided(self) -> Sequence[str]:
-        """Return the providers without their secret, with enough to do, or just stopped."""
+        """Return the providers to avoid: without a secret, with enough work, or just stopped."""
         for state in self._providers:
             state.was_avoided = self._is_full(state)
         full = {state.provider for state in self._providers if state.was_avoided}
         return sorted(self._without_secret | full)
 
     def take(self, claim: Claim) -> None:
-        """Put claimed chunks to work."""
+        """Start work on claimed chunks."""
         for chunk in claim.chunks:
             self._take_safely(chunk, claim.at)
 
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
-        """Look for more: its end may have let something else begin."""
+        """Look for more work: the end of a chunk may have made other work ready."""
         self._fruitless = self._fruitless + 1 if was_fruitless else 0
         if not has_next:
             self.wake.set()
         self.note_room()
 
     def note_room(self) -> None:
-        """Look whether there is room for more calls."""
+        """Wake the claiming task if there is room for more calls."""
         if self._providers.load < self._target:
             self._room.set()
         for state in self._providers:
@@ -138,7 +138,7 @@ class Producer:
                 self.wake.set()
 
     def _take_safely(self, chunk: Chunk, at: float) -> None:
-        """Take a chunk; one that this runner cannot use ends as our fault, and no other with it."""
+        """Take a chunk; one that this runner cannot use is deferred alone, as an internal fault."""
         try:
             self._take(chunk, at)
         except Exception as exc:
@@ -179,9 +179,9 @@ class Producer:
             self._executor.take(held)
 
     def _wanted_reports(self, state: ProviderState) -> int:
-        """Return how many chunks without calls to take: as many as are handed in in a moment.
+        """Return the number of chunks without calls to take: as many as complete in a MOMENT.
 
-        A claim costs about as much as a completion, so those that are quick share one.
+        A claim costs about as much as a completion, so quick chunks share one claim.
         """
         if state.uniform_reports > self._connections.size:
             return 0
@@ -208,9 +208,9 @@ class Producer:
         return min(self._target, 2 * state.in_flight) if state.load else self._target
 
     async def _claim(self, wanted: int) -> Claim:
-        """Advance executions if there is news, and claim.
+        """Advance executions if some may go on, and claim.
 
-        A fault that may pass is logged and tried again later, one that stays raises.
+        A temporary error is logged and tried again later; a lasting one is raised.
         """
         try:
             if self._may_advance:
@@ -228,7 +228,7 @@ class Producer:
         return claim
 
     async def _breathe(self) -> None:
-        """Slow down when chunks come and go without a call."""
+        """Sleep if chunks keep coming and going without a call."""
         if self._fruitless >= MAX_FRUITLESS:
             await asyncio.sleep(min(5.0, 0.1 * 2 ** (self._fruitless - MAX_FRUITLESS)))
 

@@ -1,4 +1,4 @@
-"""What one runner does with a provider right now: how many calls are open, and who waits."""
+"""State of a provider within one runner: its open calls and its waiting chunks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from headgate.worker.rules import Block
 
 MAX_FAULTS: Final = 10
 MAX_CHUNKS: Final = 20
-"""How many chunks a claim may bring."""
+"""The maximum number of chunks of a claim."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +37,7 @@ class ProviderState:
     """Leases that an answer has stopped, until their report is handed in."""
 
     def next_call(self, now: float) -> CallLease | None:
-        """Return the chunk whose call starts next, if one may."""
+        """Return the chunk whose call may start next, or None."""
         while self.queue and not self.queue[0].waiting:
             self.queue.popleft()
         if self.open >= self.in_flight:
@@ -45,16 +45,16 @@ class ProviderState:
         return next((held for held in self.queue if held.waiting and held.may_start(now)), None)
 
     def starved(self) -> list[CallLease]:
-        """Return the chunks whose calls have no time to start, and have not asked for more."""
+        """Return the chunks without times to start that have not requested more."""
         return [held for held in self.queue if held.is_starved and not held.is_asking]
 
     def next_start(self) -> float:
-        """Return when the next of its calls may start that wait for their time."""
+        """Return the loop time at which the next paced call may start; infinity if none waits."""
         paces = (held.pace for held in self.queue if held.waiting and not held.is_starved)
         return min((pace.next_at for pace in paces if pace is not None), default=math.inf)
 
     def stop(self, held: CallLease, block: Block, now: float) -> list[CallLease]:
-        """Note that an answer to a lease stops calls; return the leases that it stops."""
+        """Note that an answer to a lease blocks calls; return the leases that it stops."""
         self._stop(held, block, now)
         waiting = [other for other in self.queue if other.waiting and other is not held]
         others = [other for other in waiting if held.stops(other.chunk)]
@@ -63,7 +63,7 @@ class ProviderState:
         return [held, *others]
 
     def stop_at_once(self, held: CallLease, now: float) -> bool:
-        """Stop a new lease when an answer that is not handed in stops its calls, too."""
+        """Stop a new lease if a block not yet handed in applies to it; return whether one does."""
         known = next((other for other in self.stopped if other.stops(held.chunk)), None)
         block = known.block_at(now) if known else None
         if block is not None:
@@ -71,11 +71,11 @@ class ProviderState:
         return block is not None
 
     def handed_in(self, held: Leased) -> None:
-        """Note that the database knows what stopped a lease, or that the lease is lost."""
+        """Note that the database knows the block of a lease, or that the lease is lost."""
         self.stopped = [other for other in self.stopped if other is not held]
 
     def is_stopped(self) -> bool:
-        """Return whether an answer stopped all calls, and the database does not know it yet."""
+        """Return whether an answer stopped all calls that the database does not know of yet."""
         return any(held.block and held.block.until != "execution" for held in self.stopped)
 
     def _stop(self, held: CallLease, block: Block, now: float) -> None:
@@ -85,7 +85,7 @@ class ProviderState:
 
 
 class Providers:
-    """The providers that this runner has worked for, in the order in which they take turns."""
+    """The providers that this runner has worked for, in the order of their turns."""
 
     def __init__(self) -> None:
         self._known: dict[str, ProviderState] = {}
@@ -104,5 +104,5 @@ class Providers:
 
     @property
     def load(self) -> int:
-        """Count the calls that wait or are open."""
+        """Return the number of calls that wait or are open."""
         return sum(state.load for state in self.turn)

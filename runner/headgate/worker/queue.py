@@ -1,4 +1,4 @@
-"""The stored functions that a runner calls, one method each, each one short transaction."""
+"""The stored functions that a runner calls: one method and one short transaction each."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ INPUT: Final = "select * from {}(p_context => %(context)s, p_asset_ids => %(asse
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A lease that is still ours, and for how long from now."""
+    """A lease that this runner still holds, and its seconds from now."""
 
     chunk_id: int
     lease_no: int
@@ -98,7 +98,7 @@ class Lease:
 
 
 class Queue:
-    """A runner's view of the plan."""
+    """The stored functions that a runner calls, over one connection."""
 
     def __init__(
         self,
@@ -112,13 +112,13 @@ class Queue:
         self._queues = None if queues is None else arrays.texts(queues)
 
     async def claim(self, max_chunks: int, avoid: Sequence[str] = ()) -> Claim:
-        """Take up to `max_chunks` chunks of one provider; 0 only sends what has waited."""
+        """Claim up to `max_chunks` chunks of one provider; with 0, only sweep."""
         arguments = {"max_chunks": max_chunks, "queues": self._queues, "avoid": arrays.texts(avoid)}
         at = asyncio.get_running_loop().time()
         return _claim(at, await self._call(CLAIM, arguments))
 
     async def advance(self) -> bool:
-        """Carry an execution one step further; False when there is none that can go on."""
+        """Advance one execution by a step; return False if none can go on."""
         ((advanced,),) = await self._call(ADVANCE, {})
         return bool(advanced)
 
@@ -130,9 +130,9 @@ class Queue:
         block: Block | None = None,
         claim: int = 0,
     ) -> Claim:
-        """Hand in results of a chunk and take the provider's next chunks with it, in one commit.
+        """Hand in results of a chunk and claim the provider's next chunks, in one commit.
 
-        Raises LostLease, with nothing written, when the chunk is somebody else's by now.
+        Raises LostLease, with nothing written, if the lease is lost.
         """
         arguments = {
             **_columns(report),
@@ -162,54 +162,54 @@ class Queue:
         return _claim(at, await self._call(statement + ")", arguments))
 
     async def extend(self, chunks: Sequence[Chunk]) -> list[Lease]:
-        """Keep the leases; return those still ours. A missing one is lost: drop its work."""
+        """Extend leases; return those still held. A missing one is lost: its work is dropped."""
         return [Lease(*row) for row in await self._call(EXTEND, _tokens(chunks))]
 
     async def release(self, chunks: Sequence[Chunk]) -> int:
-        """Give back all jobs of these chunks that have not been reported; return how many."""
+        """Release all jobs of these chunks that have not been reported; return their number."""
         return sum(row[1] for row in await self._call(RELEASE, _tokens(chunks)))
 
     async def lose(self, chunk: Chunk, reason: str) -> None:
-        """Tell that the work on a chunk died: its lease ends at once, as if it had run out."""
+        """Report that the work on a chunk failed: its lease ends at once, as if it had expired."""
         token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "reason": redacted(reason)}
         await self._call(LOSE, token)
 
     async def heartbeat(self, identity: Mapping[str, Any]) -> int:
-        """Say that this runner is there; return how many leases of dead ones were ended."""
+        """Send a heartbeat; return the number of leases of dead runners that it ended."""
         ((ended,),) = await self._call(HEARTBEAT, identity)
         return int(ended)
 
     async def end_runner(self) -> None:
-        """Say that this runner ends in good order."""
+        """Report that this runner ends normally."""
         await self._call(END, {})
 
     async def take_starts(self, chunk: Chunk, calls: int) -> Schedule:
-        """Return times at which so many more calls of a chunk may start.
+        """Return times at which `calls` more calls of a chunk may start.
 
-        Raises LostLease, with nothing granted, when the chunk is somebody else's by now.
+        Raises LostLease, with nothing granted, if the lease is lost.
         """
         token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "calls": calls}
         (row,) = await self._call(STARTS, token)
         return Schedule(*row)
 
     async def take_store(self) -> Store | None:
-        """Take a store that is to be cleaned; None: all are clean."""
+        """Return a store for this runner to clean; None if no store is due."""
         rows = await self._call(STORE, {})
         return Store(*rows[0]) if rows else None
 
     async def remove_keys(self, store: str, keys: Sequence[str]) -> list[str]:
-        """Give up keys that no artifact has, and expired ones; return those to be removed."""
+        """Give up keys without an artifact, and expired ones; return the keys to remove."""
         rows = await self._call(REMOVE, {"store": store, "keys": arrays.texts(keys)})
         return [key for (key,) in rows]
 
     async def forget_keys(self, store: str, keys: Sequence[str]) -> None:
-        """Say that keys that were given up are gone."""
+        """Report that keys that were given up have been removed."""
         await self._call(FORGET, {"store": store, "keys": arrays.texts(keys)})
 
     async def read_input(
         self, function: str, context: Mapping[str, Any], asset_ids: Sequence[int]
     ) -> Input:
-        """Return what a handler's input function returns for these assets, in binary."""
+        """Return a handler's input for these assets, in binary, from its input function."""
         await self._call(FIT, {"function": function})
         statement = SQL(INPUT).format(Identifier(*function.split(".")))
         arguments = {"context": Jsonb(dict(context)), "asset_ids": arrays.bigints(asset_ids)}
@@ -230,7 +230,7 @@ class Queue:
     async def _call(
         self, statement: LiteralString, arguments: Mapping[str, Any]
     ) -> list[tuple[Any, ...]]:
-        """Run one statement; a deadlock or a serialization failure repeats it whole."""
+        """Run one statement; repeat it after a deadlock or a serialization failure."""
         arguments = {**arguments, "runner": self._runner}
         for attempt in range(1, REPEATS + 1):
             try:

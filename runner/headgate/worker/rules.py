@@ -1,11 +1,12 @@
-"""What an answer means: ordered rows of a provider decide, never code.
+"""Decides what an answer means, by a provider's ordered rule rows, never by code.
 
 Calls without an answer are judged by the same rows, under a pseudo-status: `error:timeout`,
-`error:connect` (nothing was sent), `error:cut` (the connection broke after it was sent). A database
-answers `sql:ok`, or with its SQLSTATE: `sql:42P01`, which a rule for its class `sql:42` fits, too.
+`error:connect` (nothing was sent), `error:cut` (the connection broke after the request was sent). A
+database answers `sql:ok` or an SQLSTATE such as `sql:42P01`, which a rule for the class `sql:42`
+also fits.
 
-A good answer without content has no type: it fits a rule of success by its status alone. Where that
-rule expects content, or none fits, it is judged here.
+A good answer without content has no content type: it fits a rule of success by its status alone. If
+that rule expects content, or if no rule fits, the answer is judged here.
 """
 
 from __future__ import annotations
@@ -22,37 +23,37 @@ from typing import Any, Final
 from headgate.worker.patterns import LONGEST_HEAD, Pattern, compile_pattern
 
 SQL_CLASS: Final = re.compile("sql:[0-9A-Z]{2}")
-"""All SQLSTATEs that begin so."""
+"""A rule's status that fits all SQLSTATEs of one class."""
 NOTHING: Final = ("204", "205", "304")
-"""No content, reset content, not modified: by these a provider says that it has nothing."""
+"""No content, reset content, not modified: the statuses of a provider that has nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the rules look at; `status` is the HTTP status or the pseudo-status of a failed call."""
+    """The answer that rules look at; `status` is of HTTP, or the pseudo-status of a failed call."""
 
     status: str
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
     body: bytes = b""
-    """As much of it as rules may see."""
+    """The part of the body that rules may see."""
     is_readable: bool = True
 
     @property
     def content_type(self) -> str:
-        """Return what the answer says its body is."""
+        """Return the Content-Type header, empty if there is none."""
         return self.headers.get("content-type", "")
 
     @property
     def is_blank(self) -> bool:
-        """Return whether it is a good answer without content."""
+        """Return whether this is a good answer without content."""
         is_good = self.status in NOTHING or (len(self.status) == 3 and self.status[0] == "2")
         return is_good and self.is_readable and not self.body
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """How long the provider is to be left alone: `until` retry_after, reset, execution or for."""
+    """How long the provider is blocked: `until` is retry_after, reset, execution or for."""
 
     until: str
     seconds: float | None
@@ -61,14 +62,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What becomes of a job, whose fault it is, and what the answer closes."""
+    """A job's outcome, its fault, and the block that the answer asks for."""
 
     outcome: str
     fault: str
     reason: str
     block: Block | None = None
     charged: bool = True
-    """The provider charges for such an answer."""
+    """Whether the provider charges for such an answer."""
 
     @property
     def is_success(self) -> bool:
@@ -76,19 +77,19 @@ class Outcome:
         return self.outcome == "success"
 
     def detailed(self, detail: str) -> Outcome:
-        """Return it with what was seen: where its reason says {answer}, or behind it."""
+        """Return the outcome with a detail in its reason, in place of {answer} or at the end."""
         if "{answer}" in self.reason:
             return replace(self, reason=self.reason.replace("{answer}", detail))
         return replace(self, reason=f"{self.reason} ({detail})" if self.reason else detail)
 
     def located(self, url: str) -> Outcome:
-        """Return it with the URL, where its reason says {url}."""
+        """Return the outcome with the URL in place of {url} in its reason."""
         return replace(self, reason=self.reason.replace("{url}", url))
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: the answers it fits and what they mean."""
+    """One row: which answers it fits, and what they mean."""
 
     status: str
     fits_status: Callable[[str], bool]
@@ -99,18 +100,18 @@ class Rule:
 
     @property
     def expects_content(self) -> bool:
-        """Return whether it looks at more than the status."""
+        """Return whether the rule looks at more than the status."""
         return self.content_type is not None or self.body is not None
 
     def fits_blank(self, answer: Answer) -> bool:
-        """Return whether it speaks of a good answer without content: as a success, or by name."""
+        """Return whether the rule may fit a blank answer: a success, or naming its status."""
         if self.outcome.is_success:
             return True
         return answer.status not in NOTHING or self.status == answer.status
 
 
 class Rules:
-    """A provider's rows in order; the first that fits decides."""
+    """A provider's rules in order; the first that fits decides."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
@@ -119,7 +120,7 @@ class Rules:
         return iter(self._rules)
 
     def judge(self, answer: Answer) -> Outcome:
-        """Return the first fitting rule's outcome; what fits none is the provider's fault."""
+        """Return the outcome of the first rule that fits; without one, the provider is at fault."""
         rule = self.find(answer)
         if rule is None:
             if answer.is_blank:
@@ -130,7 +131,7 @@ class Rules:
         return _blocking(rule, answer) if rule.blocks else rule.outcome
 
     def find(self, answer: Answer) -> Rule | None:
-        """Return the first rule that fits."""
+        """Return the first rule that fits, or None."""
         head: str | None = None
         is_blank = answer.is_blank
         for rule in self._rules:
@@ -210,7 +211,7 @@ def _blocking(rule: Rule, answer: Answer) -> Outcome:
 
 
 def seconds_to_wait(retry_after: str | None, date: str | None = None) -> float | None:
-    """Read a Retry-After header, in seconds or as a date (seen from the answer's own Date)."""
+    """Return the seconds of a Retry-After header; a date is relative to the answer's own Date."""
     text = (retry_after or "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
         return float(text)

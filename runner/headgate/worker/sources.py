@@ -1,7 +1,7 @@
-"""Statements to databases, as calls: each is one query in a read-only transaction there.
+"""Calls to databases: each runs one statement there, in a read-only transaction.
 
-Loaded when the first statement is to be asked. Rows come back as one JSON array. What a database
-says is judged by the provider's rules under its SQLSTATE, `sql:42P01`, a good end as `sql:ok`.
+This module is imported for the first statement. Rows come back as one JSON array. The provider's
+rules judge an error under its SQLSTATE, such as `sql:42P01`, and a success as `sql:ok`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from headgate.worker.rules import Answer, Outcome
 
 CONNECT_SECONDS: Final = 10.0
 GRACE_SECONDS: Final = 2.0
-"""After the database's own time limit, before the runner stops waiting for it."""
+"""Seconds that the runner waits beyond the database's own time limit."""
 IDLE_CONNECTION_SECONDS: Final = 30.0
 BATCH_ROWS: Final = 500
 
@@ -50,7 +50,7 @@ AT_LOGIN: Final = (
     ("remaining connection slots", "53300"),
     ("the database system is", "57P03"),
 )
-"""How a refused login begins, or what is in it: libpq keeps its SQLSTATE to itself."""
+"""Texts within the error of a refused login, and the SQLSTATE that libpq does not report."""
 
 OURS: Final[dict[str, Any]] = {"application_name": "headgate", "client_encoding": "utf8"}
 STAGING_THREADS: Final = 8
@@ -69,17 +69,17 @@ SNAPSHOT: Final = """
     end
     from pg_current_snapshot() as s
 """
-"""What the transaction sees; a standby does not know which of the later ones are open."""
+"""The transaction's snapshot; a standby does not know which later transactions are open."""
 
 
 class Verdict(NamedTuple):
-    """What came of a statement."""
+    """The result of a statement."""
 
     outcome: Outcome
     requests: int
     payload: Bytes | None = None
     snapshot: str | None = None
-    """What of its source it has seen, where the call asks for it."""
+    """The snapshot of its source that the statement has seen, if the call asks for it."""
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class Idle:
 
 @dataclass(slots=True)
 class Sources:
-    """Asks databases, over connections that are kept for a moment."""
+    """Runs statements on databases, over connections that are kept for a short time."""
 
     buffer: Buffer
     open_target: Callable[[], Connection[Any]] | None = None
@@ -101,7 +101,7 @@ class Sources:
     threads: ThreadPoolExecutor | None = None
 
     async def fetch(self, call: Call, statement: str, parameters: str | None) -> Verdict:
-        """Ask one statement; whatever goes wrong is in the verdict. Raises SecretMissing."""
+        """Run one statement; the verdict covers all of its failures. Raises SecretMissing."""
         if call.stage is not None:
             return await self._stage(call, statement, json.loads(parameters or "{}"))
         dsn = call.auth.secret()
@@ -130,7 +130,7 @@ class Sources:
             share.close()
 
     async def _stage(self, call: Call, statement: str, given: dict[str, Any]) -> Verdict:
-        """Copy a statement's rows into our database, and report how many they are."""
+        """Copy a statement's rows into our database; the payload is their number."""
         if self.open_target is None:
             reason = "rows that are staged are copied by runners alone"
             return Verdict(Outcome("deferred", "internal", reason), 0)
@@ -176,7 +176,7 @@ class Sources:
 
     @asynccontextmanager
     async def _connection(self, dsn: str, call: Call) -> AsyncIterator[AsyncConnection[Any]]:
-        """Lend a connection in a read-only transaction; keep it if all went well."""
+        """Yield a connection in a read-only transaction; keep it for reuse if nothing failed."""
         now = asyncio.get_running_loop().time
         connection = await self._begun(dsn, call)
         try:
@@ -197,7 +197,7 @@ class Sources:
             try:
                 await connection.execute(settings)
                 return connection
-            except psycopg.OperationalError:  # closed over there: a new one shows why
+            except psycopg.OperationalError:  # closed by the server: a new one shows why
                 await connection.close()
         connection = await _connect(dsn, call)
         try:
@@ -209,7 +209,7 @@ class Sources:
 
 
 class NotConnected(Exception):
-    """Nothing was asked: the database cannot be reached, or refuses us."""
+    """No statement was sent: the database cannot be reached, or refuses the login."""
 
     def __init__(self, status: str, detail: str) -> None:
         super().__init__(detail)
@@ -218,7 +218,7 @@ class NotConnected(Exception):
 
 
 async def _connect(dsn: str, call: Call) -> AsyncConnection[Any]:
-    """Connect as the string says."""
+    """Connect to a database. Raises NotConnected."""
     try:
         async with asyncio.timeout(_connect_seconds(call)):
             return await AsyncConnection.connect(
@@ -238,7 +238,7 @@ def _copy(
     dsn: str,
     is_unwanted: threading.Event,
 ) -> tuple[int, str | None]:
-    """Do a staged call's work, in a thread; return the number of rows, and the snapshot."""
+    """Copy the rows of a staged call, in a thread; return their number, and the snapshot."""
     limit = make_conninfo(dsn, connect_timeout=max(2, round(_connect_seconds(call))))
     try:
         source = Connection.connect(limit, autocommit=True, prepare_threshold=None, **OURS)
@@ -262,7 +262,7 @@ def _settings(call: Call) -> sql.Composed:
 
 
 def _refusal(exc: psycopg.Error) -> NotConnected:
-    """Say why a login failed, without the address."""
+    """Return why a login failed, without the address."""
     said = str(exc).rpartition("FATAL:")[2].strip() if "FATAL:" in str(exc) else ""
     state = next((code for sign, code in AT_LOGIN if sign in said), None)
     return NotConnected(
@@ -277,7 +277,7 @@ async def _read(
     values: list[str | None],
     reader: Reader,
 ) -> Kept:
-    """Return the rows as a JSON array. Raises BadPayload where they are too many."""
+    """Return the rows as a JSON array. Raises BadPayload if they are too many or too large."""
     query = f'select row_to_json("?row")::text from (\n{statement}\n) as "?row"'
     data, count = Kept(b"["), 0
     async with AsyncRawCursor(connection) as cursor:
@@ -297,7 +297,7 @@ async def _read(
 
 
 def _status_of(exc: Exception, call: Call) -> tuple[str, str]:
-    """Return the status of what went wrong, and what the database said of it, without data."""
+    """Return the status of an error and the database's message, without data."""
     if isinstance(exc, psycopg.errors.QueryCanceled | TimeoutError):
         return "error:timeout", f"no answer within {call.timeout_seconds:g} seconds"
     if isinstance(exc, psycopg.Error) and exc.sqlstate:

@@ -1,8 +1,8 @@
-"""Rows of another database into a staging table of ours, by binary COPY, in flat memory.
+"""Copies rows of another database into a staging table, by binary COPY, in constant memory.
 
-Works in a thread. Rows are read while the batch before them is written; each batch is a short
-transaction of ours, begun only when all of it is there. Every row carries the lease's token, which
-the source itself puts before it, so that no row is looked at on its way.
+Runs in a thread. Rows are read while the batch before them is written. Each batch is a short
+transaction of our database, begun only when the whole batch has been read. The source's query adds
+the lease's token to every row, so rows are passed on without being parsed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ WIDER: Final = {
     23: {21, 23},
     3802: {114, 3802},
 }
-"""By the type of a column, the types that go into it as they are."""
+"""By the OID of a column's type, the OIDs of the types that are cast to it."""
 
 
 def copy(
@@ -52,7 +52,7 @@ def copy(
     token: list[int],
     is_unwanted: threading.Event,
 ) -> int:
-    """Copy the rows of a statement; return how many they are. Raises psycopg.Error, Unstorable."""
+    """Copy the rows of a statement; return their number. Raises psycopg.Error, Unstorable."""
     stage = call.stage
     assert stage is not None
     columns = _columns(source, stage, statement, values)
@@ -73,7 +73,7 @@ def copy(
 def _columns(
     source: Connection[Any], stage: Stage, statement: str, values: list[str | None]
 ) -> list[str]:
-    """Let the source check the statement and its parameters; return its columns as we take them."""
+    """Have the source check the statement; return its columns, cast to the types of the stage."""
     with RawCursor(source) as cursor:
         query = f'select "?row".* from (\n{statement}\n) as "?row" limit 0'
         cursor.execute(query, values, prepare=True)
@@ -103,9 +103,9 @@ def _query(
     values: list[str | None],
     token: list[int],
 ) -> bytes:
-    """Return the COPY; it takes no parameters, so they stand in it as literals.
+    """Return the COPY statement; COPY takes no parameters, so their values become literals.
 
-    The source has just taken each of them as a parameter: none stands within quotes.
+    The source has just accepted each placeholder as a parameter, so none is within quotes.
     """
     escaping = Escaping(source.pgconn)
 
@@ -123,9 +123,9 @@ def _query(
 
 
 class _Writer:
-    """Writes batches, each a transaction, while the next one is read: both in one thread.
+    """Writes batches, each in a transaction, while the same thread reads the next one.
 
-    Two threads would wait for each other's turn in Python longer than for the databases.
+    Two threads would wait longer for Python's lock than for the databases.
     """
 
     def __init__(self, target: Connection[Any], stage: Stage) -> None:
@@ -140,7 +140,7 @@ class _Writer:
         self._rest: Iterator[bytes] = iter(())
 
     def write(self, pieces: list[bytes]) -> None:
-        """Begin to write a batch, when the one before is in."""
+        """Begin to write a batch, once the previous one is committed."""
         self.finish()
         result = self._pgconn.exec_(self._statement)
         if result.status != ExecStatus.COPY_IN:
@@ -165,7 +165,7 @@ class _Writer:
         return True
 
     def finish(self) -> None:
-        """Wait until the batch is committed. Raises Unstorable where a row does not fit."""
+        """Wait until the batch is committed. Raises Unstorable if a row does not fit."""
         if not self._is_open:
             return
         pgconn = self._pgconn
@@ -185,7 +185,7 @@ class _Writer:
 
 
 def _misfit(exc: psycopg.Error) -> Exception:
-    """Return what an error of our own database means for the job."""
+    """Return the exception for an error of our own database: Unstorable if a row does not fit."""
     if (exc.sqlstate or "").startswith(("22", "23")):
         return Unstorable(f"a row does not fit the stage: {exc.diag.message_primary}")
     return from_psycopg(exc)

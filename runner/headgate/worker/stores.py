@@ -1,8 +1,8 @@
-"""What stores do with the files that handlers make: folders, or buckets of what speaks S3.
+"""Puts, lists and deletes files in stores: folders, or buckets of an S3-compatible server.
 
-A key has the start of its content's hash in it. So nobody overwrites what somebody else has put,
-and a file that is put again, after a crash or by a runner that has lost its lease, is there.
-Only the row that is committed with the job makes an artifact of it.
+A key contains the start of its content's hash. So no runner overwrites another runner's file, and a
+file that is put again, after a crash or by a runner that has lost its lease, is already there. Only
+the row that is committed with the job makes the file an artifact.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from headgate.worker.chunks import Store
 Opened: TypeAlias = LocalStore | S3Store
 
 PART_BYTES: Final = 8 * 1024 * 1024
-"""Files up to this are put in one request, larger ones in parts."""
+"""Files up to this size are put in one request, larger ones in parts."""
 PARTS_AT_ONCE: Final = 2
 HASH_DIGITS: Final = 16
 KEYS_AT_ONCE: Final = 1000
 CLOCK: Final = ".headgate-clock"
-"""What is put to learn the time of the store's own clock."""
+"""The key of an object that is put to read the store's own clock."""
 RETRIES: Final[Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 TIMEOUTS: Final = {"connect_timeout": "5s", "timeout": "120s"}
 EFFORT: Final = re.compile(r" in [\d.]+\S+ .*?- ")
-"""How long the library tried, which differs each time."""
+"""The time that obstore spent on retries, which differs from error to error."""
 
 
 class StoreFailed(HeadgateError):
@@ -45,14 +45,14 @@ class StoreFailed(HeadgateError):
 
 
 def key_of(name: str, sha256: str) -> str:
-    """Return where a file is put: its name, with the start of its hash before the first dot."""
+    """Return a file's key: its name, with the start of its hash before the first dot."""
     folder, slash, base = name.rpartition("/")
     stem, dot, suffix = base.partition(".")
     return f"{folder}{slash}{stem}-{sha256[:HASH_DIGITS]}{dot}{suffix}"
 
 
 async def put(store: Store, key: str, path: Path, sha256: str) -> None:
-    """Put a file unless it is there; raises StoreFailed, also where other content has its key."""
+    """Put a file unless it is there. Raises StoreFailed, also if its key has other content."""
     with _told(store, key):
         opened = _open(store)
         size = await asyncio.to_thread(os.path.getsize, path)
@@ -69,7 +69,7 @@ async def put(store: Store, key: str, path: Path, sha256: str) -> None:
 
 
 async def look_into(store: Store) -> None:
-    """See whether a store is there, and change nothing; raises StoreFailed, SecretMissing."""
+    """Check that a store can be read, changing nothing. Raises StoreFailed, SecretMissing."""
     with _told(store, "its list of keys"):
         folder = store.url.removeprefix("file://")
         if folder != store.url and not os.path.isdir(folder):
@@ -79,7 +79,7 @@ async def look_into(store: Store) -> None:
 
 
 async def now(store: Store) -> datetime:
-    """Return the time of the store's own clock: when something is put there now."""
+    """Return the time of the store's own clock, by putting an object there."""
     with _told(store, CLOCK):
         opened = _open(store)
         await obstore.put_async(opened, CLOCK, b"")
@@ -87,7 +87,7 @@ async def now(store: Store) -> datetime:
 
 
 async def keys_before(store: Store, before: datetime) -> AsyncIterator[list[str]]:
-    """Yield the keys that were put before a time, some at once."""
+    """Yield lists of the keys that were put before a time."""
     with _told(store, "its list of keys"):
         async for found in obstore.list(_open(store), chunk_size=KEYS_AT_ONCE):
             keys = [x["path"] for x in found if x["last_modified"] < before and x["path"] != CLOCK]
@@ -96,7 +96,7 @@ async def keys_before(store: Store, before: datetime) -> AsyncIterator[list[str]
 
 
 async def delete(store: Store, keys: Sequence[str]) -> None:
-    """Remove what is under these keys; what is not there is no mistake."""
+    """Delete these keys; keys that do not exist are ignored."""
     with _told(store, "what is to be removed"):
         opened = _open(store)
         for key in keys:
@@ -123,7 +123,7 @@ def _open(store: Store) -> Opened:
         prefix=prefix or None,
         region=store.region or "us-east-1",
         retry_config=RETRIES,
-        disable_bulk_delete=True,  # not every server has it
+        disable_bulk_delete=True,  # not every server supports it
         **{name: value for name, value in settings.items() if value is not None},
     )
 
@@ -142,7 +142,7 @@ def _secret(store: Store, variable: str | None) -> str | None:
 
 
 async def _size(opened: Opened, key: str) -> int | None:
-    """Return the length of what is under a key; None: nothing is."""
+    """Return the size in bytes of a key's content; None if the key does not exist."""
     try:
         return (await obstore.head_async(opened, key))["size"]
     except FileNotFoundError:
@@ -159,7 +159,7 @@ async def _hash(opened: Opened, key: str) -> str:
 
 @contextmanager
 def _told(store: Store, key: str) -> Iterator[None]:
-    """Name the store in what goes wrong, in one line: the library adds its own structures."""
+    """Turn errors into a StoreFailed of one line that names the store, without obstore's dumps."""
     try:
         yield
     except FileNotFoundError as exc:

@@ -1,7 +1,7 @@
-"""The rows of an input function as a stream: COPY into a pipe that the handler's process reads.
+"""Streams the rows of an input function by COPY into a pipe that the handler's process reads.
 
-The pipe is a file in the task's folder. It begins with a line that names the columns; then come
-rows as CSV, or as a JSON object a line. Works in a thread; the loop waits for none of it.
+The pipe is a FIFO in the task's folder. Its first line names the columns; rows follow as CSV, or as
+one JSON object per line. Runs in a thread, so that the event loop is not blocked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from headgate.worker.copying import Unwanted, blocks
 
 PIPE: Final = "input"
 OPEN_SECONDS: Final = 0.02
-"""So often it is looked whether the handler has opened its end."""
+"""Interval at which to check whether the handler has opened its end."""
 SETTINGS: Final = """
     begin transaction isolation level repeatable read read only;
     set local timezone = 'UTC';
@@ -40,11 +40,11 @@ COPY: Final[Mapping[str, sql.SQL]] = {
         " (format csv, quote e'\\x01', delimiter e'\\x02')"
     ),
 }
-"""JSON escapes all control characters, so that such quotes and delimiters never come up."""
+"""JSON escapes all control characters, so it never contains these quotes and delimiters."""
 
 
 def make_pipe(folder: Path) -> Path:
-    """Return the pipe of a task, for its handler to read."""
+    """Create the pipe in a task's folder, for its handler to read, and return its path."""
     os.mkfifo(folder / PIPE, 0o600)
     return folder / PIPE
 
@@ -82,7 +82,7 @@ def feed(
 
 
 def _open(pipe: Path, is_unwanted: threading.Event) -> int:
-    """Open the pipe once somebody reads it; raises Unwanted when nobody will."""
+    """Open the pipe once the handler reads it. Raises Unwanted if it never will."""
     while not is_unwanted.is_set():
         try:
             target = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)

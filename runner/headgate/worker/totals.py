@@ -1,4 +1,4 @@
-"""What a runner has done since it started."""
+"""Counts of the work that a runner has done since it started."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class Totals:
     """Counts of a runner's work."""
 
     chunks: int = 0
-    """Chunks handed in to their last job."""
+    """Chunks whose last job has been handed in."""
     lost: int = 0
-    """Chunks that somebody else took over, or that could not be handed in."""
+    """Chunks that another runner took over, or that could not be handed in."""
     released: int = 0
-    """Jobs given back without having been started."""
+    """Jobs released without having been started."""
     requests: int = 0
     jobs: Counter[str] = field(default_factory=Counter)
     """Jobs reported, by outcome."""
 
     def count(self, report: Result, *, is_last: bool) -> None:
-        """Add jobs that were reported; those of a group end with its last report."""
+        """Count the jobs of a report; those of a GroupLease count with its last report."""
         if isinstance(report, Report):
             self.jobs.update(report.outcomes)
             self.requests += sum(report.requests)

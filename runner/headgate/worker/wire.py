@@ -1,6 +1,6 @@
-"""The way to the wire: aiohttp under httpx2. A URL goes out as written, with the secret added.
+"""HTTP transport: aiohttp under httpx2. Sends each URL as written, with the secret added.
 
-Nothing is sent twice. Nothing is taken for an answer that nobody asked for, and no head is endless.
+No request is sent twice, no unrequested data are taken for an answer, and headers are bounded.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ LARGEST_HEAD: Final = 65_536
 """Bytes of an answer's status line and headers."""
 MAX_HEADERS: Final = 1_000
 READ_BYTES: Final = 65_536
-"""What a connection reads ahead, twice over."""
+"""Half of the bytes that a connection reads ahead."""
 
 PIECE: Final = 16_384
-"""What is handed on of a body at a time."""
+"""Bytes of a body that are passed on at a time."""
 
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
@@ -43,21 +43,21 @@ NEVER_SENT: Final = (
 
 @dataclass(slots=True)
 class Traffic:
-    """How many requests opened a connection, and how many went over one that was open."""
+    """The number of requests that opened a connection, and of those that reused one."""
 
     opened: int = 0
     reused: int = 0
 
 
 class HeadTooLarge(aiohttp.ClientError):
-    """An answer's headers go on and on."""
+    """The headers of an answer are too large."""
 
 
 class Wire(AiohttpTransport):
     """One provider's connections; adds its secret to each request, and to nothing else.
 
     httpx2 only ever sees the unsigned request, so that no log line or error holds the secret.
-    What goes wrong is raised under the names of aiohttp, which say more.
+    Errors are raised as aiohttp's exceptions, which say more than httpx2's.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Wire(AiohttpTransport):
             self.client = self._new_session()
         response = await self.client.request(
             request.method,
-            # Marked as encoded: aiohttp would undo %2E and walk up what is then a path.
+            # Marked as encoded: otherwise aiohttp would decode %2E and resolve `..` in the path.
             yarl.URL(signed_url(request, self._auth, self._quoted), encoded=True),
             headers=self._headers(tuple(request.headers.raw)),
             data=request.content or None,
@@ -111,13 +111,13 @@ class Wire(AiohttpTransport):
             max_field_size=LARGEST_HEAD,
             max_headers=MAX_HEADERS,
         )
-        # aiohttp would send a GET again when a kept connection breaks: a call without a charge.
+        # aiohttp would repeat a GET when a kept connection breaks: a call that we would not count.
         session._retry_connection = False
         return session
 
 
 def signed_url(request: httpx2.Request, auth: Auth, secret: str) -> str:
-    """Return a request's URL with the secret where it belongs; it is given as URLs write it."""
+    """Return a request's URL with the secret, which is already percent-encoded, in its place."""
     url = str(request.url)
     if auth.place != "query":
         return url
@@ -125,7 +125,7 @@ def signed_url(request: httpx2.Request, auth: Auth, secret: str) -> str:
 
 
 def signed_headers(headers: Headers, auth: Auth, secret: str) -> CIMultiDict[str]:
-    """Return a request's headers with the secret where it belongs."""
+    """Return a request's headers with the secret in its place."""
     signed = CIMultiDict((name.decode(), value.decode()) for name, value in headers)
     if auth.place == "header":
         signed[auth.name] = secret
@@ -140,7 +140,7 @@ def _timeout(connect: float) -> aiohttp.ClientTimeout:
 
 
 class _Stream(httpx2.AsyncByteStream):
-    """An answer's body as it comes."""
+    """An answer's body, in pieces as they arrive."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -154,7 +154,7 @@ class _Stream(httpx2.AsyncByteStream):
 
 
 class _Connection(ResponseHandler):
-    """One connection; who talks on it without being asked is not listened to."""
+    """One connection; it is aborted if the server sends data that were not requested."""
 
     _is_asked = False
     _received = 0
@@ -197,7 +197,7 @@ class _Connection(ResponseHandler):
 
 
 def is_head_too_large(exc: BaseException) -> bool:
-    """Return whether an answer could not be read because of its headers."""
+    """Return whether an answer's headers were too large or too many."""
     return any(
         isinstance(x, (HeadTooLarge, LineTooLong))
         or (isinstance(x, BadHttpMessage) and "Too many headers" in x.message)
@@ -206,7 +206,7 @@ def is_head_too_large(exc: BaseException) -> bool:
 
 
 def is_no_http(exc: BaseException) -> bool:
-    """Return whether what came is no answer of HTTP."""
+    """Return whether the data received are not valid HTTP."""
     return any(isinstance(x, HttpProcessingError) for x in _causes(exc))
 
 

@@ -1,7 +1,7 @@
-"""The runner's loop: claim chunks, make their calls, hand the results in, and never wait idly.
+"""The runner's main loop: claims chunks, makes their calls and hands in results, all at once.
 
-No transaction is open while a call is under way. Several chunks overlap: while one is handed in,
-the calls of the next are out. What is lost with a crash is decided by leases, not here.
+No transaction is open while a call is under way. Chunks overlap: while one is handed in, calls of
+the next are under way. Recovery from a crash is left to the leases.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 CONNECTIONS: Final = 2
 READERS: Final = 4
-"""Connections, opened when needed, over which the input of handlers is read."""
+"""The most connections over which the input of handlers is read; opened when needed."""
 DRAIN_SECONDS: Final = 10.0
 ROLE: Final = "headgate_runner"
 
@@ -49,7 +49,7 @@ Until: TypeAlias = asyncio.Event | Callable[[], Awaitable[bool]] | None
 
 
 def name_prefix(pid: int) -> str:
-    """Return how the names of runners begin that work in this machine's process."""
+    """Return the start of the names of runners that work in a process of this machine."""
     return f"{socket.gethostname()}-{pid}-"
 
 
@@ -64,9 +64,9 @@ async def work(
     processes: int | None = None,
     dask: str | None = None,
 ) -> Totals:
-    """Work until `until` is true, or for ever; `stop` ends it early, and gives back what waits.
+    """Work until `until` is true, or for ever; `stop` ends the work early and releases the rest.
 
-    Handlers run in so many processes (one for each core unless told), or on a Dask cluster.
+    Handlers run in `processes` local processes (default: one per core), or on a Dask cluster.
     """
     name = runner or f"{name_prefix(os.getpid())}{secrets.token_hex(2)}"
     backend = DaskBackend(dask) if dask else Pool(processes or len(os.sched_getaffinity(0)))
@@ -74,7 +74,7 @@ async def work(
 
 
 class Worker:
-    """One runner: its connections, the calls under way, and what moves between them."""
+    """One runner: its connections, its parts, and the callbacks between them."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Worker:
         )
 
     async def run(self, until: Until, stop: asyncio.Event | None) -> Totals:
-        """Work until told to end, then drain; what broke one of the parts is raised."""
+        """Work until told to end, then drain. Raises the error that ended a part, if any."""
         await self._backend.start()
         try:
             await self._connections.open()
@@ -159,30 +159,30 @@ class Worker:
     def _on_time(self) -> None:
         self._executor.pump()
 
-    # What the completer asks and says of those before it; it knows none of them.
+    # The completer's Upstream: the completer knows neither the producer nor the executor.
 
     def wanted_after(self, chunk: Chunk) -> int:
-        """Return how many chunks to claim together with this one's completion."""
+        """Return the number of chunks to claim together with the completion of this one."""
         return self._producer.wanted_after(chunk)
 
     def take(self, claim: Claim) -> None:
-        """Put claimed chunks to work."""
+        """Start work on claimed chunks."""
         self._producer.take(claim)
 
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
-        """Note that a chunk has ended; fruitless: without a request and a result."""
+        """Note that a chunk has ended; fruitless means with neither a request nor a result."""
         self._producer.chunk_ended(was_fruitless=was_fruitless, has_next=has_next)
 
     def give_up(self, held: CallLease, reason: str) -> None:
-        """Start no further call of a chunk; what has not started is reported unsent."""
+        """Start no further call of a chunk; the calls that have not started are reported unsent."""
         self._executor.give_up(held, reason)
 
     def freed(self, size: int) -> None:
-        """Note that so many bytes of answers have been handed in: there is room for more."""
+        """Note that `size` bytes of answers have been handed in: there is room for more."""
         self._executor.freed(size)
 
     async def _watch(self, until: Until) -> None:
-        """Return when the work is done: `until` is asked after each claim, and every second."""
+        """Return when the work is done; `until` is checked after each claim and every second."""
         if until is None:
             await asyncio.Event().wait()
         elif isinstance(until, asyncio.Event):
@@ -196,7 +196,7 @@ class Worker:
                 await asyncio.sleep(0.05)
 
     async def _drain(self, feeding: asyncio.Task[None], keeping: asyncio.Task[None]) -> None:
-        """Start nothing new, let open calls end, hand in what is done, give back the rest."""
+        """Start nothing new, let open calls end, hand in their results, release the rest."""
         self._producer.stop()
         self._connections.give_up_after(2 * DRAIN_SECONDS)
         await asyncio.gather(
