@@ -18477,6 +18477,7 @@ CREATE FUNCTION headgate._operators_settings(p_kind text) RETURNS text[]
         when 'pool' then array['slots']
         when 'store' then array['url', 'endpoint', 'region', 'key_id_name', 'secret_name']
         when 'check' then array['severity', 'warn_if', 'error_if', 'hold_for']
+        when 'channel' then array['secret_name', 'host', 'port', 'username', 'sender', 'recipients']
         else '{}'
     end;
 $$;
@@ -30279,6 +30280,65 @@ ALTER FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean)
 --
 
 COMMENT ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) IS 'Exclude an asset from all plans, or include it again; its history stays.';
+
+--
+-- Name: set_channel(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.set_channel(p_channel text, p_changes jsonb) RETURNS TABLE(name text, secret_name text, host text, port integer, username text, sender text, recipients text[])
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+    v_keys constant text[] := '{secret_name,host,port,username,sender,recipients}';
+    v_new headgate.channels;
+    v_key text;
+begin
+    select c.* into v_new from headgate.channels as c where c.name = p_channel for no key update;
+    if not found then
+        perform headgate._raise(
+            'HG008', format('unknown channel: %s', coalesce(quote_literal(p_channel), 'null')),
+            headgate._known('known channels', p_channel, array(select c.name from headgate.channels as c))
+        );
+    end if;
+    select k.key into v_key from jsonb_object_keys(p_changes) as k (key) where k.key <> all (v_keys) limit 1;
+    if v_key is not null then
+        perform headgate._raise(
+            'HG008', format('channel %s: %s cannot be set', p_channel, quote_literal(v_key)),
+            headgate._known('settings', v_key, v_keys)
+        );
+    end if;
+    v_new := jsonb_populate_record(v_new, p_changes);
+
+    update headgate.channels as c
+    set secret_name = v_new.secret_name,
+        host = v_new.host,
+        port = v_new.port,
+        username = v_new.username,
+        sender = v_new.sender,
+        recipients = v_new.recipients
+    where c.name = p_channel;
+    perform headgate._record_action('set_channel', jsonb_build_object('channel', p_channel), p_changes);
+    return query
+    select c.name, c.secret_name, c.host, c.port, c.username, c.sender, c.recipients
+    from headgate.channels as c
+    where c.name = p_channel;
+exception
+    when check_violation or data_exception or not_null_violation then
+        perform headgate._raise(
+            'HG008', format('channel %s: %s', p_channel, sqlerrm), 'nothing was changed'
+        );
+end;
+$$;
+
+ALTER FUNCTION headgate.set_channel(p_channel text, p_changes jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION set_channel(p_channel text, p_changes jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.set_channel(p_channel text, p_changes jsonb) IS 'Change where a channel is: the names of its secret, and a mail server''s host, port, username, sender and recipients. Returns them as they are then.';
 
 --
 -- Name: set_check(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -47231,6 +47291,12 @@ GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active b
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION set_channel(p_channel text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.set_channel(p_channel text, p_changes jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION set_check(p_check text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

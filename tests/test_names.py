@@ -19,7 +19,7 @@ INVOKERS = {
     "reset_asset", "resolve_alert", "set_asset_active", "trust_bulk", "upsert_assets",
     "begin_plan", "end_plan", "note_mistake", "put_provider", "put_rule", "put_operation",
     "put_pipeline", "put_step", "put_parameter", "put_pool", "put_store", "put_check", "run_checks",
-    "put_channel", "put_route", "notify",
+    "put_channel", "put_route", "notify", "set_channel",
 }  # fmt: skip
 # Private, and called with rights that are not the caller's: a trigger of the owner's, and calls as nobody.
 DEFINERS = {

@@ -125,8 +125,8 @@ begin
 end;
 $func$;
 
--- Settings that operators change at run time with headgate.set_provider, set_pool, set_store and set_check. A file
--- that adopts a row leaves them alone.
+-- Settings that operators change at run time with headgate.set_provider, set_pool, set_store, set_check and
+-- set_channel. A file that adopts a row leaves them alone.
 create or replace function headgate._operators_settings(p_kind text)
 returns text[]
 language sql
@@ -142,6 +142,7 @@ as $func$
         when 'pool' then array['slots']
         when 'store' then array['url', 'endpoint', 'region', 'key_id_name', 'secret_name']
         when 'check' then array['severity', 'warn_if', 'error_if', 'hold_for']
+        when 'channel' then array['secret_name', 'host', 'port', 'username', 'sender', 'recipients']
         else '{}'
     end;
 $func$;

@@ -119,6 +119,20 @@ select headgate.put_step('noblestride_integration_pipeline', 'generate_report', 
 select headgate.put_step('noblestride_integration_pipeline', 'finalize_execution',
     function => 'headgate.finalize_execution', depends_on => '{generate_report}', trigger_rule => 'all_done');
 
+-- Who hears of runs that fail or are cancelled. The hook is a secret of the runners, the mail server and the recipients
+-- are set for each environment: headgate.set_channel.
+select headgate.put_channel('recommender_slack', 'slack', secret_name => 'RECOMMENDER_SLACK_URL');
+select headgate.put_channel('recommender_mail', 'mail', host => 'localhost', port => 25,
+    sender => 'headgate@localhost', recipients => '{recommendation-team@localhost}');
+select headgate.put_route('recommender_training_slack', 'recommender_slack', 'run',
+    pipeline => 'recommender_training_pipeline', statuses => '{failed,cancelled}');
+select headgate.put_route('recommender_training_mail', 'recommender_mail', 'run',
+    pipeline => 'recommender_training_pipeline', statuses => '{failed,cancelled}');
+select headgate.put_route('noblestride_integration_slack', 'recommender_slack', 'run',
+    pipeline => 'noblestride_integration_pipeline', statuses => '{failed,cancelled}');
+select headgate.put_route('noblestride_integration_mail', 'recommender_mail', 'run',
+    pipeline => 'noblestride_integration_pipeline', statuses => '{failed,cancelled}');
+
 -- How good the extracted data are; the maintenance looks. Before the first extraction nothing is judged.
 select headgate.put_check('recommender_completeness', severity => 'warn', warn_if => '< 0.5',
     description => 'The share of companies with status and categories.',

@@ -27,6 +27,22 @@ def test_what_is_no_longer_declared_is_gone(shelf: Shelf):
     assert shelf.put(channel, route)[:2] == ["created", "created"]
     assert shelf.put(channel, route)[:2] == ["unchanged", "unchanged"]
     shelf.put(channel)
-    assert shelf.toy.scalar("select count(*) from headgate.routes") == 0
+    assert shelf.toy.scalar("select count(*) from headgate.routes where name = 'all'") == 0
     shelf.put()
-    assert shelf.toy.scalar("select count(*) from headgate.channels") == 0
+    assert shelf.toy.scalar("select count(*) from headgate.channels where name = 'ops'") == 0
+
+
+def test_what_an_operator_has_set_stays_until_the_file_says_something_else(shelf: Shelf):
+    inbox = (
+        "put_channel('inbox', 'mail', host => '{}', sender => 'a@site.test', "
+        "recipients => '{{b@site.test}}')"
+    )
+    shelf.put(inbox.format("localhost"))
+    shelf.toy.call("set_channel", p_channel="inbox", p_changes={"host": "mail.site.test"})
+
+    assert shelf.put(inbox.format("localhost"))[0] == "unchanged"
+    assert (
+        shelf.toy.scalar("select host from headgate.channels where name = 'inbox'")
+        == "mail.site.test"
+    )
+    assert shelf.put(inbox.format("127.0.0.1"))[0] == "changed: host"

@@ -186,7 +186,11 @@ def test_the_secrets_of_channels_are_seen_by_what_sends_and_no_other(site: Toy):
     notify(site)
     (chunk,) = site.claim()
 
-    assert chunk["call"]["environment"] == ["DEV_HOOK", "OPS_HOOK"]
+    secrets = site.sql(
+        "select secret_name from headgate.channels where secret_name <> '' order by 1"
+    )
+    assert chunk["call"]["environment"] == [x["secret_name"] for x in secrets]
+    assert {"DEV_HOOK", "OPS_HOOK"} <= set(chunk["call"]["environment"])
 
 
 SHOWN = "select status, error from headgate.v_notices order by asset_id"
