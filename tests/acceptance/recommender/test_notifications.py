@@ -87,11 +87,9 @@ async def test_r4_a_failed_run_is_told_once_by_mail_and_slack_with_dag_task_time
     assert told.startswith(f"Failed task: {task}, at 20")
     assert "503" in error
     assert lines[-1].endswith(f"headgate retry {run_id} --pipeline {pipeline} goes on with it")
-    assert (mail["To"], mail["Subject"]) == (
-        "team@noblestride.test",
-        f"{pipeline} failed: run {run_id}",
-    )
-    assert failed in str(mail.get_payload(decode=True), "utf-8")
+    assert mail["To"] == "team@noblestride.test"
+    assert mail["Subject"].split() == [pipeline, "failed:", "run", run_id]  # a long one is folded
+    assert failed in str(mail.get_payload(decode=True))
 
 
 async def test_r4_a_training_that_is_cancelled_is_told_and_one_that_succeeds_is_not(
@@ -104,4 +102,4 @@ async def test_r4_a_training_that_is_cancelled_is_told_and_one_that_succeeds_is_
 
     subject = f"{TRAINING} cancelled: run stopped"
     assert [x.splitlines()[0] for x in texts(hook)] == [f"*{subject}*"]
-    assert [x["Subject"] for x in mailbox.mails] == [subject]
+    assert [x["Subject"].split() for x in mailbox.mails] == [subject.split()]

@@ -273,7 +273,7 @@ def test_the_doctor_tells_of_channels_whose_notices_wait_or_fail(site: Toy):
 
 
 def test_the_page_s_channels_and_routes_can_be_declared_and_are_used(toy: Toy):
-    (plan,) = blocks(ROOT / "docs" / "notifications.md", "sql")
+    plan, _ = blocks(ROOT / "docs" / "notifications.md", "sql")
     toy.connection.execute(plan.text.encode())
     toy.call("raise_alert", p_severity="error", p_subject="disk", p_message="Look.")
 
