@@ -20,6 +20,8 @@ AIRFLOW_DEV := $(AIRFLOW_VENV)/.installed-airflow-dev
 # What Headgate is measured beside has nothing of ours.
 RIVALS_VENV := .venv-rivals
 RIVALS := $(RIVALS_VENV)/.installed
+GRAPHILE_FILES := tests/benchmarks/rivals/graphile
+GRAPHILE := .graphile/.installed
 ALS_VENV := .venv-recommender
 ALS := $(ALS_VENV)/.installed
 
@@ -220,8 +222,9 @@ bench/airflow: $(AIRFLOW_DEV) ## Measure 500 jobs: a mapped task each, RunStep w
 	@$(AIRFLOW_BIN)/python -m tests.benchmarks airflow $(ARGS)
 
 .PHONY: bench/rivals
-bench/rivals: $(DEV) $(RIVALS) ## Measure the guide's job beside dlt: lines, time, memory
-	@$(BIN)/python -m tests.benchmarks rivals $(ARGS)
+bench/rivals: $(DEV) $(RIVALS) ## Measure the guide's job beside dlt, and the queue beside graphile-worker where Node.js is
+	@$(MAKE) --no-print-directory $(GRAPHILE) || echo 'graphile-worker cannot be installed here: without it'
+	@$(BIN)/python -m tests.benchmarks rivals graphile $(ARGS)
 
 .PHONY: bench/recommender
 bench/recommender: $(DEV) ## Measure the recommender beside popularity and implicit's ALS, and on 5,000,000 made-up pairs (2 GB)
@@ -232,7 +235,7 @@ bench/recommender: $(DEV) ## Measure the recommender beside popularity and impli
 clean: ## Stop what runs, remove the environments and caches; the data stay
 	@if [ -x $(AIRFLOW_BIN)/headgate ]; then $(AIRFLOW_BIN)/headgate airflow stop; fi
 	@if [ -x $(BIN)/headgate ]; then $(BIN)/headgate down; fi
-	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) $(ALS_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) $(ALS_VENV) .graphile build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------- installation
@@ -255,6 +258,12 @@ $(AIRFLOW_DEV): pyproject.toml constraints-airflow.txt
 
 $(RIVALS): constraints-rivals.txt
 	@$(call install,$(RIVALS_VENV),dlt,constraints-rivals.txt,'dlt[postgres]')
+	@touch $@
+
+$(GRAPHILE): $(wildcard $(GRAPHILE_FILES)/*)
+	@mkdir -p .graphile
+	@cp $(GRAPHILE_FILES)/* .graphile
+	@cd .graphile && npm install --no-package-lock --no-audit --no-fund --silent
 	@touch $@
 
 $(ALS): constraints-recommender.txt

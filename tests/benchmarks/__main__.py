@@ -36,7 +36,7 @@ from tests.benchmarks import (
     trace,
 )
 from tests.benchmarks.measure import Figure, as_json, machine, table
-from tests.benchmarks.rivals import compare
+from tests.benchmarks.rivals import compare, graphile
 
 BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "queue": queue.run,
@@ -58,6 +58,7 @@ ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "bigtables": bigtables.run,
     "recommender": recommender.run,
     "rivals": compare.run,
+    "graphile": graphile.run,
 }
 WITH_AIRFLOW: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {"airflow": airflow.run}
 

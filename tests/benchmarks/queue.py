@@ -39,6 +39,7 @@ ROWS: Final = """
         select u.asset_id, 'success', 1, null::timestamptz, null::text from unnest(p_asset_ids) as u (asset_id);
     $func$;
 """
+LOCAL: Final = "local_noop"
 NOOP: Final = {"ingest_function": "public.leave_rows"}
 JOBS: Final = """
     create table public.jobs (job_id bigint primary key generated always as identity, asset_id bigint not null);
@@ -64,22 +65,27 @@ def run(
     with system.own_database(server, "queue") as settings, connect(settings, "bench") as connection:
         plan = Plan(connection)
         arrays.register(connection)
-        plan.sql(ROWS)
-        system.write_plan(plan, "local_noop", operation=NOOP)
+        write_local_plan(plan, jobs)
         system.write_plan(
             plan, "quota_noop", provider=QUOTA, operation={"units": 1, "path": "/", **NOOP}
         )
-        plan.sql("alter function public.leave_rows set search_path = pg_catalog, pg_temp")
-        system.add_assets(plan, "local_noop", jobs)
         system.add_assets(plan, "quota_noop", jobs)
         plan.sql("select pgmq.create('raw')")
         for size in (50, 200):
-            sides = _measure(settings, plan, "local_noop", size, jobs, runs, by_worker=True)
+            sides = _measure(settings, plan, LOCAL, size, jobs, runs, by_worker=True)
             yield from _figures(f"chunks of {size}", sides, size)
         # Jobs that cost units have calls: the loop reports them without making any.
         sides = _measure(settings, plan, "quota_noop", BATCH, jobs, runs, by_worker=False)
         yield from _figures(f"with a quota, chunks of {BATCH}", sides, BATCH)
         yield _singles(settings, plan, singles, runs)
+
+
+def write_local_plan(plan: Plan, jobs: int) -> None:
+    """Write the pipeline LOCAL, whose jobs make no call and leave a row each."""
+    plan.sql(ROWS)
+    system.write_plan(plan, LOCAL, operation=NOOP)
+    plan.sql("alter function public.leave_rows set search_path = pg_catalog, pg_temp")
+    system.add_assets(plan, LOCAL, jobs)
 
 
 def _singles(settings: Settings, plan: Plan, jobs: int, runs: int) -> Figure:
@@ -91,7 +97,7 @@ def _singles(settings: Settings, plan: Plan, jobs: int, runs: int) -> Figure:
     with system.listening(settings) as ends:
         take_turns(
             runs,
-            lambda: _work(settings, plan, ends, sides, "one_noop", 1, jobs),
+            lambda: work(settings, plan, ends, sides, "one_noop", 1, jobs),
             lambda: sides.raw_drain.append(jobs / _drain_one_by_one(plan, jobs)),
         )
     return Figure(
@@ -110,7 +116,7 @@ def _measure(
     with system.listening(settings) as ends:
 
         def ours() -> None:
-            _work(settings, plan, ends, sides, name, size, jobs)
+            work(settings, plan, ends, sides, name, size, jobs)
 
         def loop() -> None:
             run_id = _begin(plan, name, size)
@@ -130,7 +136,7 @@ def _measure(
     return sides
 
 
-def _work(
+def work(
     settings: Settings,
     plan: Plan,
     ends: Connection[DictRow],

@@ -30,7 +30,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.__main__ import BENCHMARKS, ON_REQUEST
 from tests.benchmarks.measure import Figure, as_json, table
-from tests.benchmarks.rivals import compare
+from tests.benchmarks.rivals import compare, graphile
 
 Clone = Callable[[Settings | None], Settings]
 Run = Callable[..., Iterator[Figure]]
@@ -53,6 +53,7 @@ SMALL: dict[Run, dict[str, Any]] = {
     bigtables.run: {"assets": 20, "years": 2},
     recommender.run: {"splits": 1, "users": 400, "items": 80, "pairs": 8_000},
     compare.run: {"posts": 20},
+    graphile.run: {"jobs": 400},
 }
 RUN_ONCE: tuple[Run, ...] = (planner.run, trace.run, bigtables.run)
 """These take no medians: a run of them takes minutes, or counts."""
@@ -81,6 +82,8 @@ def test_its_figures_come(server: Settings, run: Run):
         pytest.skip(
             "dlt is not installed here: `make bench/rivals` installs it and runs this in full"
         )
+    if run is graphile.run and not graphile.is_installed():
+        pytest.skip("graphile-worker is not installed here: `make bench/rivals` installs it")
     figures = list(run(server, **SMALL[run], **({} if run in RUN_ONCE else {"runs": 1})))
 
     assert figures
