@@ -1,9 +1,9 @@
-"""What a handler is given and what it returns; the handlers that are shipped; where they run.
+"""The contract of handlers, the handlers that are shipped, and the backends that run them.
 
     from headgate.handlers import Chunk, Result
 
-These bring numpy, so they are imported when they are first asked for: a worker's main process,
-which only sends tasks, stays without it.
+The contract needs numpy, so its names are imported on first use: a worker's main process, which
+only sends tasks, does not import numpy.
 """
 
 from typing import TYPE_CHECKING

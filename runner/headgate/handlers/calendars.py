@@ -2,8 +2,8 @@
 
     python -m headgate.handlers.calendars --from 2012-01-01 --to 2027-06-30 XNYS XLON > sessions.csv
 
-The calendars come from the package exchange-calendars, which brings pandas with it. It is imported
-when rows are asked for, never by a worker.
+The calendars come from the package exchange-calendars, which depends on pandas. It is imported only
+to compute rows, never in a worker's main process.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def extend(chunk: Chunk) -> Result:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the sessions that were asked for to standard output, as CSV with a header."""
+    """Write the requested sessions to standard output, as CSV with a header."""
     parser = argparse.ArgumentParser(
         prog="python -m headgate.handlers.calendars", description="Trading sessions as CSV."
     )
@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _package() -> ModuleType:
-    """Import exchange_calendars, or say how to get it."""
+    """Return the module exchange_calendars. Raises HeadgateError if it is not installed."""
     try:
         import exchange_calendars
     except ModuleNotFoundError as exc:
@@ -135,10 +135,10 @@ def _package() -> ModuleType:
 
 
 def _calendar(package: ModuleType, name: str, start: date, end: date) -> Any:
-    """Return the package's calendar, with some days beyond the end: it refuses an empty range."""
+    """Return the package's calendar up to 14 days past the end, as it refuses an empty range."""
     beyond = end + timedelta(days=14)
     try:
-        with warnings.catch_warnings(action="ignore"):  # what pandas thinks of the package's code
+        with warnings.catch_warnings(action="ignore"):  # pandas warns of the package's code
             return package.get_calendar(name, start=start.isoformat(), end=beyond.isoformat())
     except package.errors.InvalidCalendarName as exc:
         raise InvalidValue(

@@ -1,12 +1,12 @@
-"""What a handler is given and what it returns: the contract of operations that compute.
+"""The contract of handlers: the chunk that a handler is given, and the result that it returns.
 
     def last_close(chunk: Chunk) -> Result:
         close = chunk.columns["close"]
         return Result({"asset_id": chunk.asset_ids, "close": close[chunk.ends - 1]})
 
-A handler is a function of a chunk. It runs in a process of its own kind, sees no connection, and
-commits nothing: what it returns is written by the operation's ingest function, together with the
-state. This module brings numpy, so a worker's main process never imports it.
+A handler is a function of a chunk. It runs in a separate process without a database connection and
+commits nothing: the operation's ingest function writes the result, together with the state. This
+module imports numpy, so a worker's main process never imports it.
 """
 
 from __future__ import annotations
@@ -30,33 +30,34 @@ if TYPE_CHECKING:
 class Chunk:
     """The assets to compute, and all the rows their input function returned for them.
 
-    `columns` holds the series of all assets, one after the other in the order of `asset_ids`: those
-    of asset i are `columns[name][starts[i]:ends[i]]`. What the input function returns as plain
-    values, not as arrays, is in `values`, one for each asset. A missing number is nan, a missing
-    date or time NaT, a missing text None. Dates are datetime64[D], times datetime64[us] in UTC.
+    `columns` holds the series of all assets, one after the other in the order of `asset_ids`: the
+    series of asset i is `columns[name][starts[i]:ends[i]]`. `values` holds the columns that the
+    input function returns as plain values, not as arrays, with one value for each asset. A missing
+    number is nan, a missing date or time NaT, a missing text None. Dates are datetime64[D], times
+    datetime64[us] in UTC.
     """
 
     asset_ids: npt.NDArray[np.int64]
     codes: list[str]
     watermarks: npt.NDArray[np.datetime64]
-    """How far each asset's last result reached; NaT: there is none."""
+    """Each asset's watermark: how far its last result reached; NaT: there is none."""
     parameters: Mapping[str, Any]
     """The run's parameters."""
     now: datetime
     columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     values: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     lengths: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    """How many rows each asset has; 0 where the input function returned nothing."""
+    """Number of rows of each asset; 0 if the input function returned nothing for it."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     """The operation's `handler_options`."""
     names: list[str | None] = field(default_factory=list)
-    """Where its operation has an `artifact_name`: the name of each asset's file."""
+    """Name of each asset's file, if the operation has an `artifact_name`."""
     folder: Path | None = None
-    """Where its operation has a store: where to write files that are too large for memory."""
+    """Folder for files that are too large for memory, if the operation has a store."""
 
     stream: Path | None = None
-    """Where its operation has an `input_format`: a pipe, for `headgate.handlers.open_stream`."""
+    """Pipe for `headgate.handlers.open_stream`, if the operation has an `input_format`."""
 
     def __len__(self) -> int:
         return len(self.asset_ids)
@@ -80,7 +81,7 @@ class Chunk:
         return pandas.DataFrame({"asset_id": ids, **self.columns})
 
     def take(self, first: int, last: int) -> Chunk:
-        """Return the assets from `first` up to, not including, `last`, one at least."""
+        """Return a chunk of the assets from `first` up to, not including, `last`; at least one."""
         rows = slice(int(self.starts[first]), int(self.ends[last - 1]))
         return Chunk(
             asset_ids=self.asset_ids[first:last],
@@ -99,25 +100,25 @@ class Chunk:
 
 @dataclass(frozen=True)
 class File:
-    """A file that a handler made: its bytes, or where it is."""
+    """A file that a handler made: its bytes or its path."""
 
     content: bytes | str | os.PathLike[str]
     rows: int | None = None
-    """How many rows it holds, if it is a table."""
+    """Number of its rows, if it is a table."""
     media_type: str | None = None
-    """None: what its name says."""
+    """None: guessed from the name."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a handler made of a chunk.
+    """The result of a handler for a chunk.
 
-    `rows` is a frame, or columns by name: exactly those of the row type that the operation's ingest
-    function takes. `asset_id` says whose a row is; an asset may have several. nan, NaT and None
-    become null. Every asset of the chunk needs a row, or a reason in `skipped` (nothing to do, as
-    after a success), `failed`, `retry` (not now, but soon: by the operation's attempts and
-    backoff), or `unknown` (an effect on others that may have been had: as `retry`, unless the
-    operation's delivery is at_most_once).
+    `rows` is a frame, or columns by name: exactly the columns of the row type that the operation's
+    ingest function takes. `asset_id` names the asset of a row; an asset may have several rows.
+    nan, NaT and None become null. Every asset of the chunk needs a row, or a reason in `skipped`
+    (nothing to do, as after a success), `failed`, `retry` (tried again soon, by the operation's
+    attempts and backoff), or `unknown` (an effect on another system may have happened: as `retry`,
+    unless the operation's delivery is at_most_once).
     """
 
     rows: Mapping[str, Any] | pandas.DataFrame | None = None
@@ -126,8 +127,8 @@ class Result:
     retry: Mapping[int, str] = field(default_factory=dict)
     unknown: Mapping[int, str] = field(default_factory=dict)
     output: Mapping[int, Any] = field(default_factory=dict)
-    """What an asset has to say to later steps, as JSON has it: its output in the run's document."""
+    """By asset, a JSON-compatible value for later steps: its output in the run's document."""
     files: Mapping[int, Mapping[str, File | bytes | str | os.PathLike[str]]] = field(
         default_factory=dict
     )
-    """Of an asset the files by name, a path: the runner puts them into the operation's store."""
+    """By asset and name (a relative path), the files that the runner puts into the store."""

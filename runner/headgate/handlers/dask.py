@@ -1,9 +1,9 @@
-"""Handlers on a Dask cluster, with the same contract as in local processes.
+"""Runs handlers on a Dask cluster, with the same contract as in local processes.
 
-The cluster's workers need this package and what the handlers import, but no way to the database:
-a task carries its input, its result carries the rows. On each worker the task runs in a process of
-its own, so that time and memory are limited there, too. When a worker is lost, Dask runs its tasks
-on another one.
+The cluster's workers need this package and the handlers' imports, but no access to the database: a
+task carries its input, and its result carries the rows. On each worker a task runs in a separate
+process, so that its time and memory are limited there, too. If a worker is lost, Dask runs its
+tasks on another one.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 10
 GRACE_SECONDS: Final = 60.0
-"""Beyond a task's own time: until a worker is free, or another has taken over from a lost one."""
+"""Seconds beyond a task's time limit, to wait for a free worker or to replace a lost one."""
 REFRESH_SECONDS: Final = 5.0
 
 _pools: dict[asyncio.AbstractEventLoop, Pool] = {}
 
 
 async def compute_here(task: Work) -> Done:
-    """Run a task on the Dask worker that this is called on."""
+    """Run a task on the Dask worker that calls this function."""
     loop = asyncio.get_running_loop()
     pool = _pools.get(loop)
     if pool is None:
@@ -39,7 +39,7 @@ async def compute_here(task: Work) -> Done:
 
 
 class DaskBackend:
-    """A Dask cluster as a place where handlers run."""
+    """An ExecutorBackend that runs handlers on a Dask cluster."""
 
     is_local = False
 
@@ -50,7 +50,7 @@ class DaskBackend:
         self._counted_at = 0.0
 
     async def start(self) -> None:
-        """Connect to the scheduler; raises HeadgateError where that is not possible."""
+        """Connect to the scheduler. Raises HeadgateError if that fails."""
         try:
             import dask
             from distributed import Client
@@ -74,7 +74,7 @@ class DaskBackend:
         logger.info("handlers run on %s, %s at once", self._address, self.size)
 
     async def run(self, task: Work) -> Done:
-        """Run a task on the cluster; raises WorkLost when it died, hung or took too much memory."""
+        """Run a task on the cluster. Raises WorkLost if it died, hung or took too much memory."""
         client = self._client
         if asyncio.get_running_loop().time() > self._counted_at + REFRESH_SECONDS:
             await self._count()
@@ -95,12 +95,12 @@ class DaskBackend:
         return done
 
     async def aclose(self) -> None:
-        """Leave the cluster; what still runs there is dropped."""
+        """Disconnect from the cluster; results of tasks that still run are dropped."""
         if self._client is not None:
             await self._client.close()
 
     async def _count(self) -> None:
-        """Learn how many tasks the cluster can run at once: workers come and go."""
+        """Update the number of tasks that the cluster can run at once, as workers come and go."""
         self._counted_at = asyncio.get_running_loop().time()
         threads: dict[Any, int] = await self._client.nthreads()
         self.size = max(1, sum(threads.values()))

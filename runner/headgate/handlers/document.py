@@ -1,9 +1,9 @@
-"""What a parser is given: an answer's body as it came, and what its sender said of it.
+"""The argument of a parser: an answer's body and headers.
 
     def prices(document: Document) -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO(document.text())))
 
-What it returns, anything that JSON can hold, is the payload of the operation's ingest function.
+A parser returns any value that JSON can hold: the payload of the operation's ingest function.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ EITHER_HEADER: Final = 32 + zlib.MAX_WBITS
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An answer under a good status; `body` has no content encoding left, but may be a .gz file."""
+    """An answer with a good status; `body` is without content encoding, but may be a .gz file."""
 
     body: bytes
     url: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """By lowercase name."""
+    """Headers by lowercase name."""
 
     @property
     def content_type(self) -> str:
-        """Return the media type without parameters, lowercase; empty: nothing was said."""
+        """Return the media type without parameters, in lower case; empty if there is none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
     def charset(self) -> str:
-        """Return the charset that the sender named; empty: none."""
+        """Return the charset that the sender named, or an empty string."""
         header = Message()
         header["content-type"] = self.headers.get("content-type", "")
         return header.get_content_charset("")
 
     def data(self) -> bytes:
-        """Return the body, unpacked if it is a gzip file; raises ValueError for a broken one."""
+        """Return the body, unpacked if it is a gzip file. Raises ValueError if that is broken."""
         data, rest = b"", self.body
         while rest.startswith(GZIP):
             inflater = zlib.decompressobj(EITHER_HEADER)
@@ -54,9 +54,9 @@ class Document:
         return data or rest
 
     def text(self) -> str:
-        """Return the body as text, by its byte order mark, its charset, or else as UTF-8.
+        """Return the body as text, decoded by its byte order mark, its charset, or else as UTF-8.
 
-        Raises ValueError for what is no such text.
+        Raises ValueError if the body cannot be decoded.
         """
         data = self.data()
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -1,9 +1,9 @@
-"""EASE: weights between items in closed form, from who took what, in numpy alone.
+"""EASE: weights between items, computed in closed form from users' items, with numpy alone.
 
 Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019. With X the users x items matrix
 of ones and zeros and P = inverse(X'X + regularization x identity), the weight of item i for item j
-is -P[i, j] / P[j, j]; an item's score for a user is the sum of the weights of what the user has.
-X is never made; what is made is items x items, of 4 bytes each: 400 MB for 10,000 items.
+is -P[i, j] / P[j, j]; an item's score for a user is the sum of its weights for the user's items.
+X is never built; the matrix built is items x items, of 4 bytes each: 400 MB for 10,000 items.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 BLOCK: Final = 500
-"""Rows of a matrix that are worked on at once."""
+"""Rows of a matrix that are processed at once."""
 FEATURE: Final = np.float32(0.5)
-"""What stands in X for an item's feature, where a user's item has 1."""
+"""The value in X of an item's feature; a user's item has 1."""
 
 Number = TypeVar("Number", np.intp, np.float32)
 Places = npt.NDArray[np.intp]
@@ -27,7 +27,7 @@ Matrix = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Who took what, each pair once, by position: sorted by user, then by item."""
+    """Distinct pairs of a user and an item, by position: sorted by user, then by item."""
 
     user_at: Places
     item_at: Places
@@ -38,18 +38,18 @@ class Pairs:
         return len(self.user_at)
 
     def take(self, chosen: npt.NDArray[np.bool_]) -> Pairs:
-        """Return some of the pairs, of the same users and items."""
+        """Return the chosen pairs, among the same users and items."""
         return Pairs(self.user_at[chosen], self.item_at[chosen], self.users, self.items)
 
     def counts(self) -> tuple[Places, Places]:
-        """Return how many pairs each user and each item has."""
+        """Return the number of pairs of each user and of each item."""
         return (
             np.bincount(self.user_at, minlength=self.users),
             np.bincount(self.item_at, minlength=self.items),
         )
 
     def rows(self, users: Places) -> Floats:
-        """Return users x items: 1 where the pair is there."""
+        """Return users x items: 1 for each pair, else 0."""
         items, lengths = _joined(self.item_at, self.counts()[0], users)
         cells = np.repeat(np.arange(len(users)), lengths) * self.items + items
         ones = np.ones(len(cells), np.float32)
@@ -58,7 +58,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Weights:
-    """What having an item adds to the score of another; sorted by item."""
+    """The weights that having an item adds to the scores of others; sorted by item."""
 
     item_at: Places
     neighbour_at: Places
@@ -66,7 +66,7 @@ class Weights:
     items: int
 
     def scores(self, pairs: Pairs, users: Places) -> Floats:
-        """Return users x items: the sums of the weights of what the users have."""
+        """Return users x items: for each user the sum of the weights of the user's items."""
         items, lengths = _joined(pairs.item_at, pairs.counts()[0], users)
         owners = np.repeat(np.arange(len(users)), lengths)
         known = np.bincount(self.item_at, minlength=self.items)
@@ -79,9 +79,9 @@ class Weights:
 def fit(
     pairs: Pairs, regularization: float, neighbours: int, features: Pairs | None = None
 ) -> Weights:
-    """Return for each item the weights of so many others, the largest by absolute value.
+    """Return for each item the `neighbours` weights with the largest absolute values.
 
-    `features` are pairs of a feature and an item: rows of X beside the users'.
+    `features` are pairs of a feature and an item: further rows of X beside the users' rows.
     """
     inverse = together(pairs)
     if features is not None:
@@ -94,7 +94,7 @@ def fit(
     kept = min(neighbours, pairs.items - 1)
     found = []
     for first in range(0, pairs.items, BLOCK):
-        block = inverse[first : first + BLOCK]  # it is symmetric: a row is the column
+        block = inverse[first : first + BLOCK]  # symmetric: its rows are its columns
         items = np.argpartition(np.abs(block), -kept, axis=1)[:, -kept:].ravel()
         rows = np.repeat(np.arange(len(block)), kept)
         found.append((items, first + rows, block[rows, items] * scale[first + rows]))
@@ -105,7 +105,7 @@ def fit(
 
 
 def together(pairs: Pairs) -> Matrix:
-    """Return X'X: how many users have both of two items."""
+    """Return X'X: for each two items the number of users that have both."""
     per_user, per_item = pairs.counts()
     by_item = pairs.user_at[np.argsort(pairs.item_at, kind="stable")]
     last = per_item.cumsum()
@@ -118,10 +118,10 @@ def together(pairs: Pairs) -> Matrix:
 
 
 def invert(matrix: Matrix) -> None:
-    """Invert a symmetric, positive definite matrix in its place.
+    """Invert a symmetric, positive definite matrix in place.
 
-    By halves, so that nearly all of it is products: at 10,000 rows a fifth of the time of a solver
-    for any matrix, and less memory.
+    Works by halves, so that nearly all of the work is matrix products: at 10,000 rows this takes a
+    fifth of the time of a general solver, and less memory.
     """
     middle = len(matrix) // 2
     if middle < BLOCK // 2:
@@ -142,9 +142,9 @@ def invert(matrix: Matrix) -> None:
 def _joined(
     values: npt.NDArray[Number], lengths: Places, groups: Places
 ) -> tuple[npt.NDArray[Number], Places]:
-    """Return the values of some groups, one after the other, and how many each has.
+    """Return the values of some groups, one group after the other, and the size of each group.
 
-    `values` are in the order of their groups, of which each has so many.
+    `values` are in the order of their groups; `lengths` are the sizes of all groups.
     """
     taken = lengths[groups]
     first = (lengths.cumsum() - lengths)[groups]

@@ -1,4 +1,4 @@
-"""Input rows into numpy arrays: PostgreSQL's binary form, a whole array at a time."""
+"""Converts input rows from PostgreSQL's binary format to numpy arrays, a whole array at a time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SMALLEST: Final = -(2**31)
 
 
 def read_chunk(task: Task) -> Chunk:
-    """Return the task's chunk, its input sorted by asset."""
+    """Return the task's chunk, with its input in the order of its assets."""
     asset_ids = np.array(task.asset_ids, np.int64)
     columns, values, lengths = _read_input(task.input, task.asset_ids)
     return Chunk(
@@ -59,7 +59,7 @@ def read_chunk(task: Task) -> Chunk:
 def _read_input(
     given: Input, asset_ids: Sequence[int]
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]], npt.NDArray[np.int64]]:
-    """Return series, values and the number of rows of each asset; raises WrongPlan."""
+    """Return series, values and the number of rows of each asset. Raises WrongPlan."""
     if not given.columns:
         return {}, {}, np.zeros(len(asset_ids), np.int64)
     cells = _in_order(given, asset_ids)
@@ -81,7 +81,7 @@ def _read_input(
 
 
 def _in_order(given: Input, asset_ids: Sequence[int]) -> list[list[bytes | None] | None]:
-    """Return the row of each asset, None where there is none."""
+    """Return the row of each asset, or None for an asset without a row."""
     name, oid = given.columns[0]
     if name != "asset_id" or oid != INT8:
         raise WrongPlan("the input function's first column must be asset_id bigint")
@@ -100,7 +100,7 @@ def _in_order(given: Input, asset_ids: Sequence[int]) -> list[list[bytes | None]
 def _series(
     name: str, column: Sequence[bytes | None], oid: int
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """Return the arrays of all assets as one, and how long each was."""
+    """Return the arrays of all assets joined into one, and the length of each."""
     if oid in TEXTS:
         texts = [_text_items(cell) for cell in column]
         flat = np.array([x for items in texts for x in items], object)
@@ -123,7 +123,7 @@ def _series(
 
 
 def _with_room_for_nulls(body: bytes, count: int, size: int) -> bytes:
-    """Give nulls, which take no room, the room of a value."""
+    """Return the body with zero bytes for nulls, which have no bytes in PostgreSQL's format."""
     pieces = []
     place = 0
     for _ in range(count):
@@ -156,7 +156,7 @@ def _values(name: str, column: Sequence[bytes | None], oid: int) -> npt.NDArray[
 def _native(
     raw: npt.NDArray[Any], oid: int, is_null: npt.NDArray[np.bool_] | None
 ) -> npt.NDArray[Any]:
-    """Return numbers in the machine's own order, times as times, and what stands for null."""
+    """Return numbers in native byte order, times as datetime64, nulls as nan, NaT or None."""
     values = np.ascontiguousarray(raw).astype(raw.dtype.newbyteorder("="))
     if oid in EPOCH:
         times: npt.NDArray[Any] = EPOCH[oid] + values.astype("int64").astype(

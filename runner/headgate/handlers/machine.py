@@ -1,4 +1,4 @@
-"""How busy the machine is on which handlers run, as an operation's output."""
+"""Measures the load of the machine that handlers run on, as an operation's output."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from headgate.errors import WrongPlan
 from headgate.handlers.contract import Chunk, Result
 
 OBSERVED_SECONDS: Final = 0.5
-"""For so long processors are watched."""
+"""Seconds over which processor use is measured."""
 
 
 def measure(chunk: Chunk) -> Result:
     """Return for each asset the use of processors, memory and disk in percent, and the load.
 
-    The disk is the one of the worker's folder. Raises WrongPlan where psutil is not installed.
+    The disk is that of the worker's folder. Raises WrongPlan if psutil is not installed.
     """
     try:
         import psutil

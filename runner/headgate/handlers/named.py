@@ -1,4 +1,4 @@
-"""Functions that plans name: handlers and parsers, by entry point or as module:function."""
+"""Finds functions that plans name: handlers and parsers, as entry point or module:function."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import Any, Final
 from headgate.errors import WrongPlan
 
 LONGEST_SAID: Final = 16_384
-"""Characters of an error that a process sends: many more than are kept of it."""
+"""Characters of an error message that a process sends: many more than are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the functions are called, where their short names are, and what each is given."""
+    """A kind of function that plans name, and a phrase for the argument that it is given."""
 
     name: str
     given: str
 
     @property
     def group(self) -> str:
-        """Return the group of entry points."""
+        """Return the group of entry points that holds the short names."""
         return f"headgate.{self.name}s"
 
 
@@ -37,7 +37,7 @@ PARSER: Final = Kind("parser", "a document")
 
 @lru_cache(maxsize=64)
 def find(kind: Kind, name: str) -> Callable[[Any], Any]:
-    """Return the function of this name: an entry point, or module:function; raises WrongPlan."""
+    """Return the function of this name: an entry point, or module:function. Raises WrongPlan."""
     try:
         for entry in entry_points(group=kind.group, name=name):
             return _checked(kind, name, entry.load())
@@ -56,19 +56,19 @@ def find(kind: Kind, name: str) -> Callable[[Any], Any]:
 
 
 def told(exc: Exception) -> str:
-    """Name an exception and where it was raised."""
+    """Return an exception's type and message, and where it was raised."""
     frames = traceback.extract_tb(exc.__traceback__)
     where = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(exc).__name__}: {bounded(exc)}{where}"
 
 
 def bounded(said: object) -> str:
-    """Return what a function says, on one line; the worker clears and cuts it."""
+    """Return a function's message on one line; the worker redacts and shortens it."""
     return " ".join(str(said).replace("\0", " ").split())[:LONGEST_SAID]
 
 
 def _unknown(kind: Kind, name: str) -> str:
-    """Say that no entry point has the name, which ones there are, and what else may be named."""
+    """Return a message for an unknown name: known entry points, and what else may be named."""
     known = sorted(entry_points(group=kind.group).names)
     near = get_close_matches(name, known, 1)
     guess = f" Did you mean {near[0]!r}?" if near else ""
@@ -80,7 +80,7 @@ def _unknown(kind: Kind, name: str) -> str:
 
 
 def _checked(kind: Kind, name: str, found: Any) -> Callable[[Any], Any]:
-    """Return it if it can be called with what it is given."""
+    """Return the function. Raises WrongPlan if it cannot be called with one argument."""
     try:
         inspect.signature(found).bind(None)
     except (TypeError, ValueError) as exc:

@@ -1,7 +1,7 @@
-"""Sends notices: to a Slack hook, a web hook, or by mail.
+"""Sends notices to a Slack hook, to a web hook, or by mail.
 
-The address of a hook and the password of a mail server are secrets. They come from the variables
-that the channels name, and no message that is kept holds them.
+The address of a hook and the password of a mail server are secrets. They come from the environment
+variables that the channels name, and no stored message contains them.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ REVOKED: Final = (401, 403, 404, 410)
 
 
 class RefusedForGood(Exception):
-    """The receiver will not take it."""
+    """The receiver rejects the notice for good."""
 
 
 class RefusedForNow(Exception):
-    """The receiver has not taken it, but may later."""
+    """The receiver has not accepted the notice, but may do so later."""
 
 
 class Unanswered(Exception):
-    """The receiver may have taken it, or not."""
+    """It is unknown whether the receiver has accepted the notice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is sent, and where to."""
+    """A notice, and the channel that it is sent to."""
 
     subject: str
     body: str
@@ -55,7 +55,7 @@ class Notice:
 
     @classmethod
     def from_json(cls, text: str) -> Notice:
-        """Read what the input function wrote."""
+        """Read a notice from the input function's JSON. Raises RefusedForGood without a channel."""
         row = json.loads(text)
         if row["to"] is None:
             raise RefusedForGood(f"channel {row['channel']} is no longer declared")
@@ -63,7 +63,7 @@ class Notice:
 
     @property
     def secret(self) -> str:
-        """Return the channel's secret; raises WrongPlan where the runner lacks it."""
+        """Return the channel's secret. Raises WrongPlan if the runner lacks it."""
         name = self.to["secret_name"]
         value = os.environ.get(name, "")
         if not value:
@@ -75,7 +75,7 @@ class Notice:
 
 
 def send(chunk: Chunk) -> Result:
-    """Send each notice of the chunk: the handler of the operation `send_notices`."""
+    """Send each notice of the chunk. This is the handler of the operation `send_notices`."""
     failed: dict[int, str] = {}
     retry: dict[int, str] = {}
     unknown: dict[int, str] = {}
@@ -97,7 +97,7 @@ def send(chunk: Chunk) -> Result:
 
 
 def _post(notice: Notice) -> str:
-    """Send it to a hook; return nothing."""
+    """Send a notice to a hook; return an empty string, as nobody was left out."""
     name = f"channel {notice.channel}"
     try:
         address = urlsplit(notice.secret)
@@ -127,7 +127,7 @@ def _post(notice: Notice) -> str:
 
 
 def _connection(address: SplitResult) -> HTTPConnection:
-    """Return a connection that is not yet open. Raises ValueError for what is no address."""
+    """Return a connection that is not yet open. Raises ValueError for an invalid address."""
     if not address.hostname:
         raise ValueError("no host")
     if address.scheme == "https":
@@ -161,7 +161,7 @@ def _raise_for(status: int, said: str, notice: Notice) -> None:
     if status in NOT_NOW:
         raise RefusedForNow(told)
     if status >= 500:
-        raise Unanswered(told)  # it may have got it before it broke
+        raise Unanswered(told)  # it may have accepted the notice
     if status in REVOKED:
         told += f"; it was revoked: make a new one and set {notice.to['secret_name']}"
     elif status < 400:
@@ -170,7 +170,7 @@ def _raise_for(status: int, said: str, notice: Notice) -> None:
 
 
 def _mail(notice: Notice) -> str:
-    """Send it by mail; return who did not get it."""
+    """Send a notice by mail; return a message that names refused recipients, or an empty one."""
     to = notice.to
     name = f"channel {notice.channel}: mail server {to['host']}:{to['port']}"
     password = notice.secret if to["username"] else ""
@@ -209,7 +209,7 @@ def _mail_of(notice: Notice) -> EmailMessage:
 
 
 def _hand_over(server: smtplib.SMTP, message: EmailMessage, name: str) -> dict[str, Any]:
-    """Send it; return the recipients that were refused. What breaks off may have been taken."""
+    """Send a mail; return the refused recipients. Raises Unanswered if the connection breaks."""
     try:
         return server.send_message(message)
     except smtplib.SMTPServerDisconnected:
@@ -221,7 +221,7 @@ def _hand_over(server: smtplib.SMTP, message: EmailMessage, name: str) -> dict[s
 
 
 def _server(host: str, port: int) -> smtplib.SMTP:
-    """Connect, and encrypt where that is offered."""
+    """Connect to a mail server, with TLS if the server offers it."""
     context = ssl.create_default_context()
     if port == TLS_PORT:
         return smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=context)

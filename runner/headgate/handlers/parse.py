@@ -11,7 +11,7 @@ from headgate.handlers.pool_messages import Done, Job, Parsing
 
 
 def parse(task: Parsing) -> Done:
-    """Run the task's parser; only MemoryError and what ends the process come through."""
+    """Run the task's parser; all exceptions but MemoryError become the job's outcome."""
     started = time.perf_counter()
     outcome, error, payload = "success", None, b""
     try:

@@ -1,4 +1,4 @@
-"""The parsers that are shipped: what is not JSON becomes rows of it."""
+"""The parsers that are shipped: they turn CSV, JSON lines, XML and HTML into JSON."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from headgate.handlers.document import Document
 
 LONGEST_VALUE: Final = 64 * 1024 * 1024
 UNREAD: Final = "script, style, noscript, template"
-"""What of a page is no text."""
+"""Elements of a page whose content is not text."""
 META_CHARSET: Final = re.compile(
     rb"""<meta[^>]{1,200}charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE
 )
 META_BYTES: Final = 1024
-"""Within so many of its first bytes a page names its charset, says the HTML standard."""
+"""The first bytes of a page, in which it names its charset by the HTML standard."""
 
 
 def parse_csv(document: Document) -> list[dict[str, str]]:
-    """Return an object for each line after the first, which names the columns.
+    """Return an object for each line after the header line, which names the columns.
 
-    The separator is the one of comma, semicolon, tab and bar that the first line has most of.
-    Raises ValueError for a line that has more or fewer values.
+    The separator is the most frequent of comma, semicolon, tab and bar in the header line.
+    Raises ValueError if a line has more or fewer values than the header.
     """
     text = document.text()
     csv.field_size_limit(LONGEST_VALUE)
@@ -47,7 +47,7 @@ def parse_csv(document: Document) -> list[dict[str, str]]:
 
 
 def parse_ndjson(document: Document) -> list[Any]:
-    """Return the values of JSON lines; raises ValueError naming the line that is none."""
+    """Return the values of JSON lines. Raises ValueError with the number of a line that is not."""
     values = []
     for number, line in enumerate(document.text().split("\n"), 1):
         try:
@@ -68,10 +68,10 @@ def parse_xml(document: Document) -> Any:
 
 
 def parse_html(document: Document) -> dict[str, Any]:
-    """Return a page's title, description, language, text, links, and what it tells crawlers.
+    """Return a page's title, description, language, text, links, and its instructions to crawlers.
 
-    Links are absolute, without fragment, once each in the page's order, those of http(s) alone;
-    `canonical` is the page's own address where it says one.
+    Links are absolute http(s) addresses without fragment, each once, in the page's order.
+    `canonical` is the page's own address, if the page names one.
     """
     try:
         from selectolax.lexbor import LexborHTMLParser
@@ -103,7 +103,7 @@ def _attribute(page: Any, selector: str, name: str) -> str | None:
 
 
 def _joined(base: str, link: str) -> str | None:
-    """Return a link as an absolute address without fragment; None for what leads to no page."""
+    """Return a link as an absolute address without fragment; None if it is not http(s)."""
     with suppress(ValueError):
         url = urldefrag(urljoin(base, link.strip())).url
         return url if url.startswith(("http://", "https://")) else None
@@ -111,7 +111,7 @@ def _joined(base: str, link: str) -> str | None:
 
 
 def _text_of_page(document: Document) -> str:
-    """Return a page's text: what cannot be read of it is replaced, as browsers do."""
+    """Return a page's source as text; undecodable bytes are replaced, as browsers do."""
     data = document.data()
     named = META_CHARSET.search(data[:META_BYTES])
     if not document.charset and named and not data.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -1,7 +1,7 @@
-"""Processes that run handlers, so that the worker's own process stays free for calls.
+"""A pool of processes that run handlers, so that the worker's own process stays free for calls.
 
-A process is started when there is work for it, kept while there is more, and killed with all it has
-started when its work takes too long or its output cannot be read.
+A process is started when there is work for it and kept while there is more. It is killed, with all
+processes that it has started, if its work takes too long or its output cannot be read.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ ONE_THREAD: Final = {
     "MKL_NUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
 }
-"""Each process has a core of its own; threads of their libraries would only get in the way."""
+"""Each process has its own core; additional threads of libraries would only compete for cores."""
 HARMLESS: Final = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TZDIR|TMPDIR|VIRTUAL_ENV|PYTHON\w+"
     r"|(DY)?LD_LIBRARY_PATH|SYSTEMROOT|XDG_CACHE_HOME|SSL_CERT_(FILE|DIR)"
 )
-"""What a program needs to start, and tells nobody anything."""
+"""Variables that a program needs to start and that hold no secrets."""
 WAYS_IN: Final = re.compile(r"PG.*|HEADGATE_(LISTEN_)?DSN|HEADGATE_\w+_PASSWORD", re.IGNORECASE)
-"""What leads to the database, which no handler sees, whatever is declared."""
+"""Variables that give access to the database: never passed to handlers, even if declared."""
 
 
 class Pool:
@@ -60,13 +60,13 @@ class Pool:
         self._room = asyncio.Semaphore(size)
         self._idle: list[Process] = []
         self._busy: set[Process] = set()
-        """Those at work, and those that are being killed."""
+        """Processes at work, and processes that are being killed."""
 
     async def start(self) -> None:
-        """Do nothing yet: processes start when there is work."""
+        """Do nothing: processes start when there is work."""
 
     async def run(self, task: Work) -> Done:
-        """Run a task; raises WorkLost when its process died, hung or took too much memory."""
+        """Run a task. Raises WorkLost if its process died, hung or took too much memory."""
         async with self._room:
             process = await self._take(task.environment)
             process.stop_timer()
@@ -78,7 +78,7 @@ class Pool:
                 raise WorkLost(f"it took longer than {task.timeout_seconds:g} seconds") from None
             finally:
                 if not process.is_ready:
-                    await process.kill()  # told to stop meanwhile, it is left to aclose
+                    await process.kill()  # if cancelled meanwhile, aclose kills it
                 self._busy.discard(process)
             self._put_away(process, task, done)
             if done.lost is not None:
@@ -86,13 +86,13 @@ class Pool:
             return done
 
     async def aclose(self) -> None:
-        """Kill all processes, those at work too, and wait for those that are being killed."""
+        """Kill all processes, including those at work, and wait until they have ended."""
         processes = [*self._idle, *self._busy]
         self._idle.clear()
         await asyncio.gather(*(process.kill() for process in processes))
 
     async def _take(self, environment: tuple[str, ...]) -> Process:
-        """Return a process with this environment: an idle one, or one for which room is made."""
+        """Return a process with this environment: an idle one, or a new one, retiring another."""
         for process in reversed(self._idle):
             if process.environment == environment:
                 self._idle.remove(process)
@@ -124,7 +124,7 @@ class Pool:
 
 
 class Process:
-    """One process: it is asked one thing at a time, and sees one set of variables."""
+    """One process: it runs one task at a time, with one set of environment variables."""
 
     def __init__(
         self, process: asyncio.subprocess.Process, environment: tuple[str, ...] = ()
@@ -134,7 +134,7 @@ class Process:
         self._process = process
         self._line = b""
         self._last = ""
-        """The last whole line that it printed."""
+        """The last complete line that the process printed."""
         self._printed_bytes = 0
         self._draining = asyncio.create_task(self._drain())
         self._timer: asyncio.TimerHandle | None = None
@@ -142,7 +142,7 @@ class Process:
 
     @classmethod
     async def start(cls, environment: tuple[str, ...] = ()) -> Process:
-        """Start a process in a group of its own, which sees these variables, too."""
+        """Start a process in a new session, which also sees these environment variables."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -156,7 +156,7 @@ class Process:
         return cls(process, environment)
 
     async def ask(self, task: Work) -> Done:
-        """Send a task and wait for its end; raises WorkLost when the process has ended before."""
+        """Send a task and wait for its result. Raises WorkLost if the process ends before."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
         self.is_ready = False
@@ -170,7 +170,7 @@ class Process:
             ended = asyncio.ensure_future(self._process.wait())
             try:
                 await asyncio.wait({answer, ended}, return_when=asyncio.FIRST_COMPLETED)
-                if not answer.done():  # what it has started may hold the pipe open
+                if not answer.done():  # its children may hold the pipe open
                     await asyncio.wait({answer}, timeout=0.1)
                 if not answer.done():
                     raise ConnectionError
@@ -188,7 +188,7 @@ class Process:
         return done
 
     async def kill(self) -> None:
-        """Kill the process and whatever it has started: its keeper does, or else we do."""
+        """Kill the process and all it has started, through its keeper if that responds in time."""
         self.is_ready = False
         self.stop_timer()
         with contextlib.suppress(ProcessLookupError, TimeoutError):
@@ -204,18 +204,18 @@ class Process:
             transport.close()
 
     def start_timer(self, seconds: float, what: object) -> None:
-        """Do something unless the process is asked again before."""
+        """Call `what` after `seconds`, unless the timer is stopped before."""
         assert callable(what)
         self._timer = asyncio.get_running_loop().call_later(seconds, what)
 
     def stop_timer(self) -> None:
-        """Forget what was to be done."""
+        """Cancel the timer, if there is one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     async def _answer(self, stdout: asyncio.StreamReader, task: Work) -> Done:
-        """Read an answer, of which nothing is believed that does not look like one."""
+        """Read an answer, which is not trusted. Raises Garbage if it does not look like one."""
         lengths = LENGTHS.unpack(await stdout.readexactly(LENGTHS.size))
         if lengths[0] > LARGEST_HEAD or lengths[1] > task.max_memory:
             raise Garbage
@@ -235,7 +235,7 @@ class Process:
         return f"its process ended itself with code {code}{said}"
 
     async def _drain(self) -> None:
-        """Read what handlers print; a little of it is kept and logged, the rest only counted."""
+        """Read what handlers print; log the first bytes of each task, and only count the rest."""
         stderr = self._process.stderr
         assert stderr is not None
         while block := await stderr.read(65_536):
@@ -256,9 +256,10 @@ class Process:
 
 
 def environ_of_handlers(environ: Mapping[str, str], declared: Iterable[str]) -> dict[str, str]:
-    """Return what handlers see of an environment: what is harmless, and what is declared.
+    """Return the variables that handlers see: the harmless ones, and the declared ones.
 
-    What is declared is kept out of errors and logs. The database refuses providers' secrets.
+    Values of declared variables are redacted from errors and logs. The database refuses to declare
+    providers' secrets.
     """
     given = {x for x in declared if x in environ and not WAYS_IN.fullmatch(x)}
     for name in given:

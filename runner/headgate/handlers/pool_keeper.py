@@ -1,8 +1,8 @@
-"""The parent of a process that runs handlers: it runs none itself, and leaves nothing of it behind.
+"""The keeper: the parent of a process that runs handlers, which kills all that it leaves behind.
 
-What a handler starts may leave the process group (a session of its own, a daemon that forked
-twice). On Linux it cannot leave its keeper: whatever loses its parent becomes the keeper's child,
-and is killed when the process has ended, when the keeper is told to, or when the runner is gone.
+A process that a handler starts may leave the process group (by a new session, or as a daemon that
+forks twice). On Linux it cannot leave its keeper: orphans become the keeper's children. The keeper
+kills them when the handlers' process has ended, on SIGTERM, or when the runner is gone.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ ADOPT_ORPHANS: Final = 36
 
 
 class _Told(Exception):
-    """The keeper is asked to make an end."""
+    """The keeper has received SIGTERM."""
 
 
 def go_on_kept() -> None:
-    """Return in a child process; its parent keeps it until the end."""
+    """Fork; return in the child process, while the parent becomes its keeper."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which ends us
     if sys.platform != "linux":
         return
@@ -38,14 +38,14 @@ def go_on_kept() -> None:
         _keep(process)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _control(SIGNAL_AT_PARENTS_END, signal.SIGKILL)
-    _control(ADOPT_ORPHANS, 1)  # so that it sees what its handlers leave behind
+    _control(ADOPT_ORPHANS, 1)  # to see processes that handlers leave behind
     if os.getppid() != keeper:
         os._exit(1)
 
 
 def _keep(process: int) -> NoReturn:
     for stream in range(3):
-        os.close(stream)  # they are the process's: a pipe ends when that does
+        os.close(stream)  # only the process holds the pipes, which end with it
     status = signal.SIGKILL.value
     with contextlib.suppress(_Told):
         while (ended := os.waitpid(-1, 0))[0] != process:
@@ -53,7 +53,7 @@ def _keep(process: int) -> NoReturn:
         status = ended[1]
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _kill_children()
-    if os.WIFSIGNALED(status):  # ended as the process was
+    if os.WIFSIGNALED(status):  # end by the same signal as the process
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         number = os.WTERMSIG(status)
         if number != signal.SIGKILL:
@@ -63,7 +63,7 @@ def _keep(process: int) -> NoReturn:
 
 
 def _kill_children() -> None:
-    """Kill children until there are none: theirs become ours, and are next."""
+    """Kill children until there are none; their children become ours and are killed next."""
     with contextlib.suppress(ChildProcessError):
         while True:
             for child in children_of(os.getpid()):
@@ -73,7 +73,7 @@ def _kill_children() -> None:
 
 
 def children_of(parent: int) -> list[int]:
-    """Return the processes whose parent this is."""
+    """Return the ids of a process's children."""
     children = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""What a worker sends to the processes that run handlers, and what they send back.
+"""Messages between a worker and the processes that run its handlers.
 
-Neither side needs numpy to read it. A task is pickled, for its sender is trusted. What comes back
-is not: a head in JSON, and the rows as bytes that only PostgreSQL reads. Nothing in it can run.
+Neither side needs numpy to read them. A task is pickled, as its sender is trusted. An answer is not
+trusted: it has a head in JSON, and rows as bytes that only PostgreSQL reads. No code in it can run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 from headgate.handlers.document import Document
 
 LENGTHS: Final = struct.Struct(">QQ")
-"""Before an answer: the bytes of its head, and of its rows."""
+"""The prefix of an answer: the lengths in bytes of its head and of its rows."""
 LARGEST_HEAD: Final = 64 * 1024 * 1024
 OUTCOMES: Final = ("success", "skipped", "failed", "deferred", "retry", "unknown")
 
@@ -26,16 +26,16 @@ Cells: TypeAlias = list[list[bytes | None]]
 
 @dataclass(frozen=True, slots=True)
 class RowType:
-    """The rows an ingest function takes: a composite type, in PostgreSQL's own numbers."""
+    """The composite type of the rows that an ingest function takes, by PostgreSQL's OIDs."""
 
     array_oid: int
     oid: int
     columns: tuple[tuple[str, int], ...]
-    """Name and type of each column, in order."""
+    """Name and type OID of each column, in order."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any] | None) -> RowType | None:
-        """Read `rows` of a claimed chunk."""
+        """Read the `rows` of a claimed chunk's call."""
         if not row:
             return None
         columns = tuple((str(name), int(oid)) for name, oid in row["columns"])
@@ -44,7 +44,7 @@ class RowType:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The rows of an input function as they came: columns with their types, cells in binary."""
+    """The rows of an input function, unconverted: columns with type OIDs, cells in binary."""
 
     columns: tuple[tuple[str, int], ...] = ()
     cells: Cells = field(default_factory=list)
@@ -52,7 +52,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A chunk for a handler, with everything it needs."""
+    """A chunk for a handler, with everything that the handler needs."""
 
     handler: str
     operation: str
@@ -65,18 +65,18 @@ class Task:
     timeout_seconds: float
     max_memory: int
     environment: tuple[str, ...] = ()
-    """Names of the variables that the handler sees besides harmless ones."""
+    """Names of the environment variables that the handler sees besides harmless ones."""
     options: dict[str, Any] = field(default_factory=dict)
     names: list[str | None] = field(default_factory=list)
     folder: str | None = None
-    """Where its files are left for the runner; None: it may make none."""
+    """Folder in which the handler leaves files for the runner; None: it may make none."""
     stream: str | None = None
-    """The pipe from which its input comes; None: its input is all there."""
+    """Pipe from which the input is read; None: it is in `input`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parsing:
-    """An answer for a parser: a task of one job, whose rows are the JSON that was made of it."""
+    """An answer for a parser: a task of one job, whose rows are the parser's JSON."""
 
     handler: str
     """The parser's name."""
@@ -92,19 +92,19 @@ Work: TypeAlias = Task | Parsing
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What became of one asset, in a word of OUTCOMES."""
+    """The result of one asset; `outcome` is one of OUTCOMES."""
 
     asset_id: int
     outcome: str
     error: str | None = None
     output: str | None = None
-    """In JSON what it has to say to later steps."""
+    """JSON for later steps."""
     is_ours: bool = False
-    """Whether it is the runner's fault that it has to be tried again."""
+    """Whether a retry is due to the runner's fault."""
 
     @property
     def fault(self) -> str | None:
-        """Return whose fault it was, if it was one."""
+        """Return the fault of a failure, or None."""
         whose = "internal" if self.is_ours else "item"
         faults = {"failed": "item", "unknown": "item", "deferred": "internal", "retry": whose}
         return faults.get(self.outcome)
@@ -112,12 +112,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A file that is in the task's folder, to be put into a store."""
+    """A file in the task's folder that is to be put into a store."""
 
     asset_id: int
     name: str
     file: str
-    """Its name in the folder."""
+    """The file's name in the folder."""
     sha256: str
     bytes: int
     rows: int | None
@@ -125,7 +125,7 @@ class Spooled:
 
     @property
     def is_sound(self) -> bool:
-        """Return whether it can be one, whoever said so."""
+        """Return whether all values are valid, as the sender is not trusted."""
         numbers = (self.asset_id, self.bytes, 0 if self.rows is None else self.rows)
         texts = (self.name, self.file, self.sha256, self.media_type)
         return (
@@ -138,31 +138,31 @@ class Spooled:
 
 @dataclass(slots=True)
 class Done:
-    """What came of a task: an outcome for each asset, and the rows as a packed array."""
+    """The result of a task: an outcome for each asset, and the rows as a packed array."""
 
     jobs: list[Job]
     rows: bytes = b""
-    """An array of the row type in binary, or a parser's JSON; empty: no rows."""
+    """A binary array of the row type, or a parser's JSON; empty: no rows."""
     row_counts: list[int] = field(default_factory=list)
-    """How many of the rows belong to each job."""
+    """The number of rows of each job."""
     lost: str | None = None
-    """Why nothing came of it: the work died, as if the lease had run out."""
+    """Why the work died: there is no result, and the lease ends as if it had expired."""
     must_end: str | None = None
-    """Why the process should not be used again."""
+    """Why the process must not be used again."""
     seconds: float = 0.0
     peak_memory: int = 0
-    """The most memory the process had meanwhile, bytes; 0: nobody measured."""
+    """Peak memory of the process during the task, in bytes; 0: not measured."""
     cpu_seconds: float = 0.0
-    """Processor time it took."""
+    """Processor time of the task."""
     files: list[Spooled] = field(default_factory=list)
 
 
 class Garbage(ValueError):
-    """A process answered with what no answer looks like."""
+    """A process sent an invalid answer."""
 
 
 def head_of(done: Done) -> bytes:
-    """Return all of an answer but its rows, in JSON; its jobs are in the order of the task's."""
+    """Return an answer's head: all but its rows, as JSON, with jobs in the task's order."""
     return json.dumps(
         {
             "outcomes": [job.outcome for job in done.jobs],
@@ -180,7 +180,7 @@ def head_of(done: Done) -> bytes:
 
 
 def read_done(head: bytes, rows: bytes, task: Work) -> Done:
-    """Return an answer to a task, whoever wrote it. Raises Garbage for what can be none."""
+    """Return an answer to a task, whose sender is not trusted. Raises Garbage if it is invalid."""
     try:
         said = json.loads(head)
         outcomes, errors, outputs = said["outcomes"], said["errors"], said["outputs"]

@@ -1,9 +1,10 @@
-"""The process in which handlers run: reads tasks from its standard input, answers on its output.
+"""The process in which handlers run: reads tasks from standard input, answers on its output.
 
     python -m headgate.handlers.pool_process
 
-Whatever a handler prints goes elsewhere: the runner drains it. One that takes more memory than
-allowed gets a MemoryError, and its process ends; so does one that leaves processes behind.
+What a handler prints goes to standard error, which the runner drains. A handler that takes more
+memory than allowed gets a MemoryError. After that, or if a handler leaves processes behind, the
+process ends.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LENGTH: Final = struct.Struct(">Q")
 
 
 def main() -> None:
-    """Work until there is no more input."""
+    """Run tasks until there is no more input."""
     go_on_kept()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -40,7 +41,7 @@ def main() -> None:
         except MemoryError:
             done = Done([], lost=f"it needed more than {task.max_memory // 2**20} MB of memory")
         if os.getpid() != process:
-            os._exit(0)  # a handler forked, and this is not the process it was given to
+            os._exit(0)  # this is a child that a handler forked
         _limit_memory(None)
         kept = _data_bytes()
         if _has_children():
@@ -54,7 +55,7 @@ def main() -> None:
 
 
 def _do(task: Work) -> Done:
-    """Do what is asked; what is imported for it comes only now, so that its output is drained."""
+    """Run a task; imports happen here, so that their output is drained like the handler's."""
     if isinstance(task, Parsing):
         from headgate.handlers.parse import parse
 
@@ -79,13 +80,13 @@ def _write(stream: BinaryIO, head: bytes, rows: bytes) -> None:
 
 
 def _limit_memory(limit: int | None) -> None:
-    """Let the process take no more than this: above it memory is refused, which Python reports."""
+    """Limit the memory of the process; beyond the limit, Python raises MemoryError."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (hard if limit is None else limit, hard))
 
 
 def _data_bytes() -> int:
-    """Return the memory of its own that the process holds; 0 where the system does not tell."""
+    """Return the bytes of the process's private memory; 0 if the system does not report it."""
     try:
         with open("/proc/self/statm") as file:
             fields = file.read().split()
@@ -100,7 +101,7 @@ def _cpu_seconds() -> float:
 
 
 def _forget_peak() -> None:
-    """Let the peak of memory begin anew, where the system can."""
+    """Reset the peak of memory, if the system supports it."""
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
@@ -109,7 +110,7 @@ def _forget_peak() -> None:
 
 
 def _peak_bytes() -> int:
-    """Return the most memory the process has had; what began it counts in getrusage."""
+    """Return the peak memory in bytes; the fallback, getrusage, includes that before exec."""
     try:
         with open("/proc/self/status") as file:
             return next(int(x.split()[1]) * 1024 for x in file if x.startswith("VmHWM:"))
@@ -118,7 +119,7 @@ def _peak_bytes() -> int:
 
 
 def _has_children() -> bool:
-    """Return whether a handler left a process that still runs; bury those that have ended."""
+    """Return whether a child process of a handler still runs; reap those that have ended."""
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)

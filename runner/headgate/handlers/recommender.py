@@ -1,7 +1,7 @@
-"""Train a recommender on who took what, and measure it beside popularity: handler `recommender`.
+"""Handler `recommender`: trains on users' items, and measures the model beside popularity.
 
-The model is EASE (`headgate.handlers.ease`). Its weights are rows, so that SQL makes the
-recommendations; a model is never a pickle.
+The model is EASE (`headgate.handlers.ease`). Its weights are stored as rows, so that SQL makes the
+recommendations; no model is ever pickled.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from headgate.handlers.ease import BLOCK, Floats, Pairs, Places, Weights, fit
 
 FOLDS: Final = 5
 TESTED: Final = 2_000
-"""Users tested at most, over all folds: more would make the figures hardly more exact."""
+"""Maximum number of users tested over all folds: more would hardly make the figures more exact."""
 TOP: Final = 10
-"""Recommendations that the evaluation looks at."""
+"""Number of recommendations per user that the evaluation looks at."""
 
 Ids = npt.NDArray[np.int64]
 Scorer = Callable[[Places], Floats]
-"""Scores of some users, users x items."""
+"""Returns the scores of some users, users x items."""
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What a run may choose."""
+    """Settings that a run's parameters may replace."""
 
     regularization: float | None = None
-    """By default as many as an item has pairs in the mean, which is near what published trials
-    found best for data of very different sizes."""
+    """Default: the mean number of pairs of an item, which is near the best values that published
+    trials found for data of very different sizes."""
     neighbours: int = 100
-    """Weights kept for each item, the largest by absolute value."""
+    """Number of weights kept for each item, those with the largest absolute values."""
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Tuning:
-        """Return what a run's parameters say."""
+        """Return the settings from a run's parameters."""
         given = {x: parameters[x] for x in ("regularization", "neighbours") if parameters.get(x)}
         return cls(**given)
 
@@ -49,7 +49,7 @@ DEFAULT: Final = Tuning()
 
 @dataclass(frozen=True)
 class Interactions:
-    """Pairs of a user and an item, each once, and the ids behind their positions."""
+    """Distinct pairs of a user and an item, and the ids of their positions."""
 
     users: Ids
     items: Ids
@@ -59,7 +59,7 @@ class Interactions:
 
     @classmethod
     def of(cls, users: Ids, items: Ids) -> Interactions:
-        """Return the pairs without repeats; `users` and `items` are of one length."""
+        """Return the pairs without duplicates; `users` and `items` have the same length."""
         user_ids, user_at = np.unique(users.astype(np.int64), return_inverse=True)
         item_ids, item_at = np.unique(items.astype(np.int64), return_inverse=True)
         cells = np.unique(user_at * len(item_ids) + item_at)
@@ -67,7 +67,7 @@ class Interactions:
         return cls(user_ids, item_ids, Pairs(*at, len(user_ids), len(item_ids)))
 
     def with_features(self, features: Ids, items: Ids) -> Interactions:
-        """Return the same with what is known of items; of those that nobody took, nothing."""
+        """Return the interactions with features of items; features of other items are dropped."""
         is_taken = np.isin(items, self.items)
         if not is_taken.any():
             return self
@@ -78,7 +78,7 @@ class Interactions:
         return replace(self, features=found)
 
     def fit(self, pairs: Pairs, how: Tuning = DEFAULT) -> Weights:
-        """Return the model of all pairs, or of some."""
+        """Return the model of these pairs."""
         regularization = how.regularization or max(1.0, len(self.pairs) / len(self.items))
         return fit(pairs, regularization, how.neighbours, self.features)
 
@@ -92,11 +92,11 @@ class Interactions:
         return ((mixed >> np.uint64(33)) % np.uint64(count)).astype(np.int64)
 
     def tests(self, folds: int, least: int = 2) -> Iterator[tuple[Pairs, Pairs, Places]]:
-        """Yield for each fold what is known, what is held out, and the users to test.
+        """Yield for each fold the known pairs, the pairs held out, and the users to test.
 
         Each pair is held out once and predicted from the pairs of the other folds. A user is tested
-        in a fold with at least one pair held out and one left to predict from, and with `least`
-        pairs in all. There are as many folds as it takes to test `TESTED` users.
+        in a fold with at least one pair held out and one known, and with `least` pairs in all. No
+        further fold follows once `TESTED` users have been tested.
         """
         fold, left = self.folds(folds), TESTED
         pairs_of_user, _ = self.pairs.counts()
@@ -128,12 +128,12 @@ def evaluate(
 
 
 def scorer(weights: Weights, known: Pairs) -> Scorer:
-    """Return the model's scores."""
+    """Return a scorer by the model."""
     return lambda users: weights.scores(known, users)
 
 
 def popular(known: Pairs) -> Scorer:
-    """Return the same scores for all: how many users have an item."""
+    """Return a scorer by popularity: for every user, the number of users that have an item."""
     counts = known.counts()[1].astype(np.float64)
     return lambda users: np.tile(counts, (len(users), 1))
 
@@ -157,7 +157,7 @@ def _marks(scores: Floats, seen: Floats, wanted: Floats) -> Floats:
 
 
 def means(prefix: str, found: list[Floats]) -> dict[str, float]:
-    """Return the means over all users that were tested."""
+    """Return the means over all tested users, by name."""
     values = np.concatenate(found).mean(axis=0) if found else np.zeros(3)
     names = (f"{prefix}{x}_at_{TOP}" for x in ("precision", "recall", "ndcg"))
     return dict(zip(names, values.tolist(), strict=True))
@@ -166,10 +166,10 @@ def means(prefix: str, found: list[Floats]) -> dict[str, float]:
 def train(chunk: Chunk) -> Result:
     """Train one model for each asset, on its series `user_id` and `item_id`.
 
-    Where a third, `is_feature`, is true, `user_id` is a feature of the item. Rows are weights
+    If a third series, `is_feature`, is true, `user_id` is a feature of the item. Rows are weights
     (`item_id`, `neighbour_id`, `value`) and figures (`figure`, `value`): those of `evaluate`, and
-    `training_samples`, how many pairs there are. The run's parameters `regularization` and
-    `neighbours` replace the defaults. With fewer than two users or items an asset fails.
+    `training_samples`, the number of pairs. The run's parameters `regularization` and `neighbours`
+    replace the defaults. An asset with fewer than two users or items fails.
     """
     how = Tuning.of(chunk.parameters)
     parts: list[dict[str, npt.NDArray[Any]]] = []

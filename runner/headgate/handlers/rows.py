@@ -1,7 +1,7 @@
-"""A handler's rows into PostgreSQL's binary form: an array of the ingest function's row type.
+"""Packs a handler's rows in PostgreSQL's binary format: an array of the ingest function's row type.
 
-Columns of fixed width are packed for all rows at once: a matrix of bytes, out of which the bytes of
-nulls are left.
+Columns of fixed width are packed for all rows at once: as a matrix of bytes from which the bytes of
+nulls are removed.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ NAMES: Final = {
 
 
 class WrongResult(Exception):
-    """What a handler returned is not what its contract says: our fault, not an asset's."""
+    """A handler's result breaks its contract: an internal fault, not an asset's."""
 
 
 def pack_rows(columns: Mapping[str, npt.NDArray[Any]], row_type: RowType) -> bytes:
-    """Return the rows as a binary array of the row type; raises WrongResult."""
+    """Return the rows as a binary array of the row type. Raises WrongResult."""
     count = len(next(iter(columns.values())))
     if count == 0:
         return struct.pack(">iii", 0, 0, row_type.oid)
@@ -57,7 +57,7 @@ def pack_rows(columns: Mapping[str, npt.NDArray[Any]], row_type: RowType) -> byt
 
 
 class Fixed:
-    """A column of fixed width: its bytes, row by row, and where it is null."""
+    """A column of fixed width: its bytes, row by row, and its nulls."""
 
     def __init__(self, oid: int, values: npt.NDArray[Any], is_null: npt.NDArray[np.bool_]) -> None:
         dtype = np.dtype(FORMAT[oid])
@@ -77,7 +77,7 @@ class Fixed:
 
 
 class Varying:
-    """A column of texts."""
+    """A column of varying width, such as text or JSON."""
 
     def __init__(self, oid: int, values: Sequence[bytes | None]) -> None:
         self.oid = oid
@@ -92,7 +92,7 @@ class Varying:
 
 
 def _blend(fields: Sequence[Any], count: int) -> bytes:
-    """Lay the columns side by side, and take out the bytes of nulls."""
+    """Return rows of fixed-width columns, packed at once; the bytes of nulls are removed."""
     width = 8 + sum(field.width for field in fields)
     matrix = np.empty((count, width), np.uint8)
     lengths = np.full(count, width - 4, ">i4")
@@ -112,7 +112,7 @@ def _blend(fields: Sequence[Any], count: int) -> bytes:
 
 
 def _join(fields: Sequence[Fixed | Varying], count: int) -> bytes:
-    """Put the rows together one by one: some columns vary in width."""
+    """Return rows packed one by one, as some columns vary in width."""
     number = struct.pack(">i", len(fields))
     pieces: list[bytes] = []
     for row in range(count):
@@ -133,7 +133,7 @@ def _field(name: str, oid: int, values: npt.NDArray[Any]) -> Fixed | Varying:
 
 
 def _fixed(values: npt.NDArray[Any], oid: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Return values as PostgreSQL counts them, and where they are null."""
+    """Return values as PostgreSQL stores them, and which are null."""
     if oid in EPOCH:
         times = values.astype(f"datetime64[{UNIT[oid]}]")
         is_null = np.isnat(times)
@@ -178,7 +178,7 @@ COPY_END: Final = b"\xff\xff"
 
 
 def pack_copy(columns: Mapping[str, npt.NDArray[Any]], types: Mapping[str, int]) -> bytes:
-    """Return the rows as COPY takes them in binary; raises WrongResult."""
+    """Return the rows in the binary format of COPY. Raises WrongResult."""
     count = len(next(iter(columns.values())))
     fields = [_field(name, oid, columns[name]) for name, oid in types.items()]
     number = struct.pack(">h", len(fields))

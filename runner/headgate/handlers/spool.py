@@ -1,6 +1,7 @@
-"""Files on their way from a handler to a store: the runner has a folder for them, emptied after.
+"""Writes a handler's files into the task's folder, from which the runner puts them into a store.
 
-They are written here by the process that computes; only names, lengths and hashes are said.
+This runs in the process that computes; only names, lengths and hashes are sent to the runner, which
+deletes the folder afterwards.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class DiskFull(HeadgateError):
 
 
 def spool(chunk: Chunk, given: Any) -> list[Spooled]:
-    """Put what a handler returned into the chunk's folder; raises WrongResult, DiskFull."""
+    """Put a handler's files into the chunk's folder. Raises WrongResult, DiskFull."""
     if not given:
         return []
     if chunk.folder is None:
@@ -57,7 +58,7 @@ def spool(chunk: Chunk, given: Any) -> list[Spooled]:
 
 
 def refuse_full_disk(exc: Exception) -> None:
-    """Raise DiskFull where that is what went wrong: no asset is at fault."""
+    """Raise DiskFull if an error means that the disk is full: no asset is at fault."""
     if isinstance(exc, OSError) and exc.errno in FULL:
         raise DiskFull(
             f"no space is left for files in {tempfile.gettempdir()}: "
@@ -84,7 +85,7 @@ def _spooled(folder: Path, asset_id: int, name: str, given: Any) -> Spooled:
 
 
 def _path_of(folder: Path, content: bytes | str | os.PathLike[str]) -> Path:
-    """Return the file in the folder: what is there already is not copied."""
+    """Return the file's path in the folder; a file that is already there is not copied."""
     if isinstance(content, str | os.PathLike) and Path(content).parent == folder:
         return Path(content)
     descriptor, place = tempfile.mkstemp(dir=folder)

@@ -1,4 +1,4 @@
-"""The input of a handler as a stream: what `worker.streams` writes into a task's pipe."""
+"""Reads the input of a handler as a stream, which `worker.streams` writes into a task's pipe."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from headgate.errors import WrongPlan
 from headgate.handlers.contract import Chunk
 
 Columns: TypeAlias = list[tuple[str, int]]
-"""Name and type, as PostgreSQL numbers types."""
+"""Name and type OID of each column."""
 
 
 @contextmanager
 def open_stream(chunk: Chunk) -> Iterator[tuple[Columns, BinaryIO]]:
-    """Open the input of the chunk's one asset: its columns, and its rows as text."""
+    """Yield the columns of the chunk's single asset, and its rows as a stream of text lines."""
     if chunk.stream is None:
         raise WrongPlan("the handler reads a stream: give the operation an input_format")
     with chunk.stream.open("rb") as stream:

@@ -1,7 +1,8 @@
-"""Runs a handler over a chunk: a pure function from what was read to what is to be written.
+"""Runs a handler over a chunk: a pure function from the input read to the rows to write.
 
-It is the same in a local process and on a Dask worker. An exception halves the chunk until the
-guilty asset is alone; what breaks the contract is nobody's fault but the plan's.
+It works the same in a local process and on a Dask worker. If the handler raises, the chunk is
+halved until the asset at fault is alone. A breach of the contract is the plan's fault: all jobs of
+the chunk are deferred.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ LARGEST_OUTPUTS: Final = 16 * 1024 * 1024
 
 
 def compute(task: Task) -> Done:
-    """Run the task's handler; only MemoryError and what ends the process come through."""
+    """Run the task's handler; all exceptions but MemoryError become outcomes of jobs."""
     started = time.perf_counter()
     try:
         handler = find(HANDLER, task.handler)
@@ -45,7 +46,7 @@ def compute(task: Task) -> Done:
 
 
 def _run(handler: Handler, chunk: Chunk, row_type: RowType | None) -> Part:
-    """Run the handler, on halves where it raises, until the guilty asset is alone."""
+    """Run the handler; if it raises, run it on halves until the asset at fault is alone."""
     try:
         result = handler(chunk)
     except (MemoryError, WrongPlan, WrongResult):
@@ -70,7 +71,7 @@ def _joined(left: Part, right: Part) -> Part:
 
 
 def _judge(chunk: Chunk, result: object, row_type: RowType | None) -> Part:
-    """Give every asset its outcome and its rows, in the chunk's order; raises WrongResult."""
+    """Return every asset's outcome and rows, in the chunk's order. Raises WrongResult."""
     if not isinstance(result, Result):
         raise WrongResult(f"the handler returned {type(result).__name__}, not a Result")
     columns = _columns(result.rows, row_type)
@@ -105,7 +106,7 @@ def _outcome(
 
 
 def _outputs(chunk: Chunk, given: Mapping[int, Any]) -> dict[int, str]:
-    """Return what assets put out, in JSON; raises WrongResult."""
+    """Return the outputs of assets as JSON. Raises WrongResult."""
     if not isinstance(given, Mapping):
         raise WrongResult(f"the handler's output is {type(given).__name__}, no values by asset")
     outputs = {}
@@ -127,14 +128,14 @@ def _outputs(chunk: Chunk, given: Mapping[int, Any]) -> dict[int, str]:
 
 
 def _plain(value: Any) -> Any:
-    """Return what numpy has of a number or an array as Python has it."""
+    """Return a number or an array of numpy as Python's own type, for JSON."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"it holds {type(value).__name__}")
 
 
 def _columns(rows: Any, row_type: RowType | None) -> dict[str, npt.NDArray[Any]] | None:
-    """Return the rows as arrays of one length, exactly the columns of the row type."""
+    """Return the rows as arrays of equal length, with exactly the columns of the row type."""
     if rows is None:
         return None
     if row_type is None:
@@ -167,7 +168,7 @@ def _array(values: Any) -> npt.NDArray[Any]:
 def _by_asset(
     chunk: Chunk, columns: dict[str, npt.NDArray[Any]]
 ) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.int64], str]:
-    """Sort the rows into the chunk's order, count them, and tell of keys that are no asset's."""
+    """Return rows in the chunk's order, their counts, and a note on keys that are no asset's."""
     keys = columns["asset_id"]
     sorter = np.argsort(chunk.asset_ids, kind="stable")
     with np.errstate(invalid="ignore"):

@@ -1,1 +1,1 @@
-"""Handler `export`: the rows of an input function become files of Parquet, CSV, JSON or Excel."""
+"""Handler `export`: writes the rows of an input function to Parquet, CSV, JSON or Excel files."""

@@ -1,13 +1,13 @@
 """Write the rows of an operation's input function to files: the handler `export`.
 
-The format is what `artifact_name` ends in: .parquet, .csv and .xlsx, of an input_format csv;
-.ndjson and .json, of an input_format json. A .gz behind .csv, .ndjson or .json packs it.
+The ending of `artifact_name` sets the format: .parquet, .csv and .xlsx need the input_format csv,
+.ndjson and .json the input_format json. A .gz after .csv, .ndjson or .json compresses the file.
 `handler_options`:
 
-- `max_rows`, `max_bytes`: a file that has so many is followed by another; the name has {part}
-- `partition`: the column whose value stands for {partition} in the name, and is not in the files
-- `types`: the type of numeric columns, as {"price": "numeric(12,2)"}
-- `formulas`: keep, what begins like a formula is left as it is in CSV; a quote goes before it else
+- `max_rows`, `max_bytes`: the limit after which another file begins; the name needs {part}
+- `partition`: the column whose value replaces {partition} in the name; it is left out of the files
+- `types`: types of numeric columns, as in {"price": "numeric(12,2)"}
+- `formulas`: with keep, CSV texts that begin like a formula are not preceded by a quote
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LINES_AT_ONCE: Final = 1024 * 1024
 
 
 def export(chunk: Chunk) -> Result:
-    """Write the rows of the chunk's asset; its output says how many files, rows and bytes."""
+    """Write the rows of the chunk's asset; its output has the numbers of files, rows and bytes."""
     name, form = _format(chunk)
     _check_options(chunk.options)
     assert chunk.folder is not None
@@ -62,7 +62,7 @@ def export(chunk: Chunk) -> Result:
 
 @dataclass
 class Parts:
-    """The files of one export, one after the other; the names of what is there already."""
+    """The files of one export, written one after the other."""
 
     name: str
     form: str
@@ -70,14 +70,14 @@ class Parts:
     options: Mapping[str, Any]
     files: dict[str, File] = field(default_factory=dict)
     columns: Any = None
-    """What writers of tables have to know of columns."""
+    """The Arrow schema of the files, for writers of tables."""
     _writer: Writer | None = None
     _name: str = ""
     _partition: str = ""
     _counts: dict[str, int] = field(default_factory=dict)
 
     def write(self, rows: Any, partition: str = "") -> None:
-        """Write rows, in a new file where the partition changes or the one before is full."""
+        """Write rows; a new file begins if the partition changes or the current file is full."""
         if partition != self._partition:
             self.close()
             self._partition = partition
@@ -93,14 +93,14 @@ class Parts:
                 self.close()
 
     def close(self) -> None:
-        """End the file that is open."""
+        """Close the current file, if there is one."""
         if self._writer is not None:
             self._writer.close()
             self.files[self._name] = File(self._writer.path, self._writer.rows)
             self._writer = None
 
     def begin(self) -> Writer:
-        """Return the file that is open, or a new one, though nothing may come to be in it."""
+        """Return the writer of the current file or of a new one, even if no rows follow."""
         if self._writer is None:
             part = self._counts.get(self._partition, 0)
             self._counts[self._partition] = part + 1
@@ -119,7 +119,7 @@ class Parts:
 
 
 def _format(chunk: Chunk) -> tuple[str, str]:
-    """Return the file's name and its format; raises WrongPlan."""
+    """Return the file's name and its format. Raises WrongPlan."""
     (name,) = chunk.names or [None]
     if name is None:
         raise WrongPlan("export needs a store and an artifact_name")

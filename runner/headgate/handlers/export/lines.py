@@ -1,4 +1,4 @@
-"""JSON objects, a line each, as PostgreSQL wrote them: they go into files as they are."""
+"""Writers of JSON: each line from PostgreSQL is an object, which goes into the file unchanged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from headgate.handlers.export.writers import Writer
 
 
 class NdjsonWriter(Writer):
-    """A JSON object a line."""
+    """One JSON object per line."""
 
     def add(self, rows: list[bytes]) -> None:
         """Write lines."""

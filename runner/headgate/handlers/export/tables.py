@@ -1,7 +1,7 @@
-"""Rows as Arrow batches, and files of tables: Parquet and CSV.
+"""Reads rows as Arrow batches, and writes tables as Parquet and CSV.
 
-PostgreSQL writes CSV faster than rows, and pyarrow reads it faster; the types are PostgreSQL's, so
-nothing is guessed. A null is an empty field, an empty text a quoted one.
+The rows come as CSV, which PostgreSQL writes and pyarrow reads faster than rows. Types are taken
+from PostgreSQL, not guessed. A null is an empty field, an empty text a quoted empty field.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from headgate.handlers.export.writers import Writer
 from headgate.handlers.streams import Columns
 
 BLOCK_BYTES: Final = 8 * 1024 * 1024
-"""Of CSV read at once; no row may be longer."""
+"""Bytes of CSV that are read at once; no row may be longer."""
 GROUP_ROWS: Final = 100_000
 FORMULA: Final = r"^[=+\-@\t\r]"
 NUMERIC: Final = 1700
 ANY_NUMERIC: Final = (38, 9)
-"""Digits of a numeric whose type is not told, and how many of them are behind the point."""
+"""Precision and scale of a numeric column whose type is not declared."""
 TYPES: Final[Mapping[int, Any]] = {
     16: pa.bool_(),
     21: pa.int16(),
@@ -38,29 +38,29 @@ TYPES: Final[Mapping[int, Any]] = {
     1114: pa.timestamp("us"),
     1184: pa.timestamp("us", tz="UTC"),
 }
-"""By PostgreSQL's types, Arrow's; all others are text."""
+"""Arrow's types by PostgreSQL's type OIDs; all other types become text."""
 MISREAD: Final = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?(.*)", re.S)
 
 
 def read_tables(columns: Columns, stream: BinaryIO, options: Mapping[str, Any]) -> Tables:
-    """Begin to read CSV without a header; raises InvalidValue, WrongPlan."""
+    """Return the tables of a CSV stream without header. Raises InvalidValue, WrongPlan."""
     return Tables(_schema(columns, options.get("types") or {}), stream)
 
 
 class Tables:
-    """Batches of a table, as they come."""
+    """The batches of a table, read one by one."""
 
     def __init__(self, schema: Any, stream: BinaryIO) -> None:
         self._schema = schema
         self._stream = stream
 
     def schema_without(self, column: str | None) -> Any:
-        """Return the schema of files, in which a partition's column is not."""
+        """Return the schema of the files, which lack the partition's column."""
         at = self._schema.get_field_index(column) if column is not None else -1
         return self._schema if at < 0 else self._schema.remove(at)
 
     def pieces(self, partition: str | None) -> Iterator[tuple[str, Any]]:
-        """Yield batches, cut where the partition changes, each with its partition."""
+        """Yield each batch with its partition; batches are split where the partition changes."""
         for batch in self._batches():
             if partition is None:
                 yield "", batch
@@ -94,7 +94,7 @@ class Tables:
                 raise InvalidValue(self._misread(str(exc))) from exc
 
     def _misread(self, said: str) -> str:
-        """Return what cannot be read, by the column's name."""
+        """Return a message for an unreadable value that names its column."""
         if (found := MISREAD.search(said)) is None:
             return f"a row cannot be read: {said}"
         column = self._schema.field(int(found[1]))
@@ -124,23 +124,23 @@ def _type(name: str, oid: int, told: str | None) -> Any:
 
 
 class ParquetWriter(Writer):
-    """Parquet with dictionaries, packed by snappy, in groups of rows of one length."""
+    """Parquet with dictionaries and snappy compression, in row groups of equal length."""
 
     def begin(self) -> None:
-        """Write the head."""
+        """Write the file's header."""
         self._waiting: list[Any] = []
         self._count = 0
         self._writer = pa.parquet.ParquetWriter(self.file, self.columns)
 
     def add(self, rows: Any) -> None:
-        """Keep a batch until a group is full."""
+        """Keep a batch until a row group is full."""
         self._waiting.append(rows)
         self._count += len(rows)
         if self._count >= GROUP_ROWS:
             self._flush(self._count - self._count % GROUP_ROWS)
 
     def end(self) -> None:
-        """Write the last group and the foot."""
+        """Write the last row group and the footer."""
         if self._count:
             self._flush(self._count)
         self._writer.close()
@@ -153,14 +153,14 @@ class ParquetWriter(Writer):
 
 
 class CsvWriter(Writer):
-    """CSV with a header; texts are quoted, so that an empty one is no null."""
+    """CSV with a header; texts are quoted, so that an empty text differs from null."""
 
     def begin(self) -> None:
         """Write the header."""
         self._writer = pa.csv.CSVWriter(self.file, self.columns)
 
     def add(self, rows: Any) -> None:
-        """Write a batch; what begins like a formula becomes harmless text, unless it is kept."""
+        """Write a batch; texts that begin like a formula are made harmless, unless kept."""
         if self.options.get("formulas") != "keep":
             rows = pa.RecordBatch.from_arrays(
                 [_harmless(x) for x in rows.columns], self.columns.names
@@ -168,7 +168,7 @@ class CsvWriter(Writer):
         self._writer.write_batch(rows)
 
     def end(self) -> None:
-        """Write what is left."""
+        """Write the remaining rows."""
         self._writer.close()
 
 

@@ -1,7 +1,8 @@
-"""Workbooks of Excel, a row at a time, so that memory stays flat.
+"""Writes Excel workbooks row by row, in constant memory.
 
-What Excel cannot hold as it is becomes text: numbers of more than 15 digits, NaN and infinity,
-times before 1900. Texts are never formulas or links. What no cell or sheet holds is refused.
+Values that Excel cannot hold become text: numbers of more than 15 digits, NaN and infinity, times
+before 1900. Texts never become formulas or links. Too long texts and too many rows or columns are
+refused.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from headgate.errors import InvalidValue
 from headgate.handlers.export.writers import Writer
 
 MAX_ROWS: Final = 1_048_575
-"""Of a sheet, behind its header."""
+"""Rows of a sheet below its header."""
 MAX_COLUMNS: Final = 16_384
 LONGEST_TEXT: Final = 32_767
 LARGEST_NUMBER: Final = 10**15
@@ -30,7 +31,7 @@ SETTINGS: Final[dict[str, Any]] = {
     "strings_to_numbers": False,
     "default_date_format": "yyyy-mm-dd",
 }
-MADE_AT: Final = datetime(2000, 1, 1)  # the same each time, so that equal rows are equal files
+MADE_AT: Final = datetime(2000, 1, 1)  # constant, so that equal rows give equal files
 
 
 class XlsxWriter(Writer):
@@ -67,11 +68,11 @@ class XlsxWriter(Writer):
                     )
 
     def end(self) -> None:
-        """Put the workbook together."""
+        """Finish the workbook."""
         self._book.close()
 
     def _write_of(self, kind: Any) -> Any:
-        """Return what writes cells of a type; -2: the text is too long."""
+        """Return the function that writes cells of a type; it returns -2 if a text is too long."""
         sheet = self._sheet
         if pa.types.is_boolean(kind):
             return sheet.write_boolean

@@ -1,4 +1,4 @@
-"""What writes one file of an export."""
+"""The base class of writers, each of which writes one file of an export."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEVEL: Final = 6
 
 
 class Writer:
-    """One file: rows go in until it is full or there are no more."""
+    """Writes one file, until it is full or there are no more rows."""
 
     def __init__(
         self, path: Path, columns: Any, options: Mapping[str, Any], *, is_packed: bool
@@ -26,7 +26,7 @@ class Writer:
 
     @property
     def size(self) -> int:
-        """Return how many bytes it has, about."""
+        """Return the approximate size of the file in bytes."""
         return self.file.tell()
 
     def write(self, rows: Any) -> None:
@@ -35,30 +35,30 @@ class Writer:
         self.rows += len(rows)
 
     def close(self) -> None:
-        """End the file."""
+        """Finish and close the file."""
         self.end()
         self.file.close()
 
     def begin(self) -> None:
-        """Write what comes before the rows."""
+        """Write the part before the rows."""
 
     def add(self, rows: Any) -> None:
         """Write rows."""
         raise NotImplementedError
 
     def end(self) -> None:
-        """Write what comes behind the rows."""
+        """Write the part after the rows."""
 
     def _file(self, is_packed: bool) -> BinaryIO:
         if not is_packed:
             return self.path.open("wb")
         raw = self.path.open("wb")
-        packed = gzip.GzipFile("", "wb", LEVEL, raw, mtime=0)  # no time, so that it is reproducible
+        packed = gzip.GzipFile("", "wb", LEVEL, raw, mtime=0)  # without time: reproducible
         return cast(BinaryIO, _Packed(packed, raw))
 
 
 class _Packed(io.BufferedWriter):
-    """A packed file that knows its own length, and closes what is below it."""
+    """A compressed file that reports its compressed size, and closes the file below it."""
 
     def __init__(self, packed: gzip.GzipFile, raw: BinaryIO) -> None:
         super().__init__(cast(io.RawIOBase, packed), 1 << 20)

@@ -1,4 +1,4 @@
-"""Technical indicators of daily bars: arithmetic over blocks of assets, which knows no provider."""
+"""Technical indicators of daily bars: arithmetic over blocks of assets, for any provider."""
 
 from typing import TYPE_CHECKING
 

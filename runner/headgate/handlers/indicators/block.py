@@ -18,15 +18,15 @@ Counts = NDArray[np.int64]
 class Block:
     """Adjusted bars, each array of shape (assets, columns).
 
-    Histories differ in length: a shorter one is continued to the left with its first bar. So the
-    first bar is the seed of every recursive average, and no window that is longer than a history
-    sees a high or low that was not there.
+    Histories differ in length: a shorter one is padded on the left with its first bar. So the first
+    bar seeds every recursive average, and a window longer than a history sees no highs or lows that
+    did not occur.
     """
 
     lengths: Counts
-    """Bars of each asset, shape (assets,)."""
+    """Number of bars of each asset, shape (assets,)."""
     bars_52w: Counts
-    """How many of them are of the last 52 weeks, shape (assets,)."""
+    """Number of bars of the last 52 weeks of each asset, shape (assets,)."""
     high: Floats
     low: Floats
     close: Floats
@@ -36,28 +36,28 @@ class Block:
 
     @cached_property
     def change(self) -> Floats:
-        """Close less the close before; 0 for the first bar."""
+        """Return close minus the previous close; 0 for the first bar."""
         return _differences(self.close)
 
     @cached_property
     def log_return(self) -> Floats:
-        """Logarithm of close over the close before; 0 for the first bar."""
+        """Return the logarithm of close over the previous close; 0 for the first bar."""
         return _differences(np.log(self.close[:, -LONGEST_WINDOW:]))
 
     @cached_property
     def typical(self) -> Floats:
-        """Mean of high, low and close, for short windows."""
+        """Return the mean of high, low and close, for short windows."""
         recent = (x[:, -SHORT_WINDOW:] for x in (self.high, self.low, self.close))
         return sum(recent, start=np.zeros(1)) / 3
 
     def at_least(self, bars: int, values: Floats) -> Floats:
-        """Return the values, shape (assets,), as NaN where a history has fewer bars."""
+        """Return the values, shape (assets,), with NaN for histories of fewer bars."""
         return np.where(self.lengths >= bars, values, np.nan)
 
 
 SHORT_WINDOW: Final = 20
 LONGEST_WINDOW: Final = 262
-"""Columns a window may look back: 52 weeks have no more than 262 weekdays."""
+"""Maximum number of columns in a window: 52 weeks have at most 262 weekdays."""
 
 
 def make_block(
@@ -68,9 +68,9 @@ def make_block(
     close: Floats,
     volume: Floats,
 ) -> Block:
-    """Lay out flat columns: all bars of the first asset in order of date, then of the second, ...
+    """Return a block from flat columns: all bars of the first asset by date, then of the second...
 
-    `lengths` says how many belong to each; every asset has at least one bar. Prices are adjusted.
+    `lengths` has the number of bars of each asset, at least one. Prices are adjusted.
     """
     counts = np.asarray(lengths, dtype=np.int64)
     if counts.size == 0 or counts.min() < 1:
@@ -86,7 +86,7 @@ def make_block(
 
 
 def _aligned(flat: Floats, counts: Counts) -> Floats:
-    """Return shape (assets, longest): a row ends with the asset's bars, padded with its first."""
+    """Return shape (assets, longest): each row is padded on the left with the asset's first bar."""
     longest = int(counts.max())
     if (counts == longest).all():
         return flat.reshape(counts.size, longest)

@@ -1,7 +1,7 @@
-"""The indicators, by kind: each function takes a block and returns its columns by name.
+"""Computes the indicators, by kind: each function takes a block and returns columns by name.
 
-What each column means is said once, in `comment on column equities.technical_indicators.*`. A value
-that cannot be had is not finite here (0/0, a window longer than the history): `compute` clears it.
+The comments on the columns of equities.technical_indicators define each column. A value that cannot
+be computed (0/0, a window longer than the history) is not finite here; `compute` makes it NaN.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from headgate.handlers.indicators.smoothing import (
 )
 
 Columns = dict[str, Floats]
-"""Name to values, shape (assets,)."""
+"""Values by name, each of shape (assets,)."""
 
 SMA_DAYS: Final = (5, 10, 20, 50, 100, 200)
 EMA_DAYS: Final = (10, 12, 20, 26, 50, 100, 200)
 YEAR: Final = 252
 FLAT: Final = 1e-12
-"""A spread below this part of the mean is rounding: nothing has moved."""
+"""A spread below this fraction of the mean is rounding: the price has not moved."""
 
 
 def trend(block: Block) -> Columns:
-    """Averages, MACD and the distance from averages."""
+    """Return moving averages, MACD and the distance from averages."""
     close = block.close
     columns = close.shape[1]
     found = {f"sma_{days}": close[:, -days:].mean(axis=1) for days in SMA_DAYS}
@@ -44,7 +44,7 @@ def trend(block: Block) -> Columns:
 
 
 def direction(block: Block) -> Columns:
-    """Wilder's range and direction: ATR, both DI, ADX."""
+    """Return Wilder's range and direction: ATR, both DI, ADX."""
     high, low, close = (
         np.ascontiguousarray(x[:, -WILDER_MEMORY - 1 :].T)
         for x in (block.high, block.low, block.close)
@@ -53,13 +53,13 @@ def direction(block: Block) -> Columns:
     np.subtract(high[1:], high[:-1], out=rises[1:])
     np.subtract(low[:-1], low[1:], out=falls[1:])
     series = np.empty((len(high), 3, high.shape[1]))
-    rounding = FLAT * close  # equal moves count for neither, as they do on paper
+    rounding = FLAT * close  # so that equal moves count for neither, as in exact arithmetic
     series[:, 0] = np.where((rises - falls > rounding) & (rises > rounding), rises, 0)
     series[:, 1] = np.where((falls - rises > rounding) & (falls > rounding), falls, 0)
     before = np.concatenate([close[:1], close[:-1]])
     series[:, 2] = np.maximum(high, before) - np.minimum(low, before)
     if block.close.shape[1] > len(high):
-        series = series[1:]  # that column was needed for differences only
+        series = series[1:]  # the first row was only needed for differences
 
     plus, minus, ranges = wilder_series(series).transpose(1, 0, 2)
     total = plus + minus
@@ -75,7 +75,7 @@ def direction(block: Block) -> Columns:
 
 
 def momentum(block: Block) -> Columns:
-    """RSI, stochastics, Williams %R, CCI, rates of change."""
+    """Return RSI, stochastics, Williams %R, CCI and rates of change."""
     close = block.close
     changes = block.change[:, -WILDER_MEMORY:]
     weights = wilder_weights(changes.shape[1])
@@ -102,7 +102,7 @@ def momentum(block: Block) -> Columns:
 
 
 def volatility(block: Block) -> Columns:
-    """Bollinger bands, z-scores, realised volatility."""
+    """Return Bollinger bands, z-scores and realised volatility."""
     close = block.close
     last, mean = close[:, -1], close[:, -20:].mean(axis=1)
     band = 2 * close[:, -20:].std(axis=1)
@@ -121,7 +121,7 @@ def volatility(block: Block) -> Columns:
 
 
 def volume(block: Block) -> Columns:
-    """OBV, MFI, money flow, and how today's volume compares."""
+    """Return OBV, MFI, money flow, and the latest volume relative to its averages."""
     shares, typical = block.volume, block.typical
     flow = typical[:, -14:] * shares[:, -14:]
     moves, rounding = typical[:, -14:] - typical[:, -15:-1], FLAT * typical[:, -14:]
@@ -146,7 +146,7 @@ def volume(block: Block) -> Columns:
 
 
 def levels(block: Block) -> Columns:
-    """Highs, lows and drawdowns of a year."""
+    """Return the highs, lows and drawdowns of a year."""
     close = block.close[:, -YEAR:]
     last = close[:, -1]
     peaks = np.maximum.accumulate(close, axis=1)
@@ -166,7 +166,7 @@ def levels(block: Block) -> Columns:
 
 
 def _place(block: Block, days: int, ago: int) -> Floats:
-    """Return where the close of so many bars ago stands in its window, 0 at its low, 100 high."""
+    """Return the close `ago` bars ago as a percentage of its window's range: 0 is the low."""
     end = block.close.shape[1] - ago
     high = block.high[:, end - days : end].max(axis=1)
     low = block.low[:, end - days : end].min(axis=1)
@@ -175,12 +175,12 @@ def _place(block: Block, days: int, ago: int) -> Floats:
 
 
 def _score(window: Floats) -> Floats:
-    """Return how many standard deviations the last column stands from the mean."""
+    """Return the distance of the last column from the mean, in standard deviations."""
     mean = window.mean(axis=1)
     score: Floats = (window[:, -1] - mean) / _spread(window.std(axis=1), mean)
     return score
 
 
 def _spread(spread: Floats, mean: Floats) -> Floats:
-    """Return the spread, as NaN where nothing has moved but by rounding."""
+    """Return the spread, with NaN where it is only rounding."""
     return np.where(spread > FLAT * np.abs(mean), spread, np.nan)

@@ -1,4 +1,4 @@
-"""All indicators of a block of assets."""
+"""Computes all indicators of a block of assets."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ KINDS: Final = (
 
 
 def compute(block: Block) -> dict[str, Floats]:
-    """Return each indicator's last value by column, shape (assets,); NaN: there is none.
+    """Return each indicator's last value by column, shape (assets,); NaN means no value.
 
-    Every asset needs LEAST_BARS bars. Nothing infinite comes out, and no warning.
+    Values are never infinite, and numpy's warnings are suppressed. Raises ValueError if an asset
+    has fewer than LEAST_BARS bars.
     """
     if block.lengths.min() < LEAST_BARS:
         raise ValueError(f"every asset of a block needs at least {LEAST_BARS} bars")

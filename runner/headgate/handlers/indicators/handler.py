@@ -1,7 +1,7 @@
 """The handler of technical indicators: `headgate.handlers.indicators.handler:calculate`.
 
-Its input function gives, for each asset, the adjusted series `high`, `low`, `close` and `volume`,
-the oldest bar first, and the values `date` and `last_close` of the last bar and `bars_52w`.
+Its input function returns, for each asset, the adjusted series `high`, `low`, `close` and `volume`,
+oldest bar first, the values `date` and `last_close` of the last bar, and `bars_52w`.
 """
 
 from __future__ import annotations

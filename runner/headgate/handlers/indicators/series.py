@@ -1,4 +1,4 @@
-"""Indicators bar by bar, for pictures: each takes and returns shape (bars,)."""
+"""Indicators bar by bar, for charts: each function takes and returns arrays of shape (bars,)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from headgate.handlers.indicators.smoothing import wilder_series
 
 
 def sma(values: Floats, days: int) -> Floats:
-    """Return the mean of the last `days` values; nan where there are fewer."""
+    """Return the mean of the last `days` values; nan if there are fewer."""
     return np.asarray(_windows(values, days).mean(axis=1))
 
 
 def deviation(values: Floats, days: int) -> Floats:
-    """Return the standard deviation of the last `days` values; nan where there are fewer."""
+    """Return the standard deviation of the last `days` values; nan if there are fewer."""
     return np.asarray(_windows(values, days).std(axis=1))
 
 
 def ema(values: Floats, days: int) -> Floats:
-    """Return the exponential average over `days`, from the first value on."""
+    """Return the exponential average over `days`, starting at the first value."""
     found = values.copy()
     alpha = 2 / (days + 1)
     for nth in range(1, len(found)):
@@ -29,7 +29,7 @@ def ema(values: Floats, days: int) -> Floats:
 
 
 def rsi(close: Floats) -> Floats:
-    """Return RSI over 14 bars; nan until something has moved."""
+    """Return RSI over 14 bars; nan until the price has moved."""
     change = np.diff(close, prepend=close[:1])
     moves = np.stack([np.maximum(change, 0), np.abs(change)], axis=1)
     gain, move = wilder_series(moves).T

@@ -1,9 +1,9 @@
 """Exponential averages of whole blocks.
 
-The last value of an exponential average is linear in its input, so all of them come from one
-product with a matrix of weights; only what is divided in between (ADX) is carried bar by bar.
+The last value of an exponential average is linear in its input, so one product with a matrix of
+weights gives all of them; only ADX, which has a division in between, is computed bar by bar.
 Every average starts at its first value, as `ewm(adjust=False)` of pandas does: the first column has
-the weight of all that would come before it.
+the weight of all columns that would precede it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from headgate.handlers.indicators.block import Floats
 WILDER_DAYS: Final = 14
 WILDER_ALPHA: Final = 1 / WILDER_DAYS
 WILDER_MEMORY: Final = 400
-"""Columns Wilder's averages look back: what is older weighs less than 1e-11 of a value."""
+"""Columns that Wilder's averages look back: an older value would weigh less than 1e-11."""
 
 
 @lru_cache(maxsize=8)
@@ -44,7 +44,7 @@ def wilder_weights(columns: int) -> Floats:
 
 
 def wilder_series(values: Floats) -> Floats:
-    """Return Wilder's average of each column's past, from the first column on; shape as given.
+    """Return Wilder's average up to each point in time, in the shape of `values`.
 
     The first axis is time, so that each step is one addition over all assets.
     """
@@ -60,7 +60,7 @@ def wilder_series(values: Floats) -> Floats:
 
 
 def _aged(alpha: float | Floats, columns: int) -> Floats:
-    """Return the weight of each column, the newest last, as if the past had no beginning."""
+    """Return the weight of each column, the newest last, as for an infinite past."""
     ages = np.arange(columns - 1, -1, -1, dtype=np.float64)
     if isinstance(alpha, np.ndarray):
         ages = ages[:, None]
@@ -76,7 +76,7 @@ def _twice(first: float, second: float, columns: int) -> Floats:
 
 
 def _seeded(weights: Floats, total: float) -> Floats:
-    """Give the first column what is missing to the total: the weight of all before it."""
+    """Set the first column to the rest of the total: the weight of all columns before it."""
     weights[0] = total - weights[1:].sum(axis=0)
-    weights.flags.writeable = False  # it is shared
+    weights.flags.writeable = False  # it is cached and shared
     return weights
