@@ -1,4 +1,4 @@
-"""The files of db/ and of plans, brought into the database; and rows loaded from files."""
+"""Applies the files of db/ and of plans to the database, and loads rows from files."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What a plan's files would do, and all that is wrong with them: applied, and rolled back."""
+"""Dry run of a plan's files: applies them, collects changes and mistakes, and rolls back."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ HINT: Final = "    hint: "
 AT_ONCE: Final = ("migration", "function", "view", "data", "plan", "load")
 """Kinds of a plan's files, in the order in which they are applied."""
 ONLY_CHANGED: Final = ("migration", "data", "load")
-"""Those of them that are not applied again while they are as they were."""
+"""Kinds of these that are applied only if the file has changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Something that is wrong, where, and what to do."""
+    """A mistake: its place, the message and a hint."""
 
     place: str | None
     message: str
@@ -44,7 +44,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What would become of an object: it is created, changed (what of it) or retired."""
+    """What would happen to an object: created, changed (with the details) or retired."""
 
     change: str
     object: str
@@ -54,19 +54,19 @@ class Change:
 
 @dataclass(slots=True)
 class Checked:
-    """A plan's files, looked through."""
+    """Result of checking a plan's files."""
 
     plan: str
     files: list[str] = field(default_factory=list)
-    """Those that `migrate` would apply."""
+    """Files that `migrate` would apply."""
     changes: list[Change] = field(default_factory=list)
     unchanged: int = 0
-    """Objects that are declared as they are."""
+    """Number of declared objects that would not change."""
     mistakes: list[Mistake] = field(default_factory=list)
 
 
 def check_plans(settings: Settings, plan: str | None = None) -> list[Checked]:
-    """Check a plan, or each; the database is left as it is. Raises NotMigrated, InvalidValue."""
+    """Check one plan or all without changing the database. Raises NotMigrated, InvalidValue."""
     if plan is not None:
         settings, plan = _named(settings, plan)
     files = read_folder(settings.db, settings.plans)
@@ -82,7 +82,7 @@ def check_plans(settings: Settings, plan: str | None = None) -> list[Checked]:
 
 
 def _named(settings: Settings, plan: str) -> tuple[Settings, str]:
-    """Return the name of a plan, which may also be given as its folder."""
+    """Return settings and name of a plan that is given by name or folder. Raises InvalidValue."""
     folder = Path(plan).expanduser().resolve()
     if "/" in plan and folder.is_dir():
         (found,) = plan_folders(settings.db, [folder]) or [None]
@@ -101,7 +101,7 @@ def _named(settings: Settings, plan: str) -> tuple[Settings, str]:
 
 
 class _Check:
-    """One plan, in one transaction that is rolled back."""
+    """Check of one plan, in one transaction that is rolled back."""
 
     def __init__(
         self,
@@ -120,11 +120,11 @@ class _Check:
         self._found = Checked(plan, [x.place for x in self._files if x.path in self._pending])
 
     def made(self) -> Checked:
-        """Apply the files, note what they would do, and undo it."""
+        """Apply the files, record changes and mistakes, and roll back."""
         plan = self._found.plan
         with self._run.transaction(is_undone=True):
             prepare_roles(self._connection, [plan])
-            with suppress(MigrationFailed):  # it is noted; what follows would only follow from it
+            with suppress(MigrationFailed):  # already noted; later errors would only follow from it
                 for file in self._of("migration"):
                     self._apply(file, is_last=True)
                 for kind in ("function", "view"):
@@ -163,7 +163,7 @@ class _Check:
         self._found.mistakes += (x for x in mistakes_of(exc) if x not in self._found.mistakes)
 
     def _note_changes(self, declared: list[Declared]) -> None:
-        """Join what the statements returned with the objects that stand at their places."""
+        """Match the results of the statements with the objects declared at their places."""
         results: dict[str, list[str]] = defaultdict(list)
         for place, result in declared:
             results[place].append(result)
@@ -181,7 +181,7 @@ class _Check:
                 changes += [Change(change, x, None, place) for x in what.split("; ")]
 
     def _look_into_functions(self) -> None:
-        """Create the functions once more, now that all are there: their bodies are read, too."""
+        """Create the functions again, now that all exist, so that their bodies are checked too."""
         set_locally(self._connection, {"check_function_bodies": "on"})
         for file in self._of("function"):
             self._apply(file)
@@ -196,7 +196,7 @@ class _Check:
 
 
 def mistakes_of(exc: HeadgateError) -> list[Mistake]:
-    """Return the mistakes that an error lists, or the one that it is."""
+    """Return the mistakes that an error lists, or the error itself as one mistake."""
     if not isinstance(exc, WrongPlan) or "\n" not in str(exc):
         return [_mistake(str(exc), exc.hint)]
     found: list[Mistake] = []

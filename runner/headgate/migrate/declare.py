@@ -1,4 +1,4 @@
-"""A plan's file, plan.sql, statement by statement: what it declares, and all its mistakes."""
+"""Execution of plan.sql statement by statement, with its declarations and all its mistakes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from headgate.migrate.sql import Statement, statements
 
 WRONG_PLAN: Final = "HG020"
 RESULTS: Final = ("created", "unchanged", "changed", "retired")
-"""How what a declaration returns begins."""
+"""First words of the results of declarations."""
 ENDS_RUN: Final = ("40", "53", "55", "57", "58", "XX")
-"""SQLSTATE classes that are no mistake of the file: deadlocks, locks, a full disk, a shutdown."""
+"""SQLSTATE classes not caused by the file: deadlocks, locks, a full disk, a shutdown."""
 PLACE: LiteralString = "select pg_catalog.set_config('headgate.place', %s, true)"
 NOTE: LiteralString = (
     "select headgate.note_mistake(p_message => %s, p_hint => %s, p_statement => %s)"
@@ -24,21 +24,24 @@ NOTE: LiteralString = (
 
 
 class Declared(NamedTuple):
-    """What a statement returned of what it declared: created, unchanged, changed or retired."""
+    """The result of a declaration, created, unchanged, changed or retired, and its place."""
 
     place: str
     result: str
 
 
 class Declaration:
-    """One plan's file. Each statement has a savepoint, so that one mistake does not hide others."""
+    """A plan.sql, executed with a savepoint per statement so that one mistake hides no other."""
 
     def __init__(self, connection: Connection[Any], path: str) -> None:
         self._connection = connection
         self._path = path
 
     def apply(self, text: str) -> list[Declared]:
-        """Execute the file; return what it did, statement by statement."""
+        """Execute the file; return the results of its declarations in order.
+
+        Raises WrongPlan with all mistakes, or MigrationFailed.
+        """
         found: list[Declared] = []
         for statement in statements(text):
             place = f"{self._path}:{statement.line}"
@@ -56,7 +59,11 @@ class Declaration:
         return found
 
     def _note(self, statement: Statement, place: str, exc: psycopg.Error) -> None:
-        """Add PostgreSQL's own error to the plan's mistakes; raise any other, and their list."""
+        """Add an error of PostgreSQL to the plan's mistakes.
+
+        Raises WrongPlan for the list of mistakes at the plan's end, and MigrationFailed for an
+        error that the file did not cause.
+        """
         state = exc.sqlstate or ""
         if state == WRONG_PLAN:
             raise from_psycopg(exc) from exc
@@ -70,11 +77,11 @@ class Declaration:
         try:
             with self._connection.transaction():
                 self._connection.execute(NOTE, said)
-        except psycopg.Error:  # no plan has begun, which would list it
+        except psycopg.Error:  # outside begin_plan and end_plan mistakes are not collected
             raise found from exc
 
     def _require_end(self) -> None:
-        """Raise where the file has begun a plan and not ended it, with the mistakes so far."""
+        """Raise if the file began a plan without ending it: WrongPlan if it has mistakes so far."""
         query = "select pg_catalog.current_setting('headgate.plan', true) as plan"
         row = self._connection.execute(query).fetchone()
         if not row or not row["plan"]:

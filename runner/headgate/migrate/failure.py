@@ -1,4 +1,4 @@
-"""What PostgreSQL says of a file of db/, with the place that an editor can open."""
+"""PostgreSQL's errors in files of db/, with a place that an editor can open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HINTS = {
 
 
 def failure(place: str, exc: psycopg.Error) -> MigrationFailed:
-    """Return the failure of a statement; `place` is file and line."""
+    """Return the exception for a failed statement; `place` is `file:line`."""
     message = f"{place}: {exc.diag.message_primary or exc}"
     detail = f" ({exc.diag.message_detail})" if exc.diag.message_detail else ""
     hint = HINTS.get(exc.sqlstate or "") or exc.diag.message_hint

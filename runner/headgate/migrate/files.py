@@ -1,4 +1,4 @@
-"""The files of db/, in the order in which they are applied, and which of them are pending."""
+"""The files of db/ and plans in the order of their application, and the pending ones of them."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ OF_THE_SERVER = ("role", "limit")
 NUMBERED = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 PLAN = re.compile(r"[a-z][a-z0-9_]*")
 PARTS = ("plan.sql", "migrations", "functions", "views", "data")
-"""What a plan's folder has, at least one of them."""
+"""A plan's folder has at least one of these."""
 HEADER = re.compile(r"^-- (role|transactional): *(\w+) *$")
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of db/ or of a plan elsewhere."""
+    """A file of db/, or of a plan in another folder."""
 
     path: str
-    """Relative to db/; a plan's begins with plans/<plan>, wherever its folder is."""
+    """Path relative to db/; of a plan always plans/<plan>/..., wherever its folder is."""
     kind: str
     plan: str | None
     body: bytes = field(repr=False)
     place: str = ""
-    """Where it is, for people and their editors."""
+    """Path as shown to people and their editors."""
 
     @property
     def sha256(self) -> str:
-        """Return the hash by which a change is noticed."""
+        """Return the hash that reveals a change."""
         return hashlib.sha256(self.body).hexdigest()
 
     @property
@@ -45,24 +45,25 @@ class File:
 
     @property
     def is_stateless(self) -> bool:
-        """Return whether the file is applied again in place: a function or a view."""
+        """Return whether the file is re-applied in place: a function or a view."""
         return self.kind in ("function", "view")
 
     @property
     def name(self) -> str:
-        """Return what a function or view file is named after: `010_v_quota.sql` is v_quota."""
+        """Return the name of the function or view: `010_v_quota.sql` gives v_quota."""
         return re.sub(r"^\d+_", "", Path(self.path).name.partition(".")[0])
 
     @property
     def is_private(self) -> bool:
-        """Return whether a function file holds helpers only."""
+        """Return whether it is a function file of helpers only."""
         return self.kind == "function" and self.name.startswith("_")
 
     @property
     def is_transactional(self) -> bool:
         """Return whether the file may share a transaction with others.
 
-        Roles do not: they are the server's, and the migration of another database must not wait.
+        Files about roles may not: roles belong to the server, and the migration of another database
+        must not wait for them.
         """
         if self.kind in ("data", *OF_THE_SERVER):
             return self.kind == "data"
@@ -70,7 +71,7 @@ class File:
 
     @property
     def role(self) -> str | None:
-        """Return the role to apply the file as; None is the connecting user."""
+        """Return the role that applies the file; None: the connecting user."""
         if self.kind in OF_THE_SERVER or (
             self.kind != "data" and self._headers().get("role") == "migrator"
         ):
@@ -80,7 +81,7 @@ class File:
         return OWNER
 
     def _headers(self) -> dict[str, str]:
-        """Return what the leading comment lines of the form `-- key: value` say."""
+        """Return the keys and values of the leading comment lines `-- key: value`."""
         found = {}
         for line in self.text.splitlines():
             if not line.startswith("--"):
@@ -96,7 +97,7 @@ def role_of(plan: str) -> str:
 
 
 def file_at(path: str) -> File:
-    """Return a file that is only known by its path, without its body."""
+    """Return a File for a path of the ledger, without its body."""
     parts = path.split("/")
     plan = parts[1] if parts[0] == "plans" and len(parts) > 2 else None
     folder = parts[2] if plan is not None else parts[0]
@@ -106,9 +107,10 @@ def file_at(path: str) -> File:
 
 
 def plan_folders(db: Path, plans: Sequence[Path] = ()) -> dict[str, Path]:
-    """Return the folder of each plan: those of db/plans, or of the folders that are named instead.
+    """Return the folder of each plan, from `plans` or else from db/plans.
 
-    Such a folder is a plan, or it holds plans.
+    Each of the folders `plans` is a plan or holds plans. Raises MigrateError for a missing folder,
+    an invalid name, or two plans of one name.
     """
     found: dict[str, Path] = {}
     for folder in plans or [db / "plans"]:
@@ -131,12 +133,12 @@ def plan_folders(db: Path, plans: Sequence[Path] = ()) -> dict[str, Path]:
 
 
 def is_plan(folder: Path) -> bool:
-    """Return whether a folder is a plan: it has one of the things that a plan consists of."""
+    """Return whether a folder is a plan: it contains one of PARTS."""
     return folder.is_dir() and any((folder / x).exists() for x in PARTS)
 
 
 def read_folder(db: Path, plans: Sequence[Path] = ()) -> list[File]:
-    """Return all files in order: from roles and migrations to grants and limits."""
+    """Return all files in the order of their application, from roles to limits."""
     if not (db / "migrations").is_dir():
         raise MigrateError(f"{db} has no folder `migrations`", hint="HEADGATE_DB names the folder")
     roots = [_Root(None, db, db), *(_Root(*x, db) for x in plan_folders(db, plans).items())]
@@ -153,7 +155,7 @@ def read_folder(db: Path, plans: Sequence[Path] = ()) -> list[File]:
         *find("function", "functions/**/*.sql"),
         *find("view", "views/*.sql"),
         *find("data", "data/*.csv.gz"),
-        # What a plan declares, and then what takes its data over.
+        # Each plan's declarations, then its scripts that take over data.
         *(
             file
             for root in of_plans
@@ -166,7 +168,7 @@ def read_folder(db: Path, plans: Sequence[Path] = ()) -> list[File]:
 
 
 class _Root(NamedTuple):
-    """Where the files of the core or of a plan are."""
+    """The folder of the core or of a plan."""
 
     plan: str | None
     folder: Path
@@ -185,14 +187,17 @@ class _Root(NamedTuple):
 
 
 def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:
-    """Return the files to apply, given the hashes of those applied before."""
+    """Return the files to apply, given the hashes of applied files by path.
+
+    Raises MigrationEdited or MigrationNumbering.
+    """
     _check_frozen(files, applied)
     changed = {x.path for x in files if applied.get(x.path) != x.sha256}
 
     def kinds(*names: str) -> bool:
         return any(x.path in changed and x.kind in names for x in files)
 
-    rebuild_views = kinds("migration", "view")  # a migration may have dropped a view along
+    rebuild_views = kinds("migration", "view")  # a migration may drop views by cascade
     grant_again = rebuild_views or kinds(*OF_THE_SERVER, "function", "grant")
     reload_plans = {x.plan for x in files if x.path in changed and x.kind == "data"}
 
@@ -208,7 +213,7 @@ def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:
 
 
 def _check_numbers(migrations: list[File]) -> None:
-    """Refuse a gap, a duplicate or a name without a number, in each folder of migrations."""
+    """Raise MigrationNumbering for a gap, a duplicate or an unnumbered name in a folder."""
     expected: dict[str | None, int] = {}
     for file in migrations:
         match = NUMBERED.fullmatch(Path(file.path).name)
@@ -226,7 +231,7 @@ def _check_numbers(migrations: list[File]) -> None:
 
 
 def _check_frozen(files: list[File], applied: Mapping[str, str]) -> None:
-    """Refuse a migration that was edited, or that comes before one already applied."""
+    """Raise if an applied migration was edited, or a new one precedes an applied one."""
     for file in (x for x in files if x.kind == "migration"):
         known = applied.get(file.path)
         if known is not None and known != file.sha256:
@@ -248,7 +253,7 @@ def _check_frozen(files: list[File], applied: Mapping[str, str]) -> None:
 
 
 def _in_its_place(file: File, files: list[File], applied: Mapping[str, str]) -> str | None:
-    """Return the migration of the same number that was applied, and is there no more."""
+    """Return the applied migration of the same number that is no longer among the files."""
     path = Path(file.path)
     beside = {x for x in applied if Path(x).parent == path.parent} - {x.path for x in files}
     return next((x for x in sorted(beside) if Path(x).name[:4] == path.name[:4]), None)

@@ -1,7 +1,7 @@
-"""Functions whose arguments or result changed: what `create or replace` refuses or leaves behind.
+"""Functions with changed arguments or results, which `create or replace` rejects or leaves behind.
 
-A function file is the whole truth about the names it defines. An overload of such a name that the
-file no longer makes is dropped, and one that stands in the way of a new result is dropped first.
+A function file defines all overloads of its names. An overload that the file no longer creates is
+dropped afterwards; one whose result type changed is dropped first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KNOWN: Final = """
 
 
 def names_of(files: Iterable[File]) -> dict[str, list[str]]:
-    """Return which function files define each name, `schema.function`."""
+    """Return the paths of the function files that define each `schema.function`."""
     found: dict[str, list[str]] = {}
     for file in (x for x in files if x.kind == "function"):
         for name in dict.fromkeys(DEFINES.findall(file.text)):
@@ -44,7 +44,7 @@ def replace_functions(
     definers: dict[str, list[str]],
     execute: Callable[[Statement], None],
 ) -> None:
-    """Apply a function file and drop what it replaces, but not what other files define."""
+    """Apply a function file and drop replaced overloads, except of names in other files too."""
     names = [name for name, paths in definers.items() if paths == [file.path]]
     known = _known(connection, names)
     for statement in statements(file.text):
@@ -74,7 +74,7 @@ def _known(connection: Connection[Any], names: list[str]) -> dict[str, str]:
 def _drops(
     connection: Connection[Any], names: list[str], known: dict[str, str], line: int
 ) -> list[Statement]:
-    """Return statements that drop the overloads which are still as they were, and nothing along."""
+    """Return statements that drop the overloads not re-created since `known`, without cascade."""
     if not known:
         return []
     return [

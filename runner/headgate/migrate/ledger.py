@@ -54,13 +54,13 @@ select
 
 
 def has_ledger(connection: Connection[Any]) -> bool:
-    """Return whether anything was ever applied here."""
+    """Return whether the database has a ledger, so that files were applied before."""
     found = "select 1 where to_regclass('headgate.schema_files') is not null"
     return connection.execute(found).fetchone() is not None
 
 
 def applied_files(connection: Connection[Any]) -> dict[str, str]:
-    """Return path and hash of the files applied so far, as the ledger's owner reads them."""
+    """Return the hashes of applied files by path; for roles that may read the ledger itself."""
     if not has_ledger(connection):
         return {}
     rows = connection.execute("select f.path, f.sha256 from headgate.schema_files as f").fetchall()
@@ -68,7 +68,7 @@ def applied_files(connection: Connection[Any]) -> dict[str, str]:
 
 
 def told_files(connection: Connection[Any]) -> dict[str, str]:
-    """Return the same, as every role of Headgate may read it."""
+    """Return the hashes of applied files by path, through a function open to all our roles."""
     found = "select 1 where to_regprocedure('headgate.applied_files()') is not null"
     if connection.execute(found).fetchone() is None:
         return applied_files(connection)
@@ -77,19 +77,19 @@ def told_files(connection: Connection[Any]) -> dict[str, str]:
 
 
 def record(connection: Connection[Any], file: File) -> None:
-    """Note that the file was applied as it is now."""
+    """Record the file and its current hash as applied."""
     connection.execute(RECORD, (file.path, file.sha256))
 
 
 def gone_files(
     connection: Connection[Any], files: list[File], applied: dict[str, str], *, forget: bool
 ) -> list[str]:
-    """Return applied files that are no longer in db/.
+    """Return the applied files that are missing now, and with `forget` delete some from the ledger.
 
-    A migration is reported for good, a function or view as long as the database has it; the rest
-    once, and then forgotten. A file is not gone when another has its name or defines the function
-    it was named after, nor is one of helpers whose name no function has: they were split up. Of a
-    plan that is gone as a whole nothing is forgotten: it may come back.
+    A missing migration is reported every time, a function or view while the database has it, other
+    files once. A file counts as moved, not missing, if another file has its name or defines its
+    function. A file of private helpers counts as split up if no function has its name. Files of a
+    plan that is missing as a whole stay in the ledger: the plan may return.
     """
     kept = {x.path for x in files}
     plans = {None, *(x.plan for x in files)}
@@ -113,7 +113,7 @@ def gone_files(
 
 
 def _is_there(connection: Connection[Any], file: File) -> bool:
-    """Return whether the function or view that the file is named after still exists."""
+    """Return whether the function or view of the file's name still exists."""
     if not file.is_stateless:
         return False
     names = {"name": file.name, "schema": file.plan or "headgate"}
@@ -122,7 +122,10 @@ def _is_there(connection: Connection[Any], file: File) -> bool:
 
 
 def create_ledger(connection: Connection[Any]) -> None:
-    """Create the schema and in it the ledger, both owned by the owner of the plan, if missing."""
+    """Create the schema and the ledger if missing, both owned by headgate_owner.
+
+    Raises MigrateError if other sessions keep interfering.
+    """
     for _ in range(TRIES):
         try:
             with connection.transaction():
@@ -131,7 +134,7 @@ def create_ledger(connection: Connection[Any]) -> None:
                 connection.execute(LEDGER)
             return
         except (UniqueViolation, DuplicateSchema, DuplicateTable):
-            continue  # another migrate makes them, too, and has committed by now
+            continue  # another migrate has just created and committed them
     raise MigrateError(
         "others make and drop the schema headgate all the time", hint="wait until they have ended"
     )

@@ -1,9 +1,9 @@
-"""First loads: a file of rows into a table, by binary COPY, and the plan told of it.
+"""First loads: copies a file of rows into a table by binary COPY and sets the watermarks.
 
     headgate load bars.csv.gz equities.prices --operation prices_historical
 
-One transaction: either all rows are in and their watermarks are set, or nothing has changed. This
-is for the owner, and for tables that hold nothing yet of these assets; a runner never comes here.
+All in one transaction: either all rows are loaded and their watermarks set, or nothing changes. It
+is for the owner, and for tables without rows of these assets; runners do not use it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ select headgate.note_load(p_operation => %(operation)s, p_asset_ids => %(asset_i
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load has done."""
+    """Result of a load."""
 
     rows: int
     assets: int
@@ -57,18 +57,18 @@ def load_rows(
     *,
     watermark: str = "date",
 ) -> Loaded:
-    """Copy the file into the table and set the operation's state; raises HeadgateError.
+    """Copy the file into the table and set the operation's watermarks. Raises HeadgateError.
 
-    The file is CSV, also gzipped, or parquet, with columns of the table by name; others keep their
-    defaults, and `code` may stand for `asset_id`. `watermark` names the column that says how far
-    rows reach.
+    The file is CSV, also gzipped, or parquet. Its columns are named like the table's; other columns
+    keep their defaults, and `code` may replace `asset_id`. `watermark` names the column from which
+    the watermarks are taken.
     """
     started = time.perf_counter()
     rows = 0
     seen: list[pandas.DataFrame] = []
     with connection.transaction():
         types = _types(connection, table)
-        _note(connection, operation, pandas.DataFrame())  # an unknown operation is told now
+        _note(connection, operation, pandas.DataFrame())  # fails early on an unknown operation
         found = connection.execute(ASSETS, {"operation": operation})
         ids = {x["asset"]: x["asset_id"] for x in found}
         for block in blocks(file, [name for name, oid in types.items() if oid in _TIMES]):
@@ -88,7 +88,7 @@ def load_rows(
 
 
 def blocks(file: Path, dates: list[str]) -> Iterator[pandas.DataFrame]:
-    """Yield the file's rows, a few hundred thousand at a time."""
+    """Yield the file's rows in blocks of BLOCK_ROWS, with these columns parsed as dates."""
     if not file.is_file():
         raise InvalidValue(f"there is no file {file}", hint="name a CSV, also .gz, or parquet file")
     try:
@@ -110,7 +110,7 @@ def blocks(file: Path, dates: list[str]) -> Iterator[pandas.DataFrame]:
 
 def _parquet_blocks(file: Path) -> Iterator[pandas.DataFrame]:
     try:
-        from pyarrow import parquet  # larger than all the rest, and only these files need it
+        from pyarrow import parquet  # a very large package that only parquet files need
     except ImportError as exc:
         raise HeadgateError(
             f"{file} cannot be read: pyarrow is not installed",
@@ -124,7 +124,10 @@ def _parquet_blocks(file: Path) -> Iterator[pandas.DataFrame]:
 def copy_block(
     connection: Connection[Any], table: str, columns: Any, types: dict[str, int]
 ) -> None:
-    """Send one block of columns, of these types, by binary COPY."""
+    """Send one block of columns by binary COPY; `types` maps their names to type oids.
+
+    Raises InvalidValue for rows that do not fit the table or exist already.
+    """
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
         sql.Identifier(*table.split(".")), sql.SQL(", ").join(map(sql.Identifier, types))
     )
@@ -154,7 +157,7 @@ _TIMES = (DATE, TIMESTAMPTZ, TIMESTAMP)
 
 
 def _types(connection: Connection[DictRow], table: str) -> dict[str, int]:
-    """Return the table's columns and their types."""
+    """Return the type oids of the table's columns by name. Raises InvalidValue."""
     if table.count(".") != 1:
         raise InvalidValue(
             f"{table} is no schema.table", hint="name both, for example equities.prices"

@@ -1,6 +1,6 @@
-"""What a server of one's own needs once: passwords of the roles that log in, Airflow's database.
+"""One-time set-up of the user's own server: passwords of the login roles, Airflow's database.
 
-Only verifiers are sent, so that no password is ever in the server's log.
+Only SCRAM verifiers are sent, so that no password reaches the server's log.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ LOGINS: Final = {
     "headgate_reader": "HEADGATE_READER_PASSWORD",
     AIRFLOW: "HEADGATE_AIRFLOW_PASSWORD",
 }
-"""Roles, and the environment variables that hold their passwords."""
+"""Login roles and the environment variables of their passwords."""
 
 
 def set_logins(settings: Settings, environ: Mapping[str, str]) -> list[str]:
-    """Give each role its password, where the environment has one; Airflow also its database."""
+    """Set the passwords given in the environment, create Airflow's database; return the roles."""
     given = {role: environ[name] for role, name in LOGINS.items() if environ.get(name)}
     with connect_server(settings, "migrate") as connection:
         if AIRFLOW in given and not role_exists(connection, AIRFLOW):
@@ -39,7 +39,7 @@ def set_logins(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 
 
 def set_password(connection: Connection[Any], role: str, password: str) -> None:
-    """Give a role its password."""
+    """Set a role's password. Raises NotMigrated if the role does not exist."""
     if not role_exists(connection, role):
         raise NotMigrated(f"there is no role {role} yet")
     verifier = connection.pgconn.encrypt_password(
@@ -50,7 +50,7 @@ def set_password(connection: Connection[Any], role: str, password: str) -> None:
 
 
 def _give_database(settings: Settings) -> None:
-    """Make Airflow's database and let Airflow own it: it needs no other right on the server."""
+    """Create Airflow's database, owned by its role, which needs no other right on the server."""
     if not database_exists(settings):
         create_database(settings)
     name = sql.Identifier(settings.database)

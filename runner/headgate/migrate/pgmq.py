@@ -1,4 +1,4 @@
-"""pgmq in the database: the server's extension where it is new enough, else the package's SQL."""
+"""Installation of pgmq: the server's extension if new enough, else the Python package's SQL."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from headgate.migrate.files import OWNER
 logger = logging.getLogger(__name__)
 
 LEAST: Final = (1, 10)
-"""An extension before 1.6 makes queues for its owner alone; one before 1.10 lacks NEWEST."""
+"""Before 1.6 only the extension's owner can use new queues; before 1.10 NEWEST is missing."""
 NEWEST: Final = ("set_vt", "text, bigint, timestamp with time zone")
-"""Of the functions that are called, the one that came last."""
+"""The most recently added of the functions that Headgate calls."""
 
 INSTALLED: LiteralString = """
 select
@@ -48,12 +48,12 @@ select pg_catalog.has_schema_privilege(%(owner)s, 'pgmq', 'create')
 
 
 def has_pgmq(connection: Connection[Any]) -> bool:
-    """Return whether pgmq is installed, however it was and whatever its version."""
+    """Return whether pgmq is installed, as an extension or from SQL, in any version."""
     return connection.execute(INSTALLED, NEWEST).fetchone() is not None
 
 
 def require_new_pgmq(connection: Connection[Any]) -> None:
-    """Raise where pgmq is installed and too old, with what to do about it."""
+    """Raise MigrateError if the installed pgmq is too old."""
     row = connection.execute(INSTALLED, NEWEST).fetchone()
     if row is None or row["is_new_enough"]:
         return
@@ -73,10 +73,10 @@ def require_new_pgmq(connection: Connection[Any]) -> None:
 
 
 def install_pgmq(connection: Connection[Any]) -> None:
-    """Install pgmq where it is missing."""
+    """Install pgmq if it is missing."""
     if has_pgmq(connection) or _create_extension(connection):
         return
-    # Only here: it brings a client library that no worker needs in its memory.
+    # Imported late: it loads a client library that workers need not hold in memory.
     from pgmq.install import get_embedded_install_sql, get_embedded_sql_version
 
     connection.execute(get_embedded_install_sql().encode())
@@ -84,7 +84,7 @@ def install_pgmq(connection: Connection[Any]) -> None:
 
 
 def grant_pgmq(connection: Connection[Any]) -> None:
-    """Let the owner of the plan make and use queues, unless it may."""
+    """Let headgate_owner create and use queues, unless it already may."""
     row = connection.execute(MAY_USE, {"owner": OWNER}).fetchone()
     if row and row["may_use"]:
         return
@@ -97,7 +97,7 @@ def grant_pgmq(connection: Connection[Any]) -> None:
 
 
 def _create_extension(connection: Connection[Any]) -> bool:
-    """Install the server's extension; False where it has none, an old one, or does not let us."""
+    """Install the server's extension; return False if it is missing, too old or not permitted."""
     newest = max(_offered(connection), default=None)
     if newest is None:
         return False
@@ -117,6 +117,6 @@ def _create_extension(connection: Connection[Any]) -> bool:
 
 
 def _offered(connection: Connection[Any]) -> list[tuple[int, ...]]:
-    """Return the versions of the extension that the server has, as numbers."""
+    """Return the versions of the extension that the server offers, as tuples of numbers."""
     versions = [row["version"].split(".") for row in connection.execute(OFFERED)]
     return [tuple(map(int, x)) for x in versions if all(y.isdecimal() for y in x)]

@@ -1,7 +1,7 @@
-"""Bring the database to the state of db/: what has not run yet, and what has changed.
+"""Brings the database to the state of db/ by applying new and changed files.
 
 Migrations run once, in order, and are frozen by hash. Functions, views, data, plans and grants are
-applied again when they changed. All in one transaction; db/README.md tells the rules.
+re-applied when they change. All runs in one transaction; db/README.md lists the rules.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 MAX_NAMED = 20
 TOLD = ("changed", "retired")
-"""What of a plan's declarations is worth a line; a first installation creates everything."""
+"""Results of declarations that are logged; `created` is not, as a first run creates everything."""
 
 LOCK: LiteralString = "lock table headgate.schema_files in share update exclusive mode"
 PATIENT = {
@@ -61,20 +61,20 @@ PATIENT = {
     "idle_in_transaction_session_timeout": "0",
     "transaction_timeout": "0",
 }
-"""A migration takes as long as it takes, whatever limits the login has."""
+"""Settings that lift the login's time limits: a migration may take long."""
 LIMITS = {**PATIENT, **PINNED, "check_function_bodies": "off"}
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run applied (a dry run: would apply), and applied files that are gone from db/."""
+    """Files that a run applied, or a dry run would apply, and applied files missing from db/."""
 
     files: list[str]
     gone: list[str]
 
 
 def migrate(settings: Settings, *, dry_run: bool = False) -> Report:
-    """Apply what is pending, or only list it."""
+    """Apply the pending files, or only list them. Raises MigrateError and its subclasses."""
     files = read_folder(settings.db, settings.plans)
     if not database_exists(settings):
         if dry_run:
@@ -101,7 +101,7 @@ def migrate(settings: Settings, *, dry_run: bool = False) -> Report:
 
 
 def _warn_of(gone: list[str], settings: Settings, plans: Set[str | None]) -> None:
-    """Say which files are gone; a plan that is gone as a whole is one thing."""
+    """Log the missing files; a plan that is missing as a whole gets one line."""
     found = {path: file_at(path).plan for path in gone}
     for path in (x for x, plan in found.items() if plan in plans or plan is None):
         logger.warning("%s/%s was applied and is gone", settings.db.name, path)
@@ -114,7 +114,7 @@ def _warn_of(gone: list[str], settings: Settings, plans: Set[str | None]) -> Non
 
 
 def require_migrated(connection: Connection[Any], settings: Settings) -> None:
-    """Raise unless the database is in the state of db/."""
+    """Raise NotMigrated unless the database is in the state of db/."""
     pending = pending_files(read_folder(settings.db, settings.plans), told_files(connection))
     if pending:
         more = f" and {len(pending) - 1} more" if len(pending) > 1 else ""
@@ -122,7 +122,7 @@ def require_migrated(connection: Connection[Any], settings: Settings) -> None:
 
 
 class Run:
-    """One run. Its files share a transaction, but for those that must not."""
+    """A run of migrate. Its files share a transaction, except those that are not transactional."""
 
     def __init__(
         self, connection: Connection[DictRow], settings: Settings, definers: dict[str, list[str]]
@@ -134,7 +134,7 @@ class Run:
         self._level = logging.INFO
 
     def apply(self, pending: list[File]) -> None:
-        """Apply the files in order; a first installation does not name each."""
+        """Apply the files in order; more than MAX_NAMED are logged at debug level only."""
         self._level = logging.INFO if len(pending) <= MAX_NAMED else logging.DEBUG
         rest = list(pending)
         while rest:
@@ -146,16 +146,17 @@ class Run:
                 while rest and rest[0].is_transactional:
                     self._apply(rest.pop(0))
                 if not any(x.is_transactional for x in rest):
-                    self.call_owners("headgate.check_plans")  # judges the rows as a whole
+                    self.call_owners("headgate.check_plans")  # checks the rows of all plans
         if pending:
             with self.transaction():
                 self.call_owners("headgate.note_schema")
 
     @contextmanager
     def transaction(self, *, is_undone: bool = False) -> Iterator[None]:
-        """Begin one in which order among functions does not matter, and in which none waits long.
+        """Open a transaction with a lock timeout that creates functions in any order.
 
-        What is set ends with it: behind a pooler the next one may be another server's.
+        The settings are local to the transaction: behind a pooler the next transaction may run on
+        another server connection.
         """
         with self._connection.transaction(force_rollback=is_undone):
             set_locally(self._connection, {**LIMITS, "lock_timeout": self._lock_timeout})
@@ -176,11 +177,11 @@ class Run:
                 logger.info("%s: %s", place, result)
 
     def execute(self, file: File) -> list[Declared]:
-        """Execute a file as its role, and nothing else; return what it declared."""
+        """Execute a file as its role, without recording it; return its declarations."""
         if file.plan is not None and file.plan not in self._prepared:
             prepare_schema(self._connection, file.plan)
             self._prepared.add(file.plan)
-        # Outside of a transaction no role can be taken on: the connecting user may act for it.
+        # A role cannot be set outside of a transaction; the connecting user is a member of it.
         with self._acting_as(file.role if file.is_transactional else None):
             match file.kind:
                 case "data":
@@ -216,7 +217,7 @@ class Run:
             raise failure(f"{file.place}:{line[1] if line else 1}", exc) from exc
 
     def call_owners(self, function: LiteralString) -> None:
-        """Call a function of the owner's, where the database already has it."""
+        """Call a function as headgate_owner, if the database already has it."""
         found = "select 1 where to_regprocedure(%s) is not null"
         if self._connection.execute(found, (f"{function}()",)).fetchone() is None:
             return
@@ -225,7 +226,7 @@ class Run:
 
     @contextmanager
     def _acting_as(self, role: str | None) -> Iterator[None]:
-        """Run the block as the role, or as the user who connected."""
+        """Run the block as the role; None: as the connecting user."""
         if role is None:
             yield
             return
@@ -237,9 +238,9 @@ class Run:
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """Hold the one lock of migrate: a second connection's on the ledger, in which others may write.
+    """Hold the lock that lets one migrate run at a time, on the ledger, in a second connection.
 
-    It is freed with its transaction, however that ends, and lasts through files that commit.
+    The lock allows writes to the ledger, outlasts files that commit, and ends with its transaction.
     """
     with connect(settings, "migrate, alone") as keeper, keeper.transaction():
         set_locally(keeper, PATIENT)

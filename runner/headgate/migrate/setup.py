@@ -1,4 +1,4 @@
-"""What must be there before a file of db/ can be applied: the database, roles, a plan's schema."""
+"""Prerequisites for the files of db/: the database, roles, and the plans' schemas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AT_ONCE = (
     psycopg.errors.UniqueViolation,
     psycopg.errors.InternalError_,
 )
-"""What a statement ends with when another database's migration changes the same role with it."""
+"""Errors of a statement that changes a role at the same time as another database's migration."""
 
 ROLE: LiteralString = """
 do $role$
@@ -59,21 +59,21 @@ CLOSE: LiteralString = "revoke all on database postgres, template1 from public"
 
 
 def database_exists(settings: Settings) -> bool:
-    """Return whether the server has the database; raise when the server does not answer.
+    """Return whether the server has the database. Raises ServerUnreachable.
 
-    The server's own database is asked: a pooler holds up a login to one that is not there.
+    The `postgres` database is asked first: a pooler delays a login to a missing database.
     """
     query = "select 1 from pg_catalog.pg_database where datname = %s"
     try:
         with connect_server(settings, "migrate") as connection:
             return connection.execute(query, (settings.database,)).fetchone() is not None
-    except ServerUnreachable:  # that one may be closed to us
+    except ServerUnreachable:  # the login may lack access to `postgres`
         connect(settings, "migrate", any_encoding=True).close()
         return True
 
 
 def create_database(settings: Settings) -> None:
-    """Create the database: UTF-8, and sorted alike on every machine."""
+    """Create the database with UTF-8 and a sort order that is the same on every machine."""
     with connect_server(settings, "migrate") as connection:
         require_version(connection)
         locale: LiteralString = "lc_collate 'C' lc_ctype 'C'"
@@ -83,12 +83,12 @@ def create_database(settings: Settings) -> None:
         try:
             connection.execute(statement.format(sql.Identifier(settings.database)))
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            return  # another migrate was faster
+            return  # created by another migrate
     logger.info("created database %s", settings.database)
 
 
 def close_servers_own(settings: Settings) -> None:
-    """Let nobody but superusers into the embedded server's own databases, where all might write."""
+    """Close the embedded server's postgres and template1 databases to all but superusers."""
     if settings.dsn is not None:
         return
     with connect_server(settings, "migrate") as connection:
@@ -97,16 +97,17 @@ def close_servers_own(settings: Settings) -> None:
 
 
 def require_version(connection: Connection[Any]) -> None:
-    """Raise unless the server is PostgreSQL 15 or newer."""
+    """Raise ServerTooOld unless the server is PostgreSQL 15 or newer."""
     version = connection.info.server_version // 10000
     if version < OLDEST:
         raise ServerTooOld(f"the server is PostgreSQL {version}; Headgate needs {OLDEST} or newer")
 
 
 def prepare_roles(connection: Connection[Any], plans: Iterable[str]) -> None:
-    """Make the owner of the core and of each plan, and let the connecting user act for them.
+    """Create the owner roles of the core and of each plan, and grant them to the connecting user.
 
-    Roles are the server's: each statement commits, so that nobody's migration waits for ours.
+    Roles belong to the server: each statement commits at once, so that migrations of other
+    databases do not wait.
     """
     roles = [OWNER, *map(role_of, plans)]
     for role in roles:
@@ -123,7 +124,7 @@ def prepare_roles(connection: Connection[Any], plans: Iterable[str]) -> None:
 def require_membership(
     connection: Connection[Any], roles: Iterable[str], *, may_grant: bool = True
 ) -> None:
-    """Let the connecting user act for these roles; raise where another one has to say so."""
+    """Grant these roles to the connecting user; raise MigrateError if only others may do so."""
     lacking = [
         x
         for x in roles
@@ -143,7 +144,7 @@ def require_membership(
 
 
 def prepare_schema(connection: Connection[Any], plan: str) -> None:
-    """Give a plan its schema, owned by its role."""
+    """Create a plan's schema, owned by the plan's role, if missing; let the role use headgate."""
     names = {"role": sql.Identifier(role_of(plan)), "schema": sql.Identifier(plan)}
     found = "select 1 where to_regnamespace(pg_catalog.quote_ident(%s)) is not null"
     if connection.execute(found, (plan,)).fetchone() is None:
@@ -153,14 +154,14 @@ def prepare_schema(connection: Connection[Any], plan: str) -> None:
 
 
 def _is_member(connection: Connection[Any], role: str, member: str | None = None) -> bool:
-    """Return whether a role, or the connecting user, has the rights of another one."""
+    """Return whether `member`, by default the connecting user, has the rights of a role."""
     query = "select pg_catalog.pg_has_role(coalesce(%s, current_user), %s, 'usage') as is_member"
     row = connection.execute(query, (member, role)).fetchone()
     return bool(row and row["is_member"])
 
 
 def _grant(connection: Connection[Any], role: str, member: str | None = None) -> bool:
-    """Make a role, or the connecting user, a member of another one; False: we may not."""
+    """Grant a role to `member`, by default the connecting user; return False if not allowed."""
     to = sql.Identifier(member) if member else sql.SQL("current_user")
     try:
         execute_about_roles(connection, sql.SQL("grant {} to {}").format(sql.Identifier(role), to))
@@ -170,7 +171,7 @@ def _grant(connection: Connection[Any], role: str, member: str | None = None) ->
 
 
 def execute_about_roles(connection: Connection[Any], statement: Query) -> None:
-    """Run a statement that may be run again; do so when somebody changed the same role with it."""
+    """Execute a repeatable statement, again if another session changed the same role with it."""
     for _ in range(TRIES):
         try:
             connection.execute(statement)
@@ -187,7 +188,7 @@ def role_exists(connection: Connection[Any], role: str) -> bool:
 
 
 def set_locally(connection: Connection[Any], values: Mapping[str, str]) -> None:
-    """Set parameters until the transaction ends, those that this version of the server has."""
+    """Set parameters until the transaction ends, skipping those unknown to this server version."""
     known = "select pg_catalog.set_config(%s, %s, true) where current_setting(%s, true) is not null"
     for name, value in values.items():
         connection.execute(known, (name, value, name))

@@ -1,4 +1,4 @@
-"""A SQL file as its statements, so that an error can name the line."""
+"""Splits a SQL file into its statements, so that errors can name the line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# What hides a semicolon: comments, quoted text, quoted names, dollar quotes, parentheses.
+# Tokens that may contain a semicolon (comments, quotes, dollar quotes), parentheses, semicolons.
 TOKEN = re.compile(
     r"--[^\n]*"
     r"|/\*.*?\*/"
@@ -22,18 +22,18 @@ BLANK = re.compile(r"(?:\s+|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement and the line of the file on which it begins."""
+    """A statement and the line of the file on which it begins."""
 
     line: int
     text: str
 
     def line_of(self, position: int) -> int:
-        """Return the file's line of a character of the statement, counted from 1."""
+        """Return the file's line of a character position in the statement, both counted from 1."""
         return self.line + self.text.count("\n", 0, max(0, position - 1))
 
 
 def statements(sql: str) -> Iterator[Statement]:
-    """Split at the semicolons that end a statement; comments before one are left out."""
+    """Yield the statements of a file, without the comments before them."""
     start, depth = 0, 0
     for token in TOKEN.finditer(sql):
         depth += {"(": 1, ")": -1}.get(token[0], 0)

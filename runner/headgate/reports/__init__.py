@@ -1,4 +1,4 @@
-"""A run's page and a listing's pictures (the extra `charts`)."""
+"""HTML report of a run and charts of a listing (the extra `charts`)."""
 
 from typing import TYPE_CHECKING
 

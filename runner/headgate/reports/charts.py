@@ -1,4 +1,4 @@
-"""Pictures of a listing, drawn with matplotlib (the extra `charts`)."""
+"""Charts of a listing, drawn with matplotlib (the extra `charts`)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from headgate.handlers.indicators import Floats, series
 UP, DOWN, INK, GREY, GRID = "#0f9d76", "#d6455d", "#1f2933", "#7b8794", "#e4e7eb"
 BLUE, ORANGE, BAND = "#2f6fde", "#e8912d", "#2f6fde18"
 CANDLES: Final = 180
-"""With more bars than this a line is drawn instead of candles, which would be too thin."""
+"""Maximum bars drawn as candles, which would be too thin otherwise; beyond it a line is drawn."""
 DPI: Final = 130
 
 
 @dataclass(frozen=True)
 class Bars:
-    """What is drawn: adjusted prices, the oldest first; `shown` of them, the rest is run-up."""
+    """Adjusted prices, oldest first; the last `shown` are drawn, earlier ones feed the averages."""
 
     ticker: str
     name: str
@@ -41,7 +41,7 @@ class Bars:
 
     @property
     def part(self) -> slice:
-        """Return the part that is shown."""
+        """Return the slice of bars that are drawn."""
         return slice(max(0, len(self.dates) - self.shown), None)
 
 
@@ -152,7 +152,7 @@ def _title(figure: Figure, bars: Bars) -> None:
 
 
 def _dates(panel: Axes, dates: Sequence[date]) -> None:
-    """Label the first bar of each month, or of every few, so that labels do not touch."""
+    """Label the first bar of each month, or of every few months, so that labels do not touch."""
     firsts = [
         i for i, day in enumerate(dates) if i and (day.year, day.month) != _month(dates[i - 1])
     ]
@@ -187,7 +187,7 @@ def _label(panel: Axes, text: str) -> None:
 
 
 def _tag(panel: Axes, value: float, text: str, colour: str) -> None:
-    """Write the last value beside its place, on a coloured ground."""
+    """Write the last value beside the axis, on a coloured background."""
     panel.annotate(
         text,
         (1, value),

@@ -1,4 +1,4 @@
-"""The page of a run, from what the views say of it (the extra `charts`)."""
+"""HTML report of a run, from rows of the views (the extra `charts`)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ BUCKETS: Final = 60
 
 
 def bucket_of(run: Row) -> timedelta:
-    """Return the width of a column of the throughput's picture: a run has about 60."""
+    """Return the time span of one column of the throughput chart, which has about 60."""
     seconds = run["duration"].total_seconds()
     return timedelta(seconds=max(0.1, round(seconds / BUCKETS, 1)))
 
 
 def write_page(path: Path, page: Mapping[str, Any]) -> None:
-    """Write the page; `page` holds the rows that the template names."""
+    """Write the HTML page; `page` holds the rows that the template uses."""
     environment = Environment(
         loader=PackageLoader("headgate.reports", "templates"),
         autoescape=True,
@@ -55,7 +55,7 @@ def write_page(path: Path, page: Mapping[str, Any]) -> None:
 
 
 def _bar(run: Row, step: Row) -> dict[str, Any]:
-    """Return where a step's bar begins in the run's time, and its width, in percent."""
+    """Return the left end and the width of a step's bar, in percent of the run's duration."""
     start, whole = run["started_at"], max(run["duration"].total_seconds(), 0.001)
     began = step["started_at"]
     if began is None:
@@ -68,7 +68,7 @@ def _bar(run: Row, step: Row) -> dict[str, Any]:
 
 
 def _throughput(buckets: Sequence[Row], width: timedelta) -> str:
-    """Draw jobs per second by outcome, and the units that were spent, as SVG."""
+    """Return an SVG chart of jobs per second by outcome and of the units spent."""
     times = sorted({row["at"] for row in buckets})
     seconds, days = width.total_seconds(), width.total_seconds() / 86_400
     with rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "run"}):
@@ -98,7 +98,7 @@ def _throughput(buckets: Sequence[Row], width: timedelta) -> str:
 
 
 def _units(axes: Any, buckets: Sequence[Row], times: list[datetime], width: timedelta) -> None:
-    """Draw how many units had been spent; nothing where none were."""
+    """Draw the cumulated units spent; nothing if there were none."""
     total, spent = 0, []
     for at in times:
         total += sum(row["units"] for row in buckets if row["at"] == at)
