@@ -1,4 +1,4 @@
-"""The command line: `headgate`, or `python -m headgate`."""
+"""Command line `headgate`, or `python -m headgate`."""
 
 from typing import TYPE_CHECKING
 

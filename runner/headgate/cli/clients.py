@@ -1,7 +1,7 @@
-"""PostgreSQL's own programs on this machine, and which of them fit a server.
+"""PostgreSQL's client programs on this machine, and the ones that fit a server.
 
-There may be several: the embedded server's, those on the path, and those that distributions keep in
-folders of their own by version. A dump is best made and read by those of the server's own version.
+There may be several: the embedded server's, those on the path, and those that distributions install
+in one folder per version. Dumps are best written and read by the server's own version.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from headgate.errors import ServerError, ServerMissing
 from headgate.settings import Settings
 
 FOLDERS: Final = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin")
-"""Where Debian's and Red Hat's packages are, by version."""
+"""Folders of Debian's and Red Hat's packages, one per version."""
 SETS_TIMEOUTS: Final = 17
-"""From this version on pg_restore sets what earlier servers do not know."""
+"""From this version on pg_restore sets a timeout that older servers do not know."""
 
 
 def any_client(name: str, settings: Settings) -> Path:
-    """Return the embedded server's program, or another one."""
+    """Return the embedded server's program, or any other installed one. Raises ServerError."""
     for path in _installed(name):
         return path
     where = describe(dsn_of(settings))
@@ -39,7 +39,10 @@ def any_client(name: str, settings: Settings) -> Path:
 
 
 def fitting_client(name: str, server: int) -> Path:
-    """Return the program of a server's own major version, or else the next newer one that fits."""
+    """Return the program of the server's major version, or the next newer one that fits.
+
+    Raises ServerError if there is none.
+    """
     found = {_major(path): path for path in _installed(name)}
     fit = sorted(x for x in found if _fits(name, x, server))
     if fit:
@@ -52,13 +55,13 @@ def fitting_client(name: str, server: int) -> Path:
 
 
 def client_connection(settings: Settings) -> tuple[str, dict[str, str]]:
-    """Return a connection string without its password, and the environment that holds it.
+    """Return a connection string without its password, and an environment with the password.
 
-    An argument would show in the list of processes.
+    An argument would be visible in the process list.
     """
     parts = conninfo_to_dict(dsn_of(settings))
     environ = dict(os.environ)
-    if settings.dsn is None:  # the embedded server's address is whole
+    if settings.dsn is None:  # PG* variables must not redirect the embedded server's address
         environ = {x: y for x, y in environ.items() if x not in ELSEWHERE}
     if password := parts.pop("password", None):
         environ["PGPASSWORD"] = str(password)
@@ -66,7 +69,7 @@ def client_connection(settings: Settings) -> tuple[str, dict[str, str]]:
 
 
 def _fits(name: str, client: int, server: int) -> bool:
-    """Programs read servers older than themselves; what pg_restore says, they must understand."""
+    """Return whether a client fits: not older than the server, and pg_restore's SQL understood."""
     if client < server:
         return False
     return name != "pg_restore" or client < SETS_TIMEOUTS or server >= SETS_TIMEOUTS
@@ -85,7 +88,7 @@ def _installed(name: str) -> Iterator[Path]:
 
 
 def _major(program: Path) -> int:
-    """Return a program's major version; 0: it does not say."""
+    """Return a program's major version; 0 if unknown."""
     said = subprocess.run(
         [str(program), "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True
     ).stdout

@@ -1,7 +1,7 @@
-"""The command line: `headgate`, or `python -m headgate`. Nothing else configures logging.
+"""Command line `headgate`, or `python -m headgate`; the only place that configures logging.
 
-A command's module is imported when that command is used: psycopg, rich and what else it needs cost
-more time than most commands take.
+A command's module is imported only when the command is used: importing psycopg, rich and others
+takes longer than most commands.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from headgate.errors import HeadgateError, InvalidValue
 
 INTERRUPTED = 130
 CHUNK_BY_CHUNK = ("headgate.worker.completer", "headgate.worker.worker")
-"""What a worker logs; `headgate run` shows its progress instead."""
+"""Loggers that report each chunk; silenced except for `headgate worker` and --verbose."""
 
 
 class Entry(NamedTuple):
-    """A line of `headgate --help`, and where the command is."""
+    """A line of `headgate --help`, and the place of the command."""
 
     place: str
-    """Module of headgate.cli.commands, and the function or the application in it."""
+    """Module of headgate.cli.commands, and the function or Typer application in it."""
     summary: str
-    """The first line of the function's docstring; a test holds them equal."""
+    """The first line of the function's docstring; a test keeps them equal."""
     settings: dict[str, Any] | None = None
-    """How its arguments are read, where that is not the usual way."""
+    """Context settings of click, if they differ from the defaults."""
 
 
 PANELS: dict[str, dict[str, Entry]] = {
@@ -198,7 +198,7 @@ ENTRIES = {name: entry for panel in PANELS.values() for name, entry in panel.ite
 
 
 class Commands(TyperGroup):
-    """Lists the commands without importing them, and imports the one that is used."""
+    """Command group that lists commands without importing them, and imports the one used."""
 
     def __init__(self, *, commands: dict[str, click.Command] | None = None, **attrs: Any) -> None:
         listed = {
@@ -211,14 +211,14 @@ class Commands(TyperGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that is named, imported."""
+        """Import and return the named command."""
         if args and args[0] in ENTRIES:
             self.commands[args[0]] = command(args[0])
         return super().resolve_command(ctx, args)
 
 
 def command(name: str) -> click.Command:
-    """Import a command, or a group of them."""
+    """Import and return a command or a group of commands."""
     module, _, attribute = ENTRIES[name].place.partition(":")
     found = getattr(import_module(f"headgate.cli.commands.{module}"), attribute)
     if isinstance(found, typer.Typer):
@@ -240,7 +240,7 @@ app = typer.Typer(
 
 
 def show_version(is_asked: bool) -> None:
-    """Print the version and end: no command, no database."""
+    """Print the version and exit, without a command or a database."""
     if is_asked:
         print(f"headgate {__version__}")
         raise typer.Exit
@@ -262,7 +262,7 @@ def prepare(
 
 
 def configure_logging(*, is_verbose: bool, is_worker: bool) -> None:
-    """Log to stderr, so that stdout holds nothing but results."""
+    """Log to stderr, so that stdout holds only results."""
     from headgate.shown import Redacting, learn_passwords
 
     on_terminal = sys.stderr.isatty()
@@ -270,7 +270,7 @@ def configure_logging(*, is_verbose: bool, is_worker: bool) -> None:
     handler.addFilter(Redacting())
     learn_passwords(os.environ)
     logging.basicConfig(
-        level=logging.WARNING,  # of others: httpx2 would log URLs, and a URL may hold a secret
+        level=logging.WARNING,  # for libraries: httpx2 would log URLs, which may hold secrets
         format="%(message)s" if on_terminal else "%(asctime)s %(levelname)s %(message)s",
         handlers=[handler],
     )
@@ -290,7 +290,7 @@ def _on_terminal() -> logging.Handler:
 
 
 def main() -> None:
-    """Run the command line; errors are a message, a hint and a code, never a traceback."""
+    """Run the command line; an error prints a message, a hint and a code, but no traceback."""
     try:
         app()
     except HeadgateError as exc:
@@ -308,7 +308,7 @@ def main() -> None:
 
 
 def _as_ours(exc: Exception) -> HeadgateError | None:
-    """Return our error for what PostgreSQL reports, and for a name that it cannot be sent."""
+    """Return the HeadgateError for a psycopg error or a non-UTF-8 argument; None for others."""
     import psycopg
 
     from headgate.database import from_psycopg

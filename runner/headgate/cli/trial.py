@@ -1,7 +1,7 @@
-"""One job tried by hand: its request as it would be sent, and what would become of an answer.
+"""Trial of one job by hand: shows its request, and the result of an answer.
 
-The database renders the request and takes the answer as it does for runners, and undoes both. The
-call itself is made, and its answer judged, by the runner's own client.
+The database renders the request and ingests the answer as it does for runners, and rolls both back.
+The runner's own client makes the call and judges its answer.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CHARGE: LiteralString = "select * from headgate.charge_call(p_operation => %s)"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is tried: an operation, for an asset, as in a run with these parameters."""
+    """The job on trial: an operation for an asset, as in a run with these parameters."""
 
     operation: str
     asset_id: int
@@ -55,7 +55,7 @@ class Subject:
     params: dict[str, Any]
 
     def arguments(self, **more: Any) -> dict[str, Any]:
-        """Return the arguments of the stored functions."""
+        """Return the arguments of the stored functions, with `more` added."""
         params = Jsonb(self.params)
         return {x: getattr(self, x) for x in self.__slots__} | {"params": params} | more
 
@@ -65,12 +65,15 @@ class Request:
     """An operation's request for an asset, without the secret."""
 
     row: DictRow
-    """What preview_request returned."""
+    """The row that preview_request returned."""
     call: Call
 
     @property
     def masked(self) -> dict[str, Any]:
-        """Return what would be sent; the secret's variable stands where the secret would."""
+        """Return the request as it would be sent, with the secret's variable for the secret.
+
+        Raises HeadgateError if the request cannot be built.
+        """
         if self.call.is_statement:
             given = json.loads(self.row["body"])
             return {
@@ -95,14 +98,14 @@ class Request:
 
 
 class Recorder(Rules):
-    """A provider's rules, and what they were asked last."""
+    """A provider's rules that record the last answer and the rule that matched it."""
 
     answer: Answer | None = None
     place: int | None = None
-    """Of the rule that fitted, counted from 0; None: none did."""
+    """Index of the matching rule, counted from 0; None if no rule matched."""
 
     def find(self, answer: Answer) -> Rule | None:
-        """Return the first rule that fits, and note it."""
+        """Return the first rule that matches, and record it."""
         found = super().find(answer)
         self.answer = answer
         self.place = next((n for n, x in enumerate(self) if x is found), None)
@@ -110,7 +113,7 @@ class Recorder(Rules):
 
 
 class Canned(httpx2.AsyncBaseTransport):
-    """Answers whatever is asked, and reaches nobody."""
+    """Transport that returns one given answer to every request, without any network."""
 
     def __init__(self, status: int, content_type: str, body: bytes) -> None:
         self._status = status
@@ -118,31 +121,34 @@ class Canned(httpx2.AsyncBaseTransport):
         self.body = body
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Return the answer, unread as one from the network."""
+        """Return the answer with an unread body, like one from the network."""
         stream = httpx2.ByteStream(self.body)
         return httpx2.Response(self._status, headers=self._headers, stream=stream, request=request)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An answer, the rule that fitted it, and what that makes of the job."""
+    """An answer, the rule that matched it, and the resulting outcome."""
 
     answer: Answer | None
     size: int | None
-    """Bytes of a good answer."""
+    """Bytes of a good answer's body."""
     rule: Mapping[str, Any] | None
     rule_no: int | None
     reply: Reply
 
     @property
     def fault(self) -> str | None:
-        """Return whose fault it is."""
+        """Return who caused a failure; None for a success."""
         outcome = self.reply.outcome
         return None if outcome.is_success else outcome.fault
 
 
 def preview(connection: Connection[DictRow], subject: Subject) -> Request | None:
-    """Return the request; None where the operation makes none. Raises where none can be made."""
+    """Return the job's request; None if the operation makes no call.
+
+    Raises InvalidValue if no request can be rendered.
+    """
     row = connection.execute(PREVIEW, subject.arguments()).fetchone()
     if row is None or row["call"] is None:
         return None
@@ -156,7 +162,7 @@ def preview(connection: Connection[DictRow], subject: Subject) -> Request | None
 
 
 def judge(request: Request, canned: Canned | None) -> Judged:
-    """Judge the canned answer, or make the call and judge what comes. Raises SecretMissing."""
+    """Judge the canned answer, or make the call and judge its answer. Raises SecretMissing."""
     rules = Recorder(request.call.rules)
     call = replace(request.call, rules=rules)
     if canned is not None:
@@ -187,14 +193,14 @@ async def _fetch(call: Call, row: DictRow, canned: Canned | None) -> Reply:
 def ingest(
     connection: Connection[DictRow], subject: Subject, answer: str | None, head: str | None = None
 ) -> DictRow:
-    """Return what becomes of an answer in the database, and the rows written; both undone."""
+    """Return the result of ingesting an answer, with the rows written; all is rolled back."""
     row = connection.execute(TRY, subject.arguments(answer=answer, head=head)).fetchone()
     assert row is not None
     return row
 
 
 def charge_call(connection: Connection[DictRow], operation: str) -> DictRow:
-    """Charge the units of a call to used_elsewhere. Raises InvalidValue if it cannot be."""
+    """Charge the units of a call to used_elsewhere. Raises InvalidValue if not possible."""
     row = connection.execute(CHARGE, (operation,)).fetchone()
     assert row is not None
     return row

@@ -1,4 +1,4 @@
-"""`headgate airflow`: Airflow's processes and our runners, in one command."""
+"""`headgate airflow`: runs Airflow's processes and runners, and tools for them."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def cli(context: typer.Context) -> None:
     settings = console.ready_settings()
     known = read_state(AirflowHome(settings, PORT).folder)
     if "HEADGATE_DATABASE" not in os.environ and "database" in known:
-        settings = settings.with_database(known["database"])  # what runs may be the demo
+        settings = settings.with_database(known["database"])  # the running stack may be the demo
     console.open_database(settings, "check", role=PLANNER).close()
     port = int(known.get("url", "").rpartition(":")[2] or PORT)
     environ = AirflowHome(settings, port).environ_without_secrets()
@@ -175,7 +175,7 @@ async def _run(home: AirflowHome, runners: int) -> int:
 
 
 def _prepare(home: AirflowHome) -> None:
-    """Bring both databases to where they must be, at the same time."""
+    """Migrate Airflow's database and ours, at the same time."""
     settings = console.ready_settings()
     began = time.monotonic()
     home.create_database()
@@ -190,7 +190,7 @@ def _prepare(home: AirflowHome) -> None:
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
-            start_new_session=True,  # Ctrl-C is ours to answer
+            start_new_session=True,  # Ctrl-C reaches only this process
         )
     try:
         report = apply_files(settings)
@@ -217,7 +217,7 @@ def _require_airflow() -> None:
 
 
 def _require_free(port: int) -> None:
-    """Raise when the port is somebody else's, before anything is started."""
+    """Raise HeadgateError if the port is in use, before anything is started."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

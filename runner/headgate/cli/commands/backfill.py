@@ -1,4 +1,4 @@
-"""`headgate backfill`: runs for days that are past, one after the other."""
+"""`headgate backfill`: queues runs for past days, one after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`headgate backup` and `headgate restore`: plan, queues and plans' tables, in one file."""
+"""`headgate backup` and `headgate restore`: the whole database in one file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from headgate.settings import Settings
 ROLES = ("headgate_owner", "headgate_planner", "headgate_runner", "headgate_reader")
 OWNED = re.compile(r" (headgate_\w+)$", re.MULTILINE)
 STAGED_ROWS = "--exclude-table-data=headgate_stage.*"
-"""They are of leases that a restored database ends: their jobs copy them again."""
+"""Skips staged rows: they belong to leases that a restore ends, and jobs copy them again."""
 FORGET = "select * from headgate.forget_files()"
 
 BackupFile = Annotated[Path, typer.Argument(help="The file.", show_default=False)]
@@ -33,7 +33,7 @@ BackupFile = Annotated[Path, typer.Argument(help="The file.", show_default=False
 def backup(file: BackupFile) -> None:
     """Write the database to a file, as it is at one moment; runners may go on meanwhile."""
     settings = console.ready_settings()
-    with connect(settings, "backup") as connection:  # what is wrong is said here, with a hint
+    with connect(settings, "backup") as connection:  # fails with a hint before pg_dump would
         _require_session(connection)
         program = fitting_client("pg_dump", connection.info.server_version // 10_000)
     taken = ServerError(f"{file} already exists", hint="name another file, or move that one")
@@ -85,7 +85,7 @@ def restore(file: BackupFile) -> None:
 
 
 def _require_session(connection: Connection[DictRow]) -> None:
-    """Raise behind a pooler: PostgreSQL's programs leave in their session what they rely on."""
+    """Raise ServerError behind a pooler: PostgreSQL's programs rely on their session's state."""
     if is_pooled(connection):
         raise ServerError(
             "a pooler stands before the server: its programs need a session of their own",
@@ -94,7 +94,7 @@ def _require_session(connection: Connection[DictRow]) -> None:
 
 
 def _make_roles(settings: Settings, owners: set[str]) -> None:
-    """Make the roles that are missing on this server; `migrate` gives them what is theirs."""
+    """Create the roles that are missing on this server; `migrate` grants their rights."""
     with connect(settings, "restore") as connection:
         for role in sorted(owners | set(ROLES)):
             if not role_exists(connection, role):
@@ -103,18 +103,21 @@ def _make_roles(settings: Settings, owners: set[str]) -> None:
 
 
 def _drop(settings: Settings) -> None:
-    """Leave no half-restored database behind: it was made a moment ago."""
+    """Drop the half-restored database, which this command has just created."""
     statement = sql.SQL("drop database if exists {} with (force)")
     with connect_server(settings, "restore") as connection:
         connection.execute(statement.format(sql.Identifier(settings.database)))
 
 
 def _run(program: Path, settings: Settings, *arguments: str, into: IO[bytes] | None = None) -> str:
-    """Run one of PostgreSQL's programs; return what it prints elsewhere, or raise its words."""
+    """Run one of PostgreSQL's programs and return its output, or write it `into` a file.
+
+    Raises ServerError with the program's message.
+    """
     _, environ = client_connection(settings)
     done = subprocess.run(
         [str(program), *arguments],
-        env=environ | {"PGCLIENTENCODING": "UTF8", "LC_ALL": "C"},  # its words are looked into
+        env=environ | {"PGCLIENTENCODING": "UTF8", "LC_ALL": "C"},  # output is parsed: in English
         stdin=subprocess.DEVNULL,
         stdout=into or subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Carry a run that has been started through to its end, and say what became of it."""
+"""Works a started run off to its end, and prints its result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECRETS = "select * from headgate.required_secrets(p_pipeline => %(pipeline)s)"
 
 
 def require_secrets(connection: Connection[DictRow], pipeline: str) -> None:
-    """Raise SecretMissing unless the secrets of all providers that it asks are set here."""
+    """Raise SecretMissing unless the secrets of all the pipeline's providers are set here."""
     for row in connection.execute(SECRETS, {"pipeline": pipeline}):
         if not os.environ.get(row["secret_name"]):
             raise SecretMissing(
@@ -38,7 +38,7 @@ def require_secrets(connection: Connection[DictRow], pipeline: str) -> None:
 def carry(
     settings: Settings, pipeline: str, run_id: str, workers: int, concurrency: int, as_json: bool
 ) -> None:
-    """Work until the run has ended and print its summary; exits 1 unless it has succeeded."""
+    """Work until the run has ended and print its result; exits 1 unless it has succeeded."""
     watch = Watch(settings, pipeline, run_id)
     interrupted = asyncio.run(_work_off(settings, watch, workers, concurrency))
     if interrupted:
@@ -48,7 +48,7 @@ def carry(
 
 
 def conclude(settings: Settings, pipeline: str, run_id: str, as_json: bool) -> None:
-    """Print what became of a run; exits 1 unless it has succeeded."""
+    """Print a run's result; exits 1 unless the run has succeeded."""
     with console.open_database(settings, "run", role=PLANNER) as connection:
         row = find_run(connection, settings, pipeline, run_id)
         facts = facts_of(connection, row)
@@ -61,8 +61,8 @@ def conclude(settings: Settings, pipeline: str, run_id: str, as_json: bool) -> N
 
 
 async def _work_off(settings: Settings, watch: Watch, workers: int, concurrency: int) -> int:
-    """Work until the run has ended: 0, or the exit code of a signal that came before."""
-    from headgate.worker import name_prefix, work  # brings the HTTP client
+    """Work until the run has ended; return 0, or the exit code of a signal that came first."""
+    from headgate.worker import name_prefix, work  # loads the HTTP client
 
     with stop_on_signal() as stop:
         ended = asyncio.Event()
@@ -86,14 +86,14 @@ async def _work_off(settings: Settings, watch: Watch, workers: int, concurrency:
 
 
 async def _start_workers(count: int, concurrency: int) -> list[asyncio.subprocess.Process]:
-    """Start workers that end, in good order, when this process closes their input or is gone."""
+    """Start workers that shut down when this process closes their standard input or dies."""
     command = (sys.executable, "-m", "headgate", "worker", "--until-input-ends")
     return [
         await asyncio.create_subprocess_exec(
             *command,
             f"--concurrency={max(1, concurrency // count)}",
             stdin=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for us; they end when we say so
+            start_new_session=True,  # Ctrl-C reaches only this process, which then ends them
         )
         for _ in range(count)
     ]
@@ -102,7 +102,10 @@ async def _start_workers(count: int, concurrency: int) -> list[asyncio.subproces
 async def _wait_for_workers(
     processes: list[asyncio.subprocess.Process], ended: asyncio.Event, stop: Stop
 ) -> None:
-    """Wait for the end of the run, or a signal, and then for the workers' own ends."""
+    """Wait for the end of the run or a signal, and then for the workers to end.
+
+    Raises HeadgateError if all workers end before the run.
+    """
     gone = asyncio.gather(*(x.wait() for x in processes))
     waits = [asyncio.ensure_future(x) for x in (ended.wait(), stop.wait(), asyncio.shield(gone))]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

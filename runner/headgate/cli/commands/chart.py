@@ -1,4 +1,4 @@
-"""`headgate chart`: a listing's price, volume and indicators as a picture."""
+"""`headgate chart`: draws a listing's price, volume and indicators."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from headgate.errors import HeadgateError, InvalidValue
 from headgate.files import name_of
 
 RUN_UP = 250
-"""Bars before the first that is shown, for averages over 200 of them."""
+"""Bars loaded before the first one shown, for averages over 200 bars."""
 BARS = "select * from equities.chart_bars(p_ticker => %(ticker)s, p_bars => %(bars)s)"
 
 

@@ -1,4 +1,4 @@
-"""`headgate check`: what a plan's files would do, and what is wrong with them."""
+"""`headgate check`: shows what a plan's files would change, and their mistakes."""
 
 from __future__ import annotations
 

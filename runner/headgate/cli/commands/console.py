@@ -1,4 +1,4 @@
-"""What all commands share: where they print, how values look, and the server they need."""
+"""Shared parts of all commands: output, formatting of values, and database connections."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ OUT = Console(highlight=False, width=WIDE)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
 NAMES = ("asset_id", "pid")
-"""Columns whose numbers name something: without separators they can be pasted."""
+"""Columns with numbers that identify something: printed without separators, for pasting."""
 
 
 def ready_settings() -> Settings:
-    """Return the settings, with the embedded server started where it is the one to use."""
+    """Return the settings; start the embedded server if it is the one to use."""
     settings = Settings.from_env()
     if settings.dsn is None:
         _say_what_is_not_used()
@@ -47,7 +47,7 @@ def ready_settings() -> Settings:
 
 
 def _say_what_is_not_used() -> None:
-    """Name what would lead libpq elsewhere: without HEADGATE_DSN the embedded server is used."""
+    """Log PG* variables that name a server: without HEADGATE_DSN the embedded one is used."""
     for name, keyword in ELSEWHERE.items():
         if value := os.environ.get(name):
             logger.warning(
@@ -62,10 +62,11 @@ def _say_what_is_not_used() -> None:
 def open_database(
     settings: Settings, what: str, *, role: str | None = READER
 ) -> Connection[DictRow]:
-    """Open a connection to a database that is in the state of db/; raises NotMigrated.
+    """Open a connection to a database that is in the state of db/. Raises NotMigrated.
 
-    It is the reader's unless more is needed: whoever reads what is a plan's lends it his rights.
-    Where there is none, the hint also says which other databases of the server have runs.
+    The default role is headgate_reader: a plan's views and functions may run with the caller's
+    rights, so a command uses no more rights than it needs. If the database is missing or not
+    migrated, the error's hint names other databases of the server that have runs.
     """
     try:
         connection = _connect(settings, what, role)
@@ -86,24 +87,24 @@ def _connect(settings: Settings, what: str, role: str | None) -> Connection[Dict
     except ServerUnreachable:
         if settings.dsn is not None or role is None:
             raise
-        connection = connect(settings, what)  # says what is missing: the database, or its roles
+        connection = connect(settings, what)  # raises the real cause: no database, or no roles
         with connection:
             require_migrated(connection, settings)
         raise
 
 
 def say(text: str) -> None:
-    """Tell the person something that is not a result: on stderr."""
+    """Print a message that is not a result, on stderr."""
     ERR.print(text, markup=False)
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON document for a machine to read."""
+    """Print one JSON document."""
     print(json.dumps(value, indent=4, default=_plain))
 
 
 def print_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
-    """Print rows under their column names, numbers to the right."""
+    """Print rows as a table with these columns, numbers aligned to the right."""
     found = list(rows)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for column in columns:
@@ -122,9 +123,9 @@ def print_rows(
     where_set: str = "",
     if_none: str,
 ) -> None:
-    """Print a list: as a JSON array, as a table, or what it means that there is none.
+    """Print rows as a JSON array or a table, or the message `if_none`.
 
-    Columns of `where_set` are left out where no row has a value in them.
+    Columns named in `where_set` are omitted if no row has a value for them.
     """
     if as_json:
         print_json(rows)
@@ -136,14 +137,14 @@ def print_rows(
 
 
 def print_lines(facts: Mapping[str, Any]) -> None:
-    """Print facts one below the other, indented."""
+    """Print names and values, one per line, indented."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         print(f"    {name.replace('_', ' '):{width}}  {_cell(name, value)}")
 
 
 def as_text(value: Any) -> str:
-    """Return a value as a person reads it."""
+    """Return a value formatted for people."""
     match value:
         case None:
             return ""
@@ -164,17 +165,17 @@ def as_text(value: Any) -> str:
 
 
 def _cell(column: str, value: Any) -> str:
-    """Return a value under its column: a number that names something has no thousands."""
+    """Return a value formatted for its column; numbers in NAMES get no thousands separators."""
     return str(value) if column in NAMES and value is not None else as_text(value)
 
 
 def counted(count: int, noun: str) -> str:
-    """Return so many of something in words, for example `1 job` or `2,000 jobs`."""
+    """Return a count with its noun, for example `1 job` or `2,000 jobs`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def as_clock(value: datetime, now: datetime) -> str:
-    """Return a time as a person here reads it: on another day than now, with its date."""
+    """Return a time in the local time zone, with its date unless that is today."""
     here = value.astimezone()
     is_today = here.date() == now.astimezone().date()
     return f"{here:%H:%M:%S}" if is_today else f"{here:%Y-%m-%d %H:%M:%S}"

@@ -1,4 +1,4 @@
-"""`headgate demo`: a shipped plan's pipeline against a stand-in for its provider."""
+"""`headgate demo`: runs a shipped plan against stand-ins for its providers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ The bars were made up, and are kept apart in the database {database}. Run it aga
 for twice. With {token} set, headgate run {pipeline} asks the real service.
 """
 SHOWN = 10
-"""Rows of a query that are shown."""
+"""Maximum rows shown of a query."""
 Quota = Annotated[
     int, typer.Option(min=0, max=1_000_000, help="Units a day that the stand-in allows.")
 ]
@@ -38,7 +38,7 @@ def demo(
     quota: Quota = QUOTA,
 ) -> None:
     """Run a plan against stand-ins for whom it calls, in a database of its own: no account."""
-    from headgate.demo import SERVICE_DEMOS  # brings an HTTP server
+    from headgate.demo import SERVICE_DEMOS  # loads an HTTP server
 
     if plan in SERVICE_DEMOS:
         run_with_services(SERVICE_DEMOS[plan], param)
@@ -61,7 +61,7 @@ def demo(
 
 
 def run_with_services(demo: ServiceDemo, param: list[str] | None) -> None:
-    """Run a plan whose services are played, and say what they were asked."""
+    """Run a plan against stand-ins for its services, and print the calls they received."""
     from headgate.demo import played
 
     os.environ["HEADGATE_DATABASE"] = DATABASE
@@ -89,7 +89,7 @@ def run_with_services(demo: ServiceDemo, param: list[str] | None) -> None:
 
 
 def _code_of(pipeline: str, param: list[str] | None) -> int:
-    """Run a pipeline; the exit code that its command would have."""
+    """Run a pipeline; return the exit code of its command."""
     try:
         run(pipeline, param=param)
     except typer.Exit as exc:
@@ -104,7 +104,7 @@ def _print_rows(rows: list[DictRow]) -> None:
 
 @contextmanager
 def on_stage(demo: Demo, quota: int) -> Iterator[Stage]:
-    """Migrate the demonstrations' database, start the stand-in, and be its client from now on."""
+    """Migrate the demo database and start the stand-in; this process becomes its client."""
     os.environ["HEADGATE_DATABASE"] = DATABASE
     migrate()
     with staged(demo, Settings.from_env(), quota=quota) as stage:

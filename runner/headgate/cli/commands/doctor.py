@@ -1,4 +1,4 @@
-"""`headgate doctor`: is everything there that a run needs? Each line says what to do if not."""
+"""`headgate doctor`: checks everything that a run needs, and advises what to do."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ROLES = (OWNER, "headgate_planner", "headgate_runner", "headgate_reader")
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "done": "cyan"}
 SKEW_SECONDS = 5.0
 APPLIED_AGAIN = ("schema", "role ", "rights ", "roles")
-"""Subjects that are put right by applying functions, views and grants again."""
+"""Subjects of findings that are repaired by applying functions, views and grants again."""
 
 NOW = "select extract(epoch from pg_catalog.clock_timestamp())::float8 as now"
 EXAMINE = "select * from headgate.examine()"
@@ -56,7 +56,7 @@ STORE_ADVICE = "runners may be elsewhere; headgate.set_store changes where it is
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found, and what to do about it."""
+    """Result of one check, with advice."""
 
     check: str
     verdict: str
@@ -76,7 +76,7 @@ def doctor(
     settings = console.ready_settings()
     findings = list(_examine(settings))
     done: list[Finding] = []
-    for _ in range(2 if fix else 0):  # without pgmq nothing else was looked at
+    for _ in range(2 if fix else 0):  # without pgmq the first round checks nothing else
         if any(x.is_fixable for x in findings):
             done += _repair(settings, findings)
             findings = list(_examine(settings))
@@ -95,7 +95,7 @@ def doctor(
 
 
 def _examine(settings: Settings) -> Iterator[Finding]:
-    """Look at one thing after the other; without a server, or its tables, the rest is no use."""
+    """Yield the findings in order; without a server or migrated tables, stop early."""
     try:
         with connect(settings, "doctor") as connection:
             yield _server(connection, settings)
@@ -118,7 +118,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _repair(settings: Settings, findings: list[Finding]) -> Iterator[Finding]:
-    """Mend in the order in which one thing needs the other: pgmq, roles and schema, the rest."""
+    """Repair in the order of dependencies: pgmq, roles and schema, the rest."""
     wrong = {x.check for x in findings if x.is_fixable}
     with connect(settings, "doctor") as connection:
         if "pgmq" in wrong:
@@ -136,14 +136,14 @@ def _repair(settings: Settings, findings: list[Finding]) -> Iterator[Finding]:
 
 
 def _database(connection: Connection[DictRow]) -> Iterator[Finding]:
-    """Ask the database what it finds wrong in itself."""
+    """Yield what the database reports about itself."""
     try:
         found = connection.execute(EXAMINE).fetchall()
     except psycopg.errors.InsufficientPrivilege:
         found_out = "this role may not examine it"
         yield Finding("plan", "warn", found_out, "connect as headgate_planner or as a superuser")
         return
-    except psycopg.Error as exc:  # somebody took away what it stands on
+    except psycopg.Error as exc:  # objects that headgate.examine needs are missing
         said, advice = str(from_psycopg(exc)), "headgate doctor --fix applies db/ again"
         yield Finding("schema", "fail", f"it cannot be examined: {said}", advice, is_fixable=True)
         return
@@ -166,7 +166,7 @@ def _server(connection: Connection[DictRow], settings: Settings) -> Finding:
 
 
 def _clock(connection: Connection[DictRow]) -> Finding:
-    """Compare this machine's clock with the server's, as exactly as the way there allows."""
+    """Compare this machine's clock with the server's, allowing for the round trip."""
     looks = [_skew(connection) for _ in range(3)]
     taken, skew = min(looks, key=lambda x: x[0])
     if abs(skew) - taken <= SKEW_SECONDS:
@@ -178,7 +178,7 @@ def _clock(connection: Connection[DictRow]) -> Finding:
 
 
 def _skew(connection: Connection[DictRow]) -> tuple[float, float]:
-    """Return how long asking took, and how far the server is ahead, in seconds."""
+    """Return the round trip and how far the server's clock is ahead, both in seconds."""
     before = time.time()
     row = connection.execute(NOW).fetchone()
     after = time.time()
@@ -206,7 +206,7 @@ def _roles(connection: Connection[DictRow]) -> Finding:
 
 
 def _is_ours(connection: Connection[DictRow]) -> bool:
-    """Return whether the database was ever migrated, so that there is something to repair."""
+    """Return whether the database was migrated before, so that a repair is possible."""
     found = "select 1 where to_regprocedure('headgate.forget_files()') is not null"
     return connection.execute(found).fetchone() is not None
 
@@ -222,13 +222,13 @@ def _secrets(connection: Connection[DictRow]) -> Iterator[Finding]:
 
 
 def _stores(connection: Connection[DictRow]) -> Iterator[Finding]:
-    """Look into each store, as a runner on this machine would."""
+    """Yield whether each store is reachable for a runner on this machine."""
     rows = connection.execute(STORES).fetchall()
     if rows and find_spec("obstore") is None:
         yield Finding("stores", "warn", "obstore is not installed", "install headgate[files]")
         return
     for row in rows:
-        from headgate.worker import Store, look_into  # only now: it brings obstore
+        from headgate.worker import Store, look_into  # imported late: it loads obstore
 
         store = Store.from_row(row)
         assert store is not None

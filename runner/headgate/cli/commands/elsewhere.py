@@ -1,4 +1,4 @@
-"""Where runs are when the database that was looked at has none: `make run` uses one of its own."""
+"""Finds other databases with runs if the chosen one has none: `make run` uses its own database."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ limit 1
 
 
 def elsewhere(settings: Settings) -> list[str]:
-    """Return a line for each other database of the server in which something has run."""
+    """Return a line for each other database of the server that has runs."""
     found = []
     for database in _databases(settings):
         try:

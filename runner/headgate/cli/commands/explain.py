@@ -1,4 +1,4 @@
-"""`headgate explain`: what a run would do now, or at another time, and why. It changes nothing."""
+"""`headgate explain`: shows what a run would do, now or at another time, and why; read-only."""
 
 from __future__ import annotations
 
@@ -95,7 +95,10 @@ def explain(
 
 
 def _moment(connection: Connection[DictRow], text: str | None) -> datetime:
-    """Return a moment as PostgreSQL reads it (2026-01-31 21:30Z, tomorrow); without a text: now."""
+    """Return the time for a text in PostgreSQL's notation ('2026-01-31 21:30Z', 'tomorrow').
+
+    Without a text, return the current time. Raises InvalidValue.
+    """
     try:
         row = connection.execute(MOMENT, {"text": text}).fetchone()
     except psycopg.DataError as exc:
@@ -108,14 +111,14 @@ def _moment(connection: Connection[DictRow], text: str | None) -> datetime:
 
 
 def _totals(rows: list[DictRow]) -> list[dict[str, Any]]:
-    """Count jobs and units of each decision."""
+    """Return jobs and units per decision."""
     grouped = _grouped(rows, "decision")
     none = {"jobs": 0, "units": 0}
     return [{"decision": x} | grouped.get((x,), none) for x in DECISIONS]
 
 
 def _reasons(rows: list[DictRow]) -> list[dict[str, Any]]:
-    """Count jobs and units of each reason, with the earliest time of what waits."""
+    """Return jobs and units per decision and reason, with the earliest time for waiting jobs."""
     earliest: dict[tuple[str, str], datetime] = {}
     for row in rows:
         key = row["decision"], row["reason"]
@@ -132,7 +135,7 @@ def _reasons(rows: list[DictRow]) -> list[dict[str, Any]]:
 
 
 def _summary(rows: list[DictRow]) -> list[dict[str, Any]]:
-    """Count what is due by group, operation and decision, as explain_summary does."""
+    """Return due jobs and units per group, operation and decision, like explain_summary."""
     due = [row for row in rows if row["decision"] != "skip"]
     grouped = _grouped(due, "group_key", "operation", "decision")
     names = ("group_key", "operation", "decision")
@@ -144,7 +147,7 @@ def _summary(rows: list[DictRow]) -> list[dict[str, Any]]:
 
 
 def _grouped(rows: list[DictRow], *names: str) -> dict[tuple[str, ...], dict[str, int]]:
-    """Sum jobs and units of rows that agree in these columns, in the order they come."""
+    """Return the sums of jobs and units per values of these columns, in order of appearance."""
     jobs: Counter[tuple[str, ...]] = Counter()
     units: Counter[tuple[str, ...]] = Counter()
     for row in rows:
@@ -155,7 +158,7 @@ def _grouped(rows: list[DictRow], *names: str) -> dict[tuple[str, ...], dict[str
 
 
 def _after_the_run(budgets: list[DictRow], totals: list[DictRow]) -> list[dict[str, Any]]:
-    """Say of each provider with a quota what it has left, now and after the run."""
+    """Return the remaining units of each provider with a quota, now and after the run."""
     taken: Counter[str] = Counter()
     for row in totals:
         if row["decision"] == "run":

@@ -1,4 +1,4 @@
-"""One asset's full story, for `headgate explain --asset`: what would be done, why, and what was."""
+"""Explanation of one asset for `headgate explain --asset`: planned work, reasons, history."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST = 12
 def story_of(
     connection: Connection[DictRow], code: str, arguments: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return an asset, what a run would do with each of its operations, and the last decisions."""
+    """Return an asset, a run's decision for each of its operations, and the latest decisions."""
     asset = find_asset(connection, code)
     known = arguments | {"asset_id": asset["asset_id"], "most": MOST}
     return {
@@ -39,7 +39,7 @@ def story_of(
 
 
 def print_story(story: dict[str, Any]) -> None:
-    """Print what a person asks of one asset."""
+    """Print the explanation of one asset."""
     asset = story["asset"]
     about = {
         "group": asset["group_key"],
@@ -60,7 +60,7 @@ def print_story(story: dict[str, Any]) -> None:
 
 
 def _facts(row: DictRow) -> dict[str, Any]:
-    """Return what stands behind a decision, under its heading."""
+    """Return the facts behind a decision by name."""
     facts = {
         "units": row["units"] or None,
         "rank": row["rank"],

@@ -10,7 +10,7 @@ from headgate.errors import HeadgateError
 
 @contextmanager
 def needs_extra(extra: str) -> Iterator[None]:
-    """Say how to install what cannot be imported."""
+    """Raise HeadgateError with the pip command if an import in the block fails."""
     try:
         yield
     except ModuleNotFoundError as exc:

@@ -1,4 +1,4 @@
-"""What a run is waiting for and what it left undone: one source for run, retry, status, report."""
+"""What a run waits for and has not done, from one source for run, retry, status and report."""
 
 from __future__ import annotations
 
@@ -57,29 +57,29 @@ def steps_of(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:
 
 
 def waiting_of(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:
-    """Return what waits in a run and why; of one that has ended, what its plan left out."""
+    """Return a run's waiting jobs with reasons; for an ended run, the jobs its plan left out."""
     if run["status"] in ENDED:
         return connection.execute(LEFT_OUT, _names(run)).fetchall()
     return connection.execute(WAITING, {**_names(run), "is_all": True}).fetchall()
 
 
 def held_up(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:
-    """Return what waits in a run, without what its plan left out."""
+    """Return a run's waiting jobs, without those that its plan left out."""
     return connection.execute(WAITING, {**_names(run), "is_all": False}).fetchall()
 
 
 def leases_of(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:
-    """Return who holds work of a run, one row for each runner."""
+    """Return the leases of a run, one row per runner."""
     return connection.execute(LEASES, _names(run)).fetchall()
 
 
 def next_of(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:
-    """Return what goes on with a run that is not wholly done; what weighs most comes last."""
+    """Return the next actions for an unfinished run, the most important one last."""
     return connection.execute(NEXT, _names(run)).fetchall()
 
 
 def facts_of(connection: Connection[DictRow], run: DictRow) -> dict[str, Any]:
-    """Return all of it, as it stands in a JSON document."""
+    """Return steps, waiting jobs, leases and next actions, as for a JSON document."""
     return {
         "steps": steps_of(connection, run),
         "waiting": waiting_of(connection, run),
@@ -89,12 +89,12 @@ def facts_of(connection: Connection[DictRow], run: DictRow) -> dict[str, Any]:
 
 
 def whole_steps(connection: Connection[DictRow], arguments: dict[str, Any]) -> list[DictRow]:
-    """Return what of a pipeline's runs and whole steps waits or will be skipped."""
+    """Return the pipeline's runs and whole steps that wait or will be skipped."""
     return connection.execute(WHOLE, {"at": None, **arguments}).fetchall()
 
 
 def print_whole_steps(rows: list[DictRow]) -> None:
-    """Print it, if there is any."""
+    """Print the rows of `whole_steps`, if any."""
     if rows:
         print()
         waits = any(row["run_at"] for row in rows)
@@ -103,7 +103,7 @@ def print_whole_steps(rows: list[DictRow]) -> None:
 
 
 def now_of(connection: Connection[DictRow]) -> datetime:
-    """Return the time by which plans are made."""
+    """Return the current time of Headgate's clock in the database."""
     row = connection.execute(NOW).fetchone()
     assert row is not None
     now: datetime = row["now"]
@@ -111,12 +111,12 @@ def now_of(connection: Connection[DictRow]) -> datetime:
 
 
 def waits(rows: Iterable[DictRow], now: datetime) -> list[str]:
-    """Say what waits, a line for each reason."""
+    """Return lines on waiting jobs, one per reason."""
     return [_wait(row, now) for row in rows]
 
 
 def held(rows: Iterable[DictRow], now: datetime) -> list[str]:
-    """Say whose leases are waited for, a line for each runner."""
+    """Return lines on the leases waited for, one per runner."""
     return [
         f"waiting for {console.counted(row['leases'], 'lease')} of runner"
         f" {row['runner']}, {'gone since' if row['is_silent'] else 'last heard from at'}"

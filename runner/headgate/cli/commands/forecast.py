@@ -1,4 +1,4 @@
-"""`headgate forecast`: what one run a day would do from now on. It changes nothing."""
+"""`headgate forecast`: shows what one run a day would do from now on; read-only."""
 
 from __future__ import annotations
 

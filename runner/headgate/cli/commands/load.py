@@ -1,4 +1,4 @@
-"""`headgate load`: a first load, of a file, by binary COPY."""
+"""`headgate load`: loads a file of rows for the first time, by binary COPY."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def load(
     """Load a file of rows for assets that have none yet, and tell the plan; for the owner."""
     settings = console.ready_settings()
     try:
-        from headgate.migrate import load_rows  # brings pandas, which no other command needs
+        from headgate.migrate import load_rows  # loads pandas, which no other command needs
     except ModuleNotFoundError as exc:
         raise HeadgateError(
             f"a load needs the package {exc.name}, which is not installed",

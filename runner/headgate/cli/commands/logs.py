@@ -1,4 +1,4 @@
-"""`headgate logs`: what happened in a run, from the database's own history."""
+"""`headgate logs`: shows the events of a run from the database's history."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 OVERLAP = timedelta(minutes=1)
-"""A line bears the time at which its transaction began and is seen when that commits."""
+"""Period read again: a line has its transaction's start time but appears at the commit."""
 
 LOG = """
 select * from headgate.run_log(
@@ -58,7 +58,7 @@ def logs(
 
 
 class Tail:
-    """The lines of a run that were not printed before; a server that is gone is asked again."""
+    """Printer of a run's new lines, which reconnects to a server that was away."""
 
     has_ended = False
 
@@ -77,7 +77,7 @@ class Tail:
             self._connection.close()
 
     def print(self, rows: list[DictRow]) -> None:
-        """Print the lines that are new."""
+        """Print the lines that were not printed before."""
         for row in rows:
             line = tuple(row.values())
             if line not in self._printed:
@@ -87,7 +87,7 @@ class Tail:
             self._newest = rows[-1]["logged_at"]
 
     def look(self) -> None:
-        """Look once, and rest four times as long as looking took."""
+        """Print new lines once, then pause for four times as long as that took."""
         began = time.monotonic()
         try:
             with mapped_errors():
@@ -104,7 +104,7 @@ class Tail:
             time.sleep(max(POLL_SECONDS, 4 * (time.monotonic() - began)))
 
     def _look(self, connection: Connection[DictRow]) -> None:
-        """A run that has ended is read from its start: whatever committed late is there by then."""
+        """Print new lines; read an ended run from its start, to include late commits."""
         run = connection.execute(EXECUTIONS, {**self._names, "limit": 1}).fetchone()
         ended = run is None or run["status"] in ENDED
         since = None if ended or self._newest is None else self._newest - OVERLAP

@@ -1,4 +1,4 @@
-"""`headgate migrate`: bring the database to the state of db/."""
+"""`headgate migrate`: brings the database to the state of db/."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def migrate(
 
 
 def tell_dags(settings: Settings) -> None:
-    """Write what the DAGs' forms know, where their folder is known; the plan is migrated anyway."""
+    """Write the parameters for the DAGs' forms if their folder is known; log a failure."""
     if settings.dags is None:
         return
     try:

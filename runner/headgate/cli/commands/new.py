@@ -1,4 +1,4 @@
-"""`headgate new`: a plan that migrates and runs as it is, to be edited."""
+"""`headgate new`: writes a new plan that migrates and runs as it is."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def new(
 
 
 def _next_steps(settings: Settings, made: Scaffold) -> list[str]:
-    """Return the commands from here to a first run."""
+    """Return the commands that lead to a first run."""
     folder = made.folder.resolve()
     steps = []
     if folder not in plan_folders(settings.db, settings.plans).values():
@@ -74,7 +74,7 @@ def _next_steps(settings: Settings, made: Scaffold) -> list[str]:
 
 
 def _shown(path: Path) -> str:
-    """Return a path as short as it may be."""
+    """Return a path for the shell, relative to the current folder if possible."""
     absolute, here = path.resolve(), Path.cwd()
     return shlex.quote(
         str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)

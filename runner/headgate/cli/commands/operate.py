@@ -1,6 +1,6 @@
-"""`headgate pause`, `resume`, `cancel`, `skip`, `mark`: what operators do to pipelines and runs.
+"""`headgate pause`, `resume`, `cancel`, `skip`, `mark`: operate on pipelines and runs.
 
-Each calls the stored function of that name once, says what it has changed, and how to go on.
+Each command calls its stored function once, and prints what has changed and how to continue.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ select * from headgate.mark_step(
 
 
 class Status(StrEnum):
-    """How an operator may say that a step has ended."""
+    """Status that an operator can give to a step."""
 
     SUCCEEDED = "succeeded"
     SKIPPED = "skipped"
@@ -96,7 +96,7 @@ def cancel(run_id: RunId, pipeline: OfPipeline = None, as_json: AsJson = False) 
 def _take_out(
     connection: Connection[DictRow], pipeline: str | None, run_id: str, as_json: bool
 ) -> bool:
-    """Take a run out of its pipeline's queue; False: there is none of that name, or several."""
+    """Take a run out of its pipeline's queue; return False if not exactly one has that name."""
     queued = connection.execute(QUEUED, {"run_id": run_id, "pipeline": pipeline}).fetchall()
     if len(queued) != 1:
         return False
@@ -175,7 +175,7 @@ def _conclude(
     done: dict[str, Any],
     as_json: bool,
 ) -> None:
-    """Say what was done to a run, and what goes on with it."""
+    """Print what was done to a run, and the next actions."""
     actions = next_of(connection, run)
     if as_json:
         named = {"pipeline": run["pipeline"], "run_id": run["run_id"]}

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 MAX_LIMIT = 1_000_000_000
-"""The most rows that can be asked for."""
+"""Maximum number of rows that can be requested."""
 
 Pipeline = Annotated[str, typer.Argument(help="The pipeline's name.", show_default=False)]
 OfPipeline = Annotated[
@@ -32,7 +32,7 @@ Params = Annotated[
 
 
 def parse_params(given: list[str] | None) -> dict[str, Any]:
-    """Return the parameters as an object: a value is JSON where it reads as JSON, else text."""
+    """Return the parameters as an object; a value that is not valid JSON is taken as text."""
     found: dict[str, Any] = {}
     for item in given or []:
         name, equals, text = item.partition("=")
@@ -46,5 +46,5 @@ def parse_params(given: list[str] | None) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> None:
-    """NaN and Infinity read as JSON in Python only."""
+    """Reject NaN and Infinity: only Python accepts them as JSON."""
     raise ValueError(constant)

@@ -1,4 +1,4 @@
-"""How far a run is: bars on a terminal, a log line now and then elsewhere."""
+"""Progress of a run: bars on a terminal, otherwise a log line every few seconds."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 LOG_SECONDS = 10.0
 STILL_LOOKS = 4
-"""After so many looks at a run that stands still it is asked what waits, then again and again."""
+"""Polls after which the waiting jobs are read again if the run stands still."""
 MOVING_LOOKS = 20
-"""The same where jobs end meanwhile."""
+"""Polls after which the waiting jobs are read again if jobs are ending."""
 
 
 class Watch:
-    """Looks at a run twice a second until it has ended, through a connection of its own."""
+    """Watcher that polls a run twice a second until it has ended, through its own connection."""
 
     def __init__(self, settings: Settings, pipeline: str, run_id: str) -> None:
         self.ours: tuple[str, ...] = ()
-        """How the names of our own runners begin: what they hold is under way."""
+        """Name prefixes of this command's runners, whose leases are not reported as waiting."""
         self._settings = settings
         self._names = {"pipeline": pipeline, "run_id": run_id, "limit": 1}
         self._connection: Connection[DictRow] | None = None
@@ -48,7 +48,7 @@ class Watch:
         self._waiting: list[str] = []
 
     async def until_ended(self, ended: asyncio.Event) -> None:
-        """Show progress; set `ended` when the run has ended, and whenever this ends itself."""
+        """Show progress; set `ended` when the run has ended, and also on an error."""
         try:
             with _Bars() if console.ERR.is_terminal else _Lines() as display:
                 while not await asyncio.to_thread(self._look, display):
@@ -62,7 +62,7 @@ class Watch:
                 self._connection.close()
 
     def _look(self, display: _Display) -> bool:
-        """Show how far the run is; a server that is gone is asked again later."""
+        """Show progress once and return whether the run has ended; reconnect later if needed."""
         try:
             with mapped_errors():
                 if self._connection is None:
@@ -87,7 +87,10 @@ class Watch:
         return False
 
     def _waits(self, connection: Connection[DictRow], run: DictRow) -> list[str]:
-        """Say what holds the run up, with the leases of others when no job has ended lately."""
+        """Return lines on what holds the run up.
+
+        Leases of other runners are included if the runner is silent or no job has ended lately.
+        """
         now = now_of(connection)
         leases = [x for x in leases_of(connection, run) if not x["runner"].startswith(self.ours)]
         gone = {x["reason"] for x in leases if x["is_silent"]}
@@ -100,7 +103,7 @@ class Watch:
 
 
 class _Display(Protocol):
-    """Shows steps, and what holds them up."""
+    """Display of steps and of what holds them up."""
 
     def __enter__(self) -> _Display: ...
 
@@ -112,14 +115,14 @@ class _Display(Protocol):
     ) -> None: ...
 
     def is_due(self) -> bool:
-        """Return whether it is time to show something."""
+        """Return whether it is time for an update."""
 
     def update(self, steps: list[DictRow], waiting: list[str]) -> None:
-        """Show where the steps are now."""
+        """Show the current state of the steps."""
 
 
 class _Bars:
-    """One bar for each step that has jobs, and below them a line for what waits."""
+    """Display with a bar for each step that has jobs, and lines on what waits below."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, TaskID] = {}
@@ -142,11 +145,11 @@ class _Bars:
         self._live.stop()
 
     def is_due(self) -> bool:
-        """Show each look."""
+        """Return True: the bars are updated at every poll."""
         return True
 
     def update(self, steps: list[DictRow], waiting: list[str]) -> None:
-        """Move the bars."""
+        """Update the bars."""
         for step in steps:
             if not step["planned"]:
                 continue
@@ -163,7 +166,7 @@ class _Bars:
 
 
 class _Lines:
-    """One log line per interval."""
+    """Display with one log line per LOG_SECONDS."""
 
     def __init__(self) -> None:
         self._next = time.monotonic() + LOG_SECONDS
@@ -175,11 +178,11 @@ class _Lines:
         return None
 
     def is_due(self) -> bool:
-        """Show one look in twenty."""
+        """Return whether LOG_SECONDS have passed since the last line."""
         return time.monotonic() >= self._next
 
     def update(self, steps: list[DictRow], waiting: list[str]) -> None:
-        """Log where the steps are, and what waits."""
+        """Log the state of the steps, and what waits."""
         self._next = time.monotonic() + LOG_SECONDS
         parts = [
             f"{x['step']} {_done(x):,}/{x['planned']:,} {_faults(x)}".rstrip()

@@ -1,4 +1,4 @@
-"""`headgate report`: a run as a page to read and to pass on."""
+"""`headgate report`: writes a run as an HTML page."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def report(
 def _page(
     connection: Connection[DictRow], settings: Settings, run: DictRow, width: Any
 ) -> dict[str, Any]:
-    """Return all that the page shows."""
+    """Return the data of the page."""
     names = {**run, "width": width, "limit": MAX_FAILURES}
     operations = connection.execute(OPERATIONS, names).fetchall()
     facts = facts_of(connection, run)

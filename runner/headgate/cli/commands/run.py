@@ -1,4 +1,4 @@
-"""`headgate run` and `headgate retry`: start a run, or open one again, and carry it to its end."""
+"""`headgate run`, `retry` and `rerun`: start or reopen a run, and work it off to its end."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _start(connection: Connection[DictRow], pipeline: str, params: dict[str, Any
 
 
 def _left_behind(connection: Connection[DictRow], pipeline: str) -> str | None:
-    """Return the run that runners carry, if that is what runs."""
+    """Return the running run that Headgate's runners drive, if any; not one that Airflow drives."""
     rows = connection.execute(EXECUTIONS, {"pipeline": pipeline, "run_id": None, "limit": 100})
     return next(
         (x["run_id"] for x in rows if x["status"] == "running" and x["driver"] == "headgate"), None

@@ -19,7 +19,7 @@ from headgate.settings import Settings
 
 
 class Role(StrEnum):
-    """A role that may log in."""
+    """A role that can log in."""
 
     READER = "reader"
     PLANNER = "planner"
@@ -69,7 +69,7 @@ def psql(
 ) -> None:
     """Open psql on the database, or pass arguments on to it: `headgate psql -c "select 1"`."""
     settings = console.ready_settings()
-    connect(settings, "psql").close()  # what is wrong is said here, with a hint
+    connect(settings, "psql").close()  # fails with a hint before psql would
     dsn, environ = client_connection(settings)
     program = str(any_client("psql", settings))
     os.execve(program, ["psql", dsn, *(arguments or [])], environ)

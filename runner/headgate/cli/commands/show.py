@@ -1,4 +1,4 @@
-"""`headgate show`: one asset, how each of its needs stands, and what was done last."""
+"""`headgate show`: shows one asset, the state of its needs, and its latest jobs."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def show(
 
 
 def find_asset(connection: Connection[DictRow], code: str, universe: str | None = None) -> DictRow:
-    """Return the asset that a code or a bare symbol means; raises UnknownAsset, AmbiguousCode."""
+    """Return the asset of a code or bare symbol. Raises UnknownAsset, AmbiguousCode."""
     asset = connection.execute(FIND, {"universe": universe, "code": code}).fetchone()
     assert asset is not None
     return asset

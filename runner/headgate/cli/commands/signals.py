@@ -1,7 +1,7 @@
-"""When to end: the first Ctrl-C, SIGTERM or SIGHUP asks for good order, a second one ends at once.
+"""Signals: the first Ctrl-C, SIGTERM or SIGHUP starts an orderly shutdown, a second ends at once.
 
-A terminal that closes says so twice, by the kernel and by the shell: a second SIGHUP says nothing
-new, and what is printed from then on goes nowhere. Under `nohup` there is no SIGHUP.
+A closing terminal sends SIGHUP twice, from the kernel and from the shell, so a second SIGHUP is
+ignored. From the first on, output to the terminal is discarded. `nohup` suppresses SIGHUP.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop(asyncio.Event):
-    """Set when it is time to end."""
+    """Event that is set when the process shall end."""
 
     exit_code = 0
-    """What a process says that ended for it: 128 and the signal's number, as shells expect."""
+    """Exit code after a signal: 128 plus the signal's number, as shells expect."""
 
 
 @contextmanager
 def stop_on_signal() -> Iterator[Stop]:
-    """Return an event that the first signal sets; to be entered inside of the running loop."""
+    """Yield an event that the first signal sets; enter it inside the running event loop."""
     loop = asyncio.get_running_loop()
     stop = Stop()
     terminals = [x for x in (1, 2) if os.isatty(x)]
@@ -59,14 +59,14 @@ def stop_on_signal() -> Iterator[Stop]:
 
 
 def _silence(descriptors: Iterable[int]) -> None:
-    """Let what is written to these go nowhere, where it would raise."""
+    """Redirect these descriptors to /dev/null: writing to a closed terminal would raise."""
     with open(os.devnull, "wb") as nowhere:
         for descriptor in descriptors:
             os.dup2(nowhere.fileno(), descriptor)
 
 
 def stop_on_end_of_input(stop: Stop) -> None:
-    """Set the event when standard input is closed: whoever started us says so, or is gone."""
+    """Set the event when standard input is closed: the parent process asks for it, or has died."""
     loop = asyncio.get_running_loop()
 
     def on_input() -> None:

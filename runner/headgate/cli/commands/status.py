@@ -1,4 +1,4 @@
-"""`headgate status`: what ran, what runs, how far it is, and what it waits for."""
+"""`headgate status`: shows the latest runs, their progress, and what they wait for."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def status(
 
 
 def check_pipeline(connection: Connection[DictRow], pipeline: str | None) -> None:
-    """Raise UnknownPipeline, with what was probably meant, for a name that no pipeline has."""
+    """Raise UnknownPipeline, with a similar name, if no pipeline has this name."""
     if pipeline is not None:
         connection.execute(CHECK_PIPELINE, {"pipeline": pipeline})
 
@@ -61,7 +61,7 @@ def check_pipeline(connection: Connection[DictRow], pipeline: str | None) -> Non
 def find_run(
     connection: Connection[DictRow], settings: Settings, pipeline: str | None, run_id: str
 ) -> DictRow:
-    """Return the one execution of that name; raises when there is none or more than one."""
+    """Return the run of that name. Raises UnknownExecution if none, InvalidValue if several."""
     check_pipeline(connection, pipeline)
     names = {"pipeline": pipeline, "run_id": run_id, "limit": 2}
     rows = connection.execute(EXECUTIONS, names).fetchall()

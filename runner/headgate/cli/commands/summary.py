@@ -1,4 +1,4 @@
-"""What a run did, what waits and why, and the command that goes on."""
+"""Summary of a run: its result, what waits and why, and the command that continues it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ look around:  {psql}
 
 
 def print_summary(settings: Settings, run: DictRow, facts: dict[str, Any]) -> None:
-    """Print what was planned, what became of it, what it cost, and how to go on, which is last."""
+    """Print a run's steps, results and units, what waits, and last how to continue."""
     duration = console.as_text(run["duration"])
     print(
         f"{run['pipeline']} {run['run_id']} {run['status']} in {duration}, {run['units']:,} units"
@@ -41,7 +41,7 @@ def print_summary(settings: Settings, run: DictRow, facts: dict[str, Any]) -> No
 
 
 def print_waiting(rows: list[DictRow]) -> None:
-    """Print what waits, why, and until when."""
+    """Print the waiting jobs with reasons and times."""
     if rows:
         print("waiting:")
         columns = ("operation", "jobs", "units", "retries", "next_try_at", "gives_up_at", "reason")
@@ -50,7 +50,7 @@ def print_waiting(rows: list[DictRow]) -> None:
 
 
 def print_next(settings: Settings, run: DictRow, actions: list[DictRow]) -> None:
-    """Print a line for each thing that is not done, with the command that goes on with it."""
+    """Print a line for each next action, with its command."""
     for action in actions:
         said = [action["found"], action["advice"]]
         if action["not_before"] is not None:
@@ -61,7 +61,7 @@ def print_next(settings: Settings, run: DictRow, actions: list[DictRow]) -> None
 
 
 def command_of(settings: Settings, run: DictRow, action: DictRow) -> str:
-    """Return what a person types here to go on, empty where there is nothing but to wait."""
+    """Return the command that continues a run; empty if one can only wait."""
     program = program_of(settings)
     if action["action"] == "work":
         return f"{program} worker"
@@ -77,7 +77,7 @@ def command_of(settings: Settings, run: DictRow, action: DictRow) -> str:
 
 
 def program_of(settings: Settings) -> str:
-    """Return the program on this database, as it can be typed here."""
+    """Return `headgate` as typed in this shell, with HEADGATE_DATABASE if needed."""
     here = Path(sys.executable).with_name("headgate")
     program = "headgate" if which("headgate") else os.path.relpath(here)
     usual = Settings.from_env({**os.environ, "HEADGATE_DATABASE": ""}).database

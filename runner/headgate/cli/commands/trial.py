@@ -1,4 +1,4 @@
-"""`headgate request` and `headgate try`: one job by hand, before a run does it."""
+"""`headgate request` and `headgate try`: try one job by hand before a run does it."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _subject(
     from headgate.cli import trial  # brings the HTTP client
 
     known = connection.execute(UNIVERSE, (operation,)).fetchone()
-    asset_id = 0  # of an unknown operation, which the database refuses by name
+    asset_id = 0  # the database rejects an unknown operation by its name
     if known is not None:
         asset_id = find_asset(connection, asset, universe or known["universe"])["asset_id"]
     return trial.Subject(operation, asset_id, pipeline, parse_params(param))
@@ -185,7 +185,7 @@ def _judged(
             param_hint="--answer, --send",
         )
     if send:
-        found.call.auth.secret()  # before anything is charged
+        found.call.auth.secret()  # raises SecretMissing before anything is charged
         charged = trial.charge_call(connection, found.row["operation"])
         units = console.counted(charged["units"], "unit")
         left = "" if charged["remaining"] is None else f"; {charged['remaining']:,} are left"
@@ -215,7 +215,7 @@ def _document(judged: trial.Judged | None, result: DictRow | None) -> dict[str, 
 
 
 def _terms(rule: Any) -> dict[str, Any]:
-    """Return what a rule looks at, in its declaration's words."""
+    """Return a rule's conditions, as named in its declaration."""
     return {x: rule[x] for x in ("status", "content_type", "body") if rule.get(x) is not None}
 
 

@@ -1,4 +1,4 @@
-"""`headgate worker`: work off what any pipeline has queued, until told to stop."""
+"""`headgate worker`: works off the queues of all pipelines until stopped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from headgate.database import RUNNER, mapped_errors
 from headgate.settings import bytes_of
 
 INTERRUPTED = 130
-"""By Ctrl-C; a worker is meant to be ended by SIGTERM, or with its terminal: no failure."""
+"""Exit code after Ctrl-C. SIGTERM and SIGHUP are the usual ends of a worker: no failure."""
 
 CHECK = "select headgate.check_queues(p_queues => %(queues)s::text[])"
 

@@ -1,4 +1,4 @@
-"""A new plan, written from the files beside this one: whole, or not at all."""
+"""Scaffold of a new plan, written from this package's files whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headgate.settings import PACKAGE, Settings
 
 HERE: Final = Path(__file__).resolve().parent
 LONGEST_NAME: Final = 40
-"""Characters: the name is part of a role's, and PostgreSQL's names have 63."""
+"""Maximum characters of a plan's name: it becomes part of a role name, which has at most 63."""
 OURS: Final = ("headgate", "pgmq", "public", "local", "airflow", "information_schema")
 RESERVED: Final = frozenset(
     """
@@ -32,12 +32,12 @@ RESERVED: Final = frozenset(
     with
     """.split()
 )
-"""PostgreSQL's words that name no schema without quotes."""
+"""PostgreSQL's reserved words, which cannot name a schema without quotes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scaffold:
-    """What is to be written, and where."""
+    """The plan to write, and its places."""
 
     plan: str
     folder: Path
@@ -45,7 +45,10 @@ class Scaffold:
     base_url: str
 
     def write(self) -> list[Path]:
-        """Write all files and return them; where one is there already, nothing is written."""
+        """Write all files and return their paths.
+
+        Raises HeadgateError, with nothing written, if one exists or cannot be written.
+        """
         for path in (self.folder, *([self.dag] if self.dag else [])):
             if path.exists() or path.is_symlink():
                 raise HeadgateError(
@@ -92,7 +95,7 @@ class Scaffold:
 def scaffold(
     settings: Settings, name: str, *, plans: Path | None, dags: Path | None, base_url: str
 ) -> Scaffold:
-    """Return what a new plan of that name consists of. Raises InvalidValue."""
+    """Return the scaffold of a new plan. Raises InvalidValue for its name or address."""
     _check_name(name)
     if not re.fullmatch(r"https?://[^\s'/]+(/[^\s']*)?", base_url):
         raise InvalidValue(
@@ -106,7 +109,7 @@ def scaffold(
     folder = plans or _usual_folder(settings, known)
     dag_folder = dags or settings.dags
     if dag_folder is not None and dags is None and PACKAGE in dag_folder.parents:
-        dag_folder = None  # an installed package's own
+        dag_folder = None  # inside the installed package
     return Scaffold(
         name, folder / name, dag_folder / f"{name}.py" if dag_folder else None, base_url
     )
@@ -134,7 +137,7 @@ def _check_name(name: str) -> None:
 
 
 def _usual_folder(settings: Settings, known: dict[str, Path]) -> Path:
-    """Return the first folder that holds plans; of an installed package the current one's."""
+    """Return the first folder that holds plans, or ./plans if the package's is not usable."""
     holders = [x for x in settings.plans if x not in known.values()]
     if holders:
         return holders[0]
