@@ -6422,6 +6422,7 @@ CREATE TABLE headgate.operations (
     store text,
     artifact_name text,
     keep_files interval,
+    changes_of text,
     is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT a_batch_call_serves_another_operation CHECK (((batch_size IS NULL) OR ((batch_size > 0) AND (bulk_call_of_operation_id IS NOT NULL)))),
     CONSTRAINT a_body_function_writes_requests_for_one_asset CHECK (((body_function IS NULL) OR ((path IS NOT NULL) AND (bulk_call_of_operation_id IS NULL)))),
@@ -6434,6 +6435,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT artifact_name_has_its_store CHECK (((artifact_name IS NULL) OR (store IS NOT NULL))),
     CONSTRAINT artifact_name_is_a_path CHECK ((artifact_name !~ '^/|/$|//|(^|/)[.]{1,2}(/|$)|\\|^$'::text)),
     CONSTRAINT called_or_handled CHECK ((num_nonnulls(path, statement, handler) <= 1)),
+    CONSTRAINT changes_are_exported CHECK (((changes_of IS NULL) OR ((store IS NOT NULL) AND (input_format = 'csv'::text) AND (input_function = 'headgate.read_changes'::text)))),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT delivery_is_known CHECK ((delivery = ANY (ARRAY['at_least_once'::text, 'at_most_once'::text]))),
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'run'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
@@ -6835,6 +6837,12 @@ COMMENT ON COLUMN headgate.operations.artifact_name IS 'Template of its artifact
 --
 
 COMMENT ON COLUMN headgate.operations.keep_files IS 'How long its artifacts are kept; null: until they are removed.';
+
+--
+-- Name: COLUMN operations.changes_of; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.changes_of IS 'schema.table whose inserts, updates and deletes it exports, each once: triggers keep them in headgate_changes.<operation> until then; null: it exports what its input function returns.';
 
 --
 -- Name: COLUMN operations.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8829,6 +8837,76 @@ $$;
 ALTER FUNCTION headgate._candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
+-- Name: _changes_fault(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._changes_fault(p_operation text, p_table text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when to_regclass(p_table) is null then format('there is no table %s', p_table)
+        when to_regclass(format('headgate_changes.%I', p_operation)) is null then 'its log is missing'
+        when count(*) filter (where t.tgenabled = 'A') < 4 then format('%s has not all of its triggers', p_table)
+        when bool_or(p.prosrc <> headgate._changes_source(p_operation, to_regclass(p_table)))
+            then format('the triggers of %s are for another key', p_table)
+    end
+    from pg_trigger as t
+    join pg_proc as p on p.oid = t.tgfoid
+    where t.tgrelid = to_regclass(p_table)
+        and p.proname = '_log_' || p_operation;
+$$;
+
+ALTER FUNCTION headgate._changes_fault(p_operation text, p_table text) OWNER TO headgate_owner;
+
+--
+-- Name: _changes_source(text, regclass); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._changes_source(p_operation text, p_table regclass) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select format(
+        $body$
+#variable_conflict use_variable
+declare
+    v_now constant timestamptz := headgate.clock();
+begin
+    case tg_op
+        when 'INSERT' then
+            insert into %1$s (operation, changed_at, content)
+            select 'insert', v_now, row_to_json(n.*) from new_rows as n;
+        when 'UPDATE' then
+            insert into %1$s (operation, changed_at, content)
+            select 'delete', v_now, row_to_json(o.*)
+            from old_rows as o
+            where not exists (select from new_rows as n where (%2$s) = (%3$s));
+            insert into %1$s (operation, changed_at, content)
+            select
+                case when exists (select from old_rows as o where (%2$s) = (%3$s)) then 'update' else 'insert' end,
+                v_now, row_to_json(n.*)
+            from new_rows as n;
+        when 'DELETE' then
+            insert into %1$s (operation, changed_at, content)
+            select 'delete', v_now, row_to_json(o.*) from old_rows as o;
+        else
+            insert into %1$s (operation, changed_at, content) values ('truncate', v_now, '{}');
+    end case;
+    return null;
+end;
+$body$, format('headgate_changes.%I', p_operation), string_agg(format('n.%I', a.attname), ', ' order by a.attnum),
+        string_agg(format('o.%I', a.attname), ', ' order by a.attnum)
+    )
+    from pg_index as i
+    join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+    where i.indrelid = p_table
+        and i.indisprimary;
+$_$;
+
+ALTER FUNCTION headgate._changes_source(p_operation text, p_table regclass) OWNER TO headgate_owner;
+
+--
 -- Name: _charged_units(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9763,6 +9841,33 @@ end;
 $$;
 
 ALTER FUNCTION headgate._clear_stages() OWNER TO headgate_owner;
+
+--
+-- Name: _close_changes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._close_changes(p_operation text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_function regprocedure;
+begin
+    for v_function in
+        select p.oid::regprocedure
+        from pg_proc as p
+        where p.proname = '_log_' || p_operation
+            and p.prorettype = 'trigger'::regtype
+    loop
+        execute format('drop function %s cascade', v_function);
+    end loop;
+    if to_regclass(format('headgate_changes.%I', p_operation)) is not null then
+        execute format('drop table headgate_changes.%I', p_operation);
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._close_changes(p_operation text) OWNER TO headgate_owner;
 
 --
 -- Name: _close_execution(bigint, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11571,6 +11676,37 @@ $$;
 ALTER FUNCTION headgate._examine_calendars() OWNER TO headgate_owner;
 
 --
+-- Name: _examine_changes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_changes() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'changes of ' || o.name, 'fail', f.fault || ': changes are not logged',
+        case
+            when to_regclass(o.changes_of) is null then 'correct the plan''s file'
+            else 'headgate doctor --fix logs them from then on'
+        end,
+        to_regclass(o.changes_of) is not null
+    from headgate.operations as o
+    cross join headgate._changes_fault(o.name, o.changes_of) as f (fault)
+    where o.changes_of is not null
+        and not o.is_retired
+        and f.fault is not null
+    union all
+    select
+        'changes of ' || o.name, 'fail', 'its log is of another server, a restored one: what is in it is not exported',
+        'headgate doctor --fix makes it ours', true
+    from headgate.operations as o
+    where o.changes_of is not null
+        and headgate._has_strange_changes(o.name);
+$$;
+
+ALTER FUNCTION headgate._examine_changes() OWNER TO headgate_owner;
+
+--
 -- Name: _examine_channels(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12602,6 +12738,60 @@ $$;
 ALTER FUNCTION headgate._filled_in(p_reason text, p_value jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _find_changes_mistakes(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._find_changes_mistakes(p_operation text, p_table text, p_universe text, p_artifact_name text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_mistake record;
+    v_found boolean := false;
+begin
+    for v_mistake in
+        select
+            format('there is no table %L', p_table) as fault, 'changes_of is schema.table, a table of your plan' as hint
+        where to_regclass(p_table) is null
+        union all
+        select format('%s is no plain table', p_table), 'name the table that rows are written to: no view, no partition'
+        from pg_class as c
+        where c.oid = to_regclass(p_table)
+            and (c.relkind <> 'r' or c.relispartition)
+        union all
+        select format('%s has no primary key', p_table), 'by its key a reader knows which row a change is of'
+        where to_regclass(p_table) is not null
+            and not exists (select from pg_index as i where i.indrelid = to_regclass(p_table) and i.indisprimary)
+        union all
+        select
+            format('%s has a column %s, which files have of their own', p_table, a.attname),
+            'rename it: files have cdc_timestamp, operation and cdc_id beside the table''s columns'
+        from pg_attribute as a
+        where a.attrelid = to_regclass(p_table)
+            and a.attnum > 0
+            and a.attname in ('asset_id', 'cdc_hour', 'cdc_timestamp', 'cdc_id', 'operation')
+        union all
+        select 'changes are of one table, not of a universe''s assets', 'leave universe out'
+        where p_universe is not null
+        union all
+        select
+            'its artifact_name would be that of two files',
+            'name it by hour and first change, e.g. posts/{partition}/{part}.parquet'
+        where coalesce(p_artifact_name !~ '[{]partition[}].*[{]part[}]', true)
+    loop
+        v_found := true;
+        perform headgate._note_mistake(
+            'operation', p_operation, format('operation %s: changes_of: %s', p_operation, v_mistake.fault),
+            v_mistake.hint
+        );
+    end loop;
+    return v_found;
+end;
+$$;
+
+ALTER FUNCTION headgate._find_changes_mistakes(p_operation text, p_table text, p_universe text, p_artifact_name text) OWNER TO headgate_owner;
+
+--
 -- Name: _find_check_mistakes(text, text, text, text[], text[], text, text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13309,6 +13499,32 @@ $$;
 ALTER FUNCTION headgate._foreign_locks() OWNER TO headgate_owner;
 
 --
+-- Name: _forget_changes(headgate.operations, headgate.job_result[], text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._forget_changes(p_operation headgate.operations, p_job_results headgate.job_result[], p_position text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+    if not exists (select from unnest(p_job_results) as r where r.result = 'success') then
+        return;
+    elsif p_position is null then
+        perform headgate._raise(
+            'HG008', format('operation %s does not say up to where it has read changes', p_operation.name),
+            'its handler is to read its stream to the end'
+        );
+    end if;
+    execute format(
+        'delete from headgate_changes.%I as c where pg_visible_in_snapshot(c.xid, $1)', p_operation.name
+    )
+    using p_position::pg_snapshot;
+end;
+$_$;
+
+ALTER FUNCTION headgate._forget_changes(p_operation headgate.operations, p_job_results headgate.job_result[], p_position text) OWNER TO headgate_owner;
+
+--
 -- Name: _forget_notices(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13932,6 +14148,30 @@ CREATE FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headga
 $$;
 
 ALTER FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _has_strange_changes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._has_strange_changes(p_operation text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_found boolean := false;
+begin
+    if to_regclass(format('headgate_changes.%I', p_operation)) is not null then
+        execute format(
+            'select exists (select from headgate_changes.%I as c where c.xid > $1)', p_operation
+        )
+        into v_found
+        using pg_snapshot_xmax(pg_current_snapshot());
+    end if;
+    return v_found;
+end;
+$_$;
+
+ALTER FUNCTION headgate._has_strange_changes(p_operation text) OWNER TO headgate_owner;
 
 --
 -- Name: _has_strays(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16589,6 +16829,27 @@ $$;
 ALTER FUNCTION headgate._locked_pairs(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
 
 --
+-- Name: _log_event(regclass, text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._log_event(p_table regclass, p_function text, p_operation text, p_event text, p_rows text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_trigger constant text := format('log_%s_%s', p_event, p_operation);
+begin
+    execute format(
+        'create or replace trigger %I after %s on %s %s for each statement execute function %s()', v_trigger, p_event,
+        p_table, 'referencing ' || p_rows, p_function
+    );
+    execute format('alter table %s enable always trigger %I', p_table, v_trigger);
+end;
+$$;
+
+ALTER FUNCTION headgate._log_event(p_table regclass, p_function text, p_operation text, p_event text, p_rows text) OWNER TO headgate_owner;
+
+--
 -- Name: _lost_messages(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17833,6 +18094,70 @@ end;
 $$;
 
 ALTER FUNCTION headgate._open_breakers() OWNER TO headgate_owner;
+
+--
+-- Name: _open_changes(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_changes(p_operation text, p_table text, p_universe text, p_artifact_name text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_log constant text := format('headgate_changes.%I', p_operation);
+    v_function text;
+    v_owner text;
+begin
+    if p_table is null then
+        perform headgate._close_changes(p_operation);
+        return null;
+    elsif headgate._find_changes_mistakes(p_operation, p_table, p_universe, p_artifact_name) then
+        return null;
+    elsif headgate._changes_fault(p_operation, p_table) is null then
+        return p_table;
+    end if;
+    select format('%I.%I', n.nspname, '_log_' || p_operation), pg_get_userbyid(n.nspowner)
+    into v_function, v_owner
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = p_table::regclass;
+    if exists (
+        select
+        from pg_trigger as t
+        join pg_proc as p on p.oid = t.tgfoid
+        where p.proname = '_log_' || p_operation
+            and t.tgrelid <> p_table::regclass
+    ) then
+        perform headgate._close_changes(p_operation);
+    end if;
+    execute format(
+        'create table if not exists %s (cdc_id bigint generated always as identity, '
+        'xid xid8 not null default pg_current_xact_id(), operation text not null, changed_at timestamptz not null, '
+        'content json not null)', v_log
+    );
+    execute format('comment on table %s is %L', v_log, format('Changes of %s that wait for their export.', p_table));
+    execute format('alter table %s owner to headgate_owner', v_log);
+    execute format('grant usage on schema headgate_changes to %I', v_owner);
+    execute format('grant insert (operation, changed_at, content) on %s to %I', v_log, v_owner);
+    execute format(
+        'create or replace function %s() returns trigger language plpgsql volatile security definer '
+        'set search_path = pg_catalog, pg_temp set extra_float_digits = 1 set datestyle = ''ISO'' '
+        'set intervalstyle = ''iso_8601'' as %L', v_function, headgate._changes_source(p_operation, p_table::regclass)
+    );
+    execute format('revoke all on function %s() from public', v_function);
+    execute format('alter function %s() owner to %I', v_function, v_owner);
+    perform headgate._log_event(p_table::regclass, v_function, p_operation, e.event, e.rows)
+    from (values
+        ('insert', 'new table as new_rows'),
+        ('update', 'old table as old_rows new table as new_rows'),
+        ('delete', 'old table as old_rows'),
+        ('truncate', null)
+    ) as e (event, rows);
+    return p_table;
+end;
+$$;
+
+ALTER FUNCTION headgate._open_changes(p_operation text, p_table text, p_universe text, p_artifact_name text) OWNER TO headgate_owner;
 
 --
 -- Name: _open_implied(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20276,6 +20601,28 @@ $$;
 ALTER FUNCTION headgate._reopen_behind(p_execution headgate.process_executions, p_steps text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _repair_changes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_changes() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_repaired constant integer := (select count(*) from headgate._examine_changes() as x where x.is_fixable);
+begin
+    perform headgate._open_changes(o.name, o.changes_of, null, o.artifact_name)
+    from headgate._examine_changes() as x
+    join headgate.operations as o on x.subject = 'changes of ' || o.name
+    where x.is_fixable;
+    perform headgate.own_changes();
+    return v_repaired;
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_changes() OWNER TO headgate_owner;
+
+--
 -- Name: _repair_chunks(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21413,6 +21760,7 @@ begin
             perform headgate._retire_operation(headgate._id_of(p_kind, p_name));
             perform headgate._settle_implied_asset(p_name);
             perform headgate._close_stage(p_name);
+            perform headgate._close_changes(p_name);
         when 'provider' then
             perform headgate._retire_provider(headgate._id_of(p_kind, p_name));
         when 'pool' then
@@ -27184,10 +27532,10 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.clock() IS 'The current time for planning; read once per function. Leases use real time instead.';
 
 --
--- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[], jsonb, bigint, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[], jsonb, bigint, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[], p_files jsonb DEFAULT NULL::jsonb, p_peak_memory bigint DEFAULT NULL::bigint, p_cpu_ms integer DEFAULT NULL::integer) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[], p_files jsonb DEFAULT NULL::jsonb, p_peak_memory bigint DEFAULT NULL::bigint, p_cpu_ms integer DEFAULT NULL::integer, p_position text DEFAULT NULL::text) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -27297,6 +27645,9 @@ begin
     if p_files is not null then
         perform headgate._keep_artifacts(v_chunk, v_operation, p_files, v_job_results, v_now);
     end if;
+    if v_operation.changes_of is not null then
+        perform headgate._forget_changes(v_operation, v_job_results, p_position);
+    end if;
     if v_call.statement is not null and p_answers is not null then
         perform headgate._keep_snapshots(v_chunk, p_asset_ids, p_answers, v_job_results);
     end if;
@@ -27333,13 +27684,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27656,6 +28007,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     select f.* from headgate._examine_waits() as f
     union all
     select f.* from headgate._examine_stages() as f
+    union all
+    select f.* from headgate._examine_changes() as f
     union all
     select f.* from headgate._examine_pools() as f
     union all
@@ -28827,6 +29180,42 @@ ALTER FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_ke
 COMMENT ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) IS 'Send news to a channel when this transaction commits; p_key names the event, which is sent once to each channel.';
 
 --
+-- Name: open_changes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.open_changes(p_operation text) RETURNS TABLE(columns text, "position" text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        string_agg(
+            format(
+                '%I %s', a.attname, case
+                    when t.typtype = 'b' and t.typnamespace = 'pg_catalog'::regnamespace
+                        then format_type(a.atttypid, a.atttypmod)
+                    else 'text'
+                end
+            ), ', ' order by a.attnum
+        ),
+        pg_current_snapshot()::text
+    from headgate.operations as o
+    join pg_attribute as a on a.attrelid = to_regclass(o.changes_of)
+    join pg_type as t on t.oid = a.atttypid
+    where o.name = p_operation
+        and a.attnum > 0
+        and not a.attisdropped
+    having count(*) > 0;
+$$;
+
+ALTER FUNCTION headgate.open_changes(p_operation text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION open_changes(p_operation text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.open_changes(p_operation text) IS 'The columns of what headgate.read_changes returns for an operation, and up to where it reads in this transaction.';
+
+--
 -- Name: open_runs(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28851,6 +29240,41 @@ ALTER FUNCTION headgate.open_runs(p_deployment text) OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.open_runs(p_deployment text) IS 'Executions that a scheduler has not ended yet, so that it can check whether their runs still exist.';
+
+--
+-- Name: own_changes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.own_changes() RETURNS TABLE(changes bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_log regclass;
+    v_count bigint;
+begin
+    changes := 0;
+    for v_log in
+        select c.oid::regclass
+        from pg_class as c
+        where c.relnamespace = 'headgate_changes'::regnamespace
+            and c.relkind = 'r'
+    loop
+        execute format('update %s as c set xid = default where c.xid > pg_current_xact_id()', v_log);
+        get diagnostics v_count = row_count;
+        changes := changes + v_count;
+    end loop;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.own_changes() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION own_changes(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.own_changes() IS 'Make changes that were logged on another server ours, so that they are exported; returns how many. Only the owner may.';
 
 --
 -- Name: pause_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29061,10 +29485,10 @@ ALTER FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[
 COMMENT ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) IS 'Declare what must hold of data: a kind and a relation, or a query for failing rows; made in its pipeline''s runs by headgate.run_checks, without one by the maintenance. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, input_format text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, input_format text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer, changes_of text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -29089,7 +29513,7 @@ begin
         'feature', feature,
         'is_backfill', is_backfill,
         'overlap', overlap,
-        'chunk_size', coalesce(chunk_size, case when input_format is not null then 1 end),
+        'chunk_size', coalesce(chunk_size, case when num_nonnulls(input_format, changes_of) > 0 then 1 end),
         'max_attempts', max_attempts,
         'backoff', backoff,
         'backoff_max', backoff_max,
@@ -29105,9 +29529,9 @@ begin
             when "into" is null then ingest_function
             else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
         end,
-        'handler', handler,
+        'handler', coalesce(handler, case when changes_of is not null then 'export' end),
         'handler_environment', handler_environment,
-        'input_function', input_function,
+        'input_function', coalesce(input_function, case when changes_of is not null then 'headgate.read_changes' end),
         'max_memory', max_memory,
         'weight_power', weight_power,
         'staleness_per_day', staleness_per_day,
@@ -29119,24 +29543,28 @@ begin
         'pool_slots', pool_slots,
         'jitter', jitter,
         'stage', headgate._open_stage(operation, stage, ingest_function),
-        'input_format', input_format,
-        'handler_options', handler_options,
+        'input_format', coalesce(input_format, case when changes_of is not null then 'csv' end),
+        'handler_options', case
+            when changes_of is null then handler_options
+            else coalesce(handler_options, '{}') || '{"partition": "cdc_hour", "part": "cdc_id"}'
+        end,
         'store', case when headgate._check_reference('operation', operation, 'store', store) then store end,
         'artifact_name', artifact_name,
         'keep_files', keep_files,
         'next_page', headgate._as_next_page(operation, next_page),
-        'max_pages', max_pages
+        'max_pages', max_pages,
+        'changes_of', headgate._open_changes(operation, changes_of, universe, artifact_name)
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29421,6 +29849,32 @@ ALTER FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message t
 COMMENT ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) IS 'Raise an alert in v_alerts; while a subject has an open alert, a second one changes nothing.';
 
 --
+-- Name: read_changes(jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.read_changes(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, cdc_hour text, cdc_timestamp timestamp with time zone, operation text, cdc_id bigint, content json)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+    return query execute format(
+        'select $1, to_char(c.changed_at at time zone ''UTC'', ''"year="YYYY/"month="MM/"day="DD/"hour="HH24''), '
+        'c.changed_at, c.operation, c.cdc_id, c.content from headgate_changes.%I as c '
+        'where pg_visible_in_snapshot(c.xid, $2) order by 2, c.cdc_id', p_context ->> 'operation'
+    )
+    using p_asset_ids[1], pg_current_snapshot();
+end;
+$_$;
+
+ALTER FUNCTION headgate.read_changes(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION read_changes(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.read_changes(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of operations with changes_of: changes that are committed and not yet exported.';
+
+--
 -- Name: read_notices(jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29653,6 +30107,8 @@ begin
         select 'chunks', headgate._repair_chunks(v_now), '%s chunks sent, ended, or offered again'
         union all
         select 'stages', headgate._repair_stages(), '%s stages made again or emptied'
+        union all
+        select 'changes', headgate._repair_changes(), '%s logs of changes put right'
         union all
         select 'ledger', headgate._repair_ledger(v_now), '%s quota windows corrected'
         union all
@@ -43563,6 +44019,18 @@ REVOKE ALL ON FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step te
 REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text, p_is_round boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _changes_fault(p_operation text, p_table text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._changes_fault(p_operation text, p_table text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _changes_source(p_operation text, p_table regclass); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._changes_source(p_operation text, p_table regclass) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _charged_units(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -43741,6 +44209,12 @@ REVOKE ALL ON FUNCTION headgate._clear_stage(p_operation headgate.operations, p_
 --
 
 REVOKE ALL ON FUNCTION headgate._clear_stages() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _close_changes(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._close_changes(p_operation text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _close_execution(p_execution_id bigint, p_now timestamp with time zone, p_is_late boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -44037,6 +44511,12 @@ REVOKE ALL ON FUNCTION headgate._error_of_step(p_execution headgate.process_exec
 REVOKE ALL ON FUNCTION headgate._examine_calendars() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _examine_changes(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_changes() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _examine_channels(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -44199,6 +44679,12 @@ REVOKE ALL ON FUNCTION headgate._fields_of(p_operation headgate.operations) FROM
 REVOKE ALL ON FUNCTION headgate._filled_in(p_reason text, p_value jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _find_changes_mistakes(p_operation text, p_table text, p_universe text, p_artifact_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._find_changes_mistakes(p_operation text, p_table text, p_universe text, p_artifact_name text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _find_check_mistakes(p_name text, p_kind text, p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text, p_comparisons text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -44263,6 +44749,12 @@ REVOKE ALL ON FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_options 
 --
 
 REVOKE ALL ON FUNCTION headgate._foreign_locks() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _forget_changes(p_operation headgate.operations, p_job_results headgate.job_result[], p_position text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._forget_changes(p_operation headgate.operations, p_job_results headgate.job_result[], p_position text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _forget_notices(p_before timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -44371,6 +44863,12 @@ REVOKE ALL ON FUNCTION headgate._has_open_step(p_execution_id bigint) FROM PUBLI
 --
 
 REVOKE ALL ON FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _has_strange_changes(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._has_strange_changes(p_operation text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _has_strays(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -44865,6 +45363,12 @@ REVOKE ALL ON FUNCTION headgate._lock_probe(p_provider headgate.providers, p_now
 REVOKE ALL ON FUNCTION headgate._locked_pairs(p_chunks headgate.chunks[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _log_event(p_table regclass, p_function text, p_operation text, p_event text, p_rows text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._log_event(p_table regclass, p_function text, p_operation text, p_event text, p_rows text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _lost_messages(p_queue text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -45121,6 +45625,12 @@ REVOKE ALL ON FUNCTION headgate._open_actions(p_execution headgate.process_execu
 --
 
 REVOKE ALL ON FUNCTION headgate._open_breakers() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_changes(p_operation text, p_table text, p_universe text, p_artifact_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_changes(p_operation text, p_table text, p_universe text, p_artifact_name text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_implied(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -45553,6 +46063,12 @@ REVOKE ALL ON FUNCTION headgate._render(p_template text, p_asset headgate.assets
 --
 
 REVOKE ALL ON FUNCTION headgate._reopen_behind(p_execution headgate.process_executions, p_steps text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_changes(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_changes() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _repair_chunks(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -46696,11 +47212,11 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_recommender;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text) TO headgate_runner;
 
 --
 -- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -47005,11 +47521,24 @@ GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body tex
 GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_recommender;
 
 --
+-- Name: FUNCTION open_changes(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.open_changes(p_operation text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.open_changes(p_operation text) TO headgate_runner;
+
+--
 -- Name: FUNCTION open_runs(p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate.open_runs(p_deployment text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.open_runs(p_deployment text) TO headgate_planner;
+
+--
+-- Name: FUNCTION own_changes(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.own_changes() FROM PUBLIC;
 
 --
 -- Name: FUNCTION pause_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -47050,10 +47579,10 @@ REVOKE ALL ON FUNCTION headgate.put_channel(channel text, kind text, secret_name
 REVOKE ALL ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -47114,6 +47643,13 @@ GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_me
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION read_changes(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.read_changes(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.read_changes(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
 
 --
 -- Name: FUNCTION read_notices(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -46,7 +46,7 @@ begin
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'advance_executions', 'extend_leases', 'release_jobs', 'lose_lease',
                 'take_starts', 'heartbeat', 'read_notices', 'take_store', 'remove_keys', 'forget_keys',
-                'end_runner', 'check_queues', 'require_fit', 'applied_files', 'clock'
+                'end_runner', 'check_queues', 'require_fit', 'open_changes', 'read_changes', 'applied_files', 'clock'
             ]),
             ('headgate_reader', array[
                 'explain_plan', 'explain_steps', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast',

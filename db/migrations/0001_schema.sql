@@ -10,3 +10,8 @@ create schema if not exists headgate_stage authorization headgate_owner;
 
 comment on schema headgate_stage is
     'Rows that a database answered, on their way: a table for each operation with a stage; its completion merges them.';
+
+create schema if not exists headgate_changes authorization headgate_owner;
+
+comment on schema headgate_changes is
+    'Changes of tables that wait for their export: a table for each operation with changes_of, written by triggers.';

@@ -116,6 +116,7 @@ create table headgate.operations (
     store text references headgate.stores,
     artifact_name text,
     keep_files interval,
+    changes_of text,
     is_retired boolean not null default false,
     constraint operations_pkey primary key (operation_id),
     constraint operations_name_is_unique unique (name),
@@ -190,6 +191,9 @@ create table headgate.operations (
     constraint artifact_name_has_its_store check (artifact_name is null or store is not null),
     constraint artifact_name_is_a_path check (artifact_name !~ '^/|/$|//|(^|/)[.]{1,2}(/|$)|\\|^$'),
     constraint kept_files_have_their_store check (keep_files is null or keep_files > '0' and store is not null),
+    constraint changes_are_exported check (
+        changes_of is null or store is not null and input_format = 'csv' and input_function = 'headgate.read_changes'
+    ),
     constraint environment_has_its_handler check (handler_environment = '{}' or handler is not null)
 );
 
@@ -307,6 +311,9 @@ comment on column headgate.operations.store is 'The store of its handler''s file
 comment on column headgate.operations.artifact_name is
     'Template of its artifacts'' name, e.g. posts/{run.date}.parquet; null: the handler names its files itself.';
 comment on column headgate.operations.keep_files is 'How long its artifacts are kept; null: until they are removed.';
+comment on column headgate.operations.changes_of is
+    'schema.table whose inserts, updates and deletes it exports, each once: triggers keep them in '
+    'headgate_changes.<operation> until then; null: it exports what its input function returns.';
 comment on column headgate.operations.is_retired is
     'True: its plan no longer declares it; the row and its assets'' state stay, because history refers to it.';
 

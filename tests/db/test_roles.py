@@ -65,6 +65,7 @@ WORK = {
         "require_fit",
         "read_notices",
         *("take_store", "remove_keys", "forget_keys"),
+        *("open_changes", "read_changes"),
     }
     | EVERYBODY,
     "headgate_reader": {

@@ -153,6 +153,7 @@ begin
             perform headgate._retire_operation(headgate._id_of(p_kind, p_name));
             perform headgate._settle_implied_asset(p_name);
             perform headgate._close_stage(p_name);
+            perform headgate._close_changes(p_name);
         when 'provider' then
             perform headgate._retire_provider(headgate._id_of(p_kind, p_name));
         when 'pool' then

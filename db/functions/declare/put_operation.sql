@@ -57,7 +57,8 @@ create or replace function headgate.put_operation(
     artifact_name text default null,
     keep_files interval default null,
     next_page text default null,
-    max_pages integer default null
+    max_pages integer default null,
+    changes_of text default null
 )
 returns text
 language plpgsql
@@ -85,7 +86,7 @@ begin
         'feature', feature,
         'is_backfill', is_backfill,
         'overlap', overlap,
-        'chunk_size', coalesce(chunk_size, case when input_format is not null then 1 end),
+        'chunk_size', coalesce(chunk_size, case when num_nonnulls(input_format, changes_of) > 0 then 1 end),
         'max_attempts', max_attempts,
         'backoff', backoff,
         'backoff_max', backoff_max,
@@ -101,9 +102,9 @@ begin
             when "into" is null then ingest_function
             else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
         end,
-        'handler', handler,
+        'handler', coalesce(handler, case when changes_of is not null then 'export' end),
         'handler_environment', handler_environment,
-        'input_function', input_function,
+        'input_function', coalesce(input_function, case when changes_of is not null then 'headgate.read_changes' end),
         'max_memory', max_memory,
         'weight_power', weight_power,
         'staleness_per_day', staleness_per_day,
@@ -115,13 +116,17 @@ begin
         'pool_slots', pool_slots,
         'jitter', jitter,
         'stage', headgate._open_stage(operation, stage, ingest_function),
-        'input_format', input_format,
-        'handler_options', handler_options,
+        'input_format', coalesce(input_format, case when changes_of is not null then 'csv' end),
+        'handler_options', case
+            when changes_of is null then handler_options
+            else coalesce(handler_options, '{}') || '{"partition": "cdc_hour", "part": "cdc_id"}'
+        end,
         'store', case when headgate._check_reference('operation', operation, 'store', store) then store end,
         'artifact_name', artifact_name,
         'keep_files', keep_files,
         'next_page', headgate._as_next_page(operation, next_page),
-        'max_pages', max_pages
+        'max_pages', max_pages,
+        'changes_of', headgate._open_changes(operation, changes_of, universe, artifact_name)
     ));
 end;
 $func$;

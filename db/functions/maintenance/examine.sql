@@ -22,6 +22,8 @@ as $func$
     union all
     select f.* from headgate._examine_stages() as f
     union all
+    select f.* from headgate._examine_changes() as f
+    union all
     select f.* from headgate._examine_pools() as f
     union all
     select f.* from headgate._examine_groups() as f

@@ -28,6 +28,8 @@ begin
         union all
         select 'stages', headgate._repair_stages(), '%s stages made again or emptied'
         union all
+        select 'changes', headgate._repair_changes(), '%s logs of changes put right'
+        union all
         select 'ledger', headgate._repair_ledger(v_now), '%s quota windows corrected'
         union all
         select 'sessions', headgate._end_sessions(), '%s sessions ended'
@@ -281,6 +283,25 @@ declare
 begin
     perform headgate._open_stage(u.operation, u.stage, u.ingest_function) from headgate._unfit_stages() as u;
     perform headgate._clear_stages();
+    return v_repaired;
+end;
+$func$;
+
+-- Log changes again where that has ended, and make what was logged on another server ours; return how many logs.
+create or replace function headgate._repair_changes()
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_repaired constant integer := (select count(*) from headgate._examine_changes() as x where x.is_fixable);
+begin
+    perform headgate._open_changes(o.name, o.changes_of, null, o.artifact_name)
+    from headgate._examine_changes() as x
+    join headgate.operations as o on x.subject = 'changes of ' || o.name
+    where x.is_fixable;
+    perform headgate.own_changes();
     return v_repaired;
 end;
 $func$;

@@ -5,7 +5,7 @@
 -- outputs or expectations are declared, p_answers has what is known of an answer besides its body, {status,
 -- duration_ms, headers}; of a handler, what it put out. p_files are files that the runner has put into the operation's
 -- store: headgate._keep_artifacts. p_peak_memory and p_cpu_ms are what a handler's process took: the most bytes, and
--- each job's share of the time.
+-- each job's share of the time. p_position is up to where changes were read: headgate.open_changes.
 
 create or replace function headgate.complete_jobs(
     p_runner text,
@@ -27,7 +27,8 @@ create or replace function headgate.complete_jobs(
     p_answers text[] default null,
     p_files jsonb default null,
     p_peak_memory bigint default null,
-    p_cpu_ms integer default null
+    p_cpu_ms integer default null,
+    p_position text default null
 )
 returns setof headgate.claimed_chunk
 language plpgsql
@@ -140,6 +141,9 @@ begin
     end if;
     if p_files is not null then
         perform headgate._keep_artifacts(v_chunk, v_operation, p_files, v_job_results, v_now);
+    end if;
+    if v_operation.changes_of is not null then
+        perform headgate._forget_changes(v_operation, v_job_results, p_position);
     end if;
     if v_call.statement is not null and p_answers is not null then
         perform headgate._keep_snapshots(v_chunk, p_asset_ids, p_answers, v_job_results);

@@ -348,6 +348,8 @@ class Report:
     """Each job's share of the handler's processor time, in milliseconds."""
     files: list[dict[str, Any]] | None = None
     """The files that were put into the operation's store, as rows for artifacts."""
+    position: str | None = None
+    """How far a table's changes were read."""
 
     def __len__(self) -> int:
         return len(self.asset_ids)

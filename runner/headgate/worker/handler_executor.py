@@ -141,11 +141,12 @@ class HandlerExecutor:
         faults |= refused
         sound = [x for x in wanted if x not in faults]
         done = Done([])
+        position: str | None = None
         files: list[dict[str, Any]] = []
         if sound:
             task = _task(held, given, sound, folder)
             if is_streamed and folder is not None:
-                done = await self._run_fed(held, task, folder)
+                done, position = await self._run_fed(held, task, folder)
             else:
                 done = await self._backend.run(task)
             logger.debug(
@@ -159,14 +160,20 @@ class HandlerExecutor:
             done.jobs = [unsent.get(job.asset_id, job) for job in done.jobs]
         report = _report(done, held.handling)
         report.files = files
+        report.position = position
         for job in faults.values():
             report.add(job.asset_id, job.outcome, fault=job.fault, error=job.error)
         if faults and report.rows is not None:
             report.rows.counts.extend([0] * len(faults))
         return report
 
-    async def _run_fed(self, held: HandlerLease, task: Task, folder: Path) -> Done:
-        """Run a task whose input comes through a pipe; an error of the input ends its jobs."""
+    async def _run_fed(
+        self, held: HandlerLease, task: Task, folder: Path
+    ) -> tuple[Done, str | None]:
+        """Run a task whose input comes through a pipe; an error of the input ends its jobs.
+
+        Also return how far a table's changes were read.
+        """
         handling, pipe = held.handling, make_pipe(folder)
         function, form = handling.input_function or "", handling.input_format or ""
         is_unwanted = threading.Event()
@@ -182,10 +189,12 @@ class HandlerExecutor:
             is_unwanted.set()
             (ended,) = await asyncio.gather(feeding, return_exceptions=True)
         if isinstance(ended, psycopg.Error | HeadgateError):
-            return Done(_blamed(function, ended, task.asset_ids))
-        if isinstance(ended, BaseException) and not isinstance(ended, Unwanted):
+            return Done(_blamed(function, ended, task.asset_ids)), None
+        if isinstance(ended, Unwanted):
+            return done, None
+        if isinstance(ended, BaseException):
             raise ended
-        return done
+        return done, ended
 
     async def _read(self, held: HandlerLease, asset_ids: list[int]) -> tuple[Input, dict[int, Job]]:
         """Return the input, and the jobs whose input failed; bad data are isolated by halving."""

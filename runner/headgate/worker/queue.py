@@ -50,6 +50,7 @@ COMPLETION: Final = (
 ROWS: Final = ", p_row_counts => %(row_counts)s, p_rows => %(rows)s"
 ANSWERS: Final = ", p_answers => %(answers)s"
 FILES: Final = ", p_files => %(files)s"
+POSITION: Final = ", p_position => %(position)s"
 USAGE: Final = ", p_peak_memory => %(peak_memory)s::bigint, p_cpu_ms => %(cpu_ms)s::integer"
 ADVANCE: Final = "select advanced from headgate.advance_executions() as advanced"
 EXTEND: Final = """
@@ -155,6 +156,9 @@ class Queue:
         if isinstance(report, Report) and report.files:
             statement += FILES
             arguments["files"] = Jsonb(report.files)
+        if isinstance(report, Report) and report.position is not None:
+            statement += POSITION
+            arguments["position"] = report.position
         if isinstance(report, Report) and report.peak_memory is not None:
             statement += USAGE
             arguments |= {"peak_memory": report.peak_memory, "cpu_ms": report.cpu_ms}

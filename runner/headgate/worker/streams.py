@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from psycopg import Connection, sql
+from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
+from headgate.errors import WrongPlan
 from headgate.worker.copying import Unwanted, blocks
 
 PIPE: Final = "input"
@@ -33,6 +35,12 @@ FIT: Final = "select headgate.require_fit(p_function => %s)"
 CALL: Final = sql.SQL(
     "{function}(p_context => {context}, p_asset_ids => array[{asset_id}]::bigint[])"
 )
+CHANGES: Final = "headgate.read_changes"
+CHANGES_CALL: Final = sql.SQL(
+    "(select r.asset_id, r.cdc_hour, r.cdc_timestamp, r.operation, r.cdc_id, c.* from {call} as r"
+    " cross join lateral json_to_record(r.content) as c ({columns}))"
+)
+OPEN: Final = "select columns, position from headgate.open_changes(p_operation => %s)"
 COPY: Final[Mapping[str, sql.SQL]] = {
     "csv": sql.SQL("copy (select {columns} from {call} as r) to stdout (format csv)"),
     "json": sql.SQL(
@@ -57,8 +65,11 @@ def feed(
     context: Mapping[str, Any],
     asset_id: int,
     is_unwanted: threading.Event,
-) -> None:
-    """Write an asset's rows into the pipe. Raises psycopg.Error, HeadgateError, Unwanted."""
+) -> str | None:
+    """Write an asset's rows into the pipe; of changes, return up to where they were read.
+
+    Raises psycopg.Error, HeadgateError, Unwanted.
+    """
     target = _open(pipe, is_unwanted)
     with os.fdopen(target, "wb", buffering=0) as stream, closing(open_source()) as source:
         source.execute(FIT, (function,))
@@ -68,17 +79,30 @@ def feed(
             context=sql.Literal(Jsonb(dict(context))),
             asset_id=sql.Literal(asset_id),
         )
-        cursor = source.execute(sql.SQL("select * from {} limit 0").format(call))
-        columns = [(x.name, x.type_code) for x in (cursor.description or ())[1:]]
-        names = sql.SQL(", ").join(sql.Identifier("r", name) for name, _ in columns)
+        position = None
+        if function == CHANGES:
+            columns, position = _open_changes(source, str(context["operation"]))
+            call = CHANGES_CALL.format(call=call, columns=columns)
+        cursor = source.execute(sql.SQL("select * from {} as r limit 0").format(call))
+        shape = [(x.name, x.type_code) for x in (cursor.description or ())[1:]]
+        names = sql.SQL(", ").join(sql.Identifier("r", name) for name, _ in shape)
         copy = COPY[form].format(columns=names, call=call)
         try:
-            stream.write(json.dumps(columns).encode() + b"\n")
+            stream.write(json.dumps(shape).encode() + b"\n")
             for pieces, _ in blocks(source, copy.as_bytes(source), is_unwanted):
                 for piece in pieces:
                     _write(stream.fileno(), piece)
         except BrokenPipeError:
             raise Unwanted from None
+    return position
+
+
+def _open_changes(source: Connection[Any], operation: str) -> tuple[sql.SQL, str]:
+    """Return the columns of an operation's changes, and up to where this transaction reads them."""
+    row = source.cursor(row_factory=tuple_row).execute(OPEN, (operation,)).fetchone()
+    if row is None:
+        raise WrongPlan(f"operation {operation} exports no changes", hint="declare changes_of")
+    return sql.SQL(row[0]), row[1]
 
 
 def _open(pipe: Path, is_unwanted: threading.Event) -> int:

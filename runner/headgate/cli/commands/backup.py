@@ -26,6 +26,7 @@ OWNED = re.compile(r" (headgate_\w+)$", re.MULTILINE)
 STAGED_ROWS = "--exclude-table-data=headgate_stage.*"
 """Skips staged rows: they belong to leases that a restore ends, and jobs copy them again."""
 FORGET = "select * from headgate.forget_files()"
+OWN_CHANGES = "select * from headgate.own_changes()"
 
 BackupFile = Annotated[Path, typer.Argument(help="The file.", show_default=False)]
 
@@ -76,6 +77,7 @@ def restore(file: BackupFile) -> None:
         connection.execute(FORGET)
     migrate(settings)
     with connect(settings, "restore") as connection:
+        connection.execute(OWN_CHANGES)
         connection.execute("analyze")
     console.say(f"{describe(dsn_of(settings))} is restored from {file}")
     console.say(

@@ -6,6 +6,7 @@ The ending of `artifact_name` sets the format: .parquet, .csv and .xlsx need the
 
 - `max_rows`, `max_bytes`: the limit after which another file begins; the name needs {part}
 - `partition`: the column whose value replaces {partition} in the name; it is left out of the files
+- `part`: the column whose value in a file's first row replaces {part}, instead of a number
 - `types`: types of numeric columns, as in {"price": "numeric(12,2)"}
 - `formulas`: with keep, CSV texts that begin like a formula are not preceded by a quote
 """
@@ -34,7 +35,7 @@ WRITERS: Final[Mapping[str, type[Writer]]] = {
 }
 LINES: Final = ("ndjson", "json")
 PACKED: Final = ("csv", "ndjson", "json")
-OPTIONS: Final = {"max_rows", "max_bytes", "partition", "types", "formulas"}
+OPTIONS: Final = {"max_rows", "max_bytes", "partition", "part", "types", "formulas"}
 LINES_AT_ONCE: Final = 1024 * 1024
 
 
@@ -83,7 +84,7 @@ class Parts:
             self._partition = partition
         at = 0
         while at < len(rows):
-            writer = self.begin()
+            writer = self.begin(self._part_of(rows, at))
             count = len(rows) - at
             if (most := self.options.get("max_rows")) is not None:
                 count = min(count, most - writer.rows)
@@ -99,12 +100,13 @@ class Parts:
             self.files[self._name] = File(self._writer.path, self._writer.rows)
             self._writer = None
 
-    def begin(self) -> Writer:
+    def begin(self, told: str | None = None) -> Writer:
         """Return the writer of the current file or of a new one, even if no rows follow."""
         if self._writer is None:
             part = self._counts.get(self._partition, 0)
             self._counts[self._partition] = part + 1
-            name = self.name.replace("{partition}", self._partition).replace("{part}", str(part))
+            name = self.name.replace("{partition}", self._partition)
+            name = name.replace("{part}", str(part) if told is None else told)
             if name in self.files:
                 field = "part" if part else "partition"
                 raise InvalidValue(f"{name} would be written twice: name it with {{{field}}}")
@@ -116,6 +118,10 @@ class Parts:
                 is_packed=name.endswith(".gz"),
             )
         return self._writer
+
+    def _part_of(self, rows: Any, at: int) -> str | None:
+        column = self.options.get("part")
+        return None if column is None else str(rows.column(column)[at])
 
 
 def _format(chunk: Chunk) -> tuple[str, str]:
@@ -143,8 +149,10 @@ def _check_options(options: Mapping[str, Any]) -> None:
 
 def _write_tables(parts: Parts, columns: Columns, stream: BinaryIO) -> None:
     partition = parts.options.get("partition")
-    if partition is not None and partition not in [name for name, _ in columns]:
-        raise WrongPlan(f"export's partition is no column of the input: {partition!r}")
+    for option in ("partition", "part"):
+        column = parts.options.get(option)
+        if column is not None and column not in [name for name, _ in columns]:
+            raise WrongPlan(f"export's {option} is no column of the input: {column!r}")
     tables = read_tables(columns, stream, parts.options)
     parts.columns = tables.schema_without(partition)
     if partition is None:
@@ -154,7 +162,7 @@ def _write_tables(parts: Parts, columns: Columns, stream: BinaryIO) -> None:
 
 
 def _write_lines(parts: Parts, stream: BinaryIO) -> None:
-    if "partition" in parts.options:
+    if {"partition", "part"} & set(parts.options):
         raise WrongPlan("export partitions tables, not JSON: write one file for each asset")
     parts.begin()
     while lines := stream.readlines(LINES_AT_ONCE):

@@ -1,0 +1,148 @@
+-- Log a table's changes for an operation, when it is declared: triggers of statements, and the table into which they
+-- write. They run as the plan's role, because rows' types may bring along functions of the plan. What is there already
+-- is left alone, so that a migration waits for nobody who writes. Returns p_table, or null for a mistake.
+
+create or replace function headgate._open_changes(
+    p_operation text,
+    p_table text,
+    p_universe text,
+    p_artifact_name text
+)
+returns text
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_log constant text := format('headgate_changes.%I', p_operation);
+    v_function text;
+    v_owner text;
+begin
+    if p_table is null then
+        perform headgate._close_changes(p_operation);
+        return null;
+    elsif headgate._find_changes_mistakes(p_operation, p_table, p_universe, p_artifact_name) then
+        return null;
+    elsif headgate._changes_fault(p_operation, p_table) is null then
+        return p_table;
+    end if;
+    select format('%I.%I', n.nspname, '_log_' || p_operation), pg_get_userbyid(n.nspowner)
+    into v_function, v_owner
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = p_table::regclass;
+    if exists (
+        select
+        from pg_trigger as t
+        join pg_proc as p on p.oid = t.tgfoid
+        where p.proname = '_log_' || p_operation
+            and t.tgrelid <> p_table::regclass
+    ) then
+        perform headgate._close_changes(p_operation);
+    end if;
+    execute format(
+        'create table if not exists %s (cdc_id bigint generated always as identity, '
+        'xid xid8 not null default pg_current_xact_id(), operation text not null, changed_at timestamptz not null, '
+        'content json not null)', v_log
+    );
+    execute format('comment on table %s is %L', v_log, format('Changes of %s that wait for their export.', p_table));
+    execute format('alter table %s owner to headgate_owner', v_log);
+    execute format('grant usage on schema headgate_changes to %I', v_owner);
+    execute format('grant insert (operation, changed_at, content) on %s to %I', v_log, v_owner);
+    execute format(
+        'create or replace function %s() returns trigger language plpgsql volatile security definer '
+        'set search_path = pg_catalog, pg_temp set extra_float_digits = 1 set datestyle = ''ISO'' '
+        'set intervalstyle = ''iso_8601'' as %L', v_function, headgate._changes_source(p_operation, p_table::regclass)
+    );
+    execute format('revoke all on function %s() from public', v_function);
+    execute format('alter function %s() owner to %I', v_function, v_owner);
+    perform headgate._log_event(p_table::regclass, v_function, p_operation, e.event, e.rows)
+    from (values
+        ('insert', 'new table as new_rows'),
+        ('update', 'old table as old_rows new table as new_rows'),
+        ('delete', 'old table as old_rows'),
+        ('truncate', null)
+    ) as e (event, rows);
+    return p_table;
+end;
+$func$;
+
+-- ALWAYS: also what a subscription of logical replication writes is a change.
+create or replace function headgate._log_event(
+    p_table regclass,
+    p_function text,
+    p_operation text,
+    p_event text,
+    p_rows text
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_trigger constant text := format('log_%s_%s', p_event, p_operation);
+begin
+    execute format(
+        'create or replace trigger %I after %s on %s %s for each statement execute function %s()', v_trigger, p_event,
+        p_table, 'referencing ' || p_rows, p_function
+    );
+    execute format('alter table %s enable always trigger %I', p_table, v_trigger);
+end;
+$func$;
+
+-- All mistakes in the declaration.
+create or replace function headgate._find_changes_mistakes(
+    p_operation text,
+    p_table text,
+    p_universe text,
+    p_artifact_name text
+)
+returns boolean
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_mistake record;
+    v_found boolean := false;
+begin
+    for v_mistake in
+        select
+            format('there is no table %L', p_table) as fault, 'changes_of is schema.table, a table of your plan' as hint
+        where to_regclass(p_table) is null
+        union all
+        select format('%s is no plain table', p_table), 'name the table that rows are written to: no view, no partition'
+        from pg_class as c
+        where c.oid = to_regclass(p_table)
+            and (c.relkind <> 'r' or c.relispartition)
+        union all
+        select format('%s has no primary key', p_table), 'by its key a reader knows which row a change is of'
+        where to_regclass(p_table) is not null
+            and not exists (select from pg_index as i where i.indrelid = to_regclass(p_table) and i.indisprimary)
+        union all
+        select
+            format('%s has a column %s, which files have of their own', p_table, a.attname),
+            'rename it: files have cdc_timestamp, operation and cdc_id beside the table''s columns'
+        from pg_attribute as a
+        where a.attrelid = to_regclass(p_table)
+            and a.attnum > 0
+            and a.attname in ('asset_id', 'cdc_hour', 'cdc_timestamp', 'cdc_id', 'operation')
+        union all
+        select 'changes are of one table, not of a universe''s assets', 'leave universe out'
+        where p_universe is not null
+        union all
+        select
+            'its artifact_name would be that of two files',
+            'name it by hour and first change, e.g. posts/{partition}/{part}.parquet'
+        where coalesce(p_artifact_name !~ '[{]partition[}].*[{]part[}]', true)
+    loop
+        v_found := true;
+        perform headgate._note_mistake(
+            'operation', p_operation, format('operation %s: changes_of: %s', p_operation, v_mistake.fault),
+            v_mistake.hint
+        );
+    end loop;
+    return v_found;
+end;
+$func$;

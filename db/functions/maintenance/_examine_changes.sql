@@ -1,0 +1,50 @@
+-- Operations with changes_of whose table's changes are not logged, and rows that were logged on another server: their
+-- transactions mean nothing here (headgate.read_changes).
+
+create or replace function headgate._examine_changes()
+returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        'changes of ' || o.name, 'fail', f.fault || ': changes are not logged',
+        case
+            when to_regclass(o.changes_of) is null then 'correct the plan''s file'
+            else 'headgate doctor --fix logs them from then on'
+        end,
+        to_regclass(o.changes_of) is not null
+    from headgate.operations as o
+    cross join headgate._changes_fault(o.name, o.changes_of) as f (fault)
+    where o.changes_of is not null
+        and not o.is_retired
+        and f.fault is not null
+    union all
+    select
+        'changes of ' || o.name, 'fail', 'its log is of another server, a restored one: what is in it is not exported',
+        'headgate doctor --fix makes it ours', true
+    from headgate.operations as o
+    where o.changes_of is not null
+        and headgate._has_strange_changes(o.name);
+$func$;
+
+-- Transactions that have not begun yet have logged nothing here.
+create or replace function headgate._has_strange_changes(p_operation text)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_found boolean := false;
+begin
+    if to_regclass(format('headgate_changes.%I', p_operation)) is not null then
+        execute format(
+            'select exists (select from headgate_changes.%I as c where c.xid > $1)', p_operation
+        )
+        into v_found
+        using pg_snapshot_xmax(pg_current_snapshot());
+    end if;
+    return v_found;
+end;
+$func$;

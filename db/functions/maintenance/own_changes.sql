@@ -1,0 +1,32 @@
+-- Changes that were logged on another server, as a backup brings them along, are logged by this transaction: the number
+-- of the one that wrote them means nothing here.
+
+create or replace function headgate.own_changes()
+returns table (changes bigint)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_log regclass;
+    v_count bigint;
+begin
+    changes := 0;
+    for v_log in
+        select c.oid::regclass
+        from pg_class as c
+        where c.relnamespace = 'headgate_changes'::regnamespace
+            and c.relkind = 'r'
+    loop
+        execute format('update %s as c set xid = default where c.xid > pg_current_xact_id()', v_log);
+        get diagnostics v_count = row_count;
+        changes := changes + v_count;
+    end loop;
+    return next;
+end;
+$func$;
+
+comment on function headgate.own_changes() is
+    'Make changes that were logged on another server ours, so that they are exported; returns how many. Only the owner '
+    'may.';

@@ -1,0 +1,28 @@
+-- Changes that a job has exported are gone with its commit, so that no other exports them: those that the snapshot had
+-- seen in which they were read. What was committed since, however early it was written, stays for the next.
+
+create or replace function headgate._forget_changes(
+    p_operation headgate.operations,
+    p_job_results headgate.job_result[],
+    p_position text
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    if not exists (select from unnest(p_job_results) as r where r.result = 'success') then
+        return;
+    elsif p_position is null then
+        perform headgate._raise(
+            'HG008', format('operation %s does not say up to where it has read changes', p_operation.name),
+            'its handler is to read its stream to the end'
+        );
+    end if;
+    execute format(
+        'delete from headgate_changes.%I as c where pg_visible_in_snapshot(c.xid, $1)', p_operation.name
+    )
+    using p_position::pg_snapshot;
+end;
+$func$;
