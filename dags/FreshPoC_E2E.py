@@ -1,4 +1,4 @@
-"""Call FreshPoC's five services in strict order, when somebody says so."""
+"""Call FreshPoC's five services in strict order, on demand."""
 
 from datetime import timedelta
 

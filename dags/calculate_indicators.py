@@ -1,4 +1,4 @@
-"""Calculate indicators and publish the screener, when prices have been loaded and once a day."""
+"""Calculate indicators and publish the screener, after prices are loaded and once a day."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Load what is due for 21,817 listings, within the provider's quota, after the US close."""
+"""Load due data of 21,817 listings after the US close, within the provider's quota."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Ask the equities' provider for its own count of units, and take it into the quota."""
+"""Reconcile the quota with the equities provider's own count of units."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Ask the services, count the source's tables, tell the recommender's service, report."""
+"""Check the services' health, count the source tables, notify the recommender's service, report."""
 
 from datetime import timedelta
 

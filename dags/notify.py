@@ -1,4 +1,4 @@
-"""Send what waits in the outbox: alerts and ends of runs, by Slack, web hook and mail."""
+"""Send waiting notifications, on alerts and ends of runs, by Slack, web hook and mail."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Crawl services, validate and process what they answer, and load it into tables; daily."""
+"""Crawl services daily, validate and process their answers, and load them into tables."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Look at database, tables, runs, errors and machine, and raise an alert that names what failed."""
+"""Check database, tables, runs, errors and machine; raise an alert that names failed checks."""
 
 from datetime import timedelta
 

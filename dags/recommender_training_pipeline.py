@@ -1,4 +1,4 @@
-"""Extract, train a model, measure it, and put it in use when it is better; daily."""
+"""Extract data daily, train a model, evaluate it, and put it into use if it is better."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Compute the trading sessions to come, a year and a half ahead, once a week."""
+"""Compute the trading sessions of the next year and a half, once a week."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Demonstrations without an account: plans that run against a stand-in for their provider."""
+"""Demos that need no account: plans that run against stand-ins for their providers."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,7 @@
-"""A demonstration's stage: a stand-in that plays the provider, in a database of its own.
+"""Set-up of a demo: a stand-in for the provider, and a database of its own.
 
-The stand-in's ledger lies in HEADGATE_HOME and so outlives it: a second run on the same day finds
-the quota as the first one left it, as it would be with the real provider.
+The stand-in's ledger is kept in HEADGATE_HOME, so that a second run on the same day finds the quota
+partly used, as with the real provider.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from headgate.settings import Settings
 DATABASE: Final = "headgate_demo"
 QUOTA: Final = 5_000
 RATE: Final = 12_000
-"""Requests a minute: twelve times what the service allows, so that nobody waits for a demo."""
+"""Requests per minute: twelve times the real limit, to keep the demo short."""
 
 SET_PROVIDER = """
 select * from headgate.set_provider(p_provider => %(provider)s, p_changes => %(changes)s)
@@ -38,13 +38,13 @@ limit 10
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A shipped plan, and the provider that a stand-in plays for it."""
+    """A shipped plan, and the provider that a stand-in replaces."""
 
     plan: str
     pipeline: str
     provider: str
     token: str
-    """The environment variable that holds the provider's token."""
+    """Environment variable of the provider's token."""
 
 
 DEMOS: Final = {
@@ -54,7 +54,7 @@ DEMOS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stand-in that works, and the database that asks it."""
+    """A running stand-in, and the database that is set up to call it."""
 
     demo: Demo
     settings: Settings
@@ -66,14 +66,14 @@ class Stage:
         return int(self.standin.ledger()["served_units"])
 
     def booked_units(self) -> dict[str, int]:
-        """Return what our ledger says that each of the latest runs cost."""
+        """Return the units of each of the latest runs by our ledger, by run id."""
         with connect(self.settings, "demo") as connection, mapped_errors():
             rows = connection.execute(UNITS, {"pipeline": self.demo.pipeline})
             return {row["run_id"]: row["units"] for row in rows}
 
 
 def find_demo(plan: str) -> Demo:
-    """Return the demonstration of a plan; raises InvalidValue."""
+    """Return the demo of a plan. Raises InvalidValue."""
     if plan not in DEMOS:
         raise InvalidValue(
             f"the plan {plan!r} has no demonstration",
@@ -84,7 +84,7 @@ def find_demo(plan: str) -> Demo:
 
 @contextmanager
 def staged(demo: Demo, settings: Settings, *, quota: int = QUOTA) -> Iterator[Stage]:
-    """Start a stand-in, and let the provider's row in a migrated database name it."""
+    """Start a stand-in, and set its address and limits for the provider in a migrated database."""
     ledger = settings.home / "standin.json"
     options = Options(quota=quota, rate=RATE, dsn=dsn_of(settings), ledger=ledger)
     with _alone(settings), spawn(options) as standin:
@@ -102,7 +102,7 @@ def staged(demo: Demo, settings: Settings, *, quota: int = QUOTA) -> Iterator[St
 
 @contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """Keep a second demonstration out; a crash frees the lock."""
+    """Hold the lock that admits one demo at a time; a crash frees it. Raises HeadgateError."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.home / "demo.lock").open("w") as lock:
         try:

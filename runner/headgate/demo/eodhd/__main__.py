@@ -1,4 +1,4 @@
-"""Run the stand-in until it is told to stop: `python -m headgate.demo.eodhd --help`."""
+"""Runs the stand-in until stopped: `python -m headgate.demo.eodhd --help`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from headgate.demo.eodhd.server import serve
 
 
 async def run(options: Options) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM, SIGINT or, with `until_eof`, the end of standard input."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -30,7 +30,7 @@ async def run(options: Options) -> None:
 
 
 def main() -> None:
-    """Read the arguments and run."""
+    """Parse the arguments and run the stand-in."""
     logging.basicConfig(level=logging.WARNING)
     asyncio.run(run(Options.parse(sys.argv[1:])))
 

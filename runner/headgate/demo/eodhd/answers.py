@@ -1,4 +1,4 @@
-"""What the API answers, and at what price: one method an endpoint, in the provider's shapes."""
+"""Answers of the API and their prices in units: one method per endpoint."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 200 that has not been sent: its price in units, and what the ledger files it under."""
+    """A successful answer to send: its price in units, and its code in the ledger."""
 
     units: int
     code: str
@@ -37,7 +37,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """The request cannot be answered; costs nothing."""
+    """A request that cannot be answered, and costs nothing."""
 
     def __init__(self, status: int, text: str | None = None) -> None:
         super().__init__(status)
@@ -46,7 +46,7 @@ class Refused(Exception):
 
 
 class Api:
-    """The endpoints that serve data; the account's own is the server's."""
+    """The endpoints that serve data; the server itself serves the account's."""
 
     def __init__(self, source: bars.Source, clock: Clock, *, extended: bool = False) -> None:
         self._source = source
@@ -64,14 +64,14 @@ class Api:
         }
 
     def answer(self, endpoint: str, subject: str, query: Query) -> Answer:
-        """Answer a request for `/api/endpoint/subject`, or raise Refused."""
+        """Return the answer for `/api/endpoint/subject`. Raises Refused."""
         serve = self._endpoints.get(endpoint)
         if serve is None:
             raise Refused(404, "Not Found")
         return serve(unquote(subject), query)
 
     def eod(self, subject: str, query: Query) -> Answer:
-        """Daily bars of one ticker: 1 unit, however many."""
+        """Return daily bars of one ticker: 1 unit for any number of bars."""
         code = self._code(subject)
         if query.get("period", "d") != "d":
             raise Refused(422, "The stand-in serves daily bars only.")
@@ -90,7 +90,7 @@ class Api:
         return Answer(1, code, _csv(map(json.loads, rows), EOD_COLUMNS, header), "text/csv")
 
     def fundamentals(self, subject: str, query: Query) -> Answer:
-        """Fundamentals of one ticker: 10 units, filtered or not; always JSON."""
+        """Return fundamentals of one ticker: 10 units, filtered or not; always JSON."""
         code = self._code(subject)
         found: Any = fundamentals(code, self._clock.now().date())
         if query.get("filter"):
@@ -98,7 +98,7 @@ class Api:
         return Answer(10, code, json.dumps(found).encode())
 
     def bulk_fundamentals(self, subject: str, query: Query) -> Answer:
-        """A page of an exchange's stocks: 100 units, and one more for each named symbol."""
+        """Return a page of an exchange's stocks: 100 units, plus 1 for each named symbol."""
         if not self._extended:
             raise Refused(403, "Only the Extended Fundamentals plan has this.")
         listed = self._listed(subject)
@@ -115,14 +115,14 @@ class Api:
         return Answer(100 + len(named), subject, json.dumps(page).encode())
 
     def splits(self, subject: str, query: Query) -> Answer:
-        """Splits of one ticker: 1 unit."""
+        """Return splits of one ticker: 1 unit."""
         code = self._code(subject)
         actions = self._actions(code, query)
         rows = [{"date": row.date, "split": _split(row)} for row in actions if row.ratio != 1.0]
         return _table(1, code, rows, query)
 
     def dividends(self, subject: str, query: Query) -> Answer:
-        """Dividends of one ticker: 1 unit."""
+        """Return dividends of one ticker: 1 unit."""
         code = self._code(subject)
         currency = market.EXCHANGES[code.rpartition(".")[2]][3]
         rows = [
@@ -139,7 +139,7 @@ class Api:
         return _table(1, code, rows, query)
 
     def bulk(self, subject: str, query: Query) -> Answer:
-        """One day of an exchange: 100 units, and one more for each named symbol."""
+        """Return one day of an exchange: 100 units, plus 1 for each named symbol."""
         listed = self._listed(subject)
         now = self._clock.seconds()
         group = listed[0].group_key
@@ -157,7 +157,7 @@ class Api:
         return _table(100 + len(named), subject, rows, query)
 
     def symbols(self, subject: str, query: Query) -> Answer:
-        """The tickers of an exchange: 1 unit."""
+        """Return the tickers of an exchange: 1 unit."""
         wanted = {
             TYPES.get(name, "Common Stock") for name in query.get("type", "").split(",") if name
         }
@@ -177,7 +177,7 @@ class Api:
         return _table(1, subject, rows, query)
 
     def exchanges(self, subject: str, query: Query) -> Answer:
-        """The exchanges: 1 unit."""
+        """Return the exchanges: 1 unit."""
         names = ("Name", "OperatingMIC", "Country", "Currency", "CountryISO2", "CountryISO3")
         rows = [
             {"Code": code} | dict(zip(names, row, strict=True))
@@ -233,7 +233,7 @@ class Api:
 
 
 def _names(query: Query, group: str) -> list[str]:
-    """Return the codes of the symbols that are asked for by name."""
+    """Return the codes of the symbols named in the query."""
     named = [name.strip() for name in query.get("symbols", "").split(",") if name.strip()]
     return [name if "." in name else f"{name}.{group}" for name in named]
 
@@ -254,7 +254,7 @@ def _day(query: Query, name: str) -> str | None:
 
 
 def _table(units: int, code: str, rows: list[dict[str, Any]], query: Query) -> Answer:
-    """Answer with rows: as JSON if asked for, else as CSV, which is the provider's default."""
+    """Return an answer with rows, as JSON if requested, else as CSV, the provider's default."""
     if query.get("fmt") == "json":
         return Answer(units, code, json.dumps(rows).encode())
     columns = tuple(rows[0]) if rows else ()

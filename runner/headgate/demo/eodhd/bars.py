@@ -1,8 +1,8 @@
-"""Daily bars: synthetic ones for any code, or real ones from a folder, as JSON text.
+"""Daily bars as JSON text: synthetic ones for any code, or real ones from a folder.
 
-A synthetic price is a geometric random walk, put together from two of a few dozen walks that are
-drawn once, each read from a place of the code's own. So any bar can be had without the ones before
-it, and is the same in every process.
+A synthetic price is a geometric random walk, composed of two of a few dozen shared walks, each read
+from an offset that depends on the code. So any bar can be computed without the previous ones, and
+is the same in every process.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ class Action:
 
 
 class Source(Protocol):
-    """Where bars come from; dates are ISO text."""
+    """Source of bars; dates are ISO text."""
 
     def knows(self, code: str) -> bool:
-        """Return whether there is such a ticker."""
+        """Return whether the ticker exists."""
         ...
 
     def listings(self) -> Iterable[market.Listing]:
-        """Return what the exchanges list."""
+        """Return the listings of the exchanges."""
         ...
 
     def rows(self, code: str, start: str | None, end: str | None, now: float) -> list[str]:
-        """Return the bars that are out, oldest first, each as the text of a JSON object."""
+        """Return the published bars of the range, oldest first, each as a JSON object's text."""
         ...
 
     def actions(self, code: str, start: str, end: str) -> list[Action]:
@@ -59,7 +59,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Character:
-    """What makes one code's bars its own."""
+    """Parameters of one code's bars."""
 
     walks: tuple[list[float], list[float]]
     places: tuple[int, int]
@@ -73,15 +73,15 @@ class _Character:
 
 
 class Synthetic:
-    """Made-up bars on real sessions; for most codes each 63rd session is an ex-date."""
+    """Invented bars on real sessions; for most codes every 63rd session is an ex-date."""
 
     def __init__(self, *, any_ticker: bool = False, history_days: int = 730) -> None:
         self._any_ticker = any_ticker
-        _walks(), _noise()  # not in the first request
+        _walks(), _noise()  # computed now, not in the first request
         self._history_seconds = history_days * 86_400
 
     def knows(self, code: str) -> bool:
-        """Return whether it is a shipped listing or a pair, or could be one if any will do."""
+        """Return whether the code is a shipped listing or pair, or any valid code if allowed."""
         return (
             code in market.listings()
             or code in market.PAIRS
@@ -93,7 +93,7 @@ class Synthetic:
         return market.listings().values()
 
     def rows(self, code: str, start: str | None, end: str | None, now: float) -> list[str]:
-        """Return the bars of the range, two years by default."""
+        """Return the bars of the range, by default of the last `history_days`."""
         calendar = market.calendars_by_group()[code.rpartition(".")[2]]
         latest = calendar.last(now)
         first = calendar.first(start or market.day_of(now - self._history_seconds))
@@ -101,7 +101,7 @@ class Synthetic:
         return _bars(_character(code), calendar, first, last, latest)
 
     def actions(self, code: str, start: str, end: str) -> list[Action]:
-        """Return dividends and the one split a few codes have."""
+        """Return dividends, and the one split that a few codes have."""
         calendar = market.calendars_by_group()[code.rpartition(".")[2]]
         own = _character(code)
         found = []
@@ -115,10 +115,10 @@ class Synthetic:
 
 
 class FromFolder:
-    """Real bars of a folder's eod.csv.gz, as SYMBOL.US, defects and all; all of them by default.
+    """Real bars from a folder's eod.csv.gz, as SYMBOL.US, including defects; by default all.
 
-    Columns: symbol, date, open, high, low, close, volume, and adjusted_close, without which it is
-    the close. An empty cell is null.
+    Columns: symbol, date, open, high, low, close, volume, and adjusted_close, which defaults to the
+    close. An empty cell is null.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -140,7 +140,7 @@ class FromFolder:
         return market.listings().values()
 
     def rows(self, code: str, start: str | None, end: str | None, now: float) -> list[str]:
-        """Return the file's rows of the range, cut at the last session that is out."""
+        """Return the file's rows of the range, up to the last published session."""
         calendar = market.calendars()["XNYS"]
         latest = calendar.last(now)
         last_day = calendar.dates[latest] if latest >= 0 else ""
@@ -150,14 +150,14 @@ class FromFolder:
         return [_real_row(line) for line in lines[first:until]]
 
     def actions(self, code: str, start: str, end: str) -> list[Action]:
-        """Return nothing: the file knows no actions."""
+        """Return an empty list: the file has no actions."""
         return []
 
 
 def _bars(
     own: _Character, calendar: market.Calendar, first: int, last: int, latest: int
 ) -> list[str]:
-    """Return the bars of the sessions from `first` to `last`, adjusted as known after `latest`."""
+    """Return the bars of sessions `first` to `last`, adjusted for actions up to `latest`."""
     if first > last:
         return []
     closes = _closes(own, first, last)
@@ -204,7 +204,7 @@ def _closes(own: _Character, first: int, last: int) -> list[float]:
 
 
 def _adjustments(own: _Character, first: int, last: int, latest: int) -> list[float]:
-    """Return what dividends and a split between each session and the latest make of its close."""
+    """Return each session's adjustment factor for later dividends and a split, up to `latest`."""
     factors = [1.0] * (last + 1 - first)
     if own.payout:
         so_far = (latest - own.ex_phase) // 63
@@ -224,7 +224,7 @@ def _character(code: str) -> _Character:
     draw = random.Random(hashlib.blake2b(code.encode(), digest_size=8).digest())
     walks = _walks()
     room = STEPS - SESSIONS
-    if code in market.PAIRS:  # within 1 % of what it is worth, and never split
+    if code in market.PAIRS:  # within 1 % of its price in PAIRS, and never split
         calm, places = _noise()[0], (draw.randrange(room), draw.randrange(room))
         return _Character((calm, calm), places, market.PAIRS[code], 0, 0, 0.0, 0, -1, 1.0)
     return _Character(
@@ -242,7 +242,7 @@ def _character(code: str) -> _Character:
 
 @cache
 def _walks() -> list[list[float]]:
-    """Return the shared walks, calm and wild ones, as factors of a price."""
+    """Return the shared walks of different volatility, as factors of a price."""
     draw = random.Random("walks")
     walks = []
     for number in range(WALKS):

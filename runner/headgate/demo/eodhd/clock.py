@@ -1,4 +1,7 @@
-"""The stand-in's time: the database's, so that both see one day; or the machine's; or a test's."""
+"""Clock of the stand-in: the database's time, so that both agree on the day, or the machine's.
+
+A test can set it by hand.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ ASK_EVERY_SECONDS = 3.0
 
 
 class Clock:
-    """A time that runs on from where it was last set."""
+    """A clock that runs on from the time at which it was last set."""
 
     def __init__(self) -> None:
         self._offset = 0.0
@@ -32,12 +35,12 @@ class Clock:
         return datetime.fromtimestamp(self.seconds(), UTC)
 
     def set(self, at: datetime | None, *, frozen: bool = False) -> None:
-        """Set the time by hand; None gives it back to the database or the machine."""
+        """Set the time by hand; None returns to the time of the database or the machine."""
         self.by_hand = at is not None
         self._move(at.timestamp() if at else time.time(), frozen)
 
     def tell(self, at: datetime) -> None:
-        """Take over the database's time. One that stands still between two questions is frozen."""
+        """Set the clock to the database's time; equal times in two calls mean a frozen clock."""
         told = at.timestamp()
         frozen, self._last_told = told == self._last_told, told
         if not self.by_hand:
@@ -49,9 +52,9 @@ class Clock:
 
 
 async def ask(clock: Clock, dsn: str) -> None:
-    """Set the clock by the database; keep it running as it is if the database does not answer.
+    """Set the clock to the database's time; leave it unchanged if the database does not answer.
 
-    The connection is closed at once: one left open would keep a test from dropping its database.
+    The connection is closed at once: an open one would keep a test from dropping its database.
     """
     import psycopg
 
@@ -72,7 +75,7 @@ async def ask(clock: Clock, dsn: str) -> None:
 
 
 async def follow(clock: Clock, dsn: str) -> None:
-    """Ask the database every few seconds, for ever."""
+    """Set the clock to the database's time every few seconds, forever."""
     while True:
         await asyncio.sleep(ASK_EVERY_SECONDS)
         await ask(clock, dsn)

@@ -1,10 +1,10 @@
-"""Faults on request: rules that say which answers go wrong, and how.
+"""Faults on request: rules that select requests and say how their answers go wrong.
 
-A rule: {"match": {...}, "fault": {"kind": ..., ...}}; "fault" may be the kind alone. All that
-`match` names must hold: path (regular expression), code (regular expression for the whole code),
-and of the requests so matched: first (the first n), after (all but the first n), every (each nth),
-probability (by the seed, the path and how often it was asked for, so that the order in which they
-arrive does not matter). The first rule that holds decides; after a latency rule, later ones too.
+A rule: {"match": {...}, "fault": {"kind": ..., ...}}; "fault" may be the kind alone. All conditions
+of `match` must hold: path (regular expression), code (regular expression for the whole code), and,
+among requests that match these: first (the first n), after (all but the first n), every (each nth),
+probability (from the seed, the path and the number of its requests, so that the order of arrival
+does not matter). The first matching rule decides; after a latency rule, later ones apply too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-# A rejected request costs nothing; an answer that was served and then spoilt is charged.
+# A rejected request costs nothing; a served answer is charged even if it is spoilt.
 REJECTIONS = frozenset({"status", "redirect"})
 DELIVERIES = frozenset({"latency", "hold", "drop", "drip", "html_200", "no_content", "charset"})
 MATCHES = frozenset({"path", "code", "first", "after", "every", "probability"})
@@ -28,7 +28,7 @@ HTML = (
     "<html>\r\n<head><title>{0}</title></head>\r\n"
     "<body>\r\n<center><h1>{0}</h1></center>\r\n</body>\r\n</html>\r\n"
 )
-HALF_A_PAIR = b'[{"date": "+2AA-"}]'  # in UTF-7: half of a surrogate pair, which is no character
+HALF_A_PAIR = b'[{"date": "+2AA-"}]'  # in UTF-7: half of a surrogate pair, an invalid character
 WARNING = "Data is limited by one year as you have free subscription"
 QUOTA_USED_UP = (
     "You exceeded your daily API requests limit.  Please contact support@eodhistoricaldata.com"
@@ -38,7 +38,7 @@ REASONS = {429: "429 Too Many Requests", 500: "500 Internal Server Error", 502: 
 
 @dataclass(slots=True)
 class Rule:
-    """One rule, and how often its path and code have matched."""
+    """A rule, and the number of requests that matched its path and code."""
 
     fault: Mapping[str, Any]
     path: re.Pattern[str] | None = None
@@ -53,7 +53,7 @@ class Rule:
 
     @classmethod
     def parse(cls, row: Mapping[str, Any], seed: int) -> Rule:
-        """Read a rule; raise ValueError if it asks for what does not exist."""
+        """Parse a rule. Raises ValueError for an unknown fault or condition."""
         match = dict(row.get("match", {}))
         fault = (
             row["fault"] if isinstance(row.get("fault"), Mapping) else {"kind": row.get("fault")}
@@ -71,7 +71,7 @@ class Rule:
         return cls(fault=fault, seed=seed, **match)
 
     def holds(self, path: str, code: str) -> bool:
-        """Count the request if it matches, and tell whether the fault happens to it."""
+        """Return whether the fault applies to a request, and count the request if it matches."""
         if (self.path and not self.path.search(path)) or (
             self.code and not self.code.fullmatch(code)
         ):
@@ -94,7 +94,7 @@ class Faults:
     def __init__(self, rows: Iterable[Mapping[str, Any]] = (), seed: int = 0) -> None:
         self._seed = seed
         self.replaced = asyncio.Event()
-        """Set when other rules have taken the place of those in force."""
+        """Set when the rules are replaced."""
         self.set(rows)
 
     def set(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -104,7 +104,7 @@ class Faults:
         self.replaced = asyncio.Event()
 
     def pick(self, path: str, code: str) -> tuple[float, Mapping[str, Any] | None]:
-        """Return the seconds to wait and the fault that happens to this request, if any."""
+        """Return the seconds to wait before answering, and the request's fault, if any."""
         seconds = 0.0
         for rule in self._rules:
             if not rule.holds(path, code):
@@ -116,7 +116,7 @@ class Faults:
 
 
 def error_body(status: int) -> tuple[str, str]:
-    """Return content type and body as the provider answers with that status."""
+    """Return the content type and body of the provider's error with that status."""
     if status == 402:
         return "text/plain", QUOTA_USED_UP
     if status in (401, 403):
@@ -127,7 +127,7 @@ def error_body(status: int) -> tuple[str, str]:
 
 
 def spoil(fault: Mapping[str, Any], body: bytes) -> tuple[str, bytes]:
-    """Return content type and body of an answer that was served and then went wrong."""
+    """Return the content type and body of a served answer, spoilt by the fault."""
     kind = fault["kind"]
     if kind == "html_200":
         return "text/html", HTML.format("Service temporarily unavailable").encode()
@@ -163,12 +163,12 @@ def _huge(fault: Mapping[str, Any], body: bytes) -> bytes:
 
 
 def _nul(fault: Mapping[str, Any], body: bytes) -> bytes:
-    """Put a NUL into the first text value: escaped, as JSON allows, or as a raw byte."""
+    """Insert a NUL into the first text value: escaped, as JSON allows, or as a raw byte."""
     return body.replace(b'":"', b'":"' + (b"\0" if fault.get("raw") else b"\\u0000"), 1)
 
 
 def _missing(fault: Mapping[str, Any], body: bytes) -> bytes:
-    """Leave some symbols out of an answer of many: rows of a day, or a page of companies."""
+    """Remove some symbols from a bulk answer: rows of a day, or a page of companies."""
     found = json.loads(body)
     if isinstance(found, dict):
         kept = [x for x in found.values() if x["General"]["Code"] not in fault["codes"]]
@@ -177,7 +177,7 @@ def _missing(fault: Mapping[str, Any], body: bytes) -> bytes:
 
 
 def _bad_bars(fault: Mapping[str, Any], body: bytes) -> bytes:
-    """Spoil every nth row (default: each third), by the named defects in turn (default: all)."""
+    """Spoil every nth row (default: third) with the named defects in turn (default: all)."""
     rows = json.loads(body)
     if not isinstance(rows, list):
         return body

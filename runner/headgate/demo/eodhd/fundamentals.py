@@ -1,7 +1,7 @@
-"""Fundamentals of a listing: a nested object, numbers as text, another shape for funds.
+"""Fundamentals of a listing: a nested object with numbers as text, and another shape for funds.
 
-Figures are made up from the code. They change when a new quarter has been filed, 39 days after it
-ended, and at no other time.
+Figures are derived from the code. They change only when a new quarter is filed, 39 days after its
+end.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def fundamentals(code: str, today: date) -> dict[str, Any]:
 
 
 def shortened(whole: dict[str, Any]) -> dict[str, Any]:
-    """Return fundamentals as a page of many companies has them: the last 4 quarters and years."""
+    """Return fundamentals as in a page of many companies: only the last 4 quarters and years."""
     cut: dict[str, Any] = {}
     for sheet, content in whole["Financials"].items():
         newest = {
@@ -63,7 +63,10 @@ def shortened(whole: dict[str, Any]) -> dict[str, Any]:
 
 
 def select(whole: dict[str, Any], filters: str) -> Any:
-    """Return what `filter=` names: one part bare (`A::B` goes deeper), several keyed by name."""
+    """Return the parts named by `filter=`: a single one bare, several keyed by name.
+
+    `A::B` selects part B of part A.
+    """
     names = filters.split(",")
     parts = {name: _dig(whole, name.split("::")) for name in names}
     return parts[names[0]] if len(names) == 1 else parts
@@ -217,6 +220,6 @@ def _unlisted(code: str) -> market.Listing:
 
 
 def _number(code: str, what: str, low: float, high: float) -> float:
-    """Return a number between two, always the same for a code and what it is."""
+    """Return a number between `low` and `high` that depends only on the code and `what`."""
     digest = hashlib.blake2b(f"{code} {what}".encode(), digest_size=4).digest()
     return round(low + (high - low) * int.from_bytes(digest, "big") / 2**32, 4)

@@ -1,6 +1,6 @@
-"""The stand-in's own ledger: what it charged to whom, what it turned away, how fast requests came.
+"""The stand-in's own ledger: units charged by token, rejected requests, and the request rate.
 
-It shares no code with Headgate, so that the two ledgers can be compared.
+It shares no code with Headgate's ledger, so that the two can be compared.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ WINDOW_SECONDS = 60.0
 
 
 class Rate:
-    """Requests let through in the last 60 seconds, sliding; those turned away do not count."""
+    """Rate limit on requests admitted in the last 60 seconds; rejected ones do not count."""
 
     def __init__(self, per_minute: int | None, now: Callable[[], float] = time.monotonic) -> None:
         self.per_minute = per_minute
@@ -25,7 +25,7 @@ class Rate:
         self._passed: deque[float] = deque()
 
     def take(self) -> float:
-        """Let one request through and return 0, or return the seconds until one will pass."""
+        """Admit one request and return 0, or return the seconds until one will be admitted."""
         now = self._now()
         while self._passed and self._passed[0] <= now - WINDOW_SECONDS:
             self._passed.popleft()
@@ -40,7 +40,7 @@ class Rate:
 
     @property
     def remaining(self) -> int:
-        """Return how many requests would pass now."""
+        """Return how many requests would be admitted now."""
         return 10**6 if self.per_minute is None else max(0, self.per_minute - len(self._passed))
 
 
@@ -56,7 +56,7 @@ class Ledger:
             self._load(json.loads(path.read_text()))
 
     def clear(self) -> None:
-        """Forget everything, as on a new account."""
+        """Reset to the state of a new account."""
         self.requests = 0
         self.units: Counter[tuple[str, str]] = Counter()  # (token, day)
         self.shown: dict[str, str] = {}  # token -> day its counter belongs to
@@ -68,12 +68,12 @@ class Ledger:
         self._dirty = True
 
     def receive(self) -> None:
-        """Count a request, whatever will become of it."""
+        """Count a request, whatever its result."""
         self.requests += 1
         self._dirty = True
 
     def charge(self, token: str, day: date, endpoint: str, code: str, units: int) -> bool:
-        """Charge an answer to the token's day, unless that would exceed its quota."""
+        """Charge an answer to the token's day; return False if that would exceed the quota."""
         key = (token, day.isoformat())
         if self.quota is not None and self.units[key] + units > self.quota:
             return False
@@ -88,18 +88,18 @@ class Ledger:
         return True
 
     def answer(self, status: int) -> None:
-        """Count the status of an answer; from 400 on it was a rejection."""
+        """Count the status of an answer; from 400 on it counts as rejected."""
         self.statuses[str(status)] += 1
         if status >= 400:
             self.rejected[str(status)] += 1
 
     def counter(self, token: str, today: date) -> tuple[int, str]:
-        """Return what the account page shows: the counter, and the day of its last charge."""
+        """Return the account page's counter and its day: the day of the last charge."""
         day = self.shown.get(token, today.isoformat())
         return self.units[(token, day)], day
 
     def as_json(self) -> dict[str, Any]:
-        """Return the ledger for reading."""
+        """Return the ledger's totals as a JSON object."""
         days: Counter[str] = Counter()
         tokens: Counter[str] = Counter()
         for (token, day), units in self.units.items():
@@ -121,7 +121,7 @@ class Ledger:
         }
 
     def save(self) -> None:
-        """Write the ledger to its file if it has one and anything was counted since."""
+        """Write the ledger to its file, if any, unless nothing was counted since."""
         if self._path is None or not self._dirty:
             return
         self._dirty = False

@@ -1,4 +1,4 @@
-"""What the stand-in knows of the market: the shipped listings and the sessions they trade in."""
+"""Market data of the stand-in: the shipped listings and their trading sessions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ DOLLARS |= {
     "ILS": 0.27,
 }
 PAIRS = {f"{currency}USD.FOREX": worth for currency, worth in DOLLARS.items()}
-"""Currency pairs, and about what they cost; they trade when New York does."""
+"""Currency pairs and their approximate prices; they trade in New York's sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,13 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """A calendar's sessions: their dates, and when their bars are out (seconds since 1970)."""
+    """Sessions of a calendar: dates, and publication times of the bars in seconds since 1970."""
 
     dates: list[str] = field(default_factory=list)
     out_at: list[float] = field(default_factory=list)
 
     def last(self, now: float) -> int:
-        """Return the index of the last session whose bar is out, -1 before the first."""
+        """Return the index of the last session whose bar is published, -1 before the first."""
         return bisect_right(self.out_at, now) - 1
 
     def first(self, day: str) -> int:
@@ -99,7 +99,7 @@ def listings() -> dict[str, Listing]:
 
 
 def add_listings(path: Path) -> None:
-    """List more: a CSV file with columns of the shipped one, `calendar` one of the shipped ones."""
+    """Add listings from a CSV file with the shipped file's columns and calendars."""
     with path.open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
             known = dict.fromkeys((x.name for x in fields(Listing)), "") | row
@@ -128,7 +128,7 @@ def calendars_by_group() -> dict[str, Calendar]:
 
 
 def split_code(text: str) -> tuple[str, str] | None:
-    """Split a ticker into symbol and exchange code, by default US; None if that cannot be."""
+    """Split a ticker into symbol and exchange code, by default US; None if it is invalid."""
     symbol, dot, group = text.partition(".")
     if not symbol or "." in group or (dot and group not in EXCHANGES):
         return None

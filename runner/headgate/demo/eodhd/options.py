@@ -1,4 +1,4 @@
-"""What a stand-in can be told when it starts, and the same as command-line arguments."""
+"""Options of a stand-in, and their command-line arguments."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Options:
     until_eof: bool = False
 
     def arguments(self) -> list[str]:
-        """Return the arguments that stand for these options, but for the DSN: it may be secret."""
+        """Return the arguments for these options, without the DSN, which may be secret."""
         given = [
             "--host",
             self.host,
@@ -65,7 +65,7 @@ class Options:
 
     @classmethod
     def parse(cls, arguments: Sequence[str] | None = None) -> Options:
-        """Read options from the command line."""
+        """Parse options from command-line arguments."""
         given = vars(_parser().parse_args(arguments))
         given["tokens"] = tuple(given.pop("token") or (TOKEN,))
         given["faults"] = tuple(given["faults"])

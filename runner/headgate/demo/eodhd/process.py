@@ -1,4 +1,4 @@
-"""A stand-in in a process of its own, for tests that must not share an event loop with it."""
+"""Runs a stand-in in its own process, for tests that must not share an event loop with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A running stand-in, seen from outside. `api` is what a provider's base_url must be."""
+    """Client of a running stand-in; a provider's base_url must be `api`."""
 
     url: str
     token: str
@@ -31,23 +31,23 @@ class Process:
 
     @property
     def api(self) -> str:
-        """Return the base URL of the API it stands in for."""
+        """Return the base URL of the API."""
         return f"{self.url}/api"
 
     def ledger(self) -> dict[str, Any]:
-        """Read its ledger."""
+        """Return the stand-in's ledger."""
         return self._ask("_book")
 
     def reset(self) -> None:
-        """Empty its ledger."""
+        """Empty the stand-in's ledger."""
         self._ask("_book/reset", {})
 
     def set_faults(self, rules: Sequence[dict[str, Any]]) -> None:
-        """Replace its fault rules; an empty list ends them."""
+        """Replace the fault rules; an empty list ends all faults."""
         self._ask("_faults", list(rules))
 
     def set_clock(self, at: datetime | None, *, frozen: bool = False) -> None:
-        """Set its time by hand; None gives it back to the database or the machine."""
+        """Set the time by hand; None returns to the time of the database or the machine."""
         self._ask("_clock", {"at": at.isoformat() if at else None, "frozen": frozen})
 
     def set_limits(self, **limits: int | None) -> None:
@@ -55,7 +55,7 @@ class Process:
         self._ask("_limits", limits)
 
     def spend(self, units: int) -> None:
-        """Spend units of its token as another program would."""
+        """Spend units of the token, as another program would."""
         self._ask("_spend", {"units": units})
 
     def _ask(self, path: str, given: object = None) -> dict[str, Any]:
@@ -76,8 +76,8 @@ def spawn(options: Options | None = None) -> Iterator[Process]:
         child = subprocess.Popen(
             [sys.executable, "-m", "headgate.demo.eodhd", *given],
             env=os.environ | ({DSN_VARIABLE: options.dsn} if options.dsn else {}),
-            stdin=subprocess.PIPE,  # never written to: it ends when we do, however we end
-            start_new_session=True,  # a Ctrl-C is ours to answer
+            stdin=subprocess.PIPE,  # never written to: the child ends when this process ends
+            start_new_session=True,  # Ctrl-C reaches only this process
         )
         try:
             port = _wait_for_port(child, port_file)

@@ -1,7 +1,7 @@
-"""Real bars and corporate actions as they were known on each day: first published, then corrected.
+"""Real bars and corporate actions as known on each day, with first values and later corrections.
 
-A bar is there from the day on which it was first seen, has its second values from the day on which
-those were seen, and is adjusted for the actions that were known by then.
+A bar appears on the day it was first seen, changes to its second values on the day these were seen,
+and is adjusted for the actions known by then.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Number = int | float | None
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """An action, and the day from which on it was known."""
+    """An action, and the day on which it became known."""
 
     ex_date: str
     first_seen: str
@@ -33,7 +33,7 @@ class _Known:
 
 
 class Replay:
-    """The bars of two files of a folder, as SYMBOL.US."""
+    """Bars and actions from two files of a folder, as SYMBOL.US."""
 
     def __init__(self, folder: Path) -> None:
         self._bars: dict[str, list[dict[str, str]]] = defaultdict(list)
@@ -59,7 +59,7 @@ class Replay:
         return [market.Listing(x, "US", "XNYS", "NYSE", y, y, *rest) for x, y in symbols]
 
     def rows(self, code: str, start: str | None, end: str | None, now: float) -> list[str]:
-        """Return the bars of the range as they were known on this day."""
+        """Return the bars of the range as they were known on the day of `now`."""
         today = market.day_of(now)
         known = [x for x in self._actions[code] if max(x.ex_date, x.first_seen) <= today]
         found = []
@@ -69,7 +69,7 @@ class Replay:
         return found
 
     def actions(self, code: str, start: str, end: str) -> list[Action]:
-        """Return the actions that were known on their ex-date; of others nobody knew in time."""
+        """Return the actions that were known by their ex-date; later ones are never served."""
         return [
             x.action
             for x in self._actions.get(code, ())
@@ -78,7 +78,7 @@ class Replay:
 
 
 def _bar(row: dict[str, str], known: list[_Known], today: str) -> str:
-    """Return a bar as JSON text, with the second values once they have been seen."""
+    """Return a bar as JSON text, with its second values if they were seen by today."""
     again = bool(row["seen_again"]) and row["seen_again"] <= today
     close = _number((again and row["close_2"]) or row["close"])
     factor = 1.0
@@ -91,14 +91,14 @@ def _bar(row: dict[str, str], known: list[_Known], today: str) -> str:
 
 
 def _number(text: str) -> Number:
-    """Read a figure as the files write it: "000" is 0, and nothing is null."""
+    """Return a number as written in the files: "000" is 0, an empty text is None."""
     if not text:
         return None
     return int(text) if text.isdigit() else float(text)
 
 
 def _told(row: dict[str, str]) -> Action | None:
-    """Return what the provider says of an action; of some it says nothing."""
+    """Return the action as the provider reports it; None for kinds that it does not report."""
     if row["kind"] == "split":
         new, _, old = row["split_ratio"].partition("/")
         return Action(row["ex_date"], ratio=float(new) / float(old))

@@ -1,4 +1,4 @@
-"""The stand-in's HTTP server: who may ask, how often, at what price; an answer, whole or spoilt."""
+"""HTTP server of the stand-in: checks token, rate and quota, charges, answers or plays a fault."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAVE_EVERY_SECONDS = 0.5
 
 
 class StandIn:
-    """One running stand-in. `api` is what a provider's base_url must be."""
+    """A running stand-in; a provider's base_url must be `api`."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -38,7 +38,7 @@ class StandIn:
         self._answers = Api(_source(options), self.clock, extended=options.extended)
         if options.listings:
             market.add_listings(options.listings)
-        market.calendars_by_group()  # read now, not in the first request
+        market.calendars_by_group()  # loaded now, not in the first request
 
     @property
     def url(self) -> str:
@@ -47,12 +47,12 @@ class StandIn:
 
     @property
     def api(self) -> str:
-        """Return the base URL of the API it stands in for."""
+        """Return the base URL of the API."""
         return f"{self.url}/api"
 
     @property
     def token(self) -> str:
-        """Return a token that it accepts."""
+        """Return an accepted token."""
         return self.options.tokens[0]
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -110,7 +110,7 @@ class StandIn:
         return self._answers.answer(endpoint, subject, query)
 
     def _account(self, token: str) -> dict[str, Any]:
-        """Return the account page; its counter may be a past day's until the first charge."""
+        """Return the account page; until a day's first charge it shows an earlier day's counter."""
         units, day = self.ledger.counter(token, self.clock.now().date())
         return {
             "name": "Stand In",
@@ -129,7 +129,7 @@ class StandIn:
     async def _spoilt(
         self, request: web.BaseRequest, fault: Mapping[str, Any], answer: Answer
     ) -> web.StreamResponse:
-        """Send an answer that was served, and charged, in the way the fault says."""
+        """Send a served and charged answer with the fault applied."""
         if fault["kind"] == "drop" and fault["where"] == "unanswered":
             return _cut(request)
         if fault["kind"] == "no_content":
@@ -155,7 +155,7 @@ class StandIn:
         return response
 
     async def _control(self, request: web.BaseRequest, path: str) -> web.Response:
-        """Serve the paths by which a test reads the ledger and moves the stand-in."""
+        """Serve the control paths by which a test reads the ledger and changes the stand-in."""
         try:
             given = json.loads(await request.read() or b"{}") if request.method == "POST" else {}
             match (request.method, path):
@@ -182,7 +182,7 @@ class StandIn:
         return web.json_response(self.report())
 
     def report(self) -> dict[str, Any]:
-        """Return the ledger, with the time and the limits it is kept by."""
+        """Return the ledger, the current time and the limits."""
         now = self.clock.now()
         return {
             "clock": now.isoformat(),
@@ -193,7 +193,7 @@ class StandIn:
 
 
 def _source(options: Options) -> Source:
-    """Return where the bars come from."""
+    """Return the source of bars that the options choose."""
     if options.replay:
         return Replay(options.replay)
     if options.bars:
@@ -203,7 +203,7 @@ def _source(options: Options) -> Source:
 
 @contextlib.asynccontextmanager
 async def serve(options: Options | None = None) -> AsyncIterator[StandIn]:
-    """Run a stand-in in this event loop."""
+    """Run a stand-in in the current event loop until the end of the block."""
     options = options or Options()
     standin = StandIn(options)
     if options.dsn:
@@ -258,7 +258,7 @@ def _refuse_by_fault(fault: Mapping[str, Any]) -> web.Response:
 def _cut(
     request: web.BaseRequest, response: web.StreamResponse | None = None
 ) -> web.StreamResponse:
-    """Drop the connection; what is returned goes nowhere."""
+    """Drop the connection; the returned response is never sent."""
     if request.transport is not None:
         request.transport.abort()
     return response or web.Response()

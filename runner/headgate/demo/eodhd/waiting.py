@@ -1,4 +1,4 @@
-"""How long the stand-in is waited for."""
+"""Waiting for the stand-in."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 PATIENCE: Final = 900.0
-"""Seconds. It ends what hangs, and decides nothing: a machine may be as slow as it likes."""
+"""Seconds after which a wait counts as hanging; generous, so that slow machines do not matter."""
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Wait until something is true; raise TimeoutError when it never comes."""
+    """Wait until a condition is true. Raises TimeoutError that names `what`."""
     deadline, pause = time.monotonic() + PATIENCE, 0.001
     while not condition():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""A source database of made-up investors and companies, as the recommender's plan reads it."""
+"""Source database for the recommender's plan, with invented investors and companies."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DSN: Final = "NOBLESTRIDE_POSTGRES_DSN"
 
 
 def fill(connection: Connection[Any]) -> None:
-    """Make its tables and rows in an empty schema public, all or nothing."""
+    """Create the tables and rows in an empty schema `public`, all or nothing."""
     with connection.transaction():
         connection.execute((files(__name__) / "source.sql").read_bytes())
 
 
 @contextmanager
 def source_database(settings: Settings) -> Iterator[str]:
-    """Make the database anew, and a role that may only read it; be that role's until the end."""
+    """Create the database afresh with a read-only role; set its connection string in the block."""
     name, source = sql.Identifier(DATABASE), settings.with_database(DATABASE)
     with mapped_errors():
         with connect_server(settings, "demo") as connection:
@@ -45,7 +45,7 @@ def source_database(settings: Settings) -> Iterator[str]:
 
 
 def let_read(connection: Connection[Any], role: str) -> str:
-    """Let a role log in and read what is there; return its password, which is new each time."""
+    """Let a role log in and read the existing tables; return its new password."""
     password, name = secrets.token_hex(16), sql.Identifier(role)
     encrypt = connection.pgconn.encrypt_password
     verifier = encrypt(password.encode(), role.encode(), b"scram-sha-256").decode()

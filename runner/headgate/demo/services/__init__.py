@@ -1,10 +1,10 @@
-"""Stand-ins for services that pipelines call, on ports of 127.0.0.1, with faults and a ledger each.
+"""Stand-ins for services that pipelines call, on ports of 127.0.0.1, each with faults and a ledger.
 
-In a test or a demonstration, in a thread of its own:
+In a test or a demo, in their own thread:
 
     with running(freshpoc.services()) as services: services["miner"].url, services["miner"].calls
 
-By hand, until it is told to stop: `python -m headgate.demo.services freshpoc`.
+By hand, until stopped: `python -m headgate.demo.services freshpoc`.
 """
 
 from headgate.demo.services.fault import Fault

@@ -1,4 +1,4 @@
-"""Run a plan's stand-ins until told to stop: `python -m headgate.demo.services freshpoc`."""
+"""Runs a plan's stand-ins until stopped: `python -m headgate.demo.services freshpoc`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLANS = {
 
 
 def main() -> None:
-    """Print each one's address, and serve until SIGTERM or SIGINT."""
+    """Print each stand-in's address, and serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description="Stand-ins for the services that a plan calls.")
     parser.add_argument("plan", choices=PLANS)
     parser.add_argument("--first-port", type=int, default=0, help="0: any that are free.")

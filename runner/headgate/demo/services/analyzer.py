@@ -1,4 +1,4 @@
-"""freshpoc's analyzer: says what was mined."""
+"""Stand-in for FreshPoC's analyzer, which analyzes the mined data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from headgate.demo.services.stand_in import StandIn
 
 
 def analyzer() -> StandIn:
-    """Return the service of GET /run."""
+    """Return the stand-in, which serves GET /run."""
     return StandIn(
         "analyzer",
         {

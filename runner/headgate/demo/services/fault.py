@@ -1,4 +1,4 @@
-"""Faults on request: how a stand-in's next answers go wrong."""
+"""Faults on request, for a stand-in's next answers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ KINDS: Final = ("status", "not_ok", "slow", "cut", "cut_after", "wrong_json", "t
 
 @dataclass(slots=True)
 class Fault:
-    """One way to go wrong, so many times.
+    """A fault that affects a number of answers.
 
-    `status` answers an error, `not_ok` a 200 that says "ok": false, `slow` late, `wrong_json` half
-    an answer, `text` a page; `cut` drops the connection before the work is done, `cut_after` then.
+    `status` answers an error, `not_ok` a 200 with "ok": false, `slow` a late answer, `wrong_json`
+    half an answer, `text` an HTML page; `cut` drops the connection before the work is done,
+    `cut_after` after it.
     """
 
     kind: str
@@ -21,7 +22,7 @@ class Fault:
     status: int = 500
     seconds: float = 0.0
     says: str = ""
-    """The text of an error, where it is not JSON."""
+    """Text of a `status` error; empty: a JSON body."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -1,4 +1,4 @@
-"""The services of the pipeline FreshPoC_E2E, in the order in which it calls them."""
+"""Stand-ins for the services of the pipeline FreshPoC_E2E, in the order of its calls."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from headgate.demo.services.writer import writer
 
 
 def services() -> tuple[StandIn, ...]:
-    """Return all six, which have not been started."""
+    """Return all six stand-ins, not started."""
     return (ingestion(), miner(), analyzer(), writer(), query_api(), reporting())

@@ -1,4 +1,4 @@
-"""Hacker News: made-up stories, a list of the top ones that moves while it is read, and gaps."""
+"""Stand-in for Hacker News: invented stories with gaps, and a list of top stories that shifts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from headgate.demo.services.stand_in import Ask, StandIn
 STORIES: Final = 500
 FIRST: Final = 4_000_000
 MOVES: Final = 3
-"""So many places the list moves each time that it is asked for."""
+"""Places by which the list of top stories shifts on every request."""
 NULL, DELETED, JOB = 17, 23, 29
-"""Every so-manieth item is not there, was deleted, or is no story."""
+"""Every 17th item is missing, every 23rd deleted, every 29th a job posting instead of a story."""
 PUBLISHED: Final = 1_700_000_000
 ITEM: Final = re.compile(r"/v0/item/(\d+)\.json")
 SUBJECTS: Final = ("A queue", "A planner", "An index", "A vacuum", "A lease", "A ledger")
@@ -21,7 +21,7 @@ CLAIMS: Final = ("that never lies", "in 200 lines", "explained", "considered har
 
 
 def hackernews() -> StandIn:
-    """Return the service of GET /v0/topstories.json and /v0/item/ID.json."""
+    """Return the stand-in, which serves GET /v0/topstories.json and /v0/item/ID.json."""
     asked = count()
 
     def top(_: Ask) -> list[int]:
@@ -37,7 +37,7 @@ def _item(ask: Ask) -> dict[str, Any] | None:
 
 
 def item(number: int) -> dict[str, Any] | None:
-    """Return one item; the service answers null for one that is not there."""
+    """Return one item; None, which the service answers as null, if it is missing."""
     if number < FIRST or number % NULL == 0:
         return None
     kept = {"id": number, "type": "story", "time": PUBLISHED + 60 * (number - FIRST)}

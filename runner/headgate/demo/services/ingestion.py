@@ -1,4 +1,4 @@
-"""freshpoc's ingestion: takes a repository in."""
+"""Stand-in for FreshPoC's ingestion, which imports a repository."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from headgate.demo.services.stand_in import Ask, StandIn
 
 
 def ingestion() -> StandIn:
-    """Return the service of GET /trigger?repo=."""
+    """Return the stand-in, which serves GET /trigger?repo=."""
     numbers = count(1)
 
     def trigger(ask: Ask) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A mail server: it keeps what it takes, and refuses on request."""
+"""Mail server that keeps received mails and rejects on request."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from aiosmtpd.controller import Controller
 
 @dataclass
 class MailServer:
-    """What it has taken, and how it answers: by reply codes, to the part of a mail they refuse."""
+    """SMTP handler: received mails, and the rejections to answer with."""
 
     port: int = 0
     refusals: dict[str, str] = field(default_factory=dict)
-    """By MAIL (the sender), RCPT (a recipient) and DATA (the mail)."""
+    """SMTP reply by the command to reject: MAIL (sender), RCPT (recipient) or DATA (mail)."""
     hangs_up: bool = False
-    """Whether it takes a mail and then is gone without a word."""
+    """Whether the server accepts a mail and then drops the connection without a reply."""
     mails: list[Message] = field(default_factory=list)
 
     async def handle_MAIL(self, *given: Any) -> str:
-        """Take the sender."""
+        """Accept or reject the sender."""
         envelope, address = given[2], given[3]
         if "MAIL" not in self.refusals:
             envelope.mail_from = address
         return self.refusals.get("MAIL", "250 OK")
 
     async def handle_RCPT(self, *given: Any) -> str:
-        """Take a recipient."""
+        """Accept or reject a recipient."""
         envelope, address = given[2], given[3]
         if "RCPT" not in self.refusals:
             envelope.rcpt_tos.append(address)
         return self.refusals.get("RCPT", "250 OK")
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        """Take a mail."""
+        """Accept or reject a mail."""
         if "DATA" not in self.refusals:
             self.mails.append(message_from_bytes(envelope.content))
         if self.hangs_up:
@@ -49,7 +49,7 @@ class MailServer:
 
 @contextmanager
 def mail_server() -> Iterator[MailServer]:
-    """Run one on a free port of 127.0.0.1 until the end of the block."""
+    """Run a mail server on a free port of 127.0.0.1 until the end of the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         server = MailServer(free.getsockname()[1])

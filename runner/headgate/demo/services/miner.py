@@ -1,4 +1,4 @@
-"""freshpoc's miner: reads what was taken in."""
+"""Stand-in for FreshPoC's miner, which mines the imported repository."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from headgate.demo.services.stand_in import StandIn
 
 
 def miner() -> StandIn:
-    """Return the service of GET /run."""
+    """Return the stand-in, which serves GET /run."""
     return StandIn(
         "miner",
         {

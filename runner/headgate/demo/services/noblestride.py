@@ -1,4 +1,4 @@
-"""The services of the recommender's pipelines: its own (FastAPI), the application's (Node.js)."""
+"""Stand-ins for the recommender's service (FastAPI) and the application's backend (Node.js)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ OF_A_SYNC: Final = {"source", "table_summary", "sync_timestamp", "total_records"
 
 
 def fastapi(*, takes_syncs: bool = True) -> StandIn:
-    """Return the recommender's service, which is told of models and of what the source holds.
+    """Return the recommender's service, which is notified of models and of synced source tables.
 
-    With takes_syncs false it refuses the latter by 422, as versions do that know models alone.
+    With `takes_syncs` false it answers 422 to the latter, like versions that accept only models.
     """
 
     def complete(ask: Ask) -> dict[str, Any]:
@@ -33,10 +33,10 @@ def fastapi(*, takes_syncs: bool = True) -> StandIn:
 
 
 def nodejs() -> StandIn:
-    """Return the application's backend, which is asked for its health alone."""
+    """Return the application's backend, which only serves its health check."""
     return StandIn("noblestride_nodejs", {("GET", "/health"): lambda _: {"status": "ok"}})
 
 
 def services() -> tuple[StandIn, ...]:
-    """Return both, which have not been started."""
+    """Return both stand-ins, not started."""
     return (fastapi(), nodejs())

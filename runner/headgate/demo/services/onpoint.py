@@ -1,4 +1,4 @@
-"""The services that onpoint_data_pipeline crawls."""
+"""Stand-ins for the services that onpoint_data_pipeline crawls."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from headgate.demo.services.stand_in import StandIn
 
 
 def services() -> tuple[StandIn, ...]:
-    """Return both, which have not been started."""
+    """Return both stand-ins, not started."""
     return (jsonplaceholder(), hackernews())

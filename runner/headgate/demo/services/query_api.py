@@ -1,4 +1,4 @@
-"""freshpoc's query API: lists the nodes that have a repository."""
+"""Stand-in for FreshPoC's query API, which lists the nodes that have a repository."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DEFAULT = "{ nodes(func: has(repo)) { uid repo } }"
 
 
 def query_api() -> StandIn:
-    """Return the service of GET /query and GET /health."""
+    """Return the stand-in, which serves GET /query and GET /health."""
 
     def query(ask: Ask) -> dict[str, Any]:
         asked = ask.query.get("q", DEFAULT)

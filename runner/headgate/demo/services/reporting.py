@@ -1,4 +1,4 @@
-"""freshpoc's reporting: writes the report, and one more object at every call."""
+"""Stand-in for FreshPoC's reporting, which writes the report and a new object at every call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from headgate.demo.services.stand_in import Ask, StandIn
 
 
 def reporting() -> StandIn:
-    """Return the service of GET /generate."""
+    """Return the stand-in, which serves GET /generate."""
 
     def generate(_: Ask) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""Stand-ins at work: all of them in one event loop, in a thread of its own."""
+"""Runs stand-ins in one event loop, in its own thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Bound: TypeAlias = tuple[StandIn, socket.socket]
 
 @contextmanager
 def running(services: Iterable[StandIn]) -> Iterator[dict[str, StandIn]]:
-    """Run the stand-ins until the end of the block; those that start late refuse until then."""
+    """Run the stand-ins until the end of the block; late ones reject connections at first."""
     named = {x.name: x for x in services}
     bound = [(x, _bind(x)) for x in named.values()]
     loop = asyncio.new_event_loop()
@@ -73,7 +73,7 @@ async def _open(stack: AsyncExitStack, service: StandIn, port: socket.socket) ->
 
 
 def _bind(service: StandIn) -> socket.socket:
-    """Take the service's port, or any; it refuses connections until somebody listens."""
+    """Bind the service's port, or any free one; it rejects connections until the server listens."""
     port = socket.socket()
     port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     port.bind(("127.0.0.1", service.port))

@@ -1,4 +1,4 @@
-"""Slack, as far as an incoming web hook shows it."""
+"""Stand-in for Slack's incoming web hooks."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final
 from headgate.demo.services.stand_in import Ask, StandIn, Text
 
 HOOK: Final = "/services/T0/B0/secret-path"
-"""The path of the one hook: who knows it may post."""
+"""Path of the only hook; knowing it is the permission to post."""
 
 
 def slack() -> StandIn:
-    """Return the service; `status` faults with `says` are Slack's errors, such as no_service."""
+    """Return the stand-in; `status` faults with `says` play Slack's errors, such as no_service."""
 
     def post(ask: Ask) -> Text:
         return Text("ok" if ask.json()["text"] else "no_text")
@@ -20,5 +20,5 @@ def slack() -> StandIn:
 
 
 def texts(service: StandIn) -> list[str]:
-    """Return the messages that people see."""
+    """Return the texts of the posted messages."""
     return [x.ask.json()["text"] for x in service.calls if x.was_served]

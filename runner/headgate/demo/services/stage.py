@@ -1,4 +1,4 @@
-"""A plan's stand-ins at work, and its database told where they are."""
+"""Runs a plan's stand-ins and sets their addresses in the plan's database."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ select * from headgate.upsert_assets(p_universe => %(universe)s, p_assets => %(a
 
 @dataclass(frozen=True, slots=True)
 class ServiceDemo:
-    """A shipped plan, and the services that stand-ins play for it."""
+    """A shipped plan, and the services that stand-ins replace."""
 
     plan: str
     pipelines: tuple[str, ...]
     services: Callable[[], tuple[StandIn, ...]]
     queries: tuple[str, ...]
     late: str | None = None
-    """The service that is not ready at first, to show what becomes of that."""
+    """Service that starts late, to show how a run waits for it."""
     source: Callable[[Settings], AbstractContextManager[str]] | None = None
-    """What makes the database that the plan reads, and says where it is."""
+    """Context manager that creates the database that the plan reads, and yields its name."""
 
 
 SERVICE_DEMOS: Final = {
@@ -89,9 +89,9 @@ LATE_SECONDS: Final = 3.0
 
 @contextmanager
 def played(demo: ServiceDemo, settings: Settings) -> Iterator[dict[str, StandIn]]:
-    """Start the plan's stand-ins, one of them late, and set their addresses in its rows.
+    """Start the plan's stand-ins, the `late` one later, and set their addresses in the database.
 
-    A service is an asset of the plan's, or a provider.
+    A service is an asset of the plan or a provider.
     """
     services = demo.services()
     for service in services:
@@ -104,7 +104,7 @@ def played(demo: ServiceDemo, settings: Settings) -> Iterator[dict[str, StandIn]
 
 
 def locate(connection: Connection[DictRow], plan: str, urls: Mapping[str, str]) -> None:
-    """Set where a plan's services are, in its rows; those that are not declared are left out."""
+    """Set the addresses of a plan's services in its assets and providers; skip undeclared ones."""
     named = {"universes": f"{plan}%", "services": list(urls)}
     for row in connection.execute(ASSETS, named).fetchall():
         attributes = row["attributes"] | {"base_url": urls[row["code"]]}

@@ -1,4 +1,4 @@
-"""A stand-in for one service: what it answers, what it was asked, and what goes wrong with it."""
+"""Stand-in for one service: its answers, its ledger of calls, and its faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from headgate.demo.services.fault import Fault
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request as a service sees it."""
+    """A request as the service receives it."""
 
     method: str
     path: str
@@ -31,7 +31,7 @@ class Ask:
 
 
 class Refused(Exception):
-    """What a route raises to refuse a request: an error of the client's."""
+    """Raised by a route to reject a request with a client error."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -43,12 +43,12 @@ class Text(str):
 
 
 Answer: TypeAlias = Callable[[Ask], Any]
-"""What a service answers to a request: anything that JSON can hold, or Text."""
+"""Function that answers a request with a JSON-serializable value or Text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A call in the ledger; `status` is None where the connection was cut."""
+    """A call in the ledger; `status` is None if the connection was cut."""
 
     at: float
     ask: Ask
@@ -58,21 +58,21 @@ class Asked:
 
 @dataclass(slots=True)
 class StandIn:
-    """One service. Its routes are its own; the rest is the same for all."""
+    """A service; only the routes differ between services."""
 
     name: str
     routes: Mapping[tuple[str, str], Answer]
     rest: Answer | None = None
-    """Answers GET requests that no route is for."""
+    """Answers GET requests without a route."""
     port: int = 0
-    """0: any that is free."""
+    """0: any free port."""
     start_seconds: float = 0.0
-    """Until then connections are refused."""
+    """Seconds until the service accepts connections."""
     work_seconds: float = 0.0
     faults: list[Fault] = field(default_factory=list)
     calls: list[Asked] = field(default_factory=list)
     arrived: int = 0
-    """Calls, also those that wait for their answer."""
+    """Number of calls with a route, including those that wait for their answer."""
     ready_at: float | None = None
     _open: threading.Event = field(default_factory=threading.Event)
 
@@ -81,28 +81,28 @@ class StandIn:
 
     @property
     def url(self) -> str:
-        """Return its base URL."""
+        """Return the base URL."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def served(self) -> int:
-        """Return how many calls it has done its work for."""
+        """Return the number of calls whose work was done."""
         return sum(x.was_served for x in self.calls)
 
     def fail(self, kind: str, **how: Any) -> None:
-        """Let the next answers go wrong."""
+        """Add a fault for the next answers; see `Fault`."""
         self.faults.append(Fault(kind, **how))
 
     def hold(self) -> None:
-        """Keep who asks from now on waiting, until the release."""
+        """Let calls from now on wait until `release`."""
         self._open.clear()
 
     def release(self) -> None:
-        """Serve those who wait, whether they are still there or not."""
+        """Serve the waiting calls, even if their clients have left."""
         self._open.set()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request and note it."""
+        """Answer one request and record it in the ledger."""
         query = dict(request.query)
         ask = Ask(request.method, request.path, query, await request.read(), request.headers)
         route = self.routes.get((ask.method, ask.path))

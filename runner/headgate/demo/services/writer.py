@@ -1,4 +1,4 @@
-"""freshpoc's writer: adds two nodes to the graph, at every call."""
+"""Stand-in for FreshPoC's writer, which adds two nodes to the graph at every call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from headgate.demo.services.stand_in import Ask, StandIn
 
 
 def writer() -> StandIn:
-    """Return the service of GET /apply, which is not to be called twice."""
+    """Return the stand-in, which serves GET /apply; the call must not be repeated."""
     numbers = count(1)
 
     def apply(_: Ask) -> dict[str, Any]:
