@@ -6429,7 +6429,8 @@ CREATE TABLE headgate.operations (
     CONSTRAINT a_bulk_call_is_made CHECK (((bulk_call_of_operation_id IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT a_bulk_call_may_be_repeated CHECK (((delivery = 'at_least_once'::text) OR (bulk_call_of_operation_id IS NULL))),
     CONSTRAINT a_bulk_call_serves_another_operation CHECK ((bulk_call_of_operation_id <> operation_id)),
-    CONSTRAINT a_stage_is_of_a_statement CHECK (((stage IS NULL) OR ((statement IS NOT NULL) AND (ingest_function IS NOT NULL)))),
+    CONSTRAINT a_handler_stages_rows_of_one_asset CHECK (((stage IS NULL) OR (handler IS NULL) OR (chunk_size = 1))),
+    CONSTRAINT a_stage_is_of_a_statement_or_a_handler CHECK (((stage IS NULL) OR ((num_nonnulls(statement, handler) = 1) AND (ingest_function IS NOT NULL)))),
     CONSTRAINT a_store_has_its_handler CHECK (((store IS NULL) OR (handler IS NOT NULL))),
     CONSTRAINT a_stream_is_of_one_asset CHECK (((input_format IS NULL) OR ((input_function IS NOT NULL) AND (chunk_size = 1)))),
     CONSTRAINT artifact_name_has_its_store CHECK (((artifact_name IS NULL) OR (store IS NOT NULL))),
@@ -14064,7 +14065,8 @@ CREATE FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate
         'codes', j.codes,
         'watermarks', j.watermarks,
         'rows', headgate._row_shape(p_operation.ingest_function),
-        'options', p_operation.handler_options
+        'options', p_operation.handler_options,
+        'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end
     ) || case when p_operation.store is not null then headgate._storing(p_chunk, p_operation) else '{}' end
     from (
         select
@@ -18541,7 +18543,7 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
             p_operation.ingest_function,
             format('jsonb, bigint[], %s[]', case
                 when headgate._takes_answers(p_operation) then 'headgate.answer'
-                when p_operation.handler is null then 'text'
+                when p_operation.handler is null or p_operation.stage is not null then 'text'
                 else coalesce(headgate._row_type(p_operation.ingest_function), 'record')
             end),
             'headgate.ingest_result', true
@@ -28155,6 +28157,29 @@ ALTER FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) OWNER T
 COMMENT ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) IS 'The status of an execution, in jobs; also sweeps, and ends sessions that exceed their limits.';
 
 --
+-- Name: expire_artifacts(text, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.expire_artifacts(p_store text, p_artifact_ids bigint[]) RETURNS SETOF text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update headgate.artifacts as a
+    set expires_at = least(a.expires_at, headgate.clock())
+    where a.store = p_store
+        and a.artifact_id = any (p_artifact_ids)
+    returning a.key;
+$$;
+
+ALTER FUNCTION headgate.expire_artifacts(p_store text, p_artifact_ids bigint[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION expire_artifacts(p_store text, p_artifact_ids bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.expire_artifacts(p_store text, p_artifact_ids bigint[]) IS 'Let artifacts of a store expire now; returns their keys, for headgate.remove_keys.';
+
+--
 -- Name: explain_asset_day(text, date, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28555,6 +28580,30 @@ ALTER FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) OWNER
 --
 
 COMMENT ON FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) IS 'End an execution and settle its units; returns its status and totals, and does not raise if it failed.';
+
+--
+-- Name: find_artifacts(bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.find_artifacts(p_artifact_ids bigint[]) RETURNS TABLE(artifact_id bigint, name text, key text, sha256 text, bytes bigint, rows bigint, media_type text, store jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select a.artifact_id, a.name, a.key, a.sha256, a.bytes, a.rows, a.media_type, to_jsonb(s)
+    from headgate.artifacts as a
+    join headgate.stores as s on s.name = a.store
+    where a.artifact_id = any (p_artifact_ids)
+        and a.deleted_at is null
+    order by a.artifact_id;
+$$;
+
+ALTER FUNCTION headgate.find_artifacts(p_artifact_ids bigint[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION find_artifacts(p_artifact_ids bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.find_artifacts(p_artifact_ids bigint[]) IS 'What artifacts are, and where: those of the given numbers that were not given up.';
 
 --
 -- Name: find_asset(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29513,7 +29562,9 @@ begin
         'feature', feature,
         'is_backfill', is_backfill,
         'overlap', overlap,
-        'chunk_size', coalesce(chunk_size, case when num_nonnulls(input_format, changes_of) > 0 then 1 end),
+        'chunk_size', coalesce(chunk_size, case
+            when num_nonnulls(input_format, changes_of) > 0 or stage is not null and handler is not null then 1
+        end),
         'max_attempts', max_attempts,
         'backoff', backoff,
         'backoff_max', backoff_max,
@@ -47322,6 +47373,13 @@ REVOKE ALL ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text)
 GRANT ALL ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
+-- Name: FUNCTION expire_artifacts(p_store text, p_artifact_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.expire_artifacts(p_store text, p_artifact_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.expire_artifacts(p_store text, p_artifact_ids bigint[]) TO headgate_runner;
+
+--
 -- Name: FUNCTION explain_asset_day(p_asset text, p_on date, p_universe text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -47389,6 +47447,13 @@ GRANT ALL ON FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) TO h
 
 REVOKE ALL ON FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION find_artifacts(p_artifact_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.find_artifacts(p_artifact_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.find_artifacts(p_artifact_ids bigint[]) TO headgate_runner;
 
 --
 -- Name: FUNCTION find_asset(p_universe text, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -159,7 +159,10 @@ create table headgate.operations (
     constraint called_or_handled check (num_nonnulls(path, statement, handler) <= 1),
     constraint statement_is_one_query check (statement ~* '^\s*(select|with|values|table)\M' and statement !~ ';\s*$'),
     constraint statement_has_no_parameters_of_its_own check (statement !~ '[$][0-9]'),
-    constraint a_stage_is_of_a_statement check (stage is null or statement is not null and ingest_function is not null),
+    constraint a_stage_is_of_a_statement_or_a_handler check (
+        stage is null or num_nonnulls(statement, handler) = 1 and ingest_function is not null
+    ),
+    constraint a_handler_stages_rows_of_one_asset check (stage is null or handler is null or chunk_size = 1),
     constraint parser_reads_answers check (parser is null or path is not null),
     constraint next_page_is_known check (next_page ~ '^[$]|^link [A-Za-z0-9_.-]+$|^offset [$]'),
     constraint pages_are_of_requests check (

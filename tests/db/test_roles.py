@@ -64,7 +64,7 @@ WORK = {
         "end_runner",
         "require_fit",
         "read_notices",
-        *("take_store", "remove_keys", "forget_keys"),
+        *("take_store", "remove_keys", "forget_keys", "find_artifacts", "expire_artifacts"),
         *("open_changes", "read_changes"),
     }
     | EVERYBODY,

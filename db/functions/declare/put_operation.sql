@@ -86,7 +86,9 @@ begin
         'feature', feature,
         'is_backfill', is_backfill,
         'overlap', overlap,
-        'chunk_size', coalesce(chunk_size, case when num_nonnulls(input_format, changes_of) > 0 then 1 end),
+        'chunk_size', coalesce(chunk_size, case
+            when num_nonnulls(input_format, changes_of) > 0 or stage is not null and handler is not null then 1
+        end),
         'max_attempts', max_attempts,
         'backoff', backoff,
         'backoff_max', backoff_max,

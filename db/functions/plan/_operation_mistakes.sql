@@ -12,7 +12,7 @@ as $func$
             p_operation.ingest_function,
             format('jsonb, bigint[], %s[]', case
                 when headgate._takes_answers(p_operation) then 'headgate.answer'
-                when p_operation.handler is null then 'text'
+                when p_operation.handler is null or p_operation.stage is not null then 'text'
                 else coalesce(headgate._row_type(p_operation.ingest_function), 'record')
             end),
             'headgate.ingest_result', true

@@ -25,7 +25,8 @@ as $func$
         'codes', j.codes,
         'watermarks', j.watermarks,
         'rows', headgate._row_shape(p_operation.ingest_function),
-        'options', p_operation.handler_options
+        'options', p_operation.handler_options,
+        'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end
     ) || case when p_operation.store is not null then headgate._storing(p_chunk, p_operation) else '{}' end
     from (
         select

@@ -16,19 +16,23 @@ if TYPE_CHECKING:
     from headgate.handlers.document import Document
     from headgate.handlers.pool import Pool
     from headgate.handlers.pool_messages import (
+        PIECE_LENGTH,
         Done,
         Input,
         Job,
         Parsing,
         RowType,
         Spooled,
+        Target,
         Task,
         WorkLost,
     )
     from headgate.handlers.rows import WrongResult, pack_copy
+    from headgate.handlers.stages import open_stage
     from headgate.handlers.streams import open_stream
 
 __all__ = [
+    "PIECE_LENGTH",
     "Chunk",
     "DaskBackend",
     "Document",
@@ -41,9 +45,11 @@ __all__ = [
     "Result",
     "RowType",
     "Spooled",
+    "Target",
     "Task",
     "WorkLost",
     "WrongResult",
+    "open_stage",
     "open_stream",
     "pack_copy",
 ]
@@ -57,14 +63,17 @@ __getattr__ = lazily(
         "File": "contract",
         "Input": "pool_messages",
         "Job": "pool_messages",
+        "PIECE_LENGTH": "pool_messages",
         "Parsing": "pool_messages",
         "Pool": "pool",
         "Result": "contract",
         "RowType": "pool_messages",
         "Spooled": "pool_messages",
+        "Target": "pool_messages",
         "Task": "pool_messages",
         "WorkLost": "pool_messages",
         "WrongResult": "rows",
+        "open_stage": "stages",
         "open_stream": "streams",
         "pack_copy": "rows",
     },

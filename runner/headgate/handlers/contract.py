@@ -12,7 +12,7 @@ module imports numpy, so a worker's main process never imports it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -24,6 +24,8 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     import pandas
+
+    from headgate.handlers.pool_messages import Target
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Chunk:
 
     stream: Path | None = None
     """Pipe for `headgate.handlers.open_stream`, if the operation has an `input_format`."""
+    files: Mapping[int, Mapping[str, File]] = field(default_factory=dict)
+    """By asset and name, the artifacts that the input names in the column `to_fetch`."""
+    stage: Target | None = None
+    """Stage for `headgate.handlers.open_stage`, if the operation has one."""
 
     def __len__(self) -> int:
         return len(self.asset_ids)
@@ -95,6 +101,7 @@ class Chunk:
             options=self.options,
             names=self.names[first:last],
             folder=self.folder,
+            files=self.files,
         )
 
 
@@ -132,3 +139,7 @@ class Result:
         default_factory=dict
     )
     """By asset and name (a relative path), the files that the runner puts into the store."""
+    removed: Collection[int] = ()
+    """IDs of artifacts that the runner removes from the operation's store."""
+    staged: Mapping[int, int] = field(default_factory=dict)
+    """By asset, the number of rows written to `headgate.handlers.open_stage`."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headgate.errors import WrongPlan
-from headgate.handlers.contract import Chunk
+from headgate.handlers.contract import Chunk, File
 from headgate.handlers.pool_messages import Cells, Input, Task
 
 BOOL, INT8, INT2, INT4, TEXT, JSON = 16, 20, 21, 23, 25, 114
@@ -53,7 +53,17 @@ def read_chunk(task: Task) -> Chunk:
         names=task.names,
         folder=None if task.folder is None else Path(task.folder),
         stream=None if task.stream is None else Path(task.stream),
+        files=_files(task),
+        stage=task.stage,
     )
+
+
+def _files(task: Task) -> dict[int, dict[str, File]]:
+    files: dict[int, dict[str, File]] = {}
+    for file in task.files:
+        place = Path(task.folder or "") / file.file
+        files.setdefault(file.asset_id, {})[file.name] = File(place, file.rows, file.media_type)
+    return files
 
 
 def _read_input(

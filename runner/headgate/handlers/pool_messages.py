@@ -18,6 +18,8 @@ from headgate.handlers.document import Document
 
 LENGTHS: Final = struct.Struct(">QQ")
 """The prefix of an answer: the lengths in bytes of its head and of its rows."""
+PIECE_LENGTH: Final = struct.Struct(">Q")
+"""The prefix of each piece of rows for a stage: its length in bytes."""
 LARGEST_HEAD: Final = 64 * 1024 * 1024
 OUTCOMES: Final = ("success", "skipped", "failed", "deferred", "retry", "unknown")
 
@@ -51,6 +53,43 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """An operation's stage, and the pipe through which a handler's rows reach it."""
+
+    columns: tuple[tuple[str, str, int], ...]
+    """Name, type, and the type's OID."""
+    token: tuple[int, int]
+    """Chunk ID and lease number, which are part of each row."""
+    pipe: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A file in the task's folder, on its way to or from a store."""
+
+    asset_id: int
+    name: str
+    file: str
+    """The file's name in the folder."""
+    sha256: str
+    bytes: int
+    rows: int | None
+    media_type: str
+
+    @property
+    def is_sound(self) -> bool:
+        """Return whether all values are valid, as the sender is not trusted."""
+        numbers = (self.asset_id, self.bytes, 0 if self.rows is None else self.rows)
+        texts = (self.name, self.file, self.sha256, self.media_type)
+        return (
+            all(type(x) is int and 0 <= x < 2**63 for x in numbers)
+            and all(isinstance(x, str) for x in texts)
+            and re.fullmatch("[0-9a-f]{64}", self.sha256) is not None
+            and os.path.basename(self.file) == self.file not in ("", ".", "..")
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A chunk for a handler, with everything that the handler needs."""
 
@@ -72,6 +111,10 @@ class Task:
     """Folder in which the handler leaves files for the runner; None: it may make none."""
     stream: str | None = None
     """Pipe from which the input is read; None: it is in `input`."""
+    files: list[Spooled] = field(default_factory=list)
+    """Artifacts that the input names, fetched into the folder."""
+    stage: Target | None = None
+    """The stage for the rows; None: they are part of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,32 +153,6 @@ class Job:
         return faults.get(self.outcome)
 
 
-@dataclass(frozen=True, slots=True)
-class Spooled:
-    """A file in the task's folder that is to be put into a store."""
-
-    asset_id: int
-    name: str
-    file: str
-    """The file's name in the folder."""
-    sha256: str
-    bytes: int
-    rows: int | None
-    media_type: str
-
-    @property
-    def is_sound(self) -> bool:
-        """Return whether all values are valid, as the sender is not trusted."""
-        numbers = (self.asset_id, self.bytes, 0 if self.rows is None else self.rows)
-        texts = (self.name, self.file, self.sha256, self.media_type)
-        return (
-            all(type(x) is int and 0 <= x < 2**63 for x in numbers)
-            and all(isinstance(x, str) for x in texts)
-            and re.fullmatch("[0-9a-f]{64}", self.sha256) is not None
-            and os.path.basename(self.file) == self.file not in ("", ".", "..")
-        )
-
-
 @dataclass(slots=True)
 class Done:
     """The result of a task: an outcome for each asset, and the rows as a packed array."""
@@ -144,7 +161,7 @@ class Done:
     rows: bytes = b""
     """A binary array of the row type, or a parser's JSON; empty: no rows."""
     row_counts: list[int] = field(default_factory=list)
-    """The number of rows of each job."""
+    """The number of rows of each job, or of its rows in the stage."""
     lost: str | None = None
     """Why the work died: there is no result, and the lease ends as if it had expired."""
     must_end: str | None = None
@@ -155,6 +172,8 @@ class Done:
     cpu_seconds: float = 0.0
     """Processor time of the task."""
     files: list[Spooled] = field(default_factory=list)
+    removed: list[int] = field(default_factory=list)
+    """IDs of artifacts to remove."""
 
 
 class Garbage(ValueError):
@@ -175,6 +194,7 @@ def head_of(done: Done) -> bytes:
             "peak_memory": done.peak_memory,
             "cpu_seconds": done.cpu_seconds,
             "files": [astuple(file) for file in done.files],
+            "removed": done.removed,
         }
     ).encode()
 
@@ -197,12 +217,14 @@ def read_done(head: bytes, rows: bytes, task: Work) -> Done:
             peak_memory=said["peak_memory"],
             cpu_seconds=said["cpu_seconds"],
             files=[Spooled(*file) for file in said["files"]],
+            removed=said["removed"],
         )
         is_sound = (
             all(x in OUTCOMES for x in outcomes)
             and all(_is_text(x) for x in (*errors, *outputs, done.lost, done.must_end))
             and len(counts) in (0, len(done.jobs))
             and all(type(x) is int and 0 <= x < 2**31 for x in (*counts, done.peak_memory >> 20))
+            and all(type(x) is int and 0 <= x < 2**63 for x in done.removed)
             and all(file.is_sound for file in done.files)
             and all(
                 type(x) is float and 0 <= x < math.inf for x in (done.seconds, done.cpu_seconds)

@@ -25,7 +25,9 @@ from headgate.handlers.rows import WrongResult, pack_rows
 from headgate.handlers.spool import DiskFull, refuse_full_disk, spool
 
 Handler: TypeAlias = Callable[[Chunk], Result]
-Part: TypeAlias = tuple[list[Job], dict[str, npt.NDArray[Any]] | None, list[int], list[Spooled]]
+Part: TypeAlias = tuple[
+    list[Job], dict[str, npt.NDArray[Any]] | None, list[int], list[Spooled], list[int]
+]
 
 SHOWN: Final = 5
 LARGEST_OUTPUTS: Final = 16 * 1024 * 1024
@@ -37,12 +39,13 @@ def compute(task: Task) -> Done:
     try:
         handler = find(HANDLER, task.handler)
         chunk = read_chunk(task)
-        jobs, columns, counts, files = _run(handler, chunk, task.row_type)
+        jobs, columns, counts, files, removed = _run(handler, chunk, task.row_type)
         rows = pack_rows(columns, task.row_type) if columns and task.row_type else b""
     except (WrongPlan, WrongResult, DiskFull) as exc:
         jobs, rows = [Job(x, "deferred", str(exc)) for x in task.asset_ids], b""
-        counts, files = [], []
-    return Done(jobs, rows, counts, seconds=time.perf_counter() - started, files=files)
+        counts, files, removed = [], [], []
+    seconds = time.perf_counter() - started
+    return Done(jobs, rows, counts, seconds=seconds, files=files, removed=removed)
 
 
 def _run(handler: Handler, chunk: Chunk, row_type: RowType | None) -> Part:
@@ -54,7 +57,7 @@ def _run(handler: Handler, chunk: Chunk, row_type: RowType | None) -> Part:
     except Exception as exc:
         refuse_full_disk(exc)
         if len(chunk) == 1:
-            return [Job(int(chunk.asset_ids[0]), "failed", told(exc))], None, [0], []
+            return [Job(int(chunk.asset_ids[0]), "failed", told(exc))], None, [0], [], []
         half = len(chunk) // 2
         left = _run(handler, chunk.take(0, half), row_type)
         right = _run(handler, chunk.take(half, len(chunk)), row_type)
@@ -67,7 +70,9 @@ def _joined(left: Part, right: Part) -> Part:
     columns = (
         {name: np.concatenate([part[name] for part in both]) for name in both[0]} if both else None
     )
-    return left[0] + right[0], columns, left[2] + right[2], left[3] + right[3]
+    return (
+        left[0] + right[0], columns, left[2] + right[2], left[3] + right[3], left[4] + right[4],
+    )  # fmt: skip
 
 
 def _judge(chunk: Chunk, result: object, row_type: RowType | None) -> Part:
@@ -76,7 +81,8 @@ def _judge(chunk: Chunk, result: object, row_type: RowType | None) -> Part:
         raise WrongResult(f"the handler returned {type(result).__name__}, not a Result")
     columns = _columns(result.rows, row_type)
     if columns is None:
-        counts, strange = np.zeros(len(chunk), np.int64), ""
+        staged = [result.staged.get(x, 0) for x in chunk.asset_ids.tolist()]
+        counts, strange = np.array(staged, np.int64), ""
     else:
         columns, counts, strange = _by_asset(chunk, columns)
     outputs = _outputs(chunk, result.output)
@@ -86,7 +92,8 @@ def _judge(chunk: Chunk, result: object, row_type: RowType | None) -> Part:
         if job.outcome != "success" and counts[nth]:
             raise WrongResult(f"asset {asset_id} has rows, and is {job.outcome} at the same time")
         jobs.append(replace(job, output=outputs.get(asset_id)))
-    return jobs, columns, counts.tolist(), spool(chunk, result.files)
+    removed = [int(x) for x in result.removed]
+    return jobs, columns, counts.tolist(), spool(chunk, result.files), removed
 
 
 def _outcome(

@@ -107,9 +107,22 @@ class Store:
     secret_name: str | None = None
 
     @classmethod
-    def from_row(cls, row: dict[str, Any] | None) -> Store | None:
-        """Read the `store` of a claimed chunk."""
-        return None if row is None else cls(**{x: row[x] for x in cls.__slots__})
+    def from_row(cls, row: dict[str, Any]) -> Store:
+        """Read the `store` of a claimed chunk, or of an artifact."""
+        return cls(**{x: row[x] for x in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file in a store."""
+
+    store: Store
+    name: str
+    key: str
+    sha256: str
+    bytes: int
+    rows: int | None
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +249,13 @@ class Handling:
     """The file name of each asset; empty: the operation has no store."""
     refused: Mapping[str, str]
     """By asset code, the reason why the asset's file cannot be named."""
+    stage: Stage | None
+    """The stage that the rows are copied to; None: they come back with the answer."""
+
+    @property
+    def has_folder(self) -> bool:
+        """Whether the handler needs a folder on this machine."""
+        return (self.store, self.input_format, self.stage) != (None, None, None)
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Handling:
@@ -252,13 +272,14 @@ class Handling:
             environment=tuple(sorted(set(row["environment"]))),
             row_type=RowType.from_row(row.get("rows")),
             options=row.get("options") or {},
-            store=Store.from_row(row.get("store")),
+            store=Store.from_row(row["store"]) if row.get("store") else None,
             names=[None if isinstance(x, dict) else x for x in names],
             refused={
                 code: x["refused"]
                 for code, x in zip(row["codes"], names, strict=False)
                 if isinstance(x, dict)
             },
+            stage=Stage.from_row(row.get("stage")),
         )
 
 

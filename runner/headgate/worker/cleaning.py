@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Final
 import psycopg
 
 from headgate.errors import HeadgateError
-from headgate.worker.artifacts import remove_left_over
+from headgate.worker.artifacts import remove_keys, remove_left_over
 from headgate.worker.chunks import Store
 from headgate.worker.completion import reason_of
 from headgate.worker.connection_pool import ConnectionPool
@@ -52,23 +51,13 @@ async def clean(store: Store, connections: ConnectionPool) -> int:
     count = 0
     before = await stores.now(store) - AGE
     async for keys in stores.keys_before(store, before):
-        count += await _remove(store, keys, connections)
-    count += await _remove(store, [], connections)
+        count += await remove_keys(store, keys, connections)
+    count += await remove_keys(store, [], connections)
     if store.url.startswith("file:"):
         await asyncio.to_thread(_remove_unfinished, Path(store.url[7:]), before)
     if count:
         logger.info("store %s: %s keys were removed", store.name, count)
     return count
-
-
-async def _remove(store: Store, keys: Sequence[str], connections: ConnectionPool) -> int:
-    from headgate.worker import stores
-
-    gone = await connections.run(lambda queue: queue.remove_keys(store.name, keys))
-    if gone:
-        await stores.delete(store, gone)
-        await connections.run(lambda queue: queue.forget_keys(store.name, gone))
-    return len(gone)
 
 
 def _remove_unfinished(folder: Path, before: datetime) -> None:

@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -20,16 +21,23 @@ import psycopg
 from psycopg import Connection
 
 from headgate.database import from_psycopg
-from headgate.errors import HeadgateError
-from headgate.handlers import Done, Input, Job, Parsing, Task, WorkLost
-from headgate.worker.artifacts import put_files, spool_of
+from headgate.errors import HeadgateError, WrongPlan
+from headgate.handlers import Done, Input, Job, Parsing, Spooled, Target, Task, WorkLost
+from headgate.worker import loading, streams
+from headgate.worker.artifacts import (
+    fetch_files,
+    put_files,
+    remove_files,
+    spool_of,
+    wanted_artifacts,
+)
 from headgate.worker.chunks import Chunk, Handling, Report, Rows
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.copying import Unwanted
 from headgate.worker.leases import HandlerLease
+from headgate.worker.payloads import Unstorable
 from headgate.worker.provider_state import Providers, ProviderState
-from headgate.worker.streams import feed, make_pipe
 
 logger = logging.getLogger(__name__)
 
@@ -65,10 +73,10 @@ class HandlerExecutor:
         connections: ConnectionPool,
         providers: Providers,
         completer: Completer,
-        open_source: Callable[[], Connection[Any]],
+        connect: Callable[[str], Connection[Any]],
     ) -> None:
         self._backend = backend
-        self._open_source = open_source
+        self._connect = connect
         self._connections = connections
         self._providers = providers
         self._completer = completer
@@ -130,25 +138,20 @@ class HandlerExecutor:
             return await self._compute(held, folder)
 
     async def _compute(self, held: HandlerLease, folder: Path | None) -> Report:
-        chunk = held.chunk
-        refused = _refused(held)
-        wanted = [x for x in chunk.asset_ids if x not in refused]
-        is_streamed = held.handling.input_format is not None
-        given = Input()
-        faults: dict[int, Job] = {}
-        if wanted and not is_streamed:
-            given, faults = await self._read(held, wanted)
-        faults |= refused
+        chunk, handling = held.chunk, held.handling
+        faults = _refused(held)
+        wanted = [x for x in chunk.asset_ids if x not in faults]
+        given, files = Input(), list[Spooled]()
+        if wanted and handling.input_format is None:
+            given, files, unread = await self._gather(held, wanted, folder)
+            faults |= unread
         sound = [x for x in wanted if x not in faults]
         done = Done([])
+        put: list[dict[str, Any]] = []
         position: str | None = None
-        files: list[dict[str, Any]] = []
         if sound:
-            task = _task(held, given, sound, folder)
-            if is_streamed and folder is not None:
-                done, position = await self._run_fed(held, task, folder)
-            else:
-                done = await self._backend.run(task)
+            task = _task(held, given, files, sound, folder)
+            done, position = await self._run(held, task, folder)
             logger.debug(
                 "chunk %s: %s took %.3f s, %s MB",
                 chunk.chunk_id,
@@ -156,10 +159,11 @@ class HandlerExecutor:
                 done.seconds,
                 done.peak_memory >> 20,
             )
-            files, unsent = await put_files(held.handling.store, folder, done)
+            put, unsent = await put_files(handling.store, folder, done)
+            done.jobs = await remove_files(handling.store, done, self._connections)
             done.jobs = [unsent.get(job.asset_id, job) for job in done.jobs]
-        report = _report(done, held.handling)
-        report.files = files
+        report = _report(done, handling)
+        report.files = put
         report.position = position
         for job in faults.values():
             report.add(job.asset_id, job.outcome, fault=job.fault, error=job.error)
@@ -167,34 +171,52 @@ class HandlerExecutor:
             report.rows.counts.extend([0] * len(faults))
         return report
 
-    async def _run_fed(
-        self, held: HandlerLease, task: Task, folder: Path
+    async def _run(
+        self, held: HandlerLease, task: Task, folder: Path | None
     ) -> tuple[Done, str | None]:
-        """Run a task whose input comes through a pipe; an error of the input ends its jobs.
+        """Run a task with its pipes; an error of one of them ends its jobs.
 
         Also return how far a table's changes were read.
         """
-        handling, pipe = held.handling, make_pipe(folder)
-        function, form = handling.input_function or "", handling.input_format or ""
-        is_unwanted = threading.Event()
-        feeding = asyncio.create_task(
-            asyncio.to_thread(
-                feed, self._open_source, pipe, function, form, handling.context,
-                task.asset_ids[0], is_unwanted,
+        handling, is_over = held.handling, threading.Event()
+        works: list[asyncio.Task[str | None]] = []
+        if handling.input_format is not None and folder is not None:
+            pipe = streams.make_pipe(folder)
+            task = replace(task, stream=str(pipe))
+            feeding = asyncio.to_thread(
+                streams.feed, partial(self._connect, "input"), pipe, handling.input_function or "",
+                handling.input_format, handling.context, task.asset_ids[0], is_over,
+            )  # fmt: skip
+            works.append(asyncio.create_task(feeding))
+        if handling.stage is not None and folder is not None:
+            pipe = loading.make_pipe(folder)
+            token = (held.chunk.chunk_id, held.chunk.lease_no)
+            task = replace(task, stage=Target(handling.stage.columns, token, str(pipe)))
+            draining = asyncio.to_thread(
+                loading.drain, partial(self._connect, "staging"), pipe, handling.stage, is_over
             )
-        )  # fmt: skip
+            works.append(asyncio.create_task(draining))
         try:
-            done = await self._backend.run(replace(task, stream=str(pipe)))
+            done = await self._backend.run(task)
         finally:
-            is_unwanted.set()
-            (ended,) = await asyncio.gather(feeding, return_exceptions=True)
-        if isinstance(ended, psycopg.Error | HeadgateError):
-            return Done(_blamed(function, ended, task.asset_ids)), None
-        if isinstance(ended, Unwanted):
-            return done, None
-        if isinstance(ended, BaseException):
-            raise ended
-        return done, ended
+            is_over.set()
+            ends = await asyncio.gather(*works, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException) and not isinstance(end, Unwanted):
+                return Done(_ended(end, handling.input_function, task.asset_ids)), None
+        return done, next((x for x in ends if isinstance(x, str)), None)
+
+    async def _gather(
+        self, held: HandlerLease, asset_ids: list[int], folder: Path | None
+    ) -> tuple[Input, list[Spooled], dict[int, Job]]:
+        """Read the input, and fetch the files that it names."""
+        given, faults = await self._read(held, asset_ids)
+        try:
+            wanted = wanted_artifacts(given)
+        except WrongPlan as exc:
+            return given, [], {x: Job(x, "deferred", str(exc)) for x in asset_ids}
+        files, unfetched = await fetch_files(wanted, folder, self._connections)
+        return given, files, faults | unfetched
 
     async def _read(self, held: HandlerLease, asset_ids: list[int]) -> tuple[Input, dict[int, Job]]:
         """Return the input, and the jobs whose input failed; bad data are isolated by halving."""
@@ -230,6 +252,15 @@ def _blamed(function: str, exc: psycopg.Error | HeadgateError, asset_ids: list[i
     return [Job(x, outcome, f"{function}: {told}") for x in asset_ids]
 
 
+def _ended(exc: BaseException, function: str | None, asset_ids: list[int]) -> list[Job]:
+    """Return what becomes of assets whose stream or stage broke."""
+    if isinstance(exc, Unstorable):
+        return [Job(x, "failed", str(exc)) for x in asset_ids]
+    if isinstance(exc, psycopg.Error | HeadgateError):
+        return _blamed(function or "its stage", exc, asset_ids)
+    raise exc
+
+
 def _refused(held: HandlerLease) -> dict[int, Job]:
     """Return the failed jobs of assets whose file cannot be named."""
     refused = held.handling.refused
@@ -240,7 +271,13 @@ def _refused(held: HandlerLease) -> dict[int, Job]:
     }
 
 
-def _task(held: HandlerLease, given: Input, asset_ids: list[int], folder: Path | None) -> Task:
+def _task(
+    held: HandlerLease,
+    given: Input,
+    files: list[Spooled],
+    asset_ids: list[int],
+    folder: Path | None,
+) -> Task:
     chunk, handling = held.chunk, held.handling
     places = {asset_id: nth for nth, asset_id in enumerate(chunk.asset_ids)}
     return Task(
@@ -258,13 +295,15 @@ def _task(held: HandlerLease, given: Input, asset_ids: list[int], folder: Path |
         options=handling.options,
         names=[handling.names[places[x]] for x in asset_ids] if handling.names else [],
         folder=None if folder is None else str(folder),
+        files=files,
     )
 
 
 def _report(done: Done, handling: Handling | None) -> Report:
     report = Report()
     share = int(1000 * done.seconds / len(done.jobs)) if done.jobs else 0
-    for job in done.jobs:
+    is_staged = handling is not None and handling.stage is not None
+    for nth, job in enumerate(done.jobs):
         report.add(
             job.asset_id,
             "retry" if job.outcome == "unknown" else job.outcome,
@@ -272,6 +311,9 @@ def _report(done: Done, handling: Handling | None) -> Report:
             error=job.error,
             requests=int(job.outcome == "unknown"),
             charged=int(job.outcome == "unknown"),
+            payload=b'{"rows": %d}' % done.row_counts[nth]
+            if is_staged and job.outcome == "success"
+            else None,
             duration_ms=share,
             answer=job.output,
         )

@@ -18,7 +18,7 @@ from headgate.database import mapped_errors
 from headgate.handlers import Input
 from headgate.shown import redacted
 from headgate.worker import arrays
-from headgate.worker.chunks import Chunk, Claim, Report, Result, Store, UniformReport
+from headgate.worker.chunks import Artifact, Chunk, Claim, Report, Result, Store, UniformReport
 from headgate.worker.pace import Schedule
 from headgate.worker.rules import Block
 
@@ -86,6 +86,14 @@ REMOVE: Final = """
     select key from headgate.remove_keys(p_store => %(store)s, p_keys => %(keys)s) as key
 """
 FORGET: Final = "select headgate.forget_keys(p_store => %(store)s, p_keys => %(keys)s)"
+FIND: Final = """
+    select artifact_id, store, name, key, sha256, bytes, rows, media_type
+    from headgate.find_artifacts(p_artifact_ids => %(artifact_ids)s)
+"""
+EXPIRE: Final = """
+    select key
+    from headgate.expire_artifacts(p_store => %(store)s, p_artifact_ids => %(artifact_ids)s) as key
+"""
 INPUT: Final = "select * from {}(p_context => %(context)s, p_asset_ids => %(asset_ids)s)"
 
 
@@ -200,6 +208,16 @@ class Queue:
         """Return a store for this runner to clean; None if no store is due."""
         rows = await self._call(STORE, {})
         return Store(*rows[0]) if rows else None
+
+    async def find_artifacts(self, artifact_ids: Sequence[int]) -> dict[int, Artifact]:
+        """Return the artifacts that are there, by their numbers."""
+        rows = await self._call(FIND, {"artifact_ids": arrays.bigints(artifact_ids)})
+        return {number: Artifact(Store.from_row(store), *file) for number, store, *file in rows}
+
+    async def expire_artifacts(self, store: str, artifact_ids: Sequence[int]) -> list[str]:
+        """Let artifacts expire now; return their keys."""
+        arguments = {"store": store, "artifact_ids": arrays.bigints(artifact_ids)}
+        return [key for (key,) in await self._call(EXPIRE, arguments)]
 
     async def remove_keys(self, store: str, keys: Sequence[str]) -> list[str]:
         """Give up keys without an artifact, and expired ones; return the keys to remove."""

@@ -58,7 +58,7 @@ def copy(
     columns = _columns(source, stage, statement, values)
     query = _query(source, columns, statement, values, token)
     with closing(open_target()) as target:
-        writer = _Writer(target, stage)
+        writer = Writer(target, stage)
         rows = 0
         copied = blocks(source, query, is_unwanted, pump=writer.pump, head=len(START), end=END)
         for pieces, count in copied:
@@ -122,7 +122,7 @@ def _query(
     )
 
 
-class _Writer:
+class Writer:
     """Writes batches, each in a transaction, while the same thread reads the next one.
 
     Two threads would wait longer for Python's lock than for the databases.

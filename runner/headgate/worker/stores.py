@@ -68,6 +68,28 @@ async def put(store: Store, key: str, path: Path, sha256: str) -> None:
             )
 
 
+async def get(store: Store, key: str, path: Path, sha256: str) -> None:
+    """Fetch what is under a key into a new file; raises StoreFailed unless it is what was put."""
+    digest = hashlib.sha256()
+    with _told(store, key):
+        try:
+            answer = await obstore.get_async(_open(store), key)
+        except FileNotFoundError as exc:
+            raise StoreFailed(
+                f"store {store.name}: {key} is gone, though it has its row in v_artifacts",
+                hint="make it again, or bring it back from a backup",
+            ) from exc
+        with path.open("xb") as file:
+            async for block in answer.stream(min_chunk_size=PART_BYTES):
+                digest.update(block)
+                await asyncio.to_thread(file.write, block)
+    if digest.hexdigest() != sha256:
+        raise StoreFailed(
+            f"store {store.name}: {key} has other content than was put there",
+            hint="make the file again; somebody else writes to this store",
+        )
+
+
 async def look_into(store: Store) -> None:
     """Check that a store can be read, changing nothing. Raises StoreFailed, SecretMissing."""
     with _told(store, "its list of keys"):

@@ -112,7 +112,7 @@ class Worker:
             reading,
             providers,
             self._completer,
-            open_source=lambda: connect(settings, "input", role=ROLE),
+            connect=lambda purpose: connect(settings, purpose, role=ROLE),
         )
         self._producer = Producer(
             self._connections, self._executor, self._completer, self._handler_executor, concurrency

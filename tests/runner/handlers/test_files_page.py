@@ -19,6 +19,11 @@ INPUT = """
     returns table (asset_id bigint, day text, price numeric) language sql stable security definer
     set search_path = pg_catalog, pg_temp as $$ select 1, 'day=2026-11-29', 1.5 $$;
     alter function lake.read_quotes owner to headgate_owner;
+    create table lake.quotes (price numeric);
+    create function lake.merge_quotes(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
+    returns setof headgate.ingest_result language sql security definer
+    set search_path = pg_catalog, pg_temp as $$ select p_asset_ids[1], 'success', 0, null::timestamptz, null::text $$;
+    alter function lake.merge_quotes owner to headgate_owner;
 """
 
 
@@ -27,9 +32,14 @@ def test_its_plan_has_no_mistake(db):
     adopt(db.connection)
     statements = [x for x in blocks(PAGE, "sql") if "needs" in x.marks]
     for block in statements:
+        db.sql(f"set role {'headgate_owner' if 'create function' in block.text else 'none'}")
         db.connection.execute(block.text.encode())
+    assert (
+        db.scalar("select stage from headgate.operations where name = 'quotes_back'")
+        == "lake.quotes"
+    )
 
-    assert len(statements) == 3
+    assert len(statements) == 5
     assert db.sql("select store from headgate.v_stores order by store") == [
         {"store": "cloud"}, {"store": "lake"}, {"store": "minio"},
     ]  # fmt: skip
@@ -53,8 +63,9 @@ def test_its_handler_writes_files(tmp_path):
 
 
 def test_it_has_each_option_and_format():
-    text = PAGE.read_text()
-    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`.*?) \|", PAGE.read_text().split("\n## Export\n")[1].split("\n## ")[0], re.MULTILINE
+    )
 
     told = {x for row in rows for x in re.findall(r"`(\w+)`", row)}
     assert told - {"artifact_name"} == OPTIONS

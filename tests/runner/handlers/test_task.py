@@ -12,7 +12,9 @@ from tests.runner.handlers import samples
 from tests.runner.handlers.compute_plan import ends, start, write_plan
 from tests.servers import DB
 
-INSTALLED = "Installed: calendars, export, indicators, machine, notices, recommender"
+INSTALLED = (
+    "Installed: calendars, copy, export, indicators, load, machine, notices, recommender, remove"
+)
 
 
 @pytest.fixture(autouse=True)

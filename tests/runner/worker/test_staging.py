@@ -129,7 +129,7 @@ def in_the_middle(source, monkeypatch):
     monkeypatch.setattr(copying, "BLOCK_BYTES", 100_000)
 
     def prepare(happens):
-        write = staging._Writer.write
+        write = staging.Writer.write
         calls: list[object] = []
 
         def writing(self, pieces):
@@ -138,7 +138,7 @@ def in_the_middle(source, monkeypatch):
             if sum(map(len, pieces)) > 50_000 and not calls:
                 calls.append(happens())
 
-        monkeypatch.setattr(staging._Writer, "write", writing)
+        monkeypatch.setattr(staging.Writer, "write", writing)
 
     return prepare
 

@@ -1,0 +1,82 @@
+"""A handler's rows from a pipe into its operation's stage, in a thread.
+
+They come in pieces, each whole rows in binary; each is a COPY of its own, begun when all of it is
+there, so that no transaction is open while the handler thinks.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from psycopg import Connection
+
+from headgate.handlers import PIECE_LENGTH
+from headgate.worker.chunks import Stage
+from headgate.worker.copying import PIECE_BYTES, Unwanted
+from headgate.worker.staging import Writer
+
+PIPE: Final = "rows"
+LOOK_SECONDS: Final = 0.1
+"""So often it is looked whether the handler has ended without having opened its end."""
+
+
+def make_pipe(folder: Path) -> Path:
+    """Return the pipe of a task, for its handler to write."""
+    os.mkfifo(folder / PIPE, 0o600)
+    return folder / PIPE
+
+
+def drain(
+    open_target: Callable[[], Connection[Any]],
+    pipe: Path,
+    stage: Stage,
+    is_over: threading.Event,
+) -> None:
+    """Copy what comes from the pipe. Raises HeadgateError, Unstorable, Unwanted."""
+    descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        pieces = _pieces(descriptor, is_over)
+        first = next(pieces, None)
+        if first is None:
+            return
+        with closing(open_target()) as target:
+            writer = Writer(target, stage)
+            writer.write(first)
+            for piece in pieces:
+                writer.write(piece)
+            writer.finish()
+    finally:
+        os.close(descriptor)
+
+
+def _pieces(descriptor: int, is_over: threading.Event) -> Iterator[list[bytes]]:
+    """Yield each piece in parts; raises Unwanted where the last one is not whole."""
+    while head := b"".join(_read(descriptor, PIECE_LENGTH.size, is_over)):
+        if len(head) < PIECE_LENGTH.size:
+            raise Unwanted
+        (size,) = PIECE_LENGTH.unpack(head)
+        parts = list(_read(descriptor, size, is_over))
+        if sum(map(len, parts)) < size:
+            raise Unwanted
+        yield parts
+
+
+def _read(descriptor: int, size: int, is_over: threading.Event) -> Iterator[bytes]:
+    """Yield so many bytes, or what comes before the end."""
+    while size:
+        ready, _, _ = select.select([descriptor], [], [], LOOK_SECONDS)
+        if not ready:
+            if is_over.is_set():
+                return
+            continue
+        part = os.read(descriptor, min(size, PIECE_BYTES))
+        if not part:
+            return
+        size -= len(part)
+        yield part
