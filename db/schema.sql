@@ -27752,6 +27752,29 @@ ALTER FUNCTION headgate.database_health() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.database_health() IS 'What delays vacuuming of the queues and what that has led to, with thresholds; what v_database_health shows.';
 
 --
+-- Name: dated_pipelines(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.dated_pipelines() RETURNS TABLE(pipeline text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p.name
+    from headgate.pipelines as p
+    where not p.is_retired
+        and headgate._has_dates(p.pipeline_id)
+    order by p.name collate "C";
+$$;
+
+ALTER FUNCTION headgate.dated_pipelines() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION dated_pipelines(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.dated_pipelines() IS 'Pipelines whose requests name the date of their run: those of which there are runs for days that are past.';
+
+--
 -- Name: declared_objects(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -47295,6 +47318,14 @@ GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_recommender;
+
+--
+-- Name: FUNCTION dated_pipelines(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.dated_pipelines() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.dated_pipelines() TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.dated_pipelines() TO headgate_reader;
 
 --
 -- Name: FUNCTION declared_objects(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner

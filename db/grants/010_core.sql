@@ -40,7 +40,8 @@ begin
                 'announce_order', 'hear_dags', 'start_obstacle', 'begin_step', 'report_step', 'step_errors',
                 'maintain_history', 'maintain_statistics',
                 'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions', 'run_log',
-                'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit',
+                'run_parameters', 'dated_pipelines', 'execution_groups', 'execution_id', 'execution_counts',
+                'alert_run', 'require_fit',
                 'preview_request', 'try_answer', 'charge_call', 'step_output', 'run_checks', 'set_check'
             ]),
             ('headgate_runner', array[
@@ -54,7 +55,7 @@ begin
                 'why',
                 'explain_asset_day', 'find_asset',
                 'find_group', 'database_health', 'applied_files', 'clock', 'check_run', 'next_actions', 'run_log',
-                'run_parameters', 'execution_counts', 'step_output'
+                'run_parameters', 'dated_pipelines', 'execution_counts', 'step_output'
             ])
         ) as g (role, functions)
     loop

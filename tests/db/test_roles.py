@@ -84,13 +84,20 @@ WORK = {
         "check_run",
         "next_actions",
         "run_parameters",
+        "dated_pipelines",
         "execution_counts",
         "step_output",
     }
     | EVERYBODY,
     "headgate_planner": {
         "notify",
-        *("run_parameters", "execution_groups", "execution_id", "execution_counts"),
+        *(
+            "run_parameters",
+            "dated_pipelines",
+            "execution_groups",
+            "execution_id",
+            "execution_counts",
+        ),
         *("alert_run", "require_fit"),
         *("start_execution", "discover_delta", "check_quota", "enqueue_step", "step_status"),
         *("execution_status", "finalize_execution", "run_pipeline", "trigger_pipeline", "forecast"),

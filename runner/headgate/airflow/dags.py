@@ -12,17 +12,21 @@ from airflow.sdk import Asset
 
 from headgate.airflow.links import docs_of
 from headgate.airflow.notifier import AlertNotifier
-from headgate.airflow.params import params_of
+from headgate.airflow.params import known_of, params_of
 from headgate.airflow.triggers import CONN_ID
 
 POOL: Final = "HEADGATE_POOL"
 TAG: Final = "headgate"
 ANY_PARAMETER: Final = "any parameter"
 """Tag of a DAG without a snapshot: it accepts any parameter, and its first task checks them."""
+NO_BACKFILL: Final = "no back-fill"
+"""Tag of a DAG whose plan has no request that names a date."""
 START: Final[dict[str, Any]] = {"p_params": "{{ params | tojson }}"}
 """Arguments of the first task: the run's parameters as requested."""
 ORDERED: Final[dict[str, Any]] = {"p_is_ordered": "{{ dag_run.run_type == 'asset_triggered' }}"}
 """Argument of the first task of a DAG that orders can wake: whether an order woke this run."""
+BRIEF: Final = timedelta(seconds=10)
+"""`worker_wait` of a RunStep of one or two quick calls."""
 
 DONE: Final = " has succeeded"
 """Suffix of a pipeline's name in its Airflow asset, which an ended run updates."""
@@ -43,17 +47,17 @@ def defaults(
     fails with an error of its own whenever a run's tasks are cleared.
     """
     dag_id = Path(file).stem
-    params = params_of(dag_id, beside=file)
+    known = known_of(dag_id, beside=file)
     pool = {"pool": os.environ[POOL]} if os.environ.get(POOL) else {}
     return {
         "dag_id": dag_id,
         "description": about.strip().partition("\n")[0],
-        "doc_md": _words(dag_id, about, page, is_open=params is None),
-        "tags": [TAG, *tags, *([ANY_PARAMETER] if params is None else [])],
+        "doc_md": _words(dag_id, about, page, is_open=known is None),
+        "tags": [TAG, *tags, *_tags_of(known)],
         "start_date": datetime(2026, 1, 1),
         "catchup": False,
         "max_active_runs": 1,
-        "params": params or {},
+        "params": params_of(known) if known else {},
         "dagrun_timeout": timeout,
         "on_failure_callback": AlertNotifier(conn_id=conn_id, state="failed"),
         "on_success_callback": AlertNotifier(conn_id=conn_id, state="success"),
@@ -73,6 +77,12 @@ def done(pipeline: str) -> Asset:
 def after(*pipelines: str) -> list[Asset]:
     """Return the schedule of a pipeline that runs after others: put_pipeline's `after`."""
     return [done(x) for x in pipelines]
+
+
+def _tags_of(known: dict[str, Any] | None) -> list[str]:
+    if known is None:
+        return [ANY_PARAMETER]
+    return [] if known.get("has_dates", True) else [NO_BACKFILL]
 
 
 def _words(dag_id: str, about: str, page: str, *, is_open: bool) -> str:

@@ -1,8 +1,8 @@
 """Middleware that rejects a run with an unknown parameter before the run is created.
 
 Airflow accepts unknown keys of a run's conf as parameters. This middleware in front of Airflow's
-API, which its pages use too, answers 400 with the parameter's name. Runs that are created in other
-ways are rejected by their first task.
+API, which its pages use too, answers 400 with the parameter's name; and so to a back-fill of a plan
+whose requests name no date. Runs that are created in other ways are rejected by their first task.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from headgate.airflow.dags import ANY_PARAMETER, TAG
+from headgate.airflow.dags import ANY_PARAMETER, NO_BACKFILL, TAG
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -34,14 +34,15 @@ class ParameterGuard:
         self._app = app
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer 400 to a request for a run with unknown parameters; pass all others on."""
+        """Answer 400 to a request for a run that the DAG cannot do; pass all others on."""
         if scope["type"] != "http" or scope["method"] != "POST" or not _is_of_a_run(scope["path"]):
             await self._app(scope, receive, send)
             return
         messages = await _read(receive)
-        if (dag_id := _dag_of(scope["path"], messages)) and (conf := _conf_of(messages)):
+        is_backfill, conf = bool(BACKFILLS.search(scope["path"])), _conf_of(messages)
+        if (conf or is_backfill) and (dag_id := _dag_of(scope["path"], messages)):
             dag = await self._details(scope, dag_id)
-            if dag and (detail := _fault(dag, conf)):
+            if dag and (detail := _fault(dag, conf, is_backfill)):
                 await _refuse(send, detail)
                 return
         await self._app(scope, _again(messages, receive), send)
@@ -113,14 +114,19 @@ def _document(messages: list[Message]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _fault(dag: dict[str, Any], conf: dict[str, Any]) -> str | None:
-    """Return the error about unknown parameters; None if all are known, or the DAG is not checked.
+def _fault(dag: dict[str, Any], conf: dict[str, Any], is_backfill: bool) -> str | None:
+    """Return the error about unknown parameters or dates; None if there is none.
 
     Checked are Headgate's DAGs that have a snapshot of their parameters.
     """
     tags = {x["name"] for x in dag["tags"]}
     if TAG not in tags or ANY_PARAMETER in tags:
         return None
+    if is_backfill and NO_BACKFILL in tags:
+        return (
+            f"pipeline {dag['dag_id']} has no request that names a date: its runs for other days "
+            "would do today's work (name {run.date} in the path, query, headers or body of one)"
+        )
     known = list(dag["params"] or {})
     unknown = [x for x in conf if x not in known]
     if not unknown:

@@ -26,16 +26,19 @@ TYPES: Final = {
 }
 
 
-def params_of(pipeline: str, beside: str | None = None) -> dict[str, Param] | None:
-    """Return a pipeline's parameters from the snapshot in HEADGATE_DAGS or beside a file.
+def known_of(pipeline: str, beside: str | None = None) -> dict[str, Any] | None:
+    """Return a pipeline's entry of the snapshot in HEADGATE_DAGS or beside a file.
 
     None if no snapshot lists the pipeline.
     """
     given = os.environ.get(FOLDER)
     folders = [Path(x) for x in (given, beside and Path(beside).parent) if x]
-    known = (read_snapshot(folders) or {}).get(pipeline)
-    if known is None:
-        return None
+    known: dict[str, Any] | None = (read_snapshot(folders) or {}).get(pipeline)
+    return known
+
+
+def params_of(known: dict[str, Any]) -> dict[str, Param]:
+    """Return the parameters of a pipeline's entry in the snapshot."""
     return {x["parameter"]: _param(x) for x in known["parameters"]}
 
 

@@ -21,13 +21,19 @@ logger = logging.getLogger(__name__)
 
 SNAPSHOT: Final = "params.json"
 PIPELINES: LiteralString = "select v.pipeline, v.description from headgate.v_pipelines as v"
+DATED: LiteralString = "select d.pipeline from headgate.dated_pipelines() as d"
 PARAMETERS: LiteralString = "select * from headgate.run_parameters()"
 
 
 def snapshot(connection: Connection[DictRow]) -> str:
     """Return the text of the snapshot, read from the database."""
+    dated = {x["pipeline"] for x in connection.execute(DATED).fetchall()}
     pipelines: dict[str, Any] = {
-        x["pipeline"]: {"description": x["description"], "parameters": []}
+        x["pipeline"]: {
+            "description": x["description"],
+            "has_dates": x["pipeline"] in dated,
+            "parameters": [],
+        }
         for x in connection.execute(PIPELINES).fetchall()
     }
     for row in connection.execute(PARAMETERS).fetchall():

@@ -32,9 +32,10 @@ def _alone(airflow_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def params(pipeline: str = PIPELINE, folder: Path = DAGS) -> Any:
-    from headgate.airflow.params import params_of
+    from headgate.airflow.params import known_of, params_of
 
-    return params_of(pipeline, beside=str(folder / "a_dag.py"))
+    known = known_of(pipeline, beside=str(folder / "a_dag.py"))
+    return params_of(known) if known else None
 
 
 # -------------------------------------------------------------------------- parameters
@@ -337,6 +338,18 @@ def test_a_parameter_that_a_dag_does_not_have_is_refused_by_its_name(path: str, 
     assert (
         json.loads(text)["detail"] == "DAG a_dag has no parameter 'ticker'; did you mean tickers?"
     )
+
+
+@pytest.mark.parametrize("path", ["/api/v2/backfills", "/api/v2/backfills/dry_run"])
+def test_a_back_fill_of_a_plan_that_knows_no_dates_is_refused(path: str):
+    given = {"dag_id": "a_dag", "from_date": "2026-01-01", "to_date": "2026-01-31"}
+    dateless = OURS | {"tags": [*OURS["tags"], {"name": "no back-fill"}]}
+    status, text, passed = ask(path, given, dag=dateless)
+
+    assert (status, passed) == (400, [])
+    assert "pipeline a_dag has no request that names a date" in json.loads(text)["detail"]
+    assert ask(path, given, dag=OURS)[0] == 200
+    assert ask(RUNS, {"conf": {"mode": "auto"}}, dag=dateless)[0] == 200
 
 
 @pytest.mark.parametrize(
