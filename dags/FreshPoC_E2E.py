@@ -5,7 +5,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from headgate.airflow import CallFunction, RunStep
-from headgate.airflow.dags import START, defaults
+from headgate.airflow.dags import BRIEF, START, defaults
 
 AGAIN = {"retries": 3, "retry_delay": timedelta(seconds=10), "retry_exponential_backoff": 2}
 STEPS = ("ingestion_trigger", "miner_run", "analyzer_run", "writer_apply", "report_generate")
@@ -33,7 +33,7 @@ with DAG(
     )
     before = start
     for step in STEPS:
-        task = RunStep(task_id=step, **AGAIN)
+        task = RunStep(task_id=step, worker_wait=BRIEF, **AGAIN)
         before >> task
         before = task
     before >> report >> finish

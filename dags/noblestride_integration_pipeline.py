@@ -5,7 +5,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from headgate.airflow import CallFunction, RunStep
-from headgate.airflow.dags import START, defaults
+from headgate.airflow.dags import BRIEF, START, defaults
 
 with DAG(
     schedule="0 */6 * * *",
@@ -21,15 +21,15 @@ with DAG(
         task_id="initialize_execution", function="headgate.start_execution", args=START
     )
     again = {"owner": "noblestride-team", "retries": 1, "retry_delay": timedelta(minutes=3)}
-    check = RunStep(task_id="check_services", **again)
-    tables = RunStep(task_id="list_tables", **again)
+    check = RunStep(task_id="check_services", worker_wait=BRIEF, **again)
+    tables = RunStep(task_id="list_tables", worker_wait=BRIEF, **again)
     extract = RunStep(task_id="extract_data", **again)
     summarize = CallFunction(
         task_id="summarize_tables",
         function="recommender.summarize_tables",
         owner="noblestride-team",
     )
-    sync = RunStep(task_id="sync_fastapi", owner="noblestride-team")
+    sync = RunStep(task_id="sync_fastapi", worker_wait=BRIEF, owner="noblestride-team")
     report = CallFunction(
         task_id="generate_report",
         function="recommender.write_report",

@@ -5,7 +5,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from headgate.airflow import CallFunction, RunStep
-from headgate.airflow.dags import START, defaults
+from headgate.airflow.dags import BRIEF, START, defaults
 
 with DAG(
     schedule="0 2 * * *",
@@ -29,14 +29,14 @@ with DAG(
         owner="recommendation-team",
     )
     again = {"owner": "recommendation-team", "retries": 2, "retry_delay": timedelta(minutes=5)}
-    check = RunStep(task_id="check_fastapi_health", **again)
+    check = RunStep(task_id="check_fastapi_health", worker_wait=BRIEF, **again)
     extract = RunStep(task_id="extract_data", **again)
     preprocess = RunStep(task_id="preprocess_data", **again)
     train = RunStep(task_id="train_model", **again)
     promote = CallFunction(
         task_id="promote_model", function="recommender.promote_model", owner="recommendation-team"
     )
-    announce = RunStep(task_id="announce_model", owner="recommendation-team")
+    announce = RunStep(task_id="announce_model", worker_wait=BRIEF, owner="recommendation-team")
     finish = CallFunction(
         task_id="finalize_execution",
         function="headgate.finalize_execution",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,11 +45,12 @@ select from headgate.v_execution_steps as s
 where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = %(p_step)s
     and (s.status = 'succeeded' or s.skip_reason = 'operator')
 """
-OPEN: Final = """
-select s.step from headgate.v_execution_steps as s
-where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = any (%(steps)s)
-    and s.status in ('pending', 'running')
+STATUSES: Final = """
+select s.step, s.status from headgate.v_execution_steps as s
+where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s
 """
+OPEN: Final = ("pending", "running")
+"""Statuses of a step that has not ended."""
 LIBPQ: Final = frozenset(x.keyword.decode() for x in pq.Conninfo.get_defaults())
 """Connection parameters of libpq; a connection's other extras are ignored."""
 OURS: Final = frozenset({"deployment", "pauses_pipelines"})
@@ -83,8 +85,14 @@ async def aconnect(conn_id: str) -> AsyncConnection[Row]:
         raise AirflowFailException(f"{exc}: {exc.hint}") from None
 
 
-async def listen(connection: AsyncConnection[Row], channel: LiteralString) -> None:
+def listen(connection: Connection[Row], channel: LiteralString) -> None:
     """Listen on a channel, unless the connection goes through a pooler: it forwards nothing."""
+    if not is_pooled(connection):
+        connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+
+
+async def alisten(connection: AsyncConnection[Row], channel: LiteralString) -> None:
+    """Listen on a channel in a trigger, unless the connection goes through a pooler."""
     if not is_pooled(connection):
         await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
 
@@ -176,10 +184,24 @@ async def ais_passed(connection: AsyncConnection[Row], arguments: Row) -> bool:
     return await cursor.fetchone() is not None
 
 
-def open_steps(connection: Connection[Row], arguments: Row, steps: list[str]) -> list[str]:
-    """Return the given steps of a run that have not ended."""
-    cursor = connection.execute(OPEN, {**arguments, "steps": steps})
-    return [x["step"] for x in cursor.fetchall()]
+def statuses_of(connection: Connection[Row], arguments: Row) -> dict[str, str]:
+    """Return the status of each step of a run."""
+    cursor = connection.execute(STATUSES, arguments)
+    return {x["step"]: x["status"] for x in cursor.fetchall()}
+
+
+def wait_for_end(connection: Connection[Row], step: Row, seconds: float) -> bool:
+    """Wait until a step has ended, for at most `seconds`; return whether it has."""
+    until = time.monotonic() + seconds
+    pause = POOLED_POLL if is_pooled(connection) else POLL
+    while statuses_of(connection, step).get(step["p_step"]) in OPEN:
+        connection.commit()  # notifications arrive between transactions
+        left = until - time.monotonic()
+        if left <= 0:
+            return False
+        for _ in connection.notifies(timeout=min(left, pause), stop_after=1):
+            pass
+    return True
 
 
 async def aexecution_id(connection: AsyncConnection[Row], arguments: Row) -> str:

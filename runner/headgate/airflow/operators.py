@@ -31,23 +31,28 @@ from airflow.sdk.exceptions import (
 from airflow.triggers.base import StartTriggerArgs
 
 from headgate.airflow.calls import (
+    OPEN,
     Row,
     cancel,
     connect,
     error_report,
     failure,
+    is_final,
     is_passed,
-    open_steps,
+    listen,
     scheduler_of,
     select,
+    statuses_of,
+    wait_for_end,
 )
 from headgate.airflow.events import COUNTS, NOTE, counts_of, note_of, tell_outlets, units
 from headgate.airflow.lineage import lineage_of
 from headgate.airflow.links import ReportLink
-from headgate.airflow.runs import MARKS, abandoned_here, tasks_in
+from headgate.airflow.runs import MARKS, abandoned_here, end_by_hand, tasks_in
 from headgate.airflow.triggers import (
     CONN_ID,
     ORDERS,
+    PAUSED,
     OrderTrigger,
     StepTrigger,
     TurnTrigger,
@@ -63,12 +68,18 @@ START: Final = "headgate.start_execution"
 FINALIZE: Final = "headgate.finalize_execution"
 BEGIN: Final = "headgate.begin_step"
 REPORT: Final = "headgate.report_step"
+ENQUEUE: Final = "headgate.enqueue_step"
 CORE: Final = "headgate."
 FIT: Final = "headgate.require_fit"
 """Checks that a plan's function runs with its owner's rights; otherwise it is not called."""
 FAILED_STEPS: Final = "headgate.failed_steps"
 MARK: Final = "headgate.mark_step"
 LONGEST_STEP: Final = timedelta(hours=24)
+UNHEARD: Final = {"success": OPEN, "skipped": ("running",)}
+"""States that a person may have given a task, and the statuses in which its step lacks them.
+
+A pending step becomes skipped with its run.
+"""
 BLOCKED: Final = ("HG011", "HG013")
 RETRIES: Final = {
     "retries": 3,
@@ -221,11 +232,16 @@ class CallFunction(BaseOperator):
             raise failure(exc) from None
 
     def _hear_marks(self, connection: Connection[Row], run: Any, named: Row) -> None:
-        """Mark failed steps with the state that a person gave their tasks, awaiting a retry."""
-        failed = _failed_steps(connection, named) - {self.step}
-        for state in ("success", "skipped") if failed else ():
-            for task in self._tasks_in(state, run).values():
-                if task.step in failed:
+        """Mark steps with the state that a person gave their tasks and that no trigger applied.
+
+        Such a task awaits a retry, or its turn has not come, or its trigger has not stopped yet.
+        """
+        failed, statuses = _failed_steps(connection, named), statuses_of(connection, named)
+        for state, unheard in UNHEARD.items():
+            steps = failed | {x for x, status in statuses.items() if status in unheard}
+            steps -= {self.step}
+            for task in self._tasks_in(state, run).values() if steps else ():
+                if task.step in steps:
                     said = {**named, "p_step": task.step, "p_status": MARKS[state]}
                     select(connection, MARK, said)
                     connection.commit()
@@ -321,6 +337,9 @@ class RunStep(BaseOperator):
     Args:
         pipeline: the pipeline; by default the one named like the DAG; templated.
         step: the step in the plan; by default the task's name without its group's; templated.
+        worker_wait: how long a worker waits for the step's end before the triggerer does, for a
+            step of one or two quick calls; by default no worker waits. The triggerer starts and
+            ends tasks once a second each, which takes longer than such a call.
         conn_id: Airflow's connection to the database.
 
     A failed step is retried only if `retries` is set: a retry is another round of the step and is
@@ -337,6 +356,7 @@ class RunStep(BaseOperator):
         *,
         pipeline: str | None = None,
         step: str | None = None,
+        worker_wait: timedelta = timedelta(0),
         conn_id: str = CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -346,7 +366,10 @@ class RunStep(BaseOperator):
         self.pipeline = pipeline
         self.step = step or self.label
         self.conn_id = conn_id
-        self.start_from_trigger = True
+        # Airflow ends what a worker does when the task's time is over.
+        self.worker_wait = min(worker_wait, self._longest() / 2)
+        self._waiting: Any = None
+        self.start_from_trigger = not worker_wait
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls=f"{StepTrigger.__module__}.{StepTrigger.__qualname__}",
             trigger_kwargs=self._of_trigger(),
@@ -355,15 +378,51 @@ class RunStep(BaseOperator):
         )
 
     def execute(self, context: Context) -> None:
-        """Defer mapped tasks and those of `dag.test()`; all others start in the triggerer."""
+        """Start the step and wait in this worker for `worker_wait`; then defer.
+
+        Without `worker_wait` only mapped tasks and those of `dag.test()` are executed here.
+        """
         instance = context["ti"]
         of_run = self._named(instance)
+        if self.worker_wait and self._has_ended(instance, of_run):
+            self.resume(context)
+            return
         trigger = StepTrigger(
             **self._of_trigger() | {"pipeline": of_run["p_pipeline"]},
             run_id=of_run["p_run_id"],
             attempt=instance.try_number,
         )
         self.defer(trigger=trigger, method_name="resume", timeout=self._longest())
+
+    def _has_ended(self, instance: Any, step: Row) -> bool:
+        """Start the step and wait for `worker_wait`; return whether it has ended.
+
+        False also for a lost connection, which the trigger waits for.
+        """
+        self._waiting = instance
+        try:
+            with connect(self.conn_id) as connection:
+                listen(connection, "headgate_steps")
+                connection.commit()
+                select(connection, ENQUEUE, step | {"p_attempt": instance.try_number})
+                return wait_for_end(connection, step, self.worker_wait.total_seconds())
+        except (psycopg.Error, AirflowException) as exc:
+            said = failure(exc) if isinstance(exc, psycopg.Error) else exc
+            if is_final(said) and getattr(exc, "sqlstate", None) != PAUSED:
+                raise said from None
+            self.log.warning("%s", said)
+            return False
+        finally:
+            self._waiting = None
+
+    def on_kill(self) -> None:
+        """End the step or its run in Postgres if a person has ended it in Airflow."""
+        if (it := self._waiting) is None:
+            return
+        call = end_by_hand(it.dag_id, it.run_id, it.task_id, self._named(it))
+        if call is not None:
+            with connect(self.conn_id) as connection:
+                select(connection, *call)
 
     def resume(self, context: Context, event: Any = None) -> None:
         """Read the step's result from the database; the event only reports its end."""
@@ -414,7 +473,7 @@ class RunStep(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the call that starts the step, for OpenLineage."""
-        return lineage_of("headgate.enqueue_step", self._named(task_instance))
+        return lineage_of(ENQUEUE, self._named(task_instance))
 
     def _longest(self) -> timedelta:
         return self.execution_timeout or LONGEST_STEP
@@ -467,7 +526,8 @@ def _failed_steps(connection: Connection[Row], named: Row) -> set[str]:
 def _mark_failed(connection: Connection[Row], tasks: Mapping[str, OurTask], named: Row) -> None:
     """Mark the steps of these tasks as failed unless they have ended."""
     steps = [x.step for x in tasks.values() if x.step]
-    for step in open_steps(connection, named, steps):
+    statuses = statuses_of(connection, named)
+    for step in (x for x in steps if statuses.get(x) in OPEN):
         select(connection, MARK, {**named, "p_step": step, "p_status": "failed"})
         connection.commit()
 

@@ -46,6 +46,19 @@ def mark_of_task(dag_id: str, run_id: str, task_id: str) -> str | None:
     return MARKS.get(found.get(run_id, {}).get(task_id))
 
 
+def end_by_hand(dag_id: str, run_id: str, task_id: str, step: Row) -> tuple[str, Row] | None:
+    """Return the function and arguments that end in Postgres what a person ended in Airflow.
+
+    That is the run or the task's step; None if the task was cleared, and so continues.
+    """
+    state = state_of_run(dag_id, run_id)
+    if state != ALIVE:
+        run = {name: step[name] for name in ("p_pipeline", "p_run_id")}
+        return "headgate.end_run", run | {"p_state": state}
+    mark = mark_of_task(dag_id, run_id, task_id)
+    return ("headgate.mark_step", step | {"p_status": mark}) if mark else None
+
+
 def tasks_in(state: str, dag_id: str, run_id: str, task_ids: list[str]) -> list[str]:
     """Return the run's tasks in this state; a mapped task counts if one of its instances does."""
     found = RuntimeTaskInstance.get_task_states(dag_id, run_ids=[run_id], task_ids=task_ids)

@@ -20,20 +20,21 @@ from airflow.triggers.base import (
 from psycopg import AsyncConnection
 
 from headgate.airflow.calls import (
+    OPEN,
     POLL,
     Row,
     aconnect,
     aexecution_id,
     ais_passed,
+    alisten,
     ascheduler_of,
     aselect,
     failure,
     is_final,
-    listen,
     wait_for_news,
 )
 from headgate.airflow.events import aunits, xcoms_of
-from headgate.airflow.runs import ALIVE, mark_of_task, state_of_run
+from headgate.airflow.runs import end_by_hand
 
 CONN_ID: Final = "headgate"
 ORDERS: Final = "_orders"
@@ -113,21 +114,11 @@ class StepTrigger(BaseTrigger):
         await asyncio.shield(ending)
 
     async def _end(self) -> None:
-        instance = self.task_instance
-        state = await asyncio.to_thread(state_of_run, instance.dag_id, instance.run_id)
-        mark = None
-        if state == ALIVE:
-            of_task = (instance.dag_id, instance.run_id, instance.task_id)
-            mark = await asyncio.to_thread(mark_of_task, *of_task)
-            if mark is None:
-                return
-        step = await self._step()
-        run = {name: step[name] for name in ("p_pipeline", "p_run_id")}
-        async with await aconnect(self.conn_id) as connection:
-            if mark is not None:
-                await aselect(connection, "headgate.mark_step", step | {"p_status": mark})
-            else:
-                await aselect(connection, "headgate.end_run", run | {"p_state": state})
+        step, it = await self._step(), self.task_instance
+        call = await asyncio.to_thread(end_by_hand, it.dag_id, it.run_id, it.task_id, step)
+        if call is not None:
+            async with await aconnect(self.conn_id) as connection:
+                await aselect(connection, *call)
 
     async def _step(self) -> Row:
         run_id = self.run_id
@@ -144,12 +135,12 @@ class StepTrigger(BaseTrigger):
         arguments = await self._step()
         attempt = {"p_attempt": self.attempt or self.task_instance.try_number}
         async with await aconnect(self.conn_id) as connection:
-            await listen(connection, "headgate_steps")
+            await alisten(connection, "headgate_steps")
             await aselect(connection, "headgate.enqueue_step", arguments | attempt)
             execution = await aexecution_id(connection, arguments)
             while True:
                 (row,) = await aselect(connection, "headgate.step_status", arguments)
-                if row["status"] not in ("pending", "running"):
+                if row["status"] not in OPEN:
                     errors = await aselect(connection, "headgate.step_errors", arguments)
                     row |= await aunits(connection, arguments)
                     row["run_id"] = arguments["p_run_id"]
@@ -196,8 +187,8 @@ class TurnTrigger(BaseTrigger):
 
     async def _turn(self) -> None:
         async with await aconnect(self.conn_id) as connection:
-            await listen(connection, "headgate_steps")
-            await listen(connection, "headgate_orders")
+            await alisten(connection, "headgate_steps")
+            await alisten(connection, "headgate_orders")
             named = {"p_pipeline": self.pipeline}
             while await aselect(connection, "headgate.start_obstacle", named):
                 await wait_for_news(connection)
@@ -222,7 +213,7 @@ class OrderTrigger(BaseEventTrigger):
                 scheduler = await ascheduler_of(self.conn_id)
                 wanted = {"p_pipeline": self.pipeline} | scheduler.named()
                 async with await aconnect(self.conn_id) as connection:
-                    await listen(connection, "headgate_orders")
+                    await alisten(connection, "headgate_orders")
                     while True:
                         for row in await aselect(connection, "headgate.announce_order", wanted):
                             yield TriggerEvent({"pipeline": self.pipeline, **row})

@@ -675,6 +675,62 @@ def test_a_function_step_whose_condition_is_false_is_skipped_with_the_reason(
     assert (kept["status"], kept["skip_reason"], kept["output"]) == ("skipped", "condition", None)
 
 
+def wait_in_worker(longest: timedelta, name: str = STEP) -> None:
+    """Execute the step's task as a worker would."""
+    from headgate.airflow import RunStep
+
+    instance = SimpleNamespace(
+        dag_id=PIPELINE, run_id="r1", task_id=name, try_number=1, xcom_push=lambda *_: None
+    )
+    RunStep(task_id=name, worker_wait=longest).execute({"ti": instance})
+
+
+def test_a_worker_waits_for_a_steps_end_as_long_as_it_is_told_to(system: System):
+    from airflow.sdk.exceptions import TaskDeferred
+
+    begin(system, system.codes(5), mode="bulk")
+    with pytest.raises(TaskDeferred) as caught:
+        wait_in_worker(timedelta(microseconds=1))
+    assert caught.value.trigger.attempt == 1
+
+    system.worker()
+    wait_in_worker(timedelta(seconds=PATIENCE))
+    assert step() == "TaskSuccessEvent"  # the trigger that comes late finds it done
+    assert system.standin.ledger()["served_units"] == 5 * 11
+
+
+def test_a_step_that_fails_while_a_worker_waits_fails_its_task(connected: object, plan: Plan):
+    call("headgate.start_execution")
+    plan.call("mark_step", p_pipeline=PIPELINE, p_run_id="r1", p_step=STEP, p_status="failed")
+
+    with fails(f"step {STEP} ended as failed", for_good=False):
+        wait_in_worker(timedelta(seconds=PATIENCE))
+
+
+def test_an_unknown_step_fails_the_task_of_a_worker_that_waits(connected: object):
+    call("headgate.start_execution")
+    with fails("process_moon"):
+        wait_in_worker(timedelta(seconds=PATIENCE), "process_moon")
+
+
+@pytest.mark.parametrize(("mark", "said"), [("success", "succeeded"), ("skipped", "skipped")])
+def test_a_mark_that_no_trigger_has_heard_is_heard_at_the_runs_end(
+    system: System, monkeypatch: pytest.MonkeyPatch, mark: str, said: str
+):
+    from headgate.airflow import CallFunction
+    from headgate.airflow.operators import OurTask
+
+    begin(system, system.codes(1), mode="bulk")
+    system.plan.call("enqueue_step", p_pipeline=PIPELINE, p_run_id="r1", p_step=STEP)
+    tasks_in = lambda _, asked, run: {STEP: OurTask(STEP, None, STEP)} if asked == mark else {}  # noqa: E731
+    monkeypatch.setattr(CallFunction, "_tasks_in", tasks_in)
+
+    (row,) = call("headgate.finalize_execution", task_id="finalize_execution")
+    assert row["status"] == "succeeded"
+    stands = "select status from headgate.v_execution_steps where step = %(step)s"
+    assert system.plan.scalar(stands, step=STEP) == said
+
+
 def test_an_unknown_step_fails_its_task_at_once(connected: object):
     call("headgate.start_execution")
     assert step("process_moon") == "TaskFailedEvent"
