@@ -1,17 +1,24 @@
 """Benchmark, Airflow: the same 500 jobs as mapped tasks, as one step, and as a loop in one task.
 
+And what a step of one call takes beside its service's own time, from the end of the task before it
+to its own, beside what a bare task takes that makes the same call.
+
 All of Airflow runs as `make airflow` runs it, with one runner. The provider answers after 100 ms,
 which is quick for one on the internet. A run's time is Airflow's own, from its start to its end.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, LiteralString
 
+import httpx2
 import psutil
 
 from headgate.database import connect
@@ -27,9 +34,15 @@ from tests.servers import free_port
 
 DAGS: Final = Path(__file__).parent / "dags"
 MAPPED, LOOP, STEP = "bench_mapped", "bench_loop", "bench_step"
+CHAIN, BARE = "bench_chain", "bench_bare"
+ALL: Final = (MAPPED, LOOP, STEP, CHAIN, BARE)
 SECONDS: Final = 3600.0
+GOAL: Final = 1.5
+"""What a step of one call may take beside its service's own time, in s."""
 DELAY: Final = 0.1
 CHUNK: Final = 50
+CALLS: Final = 10
+"""As many as dags/one_call.py makes."""
 WRITTEN: Final = (
     "select tup_inserted + tup_updated + tup_deleted as rows"
     " from pg_stat_database where datname = 'airflow'"
@@ -56,6 +69,7 @@ def run(server: Settings, *, jobs: int = 500) -> Iterator[Figure]:
         airflow = Airflow(settings=settings, process=process, port=port, environ=environ)
         with stopped_at_the_end(airflow):
             airflow.wait_until_healthy()
+            yield from measure_steps(airflow, base_url)
             yield from measure(airflow, base_url, jobs)
 
 
@@ -86,15 +100,69 @@ def measure(airflow: Airflow, base_url: str, jobs: int, settle: float = 2) -> It
     yield Figure(f"{named} mapped tasks, metadata rows", mapped.rows / max(1, step.rows))
 
 
+STEP_OF_CHAIN: LiteralString = """
+select headgate.put_step('bench_chain', 'step_' || %(n)s::text, provider => 'bench_chain',
+    request => 'GET /step_' || %(n)s::text,
+    depends_on => case when %(n)s > 0 then array['step_' || (%(n)s - 1)::text] else '{}' end)
+"""
+
+
+def measure_steps(airflow: Airflow, base_url: str, runs: int = 3) -> Iterator[Figure]:
+    """Run chains of calls by turns, on what runs already."""
+    with connect(airflow.settings, "bench") as connection, connection.transaction():
+        plan = Plan(connection)
+        plan.sql("select headgate.begin_plan('bench_chain')")
+        plan.sql("select headgate.put_provider('bench_chain', %(url)s)", url=base_url)
+        plan.sql("select headgate.put_pipeline('bench_chain')")
+        for n in range(CALLS):
+            plan.sql(STEP_OF_CHAIN, n=n)
+        plan.sql("select headgate.end_plan()")
+    ours: list[float] = []
+    bare: list[float] = []
+    for _ in range(runs):
+        run = _run(airflow, CHAIN, {})
+        execution = airflow.execution(CHAIN, run)
+        assert (execution["status"], execution["succeeded"]) == ("succeeded", CALLS), execution
+        ours += _taken(airflow, CHAIN, run)
+        bare += _taken(airflow, BARE, _run(airflow, BARE, {"base_url": base_url}))
+    own = statistics.median(_call(base_url) for _ in range(CALLS))
+    step, task = statistics.median(ours), statistics.median(bare)
+    said = f"median of {len(ours)}: {step:.2f} s, a bare task {task:.2f} s, the call {own:.2f} s"
+    named = "airflow: a step of one call, beside"
+    yield Figure(f"{named} the service's time", step - own, "s", at_most=GOAL, detail=said)
+    yield Figure(f"{named} a bare task with it", step / task)
+
+
+def _taken(airflow: Airflow, dag: str, run: str) -> list[float]:
+    """Return what each call's task took but the first: from the end of the one before it to its own."""
+    tasks = airflow.tasks(dag, run)
+    ends = [datetime.fromisoformat(tasks[f"step_{n}"]["end_date"]) for n in range(CALLS)]
+    return [(after - before).total_seconds() for before, after in pairwise(ends)]
+
+
+def _call(base_url: str) -> float:
+    """Make the call without anything else; return the seconds it took."""
+    began = time.perf_counter()
+    httpx2.get(f"{base_url}/step_0", trust_env=False).raise_for_status()
+    return time.perf_counter() - began
+
+
+def _run(airflow: Airflow, dag: str, conf: dict[str, object]) -> str:
+    """Run a DAG, which must succeed; return its run."""
+    wait_until(lambda: airflow.client.get(f"dags/{dag}").is_success, dag)
+    run = airflow.trigger(dag, conf)
+    wait_until(lambda: airflow.runs(dag).get(run) in ("success", "failed"), dag, SECONDS)
+    assert airflow.runs(dag)[run] == "success", f"{dag} has failed: {airflow.tasks(dag, run)}"
+    return run
+
+
 def _cost(airflow: Airflow, plan: Plan, dag: str, conf: dict[str, object], settle: float) -> Cost:
     """Run a DAG; return what it took in all of Airflow's processes, the runner and Postgres."""
     wait_until(lambda: airflow.client.get(f"dags/{dag}").is_success, dag)
     time.sleep(settle)
     rows, cpu = plan.scalar(WRITTEN), _cpu(airflow)
-    run = airflow.api(f"dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
-    wait_until(lambda: airflow.runs(dag).get(run) in ("success", "failed"), dag, SECONDS)
+    run = _run(airflow, dag, conf)
     used = _cpu(airflow) - cpu
-    assert airflow.runs(dag)[run] == "success", f"{dag} has failed: {airflow.tasks(dag, run)}"
     time.sleep(settle)
     return Cost(airflow.seconds(dag, run), used, plan.scalar(WRITTEN) - rows)
 
