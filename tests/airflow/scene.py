@@ -12,6 +12,12 @@ from typing import LiteralString
 
 from headgate.database import connect
 from headgate.demo.eodhd import Options, Process, spawn
+from headgate.demo.recommender import source_database
+from headgate.demo.services import StandIn, noblestride
+from headgate.demo.services import running as services_running
+from headgate.demo.services.mail import MailServer, mail_server
+from headgate.demo.services.slack import HOOK, slack
+from headgate.demo.services.stage import locate
 from headgate.embedded.server import Running as Postgres
 from headgate.embedded.server import Server
 from headgate.settings import Settings
@@ -33,6 +39,9 @@ class Scene(Airflow):
 
     standin: Process
     answers: Answers
+    services: dict[str, StandIn]
+    """The recommender's, and Slack."""
+    mailbox: MailServer
     tickers: list[str] = field(default_factory=list)
     """Listings that nothing has asked for yet."""
     at_risk: int = 0
@@ -48,14 +57,16 @@ def running(folder: Path) -> Iterator[Scene]:
         scratch_folder() as home,
         spawn(Options(quota=None, rate=None)) as standin,
         answering() as (answers, base_url),
+        services_running((*noblestride.services(), slack())) as services,
+        mail_server() as mailbox,
     ):
-        server = Server(home)
-        postgres = server.start(port=free_port(), parameters=PARAMETERS)
         settings = Settings(dsn=None, database=DATABASE, home=home, db=DB)
-        more = BRISK | bad_connections(postgres) | {"EODHD_API_TOKEN": standin.token}
-        environ, port = environ_of(settings, folder, **more), free_port()
-        try:
+        with served(Server(home)) as postgres, source_database(settings):
+            more = BRISK | bad_connections(postgres) | {"EODHD_API_TOKEN": standin.token}
+            more |= {"RECOMMENDER_SLACK_URL": services["slack"].url + HOOK}
+            environ, port = environ_of(settings, folder, **more), free_port()
             arrange(settings, standin, base_url)
+            arrange_services(settings, services, mailbox)
             process = start(settings, environ, port)
             scene = Scene(
                 settings=settings,
@@ -64,17 +75,28 @@ def running(folder: Path) -> Iterator[Scene]:
                 environ=environ,
                 standin=standin,
                 answers=answers,
+                services=services,
+                mailbox=mailbox,
             )
             with stopped_at_the_end(scene):
                 scene.wait_until_healthy()
                 yield scene
-        finally:
-            server.stop()
+
+
+@contextmanager
+def served(server: Server) -> Iterator[Postgres]:
+    """Run PostgreSQL until the end of the block."""
+    postgres = server.start(port=free_port(), parameters=PARAMETERS)
+    try:
+        yield postgres
+    finally:
+        server.stop()
 
 
 # What was left behind is found, and what is next begun, sooner than on a machine that has other work.
 # No DAG's file changes.
 BRISK = {
+    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",  # until a test's file lets them go
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",
@@ -119,3 +141,11 @@ def arrange(settings: Settings, standin: Process, clicks_url: str) -> None:
         write_clicks(plan, clicks_url)
         plan.call("pause_pipeline", p_pipeline="resting")
         plan.call("start_execution", p_pipeline="busy", p_run_id="before", p_deployment="another")
+
+
+def arrange_services(settings: Settings, services: dict[str, StandIn], mailbox: MailServer) -> None:
+    """Say where the recommender's services are, and the mail server that tells of its failed runs."""
+    with connect(settings, "test") as connection:
+        locate(connection, "recommender", {x: y.url for x, y in services.items()})
+        server = {"host": "127.0.0.1", "port": mailbox.port}
+        Plan(connection).call("set_channel", p_channel="recommender_mail", p_changes=server)

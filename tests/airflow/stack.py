@@ -20,6 +20,7 @@ import httpx2
 import psutil
 import psycopg
 
+from headgate.airflow.settings import DATABASE
 from headgate.database import connect
 from headgate.errors import ServerUnreachable
 from headgate.settings import Settings
@@ -62,6 +63,12 @@ class Airflow:
             except (psycopg.OperationalError, ServerUnreachable):
                 time.sleep(0.2)
 
+    def metadata(self, statement: Any, **arguments: Any) -> None:
+        """Change something in Airflow's own database: let time pass there, say."""
+        with connect(self.settings.with_database(DATABASE), "test") as connection:
+            changed = connection.execute(statement, arguments).rowcount
+        assert changed == 1, f"{changed} rows were changed"
+
     def api(self, path: str, given: Any = None) -> Any:
         """Ask Airflow, or tell it something."""
         client = self.client
@@ -101,6 +108,17 @@ class Airflow:
 
         wait_until(is_answered, f"an answer to {given}")
         assert answers[-1].is_success, answers[-1].text
+
+    def let_go(self, *dags: str) -> None:
+        """Let DAGs run that were paused as they were found, and their pipelines with them."""
+        for dag in dags:
+            self._wait_for_dag(dag)
+            self.change(f"dags/{dag}", {"is_paused": False})
+        paused = "select from headgate.v_pipelines where pipeline = any (%(dags)s) and is_paused"
+        wait_until(lambda: not self.rows(paused, dags=list(dags)), "their pipelines")
+
+    def _wait_for_dag(self, dag: str) -> None:
+        wait_until(lambda: self.client.get(f"dags/{dag}").is_success, dag)
 
     def log(self, dag: str, run: str, task: str, attempt: int = 1) -> str:
         """Return a task's log."""
@@ -177,6 +195,17 @@ class Airflow:
         pid: int = state["services"][service]
         return pid
 
+    def processes(self) -> list[psutil.Process]:
+        """Return all processes that the command has started, with theirs."""
+        file = self.folder / "stack.json"
+        state = json.loads(file.read_text()) if file.exists() else {"services": {}}
+        found = []
+        for pid in state["services"].values():
+            with suppress(psutil.NoSuchProcess):
+                leader = psutil.Process(pid)
+                found += [leader, *leader.children(recursive=True)]
+        return found
+
     def kill(self, service: str) -> None:
         """Kill a process of the stack, and wait until another one is there."""
         pid = self.pid(service)
@@ -233,15 +262,15 @@ def said_file(settings: Settings) -> Path:
 
 @contextmanager
 def stopped_at_the_end(airflow: Airflow) -> Iterator[Airflow]:
-    """Stop it at the end, however it runs by then."""
+    """Kill it at the end, however it runs by then: a stop takes its time, and has its own tests."""
     try:
         yield airflow
     finally:
-        if airflow.process.poll() is None:
-            airflow.process.terminate()
-            airflow.process.wait(PATIENCE)
-        stop = [*HEADGATE, "stop"]
-        subprocess.run(stop, env=airflow.environ, stderr=subprocess.DEVNULL, timeout=PATIENCE)
+        airflow.process.kill()  # it would keep the others alive
+        airflow.process.wait()
+        for process in airflow.processes():
+            with suppress(psutil.Error):
+                process.kill()
         airflow.close()
 
 

@@ -16,19 +16,27 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.airflow.clicks import ASSETS, CLICKS, UNITS
-from tests.airflow.looks import wait_for_run
+from tests.airflow.clicks import ASSETS, CLICKS, STEPS, UNITS, make_clicks_due
+from tests.airflow.looks import SAME, first_run, wait_for_run
 from tests.airflow.machine import AGREE, SEQUENCES, Click, Desk
 from tests.airflow.scene import Scene
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.attacks.form import SEED, either
 from tests.limits import wait_until
+from tests.plan import Row
 
 pytestmark = NEEDS_AIRFLOW
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "airflow-clicks.md"
 TEST = re.compile(r"`(test_\w+)`")
 HALF = ASSETS // 2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def let_go(stack: Scene) -> None:
+    """Let the DAG of clicks run, and one that knows no dates."""
+    stack.let_go(CLICKS, "trading_calendars")
+    wait_until(lambda: first_run(stack, CLICKS, "scheduled"), "the run by the clock")
 
 
 @pytest.fixture
@@ -56,6 +64,52 @@ def stopped(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+def picture(desk: Desk, run: str) -> Row:
+    """Return what a run came to: its counts, and how its fan-outs ended."""
+    execution = desk.stack.execution(CLICKS, run)
+    names = ("status", "planned", "succeeded", "failed", "deferred", "skipped", "units")
+    steps = desk.steps(run)
+    return {x: execution[x] for x in names} | {x: steps[x] for x in STEPS}
+
+
+def retried_by_psql(desk: Desk) -> Row:
+    """Return what a run without Airflow comes to that has failed, and whose failures run again."""
+    plan = desk.stack.plan
+    make_clicks_due(plan)
+    desk.the_provider("fails")
+    run = plan.row("run_pipeline", p_pipeline=CLICKS)["run_id"]
+    wait_until(lambda: desk.executions()[run] == "failed", f"the failure of {run}")
+    desk.the_provider("answers")
+    plan.call("retry_failed", p_pipeline=CLICKS, p_run_id=run)
+    wait_until(lambda: desk.executions()[run] == "succeeded", f"the end of {run}")
+    return picture(desk, run)
+
+
+def by_psql_filled(desk: Desk, *days: str) -> list[Row]:
+    """Return the executions of a back-fill by psql, without their dates."""
+    plan = desk.stack.plan
+    asked = {"p_pipeline": CLICKS, "p_from": days[0], "p_to": days[-1]}
+    assert plan.row("backfill", **asked)["queued"] == len(days)
+    wait_until(
+        lambda: plan.row("backfill", **asked)["done"] == len(days), "the end of the back-fill"
+    )
+    found = dated(desk, [f"backfill-{x}" for x in days])
+    assert list(found) == list(days)
+    return list(found.values())
+
+
+def dated(desk: Desk, runs: list[str]) -> dict[str, Row]:
+    """Return the executions of these runs by the dates that they are for."""
+    rows = desk.stack.rows(
+        "select e.status, e.is_backfill, e.planned, e.succeeded, e.failed, e.deferred, e.skipped,"
+        " e.units, to_char(e.logical_date, 'YYYY-MM-DD') as date"
+        " from headgate.process_executions as e"
+        " where e.run_id = any (%(runs)s) order by e.logical_date",
+        runs=runs,
+    )
+    return {x.pop("date"): x for x in rows}
+
+
 def has_failed(desk: Desk) -> str:
     """Let a run fail, as every other asset is unknown to the provider; return it."""
     desk.the_provider("fails")
@@ -74,6 +128,7 @@ def test_a_run_that_is_cleared_as_a_whole_repeats_no_job_that_has_succeeded(desk
     assert desk.runs()[run] == "success"
     assert (execution["status"], execution["succeeded"]) == ("succeeded", 2 * ASSETS)
     assert execution["units"] == (ASSETS + HALF + ASSETS) * UNITS
+    assert picture(desk, run) == retried_by_psql(desk)
 
 
 def test_a_step_that_is_cleared_alone_repeats_its_jobs_and_its_run_stays_red(desk: Desk):
@@ -87,19 +142,18 @@ def test_a_step_that_is_cleared_alone_repeats_its_jobs_and_its_run_stays_red(des
     assert execution["units"] == (ASSETS + HALF) * UNITS
 
 
-@pytest.mark.parametrize(("mark", "said"), [("failed", "failed"), ("skipped", "succeeded")])
-def test_a_step_that_a_person_marks_before_its_turn_ends_so_in_both_windows(
-    desk: Desk, mark: str, said: str
-):
+@pytest.mark.parametrize("mark", ["failed", "skipped", "success"])
+def test_a_step_that_a_person_marks_before_its_turn_ends_so_in_both_windows(desk: Desk, mark: str):
     desk.the_provider("holds")
     run = desk.stack.trigger(CLICKS)
     wait_until(lambda: desk.steps(run).get("first") == "running", "the step before it")
     assert desk.mark_the_task(run, "second", mark) == "done"
     desk.the_provider("answers")
 
+    said = {"failed": "failed", "skipped": "succeeded", "success": "succeeded"}[mark]
     assert ended(desk, run)["status"] == said
     assert desk.runs()[run] == ("failed" if mark == "failed" else "success")
-    assert desk.steps(run)["second"] == mark
+    assert desk.steps(run)["second"] == SAME[mark]
     assert desk.steps(run)["first"] == "succeeded"
 
 
@@ -167,19 +221,20 @@ def test_runs_of_a_back_fill_follow_each_other_and_know_their_dates(desk: Desk):
 
     runs = [x for x in desk.runs() if x.startswith("backfill")]
     assert {desk.runs()[x] for x in runs} == {"success"}
-    rows = desk.stack.rows(
-        "select e.status, e.planned, to_char(e.logical_date, 'YYYY-MM-DD') as date"
-        " from headgate.process_executions as e"
-        " where e.run_id = any (%(runs)s) order by e.logical_date",
-        runs=runs,
-    )
+    by_airflow = dated(desk, runs)
     dates = ["2021-01-01", "2022-01-01"]
-    done = {"status": "succeeded", "planned": 2 * ASSETS}
-    assert rows == [done | {"date": x} for x in dates]
+    done = {"status": "succeeded", "is_backfill": True, "planned": 2 * ASSETS}
+    assert [done.items() <= x.items() for x in by_airflow.values()] == [True] * 2, by_airflow
+    assert list(by_airflow) == dates
     assert {*dates} <= desk.stack.answers.days
+    assert by_psql_filled(desk, "2022-01-02", "2022-01-03") == list(by_airflow.values())
 
 
 def test_a_plan_that_knows_no_dates_refuses_a_run_for_a_day_that_is_past(desk: Desk):
+    days = {"from_date": "2026-03-01T00:00:00Z", "to_date": "2026-03-15T00:00:00Z"}
+    answer = desk.stack.client.post("backfills", json=days | {"dag_id": "trading_calendars"})
+    assert answer.status_code == 400 and "no request that names a date" in answer.text
+
     past = {"logical_date": "2026-03-02T00:00:00Z"}
     run = desk.stack.api("dags/trading_calendars/dagRuns", past)["dag_run_id"]
     wait_for_run(desk.stack, "trading_calendars", run)

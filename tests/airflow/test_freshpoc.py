@@ -52,6 +52,12 @@ class Window:
         return [self.services[x].served for x in CALLED]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def let_go(stack: Scene) -> None:
+    """Let the DAG run."""
+    stack.let_go(PIPELINE)
+
+
 @pytest.fixture
 def window(stack: Scene) -> Iterator[Window]:
     """Let the plan's addresses lead to stand-ins."""

@@ -1,0 +1,168 @@
+"""The recommender's two DAGs under Airflow's own scheduler: a source, both services, mail and Slack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from email.message import Message
+
+import pytest
+
+from headgate.demo.services.slack import texts
+from tests.airflow.looks import assert_both_windows_agree, first_run, wait_for_run
+from tests.airflow.scene import Scene
+from tests.airflow_home import NEEDS_AIRFLOW
+from tests.limits import wait_until
+from tests.plan import Row
+
+pytestmark = NEEDS_AIRFLOW
+
+TRAINING, INTEGRATION = "recommender_training_pipeline", "noblestride_integration_pipeline"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def let_go(stack: Scene) -> None:
+    """Let both DAGs run, and the one that tells of their failures."""
+    stack.let_go(TRAINING, INTEGRATION, "notify")
+
+
+@pytest.fixture(autouse=True)
+def healed(stack: Scene) -> Iterator[None]:
+    """Let the runs by the clock be over before, and the services be well again afterwards."""
+    for dag in (TRAINING, INTEGRATION):
+        wait_for_run(stack, dag, scheduled(stack, dag))
+    yield
+    for service in stack.services.values():
+        service.faults.clear()
+
+
+def scheduled(stack: Scene, dag: str) -> str:
+    """Return the first run that the scheduler has begun of itself."""
+    wait_until(lambda: first_run(stack, dag, "scheduled"), f"a run of {dag}")
+    run = first_run(stack, dag, "scheduled")
+    assert run is not None
+    return run
+
+
+def wait_for_retry(stack: Scene, dag: str, run: str, task: str) -> None:
+    """Wait until a task has failed and is to be tried again."""
+    wait_until(
+        lambda: stack.tasks(dag, run)[task]["state"] == "up_for_retry", f"a failure of {task}"
+    )
+
+
+def let_pass(stack: Scene, run: str, task: str, time: timedelta) -> None:
+    """Let Airflow think that a task's try has ended so long ago."""
+    stack.metadata(
+        "update task_instance set end_date = end_date - %(time)s"
+        " where run_id = %(run)s and task_id = %(task)s and state = 'up_for_retry'",
+        time=time,
+        run=run,
+        task=task,
+    )
+
+
+def notices(stack: Scene, run: str) -> dict[str, str]:
+    """Return by channel how a run's notices stand."""
+    rows = stack.rows(
+        "select channel, status from headgate.v_notices where body like %(run)s", run=f"%{run}%"
+    )
+    assert len({x["channel"] for x in rows}) == len(rows), rows
+    return {x["channel"]: x["status"] for x in rows}
+
+
+def text_of(mail: Message) -> str:
+    """Return a mail's subject and text."""
+    text = mail.get_payload(decode=True)
+    assert isinstance(text, bytes)
+    return f"{mail['subject']}\n{text.decode()}"
+
+
+def output(stack: Scene, run: str, step: str) -> Row:
+    """Return what a step hands on."""
+    (row,) = stack.rows(
+        "select document #> array['steps', %(step)s, 'output'] as output"
+        " from headgate.v_run_documents where run_id = %(run)s",
+        step=step,
+        run=run,
+    )
+    found: Row = row["output"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("dag", "owner", "retries"),
+    [(TRAINING, "recommendation-team", 2), (INTEGRATION, "noblestride-team", 1)],
+)
+def test_the_runs_by_the_clock_end_green_in_both_windows(
+    stack: Scene, dag: str, owner: str, retries: int
+):
+    run = scheduled(stack, dag)
+
+    execution = assert_both_windows_agree(stack, dag, run)
+    assert execution["status"] == "succeeded", stack.tasks(dag, run)
+    assert execution["succeeded"] == execution["planned"] > 0
+    tasks = {x["task_id"]: x for x in stack.api(f"dags/{dag}/tasks")["tasks"]}
+    extract = tasks["extract_data"]
+    assert (extract["owner"], extract["retries"]) == (owner, retries)
+    (pool,) = stack.rows("select * from headgate.v_pools where pool = 'ml_training_pool'")
+    assert (pool["slots"], pool["used"], pool["waiting"]) == (2, 0, 0)
+
+
+def test_r2_a_training_by_the_clock_leaves_recommendations_of_the_model_in_use(stack: Scene):
+    run = scheduled(stack, TRAINING)
+    (model,) = stack.rows("select * from recommender.models where run_id = %(run)s", run=run)
+    (shown,) = stack.rows(
+        "select count(distinct investor) as investors, max(rank) as ranks,"
+        " array_agg(distinct model_version) as models from recommender.v_recommendations"
+    )
+
+    assert model["ndcg_at_10"] > model["popularity_ndcg_at_10"]
+    assert shown == {"investors": 60, "ranks": 10, "models": [model["model_version"]]}
+
+
+def test_r4_a_run_that_fails_after_its_retry_is_one_mail_and_one_message(stack: Scene):
+    fastapi, nodejs = (stack.services[f"noblestride_{x}"] for x in ("fastapi", "nodejs"))
+    asked = len(nodejs.calls)
+    for service in (fastapi, nodejs):
+        service.fail("status", status=500)
+    run = stack.trigger(INTEGRATION)
+    wait_for_retry(stack, INTEGRATION, run, "check_services")
+    assert len(nodejs.calls) == asked + 1
+    let_pass(stack, run, "check_services", timedelta(minutes=3))
+    wait_for_run(stack, INTEGRATION, run)
+
+    assert assert_both_windows_agree(stack, INTEGRATION, run)["status"] == "failed"
+    tasks = stack.tasks(INTEGRATION, run)
+    assert tasks["check_services"]["try_number"] == 2
+    assert tasks["generate_report"]["state"] == "success"
+    assert len(nodejs.calls) == asked + 2
+    sent = {"recommender_slack": "sent", "recommender_mail": "sent"}
+    wait_until(lambda: notices(stack, run) == sent, "news of it")
+    (message,) = [x for x in texts(stack.services["slack"]) if run in x]
+    (mail,) = [x for x in stack.mailbox.mails if run in text_of(x)]
+    for said in (message, text_of(mail)):
+        assert {x for x in (INTEGRATION, "check_services", "500") if x not in said} == set(), said
+
+
+def test_r5_a_training_that_is_to_wait_goes_on_when_an_integration_run_has_succeeded(
+    stack: Scene,
+):
+    stack.rows(
+        "update headgate.process_executions as e set finished_at = finished_at - interval '1 day'"
+        " from headgate.pipelines as p where p.pipeline_id = e.pipeline_id and p.name = %(dag)s"
+        " returning e.execution_id",
+        dag=INTEGRATION,
+    )
+    run = stack.trigger(TRAINING, {"wait_for_integration": True})
+    wait_for_retry(stack, TRAINING, run, "await_integration")
+    said = " ".join(stack.lines(TRAINING, run, "await_integration"))
+    assert "no run of noblestride_integration_pipeline has succeeded today" in said
+    before = stack.trigger(INTEGRATION)
+    wait_for_run(stack, INTEGRATION, before)
+    let_pass(stack, run, "await_integration", timedelta(minutes=5))
+    wait_for_run(stack, TRAINING, run)
+
+    assert assert_both_windows_agree(stack, TRAINING, run)["status"] == "succeeded"
+    waited = {"waited": True, "integration_run": before}
+    assert output(stack, run, "await_integration") in (waited, [waited])
