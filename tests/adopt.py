@@ -1,4 +1,4 @@
-"""Give a schema of a test's own to a plan's role: the core calls no function of anybody else's."""
+"""Gives a test's own schema to a plan's role: the core calls only functions of plans' roles."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ $adopt$
 
 
 def adopt(connection: Connection[Any], schema: str = "public") -> None:
-    """Make the functions that rows name in the schema fit, and give its tables to its plan's role."""
+    """Give the schema's tables, and the functions that rows name, the owner and options that a plan needs."""
     role = f"headgate_plan_{schema}"
     names = {"role": sql.Literal(role), "name": sql.Identifier(role)}
     names |= {"schema": sql.Identifier(schema), "literal": sql.Literal(schema)}

@@ -1,4 +1,4 @@
-"""A throw-away Airflow for tests in one process: its folder, its SQLite, and no DAG of others."""
+"""Temporary Airflow for tests in one process: its own folder, a SQLite database, no example DAGs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEEDS_AIRFLOW = pytest.mark.skipif(
 
 
 def environ(home: Path) -> dict[str, str]:
-    """Return what must be set before Airflow is imported for the first time."""
+    """Return the variables that must be set before Airflow is first imported."""
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -27,7 +27,7 @@ def environ(home: Path) -> dict[str, str]:
 
 
 def migrate(home: Path) -> None:
-    """Make its database."""
+    """Create Airflow's database."""
     done = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"],
         env=os.environ | environ(home),

@@ -40,7 +40,7 @@ from tests.servers import (
 )
 
 hypothesis_settings.register_profile("every day the same", derandomize=True, database=None)
-if not IS_LONG:  # what is new is looked for there
+if not IS_LONG:  # only the long form draws new examples
     hypothesis_settings.load_profile("every day the same")
 
 COUNTER = itertools.count(1)
@@ -49,7 +49,7 @@ DSN = os.environ.get("HEADGATE_TEST_DSN") or os.environ.get("HEADGATE_DSN")
 SHARED = pytest.StashKey[Path]()
 TEMPLATE, CORE = "headgate_test_template", "headgate_test_core"
 FEW = 210
-"""Listings of each exchange that the small template keeps."""
+"""Number of listings per exchange in the small template."""
 SMALLER = """
 set local session_replication_role = replica;
 create temporary table others on commit drop as
@@ -71,7 +71,7 @@ UNWANTED = (
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
-    """Keep the user's own database and token out of every test, and let servers start slowly."""
+    """Hide the user's own settings and token from all tests, and let servers start slowly."""
     with pytest.MonkeyPatch.context() as patch:
         for name in UNWANTED:
             patch.delenv(name, raising=False)
@@ -80,9 +80,9 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder that the workers of a run share: the first one migrates, the others copy.
+    """Create the folder that the test workers share: the first one migrates, the others copy.
 
-    A run in a shell's background ignores Ctrl-C, and so would the programs that tests interrupt.
+    A shell's background job ignores SIGINT, and so would the programs that tests interrupt; this restores it.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("numprocesses", default=None) and not hasattr(config, "workerinput"):
@@ -93,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker where that folder is."""
+    """Pass the shared folder to a test worker."""
     node.workerinput["shared"] = str(node.config.stash[SHARED])
 
 
@@ -101,17 +101,17 @@ def pytest_configure_node(node: Any) -> None:
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
-    """Run the embedded server, or use HEADGATE_TEST_DSN's, or HEADGATE_TEST_POSTGRES' (Debian)."""
+    """Run the embedded server, or Debian's of HEADGATE_TEST_POSTGRES, or use that of HEADGATE_TEST_DSN."""
     shared = getattr(request.config, "workerinput", {}).get("shared")
     seed = Path(shared or tmp_path_factory.mktemp("seed"))
     with _alone(seed):
         if not (seed / "db").exists():
-            shutil.copytree(DB, seed / "db")  # a file saved while the tests run is not theirs
+            shutil.copytree(DB, seed / "db")  # edits during the tests have no effect
             shutil.copytree(DB, seed / CORE / "db", ignore=shutil.ignore_patterns("plans"))
         if shared and not DSN and not (seed / "postgres").exists():
             with _server(keep=seed / "postgres") as settings:
                 migrated(replace(settings, database=TEMPLATE, db=seed / "db"))
-                if not DEBIAN:  # there only the SQL is tested
+                if not DEBIAN:  # Debian's server only runs the SQL's tests
                     migrated(replace(settings, database=CORE, db=seed / CORE / "db"))
     given = {"seed": seed / "postgres"} if (seed / "postgres").exists() else {}
     with _server(**given) as settings:
@@ -134,9 +134,9 @@ def _server(**data: Path) -> Iterator[Settings]:
 
 
 class Clones:
-    """Makes databases: `clone(settings)` copies one, `clone(None)` is empty; dropped at the end.
+    """Creates databases: `clone(settings)` copies one, `clone(None)` creates an empty one; drops them at the end.
 
-    A clone's clock is at the moment at which tests take place.
+    A clone's clock starts at `tests.clock.NOW`.
     """
 
     def __init__(self, server: Settings) -> None:
@@ -148,11 +148,11 @@ class Clones:
         statement = sql.SQL("create database {} template {} strategy {}").format(
             sql.Identifier(settings.database),
             sql.Identifier(source.database if source else "template0"),
-            sql.Identifier("wal_log" if DSN else "file_copy"),  # quicker where nothing is synced
+            sql.Identifier("wal_log" if DSN else "file_copy"),  # faster without fsync
         )
         with connect_server(self._server, "test") as connection:
             connection.execute(statement)
-            if source:  # a clone does not take along what migrate has set for its database
+            if source:  # a clone does not inherit the database's own settings
                 jit_off = sql.SQL("alter database {} set jit = off")
                 connection.execute(jit_off.format(sql.Identifier(settings.database)))
                 connection.execute(clock.moved(settings.database))
@@ -160,19 +160,19 @@ class Clones:
         return settings
 
     def drop(self, settings: Settings) -> None:
-        """Drop one before the end."""
+        """Drop a database before the end."""
         self._made.remove(settings)
         _drop(settings)
 
     def drop_all(self) -> None:
-        """Drop what is left."""
+        """Drop all remaining databases."""
         for settings in self._made.copy():
             self.drop(settings)
 
 
 @pytest.fixture(scope="session")
 def clone(server: Settings) -> Iterator[Clones]:
-    """Make databases that last as long as the run."""
+    """Create databases that last as long as the test run."""
     clones = Clones(server)
     yield clones
     clones.drop_all()
@@ -180,7 +180,7 @@ def clone(server: Settings) -> Iterator[Clones]:
 
 @pytest.fixture
 def clone_for_test(clone: Clones) -> Iterator[Callable[[Settings | None], Settings]]:
-    """Make databases that last as long as the test."""
+    """Create databases that last as long as the test."""
     made: list[Settings] = []
 
     def make(source: Settings | None) -> Settings:
@@ -194,9 +194,9 @@ def clone_for_test(clone: Clones) -> Iterator[Callable[[Settings | None], Settin
 
 @pytest.fixture(scope="session")
 def template(server: Settings) -> Iterator[Settings]:
-    """Migrate a database once, and let its sessions move the clock."""
+    """Migrate a database once; its sessions may move the clock."""
     settings = server.with_database(_name("template") if DSN else TEMPLATE)
-    with _alone(server.db.parent):  # roles are the server's, which may be everybody's
+    with _alone(server.db.parent):  # test workers may share the server and its roles
         if not database_exists(settings):
             migrated(settings)
     yield settings
@@ -205,7 +205,7 @@ def template(server: Settings) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def small_template(clone: Clones, template: Settings) -> Settings:
-    """Clone the template, and leave each exchange a few listings: a run of all is quickly planned."""
+    """Clone the template and keep a few listings per exchange, so that a run of all is planned quickly."""
     settings = clone(template)
     with connect(settings, "test") as connection:
         with connection.transaction():
@@ -216,7 +216,7 @@ def small_template(clone: Clones, template: Settings) -> Settings:
 
 @pytest.fixture(scope="session")
 def core_template(server: Settings) -> Iterator[Settings]:
-    """Migrate the core without any plan: a database that is quickly cloned."""
+    """Migrate the core without plans, for quick cloning."""
     name = _name("core") if DSN else CORE
     settings = replace(server.with_database(name), db=server.db.parent / CORE / "db")
     with _alone(server.db.parent):
@@ -228,7 +228,7 @@ def core_template(server: Settings) -> Iterator[Settings]:
 
 @pytest.fixture
 def database(clone_for_test: Callable[[Settings | None], Settings], template: Settings) -> Settings:
-    """Clone the template: for tests with several connections, runners or commits."""
+    """Clone the template, for tests with several connections, runners or commits."""
     return clone_for_test(template)
 
 
@@ -236,12 +236,12 @@ def database(clone_for_test: Callable[[Settings | None], Settings], template: Se
 def small_database(
     clone_for_test: Callable[[Settings | None], Settings], small_template: Settings
 ) -> Settings:
-    """Clone the small template: for tests with several runs, of any few listings."""
+    """Clone the small template, for tests with several runs that need only a few listings."""
     return clone_for_test(small_template)
 
 
 class Warm:
-    """One connection for all tests that roll back: their functions are compiled once."""
+    """One connection for all tests that roll back, so that functions are compiled only once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -252,7 +252,7 @@ class Warm:
 
     @contextmanager
     def frozen(self) -> Iterator[Plan]:
-        """Open a transaction whose clock stands still; a new connection where a test has ended the server."""
+        """Yield a transaction with a frozen clock; reconnect if a test has ended the connection."""
         try:
             self._connection.execute("select")
         except psycopg.OperationalError:
@@ -264,7 +264,7 @@ class Warm:
         self._connection.rollback()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self._connection.close()
 
 
@@ -284,28 +284,28 @@ def _warm_small_db(clone: Clones, small_template: Settings) -> Iterator[Warm]:
 
 @pytest.fixture
 def db(_warm_db: Warm) -> Iterator[Plan]:
-    """Open a transaction that is rolled back, its clock standing still: nothing in it ever happened."""
+    """Yield a transaction with a frozen clock that is rolled back at the end."""
     with _warm_db.frozen() as plan:
         yield plan
 
 
 @pytest.fixture
 def small_db(_warm_small_db: Warm) -> Iterator[Plan]:
-    """Open such a transaction where there are few listings."""
+    """Yield a transaction like `db`, in the small template."""
     with _warm_small_db.frozen() as plan:
         yield plan
 
 
 @pytest.fixture
 def plan(database: Settings) -> Iterator[Plan]:
-    """Open the clone of this test; every call commits."""
+    """Connect to the test's own clone; every call commits."""
     with connect(database, "test") as connection:
         yield Plan(connection)
 
 
 @pytest.fixture
 def headgate() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the command line in a process of its own: `headgate("status", settings=database)`."""
+    """Run the command line in its own process: `headgate("status", settings=database)`."""
 
     def run(
         *arguments: str, settings: Settings | None = None, **environ: str
@@ -327,7 +327,7 @@ def headgate() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session", autouse=find_spec("airflow") is not None)
 def airflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give Airflow a folder to throw away, before any test imports it: it reads these once."""
+    """Set Airflow's variables to a temporary folder before any test imports it: it reads them once."""
     home = tmp_path_factory.mktemp("airflow")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in airflow_home_module.environ(home).items():
@@ -337,14 +337,14 @@ def airflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def airflow_home(airflow_folder: Path) -> Path:
-    """Give Airflow a folder and a database to throw away, before it is imported."""
+    """Create Airflow's temporary folder and database, before it is imported."""
     airflow_home_module.migrate(airflow_folder)
     return airflow_folder
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Let one worker at a time migrate."""
+    """Let one test worker at a time migrate."""
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

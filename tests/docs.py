@@ -1,8 +1,8 @@
-"""What README.md, CONTRIBUTING.md and the pages of docs/ say, in a form that tests can hold against the code.
+"""Parses README.md, CONTRIBUTING.md and the pages of docs/, so that tests can compare them with the code.
 
-A fenced block may have a mark on the line before it, `<!-- name: value -->`, or, when it is a file,
-the file's path between backticks. Between `<!-- generated: name -->` and `<!-- end -->` stands what
-the database says: `python -m tests.docs` writes it anew.
+A fenced block may have a mark on the line before it: `<!-- name: value -->`, or, for the contents of a file, the
+file's path between backticks. Text between `<!-- generated: name -->` and `<!-- end -->` is generated from the
+database; `python -m tests.docs` rewrites it.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _blocks(page: Path) -> Iterator[Block]:
 
 
 def regenerated(page: Path, connection: Connection[DictRow]) -> str:
-    """Return the page's text with its generated parts as the database has them now."""
+    """Return the page's text with its generated parts rewritten from the database."""
 
     def table(found: re.Match[str]) -> str:
         rows = connection.execute(TABLES[found[2]]).fetchall()
@@ -141,7 +141,7 @@ def regenerated(page: Path, connection: Connection[DictRow]) -> str:
 
 
 def as_markdown(rows: list[dict[str, Any]]) -> str:
-    """Return rows as a table of a page."""
+    """Return rows as a Markdown table."""
     lines = [list(rows[0]), ["---"] * len(rows[0])]
     lines += [["" if x is None else str(x) for x in row.values()] for row in rows]
     escaped = ([x.replace("|", "\\|") for x in line] for line in lines)
@@ -149,13 +149,13 @@ def as_markdown(rows: list[dict[str, Any]]) -> str:
 
 
 def as_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """Return rows as psql prints them, one space for many."""
+    """Return rows as printed by psql, with runs of spaces collapsed."""
     head = " | ".join(rows[0])
     return [head, *(" | ".join("" if x is None else str(x) for x in row.values()) for row in rows)]
 
 
 def squeezed(text: str) -> list[str]:
-    """Return the lines of a text with one space for many, without rules and empty lines."""
+    """Return the lines of a text with runs of spaces collapsed, without rulers and empty lines."""
     lines = [" ".join(line.split()) for line in text.splitlines()]
     return [line for line in lines if line.strip("-+─ ")]
 

@@ -1,6 +1,6 @@
-"""How tests wait: for what happens, never for a time to pass.
+"""Waiting in tests: for a condition, never for a fixed time.
 
-There is one limit for all of them. It ends what hangs, and decides nothing: a machine may be as slow as it likes.
+All waits share one limit. It only ends tests that hang, and is generous enough for any slow machine.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ PATIENCE: Final = 900.0
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until something is true; fail when it never comes. Only a measurement needs another limit.
+    """Wait until a condition is true; fail after `seconds`. Only measurements need another limit.
 
-    Looking takes a fifth of the time at most: who is asked has other work.
+    Checks take at most a fifth of the time, to leave the rest to the process that is asked.
     """
     deadline, pause, began = time.monotonic() + seconds, 0.001, time.monotonic()
     while not condition():
@@ -28,7 +28,7 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = PATI
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait until something is true, and let others work meanwhile."""
+    """Wait until a condition is true, while the event loop runs on."""
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The plan as tests see it: a connection on which stored functions are called by name."""
+"""Connection for tests, with a method for calling stored functions by name."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Row = dict[str, Any]
 
 
 class Plan:
-    """`plan.call("check_quota", p_pipeline="x", p_run_id="y")` and its rows."""
+    """Connection to a database: `plan.call("check_quota", p_pipeline="x", p_run_id="y")` returns rows."""
 
     def __init__(self, connection: Connection[DictRow]) -> None:
         self.connection = connection
 
     def call(self, function: str, **arguments: Any) -> list[Row]:
-        """Call a function by name (of schema headgate unless it says another); return its rows."""
+        """Call a function by name, by default of schema headgate; return its rows."""
         schema, _, name = function.rpartition(".")
         names = SQL(", ").join(
             SQL("{} => {}").format(Identifier(x), Placeholder(x)) for x in arguments
@@ -40,7 +40,7 @@ class Plan:
         return value
 
     def sql(self, query: LiteralString, **arguments: Any) -> list[Row]:
-        """Run any statement, to look or to arrange; `%(name)s` stands for an argument."""
+        """Run any statement and return its rows; `%(name)s` stands for an argument."""
         adapted = {x: _adapted(y) for x, y in arguments.items()}
         return self._rows(query, adapted or None)
 
@@ -52,23 +52,23 @@ class Plan:
         return value
 
     def advance(self) -> None:
-        """Carry the executions on as a runner does, until none can go on."""
+        """Advance the executions as a runner does, until none can go on."""
         for _ in range(100):
             if not self.value("advance_executions"):
                 return
         raise AssertionError("advance_executions finds something to do for ever")
 
     def freeze_clock(self, at: datetime | str) -> None:
-        """Stop headgate.clock() at a moment, for this session."""
+        """Freeze headgate.clock() at a moment, for this session."""
         self._set("headgate.clock_frozen", str(at))
 
     def offset_clock(self, interval: str) -> None:
-        """Move headgate.clock() by an interval; it runs on from there, for this session."""
+        """Shift headgate.clock() by an interval and let it run on, for this session."""
         self._set("headgate.clock_frozen", "")
         self._set("headgate.clock_offset", interval)
 
     def expire(self, *chunks: Row) -> None:
-        """Let the leases of these chunks run out."""
+        """Expire the leases of these chunks."""
         for chunk in chunks:
             self.sql(
                 "with late as (update headgate.chunks as c"

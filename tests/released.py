@@ -1,7 +1,7 @@
-"""The migrations of released versions, frozen by hash: `python -m tests.released` writes them.
+"""Hashes of the migrations of released versions; `python -m tests.released` adds a version.
 
-`db/released.sha256` has a heading for each version and below it the migrations that came with it, as
-`sha256sum --check` reads them. A file that is listed is never edited, moved or deleted: databases have it.
+`db/released.sha256` has a heading for each version, followed by its new migrations in the format of
+`sha256sum --check`. A listed file is never edited, moved or deleted: databases have applied it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def versions(db: Path = DB) -> dict[str, dict[str, str]]:
 
 
 def hashes(db: Path = DB) -> dict[str, str]:
-    """Return the migrations that are there, of the core and of the shipped plans."""
+    """Return the current migrations of the core and of the shipped plans, with their hashes."""
     files = [*db.glob("migrations/*.sql"), *db.glob("plans/*/migrations/*.sql")]
     return {
         str(x.relative_to(db)): hashlib.sha256(x.read_bytes()).hexdigest() for x in sorted(files)
@@ -42,7 +42,7 @@ def hashes(db: Path = DB) -> dict[str, str]:
 
 
 def broken(db: Path = DB) -> list[str]:
-    """Say which released migrations are not what they were."""
+    """Return messages on released migrations that were edited or are missing."""
     there = hashes(db)
     return [
         f"{path} of {version} " + ("was edited" if path in there else "is gone")
@@ -53,7 +53,7 @@ def broken(db: Path = DB) -> list[str]:
 
 
 def freeze(version: str, db: Path = DB) -> list[str]:
-    """List the migrations that are new with a version; return them. Raises ValueError."""
+    """Add a version with its new migrations to the list; return them. Raises ValueError."""
     known = versions(db)
     if version in known:
         raise ValueError(f"{version} is frozen already")

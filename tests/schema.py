@@ -1,6 +1,6 @@
-"""db/schema.sql: what a fresh install looks like, as pg_dump tells it, the same on every machine.
+"""Writes db/schema.sql: pg_dump's output for a fresh install, the same on every machine.
 
-python -m tests.schema db/schema.sql     (that is `make schema`)
+python -m tests.schema db/schema.sql     (or `make schema`)
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ order by n.nspname = 'headgate' desc, n.nspname
 
 
 def dump_schema(settings: Settings) -> str:
-    """Return the schemas of the core and of all plans; pgmq and partitions are left out."""
+    """Return the dump of the core's and all plans' schemas, without pgmq and partitions."""
     with connect(settings, "schema") as connection:
         schemas = [x["name"] for x in connection.execute(SCHEMAS)]
         partitions = [x["name"] for x in connection.execute(PARTITIONS)]
@@ -55,13 +55,13 @@ def dump_schema(settings: Settings) -> str:
 
 
 def _without_versions(text: str) -> str:
-    """Leave out what differs between two machines: the versions of server and pg_dump."""
+    """Remove the versions of server and pg_dump, which differ between machines."""
     text = re.sub(r"(?m)^-- Dumped (from|by) .*\n", "", text)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def main(path: Path) -> None:
-    """Write the file anew, from an embedded server of its own."""
+    """Write the file from a fresh embedded server."""
     with embedded_server() as server:
         settings = server.with_database("fresh")
         migrate(settings)

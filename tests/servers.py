@@ -1,4 +1,4 @@
-"""PostgreSQL servers for tests, and databases on them: thrown away afterwards, also when an earlier run was killed."""
+"""Temporary PostgreSQL servers and databases for tests, also cleaned up after a killed run."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ PREFIX = "headgate-test-"
 DB = Path(__file__).resolve().parents[1] / "db"
 DEBIAN = Path("/usr/lib/postgresql")
 
-# A test's data need not survive the machine; everything else is as in earnest.
+# A test's data need not survive a crash; all other settings are as in production.
 PARAMETERS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 IN_MEMORY = PARAMETERS | {"max_wal_size": "256MB", "min_wal_size": "64MB"}
 MEMORY = Path("/dev/shm")
 ENOUGH_MEMORY = 6 * 2**30
-PORTS = range(20_000, 32_768)  # below those that the system gives to whoever calls out
+PORTS = range(20_000, 32_768)  # below the system's ephemeral ports
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, and that nobody's call will take before a server does."""
+    """Return a free port that no outgoing connection will take before a server uses it."""
     while True:
         port = random.choice(PORTS)
         with suppress(OSError), socket.socket() as probe:
@@ -50,7 +50,7 @@ def free_port() -> int:
 
 @contextmanager
 def embedded_server(*, seed: Path | None = None, keep: Path | None = None) -> Iterator[Settings]:
-    """Run the embedded server in a folder of its own; `seed` and `keep` are data, before and after."""
+    """Run the embedded server in its own folder; copy its data from `seed` before and to `keep` after."""
     with scratch_folder(in_memory=True) as home:
         server = Server(home)
         if seed is not None:
@@ -66,9 +66,9 @@ def embedded_server(*, seed: Path | None = None, keep: Path | None = None) -> It
 
 @contextmanager
 def primary_and_standby(seed: Path) -> Iterator[tuple[Server, Server]]:
-    """Run two embedded servers from the same data, the second of which follows the first.
+    """Run two embedded servers from the same data, a primary and its standby.
 
-    A commit is there only when both have it.
+    Replication is synchronous: a commit waits for both.
     """
     replication = {"synchronous_standby_names": "*"}
     with scratch_folder(in_memory=True) as home:
@@ -94,7 +94,7 @@ def primary_and_standby(seed: Path) -> Iterator[tuple[Server, Server]]:
 def debian_server(
     version: str, *, seed: Path | None = None, keep: Path | None = None
 ) -> Iterator[Settings]:
-    """Run the distribution's PostgreSQL of that version, like the embedded one."""
+    """Run the distribution's PostgreSQL of that version, like `embedded_server`."""
     programs = DEBIAN / version / "bin"
     with scratch_folder(in_memory=True) as home:
         user = _user(home)
@@ -122,9 +122,9 @@ def debian_server(
 def debian_over_tcp(
     version: str, port: int, password: str, certificate: bytes | None = None
 ) -> Iterator[None]:
-    """Run the distribution's PostgreSQL on 127.0.0.1 alone, where everybody needs a password.
+    """Run the distribution's PostgreSQL on 127.0.0.1 only, with password authentication.
 
-    With a certificate (and its key) it speaks TLS, which the embedded one cannot.
+    With a certificate (and its key) it supports TLS, which the embedded server does not.
     """
     programs = DEBIAN / version / "bin"
     with scratch_folder() as home:
@@ -161,11 +161,11 @@ LOGINS = ("postgres", "admin", "headgate_planner", "headgate_runner", "headgate_
 
 @contextmanager
 def pooler(settings: Settings, mode: str = "transaction", **options: object) -> Iterator[Settings]:
-    """Run Debian's PgBouncer before a server; the settings lead through it."""
+    """Run Debian's PgBouncer in front of a server; the yielded settings connect through it."""
     parts = conninfo_to_dict(dsn_of(settings))
     with scratch_folder() as home:
         user = None
-        if os.geteuid() == 0:  # the server's own user may open its socket
+        if os.geteuid() == 0:  # the server's user may open its socket
             user = (settings.home / "postgres").owner()
             shutil.chown(home, user)
         names = "\n".join(f'"{name}" ""' for name in LOGINS)
@@ -178,7 +178,7 @@ def pooler(settings: Settings, mode: str = "transaction", **options: object) -> 
             "pool_mode": mode,
             "default_pool_size": 4,
             "min_pool_size": 4,
-            "server_round_robin": 1,  # each transaction at another server
+            "server_round_robin": 1,  # each transaction on another server connection
             "logfile": home / "pgbouncer.log",
             **options,
         }
@@ -210,9 +210,9 @@ def pooler(settings: Settings, mode: str = "transaction", **options: object) -> 
 
 @contextmanager
 def scratch_folder(*, in_memory: bool = False) -> Iterator[Path]:
-    """Make a folder with a short path (a socket fits in), named after this process.
+    """Create a folder named after this process, with a path short enough for a socket.
 
-    In memory, if there is enough: a database is cloned four times as fast there.
+    With `in_memory` it is in /dev/shm if there is room: cloning a database is four times as fast there.
     """
     _remove_orphans()
     place = MEMORY if in_memory and _has_room(MEMORY) else Path("/tmp")
@@ -224,7 +224,7 @@ def scratch_folder(*, in_memory: bool = False) -> Iterator[Path]:
 
 
 def migrated(settings: Settings) -> None:
-    """Migrate a database whose sessions may move their clocks; its plans were loaded the day before."""
+    """Migrate a database whose sessions may move their clocks; its plans count as loaded the day before."""
     with tempfile.TemporaryDirectory(prefix="core") as folder:
         core = Path(folder) / "db"
         shutil.copytree(settings.db, core, ignore=shutil.ignore_patterns("plans"))
@@ -248,12 +248,12 @@ def _has_room(memory: Path) -> bool:
 
 
 def _copy(data: Path, to: Path) -> None:
-    """Copy a stopped server's data with their owner."""
+    """Copy a stopped server's data, preserving the owner."""
     _run(None, "cp", "-a", data, to)
 
 
 def _remove_orphans() -> None:
-    """Stop and remove what a killed run left behind."""
+    """Stop the servers and remove the folders that a killed run left behind."""
     for folder in (x for place in (Path("/tmp"), MEMORY) for x in place.glob(f"{PREFIX}*-*")):
         owner = folder.name.removeprefix(PREFIX).partition("-")[0]
         if psutil.pid_exists(int(owner)):
@@ -262,13 +262,15 @@ def _remove_orphans() -> None:
         if pid_file.exists():
             pid = int(pid_file.read_text().split("\n", 1)[0])
             if psutil.pid_exists(pid) and str(pid_file.parent) in psutil.Process(pid).cmdline():
-                psutil.Process(pid).send_signal(signal.SIGINT)  # at once, whoever is connected
+                psutil.Process(pid).send_signal(
+                    signal.SIGINT
+                )  # fast shutdown, despite open connections
                 psutil.wait_procs([psutil.Process(pid)], timeout=PATIENCE)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _user(home: Path) -> str | None:
-    """Return the package's own user when we are root, as whom PostgreSQL refuses to run."""
+    """Return user `postgres` if we are root, as PostgreSQL refuses to run as root; else None."""
     if os.geteuid() != 0:
         return None
     shutil.chown(home, "postgres")
@@ -284,7 +286,7 @@ def _start(
     options: str,
     env: dict[str, str] | None = None,
 ) -> None:
-    """Start the distribution's server and wait as long as it takes; its log says why it did not."""
+    """Start the distribution's server and wait for it; a failure shows its log."""
     command = (programs / "pg_ctl", "start", "-w", "-t", int(PATIENCE), "-D", data, "-l", log)
     try:
         _run(user, *command, "-o", options, env=env)
@@ -299,13 +301,13 @@ def _run(user: str | None, *command: object, env: dict[str, str] | None = None) 
         env=env,
         cwd="/tmp",
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,  # not a pipe: the server would keep it open
+        stdout=subprocess.DEVNULL,  # the server would keep a pipe open
         stderr=subprocess.DEVNULL,
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}"
 
 
 def accepts(path: Path) -> bool:
-    """Return whether somebody listens at a socket's file, which is there a moment before."""
+    """Return whether a server listens on a socket, whose file appears a moment earlier."""
     with socket.socket(socket.AF_UNIX) as client:
         return client.connect_ex(str(path)) == 0

@@ -1,4 +1,4 @@
-"""A system for each test: a clone of the small template, and one stand-in for all of them."""
+"""Fixtures: a system for each test, on a clone of the small template and one shared stand-in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _standin() -> Iterator[Process]:
 
 @pytest.fixture
 def standin(_standin: Process) -> Process:
-    """Return the stand-in as if it had just been started."""
+    """Return the stand-in, reset to its initial state."""
     _standin.set_faults([])
     _standin.set_limits(quota=None, rate=None)
     _standin.reset()
@@ -29,7 +29,7 @@ def standin(_standin: Process) -> Process:
 
 @pytest.fixture
 def system(small_database: Settings, standin: Process, tmp_path: Path) -> Iterator[System]:
-    """Let the database of this test ask the stand-in, with units enough for everything."""
+    """Point the test's database at the stand-in, with enough units for everything."""
     with killed_at_the_end(System(small_database, standin, tmp_path)) as system:
         changes = {"base_url": standin.api, "quota": 100_000, "buffer": 0}
         system.set_provider(**changes, requests_per_minute=None)

@@ -1,4 +1,4 @@
-"""What must hold whatever has happened: the books agree, no job is lost, the bars are exact."""
+"""Invariants of the whole system: the two ledgers agree, no job is lost, the bars are exact."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ limit 10
 
 
 def check_settled(system: System) -> None:
-    """Every job that was planned has ended once, and nothing is held, sent or reserved any more."""
+    """Check that every planned job has ended exactly once, and nothing is leased, queued or reserved."""
     plan = system.plan
     assert plan.sql(TWICE) == []
     assert plan.sql(MISCOUNTED) == []
@@ -77,7 +77,7 @@ def check_settled(system: System) -> None:
 
 
 def check_ledger(system: System) -> tuple[int, int]:
-    """Served <= charged <= usable, day by day, and the jobs' units are the ledger's; both sums."""
+    """Check served <= charged <= usable for each day, and that jobs and windows agree; return both sums."""
     served = system.standin.ledger()["by_day"]
     charged = 0
     for window in windows(system):
@@ -98,7 +98,7 @@ def windows(system: System) -> list[Row]:
 
 
 def check_bars(system: System, codes: Iterable[str], but_for: str | None = None) -> None:
-    """The bars are exactly those that the stand-in has of these codes."""
+    """Check that the bars of these codes are exactly the stand-in's."""
     source = Synthetic()
     now = system.at.timestamp()
     with system.plan.connection.transaction(), system.plan.connection.cursor() as cursor:
@@ -117,7 +117,7 @@ def _as_csv(code: str, bar: str) -> str:
 
 
 def jobs(system: System, run_id: str) -> dict[str, int]:
-    """Count a run's jobs by how they ended."""
+    """Return the number of a run's jobs per status."""
     rows = system.plan.sql(
         "select d.status, count(*) from headgate.asset_processing_details as d "
         "join headgate.process_executions as e using (execution_id) "

@@ -1,4 +1,4 @@
-"""Real files, where there are some: HEADGATE_DATA names their folder."""
+"""Real data files, if HEADGATE_DATA names their folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDER = Path(os.environ.get("HEADGATE_DATA") or "no folder")
 
 
 def needs(*names: str) -> pytest.MarkDecorator:
-    """Skip a module's tests where one of the files is missing."""
+    """Return a mark that skips a module's tests if one of the files is missing."""
     missing = [x for x in names if not (FOLDER / x).exists()]
     return pytest.mark.skipif(
         bool(missing), reason=f"HEADGATE_DATA does not name a folder that holds {missing}"
@@ -22,6 +22,6 @@ def needs(*names: str) -> pytest.MarkDecorator:
 
 
 def rows(name: str) -> Iterator[dict[str, str]]:
-    """Read a file's rows."""
+    """Yield a file's rows."""
     with gzip.open(FOLDER / name, "rt", encoding="utf-8", newline="") as lines:
         yield from csv.DictReader(lines)

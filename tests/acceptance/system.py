@@ -1,7 +1,4 @@
-"""Everything at once: a database, the stand-in, and runners as processes of their own.
-
-What a test may look at afterwards is here, too: the two books, the jobs' rows, the bars.
-"""
+"""The whole system: a database, the stand-in, and runners in their own processes."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ HISTORY_DAYS = 60
 
 @dataclass
 class System:
-    """A database of its own at a moment of its own, and who works on it."""
+    """A test's own database and clock, with the stand-in and the processes that work on it."""
 
     settings: Settings
     standin: Process
@@ -51,13 +48,13 @@ class System:
 
     @property
     def plan(self) -> Plan:
-        """Return a connection to the database, a new one when the server had gone."""
+        """Return a connection to the database; reconnect if the server was away."""
         if self._plan is None or self._plan.connection.closed or self._plan.connection.broken:
             self._plan = Plan(connect(self.settings, "test"))
         return self._plan
 
     def set_clock(self, at: datetime) -> None:
-        """Move the time of database and stand-in. Runners keep their time for life, so they end."""
+        """Move the clocks of database and stand-in. Runners keep their sessions' clock, so kill them."""
         self.kill()
         self.at = at
         self.plan.connection.execute(clock.moved(self.settings.database, at))
@@ -80,11 +77,11 @@ class System:
 
     @property
     def first_day(self) -> str:
-        """Return the day on which the histories begin that are asked for."""
+        """Return the first day of the requested histories."""
         return (self.opened_at - timedelta(days=HISTORY_DAYS)).date().isoformat()
 
     def shorten_histories(self) -> None:
-        """Ask for a few weeks of bars, not for all: these tests are not about bars."""
+        """Request only a few weeks of bars: these tests are not about bars."""
         self.plan.sql(
             "update headgate.operations set query = query || jsonb_build_object("
             "'from', %(first_day)s::text) where name = 'prices_historical'",
@@ -102,22 +99,22 @@ class System:
         return [row["code"] for row in rows]
 
     def hold(self, after: int = 0) -> None:
-        """Answer the first calls at once, and the others when they are let go."""
+        """Answer the first `after` calls at once, and hold the others."""
         self.standin.set_faults([{"match": {"after": after}, "fault": "hold"}])
 
     def disconnect(self) -> None:
-        """Answer all calls, those that are held too."""
+        """Answer all calls, including held ones."""
         self.standin.set_faults([])
 
     def expire_leases(self) -> None:
-        """Let all leases run out, as time would."""
+        """Expire all leases."""
         leased = "select chunk_id from headgate.chunks where state = 'leased'"
         self.plan.expire(*self.plan.sql(leased))
 
     # ------------------------------------------------------------------ work
 
     def start(self, **params: Any) -> str:
-        """Start a run that runners carry through; return its run id."""
+        """Start a run that Headgate's runners drive; return its run id."""
         return str(self.plan.value("run_pipeline", p_pipeline=PIPELINE, p_params=params))
 
     def worker(self, *, concurrency: int = 20, **environ: str) -> subprocess.Popen[str]:
@@ -125,7 +122,7 @@ class System:
         return self.spawn("worker", f"--concurrency={concurrency}", **environ)
 
     def spawn(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-        """Start the command line as a process of its own; what it says goes to a file."""
+        """Start the command line in its own process, with its output in a file."""
         log = self.folder / f"{len(self.processes)}.log"
         with log.open("w") as file:
             process = subprocess.Popen(
@@ -142,17 +139,17 @@ class System:
         return process
 
     def said(self, process: subprocess.Popen[str]) -> str:
-        """Return what a process has said so far."""
+        """Return a process's output so far."""
         return (self.folder / f"{self.processes.index(process)}.log").read_text()
 
     def run(self, *params: str, **environ: str) -> tuple[int, str]:
-        """Carry `headgate run` through: its exit code, and what it said."""
+        """Run `headgate run` to its end; return its exit code and output."""
         given = [f"--param={param}" for param in params]
         process = self.spawn("run", PIPELINE, *given, **environ)
         return process.wait(PATIENCE), self.said(process)
 
     def environ(self) -> dict[str, str]:
-        """Return the environment of a process that works here: with roles where there are some."""
+        """Return the environment of a process that works on this system."""
         known = {"HEADGATE_DB": str(self.settings.db), TOKEN: self.standin.token}
         if self.settings.dsn is None:
             home, database = str(self.settings.home), self.settings.database
@@ -160,7 +157,7 @@ class System:
         return os.environ | known | {"HEADGATE_DSN": dsn_of(self.settings)}
 
     def stop(self) -> None:
-        """Leave no process and no connection behind: they would keep the database."""
+        """End all processes and the connection, which would block dropping the database."""
         self.kill()
         if self._plan is not None:
             self._plan.connection.close()
@@ -174,7 +171,7 @@ class System:
     # --------------------------------------------------------------- waiting
 
     def wait_for_requests(self, count: int) -> None:
-        """Wait until the stand-in was asked so often."""
+        """Wait until the stand-in has received `count` requests."""
         self.wait(lambda: self.standin.ledger()["requests"] >= count, f"{count} requests")
 
     def wait_for_end(self, run_id: str) -> Row:
@@ -183,7 +180,7 @@ class System:
         return self.execution(run_id)
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
-        """Wait until it is so; fail when there is nobody any more who could bring it about."""
+        """Wait until a condition is true; fail once no process runs that could make it true."""
 
         def is_so() -> bool:
             are_at_work = any(process.poll() is None for process in self.processes)
@@ -193,7 +190,7 @@ class System:
         assert condition(), f"no {what}; {self.said(self.processes[-1])}"
 
     def execution(self, run_id: str) -> Row:
-        """Return the run's row; the server may be away for a moment."""
+        """Return the run's row; an unfinished one if the server is away."""
         try:
             (row,) = self.plan.sql(
                 "select * from headgate.process_executions where run_id = %(run_id)s", run_id=run_id
@@ -211,14 +208,14 @@ class System:
 
 
 def end(process: subprocess.Popen[str], number: signal.Signals) -> int:
-    """Send a process a signal, and return its exit code."""
+    """Send a signal to a process, wait for its end, and return its exit code."""
     process.send_signal(number)
     return process.wait(PATIENCE)
 
 
 @contextmanager
 def killed_at_the_end(system: System) -> Iterator[System]:
-    """Leave no process behind."""
+    """Stop the system at the end of the block."""
     try:
         yield system
     finally:
@@ -226,5 +223,5 @@ def killed_at_the_end(system: System) -> Iterator[System]:
 
 
 def as_param(codes: Iterable[str]) -> str:
-    """Return a list as the command line takes it."""
+    """Return a list of codes as a --param value."""
     return "tickers=" + ",".join(codes)

@@ -1,6 +1,6 @@
-"""A pipeline for clicks: six assets, two fan-outs, and a provider that does as it is told.
+"""Pipeline for tests of clicks: six assets, two fan-outs, and a provider that tests control.
 
-Its DAG is dags/clicks.py. Each job costs ten units; all of them are due anew in each run.
+Its DAG is dags/clicks.py. Each job costs ten units; all jobs are due again in each run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CLICKS: Final = "clicks"
 ASSETS: Final = 6
 UNITS: Final = 10
 STEPS: Final = ("first", "second")
-"""The fan-outs."""
+"""Names of the fan-outs."""
 MOODS: Final = ("answers", "fails", "holds")
 
 RULES: Final[LiteralString] = """
@@ -64,16 +64,16 @@ where o.operation_id = s.operation_id
 
 @dataclass
 class Answers:
-    """A provider: it answers, does not know every other asset, or keeps everybody waiting."""
+    """A provider that answers, does not know every other asset, or keeps all calls waiting."""
 
     served: int = 0
     days: set[str] = field(default_factory=set)
-    """Which days it was asked for."""
+    """Days that were requested."""
     _mood: str = "answers"
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def set_mood(self, mood: str) -> None:
-        """Change what happens from now on, also to those who wait."""
+        """Change the behaviour, also for waiting calls."""
         assert mood in MOODS
         with self._changed:
             self._mood = mood
@@ -81,11 +81,11 @@ class Answers:
 
     @property
     def is_holding(self) -> bool:
-        """Return whether nobody gets an answer now."""
+        """Return whether calls are kept waiting."""
         return self._mood == "holds"
 
     def status(self, url: str) -> int:
-        """Return the status of an answer, when it is time for it."""
+        """Wait while calls are held; return the status of the answer."""
         path, _, day = url.partition("?day=")
         with self._changed:
             self.days.add(day)
@@ -103,7 +103,7 @@ def answering() -> Iterator[tuple[Answers, str]]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status = answers.status(self.path)
-            with suppress(OSError):  # who asked has been killed
+            with suppress(OSError):  # the client may have been killed
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", "2")
@@ -127,7 +127,7 @@ def answering() -> Iterator[tuple[Answers, str]]:
 
 
 def write_clicks(plan: Plan, base_url: str) -> None:
-    """Write the plan's rows."""
+    """Insert the plan's rows."""
     insert(plan, "providers", name=CLICKS, base_url=base_url, quota=1_000_000)
     plan.sql(RULES)
     for step in STEPS:
@@ -150,5 +150,5 @@ def write_clicks(plan: Plan, base_url: str) -> None:
 
 
 def make_clicks_due(plan: Plan) -> None:
-    """Forget how often something has failed: the next run has everything to do."""
+    """Reset the failures, so that everything is due in the next run."""
     plan.sql(DUE)

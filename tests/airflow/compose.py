@@ -1,7 +1,6 @@
-"""docker-compose.yaml as processes on this machine: its services' commands, environments and order.
+"""Runs the services of docker-compose.yaml as local processes, with their commands, environments and order.
 
-What a container would have of its own (a host's name, a port, a folder) is replaced by what is
-here; everything else is taken as it stands in the file.
+Host names, ports and folders of containers are replaced by local ones; everything else is used unchanged.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
 
 
 def example_names() -> list[str]:
-    """Return the names that .env.example tells of, those that are commented out too."""
+    """Return the variables of .env.example, including commented ones."""
     return re.findall(r"^(?:# )?([A-Z_]+)=", EXAMPLE.read_text(), re.MULTILINE)
 
 
 def text_with(values: Mapping[str, str]) -> str:
-    """Return the file with its variables replaced as compose does it."""
+    """Return the compose file's text with its variables replaced as compose does."""
 
     def value(match: re.Match[str]) -> str:
         name, kind, default = match.groups()
@@ -43,15 +42,15 @@ def text_with(values: Mapping[str, str]) -> str:
 
 
 def services_of(text: str) -> dict[str, dict[str, Any]]:
-    """Return the services."""
-    import yaml  # comes with Airflow
+    """Return the services of a compose file."""
+    import yaml  # installed with Airflow
 
     services: dict[str, dict[str, Any]] = yaml.safe_load(text)["services"]
     return services
 
 
 def in_order(services: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the services' names, each after what it depends on."""
+    """Return the services' names in the order of their dependencies."""
     done: list[str] = []
     while len(done) < len(services):
         for name, service in services.items():
@@ -62,16 +61,16 @@ def in_order(services: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 @dataclass
 class Composed:
-    """The services that run."""
+    """The services and their processes."""
 
     services: dict[str, dict[str, Any]]
     folder: Path
     scale: Mapping[str, int]
-    """As `--scale` says: one of each, where it says nothing."""
+    """Number of processes per service, as in `--scale`; by default one."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def up(self) -> None:
-        """Start all in compose's order; PostgreSQL is here already."""
+        """Start all services in compose's order; PostgreSQL already runs."""
         for name in in_order(self.services):
             if name == "postgres":
                 continue
@@ -84,7 +83,7 @@ class Composed:
                 self.wait_until_healthy(name)
 
     def start(self, name: str) -> None:
-        """Start a service's processes; one that runs once must succeed."""
+        """Start a service's processes; a one-time service must succeed."""
         for number in range(self.scale.get(name, 1)):
             process = self._process(name, f"{name}-{number + 1}")
             if self.services[name]["restart"] == "no":
@@ -106,7 +105,7 @@ class Composed:
         return process
 
     def wait_until_healthy(self, name: str) -> None:
-        """Wait until the service's own check is content."""
+        """Wait until the service's own health check passes."""
         check = self.services[name].get("healthcheck", {}).get("test")
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -121,7 +120,7 @@ class Composed:
             time.sleep(1)
 
     def environ(self, name: str) -> dict[str, str]:
-        """Return what the container would have in its environment, and where programs are here."""
+        """Return the container's environment, with the local PATH and HOME."""
         home = {"PATH": f"{Path(sys.executable).parent}:{os.defpath}", "HOME": str(self.folder)}
         given: dict[str, str] = self.services[name].get("environment", {})
         return home | given
@@ -134,15 +133,15 @@ class Composed:
         return found
 
     def log(self, full_name: str) -> Path:
-        """Return the file of what a process says."""
+        """Return the path of a process's log."""
         return self.folder / f"{full_name}.log"
 
     def said(self, full_name: str) -> str:
-        """Return what a process has said last."""
+        """Return the end of a process's log."""
         return f"{full_name}: {self.log(full_name).read_text()[-2000:]}"
 
     def down(self) -> list[str]:
-        """Stop all, the last one first; return those that had to be killed."""
+        """Stop all processes, the last one first; return those that had to be killed."""
         killed = []
         for full_name, process in reversed(self.processes.items()):
             process.terminate()
@@ -160,7 +159,7 @@ class Composed:
 def composed(
     text: str, replaced: Mapping[str, str], folder: Path, scale: Mapping[str, int]
 ) -> Iterator[Composed]:
-    """Run all services, with these parts of the file replaced."""
+    """Run all services of a compose file, with these parts of its text replaced."""
     for old, new in replaced.items():
         assert old in text, f"{old} is not in the file"
         text = text.replace(old, new)

@@ -1,6 +1,6 @@
-"""One stack for all files that look at it, in each process of the tests: it takes half a minute to start.
+"""One stack for all test files of a test process: it takes half a minute to start.
 
-Its tests mostly wait, so that two stacks are done in less time than one. The last tests of
+Its tests mostly wait, so that two processes with a stack each finish sooner than one. The last tests of
 test_stack.py stop theirs.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """Start everything once; stop it at the end."""
+    """Start the stack once; stop it at the end."""
     from tests.airflow.scene import running
 
     with running(tmp_path_factory.mktemp("stack")) as stack:
@@ -27,7 +27,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @pytest.fixture(scope="session")
 def codes(stack: Scene) -> list[str]:
-    """Return US listings that nothing has been loaded of."""
+    """Return US listings without any processed job."""
     rows = stack.rows(
         "select a.code from headgate.assets as a"
         " where a.universe = 'equities' and a.group_key = 'US'"

@@ -1,4 +1,4 @@
-"""What test_stack.py looks at, in Airflow's window and in the plan's."""
+"""Helpers of test_stack.py that read and wait for states, in Airflow and in the plan."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def held(codes: list[str]) -> dict[str, Any]:
 
 
 def any_of(codes: list[str]) -> dict[str, str]:
-    """Return what calls for these listings match."""
+    """Return the fault rule's condition for calls for these listings."""
     return {"code": "|".join(x.replace(".", "\\.") for x in codes)}
 
 
 def run_of(stack: Scene, order: int) -> str | None:
-    """Return the run that has taken an order, if one has."""
+    """Return the run that took an order, if any."""
     rows = stack.rows(
         "select e.run_id from headgate.orders as o join headgate.process_executions as e"
         " using (execution_id) where o.order_id = %(order)s",
@@ -51,7 +51,7 @@ def run_of(stack: Scene, order: int) -> str | None:
 
 
 def wait_for_step(stack: Scene, order: int) -> str:
-    """Wait until the order's run has its large step under way; return the run's name."""
+    """Wait until the large step of the order's run is running; return the run id."""
 
     def is_running() -> bool:
         run = run_of(stack, order)
@@ -64,7 +64,7 @@ def wait_for_step(stack: Scene, order: int) -> str:
 
 
 def wait_for_run(stack: Scene, dag: str, run: str) -> None:
-    """Wait until Airflow says that a run has ended."""
+    """Wait until a run has ended in Airflow."""
     wait_until(lambda: stack.runs(dag).get(run) in ("success", "failed"), f"{dag} {run}")
 
 
@@ -73,7 +73,9 @@ def assert_both_windows_agree(stack: Scene, dag: str, run: str) -> dict[str, Any
     execution = stack.execution(dag, run)
     assert SAME[stack.runs(dag)[run]] == execution["status"]
     tasks = {name: SAME[x["state"]] for name, x in stack.tasks(dag, run).items()}
-    if execution["status"] == "failed":  # it has settled the run, and says that it has failed
+    if (
+        execution["status"] == "failed"
+    ):  # finalize_execution succeeds in the plan but fails its task
         assert tasks["finalize_execution"] == "failed"
         tasks["finalize_execution"] = "succeeded"
     assert tasks == stack.steps(dag, run)
@@ -81,12 +83,12 @@ def assert_both_windows_agree(stack: Scene, dag: str, run: str) -> dict[str, Any
 
 
 def wait_for_task(stack: Scene, run: str, task: str, state: str) -> None:
-    """Wait until Airflow says that a task of a run has got there."""
+    """Wait until a task of a run is in this state in Airflow."""
     wait_until(lambda: stack.tasks(PIPELINE, run)[task]["state"] == state, f"{task}: {state}")
 
 
 def wait_for_end(stack: Scene, run: str, dag: str = PIPELINE) -> str:
-    """Wait until a run's execution has ended; return how."""
+    """Wait until a run's execution has ended; return its status."""
     ended = ("succeeded", "failed", "cancelled")
     wait_until(lambda: stack.execution(dag, run)["status"] in ended, f"the end of {run}")
     return str(stack.execution(dag, run)["status"])
@@ -101,9 +103,9 @@ def is_paused(stack: Scene) -> bool:
 
 
 def wait_of(stack: Scene, run: str) -> tuple[float, float]:
-    """Return what the wait for a run's last step has added, in s: to our event, to its task's end.
+    """Return the delays, in s, of the trigger's event and of the task's end for a run's last step.
 
-    It is counted from the moment a runner was told that the last jobs' results are committed.
+    Both are measured from the moment at which a runner learned that the last jobs' results are committed.
     """
     log = "".join(x.read_text() for x in (stack.folder / "logs").glob("runner-*.log"))
     ends = re.findall(rf"^(\S+ \S+) INFO chunk \d+ has ended: \w+ of {re.escape(run)}$", log, re.M)
@@ -117,19 +119,19 @@ def wait_of(stack: Scene, run: str) -> tuple[float, float]:
 
 
 def xcom_of(stack: Scene, run: str, task: str, key: str) -> Any:
-    """Return what a task of the large DAG has left under this key."""
+    """Return an XCom of a task of the large DAG."""
     return stack.api(f"dags/{PIPELINE}/dagRuns/{run}/taskInstances/{task}/xcomEntries/{key}")[
         "value"
     ]
 
 
 def first_run(stack: Scene, dag: str, kind: str) -> str | None:
-    """Return a run of this kind, if there is one."""
+    """Return a run whose id begins with this kind, if any."""
     return next((x for x in stack.runs(dag) if x.startswith(kind)), None)
 
 
 def leased_units(stack: Scene) -> int:
-    """Return what the calls cost whose answers may never come."""
+    """Return the units of leased chunks, whose answers may never arrive."""
     (row,) = stack.rows(
         "select coalesce(sum(c.units), 0)::int as units from headgate.chunks as c"
         " where c.state = 'leased'"
@@ -139,7 +141,7 @@ def leased_units(stack: Scene) -> int:
 
 
 def leases_of(stack: Scene, pid: int) -> list[Row]:
-    """Return the chunks that a runner holds: its name has the number of its process."""
+    """Return the chunks leased by the runner of a process; its name contains the process number."""
     return stack.rows(
         "select c.chunk_id from headgate.chunks as c"
         " where c.state = 'leased' and c.runner like %(name)s",
@@ -148,18 +150,18 @@ def leases_of(stack: Scene, pid: int) -> list[Row]:
 
 
 def postgres_pid(stack: Scene) -> int:
-    """Return PostgreSQL's own process."""
+    """Return the process number of the PostgreSQL server."""
     lines = (stack.settings.home / "postgres" / "postmaster.pid").read_text().splitlines()
     return int(lines[0])
 
 
 def left_of(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Return those that live."""
+    """Return the processes that still run."""
     return [x for x in processes if x.is_running() and x.status() != psutil.STATUS_ZOMBIE]
 
 
 def ask_to_stop(stack: Scene) -> str:
-    """Stop the stack by the command; return what it says."""
+    """Stop the stack with the command; return its output."""
     began = time.monotonic()
     done = subprocess.run(
         [*HEADGATE, "stop"], env=stack.environ, capture_output=True, text=True, timeout=PATIENCE

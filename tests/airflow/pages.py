@@ -24,7 +24,7 @@ VIEWS = {
     "grid": "[data-testid^=grid-] [data-testid=task-state-badge]",
     "graph": ".react-flow__node",
 }
-"""The page's views, and what each of them has one of for each task."""
+"""Views of the page, with the selector of an element that each shows once per task."""
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -38,7 +38,7 @@ FLAGS = (
 
 @dataclass
 class Page:
-    """One tab."""
+    """A tab of the browser."""
 
     socket: aiohttp.ClientWebSocketResponse
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -82,7 +82,7 @@ class Page:
         return await self.text()
 
     async def text(self) -> str:
-        """Return what the page says."""
+        """Return the page's text."""
         return str(await self.value("document.body?.innerText"))
 
     async def press(self, key: str) -> None:
@@ -92,8 +92,8 @@ class Page:
         await self.tell("Input.dispatchKeyEvent", type="keyUp", **given)
 
     async def picture(self) -> bytes:
-        """Return what the page looks like, as a PNG."""
-        await asyncio.sleep(2)  # what moves comes to rest
+        """Return a screenshot of the page, as a PNG."""
+        await asyncio.sleep(2)  # for animations to end
         said = await self.tell("Page.captureScreenshot", format="png")
         return base64.b64decode(said["data"])
 

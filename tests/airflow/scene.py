@@ -1,4 +1,4 @@
-"""What the stack's tests look at: all of Airflow on a server and a stand-in of its own."""
+"""Set-up of the stack's tests: all of Airflow on its own server and stand-in."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DAGS = (DB.parent / "dags", Path(__file__).parent / "dags", airflow.DAGS)
 
 @dataclass(kw_only=True)
 class Scene(Airflow):
-    """Airflow, and who plays the providers."""
+    """Airflow, with the stand-ins for the providers."""
 
     standin: Process
     answers: Answers
@@ -43,14 +43,14 @@ class Scene(Airflow):
     """The recommender's, and Slack."""
     mailbox: MailServer
     tickers: list[str] = field(default_factory=list)
-    """Listings that nothing has asked for yet."""
+    """Listings that were not requested yet."""
     at_risk: int = 0
-    """Units of calls that were under way when something was killed."""
+    """Units of calls in flight when a process was killed."""
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[Scene]:
-    """Start everything once; stop it at the end."""
+    """Start everything, and stop it at the end of the block."""
     for dags in DAGS:
         shutil.copytree(dags, folder, ignore=shutil.ignore_patterns("__*"), dirs_exist_ok=True)
     with (
@@ -93,8 +93,8 @@ def served(server: Server) -> Iterator[Postgres]:
         server.stop()
 
 
-# What was left behind is found, and what is next begun, sooner than on a machine that has other work.
-# No DAG's file changes.
+# Shorter intervals than in production: orphaned tasks are found and next tasks started sooner.
+# DAG files never change, so they are not parsed again.
 BRISK = {
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",  # until a test's file lets them go
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
@@ -106,7 +106,7 @@ BRISK = {
 
 
 def bad_connections(postgres: Postgres) -> dict[str, str]:
-    """Return connections of Airflow's that do not work."""
+    """Return broken Airflow connections, by name."""
     parts: Row = {"conn_type": "postgres", "schema": DATABASE, "login": "headgate_planner"}
     port = postgres.port
     given: dict[str, Row] = {
@@ -128,7 +128,7 @@ select p.pipeline_id, 'mode', 'text', '"auto"', 'request' from p where p.name = 
 
 
 def arrange(settings: Settings, standin: Process, clicks_url: str) -> None:
-    """Point the plan at the stand-in; add the clicks', one that is paused and one that runs."""
+    """Point the plan at the stand-in; add the clicks' plan, a paused pipeline and a running one."""
     migrated(settings)
     standin.set_clock(clock.NOW)
     with connect(settings, "test") as connection:

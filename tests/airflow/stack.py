@@ -1,4 +1,4 @@
-"""All of Airflow as `headgate airflow start` runs it, on a server and a stand-in of its own."""
+"""All of Airflow, as run by `headgate airflow start` on its own server and stand-in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AIRFLOWS_OWN = ("::", "Trigger fired event", "trigger completed")
 
 @dataclass(kw_only=True)
 class Airflow:
-    """What `headgate airflow start` runs, seen through two windows: Airflow's API and the plan."""
+    """The processes of `headgate airflow start`, read through Airflow's API and through the plan."""
 
     settings: Settings
     process: subprocess.Popen[str]
@@ -50,13 +50,13 @@ class Airflow:
 
     @property
     def plan(self) -> Plan:
-        """Return a connection, a new one when the server had gone."""
+        """Return a connection to the database; reconnect if the server was away."""
         if self._plan is None or self._plan.connection.closed or self._plan.connection.broken:
             self._plan = Plan(connect(self.settings, "test"))
         return self._plan
 
     def rows(self, query: Any, **arguments: Any) -> list[Row]:
-        """Look into the database, also while it is being started again."""
+        """Query the database; wait if the server is restarting."""
         while True:
             try:
                 return self.plan.sql(query, **arguments)
@@ -64,13 +64,13 @@ class Airflow:
                 time.sleep(0.2)
 
     def metadata(self, statement: Any, **arguments: Any) -> None:
-        """Change something in Airflow's own database: let time pass there, say."""
+        """Change one row in Airflow's own database, for example to let time pass there."""
         with connect(self.settings.with_database(DATABASE), "test") as connection:
             changed = connection.execute(statement, arguments).rowcount
         assert changed == 1, f"{changed} rows were changed"
 
     def api(self, path: str, given: Any = None) -> Any:
-        """Ask Airflow, or tell it something."""
+        """Call Airflow's API: GET, or POST with the given body; return the answer."""
         client = self.client
         answer = client.get(path) if given is None else client.post(path, json=given)
         assert answer.is_success, answer.text
@@ -78,7 +78,7 @@ class Airflow:
 
     @property
     def client(self) -> httpx2.Client:
-        """Return a client that has logged in."""
+        """Return a logged-in client of Airflow's API."""
         if self._client is None:
             login = json.loads((self.folder / "login.json").read_text())
             given = {"username": "admin", "password": login["admin"]}
@@ -93,13 +93,13 @@ class Airflow:
         return self._client
 
     def trigger(self, dag: str, conf: Row | None = None) -> str:
-        """Begin a run of a DAG; return its name."""
+        """Start a run of a DAG; return its run id."""
         given = {"logical_date": None, "conf": conf or {}}
         run: str = self.api(f"dags/{dag}/dagRuns", given)["dag_run_id"]
         return run
 
     def change(self, path: str, given: Row) -> None:
-        """Change something of Airflow's; again when its database was at something else."""
+        """Send a PATCH to Airflow's API; repeat it after a server error."""
         answers: list[httpx2.Response] = []
 
         def is_answered() -> bool:
@@ -126,7 +126,7 @@ class Airflow:
         return "\n".join(str(x["event"]) for x in found["content"])
 
     def when(self, dag: str, run: str, task: str, event: str) -> datetime:
-        """Return when the first attempt's log says so."""
+        """Return the time of an event in the log of a task's first attempt."""
         log = self.api(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/1")
         (line,) = (x for x in log["content"] if x["event"].startswith(event))
         return datetime.fromisoformat(line["timestamp"])
@@ -134,15 +134,15 @@ class Airflow:
     def last_line(
         self, dag: str, run: str, task: str, attempt: int = 1, map_index: int = -1
     ) -> str:
-        """Return the last line of a task's log, as the page shows it."""
+        """Return the last line of a task's log, as shown on its page."""
         return self.lines(dag, run, task, attempt, map_index)[-1]
 
     def lines(
         self, dag: str, run: str, task: str, attempt: int = 1, map_index: int = -1
     ) -> list[str]:
-        """Return the lines of a task's log: what it said, or what ended it.
+        """Return the lines of a task's log, with the error instead of a line that has one.
 
-        A try that Airflow keeps no history of has said nothing.
+        A try without a log in Airflow gives [].
         """
         path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}?map_index={map_index}"
         answer = self.client.get(path)
@@ -155,22 +155,22 @@ class Airflow:
         return [str(error or x["event"]) for x, error in zip(said, errors, strict=True)]
 
     def runs(self, dag: str) -> dict[str, str]:
-        """Return the states of a DAG's runs, as Airflow says."""
+        """Return the states of a DAG's runs in Airflow."""
         return {x["dag_run_id"]: x["state"] for x in self.api(f"dags/{dag}/dagRuns")["dag_runs"]}
 
     def seconds(self, dag: str, run: str) -> float:
-        """Return how long a run took, as Airflow says."""
+        """Return a run's duration in Airflow, in seconds."""
         found = self.api(f"dags/{dag}/dagRuns/{run}")
         started, ended = (datetime.fromisoformat(found[x]) for x in ("start_date", "end_date"))
         return (ended - started).total_seconds()
 
     def tasks(self, dag: str, run: str) -> dict[str, Row]:
-        """Return the tasks of a run, as Airflow says."""
+        """Return the tasks of a run in Airflow."""
         found = self.api(f"dags/{dag}/dagRuns/{run}/taskInstances")["task_instances"]
         return {x["task_id"]: x for x in found}
 
     def steps(self, dag: str, run: str) -> dict[str, str]:
-        """Return the steps of a run, as the plan says."""
+        """Return the statuses of a run's steps in the plan."""
         rows = self.rows(
             "select step, status from headgate.v_execution_steps"
             " where pipeline = %(dag)s and run_id = %(run)s",
@@ -180,7 +180,7 @@ class Airflow:
         return {x["step"]: x["status"] for x in rows}
 
     def execution(self, dag: str, run: str) -> Row:
-        """Return a run, as the plan says."""
+        """Return a run's row in the plan."""
         (row,) = self.rows(
             "select * from headgate.v_recent_executions"
             " where pipeline = %(dag)s and run_id = %(run)s",
@@ -190,13 +190,13 @@ class Airflow:
         return row
 
     def pid(self, service: str) -> int:
-        """Return a process of the stack."""
+        """Return the process number of a service of the stack."""
         state = json.loads((self.folder / "stack.json").read_text())
         pid: int = state["services"][service]
         return pid
 
     def processes(self) -> list[psutil.Process]:
-        """Return all processes that the command has started, with theirs."""
+        """Return all processes that the command has started, with their descendants."""
         file = self.folder / "stack.json"
         state = json.loads(file.read_text()) if file.exists() else {"services": {}}
         found = []
@@ -207,13 +207,13 @@ class Airflow:
         return found
 
     def kill(self, service: str) -> None:
-        """Kill a process of the stack, and wait until another one is there."""
+        """Kill a service's process, and wait until it is restarted."""
         pid = self.pid(service)
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: self.pid(service) != pid, f"another {service}")
 
     def tasks_at_work(self) -> set[str]:
-        """Return the task instances that Airflow's worker processes are at, by their titles."""
+        """Return the task instances that Airflow's worker processes run, from their titles."""
         found: set[str] = set()
         for process in psutil.Process(self.pid("scheduler")).children(recursive=True):
             with suppress(psutil.Error):
@@ -221,11 +221,11 @@ class Airflow:
         return found
 
     def said(self) -> str:
-        """Return what the command has said so far."""
+        """Return the command's output so far."""
         return said_file(self.settings).read_text()
 
     def wait_until_healthy(self) -> None:
-        """Wait until the command has said that it is."""
+        """Wait until the command reports that Airflow is healthy."""
         wait_until(
             lambda: self.process.poll() is not None or "password:" in self.said(),
             "a healthy Airflow",
@@ -233,7 +233,7 @@ class Airflow:
         assert self.process.poll() is None, self.said()
 
     def close(self) -> None:
-        """Close what looks through the windows."""
+        """Close the connection and the client."""
         if self._plan is not None:
             self._plan.connection.close()
         if self._client is not None:
@@ -243,7 +243,7 @@ class Airflow:
 def start(
     settings: Settings, environ: dict[str, str], port: int, *options: str
 ) -> subprocess.Popen[str]:
-    """Run the command; what it says is in a file."""
+    """Start the command, with its output in a file."""
     with said_file(settings).open("w") as log:
         return subprocess.Popen(
             [*HEADGATE, "start", f"--port={port}", *options],
@@ -256,13 +256,13 @@ def start(
 
 
 def said_file(settings: Settings) -> Path:
-    """Return the file of what the command says."""
+    """Return the path of the command's output."""
     return settings.home / "said.log"
 
 
 @contextmanager
 def stopped_at_the_end(airflow: Airflow) -> Iterator[Airflow]:
-    """Kill it at the end, however it runs by then: a stop takes its time, and has its own tests."""
+    """Kill Airflow's processes at the end of the block: an orderly stop takes long and has its own tests."""
     try:
         yield airflow
     finally:
@@ -275,7 +275,7 @@ def stopped_at_the_end(airflow: Airflow) -> Iterator[Airflow]:
 
 
 def environ_of(settings: Settings, dags: Path, **more: str) -> dict[str, str]:
-    """Return the command's environment: this home, this database, these DAGs, and no other Airflow's settings."""
+    """Return the command's environment, with this home, database and DAGs, without the user's Airflow settings."""
     names = {
         "HEADGATE_HOME": str(settings.home),
         "HEADGATE_DATABASE": settings.database,

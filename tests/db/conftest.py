@@ -1,4 +1,4 @@
-"""The toy world: rolled back after a test (`toy`), or a clone of its own (`toys`)."""
+"""Fixtures of the toy world: rolled back after a test (`toy`), or in its own clone (`toys`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOY = Path(__file__).with_name("toy.sql")
 
 @pytest.fixture(scope="session")
 def toy_template(clone: Callable[[Settings | None], Settings], template: Settings) -> Settings:
-    """Put the toy world into a clone, without the shipped rows: it is quickly cloned again."""
+    """Load the toy world into a clone without the shipped rows, for quick cloning."""
     settings = clone(template)
     with connect(settings, "test") as connection:
         connection.execute(EMPTY)
@@ -34,7 +34,7 @@ def toy_template(clone: Callable[[Settings | None], Settings], template: Setting
 def _warm(
     clone: Callable[[Settings | None], Settings], toy_template: Settings
 ) -> Iterator[Connection[DictRow]]:
-    """Keep one connection for all tests that roll back: their functions are compiled once."""
+    """Keep one connection for all tests that roll back, so that functions are compiled only once."""
     with connect(clone(toy_template), "test", autocommit=False) as connection:
         yield connection
         connection.rollback()
@@ -42,7 +42,7 @@ def _warm(
 
 @pytest.fixture
 def toy(_warm: Connection[DictRow]) -> Iterator[Toy]:
-    """Open a transaction that is rolled back; the books balance at its end, whatever was done."""
+    """Yield a transaction that is rolled back; check the ledger's invariants at its end."""
     toy = Toy(_warm)
     try:
         yield toy
@@ -52,7 +52,7 @@ def toy(_warm: Connection[DictRow]) -> Iterator[Toy]:
 
 
 class Toys:
-    """A clone of the toy world, with as many connections as a test wants; each call commits."""
+    """A clone of the toy world with any number of connections; each call commits."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -60,13 +60,13 @@ class Toys:
         self.one = self.another()
 
     def another(self, *, autocommit: bool = True) -> Toy:
-        """Open one more connection, its clock where the first one's is."""
+        """Open another connection, with the first one's clock."""
         connection = connect(self.settings, "test", autocommit=autocommit)
         self._open.append(connection)
         return Toy(connection, self.one.now) if len(self._open) > 1 else Toy(connection)
 
     def close(self) -> None:
-        """Close them all."""
+        """Close all connections."""
         for connection in self._open:
             connection.close()
 
@@ -75,7 +75,7 @@ class Toys:
 def toys(
     clone_for_test: Callable[[Settings | None], Settings], toy_template: Settings
 ) -> Iterator[Toys]:
-    """Clone the toy world for a test with several connections; the books balance at its end."""
+    """Clone the toy world for a test with several connections; check the ledger's invariants at its end."""
     toys = Toys(clone_for_test(toy_template))
     try:
         yield toys

@@ -1,4 +1,4 @@
-"""What is true at every moment between two transactions, whatever has happened before."""
+"""Invariants that hold between any two transactions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import LiteralString
 
 from tests.plan import Plan
 
-# Each query finds what must not be.
+# Each query finds violations of a rule.
 RULES: dict[str, LiteralString] = {
     "units spent are in details or are carried by chunks": """
         select p.name, w.spent, coalesce(d.units, 0) as ended, coalesce(c.units, 0) as carried
@@ -149,7 +149,7 @@ RULES: dict[str, LiteralString] = {
 WRONG = " union all ".join(
     f"select {number} as rule where exists ({query})" for number, query in enumerate(RULES.values())
 )
-"""All rules in one statement: sent after each test, it is prepared once."""
+"""All rules in one statement, which is prepared once and sent after each test."""
 
 
 def assert_ledger_balances(plan: Plan) -> None:
@@ -162,7 +162,7 @@ def assert_ledger_balances(plan: Plan) -> None:
 
 
 def assert_messages_fit(plan: Plan) -> None:
-    """Check that each queued or leased chunk has its one message, and each message its chunk."""
+    """Check that each queued or leased chunk has exactly one message, and each message a chunk."""
     messages = " union all ".join(
         f"select '{x}_{y}' as queue, q.msg_id, (q.message ->> 'chunk_id')::bigint as chunk_id"
         f" from pgmq.q_{x}_{y} as q"

@@ -1,4 +1,4 @@
-"""Several sessions at once: who waits for whom, and that nobody waits for ever."""
+"""Concurrent sessions: checks which one waits for a lock, and that none waits forever."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LIVES: LiteralString = "select count(*) > 0 from pg_stat_activity where pid = %(
 
 @contextmanager
 def meanwhile(what: Callable[[], Any], caller: Plan, witness: Plan) -> Iterator[list[Any]]:
-    """Let a session do something in a thread: go on when it waits for a lock, or has its answer.
+    """Call a function of another session in a thread; enter the block once it waits for a lock or is done.
 
-    The answer, or the error, is in the list by the end.
+    The yielded list holds its result or error after the block.
     """
     answers: list[Any] = []
     thread = threading.Thread(target=lambda: answers.append(_answer(what)), daemon=True)
@@ -33,21 +33,21 @@ def meanwhile(what: Callable[[], Any], caller: Plan, witness: Plan) -> Iterator[
 
 
 def waits(caller: Plan, witness: Plan, answers: list[Any]) -> bool:
-    """Return whether a session waits for a lock, as soon as it does or has its answer."""
+    """Wait until a session waits for a lock or is done; return whether it waits."""
     pid = caller.connection.info.backend_pid
     wait_until(lambda: answers or witness.scalar(WAITS, pid=pid), "an answer or a lock")
     return not answers
 
 
 def close(session: Plan, witness: Plan) -> None:
-    """Let a session die in its transaction; return when the server has given its locks back."""
+    """Close a session within its transaction; return when the server has released its locks."""
     pid = session.connection.info.backend_pid
     session.connection.close()
     wait_until(lambda: not witness.scalar(LIVES, pid=pid), "the end of a session")
 
 
 def at_once(*jobs: Callable[[], Any]) -> list[Any]:
-    """Run all at the same moment; return their answers or errors, in order."""
+    """Run all jobs at the same moment; return their results or errors, in order."""
     barrier = threading.Barrier(len(jobs))
     answers: list[Any] = [None] * len(jobs)
 

@@ -1,4 +1,4 @@
-"""The toy world of tests/db/toy.sql, and the verbs in which the tests of the SQL core speak of it."""
+"""The toy world of tests/db/toy.sql, and the actions with which tests of the SQL core use it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PIPELINE_OF = {"things": "plain", "books": "library", "others": "aside", "inners
 
 
 class Toy(Plan):
-    """A connection to the toy world, its clock standing still at noon until a test moves it."""
+    """A connection to the toy world, with its clock frozen at noon until a test moves it."""
 
     def __init__(self, connection: Connection[DictRow], now: datetime = NOON) -> None:
         super().__init__(connection)
@@ -35,7 +35,7 @@ class Toy(Plan):
         self.freeze_clock(self.now)
 
     def later(self, **by: float) -> None:
-        """Move the clock on: later(minutes=5)."""
+        """Move the clock forward: later(minutes=5)."""
         self.at(self.now + timedelta(**by))
 
     def add(
@@ -58,7 +58,7 @@ class Toy(Plan):
         return [x["asset_id"] for x in rows]
 
     def upsert(self, assets: list[Row], universe: str = "things") -> Row:
-        """Hand assets in as a document."""
+        """Upsert assets from a document."""
         return self.row("upsert_assets", p_universe=universe, p_assets=Jsonb(assets))
 
     def provider(self, name: str = "shop", **changes: Any) -> None:
@@ -106,21 +106,21 @@ class Toy(Plan):
         return self.row("finalize_execution", p_pipeline=pipeline, p_run_id=run)
 
     def step(self, step: str = "a", run: str = "r1", pipeline: str = "plain") -> Row:
-        """Ask how a step stands."""
+        """Return a step's status."""
         return self.row("step_status", p_pipeline=pipeline, p_run_id=run, p_step=step)
 
     def execution(self, run: str = "r1", pipeline: str = "plain") -> Row:
-        """Ask how an execution stands."""
+        """Return an execution's status."""
         return self.row("execution_status", p_pipeline=pipeline, p_run_id=run)
 
     # ----------------------------------------------------------------- a runner
 
     def ask(self, runner: str = "w1", chunks: int = 1, **arguments: Any) -> list[Row]:
-        """Ask for work once; the rows as they are."""
+        """Call claim_jobs once; return its rows unchanged."""
         return self.call("claim_jobs", p_runner=runner, p_max_chunks=chunks, **arguments)
 
     def claim(self, runner: str = "w1", chunks: int = 1, **arguments: Any) -> list[Row]:
-        """Advance, and ask for work as a runner does: again at once when told so; the chunks claimed."""
+        """Advance and claim as a runner does, again at once if told so; return the claimed chunks."""
         for _ in range(100):
             self.advance()
             rows = self.ask(runner, chunks, **arguments)
@@ -164,7 +164,7 @@ class Toy(Plan):
         )
 
     def drain(self, runner: str = "w1", **how: Any) -> int:
-        """Claim and complete until there is nothing to do; return the number of jobs."""
+        """Claim and complete until nothing is left; return the number of jobs."""
         jobs = 0
         while claimed := self.claim(runner, 5):
             for chunk in claimed:
@@ -184,11 +184,11 @@ class Toy(Plan):
         return rows[0]
 
     def window_closes(self) -> datetime:
-        """Return the first midnight, UTC, after now."""
+        """Return the next midnight in UTC."""
         return self.now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
     def units(self, provider: str = "shop") -> tuple[int, int]:
-        """Return what the newest window has reserved and spent."""
+        """Return the units reserved and spent in the newest window."""
         window = self.window(provider)
         return window["reserved"], window["spent"]
 
@@ -201,7 +201,7 @@ class Toy(Plan):
         )[0]
 
     def next_start_at(self, provider: str = "shop") -> datetime:
-        """Return when the provider's next request may start."""
+        """Return the earliest start of the provider's next request."""
         (row,) = self.sql(
             "select r.next_start_at from headgate.rate_limiters as r join headgate.providers as p"
             " using (provider_id) where p.name = %(provider)s",
@@ -229,7 +229,7 @@ class Toy(Plan):
         )
 
     def details(self, asset_id: int | None = None) -> list[Row]:
-        """Return how jobs ended, by asset, operation and round."""
+        """Return the ended jobs, ordered by asset, operation and round."""
         return self.sql(
             "select d.*, o.name as operation, e.run_id from headgate.asset_processing_details as d"
             " join headgate.operations as o using (operation_id)"
@@ -240,7 +240,7 @@ class Toy(Plan):
         )
 
     def endings(self) -> dict[str, int]:
-        """Count how jobs ended."""
+        """Return the number of ended jobs per status."""
         rows = self.sql(
             "select status, count(*) as n from headgate.asset_processing_details group by status"
         )
@@ -250,7 +250,7 @@ class Toy(Plan):
 
     @contextmanager
     def refused(self, code: str, *words: str) -> Iterator[None]:
-        """Expect this SQLSTATE, and these words in its message or hint; nothing is changed by it."""
+        """Expect this SQLSTATE in the block, with these words in message or hint; roll back."""
         caught: psycopg.Error | None = None
         try:
             with self.connection.transaction():
@@ -265,10 +265,9 @@ class Toy(Plan):
             assert word in text, text
 
     def snapshot(self) -> set[tuple[str, str]]:
-        """Return every row of the core, of its queues and of the toy's own table, as text.
+        """Return all rows of the core, its queues and the toy's own table, as text.
 
-        Left out are the record of what operators did, which grows whatever an action changed, and
-        the rows that are locked, which say nothing.
+        Excluded are `operator_actions`, which grows with every action, and `locks`, whose rows hold no data.
         """
         tables = self.sql(
             "select c.oid::regclass::text as name from pg_class as c"
@@ -285,7 +284,7 @@ class Toy(Plan):
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Prove that not a single row differs afterwards."""
+        """Assert that the block changes no row."""
         before = self.snapshot()
         yield
         after = self.snapshot()
@@ -293,7 +292,7 @@ class Toy(Plan):
 
     @contextmanager
     def notices(self) -> Iterator[list[str]]:
-        """Collect what the server says besides its answers."""
+        """Yield a list that collects the server's notices."""
         said: list[str] = []
 
         def note(line: psycopg.errors.Diagnostic) -> None:
@@ -306,5 +305,5 @@ class Toy(Plan):
             self.connection.remove_notice_handler(note)
 
     def assert_ledger_balances(self) -> None:
-        """See tests/db/ledger.py."""
+        """Check the invariants of tests/db/ledger.py."""
         assert_ledger_balances(self)

@@ -1,4 +1,4 @@
-"""The toy world of tests/db, for the planner alone."""
+"""Fixtures of the toy world of tests/db, for the planner's tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Books with sessions and a call that serves a whole region, for the tests of the planner."""
+"""Books with sessions and a bulk call per region, for the tests of the planner."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ where o.operation_id = s.operation_id
 
 
 def arrange(toy: Toy, *, call_units: int = CALL_UNITS, holidays: tuple[str, ...] = ()) -> None:
-    """Add sessions on weekdays, and the call for a whole region."""
+    """Add sessions on weekdays, and the bulk call of a region."""
     toy.sql(SESSIONS, calendar="X", holidays=list(holidays))
     toy.sql(KEEP_LISTED)
     toy.sql(BULK, units=call_units)
@@ -78,7 +78,7 @@ def arrange(toy: Toy, *, call_units: int = CALL_UNITS, holidays: tuple[str, ...]
 
 
 def paged(toy: Toy, *, units: int = 12, each: int = 1, size: int = 4) -> None:
-    """Add pages of several openings, which the account has."""
+    """Add batch calls of several openings, which the account includes."""
     toy.sql(PAGE, units=units, each=each, size=size)
     toy.sql("select headgate._open_breakers()")
     toy.provider(features=["pages"])
@@ -92,7 +92,7 @@ def share(
     backfill: tuple[str, ...] = (),
     reserve: int = 0,
 ) -> None:
-    """Give a pipeline its share of the shop's windows."""
+    """Set a pipeline's share of the shop's windows."""
     toy.sql(
         SHARE,
         pipeline=pipeline,
@@ -104,7 +104,7 @@ def share(
 
 
 def loaded(toy: Toy, count: int, group: str, watermark: str, first: int = 0) -> list[int]:
-    """Add books whose data reach up to a session."""
+    """Add books whose data reaches up to a session."""
     ids = toy.add(count, group, "books", first=first, calendar="X")
     toy.sql(LOADED, assets=ids, watermark=f"{watermark} 00:00+00", at=toy.now)
     return ids
@@ -113,7 +113,7 @@ def loaded(toy: Toy, count: int, group: str, watermark: str, first: int = 0) -> 
 def work_off(
     toy: Toy, run: str, lacks: tuple[int, ...] = (), params: dict[str, Any] | None = None
 ) -> dict[str, int]:
-    """Run the library to its end, all calls answered; return units by operation called."""
+    """Run pipeline `library` to its end with all calls answered; return units by called operation."""
     toy.start(run, "library", p_params=params or {})
     toy.check(run, "library")
     called: dict[str, int] = {}
@@ -132,7 +132,7 @@ def work_off(
 def answer(
     toy: Toy, chunk: dict[str, Any], lacks: tuple[int, ...] = (), runner: str = "w1"
 ) -> None:
-    """Hand in good answers: of a call for the group all but some assets, else bars up to the last session."""
+    """Complete a chunk with good answers: a bulk call without some assets, else bars up to the last session."""
     assets = chunk["asset_ids"]
     if (chunk["call"] or {}).get("serves_all"):
         calls = len(chunk["urls"])
@@ -154,7 +154,7 @@ def answer(
 
 
 def last_session(now: datetime) -> str:
-    """Return the last weekday whose close and publication are over."""
+    """Return the last weekday whose bars are published."""
     day = now - timedelta(hours=21, minutes=15)
     while day.isoweekday() > 5:
         day -= timedelta(days=1)

@@ -1,4 +1,4 @@
-"""A chain of services on loopback as a plan: each step calls one service, and a report ends it."""
+"""Plan `chain`: each step calls one service on 127.0.0.1, and a report ends the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ where d.pipeline = p_pipeline and d.run_id = p_run_id $$;
 
 
 def write_chain(plan: Plan, base_url: str, **services: dict[str, Any]) -> None:
-    """Write services one behind the other, each due in every run; a keyword changes an operation's row."""
+    """Insert services as consecutive steps, due in every run; a keyword changes an operation's row."""
     plan.sql(INGEST)
     plan.sql(FUNCTIONS)
     insert(plan, "providers", name="svc", base_url=base_url, auth={"in": "none"})
@@ -54,7 +54,7 @@ def write_chain(plan: Plan, base_url: str, **services: dict[str, Any]) -> None:
 
 
 def add_step(plan: Plan, step: str, **columns: Any) -> None:
-    """Add a step behind those there are."""
+    """Add a step after the existing ones."""
     names = {
         "kind": "function" if "function" in columns else "fan_out",
         "pipeline_id": plan.scalar(
@@ -90,5 +90,5 @@ def output(plan: Plan, step: str, run_id: str = "r1") -> Any:
 
 
 def status(plan: Plan, run_id: str = "r1") -> str:
-    """Return how a run stands."""
+    """Return a run's status."""
     return str(plan.row("execution_status", p_pipeline=PIPELINE, p_run_id=run_id)["status"])

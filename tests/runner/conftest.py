@@ -1,4 +1,4 @@
-"""A database with Headgate's core and no pipeline in it, which is quickly cloned, and the command line in this process."""
+"""Fixtures: a database with the core and no pipelines, for quick cloning, and the command line in this process."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Run = Callable[..., SimpleNamespace]
 def core_database(
     clone_for_test: Callable[[Settings | None], Settings], core_template: Settings
 ) -> Settings:
-    """Clone the core: for tests with runners, which commit."""
+    """Clone the core, for tests with runners, which commit."""
     return clone_for_test(core_template)
 
 
 @pytest.fixture
 def core(core_database: Settings, core_template: Settings) -> Settings:
-    """Return that clone with the folder whose state it is in, as commands ask for."""
+    """Return the clone's settings with the db/ folder that it was migrated from, for commands."""
     return replace(core_database, db=core_template.db)
 
 
 @pytest.fixture
 def core_plan(core_database: Settings) -> Iterator[Plan]:
-    """Open the clone of this test; every call commits."""
+    """Connect to the test's own clone; every call commits."""
     with connect(core_database, "test") as connection:
         yield Plan(connection)
 

@@ -1,4 +1,4 @@
-"""A server that is no HTTP library: it records each request's bytes and sends back the bytes it is given."""
+"""Server without an HTTP library: it records each request's bytes and answers with given bytes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def plain(body: bytes = b"ok", *headers: bytes, status: bytes = b"200 OK") -> by
 
 
 def as_json(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
-    """Return an answer of JSON with these headers."""
+    """Return a JSON answer with these headers."""
     return plain(body, b"Content-Type: application/json", *headers, status=status)
 
 
 @dataclass
 class Raw:
-    """The server; `answer` is sent for each request, and the connection closed if it says so."""
+    """The server; it sends `answer` to each request, and closes the connection if the answer says so."""
 
     url: str = ""
     answer: bytes | Callable[[bytes], bytes] = field(default_factory=plain)
@@ -30,16 +30,16 @@ class Raw:
 
     @property
     def lines(self) -> list[str]:
-        """Return the request lines, as they came."""
+        """Return the received request lines."""
         return [head.split(b"\r\n")[0].decode("latin-1") for head in self.heads]
 
     @property
     def targets(self) -> list[str]:
-        """Return what was asked for."""
+        """Return the targets of the requests."""
         return [line.split(" ")[1] for line in self.lines]
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer on one connection until it ends."""
+        """Answer requests on one connection until it ends."""
         self.connections.append(writer)
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
@@ -55,7 +55,7 @@ class Raw:
 
 @asynccontextmanager
 async def open_raw() -> AsyncIterator[Raw]:
-    """Run one on a free port of loopback."""
+    """Run the server on a free port of 127.0.0.1."""
     raw = Raw()
     server = await asyncio.start_server(raw.handle, "127.0.0.1", 0, limit=1 << 22)
     raw.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""A little HTTP service on loopback: it answers as told and remembers what it was asked."""
+"""Small HTTP service on 127.0.0.1 with configurable answers that records its requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Shop:
-    """The service; `url` is its base URL, `answer` what it answers unless a path has its own."""
+    """The service; `url` is its base URL, `answer` the answer to paths without an entry in `special`."""
 
     url: str = ""
     answer: Handler = field(default_factory=lambda: json_of("{}"))
@@ -27,15 +27,15 @@ class Shop:
     most_open: int = 0
 
     def paths(self) -> list[str]:
-        """Return the paths asked for, in order."""
+        """Return the requested paths, in order."""
         return [request.path for request in self.asked]
 
     def together(self, count: int, handler: Handler) -> Handler:
-        """Answer once so many calls have been open at the same moment."""
+        """Answer once `count` calls have been open at the same time."""
         return when(lambda: self.most_open >= count, handler)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Remember the request and answer it."""
+        """Record the request and answer it."""
         self.asked.append(request)
         self.connections.add(request.transport)
         self.open += 1
@@ -93,7 +93,7 @@ def body_of(body: bytes, content_type: str, *, status: int = 200, **headers: str
 
 
 def slow(seconds: float, handler: Handler | None = None) -> Handler:
-    """Answer after a while."""
+    """Answer after some seconds."""
 
     async def wait(request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(seconds)
@@ -103,7 +103,7 @@ def slow(seconds: float, handler: Handler | None = None) -> Handler:
 
 
 def when(condition: Callable[[], object], handler: Handler | None = None) -> Handler:
-    """Answer as soon as something is true, however long that takes."""
+    """Answer as soon as a condition is true, without a time limit."""
 
     async def wait(request: web.Request) -> web.StreamResponse:
         while not condition():
@@ -114,7 +114,7 @@ def when(condition: Callable[[], object], handler: Handler | None = None) -> Han
 
 
 def never() -> Handler:
-    """Keep the caller waiting for ever."""
+    """Keep the caller waiting forever."""
     return when(lambda: False)
 
 
@@ -136,7 +136,7 @@ async def cut_in_body(request: web.Request) -> web.StreamResponse:
 
 
 async def drip(request: web.Request) -> web.StreamResponse:
-    """Send a byte now and then, for ever."""
+    """Send a byte every 50 ms, forever."""
     response = web.StreamResponse()
     await response.prepare(request)
     while True:
@@ -145,7 +145,7 @@ async def drip(request: web.Request) -> web.StreamResponse:
 
 
 async def flood(request: web.Request) -> web.StreamResponse:
-    """Send for ever, as fast as it is read."""
+    """Send forever, as fast as the client reads."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     while True:

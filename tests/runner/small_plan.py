@@ -1,4 +1,4 @@
-"""A plan of one step over a few assets, written as rows: what a runner needs to have work."""
+"""Minimal plan with work for a runner: one step over a few assets, inserted as rows."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def write_plan(
     provider_columns: dict[str, Any] | None = None,
     operation_columns: dict[str, Any] | None = None,
 ) -> None:
-    """Write a provider, an operation, its assets and a pipeline `small` with the one step `all`."""
+    """Insert a provider, an operation, its assets and a pipeline `small_<provider>` with one step `all`."""
     plan.sql(INGEST)
     path = "/things/{asset.code}" if base_url else None
     insert(
@@ -115,14 +115,14 @@ def write_plan(
 
 
 def insert(plan: Plan, table: str, **columns: Any) -> None:
-    """Insert one row into a table of headgate; columns that are not given keep their defaults."""
+    """Insert a row into a table of headgate; omitted columns keep their defaults."""
     names = ", ".join(columns)
     values = ", ".join(f"%({name})s" for name in columns)
     plan.sql(f"insert into headgate.{table} ({names}) values ({values})", **columns)
 
 
 def start(plan: Plan, run_id: str = "r1", *, provider: str = "shop") -> None:
-    """Start an execution that the runners carry through."""
+    """Start an execution that Headgate's runners drive."""
     adopt(plan.connection)
     plan.call("run_pipeline", p_pipeline=f"small_{provider}", p_run_id=run_id)
 

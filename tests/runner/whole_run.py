@@ -1,4 +1,4 @@
-"""A small pipeline, run by the command line to its end: text and dates arrive as they are."""
+"""Run of a small pipeline by the command line, with checks that text and dates arrive unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WATERMARK = datetime(2024, 2, 3, 4, 5, 6, tzinfo=UTC)
 async def command(
     settings: Settings, *arguments: str, **environ: str
 ) -> tuple[int | None, str, str]:
-    """Run a command in a process of its own, while this loop serves its calls."""
+    """Run a command in its own process while this event loop serves its calls."""
     known = {"HEADGATE_DSN": dsn_of(settings), "HEADGATE_DB": str(settings.db)}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "headgate", *arguments),
@@ -39,7 +39,7 @@ async def command(
 
 
 def write_dated_plan(plan: Plan, url: str) -> None:
-    """Write a plan whose requests name an asset and a date."""
+    """Insert a plan whose requests name an asset and a date."""
     write_plan(plan, base_url=url, assets=0)
     template = {"from": "{state.watermark}"}
     plan.sql("update headgate.operations set query = %(template)s", template=template)
@@ -49,7 +49,7 @@ def write_dated_plan(plan: Plan, url: str) -> None:
 
 
 async def assert_runs(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Run the pipeline to its end; what was asked and what was kept are as they must be."""
+    """Run the pipeline to its end; check its requests and stored rows."""
     with connect(settings, "test") as connection:
         plan = Plan(connection)
         async with open_shop() as shop:

@@ -1,4 +1,4 @@
-"""FreshPoC's services and its pipeline, over real ports, carried by runners of their own process."""
+"""FreshPoC's pipeline and stand-ins for its services on real ports, with runners in their own processes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Poc:
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def move(self, service: str, url: str) -> None:
-        """Set where a service is, as an environment does."""
+        """Set a service's address, as a deployment does."""
         locate(self.plan.connection, "freshpoc", {service: url})
 
     def tune(self, **columns: Any) -> None:
@@ -48,7 +48,7 @@ class Poc:
             )
 
     def spawn(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start the command line in a process of its own."""
+        """Start the command line in its own process."""
         known = {"HEADGATE_DB": str(self.settings.db)}
         if self.settings.dsn is None:
             known["HEADGATE_HOME"] = str(self.settings.home)
@@ -70,18 +70,18 @@ class Poc:
         return process
 
     def command(self, *arguments: str) -> tuple[int, str]:
-        """Carry a command through: its exit code, and what it said."""
+        """Run a command to its end; return its exit code and output."""
         process = self.spawn(*arguments)
         code = process.wait(PATIENCE)
         return code, (self.folder / f"{self.processes.index(process)}.log").read_text()
 
     def start(self) -> str:
-        """Start a run that nobody carries yet; return its id."""
+        """Start a run that no runner works on yet; return its id."""
         self.plan.call("run_pipeline", p_pipeline=PIPELINE)
         return str(self.last_run()["run_id"])
 
     def recover(self, function: str, **more: Any) -> None:
-        """Tell the latest run what to do, as a person in psql does."""
+        """Call a function on the latest run, as an operator does in psql."""
         run_id = self.last_run()["run_id"]
         self.plan.call(function, p_pipeline=PIPELINE, p_run_id=run_id, **more)
 
@@ -101,7 +101,7 @@ class Poc:
         )[0]
 
     def statuses(self) -> dict[str, str]:
-        """Return how the calling steps of the latest run stand."""
+        """Return the statuses of the latest run's steps that make calls."""
         rows = self.plan.sql(
             "select s.step, s.status from headgate.process_steps as s"
             " where s.execution_id = %(id)s order by s.position",
@@ -110,7 +110,7 @@ class Poc:
         return {x["step"]: x["status"] for x in rows if x["step"] in STEPS}
 
     def errors(self) -> list[str]:
-        """Return why jobs of the latest run failed."""
+        """Return the reasons of the latest run's unsuccessful jobs."""
         rows = self.plan.sql(
             "select d.reason from headgate.asset_processing_details as d"
             " where d.execution_id = %(id)s and d.status <> 'success' order by d.ended_at",
@@ -119,17 +119,17 @@ class Poc:
         return [x["reason"] for x in rows]
 
     def served(self) -> list[int]:
-        """Return how often each service in the chain has done its work."""
+        """Return the number of calls that each service in the chain has served."""
         return [self.services[x].served for x in CALLED]
 
     def wait(self, condition: Any, what: str) -> None:
-        """Wait until it is so."""
+        """Wait until a condition is true."""
         wait_until(condition, what)
 
 
 @pytest.fixture
 def poc(database: Settings, tmp_path: Path) -> Iterator[Poc]:
-    """Let the plan's addresses lead to stand-ins."""
+    """Point the plan's addresses at stand-ins."""
     with running(freshpoc.services()) as services, connect(database, "test") as connection:
         poc = Poc(database, services, tmp_path, Plan(connection))
         for name in CALLED:

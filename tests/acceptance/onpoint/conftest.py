@@ -1,4 +1,4 @@
-"""OnPoint's world: the services it crawls on ports of this machine, and a worker in this process."""
+"""Set-up of OnPoint: stand-ins for the crawled services on local ports, and a worker in this process."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Lake:
         return {x["step"]: x["status"] for x in rows}
 
     def output(self, run_id: str, step: str) -> Any:
-        """Return what a step hands on."""
+        """Return a step's output."""
         return self.plan.scalar(
             "select document #> array['steps', %(step)s, 'output']"
             " from headgate.v_run_documents where run_id = %(r)s",
@@ -44,7 +44,7 @@ class Lake:
         )
 
     def tables(self) -> Row:
-        """Return how many rows each table has."""
+        """Return the number of rows of each table."""
         (row,) = self.plan.sql(
             "select (select count(*) from onpoint.posts) as posts,"
             " (select count(*) from onpoint.users) as users,"
@@ -56,7 +56,7 @@ class Lake:
 
 @pytest.fixture
 def lake(small_database: Settings) -> Iterator[Lake]:
-    """Let the plan's providers lead to stand-ins."""
+    """Point the plan's providers at stand-ins."""
     with (
         running(onpoint.services()) as services,
         connect(small_database, "test") as connection,

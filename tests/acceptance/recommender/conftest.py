@@ -1,4 +1,4 @@
-"""The recommender's world: a source database with a reader's role, both services, and a worker."""
+"""Set-up of the recommender: a source database with a reader's role, both services, and a worker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READER = f"headgate_test_noblestride_{os.getpid()}"
 
 @dataclass
 class World:
-    """All of it."""
+    """The plan, its source database and services, and a function that runs a pipeline."""
 
     plan: Plan
     source: Plan
@@ -41,7 +41,7 @@ class World:
         return {x["step"]: x["status"] for x in rows}
 
     def output(self, run_id: str, step: str) -> Any:
-        """Return what a step hands on."""
+        """Return a step's output."""
         return self.plan.scalar(
             "select document #> array['steps', %(step)s, 'output'] from headgate.v_run_documents where run_id = %(r)s",
             step=step,
@@ -49,11 +49,11 @@ class World:
         )
 
     def posted(self) -> list[Any]:
-        """Return the bodies that the recommender's service was sent."""
+        """Return the bodies posted to the recommender's service."""
         return [x.ask.json() for x in self.fastapi.calls if x.ask.method == "POST"]
 
     def health(self, run_id: str) -> dict[str, str]:
-        """Return what the run's report says of the services."""
+        """Return the services' health from the run's report."""
         found = self.plan.scalar(
             "select report -> 'services_health' from recommender.reports where run_id = %(r)s",
             r=run_id,
@@ -62,7 +62,7 @@ class World:
         return {x: found[f"{x}_service"] for x in ("fastapi", "nodejs")}
 
     def errors(self, run_id: str) -> list[str]:
-        """Return why jobs of a run failed."""
+        """Return the reasons of a run's unsuccessful jobs."""
         rows = self.plan.sql(
             "select h.reason from headgate.v_asset_processing_history as h"
             " where h.run_id = %(r)s and h.status <> 'success' order by h.ended_at",
@@ -77,13 +77,13 @@ class World:
 
 @pytest.fixture
 def source_settings(clone_for_test: Callable[..., Settings]) -> Settings:
-    """Name the application's database, which is empty."""
+    """Return the settings of the application's database, still empty."""
     return clone_for_test(None)
 
 
 @pytest.fixture
 def source(source_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plan]:
-    """Fill it, and let a role read it."""
+    """Fill the application's database, and let a role read it."""
     with connect(source_settings, "test") as connection:
         plan = Plan(connection)
         fill(connection)
@@ -99,19 +99,21 @@ def source(source_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 @pytest.fixture
 def services() -> Iterator[dict[str, StandIn]]:
-    """Serve both on free ports of this machine."""
+    """Run both services on free ports."""
     with running(noblestride.services()) as started:
         yield started
 
 
 @pytest.fixture
 def world(small_database: Settings, source: Plan, services: dict[str, StandIn]) -> Iterator[World]:
-    """Point the plan at them."""
+    """Point the plan at the services and the source database."""
     with connect(small_database, "test") as connection:
         plan = Plan(connection)
         for name, service in services.items():
             plan.call("set_provider", p_provider=name, p_changes={"base_url": service.url})
-        plan.sql("update headgate.pipeline_steps set retries = 0")  # a failure ends the run at once
+        plan.sql(
+            "update headgate.pipeline_steps set retries = 0"
+        )  # so that a failure ends the run at once
 
         async def run(pipeline: str, **params: Any) -> str:
             started = plan.call("run_pipeline", p_pipeline=pipeline, p_params=params)

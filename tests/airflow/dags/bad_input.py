@@ -1,4 +1,4 @@
-"""A DAG of mistakes: each task makes one, and the last line of its log must say which."""
+"""DAG of mistakes: each task makes one, and the last line of its log must name it."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A DAG like those of the plans, small enough to be clicked at all day: tests/airflow/clicks.py."""
+"""Small DAG for tests of clicks; its pipeline is in tests/airflow/clicks.py."""
 
 from datetime import datetime
 

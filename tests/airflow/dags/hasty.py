@@ -1,4 +1,4 @@
-"""A step that is given a second and two tries, on its way by the triggerer alone and by a worker."""
+"""DAG of steps with a timeout of one second and two tries, in the triggerer and by a worker."""
 
 from datetime import datetime, timedelta
 from typing import Any

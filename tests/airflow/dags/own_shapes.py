@@ -1,4 +1,4 @@
-"""A DAG of one's own: another id, two pipelines in it, groups, a mapped step, templates."""
+"""Custom DAG: another id, two pipelines, task groups, a mapped step, templates."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The calendars' pipeline, run by a DAG whose name has changed."""
+"""DAG of another name that runs the calendars' pipeline."""
 
 import os
 from datetime import datetime

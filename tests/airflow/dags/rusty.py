@@ -1,4 +1,4 @@
-"""A task fails by itself, and no step of the plan with it; and it is late."""
+"""DAG that misses its deadline, with a task that fails although no step of the plan does."""
 
 from datetime import datetime, timedelta
 

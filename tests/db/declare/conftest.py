@@ -1,4 +1,4 @@
-"""A plan called shelf that tests declare in the toy world, as its file would."""
+"""Plan `shelf`, which tests declare in the toy world as a plan.sql would."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALL = (PROVIDER, OPERATION, PIPELINE, STEP)
 
 
 class Shelf:
-    """Declares the plan; `put` takes calls without their schema and returns what each answers."""
+    """Declares the plan; `put` takes calls without their schema and returns their results."""
 
     def __init__(self, toy: Toy) -> None:
         self.toy = toy
@@ -44,14 +44,14 @@ class Shelf:
         return str(row["result"])
 
     def mistakes(self, *calls: str) -> str:
-        """Declare the plan, which must be refused; return message and hint."""
+        """Declare the plan and expect its rejection; return message and hint."""
         with self.refused() as said:
             self.put(*calls)
         return said[0]
 
     @contextmanager
     def refused(self) -> Iterator[list[str]]:
-        """Expect HG020; what is said is in the list afterwards, and nothing was changed."""
+        """Expect HG020 in the block; the list then holds message and hint, and nothing has changed."""
         said: list[str] = []
         with pytest.raises(psycopg.Error) as caught, self.toy.connection.transaction():
             yield said
@@ -67,5 +67,5 @@ class Shelf:
 
 @pytest.fixture
 def shelf(toy: Toy) -> Shelf:
-    """Open the toy world, in which the plan has not been declared."""
+    """Return the plan in the toy world, not yet declared."""
     return Shelf(toy)

@@ -1,4 +1,4 @@
-"""A pipeline of a test's own, `graph`, beside those of the toy world: steps as keyword arguments."""
+"""Pipeline `graph`, added to the toy world by a test, with steps as keyword arguments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ as 'begin raise exception ''no ground'' using hint = ''look down'', detail = ''t
 
 
 def graph(toy: Toy, **steps: dict[str, Any]) -> None:
-    """Write the pipeline; a step has `function` (of schema toy) or `operations`, and what else its row has."""
+    """Insert the pipeline; a step has a `function` of schema toy or `operations`, and further columns."""
     toy.sql(FUNCTIONS)
     toy.sql("insert into headgate.pipelines (name) values ('graph')")
     for position, (name, given) in enumerate(steps.items()):
@@ -57,7 +57,7 @@ def graph(toy: Toy, **steps: dict[str, Any]) -> None:
 
 
 def start(toy: Toy, run: str = "r1", driver: str = "headgate") -> None:
-    """Start a run of it."""
+    """Start a run of the pipeline."""
     toy.start(run, "graph", p_driver=driver)
 
 
@@ -72,7 +72,7 @@ def steps(toy: Toy, run: str = "r1") -> dict[str, str]:
 
 
 def step(toy: Toy, name: str, run: str = "r1") -> Row:
-    """Return what is known of a step."""
+    """Return a step's row."""
     (row,) = toy.sql(
         "select * from headgate.v_execution_steps"
         " where pipeline = 'graph' and run_id = %(run)s and step = %(name)s",
@@ -83,12 +83,12 @@ def step(toy: Toy, name: str, run: str = "r1") -> Row:
 
 
 def status(toy: Toy, run: str = "r1") -> str:
-    """Return how the run stands."""
+    """Return the run's status."""
     return str(toy.execution(run, "graph")["status"])
 
 
 def work(toy: Toy, *failing: str) -> list[str]:
-    """Work off what there is, letting these steps' jobs fail; return the steps claimed, in order."""
+    """Work off all chunks, with these steps' jobs failing; return the steps claimed, in order."""
     worked = []
     while claimed := toy.claim(chunks=1):
         for chunk in claimed:

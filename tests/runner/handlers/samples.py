@@ -1,4 +1,4 @@
-"""Handlers for tests: a good one, and those that do what a handler must not."""
+"""Handlers for tests: good ones, and ones that do what a handler must not do."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def mean(chunk: Chunk) -> Result:
 
 
 def mean_of_a_frame(chunk: Chunk) -> Result:
-    """Return the same, by pandas."""
+    """Return the same as `mean`, computed by pandas."""
     rows = chunk.frame().groupby("asset_id", as_index=False)
     named = {"mean": ("close", "mean"), "bars": ("close", "size"), "last_date": ("dates", "max")}
     return Result(rows.agg(**named))
@@ -139,7 +139,7 @@ def leaves_a_process(chunk: Chunk) -> Result:
 
 
 def start_a_session() -> None:
-    """What it starts has a session of its own, and no parent any more."""
+    """Start a process in its own session that outlives its parent."""
     subprocess.run(f"setsid sleep {NAP} & exit", shell=True, check=True)
 
 
@@ -193,14 +193,14 @@ def tells_what_it_was_given(chunk: Chunk) -> Result:
 
 
 class Bomb:
-    """Whoever unpickles it makes a file."""
+    """Object that creates a folder when it is unpickled."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return os.mkdir, (os.environ["HEADGATE_TEST_TRACE"],)
 
 
 def answers_with_a_bomb(chunk: Chunk) -> Result:
-    """Write to every open file what used to be an answer, and what might be taken for one."""
+    """Write a pickled bomb, framed like an answer, to every open file."""
     bomb = pickle.dumps(Bomb())
     for file in range(3, 64):
         with contextlib.suppress(OSError):
@@ -209,7 +209,7 @@ def answers_with_a_bomb(chunk: Chunk) -> Result:
 
 
 def puts_out(chunk: Chunk) -> Result:
-    """Return means as rows, and what an asset has to say to later steps."""
+    """Return means as rows, and an output per asset for later steps."""
     ids = chunk.asset_ids.tolist()
     return replace(
         mean(chunk),
@@ -245,7 +245,7 @@ def puts_out_too_much(chunk: Chunk) -> Result:
 
 
 def reads_only_what_is_good(document: Document) -> object:
-    """Parse an answer; what some say is to be read in a way that goes wrong."""
+    """Parse an answer; some texts make the parser fail in a given way."""
     said = document.text()
     match said:
         case "raises":
@@ -266,7 +266,7 @@ def reads_only_what_is_good(document: Document) -> object:
 
 
 def writes_files(chunk: Chunk) -> Result:
-    """Write of each asset what it is, once as bytes and once as a file with its number of rows."""
+    """Write each asset's description, once as bytes and once as a file with its number of rows."""
     assert chunk.folder is not None
     files: dict[int, dict[str, Any]] = {}
     for asset_id, code, name in zip(
@@ -307,7 +307,7 @@ def fills_the_disk(chunk: Chunk) -> Result:
 
 
 def toils(chunk: Chunk) -> Result:
-    """Hold 150 MB for a moment and work for 200 ms of the processor's time."""
+    """Hold 150 MB for a moment and use at least 200 ms of processor time."""
     held = bytearray(150 * 2**20)
     for place in range(0, len(held), 4096):
         held[place] = 1

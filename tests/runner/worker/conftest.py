@@ -1,4 +1,4 @@
-"""What tests of a worker and its parts need: connections, a shop on loopback, a small plan, a run of it."""
+"""Fixtures for tests of a worker and its parts: connections, a shop on 127.0.0.1, a small plan, a run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def shop() -> AsyncIterator[Shop]:
 
 @pytest.fixture
 def plan(core_plan: Plan) -> Plan:
-    """Give a database without the shipped plans."""
+    """Connect to a database without the shipped plans."""
     return core_plan
 
 

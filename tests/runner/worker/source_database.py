@@ -40,13 +40,13 @@ class Source(Plan):
         self.dsn = dsn
 
     def dsn_for_reader(self, **more: str) -> str:
-        """Return the DSN that runners are given."""
+        """Return the connection string for runners."""
         return make_conninfo(self.dsn, **({"user": ROLE, "password": PASSWORD} | more))
 
 
 @contextmanager
 def filled(settings: Settings) -> Iterator[Source]:
-    """Fill an empty database with orders, and make the role that may read them."""
+    """Fill an empty database with orders, and create a role that may read them."""
     with connect(settings, "test") as connection:
         source = Source(connection, dsn_of(settings))
         source.sql(ORDERS)
@@ -86,7 +86,7 @@ def declare(plan: Plan, ingest: str, operation: str, **values: Any) -> None:
 
 
 async def work_off(settings: Settings, plan: Plan, run_id: str = "r1") -> dict[str, Any]:
-    """Run the pipeline and let a worker carry it to its end; return the outcome."""
+    """Run the pipeline with a worker to its end; return the outcome."""
     plan.call("run_pipeline", p_pipeline="orders", p_run_id=run_id)
 
     async def has_ended() -> bool:

@@ -1,4 +1,4 @@
-"""Answers as EODHD gives them, and what the ingest functions make of them."""
+"""Answers in EODHD's format, and calls of the ingest functions with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS = ("open", "high", "low", "close", "adjusted_close", "volume")
 
 
 def bar(date: str, **changes: Any) -> Row:
-    """Return a sound bar, changed as told; a cell given as `...` is left out."""
+    """Return a valid bar with changes; a field given as `...` is omitted."""
     sound = {
         "date": date,
         "open": 10.5,
@@ -29,14 +29,14 @@ def bar(date: str, **changes: Any) -> Row:
 
 
 def asset_id(plan: Plan, code: str) -> int:
-    """Return a listing's asset."""
+    """Return a listing's asset id."""
     found = plan.value("find_asset", p_universe="equities", p_code=code)
     assert isinstance(found, int)
     return found
 
 
 def ingest(plan: Plan, function: str, answers: dict[str, Any], now: str = NOW) -> dict[str, Row]:
-    """Hand in answers by code (texts as they are, all else as JSON); return results by code."""
+    """Ingest answers by code (text as it is, other values as JSON); return results by code."""
     codes = {asset_id(plan, x): x for x in answers}
     payloads = [x if isinstance(x, str) or x is None else json.dumps(x) for x in answers.values()]
     rows = plan.call(
@@ -51,12 +51,12 @@ def ingest(plan: Plan, function: str, answers: dict[str, Any], now: str = NOW) -
 
 
 def ingest_prices(plan: Plan, answers: dict[str, Any], now: str = NOW) -> dict[str, Row]:
-    """Hand in /eod answers."""
+    """Ingest /eod answers."""
     return ingest(plan, "ingest_prices", answers, now)
 
 
 def prices(plan: Plan, code: str = "AAPL.US") -> dict[str, tuple[float, ...]]:
-    """Return the believed bars of a listing by date."""
+    """Return the accepted bars of a listing by date."""
     rows = plan.sql(
         "select p.*, p.date::text as date from equities.prices as p where asset_id = %(asset)s order by p.date",
         asset=asset_id(plan, code),
@@ -65,7 +65,7 @@ def prices(plan: Plan, code: str = "AAPL.US") -> dict[str, tuple[float, ...]]:
 
 
 def quarantine(plan: Plan, code: str = "AAPL.US") -> dict[str, str]:
-    """Return why bars of a listing were not believed, by date."""
+    """Return the reasons why bars of a listing were quarantined, by date."""
     rows = plan.sql(
         "select date::text, reason from equities.prices_quarantine where asset_id = %(asset)s",
         asset=asset_id(plan, code),
@@ -79,10 +79,10 @@ Answer = Callable[[str, str, str], Any]
 def run(
     plan: Plan, at: str, answer: Answer, *, backwards: bool = False, **params: Any
 ) -> list[tuple[str, str, str]]:
-    """Carry a run through at a moment: `answer(operation, code, url)` for each request made.
+    """Work a run off at a moment; return its requests as (operation, code, url), in order.
 
-    Chunks are handed in in the order of their numbers, or the other way round.
-    Return the requests as (operation, code, url), in order.
+    `answer(operation, code, url)` gives the answer to each request. Chunks are completed in the order of their
+    numbers, or with `backwards` in reverse.
     """
     plan.freeze_clock(at)
     plan.call("run_pipeline", p_pipeline=PIPELINE, p_params=params, p_run_id=at)

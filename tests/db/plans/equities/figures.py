@@ -1,4 +1,4 @@
-"""Indicators of listings, as the handler would hand them in."""
+"""Indicator rows in the format of the handler's results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.plan import Plan, Row
 
 
 def ingest_indicators(db: Plan, figures: dict[str, Row]) -> list[Row]:
-    """Hand in a row for each listing, by code; what is not told of it is null."""
+    """Ingest a row for each listing, by code; missing figures are null."""
     rows: list[dict[str, Any]] = [
         {"asset_id": asset_id(db, code), "date": "2026-06-16", "bars": 200, "calculated_at": NOW}
         | figure

@@ -1,4 +1,4 @@
-"""A provider with one exchange, Lisbon unless said otherwise, that tests bend: its sessions, splits, holes and lists."""
+"""Simulated provider with one exchange, by default Lisbon, whose sessions, splits, holes and lists tests control."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EVENING = "22:30:00+00"
 
 @dataclass
 class Market:
-    """Answers requests as the provider would on a day; all prices are alike but for what is said."""
+    """Answers requests as the provider would on a day; all prices are equal except for splits and corrections."""
 
     plan: Plan
     codes: list[str]
@@ -24,9 +24,9 @@ class Market:
     holes: dict[str, set[str]] = field(default_factory=dict)
     lists: list[Row] | None = None
     corrections: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
-    """(code, session) -> the day from which on it closed otherwise, and at what."""
+    """(code, session) -> day of the correction, and the corrected close."""
     lacked: set[str] = field(default_factory=set)
-    """Listings that calls for the whole exchange lack."""
+    """Listings missing from bulk calls."""
     group: str = "LS"
     calendar: str = "XLIS"
     log: list[tuple[str, str, str]] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Market:
         ]
 
     def evening(self, day: str) -> list[tuple[str, str]]:
-        """Run the pipeline on a day's evening; return what was asked for, without fundamentals."""
+        """Run the pipeline on a day's evening; return the requests except those for fundamentals."""
         self.day = day
         self.log = run(
             self.plan,
@@ -82,7 +82,7 @@ class Market:
         return [x for x in self.bars(code) if x["date"] >= (since[1] if since else "")]
 
     def actions(self, url: str) -> list[Row]:
-        """Return the splits of the session that is asked for."""
+        """Return the splits of the requested session."""
         asked = re.search(r"date=([-\d]+)", url)
         assert asked, url
         return [
@@ -113,7 +113,7 @@ class Market:
 
 
 def weekdays(start: str, count: int) -> list[str]:
-    """Return so many weekdays from a day on."""
+    """Return `count` weekdays from a day on."""
     first = date.fromisoformat(start).toordinal()
     days = [date.fromordinal(first + x) for x in range(count * 2)]
     return [x.isoformat() for x in days if x.weekday() < 5][:count]

@@ -1,4 +1,4 @@
-"""A shop with three things to look at and a queue of its own, as most commands need it."""
+"""Fixtures for commands: a shop with three assets and its own queue, a run, and calls of commands."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Ask = Callable[..., Any]
 
 @pytest.fixture
 def shop(core_plan: Plan) -> Plan:
-    """Write the plan."""
+    """Insert the plan."""
     write_plan(core_plan, assets=3)
     return core_plan
 
 
 @pytest.fixture
 def monday(shop: Plan) -> Plan:
-    """Start a run of it, which no runner carries yet."""
+    """Start a run that no runner works on yet."""
     start(shop, "monday-1")
     shop.advance()
     return shop
@@ -33,7 +33,7 @@ def monday(shop: Plan) -> Plan:
 
 @pytest.fixture
 def shown(run: Run, core: Settings) -> Ask:
-    """Run a command that succeeds; return what it prints for a person."""
+    """Run a command that succeeds; return its text output."""
 
     def call(*arguments: str) -> str:
         result = run(*arguments, settings=core)
@@ -45,7 +45,7 @@ def shown(run: Run, core: Settings) -> Ask:
 
 @pytest.fixture
 def asked(run: Run, core: Settings) -> Ask:
-    """Run a command that succeeds with --json; return the document."""
+    """Run a command with --json that succeeds; return the document."""
 
     def call(*arguments: str) -> Any:
         result = run(*arguments, "--json", settings=core)
@@ -57,7 +57,7 @@ def asked(run: Run, core: Settings) -> Ask:
 
 @pytest.fixture
 def refused(run: Run, core: Settings) -> Ask:
-    """Run a command that is refused; return the error and the hint."""
+    """Run a command that fails; return the error and the hint."""
 
     def call(*arguments: str, code: int = 1) -> str:
         result = run(*arguments, settings=core)

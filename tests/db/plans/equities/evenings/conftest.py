@@ -1,4 +1,4 @@
-"""Evening after evening: with few listings each is quickly planned."""
+"""Fixture for runs on consecutive evenings: few listings, so that each run is planned quickly."""
 
 from __future__ import annotations
 
