@@ -217,6 +217,10 @@ bench/indicators: $(DEV) ## Measure the handlers: indicators end to end, feeding
 bench/bigtables: $(DEV) ## Measure 20 million bars: load, daily update, queries (some minutes, 3 GB)
 	@$(BIN)/python -m tests.benchmarks bigtables $(ARGS)
 
+.PHONY: bench/lake
+bench/lake: $(DEV) ## Measure 5,000,000 records from crawled files to a table and Parquet (some minutes, 3 GB)
+	@$(BIN)/python -m tests.benchmarks lake $(ARGS)
+
 .PHONY: bench/airflow
 bench/airflow: $(AIRFLOW_DEV) ## Measure 500 jobs: a mapped task each, RunStep with one runner, a loop in one task
 	@$(AIRFLOW_BIN)/python -m tests.benchmarks airflow $(ARGS)

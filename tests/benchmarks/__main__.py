@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps files trace] [--json]`.
 
-bigtables runs on request only (`make bench/bigtables`), and so does rivals, whose other side has an
+bigtables and lake run on request only (`make bench/bigtables`), and so does rivals, whose other side has an
 environment of its own (`make bench/rivals`), and recommender, whose second opinion has one
 (`make bench/recommender`); airflow runs in one of its own (`make bench/airflow`).
 """
@@ -25,6 +25,7 @@ from tests.benchmarks import (
     http,
     indicators,
     ingest,
+    lake,
     memory,
     planner,
     pools,
@@ -56,6 +57,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
 }
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "bigtables": bigtables.run,
+    "lake": lake.run,
     "recommender": recommender.run,
     "rivals": compare.run,
     "graphile": graphile.run,

@@ -59,7 +59,7 @@ def _idle(server: Settings, settings: Settings, seconds: float) -> Iterator[Figu
         counted = Plan(outside)
         without = _commits(counted, settings, seconds)
         with system.worker(settings) as process:
-            resident = _megabytes(process.pid, "VmRSS")
+            resident = megabytes(process.pid, "VmRSS")
             commits = _commits(counted, settings, seconds)
     yield Figure("memory: a worker that waits", resident, unit="MB", at_most=MAX_IDLE_MB)
     yield Figure(
@@ -91,10 +91,10 @@ def _peak(settings: Settings, plan: Plan, name: str, count: int) -> float:
     """Let a new worker do all jobs of a pipeline; return its resident peak."""
     with system.listening(settings) as ends, system.worker(settings) as process:
         send(plan, ends, name, CHUNK, count)
-        return _megabytes(process.pid, "VmHWM")
+        return megabytes(process.pid, "VmHWM")
 
 
-def _megabytes(pid: int, name: str) -> float:
+def megabytes(pid: int, name: str) -> float:
     """Read one of the sizes that the kernel keeps of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (x for x in status.splitlines() if x.startswith(f"{name}:"))

@@ -18,6 +18,7 @@ from tests.benchmarks import (
     http,
     indicators,
     ingest,
+    lake,
     memory,
     planner,
     pools,
@@ -51,11 +52,12 @@ SMALL: dict[Run, dict[str, Any]] = {
     files.run: {"rows": 4_000},
     trace.run: {},
     bigtables.run: {"assets": 20, "years": 2},
+    lake.run: {"sizes": (200, 400), "per_file": 100},
     recommender.run: {"splits": 1, "users": 400, "items": 80, "pairs": 8_000},
     compare.run: {"posts": 20},
     graphile.run: {"jobs": 400},
 }
-RUN_ONCE: tuple[Run, ...] = (planner.run, trace.run, bigtables.run)
+RUN_ONCE: tuple[Run, ...] = (planner.run, trace.run, bigtables.run, lake.run)
 """These take no medians: a run of them takes minutes, or counts."""
 
 
