@@ -50,3 +50,22 @@ def run(core_database, plan):
             return await work(core_database, until=has_ended, **{"processes": 1, **more})
 
     return work_off
+
+
+@pytest.fixture
+async def cluster(monkeypatch):
+    """Start a Dask cluster of two workers."""
+    import dask
+    from distributed import LocalCluster
+
+    monkeypatch.setattr("headgate.handlers.dask.CONNECT_SECONDS", PATIENCE)
+    with dask.config.set({f"distributed.comm.timeouts.{x}": PATIENCE for x in ("connect", "tcp")}):
+        async with LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            asynchronous=True,
+            silence_logs=50,
+        ) as opened:
+            yield opened

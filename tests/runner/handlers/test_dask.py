@@ -6,32 +6,15 @@ import asyncio
 import os
 import signal
 
-import dask
 import pytest
-from distributed import LocalCluster
 
 from headgate.errors import HeadgateError
-from tests.limits import PATIENCE, until
+from tests.limits import until
 from tests.plan import Plan, Row
 from tests.runner.handlers.compute_plan import ends, start, status, write_plan
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 MEANS = "select mean, count(*) from public.means group by 1"
-
-
-@pytest.fixture
-async def cluster(monkeypatch):
-    monkeypatch.setattr("headgate.handlers.dask.CONNECT_SECONDS", PATIENCE)
-    with dask.config.set({f"distributed.comm.timeouts.{x}": PATIENCE for x in ("connect", "tcp")}):
-        async with LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-            asynchronous=True,
-            silence_logs=50,
-        ) as opened:
-            yield opened
 
 
 async def test_a_worker_that_is_killed_in_mid_chunk_costs_only_time(plan, run, cluster):

@@ -9,6 +9,7 @@ import numpy as np
 
 from headgate.handlers import Chunk, File
 from headgate.handlers.export.handler import OPTIONS, WRITERS
+from headgate.handlers.records import process
 from tests.adopt import adopt
 from tests.docs import ROOT, blocks
 
@@ -19,6 +20,10 @@ INPUT = """
     returns table (asset_id bigint, day text, price numeric) language sql stable security definer
     set search_path = pg_catalog, pg_temp as $$ select 1, 'day=2026-11-29', 1.5 $$;
     alter function lake.read_quotes owner to headgate_owner;
+    create function lake.raw_files(p_context jsonb, p_asset_ids bigint[])
+    returns table (asset_id bigint, to_fetch bigint[]) language sql stable security definer
+    set search_path = pg_catalog, pg_temp as $$ select 1, '{}'::bigint[] $$;
+    alter function lake.raw_files owner to headgate_owner;
     create table lake.quotes (price numeric);
     create function lake.merge_quotes(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
     returns setof headgate.ingest_result language sql security definer
@@ -39,7 +44,7 @@ def test_its_plan_has_no_mistake(db):
         == "lake.quotes"
     )
 
-    assert len(statements) == 5
+    assert len(statements) == 6
     assert db.sql("select store from headgate.v_stores order by store") == [
         {"store": "cloud"}, {"store": "lake"}, {"store": "minio"},
     ]  # fmt: skip
@@ -60,6 +65,12 @@ def test_its_handler_writes_files(tmp_path):
     assert set(files) == {"sheets/A.txt", "sheets/A.txt.head"}
     assert isinstance(files["sheets/A.txt"], File)
     assert (tmp_path / "7").read_text() == "the sheet of A"
+
+
+def test_it_has_each_option_of_convert_formats_and_process_data():
+    text = PAGE.read_text()
+
+    assert [x for x in process.OPTIONS if f"`{x}`" not in text and f'"{x}"' not in text] == []
 
 
 def test_it_has_each_option_and_format():

@@ -13,7 +13,8 @@ from tests.runner.handlers.compute_plan import ends, start, write_plan
 from tests.servers import DB
 
 INSTALLED = (
-    "Installed: calendars, copy, export, indicators, load, machine, notices, recommender, remove"
+    "Installed: calendars, convert_formats, copy, export, indicators, load, machine, notices, process_data, "
+    "recommender, remove"
 )
 
 

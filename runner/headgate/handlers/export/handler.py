@@ -13,10 +13,11 @@ The ending of `artifact_name` sets the format: .parquet, .csv and .xlsx need the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
+from uuid import uuid4
 
 from headgate.errors import InvalidValue, WrongPlan
 from headgate.handlers.contract import Chunk, File, Result
@@ -42,7 +43,7 @@ LINES_AT_ONCE: Final = 1024 * 1024
 def export(chunk: Chunk) -> Result:
     """Write the rows of the chunk's asset; its output has the numbers of files, rows and bytes."""
     name, form = _format(chunk)
-    _check_options(chunk.options)
+    check_options("export", chunk.options, OPTIONS)
     assert chunk.folder is not None
     asset_id = int(chunk.asset_ids[0])
     parts = Parts(name, form, chunk.folder, chunk.options)
@@ -56,9 +57,14 @@ def export(chunk: Chunk) -> Result:
     figures = {
         "files": len(files),
         "rows": sum(file.rows or 0 for file in files.values()),
-        "bytes": sum(Path(str(file.content)).stat().st_size for file in files.values()),
+        "bytes": bytes_of(files),
     }
     return Result(files={asset_id: files}, output={asset_id: figures})
+
+
+def bytes_of(files: Mapping[str, File]) -> int:
+    """Return how many bytes files in a folder have."""
+    return sum(Path(str(file.content)).stat().st_size for file in files.values())
 
 
 @dataclass
@@ -112,7 +118,7 @@ class Parts:
                 raise InvalidValue(f"{name} would be written twice: name it with {{{field}}}")
             self._name = name
             self._writer = WRITERS[self.form](
-                self.folder / f"{len(self.files)}.{self.form}",
+                self.folder / f"{uuid4().hex}.{self.form}",
                 self.columns,
                 self.options,
                 is_packed=name.endswith(".gz"),
@@ -129,22 +135,29 @@ def _format(chunk: Chunk) -> tuple[str, str]:
     (name,) = chunk.names or [None]
     if name is None:
         raise WrongPlan("export needs a store and an artifact_name")
-    base = name.removesuffix(".gz")
-    form = base.rpartition(".")[2]
-    if form not in WRITERS or (base != name and form not in PACKED):
+    form = format_of(name)
+    if form is None:
         known = ", ".join(f".{x}" for x in WRITERS)
         raise WrongPlan(f"export does not write {name!r}: its name ends in {known}, or .csv.gz")
     return name, form
 
 
-def _check_options(options: Mapping[str, Any]) -> None:
-    if unknown := set(options) - OPTIONS:
+def format_of(name: str) -> str | None:
+    """Return the format that a file's name ends in; None: there is no such writer."""
+    base = name.removesuffix(".gz")
+    form = base.rpartition(".")[2]
+    return form if form in (WRITERS if base == name else PACKED) else None
+
+
+def check_options(handler: str, options: Mapping[str, Any], known: Set[str]) -> None:
+    """Raise WrongPlan for an option that the handler does not have, and a size that is none."""
+    if unknown := set(options) - known:
         raise WrongPlan(
-            f"export has no option {', '.join(sorted(unknown))}: {', '.join(sorted(OPTIONS))}"
+            f"{handler} has no option {', '.join(sorted(unknown))}: {', '.join(sorted(known))}"
         )
     for name in ("max_rows", "max_bytes"):
         if name in options and not (type(options[name]) is int and options[name] > 0):
-            raise WrongPlan(f"export's option {name} is a positive whole number")
+            raise WrongPlan(f"{handler}'s option {name} is a positive whole number")
 
 
 def _write_tables(parts: Parts, columns: Columns, stream: BinaryIO) -> None:

@@ -117,9 +117,16 @@ def _type(name: str, oid: int, told: str | None) -> Any:
         return TYPES.get(oid, pa.string())
     if told is None:
         return pa.decimal128(*ANY_NUMERIC)
+    if (kind := numeric(told)) is None:
+        raise WrongPlan(f"export's type of column {name} is no numeric(digits, scale): {told!r}")
+    return kind
+
+
+def numeric(told: str) -> Any:
+    """Return the type that is called numeric(digits, scale); None: it is none."""
     found = re.fullmatch(r"numeric\((\d+), ?(\d+)\)", told)
     if found is None or not 0 < int(found[1]) <= 38 or int(found[2]) > int(found[1]):
-        raise WrongPlan(f"export's type of column {name} is no numeric(digits, scale): {told!r}")
+        return None
     return pa.decimal128(int(found[1]), int(found[2]))
 
 

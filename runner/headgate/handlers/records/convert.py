@@ -1,0 +1,121 @@
+"""Convert files of JSON records, lines or arrays, packed or not: the handler `convert_formats`.
+
+The input function names by its column `to_fetch` the artifacts to read, whose records become those
+of one file. It is called as `artifact_name` says, with its format behind it. Memory stays flat.
+`handler_options`:
+
+- `formats`: what to write, such as ["parquet", "csv.gz", "xlsx", "json", "ndjson.gz"]
+- `types`: the types of columns that JSON does not tell, as {"at": "timestamptz"}
+- `max_rows`, `max_bytes`, `formulas`: as export has them
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from headgate.errors import WrongPlan
+from headgate.handlers.contract import Chunk, File, Result
+from headgate.handlers.export.handler import (
+    LINES,
+    WRITERS,
+    Parts,
+    bytes_of,
+    check_options,
+    format_of,
+)
+from headgate.handlers.records.tables import Records, flat, told_types
+
+FLAT: Final = ("csv", "xlsx")
+OPTIONS: Final = {"formats", "types", "max_rows", "max_bytes", "formulas"}
+
+
+def convert(chunk: Chunk) -> Result:
+    """Write each asset's records in each format; its output says how many there were."""
+    check_options("convert_formats", chunk.options, OPTIONS)
+    formats = chunk.options.get("formats")
+    if not isinstance(formats, list) or not formats:
+        raise WrongPlan('convert_formats needs the option formats, such as ["parquet"]')
+    types = told_types(chunk.options.get("types") or {})
+    files, output = {}, {}
+    for asset_id, sources, name in sources_of("convert_formats", chunk):
+        records = Records(sources, types)
+        written = Files("convert_formats", name, chunk, records.schema)
+        for block, batch in records.blocks():
+            written.write(batch, block)
+        files[asset_id] = written.close()
+        output[asset_id] = {
+            "records": records.count,
+            "columns": len(records.schema),
+            "files": len(files[asset_id]),
+            "bytes": bytes_of(files[asset_id]),
+        }
+    return Result(files=files, output=output)
+
+
+def sources_of(handler: str, chunk: Chunk) -> Iterable[tuple[int, list[Path], str]]:
+    """Yield each asset's id, the files it reads, and the name of those it makes."""
+    for asset_id, name in zip(chunk.asset_ids.tolist(), chunk.names or [None], strict=True):
+        if name is None:
+            raise WrongPlan(f"{handler} needs a store and an artifact_name")
+        if "to_fetch" not in chunk.columns:
+            raise WrongPlan(
+                f"{handler} needs an input function with asset_id and to_fetch bigint[]"
+            )
+        files = chunk.files.get(asset_id, {}).values()
+        yield asset_id, [Path(str(file.content)) for file in files], name
+
+
+class Files:
+    """The same rows in several formats, written side by side."""
+
+    def __init__(self, handler: str, name: str, chunk: Chunk, schema: Any) -> None:
+        assert chunk.folder is not None
+        self._formats: dict[str, tuple[str, Parts]] = {}
+        empty = pa.RecordBatch.from_pylist([], schema=schema)
+        for ending in chunk.options.get("formats") or []:
+            whole = f"{name}.{ending}"
+            form = format_of(whole)
+            if form is None or "/" in ending or ending in self._formats:
+                known = ", ".join(WRITERS)
+                raise WrongPlan(f"{handler} writes {known}, each once, not {ending!r}")
+            parts = Parts(whole, form, chunk.folder, chunk.options)
+            parts.columns = flat(empty).schema if form in FLAT else schema
+            parts.begin()
+            self._formats[ending] = form, parts
+
+    def write(self, batch: Any, block: bytes | None = None) -> None:
+        """Write a batch; where it was read from lines as they are, those go into JSON."""
+        for form, parts in self._formats.values():
+            if form in LINES:
+                parts.write(_lines_of(batch) if block is None else _split(block))
+            else:
+                parts.write(flat(batch) if form in FLAT else batch)
+
+    def close(self) -> dict[str, File]:
+        """End all files, and return them by name."""
+        files: dict[str, File] = {}
+        for _, parts in self._formats.values():
+            parts.close()
+            files |= parts.files
+        return files
+
+
+def _split(block: bytes) -> list[bytes]:
+    return [line + b"\n" for line in block.split(b"\n") if line.strip()]
+
+
+def _lines_of(batch: Any) -> list[bytes]:
+    return [
+        json.dumps(row, ensure_ascii=False, default=_plain).encode() + b"\n"
+        for row in batch.to_pylist()
+    ]
+
+
+def _plain(value: Any) -> str:
+    """Return a time as ISO 8601 has it, and a decimal with all of its digits."""
+    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)

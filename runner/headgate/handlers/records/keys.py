@@ -1,0 +1,90 @@
+"""Which records are the last ones with their keys, found out on disk: memory is that of a part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pandas import util
+
+from headgate.errors import InvalidValue
+
+PARTS: Final = 64
+ENTRY: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
+"""Of a record 128 bits that stand for its key, and its place."""
+HASH: Final[Any] = util.hash_array  # pandas exports it without a type
+SALTS: Final = {"high": "0123456789abcdef", "low": "fedcba9876543210"}
+BETWEEN: Final = "\x1f"
+
+
+class Keys:
+    """The keys of a file's records: first all of them are added, then those that stay are read."""
+
+    def __init__(self, folder: Path, columns: Sequence[str], files: ExitStack) -> None:
+        self.count = 0
+        self.missing = 0
+        """How many records have none."""
+        self._columns = columns
+        self._parts = [files.enter_context(TemporaryFile(dir=folder)) for _ in range(PARTS)]
+
+    def add(self, batch: Any) -> None:
+        """Note the keys of records; raises InvalidValue."""
+        keys = self._texts(batch)
+        has_key = keys.is_valid().to_numpy(zero_copy_only=False)
+        texts = keys.to_numpy(zero_copy_only=False)[has_key]
+        entries = np.empty(len(texts), ENTRY)
+        for half, salt in SALTS.items():
+            entries[half] = HASH(texts, hash_key=salt)
+        entries["row"] = self.count + np.flatnonzero(has_key)
+        part = entries["high"] % PARTS
+        entries = entries[np.argsort(part, kind="stable")]
+        ends = np.cumsum(np.bincount(part.astype(np.int64), minlength=PARTS))
+        for file, start, end in zip(self._parts, (0, *ends[:-1]), ends, strict=True):
+            file.write(entries[start:end].tobytes())
+        self.count += len(has_key)
+        self.missing += len(has_key) - len(texts)
+
+    def last(self) -> Callable[[int], npt.NDArray[np.bool_]]:
+        """Return what says of the next so many records whether each is the last with its key."""
+        bits, at = self._last_bits(), 0
+
+        def take(count: int) -> npt.NDArray[np.bool_]:
+            nonlocal at
+            start, at = at, at + count
+            flags = np.unpackbits(bits[start // 8 : (at + 7) // 8], bitorder="little")
+            return flags[start % 8 : start % 8 + count].view(bool)
+
+        return take
+
+    def _last_bits(self) -> npt.NDArray[np.uint8]:
+        bits = np.zeros(self.count // 8 + 1, np.uint8)
+        for file in self._parts:
+            file.seek(0)
+            entries = np.frombuffer(file.read(), ENTRY)
+            entries = entries[np.lexsort((entries["row"], entries["low"], entries["high"]))]
+            keys = entries[["high", "low"]]
+            rows = entries["row"][np.append(keys[1:] != keys[:-1], True)[: len(entries)]]
+            np.bitwise_or.at(bits, rows >> 3, (1 << (rows & 7)).astype(np.uint8))
+        return bits
+
+    def _texts(self, batch: Any) -> Any:
+        """Return each record's key as a text, null where it lacks a part of it."""
+        texts = []
+        for name in self._columns:
+            if name not in batch.schema.names:
+                return pa.nulls(len(batch), pa.string())
+            column = batch.column(name)
+            if pa.types.is_floating(column.type) or pa.types.is_nested(column.type):
+                raise InvalidValue(
+                    f"the key {name} is of the type {column.type}, and two values of it may be "
+                    "equal without looking so: take whole numbers, texts or dates"
+                )
+            texts.append(column.cast(pa.string()))
+        return pc.binary_join_element_wise(*texts, BETWEEN)

@@ -1,0 +1,181 @@
+"""Handler `convert_formats`: a file of a store becomes others, read back here by other libraries."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+from python_calamine import CalamineWorkbook
+
+from tests.plan import Plan, Row
+from tests.runner.handlers.compute_plan import ends, start, write_plan
+from tests.runner.handlers.test_load import artifact
+from tests.runner.small_plan import insert
+
+RECORDS = [
+    {"id": 1, "title": '=1+1, "quoted"\nÄ', "user": {"name": "Ada", "tags": ["x", "y"]}, "score": 1.5},
+    {"id": 300, "title": "", "user": None, "score": None},
+    {"id": 2, "title": None, "user": {"name": "Bob", "tags": []}, "score": -2},
+]  # fmt: skip
+INPUT = """
+    create function public.raw_files(p_context jsonb, p_asset_ids bigint[])
+    returns table (asset_id bigint, to_fetch bigint[]) language sql stable security definer
+    set search_path = pg_catalog, pg_temp as $$
+        select x.asset_id, array_agg(a.artifact_id order by a.name)
+        from headgate.v_assets as x join headgate.v_artifacts as a on a.name like 'raw/' || x.code || '%'
+        where x.asset_id = any (p_asset_ids) group by x.asset_id
+    $$;
+    grant execute on function public.raw_files(jsonb, bigint[]) to headgate_runner;
+"""
+
+
+class Raw:
+    """A store with raw files."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self._plan = plan
+        self.folder = folder
+
+    def put(self, name: str, content: str) -> Path:
+        """Put one there."""
+        return artifact(self._plan, self.folder, f"raw/{name}", content.encode())
+
+
+@pytest.fixture
+def raw(plan, tmp_path) -> Raw:
+    insert(plan, "stores", name="lake", url=f"file://{tmp_path}/lake")
+    plan.sql(INPUT)
+    return Raw(plan, tmp_path / "lake")
+
+
+def converting(
+    plan: Plan,
+    *formats: str,
+    assets: int = 1,
+    name: str = "{run.id}/{asset.code}",
+    input_function: str = "public.raw_files",
+    **options: Any,
+) -> None:
+    """Write the plan of an operation that converts."""
+    write_plan(
+        plan, "convert_formats", assets=assets, input_function=input_function, ingest_function=None,
+        store="lake", artifact_name=name, max_attempts=1, max_wait="1 second", backoff="0.1 seconds",
+        handler_options={"formats": formats, **options},
+    )  # fmt: skip
+    start(plan)
+
+
+def artifacts(plan: Plan) -> dict[str, bytes]:
+    """Return what is in the store, by name."""
+    rows: list[Row] = plan.sql(
+        "select name, url from headgate.v_artifacts where name not like 'raw/%'"
+    )
+    return {x["name"]: Path(x["url"].removeprefix("file://")).read_bytes() for x in rows}
+
+
+async def test_each_format_has_the_same_records(plan, run, raw):
+    raw.put("P0.json", json.dumps(RECORDS))
+    converting(plan, "parquet", "csv", "xlsx", "ndjson.gz", "json")
+    await run()
+
+    files = artifacts(plan)
+    table = pyarrow.parquet.read_table(io.BytesIO(files["r1/P0.parquet"]))
+    assert table.to_pylist() == RECORDS
+    assert [str(x) for x in table.schema.types[:2]] == ["int16", "string"]
+    assert json.loads(files["r1/P0.json"]) == RECORDS
+    packed = gzip.decompress(files["r1/P0.ndjson.gz"]).decode()
+    assert [json.loads(x) for x in packed.splitlines()] == RECORDS
+    sheet = CalamineWorkbook.from_filelike(io.BytesIO(files["r1/P0.xlsx"])).get_sheet_by_index(0)
+    rows = list(csv.reader(io.StringIO(files["r1/P0.csv"].decode())))
+    head = ["id", "title", "user.name", "user.tags", "score"]
+    assert rows[0] == sheet.to_python()[0] == head
+    assert rows[1] == ["1", '\'=1+1, "quoted"\nÄ', "Ada", '["x", "y"]', "1.5"]
+    assert sheet.to_python()[1] == [1, '=1+1, "quoted"\nÄ', "Ada", '["x", "y"]', 1.5]
+    assert [row[:3] for row in rows[2:]] == [["300", "", ""], ["2", "", "Bob"]]
+
+
+async def test_its_output_says_what_there_was_and_files_are_of_the_size_that_is_wanted(
+    plan, run, raw
+):
+    raw.put("P0.json", "".join(f'{{"n": {n}}}\n' for n in range(10)))
+    converting(plan, "parquet", "ndjson", name="{asset.code}-{part}", max_rows=4)
+    await run()
+
+    files = artifacts(plan)
+    assert sorted(files) == [f"P0-{part}.{x}" for part in range(3) for x in ("ndjson", "parquet")]
+    assert files["P0-2.ndjson"] == b'{"n": 8}\n{"n": 9}\n'
+    assert plan.scalar("select headgate.step_output('compute', 'r1', 'all')") == {
+        "records": 10, "columns": 1, "files": 6, "bytes": sum(map(len, files.values())),
+    }  # fmt: skip
+
+
+async def test_told_types_are_the_file_s(plan, run, raw):
+    raw.put("P0.json", '{"at": "2026-11-29T02:00:00Z", "id": 1}')
+    converting(plan, "parquet", types={"at": "timestamptz", "id": "bigint"})
+    await run()
+
+    table = pyarrow.parquet.read_table(io.BytesIO(artifacts(plan)["r1/P0.parquet"]))
+    assert table.to_pylist() == [{"at": datetime(2026, 11, 29, 2, tzinfo=UTC), "id": 1}]
+    assert str(table.schema.field("id").type) == "int64"
+
+
+async def test_a_file_that_cannot_be_read_fails_alone(plan, run, raw):
+    raw.put("P0.json", json.dumps(RECORDS))
+    raw.put("P1.json", '[{"a": 1}, {"a": "x"}]')
+    converting(plan, "parquet", assets=2)
+    await run()
+
+    assert set(artifacts(plan)) == {"r1/P0.parquet"}
+    ((outcome, reason),) = ends(plan)["P1"]
+    assert outcome == "failed"
+    assert "record 2: column a changed from number to string" in str(reason)
+
+
+async def test_all_files_of_an_asset_become_one(plan, run, raw):
+    raw.put("P0-a.json", '[{"a": 1}, {"a": 2}]')
+    raw.put("P0-b.ndjson", '{"a": 300, "b": "x"}')
+    converting(plan, "parquet", "json")
+    await run()
+
+    files = artifacts(plan)
+    rows = [{"a": 1, "b": None}, {"a": 2, "b": None}, {"a": 300, "b": "x"}]
+    assert pyarrow.parquet.read_table(io.BytesIO(files["r1/P0.parquet"])).to_pylist() == rows
+    assert json.loads(files["r1/P0.json"]) == [{"a": 1}, {"a": 2}, {"a": 300, "b": "x"}]
+
+
+async def test_an_input_without_files_to_fetch_is_named(plan, run, raw):
+    converting(plan, "csv", input_function="public.read_bars")
+    await run()
+
+    (((outcome, reason),),) = ends(plan).values()
+    assert outcome == "deferred"
+    assert "needs an input function with asset_id and to_fetch bigint[]" in str(reason)
+
+
+@pytest.mark.parametrize(
+    ("formats", "options", "said"),
+    [
+        ([], {}, "convert_formats needs the option formats"),
+        (["avro"], {}, "convert_formats writes parquet, csv, xlsx, ndjson, json, each once, not 'avro'"),
+        (["csv", "csv"], {}, "each once, not 'csv'"),
+        (["csv"], {"colour": 1}, "convert_formats has no option colour"),
+        (["csv"], {"types": {"id": "money"}}, "the type of column id is none: 'money'"),
+    ],
+)  # fmt: skip
+async def test_options_that_are_wrong_defer_the_job_and_are_named(
+    plan, run, raw, formats, options, said
+):
+    raw.put("P0.json", json.dumps(RECORDS))
+    converting(plan, *formats, **options)
+    await run()
+
+    (((outcome, reason),),) = ends(plan).values()
+    assert outcome == "deferred"
+    assert said in str(reason)
