@@ -1,4 +1,4 @@
-"""Clicks in any order, in Airflow's window and in psql, and what must hold once they have ended."""
+"""Actions of a person in any order, in Airflow and in psql, and checks of the final state."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ ENDED: Final = ("success", "failed")
 UNDER_WAY: Final = ("running", "paused")
 RED: Final = ("failed", "upstream_failed")
 GLANCE: Final = 10.0
-"""How long a person waits for the right moment before he clicks all the same, in s."""
+"""Seconds to wait for the chosen moment before an action is done anyway."""
 AGREE: Final = {"success": {"succeeded"}, "failed": {"failed", "cancelled"}}
-"""How an execution may have ended, by its run's state in Airflow."""
+"""Allowed statuses of an execution by its run's state in Airflow."""
 MAY_DIFFER: Final = {
     "mark the run": "a person says how the run ended; the plan says what became of its jobs",
     "mark the task afterwards": "a run that has ended is not ended again by a mark in it",
@@ -33,14 +33,14 @@ MAY_DIFFER: Final = {
     "skip_step afterwards": "as retry_failed",
     "mark_step afterwards": "as retry_failed",
 }
-"""What a person does to a run (afterwards: once it has ended) so that its two states differ."""
+"""Actions after which the states of a run may differ, with the reason; afterwards: on an ended run."""
 MAY_BE_RED: Final = ("mark the run", "mark the task afterwards")
-"""After these a green run may have a red task: a person has said so."""
+"""Actions after which a green run may have a red task, because a person set the state."""
 
 
 @dataclass(frozen=True)
 class Click:
-    """What a person does, to which run, and when."""
+    """An action of a person, its run and its moment."""
 
     what: str
     words: tuple[str, ...] = ()
@@ -98,18 +98,18 @@ SEQUENCES: Final = st.tuples(
 
 @dataclass
 class Desk:
-    """A person with both windows open."""
+    """A person who acts in Airflow and in psql."""
 
     stack: Scene
     said: list[str] = field(default_factory=list)
     done_to: dict[str, set[str]] = field(default_factory=dict)
-    """What has been done to each run by hand."""
+    """Actions done to each run by hand."""
     before: set[str] = field(default_factory=set)
-    """Runs of before that stay: what was done to them then has been judged."""
+    """Remaining runs of earlier plays, which were checked then."""
     began: float = field(default_factory=time.monotonic)
 
     def play(self, mood: str, clicks: Sequence[Click]) -> None:
-        """Begin a run, do all of these, put everything right, and look whether it is."""
+        """Start a run, do all actions, restore normal operation, and check the final state."""
         self.tidy()
         self.do(Click("the provider", (mood,)))
         self.do(Click("trigger"))
@@ -119,16 +119,16 @@ class Desk:
         self.look()
 
     def tidy(self) -> None:
-        """Let everything be due, and no run of before be in the way."""
+        """Make everything due, and delete earlier runs."""
         wait_until(self.is_quiet, "the end of what was before")
         make_clicks_due(self.stack.plan)
         for run in self.runs():
-            if not run.startswith("scheduled"):  # which would come again
+            if not run.startswith("scheduled"):  # a scheduled run would be created again
                 self.ask("delete", f"dagRuns/{run}")
         self.before = set(self.runs())
 
     def do(self, click: Click) -> None:
-        """Do one thing, and say what came of it."""
+        """Do one action, and record its result."""
         run = self.run(click.is_other)
         self.wait_for(click.moment, run)
         act = getattr(self, _act(click.what))
@@ -153,25 +153,25 @@ class Desk:
         return f"{answer} ({run})"
 
     def say(self, what: object, answer: object) -> None:
-        """Write down what has been done."""
+        """Record and print an action with its result."""
         self.said.append(f"{time.monotonic() - self.began:6.1f} s  {what}: {answer}")
         print(self.said[-1], flush=True)
 
     # ------------------------------------------------------------------- looking
 
     def runs(self) -> dict[str, str]:
-        """Return the DAG's runs, the newest first, and their states."""
+        """Return the states of the DAG's runs, newest first."""
         found = self.stack.api(f"dags/{CLICKS}/dagRuns?order_by=-run_after&limit=100")
         return {x["dag_run_id"]: x["state"] for x in found["dag_runs"]}
 
     def run(self, is_other: bool = False) -> str | None:
-        """Return the run that a person means: the one under way, or else the newest."""
+        """Return the run to act on: the running one, or else the newest."""
         states = self.runs()
         runs = sorted(states, key=lambda x: states[x] != "running")
         return runs[1] if is_other and len(runs) > 1 else next(iter(runs), None)
 
     def wait_for(self, moment: str, run: str | None) -> None:
-        """Wait for a moment of a run: until it comes, or plainly does not, or for a glance."""
+        """Wait for a moment of a run, until it cannot come any more, or for GLANCE seconds."""
         if run is None or moment == "at once":
             return
 
@@ -193,20 +193,20 @@ class Desk:
         return self.stack.steps(CLICKS, run)
 
     def executions(self) -> dict[str, str]:
-        """Return how the executions stand."""
+        """Return the statuses of the executions by run id."""
         rows = self.stack.rows(
             "select run_id, status from headgate.v_recent_executions where pipeline = 'clicks'"
         )
         return {x["run_id"]: x["status"] for x in rows}
 
     def is_over(self, run: str) -> bool:
-        """Return whether a run has ended, on one side at least."""
+        """Return whether a run has ended in Airflow or in the plan."""
         return (
             self.runs().get(run) in ENDED or self.executions().get(run, "running") not in UNDER_WAY
         )
 
     def is_quiet(self) -> bool:
-        """Return whether nothing is under way any more, and nothing about to begin."""
+        """Return whether nothing runs and no order waits."""
         return (
             set(self.runs().values()) <= set(ENDED)
             and not set(UNDER_WAY) & set(self.executions().values())
@@ -216,7 +216,7 @@ class Desk:
         )
 
     def whole(self) -> str:
-        """Say how everything stands."""
+        """Return a text with all actions and states."""
         executions = self.executions()
         lines = [
             f"{run}: {state}, {executions.get(run)}; {self.states_of(run)}; {self.steps(run)}"
@@ -234,7 +234,7 @@ class Desk:
     # ------------------------------------------------------------ Airflow's window
 
     def ask(self, method: str, path: str, given: Any = None) -> str:
-        """Ask Airflow for something; it may refuse, with a sentence, and nothing else."""
+        """Call Airflow's API; it may reject the request with a message, but not fail."""
         path = path if path.startswith("backfills") else f"dags/{CLICKS}/{path}".rstrip("/")
         answer = self.stack.client.request(method, path, json=given)
         assert answer.status_code < 500, answer.text
@@ -274,7 +274,7 @@ class Desk:
     # ------------------------------------------------------------------------ psql
 
     def call(self, function: str, **arguments: Any) -> str:
-        """Call a function; it may refuse, with an error of our own, and nothing else."""
+        """Call a function; it may reject the call with an HG error, but not fail otherwise."""
         try:
             self.stack.plan.call(function, p_pipeline=CLICKS, **arguments)
         except psycopg.Error as exc:
@@ -319,7 +319,7 @@ class Desk:
     # --------------------------------------------------------------- and afterwards
 
     def settle(self) -> None:
-        """Put everything right, and wait until nothing is under way."""
+        """Restore normal operation, and wait until nothing runs."""
         self.do(Click("the provider", ("answers",)))
         self.do(Click("let the DAG go on"))
         self.do(Click("resume_pipeline"))
@@ -330,9 +330,9 @@ class Desk:
         self.say("both sides are quiet", list(self.runs().values()))
 
     def look(self) -> None:
-        """Look whether both sides agree, nothing is held, and the next run starts."""
+        """Check that Airflow and plan agree, nothing is held, and the next run starts."""
         wrong = self._faults()
-        while not self.is_quiet():  # a run that was scheduled has begun meanwhile
+        while not self.is_quiet():  # a scheduled run has started meanwhile
             wait_until(self.is_quiet, "the end of it all")
             wrong = self._faults()
         assert not wrong, "\n".join((*wrong, self.whole()))
@@ -394,4 +394,4 @@ RUNLESS: Final = frozenset(
         "kill",
     }
 )
-"""What is done to no run."""
+"""Actions that do not concern a run."""

@@ -1,4 +1,4 @@
-"""What can be done to a system: a server on a disk of its own, a line that can be held, blows."""
+"""Means to attack a system: a server on its own small disk, and a connection that can be held or cut."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SMALL_WAL = {"max_wal_size": "96MB", "min_wal_size": "32MB"}
 
 
 class Ground:
-    """A server that may be stopped at any moment, on a small disk where one may be mounted."""
+    """A server that can be stopped at any moment, on a small disk if one can be mounted."""
 
     def __init__(self, home: Path, *, has_disk: bool) -> None:
         self.home = home
@@ -37,16 +37,16 @@ class Ground:
         self.server.start(parameters={**PARAMETERS, **SMALL_WAL})
 
     def stop_at_once(self) -> None:
-        """Stop it as `pg_ctl -m immediate` does: what was not committed is gone."""
+        """Stop the server like `pg_ctl -m immediate`; uncommitted work is lost."""
         running = self.server.running()
         if running is not None:
             os.kill(running.pid, signal.SIGQUIT)
             wait_until(lambda: not psutil.pid_exists(running.pid), "the end of the server")
 
     def fill(self) -> None:
-        """Leave not a single block free."""
+        """Fill the disk completely."""
         try:
-            with self._ballast.open("wb") as file:  # not even that, where the last block has gone
+            with self._ballast.open("wb") as file:  # this may fail too, if no block is free
                 while True:
                     file.write(bytes(1 << 20))
                     file.flush()
@@ -54,13 +54,13 @@ class Ground:
             assert exc.errno == errno.ENOSPC, exc
 
     def empty(self) -> None:
-        """Give the space back."""
+        """Free the disk space."""
         self._ballast.unlink(missing_ok=True)
 
 
 @contextmanager
 def ground() -> Iterator[Ground]:
-    """Run a server in a folder of its own; on a tmpfs if this machine lets us mount one."""
+    """Prepare a server in its own folder, on a tmpfs if one can be mounted."""
     with scratch_folder() as folder:
         disk = folder / "disk"
         disk.mkdir()
@@ -81,7 +81,7 @@ def ground() -> Iterator[Ground]:
 
 
 class Line:
-    """A TCP line to a server's socket that can be held (half open: nobody is told) and cut."""
+    """A TCP proxy to a server's socket that can be held (half open, without notice to either end) and cut."""
 
     def __init__(self, socket_path: str) -> None:
         self.port = 0
@@ -103,11 +103,11 @@ class Line:
         self._thread.join(PATIENCE)
 
     def hold(self) -> None:
-        """Let nothing through any more, in either direction; connections stay."""
+        """Stop forwarding in both directions; connections stay open."""
         self._loop.call_soon_threadsafe(self._flows.clear)
 
     def cut(self) -> None:
-        """Reset all connections; new ones are let through."""
+        """Reset all connections; new ones are forwarded."""
         self._loop.call_soon_threadsafe(self._cut)
 
     def _run(self) -> None:

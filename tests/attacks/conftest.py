@@ -1,4 +1,4 @@
-"""The systems that the attacks share with other tests, and the figures at the end."""
+"""Fixtures that the attacks share with other tests, and the summary of their figures."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["_standin", "_warm", "standin", "toy", "toy_template", "toys"]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Send the figures of a worker process to the one that prints."""
+    """Send the figures of a test worker to the main process."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
         output["attacks"] = FIGURES
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take the figures of a worker process that has ended."""
+    """Collect the figures of a test worker that has ended."""
     FIGURES.extend(getattr(node, "workeroutput", {}).get("attacks", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was measured, and how to do it again."""
+    """Print the figures, and how to repeat the attacks."""
     if FIGURES:
         terminalreporter.section("attacks")
         form = "long" if IS_LONG else "short"

@@ -1,7 +1,7 @@
 """The two forms of the attacks: a short one inside `make test`, and a long one, `make attack`.
 
-HEADGATE_ATTACK=long takes the long numbers. HEADGATE_ATTACK_SEED repeats what a seed did: the short
-form has the same seed every day, the long one draws a new one and prints it.
+HEADGATE_ATTACK=long selects the long form. HEADGATE_ATTACK_SEED repeats the attacks of a seed: the short form always
+has the same seed, the long one draws a new one and prints it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ FIGURES: Final[list[str]] = []
 
 
 def either(short: T, long: T) -> T:
-    """Choose by the form."""
+    """Return the value for the chosen form."""
     return long if IS_LONG else short
 
 
 def dice(attack: str) -> random.Random:
-    """Return the dice of one attack: the same throws for the same seed."""
+    """Return the random numbers of one attack, the same for the same seed."""
     return random.Random(f"{SEED} {attack}")
 
 
 def tell(line: str) -> None:
-    """Keep a figure for the summary at the end of the run."""
+    """Add a line to the summary at the end of the test run."""
     FIGURES.append(line)

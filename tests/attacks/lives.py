@@ -1,6 +1,6 @@
-"""What a model in Python expects of the SQL API: who holds which lease, what was spent, what is in.
+"""Model in Python of the SQL API: leases held, units spent, payloads ingested.
 
-The model is told only what a caller sees (rows returned, errors) and what it did itself.
+The model knows only its own calls and what a caller sees: returned rows and errors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ UNITS = {"look": 1, "open": 10, "history": 1, "update": 1, "sum": 0}
 
 @dataclass(slots=True)
 class Token:
-    """A lease as its holder knows it."""
+    """A lease as known to its holder."""
 
     chunk_id: int
     lease_no: int
@@ -27,16 +27,16 @@ class Token:
     asset_ids: list[int]
     window: datetime
     is_late: bool = False
-    """Its time is over; somebody else may have it by now."""
+    """Whether the lease has expired; another runner may hold the chunk now."""
 
     @property
     def unit(self) -> int:
-        """Return what one of its jobs costs."""
+        """Return the units of one job."""
         return UNITS[self.operation]
 
     @property
     def row(self) -> Row:
-        """Return what a report needs."""
+        """Return the values that a report needs."""
         return {
             "chunk_id": self.chunk_id,
             "lease_no": self.lease_no,
@@ -46,7 +46,7 @@ class Token:
 
 @dataclass(slots=True)
 class Model:
-    """The world as it must be."""
+    """The expected state of the database."""
 
     held: dict[int, Token] = field(default_factory=dict)
     superseded: list[Token] = field(default_factory=list)
@@ -54,15 +54,15 @@ class Model:
     """The highest lease number of each chunk."""
     spent: Counter[datetime] = field(default_factory=Counter)
     effects: Counter[tuple[int, str]] = field(default_factory=Counter)
-    """How often each job's payload must have been taken in."""
+    """Expected number of ingestions of each job's payload."""
     open: set[tuple[str, str]] = field(default_factory=set)
-    """Pipelines and run ids that nobody has ended."""
+    """Pipelines and run ids of runs that have not been ended."""
     over: set[tuple[str, str]] = field(default_factory=set)
     paused: set[str] = field(default_factory=set)
     blocked_until: datetime | None = None
 
     def claimed(self, chunk: Row, runner: str, window: datetime) -> Token:
-        """Note a lease that was given, and what is true of one that may be given."""
+        """Record a granted lease, and check that it was allowed to be granted."""
         token = Token(
             chunk["chunk_id"], chunk["lease_no"], runner, chunk["pipeline"], chunk["run_id"],
             chunk["operation"], list(chunk["asset_ids"]), window,
@@ -83,12 +83,12 @@ class Model:
         return token
 
     def lost(self, token: Token) -> None:
-        """Note that a lease is nobody's any more."""
+        """Record that a lease is no longer valid."""
         if self.held.get(token.chunk_id) is token:
             del self.held[token.chunk_id]
         self.superseded.append(token)
 
     def ended(self, pipeline: str, run_id: str) -> None:
-        """Note that somebody has ended a run."""
+        """Record that a run was ended."""
         self.open.discard((pipeline, run_id))
         self.over.add((pipeline, run_id))

@@ -1,4 +1,4 @@
-"""Answers gone wrong: a corpus of what providers have sent, and ways to spoil a healthy one."""
+"""Broken answers: a corpus of answers that providers have sent, and ways to spoil a valid one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CORPUS: Final[tuple[bytes, ...]] = (
 
 @st.composite
 def spoilt(draw: st.DrawFn, healthy: bytes) -> bytes:
-    """Draw an answer of the corpus, or spoil the healthy one: its values, its shape, its bytes."""
+    """Draw an answer from the corpus, or spoil a valid one: its values, its shape or its bytes."""
     how = draw(
         st.sampled_from(("corpus", "value", "value", "value", "gone", "twice", "bytes", "cut"))
     )
@@ -47,7 +47,7 @@ def spoilt(draw: st.DrawFn, healthy: bytes) -> bytes:
 
 
 def _change(draw: st.DrawFn, document: Any, how: str) -> None:
-    """Change something at a random place of a document."""
+    """Change a random place of a document."""
     place = document
     while True:
         keys = list(place) if isinstance(place, dict) else list(range(len(place)))

@@ -39,123 +39,122 @@ PANELS: dict[str, dict[str, Entry]] = {
     "Runs": {
         "demo": Entry(
             "demo:demo",
-            "Run a plan against stand-ins for whom it calls, in a database of its own: no account.",
+            "Run a plan against stand-ins for its services, in its own database; needs no account.",
         ),
         "run": Entry(
             "run:run",
-            "Run a pipeline to its end; goes on with a run that an interrupted command left "
-            "behind.",
+            "Run a pipeline to its end, or continue a run that an interrupted command left behind.",
         ),
         "retry": Entry(
             "run:retry",
-            "Run again what failed, was deferred or cancelled in a run, and carry it to its end.",
+            "Retry the failed, deferred and cancelled jobs of a run, and work the run off to "
+            "its end.",
         ),
         "rerun": Entry(
             "run:rerun",
-            "Run a step of a run and all behind it again, also what succeeded; carry it on.",
+            "Run a step of a run and all steps behind it again, even succeeded ones, to the "
+            "run's end.",
         ),
         "backfill": Entry(
             "backfill:backfill",
-            "Queue a run for each day up to another for which none has succeeded, oldest first.",
+            "Queue a run for each day of a range that has no successful run, oldest first.",
         ),
         "worker": Entry(
             "worker:worker",
-            "Carry out what is queued, of any pipeline; Ctrl-C, SIGTERM, SIGHUP give back what "
-            "waits.",
+            "Work off the queues of all pipelines; Ctrl-C, SIGTERM or SIGHUP gives back "
+            "waiting work.",
         ),
         "explain": Entry(
             "explain:explain",
-            "Show what a run would do, what it would put off, and why; nothing is changed.",
+            "Show what a run would do, what it would defer, and why; nothing is changed.",
         ),
         "forecast": Entry(
             "forecast:forecast",
-            "Show what a run on each of the next days would do, and when all is loaded.",
+            "Show what a run on each of the next days would do, and when everything is loaded.",
         ),
     },
     "Author": {
         "new": Entry(
             "new:new",
-            "Write a new plan and its DAG: a small one that works, with an example to run against.",
+            "Write a new plan and its DAG: a small working one, with an example to run against.",
         ),
         "check": Entry(
             "check:check",
-            "Try a plan's files and undo them: what they would create, change, retire; all "
-            "mistakes.",
+            "Try a plan's files and roll back: show all changes they would make, and all mistakes.",
         ),
         "request": Entry(
             "trial:request",
-            "Show the request of an operation for an asset as it would be sent, the secret masked.",
+            "Show the request of an operation for an asset as it would be sent, with the "
+            "secret masked.",
         ),
         "try": Entry(
             "trial:try_",
-            "Judge one answer and ingest it, then undo it: which rule fits, what would be written.",
+            "Judge one answer and ingest it, then roll back: show the matching rule and the "
+            "changes.",
         ),
     },
     "Operate": {
         "pause": Entry(
             "operate:pause",
-            "Start nothing of a pipeline until it is resumed; calls under way end.",
+            "Pause a pipeline: nothing new starts until it is resumed; calls in flight finish.",
         ),
-        "resume": Entry("operate:resume", "Let a paused pipeline go on where it stood."),
+        "resume": Entry("operate:resume", "Resume a paused pipeline where it stopped."),
         "cancel": Entry(
             "operate:cancel",
-            "Stop a run: what has not started is cancelled and its units return; calls under way "
-            "end.",
+            "Stop a run: cancel what has not started and return its units; calls in flight finish.",
         ),
         "skip": Entry(
-            "operate:skip", "Leave a step of a run out; what depends on it counts it as passed."
+            "operate:skip", "Skip a step of a run; steps that depend on it count it as passed."
         ),
         "mark": Entry(
             "operate:mark",
-            "Say how a step of a run has ended: what has not started of it is cancelled.",
+            "Set the result of a run's step; what has not started of it is cancelled.",
         ),
     },
     "Look": {
         "status": Entry(
             "status:status",
-            "Show the latest runs, or the steps of one, what it waits for and how to go on.",
+            "Show the latest runs, or the steps of one, what it waits for and how to continue.",
         ),
         "logs": Entry(
             "logs:logs",
-            "Show what happened in a run: its steps, jobs, deferrals, alerts and operators.",
+            "Show the events of a run: steps, jobs, deferrals, alerts and operators' actions.",
         ),
-        "pipelines": Entry("lists:pipelines", "List the pipelines, with the newest run of each."),
+        "pipelines": Entry("lists:pipelines", "List the pipelines, with the latest run of each."),
         "operations": Entry(
             "lists:operations",
-            "List the operations: when they are due, what a call costs, and how their calls are "
-            "doing.",
+            "List the operations: when they are due, what a call costs, and the health of "
+            "their calls.",
         ),
         "assets": Entry(
-            "lists:assets", "List the assets, or those that are due, with the operation that is."
+            "lists:assets", "List all assets, or the due ones with their due operations."
         ),
         "show": Entry(
-            "show:show", "Show one asset: how each of its needs stands, and its last jobs."
+            "show:show", "Show one asset: the state of each of its needs, and its latest jobs."
         ),
         "quota": Entry(
             "lists:quota",
-            "List the open quota windows, in units: what is promised, spent and left of each.",
+            "List the open quota windows, with their units reserved, spent and left.",
         ),
         "pools": Entry(
             "lists:pools",
-            "List the pools: how many slots each has, how many leases take, and how many jobs "
-            "wait.",
+            "List the pools: their slots, the slots taken by leases, and the waiting jobs.",
         ),
         "checks": Entry(
             "lists:checks",
-            "List the checks: what must hold of the data, and how each ended when it was last "
-            "made.",
+            "List the checks of the data, with the latest result of each.",
         ),
         "runners": Entry(
             "lists:runners",
-            "List the runners: where they work, what they hold and take, and when they were heard "
-            "from.",
+            "List the runners: where they run, what they lease and use, and when they last "
+            "reported.",
         ),
         "report": Entry(
             "report:report",
             "Write a run's plan, timeline, quota, failures and throughput as an HTML page.",
         ),
         "chart": Entry(
-            "chart:chart", "Draw a listing's prices, volume, averages, RSI and MACD into a PNG."
+            "chart:chart", "Draw a listing's prices, volume, averages, RSI and MACD as a PNG."
         ),
     },
     "Database": {
@@ -171,26 +170,27 @@ PANELS: dict[str, dict[str, Entry]] = {
         ),
         "migrate": Entry(
             "migrate:migrate",
-            "Apply what is new or changed in db/; creates the database when it is missing.",
+            "Apply new and changed files of db/; create the database if it is missing.",
         ),
         "load": Entry(
             "load:load",
-            "Load a file of rows for assets that have none yet, and tell the plan; for the owner.",
+            "Load a file of rows for assets that have none yet, and set watermarks; for the owner.",
         ),
         "backup": Entry(
             "backup:backup",
-            "Write the database to a file, as it is at one moment; runners may go on meanwhile.",
+            "Write the database to a file, as of one moment; runners may go on meanwhile.",
         ),
         "restore": Entry(
             "backup:restore",
-            "Make the database anew from a file, with its roles, and bring it to the state of db/.",
+            "Restore a backup into a new database, with its roles, and migrate it to the state "
+            "of db/.",
         ),
         "doctor": Entry(
             "doctor:doctor",
             "Check server, schema, queues, ledger and calendars; say how to fix problems.",
         ),
         "airflow": Entry(
-            "airflow:app", "Airflow as clock and window: all its processes, and runners."
+            "airflow:app", "Run Airflow's processes and runners, and Airflow's own commands."
         ),
     },
 }

@@ -43,7 +43,7 @@ PORT = 8080
 STOP_SECONDS = 180
 
 app = typer.Typer(
-    help="Airflow as clock and window: all its processes, and runners.",
+    help="Run Airflow's processes and runners, and Airflow's own commands.",
     add_completion=False,
     no_args_is_help=True,
 )
@@ -75,7 +75,7 @@ def start(
 
 @app.command()
 def demo(port: Port = PORT) -> None:
-    """Run Airflow and runners on the stand-in of `headgate demo`, until they are stopped."""
+    """Run Airflow and runners on the stand-in of `headgate demo`, until stopped."""
     with on_stage(find_demo("equities"), QUOTA):
         start(port=port)
 
@@ -106,7 +106,7 @@ def stop() -> None:
     add_help_option=False,
 )
 def cli(context: typer.Context) -> None:
-    """Run a command of Airflow's own here: `headgate airflow cli dags list`."""
+    """Run one of Airflow's own commands with these settings: `headgate airflow cli dags list`."""
     _require_airflow()
     settings = console.ready_settings()
     known = read_state(AirflowHome(settings, PORT).folder)
@@ -125,7 +125,7 @@ def params(
         typer.Option(help="The file to write.", show_default="params.json beside the DAGs"),
     ] = None,
 ) -> None:
-    """Write what the DAGs' forms know of the plan: parameters, and the names of groups."""
+    """Write the pipelines' parameters and the names of groups for the DAGs' forms."""
     settings = console.ready_settings()
     path = out or (settings.dags and settings.dags / SNAPSHOT)
     if path is None:
@@ -141,7 +141,7 @@ def params(
 
 @app.command()
 def prepare() -> None:
-    """Make Airflow's tables and the login of its pages, where its settings say: for containers."""
+    """Create Airflow's tables and the login of its pages, as its settings say; for containers."""
     _require_airflow()
     write_login(os.environ)
     environ = {name: value for name, value in os.environ.items() if name != ADMIN_PASSWORD}
@@ -152,7 +152,7 @@ def prepare() -> None:
 def healthy(
     part: Annotated[str, typer.Argument(help="api-server, scheduler, dag-processor, triggerer.")],
 ) -> None:
-    """Ask Airflow's API, where its settings say it is, how one of its parts is: for containers."""
+    """Check one part of Airflow through the API that its settings name; for containers."""
     from headgate.airflow import API_SERVER, PARTS, unhealthy_parts  # brings the HTTP client
 
     if part not in (API_SERVER, *PARTS.values()):

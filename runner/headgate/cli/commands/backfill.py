@@ -27,7 +27,7 @@ def backfill(
     yes: Annotated[bool, typer.Option("--yes", help="Also more than 100 runs.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Queue a run for each day up to another for which none has succeeded, oldest first."""
+    """Queue a run for each day of a range that has no successful run, oldest first."""
     settings = console.ready_settings()
     arguments = {"pipeline": pipeline, "first": first.date(), "last": last.date(), "yes": yes}
     with console.open_database(settings, "backfill", role=PLANNER) as connection, mapped_errors():

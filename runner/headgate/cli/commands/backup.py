@@ -32,7 +32,7 @@ BackupFile = Annotated[Path, typer.Argument(help="The file.", show_default=False
 
 
 def backup(file: BackupFile) -> None:
-    """Write the database to a file, as it is at one moment; runners may go on meanwhile."""
+    """Write the database to a file, as of one moment; runners may go on meanwhile."""
     settings = console.ready_settings()
     with connect(settings, "backup") as connection:  # fails with a hint before pg_dump would
         _require_session(connection)
@@ -54,7 +54,7 @@ def backup(file: BackupFile) -> None:
 
 
 def restore(file: BackupFile) -> None:
-    """Make the database anew from a file, with its roles, and bring it to the state of db/."""
+    """Restore a backup into a new database, with its roles, and migrate it to the state of db/."""
     settings = console.ready_settings()
     with connect_server(settings, "restore") as connection:
         _require_session(connection)

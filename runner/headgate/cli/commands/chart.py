@@ -27,7 +27,7 @@ def chart(
         typer.Option("--output", "-o", help="The PNG to write.", show_default="CODE.png"),
     ] = None,
 ) -> None:
-    """Draw a listing's prices, volume, averages, RSI and MACD into a PNG."""
+    """Draw a listing's prices, volume, averages, RSI and MACD as a PNG."""
     settings = console.ready_settings()
     with console.open_database(settings, "chart") as connection, mapped_errors():
         rows = connection.execute(BARS, {"ticker": code, "bars": bars + RUN_UP}).fetchall()

@@ -21,7 +21,7 @@ def check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try a plan's files and undo them: what they would create, change, retire; all mistakes."""
+    """Try a plan's files and roll back: show all changes they would make, and all mistakes."""
     found = check_plans(console.ready_settings(), plan)
     if as_json:
         console.print_json({"plans": [asdict(x) for x in found]})

@@ -37,7 +37,7 @@ def demo(
     param: Params = None,
     quota: Quota = QUOTA,
 ) -> None:
-    """Run a plan against stand-ins for whom it calls, in a database of its own: no account."""
+    """Run a plan against stand-ins for its services, in its own database; needs no account."""
     from headgate.demo import SERVICE_DEMOS  # loads an HTTP server
 
     if plan in SERVICE_DEMOS:

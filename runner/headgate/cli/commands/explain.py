@@ -55,7 +55,7 @@ def explain(
     rows: Annotated[int, typer.Option(min=0, help="Also show the first pairs, in rank order.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a run would do, what it would put off, and why; nothing is changed."""
+    """Show what a run would do, what it would defer, and why; nothing is changed."""
     settings = console.ready_settings()
     with console.open_database(settings, "explain") as connection:
         arguments = {

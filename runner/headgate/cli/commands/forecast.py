@@ -27,7 +27,7 @@ def forecast(
     param: Params = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a run on each of the next days would do, and when all is loaded."""
+    """Show what a run on each of the next days would do, and when everything is loaded."""
     settings = console.ready_settings()
     arguments = {
         "pipeline": pipeline,

@@ -43,7 +43,7 @@ SHOWN = 50
 
 
 def pipelines(as_json: AsJson = False) -> None:
-    """List the pipelines, with the newest run of each."""
+    """List the pipelines, with the latest run of each."""
     settings = console.ready_settings()
     with console.open_database(settings, "pipelines") as connection, mapped_errors():
         rows = connection.execute(PIPELINES).fetchall()
@@ -57,7 +57,7 @@ def pipelines(as_json: AsJson = False) -> None:
 
 
 def operations(pipeline: OfPipeline = None, as_json: AsJson = False) -> None:
-    """List the operations: when they are due, what a call costs, and how their calls are doing."""
+    """List the operations: when they are due, what a call costs, and the health of their calls."""
     settings = console.ready_settings()
     with console.open_database(settings, "operations") as connection, mapped_errors():
         check_pipeline(connection, pipeline)
@@ -92,7 +92,7 @@ def assets(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the assets, or those that are due, with the operation that is."""
+    """List all assets, or the due ones with their due operations."""
     settings = console.ready_settings()
     shown = limit if limit is not None or as_json else SHOWN
     names = {"group": group, "limit": None if shown is None else shown + 1}
@@ -118,7 +118,7 @@ def quota(
     is_all: Annotated[bool, typer.Option("--all", help="Also windows that are over.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the open quota windows, in units: what is promised, spent and left of each."""
+    """List the open quota windows, with their units reserved, spent and left."""
     settings = console.ready_settings()
     with console.open_database(settings, "quota") as connection, mapped_errors():
         rows = connection.execute(QUOTA, {"is_all": is_all}).fetchall()
@@ -134,7 +134,7 @@ def quota(
 
 
 def pools(as_json: AsJson = False) -> None:
-    """List the pools: how many slots each has, how many leases take, and how many jobs wait."""
+    """List the pools: their slots, the slots taken by leases, and the waiting jobs."""
     settings = console.ready_settings()
     with console.open_database(settings, "pools") as connection, mapped_errors():
         rows = connection.execute(POOLS).fetchall()
@@ -147,7 +147,7 @@ def pools(as_json: AsJson = False) -> None:
 
 
 def checks(as_json: AsJson = False) -> None:
-    """List the checks: what must hold of the data, and how each ended when it was last made."""
+    """List the checks of the data, with the latest result of each."""
     settings = console.ready_settings()
     with console.open_database(settings, "checks") as connection, mapped_errors():
         rows = connection.execute(CHECKS).fetchall()
@@ -161,7 +161,7 @@ def checks(as_json: AsJson = False) -> None:
 
 
 def runners(as_json: AsJson = False) -> None:
-    """List the runners: where they work, what they hold and take, and when they were heard from."""
+    """List the runners: where they run, what they lease and use, and when they last reported."""
     settings = console.ready_settings()
     with console.open_database(settings, "runners") as connection, mapped_errors():
         rows = connection.execute(RUNNERS).fetchall()

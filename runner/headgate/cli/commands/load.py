@@ -21,7 +21,7 @@ def load(
         str, typer.Option(metavar="COLUMN", help="The column that says how far rows reach.")
     ] = "date",
 ) -> None:
-    """Load a file of rows for assets that have none yet, and tell the plan; for the owner."""
+    """Load a file of rows for assets that have none yet, and set watermarks; for the owner."""
     settings = console.ready_settings()
     try:
         from headgate.migrate import load_rows  # loads pandas, which no other command needs

@@ -40,7 +40,7 @@ def logs(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what happened in a run: its steps, jobs, deferrals, alerts and operators."""
+    """Show the events of a run: steps, jobs, deferrals, alerts and operators' actions."""
     if follow and as_json:
         raise typer.BadParameter("--json is one document: not with --follow", param_hint="--json")
     settings = console.ready_settings()

@@ -36,9 +36,9 @@ def migrate(
         typer.Option(metavar="PROVIDER=URL", help="Also say where a provider is; repeatable."),
     ] = None,
 ) -> None:
-    """Apply what is new or changed in db/; creates the database when it is missing.
+    """Apply new and changed files of db/; create the database if it is missing.
 
-    Beside the DAGs it writes what their forms know: parameters, and the names of groups.
+    Also write the parameters and the names of groups for the DAGs' forms, beside the DAGs.
     """
     settings = console.ready_settings()
     addresses = _pairs(base_url or [])

@@ -34,7 +34,7 @@ def new(
     ] = "http://127.0.0.1:8080",
     as_json: AsJson = False,
 ) -> None:
-    """Write a new plan and its DAG: a small one that works, with an example to run against."""
+    """Write a new plan and its DAG: a small working one, with an example to run against."""
     settings = Settings.from_env()
     made = scaffold(settings, name, plans=plans, dags=dags, base_url=base_url)
     paths = made.write()

@@ -50,7 +50,7 @@ class Status(StrEnum):
 
 
 def pause(pipeline: Pipeline, as_json: AsJson = False) -> None:
-    """Start nothing of a pipeline until it is resumed; calls under way end."""
+    """Pause a pipeline: nothing new starts until it is resumed; calls in flight finish."""
     settings = console.ready_settings()
     with console.open_database(settings, "pause", role=PLANNER) as connection, mapped_errors():
         changed = _call(connection, PAUSE, {"pipeline": pipeline})
@@ -62,7 +62,7 @@ def pause(pipeline: Pipeline, as_json: AsJson = False) -> None:
 
 
 def resume(pipeline: Pipeline, as_json: AsJson = False) -> None:
-    """Let a paused pipeline go on where it stood."""
+    """Resume a paused pipeline where it stopped."""
     settings = console.ready_settings()
     with console.open_database(settings, "resume", role=PLANNER) as connection, mapped_errors():
         changed = _call(connection, RESUME, {"pipeline": pipeline})
@@ -75,7 +75,7 @@ def resume(pipeline: Pipeline, as_json: AsJson = False) -> None:
 
 
 def cancel(run_id: RunId, pipeline: OfPipeline = None, as_json: AsJson = False) -> None:
-    """Stop a run: what has not started is cancelled and its units return; calls under way end."""
+    """Stop a run: cancel what has not started and return its units; calls in flight finish."""
     settings = console.ready_settings()
     with console.open_database(settings, "cancel", role=PLANNER) as connection, mapped_errors():
         if _take_out(connection, pipeline, run_id, as_json):
@@ -118,7 +118,7 @@ def skip(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Leave a step of a run out; what depends on it counts it as passed."""
+    """Skip a step of a run; steps that depend on it count it as passed."""
     _end_step(run_id, step, pipeline, Status.SKIPPED, SKIP, as_json, behind)
 
 
@@ -129,7 +129,7 @@ def mark(
     pipeline: OfPipeline = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how a step of a run has ended: what has not started of it is cancelled."""
+    """Set the result of a run's step; what has not started of it is cancelled."""
     _end_step(run_id, step, pipeline, status, MARK, as_json)
 
 

@@ -52,7 +52,7 @@ def run(
     concurrency: Concurrency = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Run a pipeline to its end; goes on with a run that an interrupted command left behind."""
+    """Run a pipeline to its end, or continue a run that an interrupted command left behind."""
     settings = console.ready_settings()
     params = parse_params(param)
     with console.open_database(settings, "run", role=PLANNER) as connection, mapped_errors():
@@ -70,7 +70,7 @@ def retry(
     concurrency: Concurrency = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Run again what failed, was deferred or cancelled in a run, and carry it to its end."""
+    """Retry the failed, deferred and cancelled jobs of a run, and work the run off to its end."""
     settings = console.ready_settings()
     with console.open_database(settings, "run", role=PLANNER) as connection, mapped_errors():
         row = find_run(connection, settings, pipeline, run_id)
@@ -100,7 +100,7 @@ def rerun(
     concurrency: Concurrency = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Run a step of a run and all behind it again, also what succeeded; carry it on."""
+    """Run a step of a run and all steps behind it again, even succeeded ones, to the run's end."""
     settings = console.ready_settings()
     with console.open_database(settings, "run", role=PLANNER) as connection, mapped_errors():
         row = find_run(connection, settings, pipeline, run_id)

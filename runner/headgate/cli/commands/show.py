@@ -44,7 +44,7 @@ def show(
     ] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show one asset: how each of its needs stands, and its last jobs."""
+    """Show one asset: the state of each of its needs, and its latest jobs."""
     settings = console.ready_settings()
     with console.open_database(settings, "show") as connection, mapped_errors():
         asset = find_asset(connection, code, universe)

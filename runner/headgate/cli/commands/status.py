@@ -41,7 +41,7 @@ def status(
     pipeline: OfPipeline = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the latest runs, or the steps of one, what it waits for and how to go on."""
+    """Show the latest runs, or the steps of one, what it waits for and how to continue."""
     settings = console.ready_settings()
     with console.open_database(settings, "status") as connection, mapped_errors():
         if run_id is not None:

@@ -51,7 +51,7 @@ def request(
     param: Params = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the request of an operation for an asset as it would be sent, the secret masked."""
+    """Show the request of an operation for an asset as it would be sent, with the secret masked."""
     from headgate.cli import trial  # brings the HTTP client
 
     settings = console.ready_settings()
@@ -110,7 +110,7 @@ def try_(
     param: Params = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge one answer and ingest it, then undo it: which rule fits, what would be written."""
+    """Judge one answer and ingest it, then roll back: show the matching rule and the changes."""
     from headgate.cli import trial  # brings the HTTP client
 
     if answer is not None and send:

@@ -43,7 +43,7 @@ def worker(
     ] = None,
     until_input_ends: Annotated[bool, typer.Option("--until-input-ends", hidden=True)] = False,
 ) -> None:
-    """Carry out what is queued, of any pipeline; Ctrl-C, SIGTERM, SIGHUP give back what waits."""
+    """Work off the queues of all pipelines; Ctrl-C, SIGTERM or SIGHUP gives back waiting work."""
     settings = console.ready_settings()
     if buffer is not None:
         settings = replace(settings, max_buffer=bytes_of(buffer))
