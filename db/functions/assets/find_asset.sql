@@ -49,7 +49,7 @@ end;
 $func$;
 
 comment on function headgate.find_asset(text, text) is
-    'The asset a code, or an unambiguous bare symbol, means in a universe; null: in the only one that has it.';
+    'The asset that a code, or an unambiguous bare symbol, means in a universe (null: in the only one that has it).';
 
 create or replace function headgate._universe_of(p_code text)
 returns text

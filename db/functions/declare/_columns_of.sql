@@ -1,4 +1,4 @@
--- A table's columns behind its first ones and without asset_id, as in create table; null if there is no table.
+-- A table's columns after the first p_after, without asset_id, as in create table; null if there is no table.
 
 create or replace function headgate._columns_of(
     p_table regclass,

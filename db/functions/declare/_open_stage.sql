@@ -1,6 +1,6 @@
 -- The table into which runners copy an operation's rows, when it is declared: the columns of the named table behind the
 -- token of the lease and the asset. It belongs to the core and has neither triggers nor checks, so that a runner that
--- writes to it runs nobody's code; therefore types are PostgreSQL's own. Returns p_stage, or null for a mistake.
+-- writes to it runs no plan's code; therefore types are PostgreSQL's own. Returns p_stage, or null for a mistake.
 
 create or replace function headgate._open_stage(
     p_operation text,

@@ -1,4 +1,4 @@
--- Why a text is no predicate: over an empty document one is false or unknown, and what is none finds nothing.
+-- Why a text is not a predicate. Over an empty document a predicate is false or unknown; any other path finds nothing.
 
 create or replace function headgate._predicate_fault(p_predicate text)
 returns text

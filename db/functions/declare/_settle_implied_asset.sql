@@ -1,4 +1,4 @@
--- An operation's implied asset is there while the operation is declared without a universe; one with history stays,
+-- An operation's implied asset exists while the operation is declared without a universe; an asset with history stays,
 -- inactive.
 
 create or replace function headgate._settle_implied_asset(p_operation text)

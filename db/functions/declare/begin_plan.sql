@@ -32,4 +32,4 @@ end;
 $func$;
 
 comment on function headgate.begin_plan(text) is
-    'Begin to declare a plan; what is not put before headgate.end_plan is retired. A dry run ends with rollback.';
+    'Begin to declare a plan; objects not declared before headgate.end_plan are retired. A dry run ends with rollback.';

@@ -32,7 +32,7 @@ as $func$
 $func$;
 
 comment on function headgate.note_mistake(text, text, text) is
-    'Add a statement of a plan''s file that PostgreSQL refused to the mistakes that headgate.end_plan reports.';
+    'Add a statement of a plan''s file that PostgreSQL rejected to the mistakes that headgate.end_plan reports.';
 
 -- PostgreSQL reports the whole call; find out which argument is unknown, or whether the function is.
 create or replace function headgate._spelling_hint(p_message text)

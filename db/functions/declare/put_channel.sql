@@ -1,4 +1,4 @@
--- Where news are sent. Secrets by name only: a hook's address is one.
+-- A channel that notices are sent to. Secrets are named, never given: a hook's address is a secret, too.
 
 create or replace function headgate.put_channel(
     channel text,
@@ -27,4 +27,4 @@ as $func$
 $func$;
 
 comment on function headgate.put_channel is
-    'Declare where news are sent: kind is slack, webhook or mail. Returns created, unchanged, or changed and what.';
+    'Declare a channel for notices: kind is slack, webhook or mail. Returns created, unchanged, or changed and what.';

@@ -1,6 +1,6 @@
--- What must hold of a plan's data, as dbt's tests say it: a query returns the failing rows, a value is computed of them
--- (their count), and warn_if and error_if compare it. The kinds write the query. It becomes a function in the plan's
--- schema, check_<name>, so that it has the plan's rights, and anybody may call it to look.
+-- A check of a plan's data, like a dbt test: a query returns the failing rows, a value is computed from them (their
+-- count), and warn_if and error_if compare the value. A kind writes the query. The query becomes a function in the
+-- plan's schema, check_<name>, so that it runs with the plan's rights, and anybody may call it.
 
 create or replace function headgate.put_check(
     name text,
@@ -63,10 +63,10 @@ end;
 $func$;
 
 comment on function headgate.put_check is
-    'Declare what must hold of data: a kind and a relation, or a query for failing rows; made in its pipeline''s runs '
-    'by headgate.run_checks, without one by the maintenance. Returns created, unchanged, or changed and what.';
+    'Declare a check of data: a kind and a relation, or a query for failing rows. It runs in its pipeline''s runs by '
+    'headgate.run_checks, without a pipeline in the maintenance. Returns created, unchanged, or changed and what.';
 
--- The failing rows of a kind; null where it lacks something.
+-- The query for failing rows of a kind; null if an argument is missing.
 create or replace function headgate._check_query(
     p_kind text,
     p_relation text,
@@ -105,7 +105,7 @@ as $func$
     ) as c;
 $func$;
 
--- Of a table without rows nothing is fresh.
+-- A table without rows is not fresh.
 create or replace function headgate._check_calc(p_kind text)
 returns text
 language sql
@@ -119,8 +119,8 @@ as $func$
     end;
 $func$;
 
--- The function that runs the query: subject, value, and failing rows. It is compiled, so that a mistake in the query is
--- told with the others of its plan.
+-- Create the function that runs the query: subject, value, and failing rows. It is compiled at once, so that a mistake
+-- in the query is reported with the plan's other mistakes.
 create or replace function headgate._write_check(
     p_function text,
     p_query text,

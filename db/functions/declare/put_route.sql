@@ -1,4 +1,4 @@
--- Which news are sent to a channel.
+-- Which events are sent to a channel as notices.
 
 create or replace function headgate.put_route(
     route text,
@@ -28,4 +28,4 @@ end;
 $func$;
 
 comment on function headgate.put_route is
-    'Declare which news a channel gets: event is alert or run. Returns created, unchanged, or changed and what.';
+    'Declare which events a channel gets: event is alert or run. Returns created, unchanged, or changed and what.';

@@ -124,7 +124,7 @@ begin
 end;
 $func$;
 
--- As PostgreSQL writes it, so that a condition written otherwise is the same one.
+-- The condition as PostgreSQL prints it, so that a condition that is only written differently is unchanged.
 create or replace function headgate._as_condition(
     p_name text,
     p_condition text

@@ -40,7 +40,7 @@ begin
 end;
 $func$;
 
--- Whether somebody asked to run the step again, rather than it being reopened only because it is behind one that was.
+-- Whether the step itself was to run again, and was not reopened only because it depends on such a step.
 create or replace function headgate._waits_for_its_turn(
     p_execution_id bigint,
     p_step text

@@ -1,6 +1,6 @@
--- A step as the rules behind it see it, in Airflow's words; null: it has not ended. A step that an operator skipped
--- counts as passed, so that the chain continues; one that never ran because the execution ended counts like one that
--- could not.
+-- A step's state as the trigger rules of later steps see it, in Airflow's words; null: it has not ended. A step that an
+-- operator skipped counts as passed, so that the chain continues; a step that never ran because the execution ended
+-- counts like one that could not run.
 
 create or replace function headgate._counts_as(
     p_status text,

@@ -1,7 +1,7 @@
--- What has not ended by its deadline: a step fails, an execution ends as failed. As when an execution is finalized,
--- what waits is deferred, and work in flight loses its lease.
+-- End what is past its deadline: a step fails, an execution ends as failed. As when an execution is finalized, waiting
+-- work is deferred, and work in flight loses its lease.
 
--- One of them; false: there is none, or another session is at work on it.
+-- End one step or execution; false: none is overdue, or another session holds it.
 create or replace function headgate._end_overdue(p_now timestamptz)
 returns boolean
 language plpgsql

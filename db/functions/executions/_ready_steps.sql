@@ -31,7 +31,8 @@ as $func$
     order by s.position;
 $func$;
 
--- Null: the step runs; else why it is skipped: upstream_failed where Airflow calls it so, rule where it says skipped.
+-- Null if the step runs; otherwise why it is skipped: upstream_failed if Airflow calls it that, rule if Airflow says
+-- skipped.
 create or replace function headgate._by_rule(
     p_trigger_rule text,
     p_states text[]

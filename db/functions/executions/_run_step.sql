@@ -1,5 +1,5 @@
--- A step that raises, or whose report says so, has failed, and nothing else; what it said is its output. Deadlocks and
--- the like are repeated whole.
+-- A step that raises, or whose report says so, fails, and nothing else does; its message is its output. After a
+-- deadlock or the like, the whole call is repeated.
 
 create or replace function headgate._run_step(
     p_execution headgate.process_executions,

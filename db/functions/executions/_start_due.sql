@@ -1,5 +1,5 @@
--- Start a run of a pipeline that starts by itself when something is due, or order one where a DAG runs it. What the
--- last run has left over waits a while, so that a broken receiver is not asked all the time.
+-- Start a run of a pipeline that starts by itself when something is due, or order one if a DAG runs it. Work that the
+-- last run has left undone waits a while, so that a broken receiver is not called all the time.
 
 create or replace function headgate._start_due(p_now timestamptz)
 returns boolean

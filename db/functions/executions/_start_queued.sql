@@ -1,5 +1,5 @@
--- Start the next queued run of a pipeline that can be started; true: one was, or could not be and is given up.
--- Back-fills come last.
+-- Start the next queued run of a pipeline that can be started; true: a run was started, or was given up because it
+-- cannot be started. Back-fills come last.
 
 create or replace function headgate._start_queued(p_now timestamptz)
 returns boolean
@@ -38,7 +38,7 @@ begin
 end;
 $func$;
 
--- One that cannot be started is not tried again: it would be for ever, and hold up those behind it.
+-- A run that cannot be started is not tried again: it would fail for ever and hold up the runs behind it.
 create or replace function headgate._start_run(
     p_pipeline headgate.pipelines,
     p_queued headgate.queued_runs,

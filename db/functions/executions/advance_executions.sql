@@ -82,7 +82,7 @@ as $func$
     order by e.execution_id;
 $func$;
 
--- One step further; false where another runner, or an operator, was faster.
+-- Advance one step; false if another runner or an operator was faster.
 create or replace function headgate._advance(
     p_execution headgate.process_executions,
     p_now timestamptz
@@ -115,7 +115,7 @@ begin
 end;
 $func$;
 
--- Plan and send a step that has waited for what another execution held.
+-- Plan and send a step that has waited for pairs that another execution held.
 create or replace function headgate._advance_waiting(p_now timestamptz)
 returns boolean
 language plpgsql

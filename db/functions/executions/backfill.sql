@@ -52,8 +52,8 @@ end;
 $func$;
 
 comment on function headgate.backfill(text, date, date, boolean) is
-    'Queue a run with driver headgate for each day for which none has succeeded; returns how many days, of which '
-    'queued, done before, and open or queued before. More than 100 runs want p_confirm.';
+    'Queue a run with driver headgate for each day for which none has succeeded; returns the number of days, and how '
+    'many were queued now, done before, and open or queued before. More than 100 runs require p_confirm.';
 
 create or replace function headgate._check_days(
     p_from date,
@@ -115,7 +115,7 @@ as $func$
     left join queue as q on q.day = d.day;
 $func$;
 
--- backfill-<day>; where that run was in vain, the next one has a number.
+-- backfill-<day>; if that run did not succeed, the next one has a number.
 create or replace function headgate._queue_days(
     p_pipeline_id bigint,
     p_days date[],

@@ -1,5 +1,5 @@
--- The scheduler asks before it calls a function step: one whose condition is false is skipped. No row: call it. A step
--- that failed is tried again without being asked, as with driver headgate.
+-- The scheduler calls this before a function step: a step whose condition is false is skipped. No row: call the
+-- function. When a failed step is tried again, its condition is not evaluated again, as with driver headgate.
 
 create or replace function headgate.begin_step(
     p_pipeline text,
@@ -53,4 +53,4 @@ end;
 $func$;
 
 comment on function headgate.begin_step(text, text, text) is
-    'Before Airflow calls a function step: skips it, with the reason, where its condition is false; no row: call it.';
+    'Before Airflow calls a function step: skip it, with the reason, if its condition is false; no row: call it.';

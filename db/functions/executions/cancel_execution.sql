@@ -1,4 +1,4 @@
--- Nothing more starts; calls in flight finish and their results count. A run that is queued is taken out.
+-- Nothing more starts; calls in flight finish and their results count. A queued run is taken out of the queue.
 
 create or replace function headgate.cancel_execution(
     p_pipeline text,

@@ -1,5 +1,5 @@
--- The results of an execution by group, for consumers that a scheduler triggers at its end. Sessions are those that the
--- data of its jobs reaches now.
+-- The results of an execution by group, for consumers that a scheduler triggers at its end. Sessions are the latest
+-- that the data of its jobs reaches now.
 
 create or replace function headgate.execution_groups(
     p_pipeline text,

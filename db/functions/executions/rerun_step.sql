@@ -1,4 +1,4 @@
--- A step and all that is behind it run again, also what succeeded; each in its turn, as a new round.
+-- A step and all steps that depend on it run again, even those that succeeded; each in its turn, as a new round.
 
 create or replace function headgate.rerun_step(
     p_pipeline text,
@@ -56,8 +56,8 @@ end;
 $func$;
 
 comment on function headgate.rerun_step(text, text, text) is
-    'Run a step and all behind it again, also what succeeded, each in its turn as a new round; steps that an operator '
-    'decided stay so. Returns how many steps. Of runs with driver headgate: in Airflow, clear the tasks.';
+    'Run a step and all that depend on it again, even if they succeeded, each in its turn as a new round; steps that '
+    'an operator decided stay. Returns how many steps. Only for driver headgate: in Airflow, clear the tasks.';
 
 -- Work in flight is not doubled: it ends, or is skipped or cancelled, first.
 create or replace function headgate._check_rerun(

@@ -21,7 +21,7 @@ begin
         from pg_inherits as i
         join pg_class as c on c.oid = i.inhrelid
         where i.inhparent = 'headgate.asset_processing_details'::regclass
-            and case  -- asked in this order: a TOAST table's name may end in six digits that are no month
+            and case  -- evaluated in this order: a TOAST table's name may end in six digits that are not a month
                 when c.relname ~ '^asset_processing_details_[0-9]{6}$'
                     then (to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month') at time zone 'UTC' <= v_before
             end
@@ -68,5 +68,5 @@ end;
 $func$;
 
 comment on function headgate.retain(interval) is
-    'Forget history older than p_keep: whole months of details, ended executions, results of checks, closed windows, '
+    'Delete history older than p_keep: whole months of details, ended executions, results of checks, closed windows, '
     'notices; and runners that are gone. Returns counts.';

@@ -1,4 +1,4 @@
--- Leave a step out. What depends on it goes on as if it had passed, or decides as behind any skipped step.
+-- Leave a step out. Steps that depend on it go on as if it had passed or, with p_behind, as after any skipped step.
 
 create or replace function headgate.skip_step(
     p_pipeline text,

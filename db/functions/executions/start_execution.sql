@@ -88,9 +88,9 @@ end;
 $func$;
 
 comment on function headgate.start_execution(text, text, timestamptz, jsonb, text, boolean, text, text, boolean) is
-    'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false), and with '
-    'other parameters an error. p_is_ordered: an order woke it, and without one it ends at once. p_is_backfill: it is '
-    'for a logical date that is past.';
+    'Begin an execution of a pipeline under a run id. Again with the same id: nothing changes (is_new false); with '
+    'other parameters: an error. p_is_ordered: an order woke the run, which ends at once if none is left. '
+    'p_is_backfill: the run is for a past logical date.';
 
 -- An existing run id means that run if parameters are absent or equal.
 create or replace function headgate._check_same_run(

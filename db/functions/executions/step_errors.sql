@@ -42,5 +42,5 @@ end;
 $func$;
 
 comment on function headgate.step_errors(text, text, text, integer) is
-    'The first jobs of a step that failed, were deferred by somebody''s fault or left out after failures, with what '
-    'went wrong.';
+    'The first jobs of a step that failed, were deferred by a fault or were left out after failures, with their '
+    'errors.';

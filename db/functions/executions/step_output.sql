@@ -22,5 +22,5 @@ end;
 $func$;
 
 comment on function headgate.step_output(text, text, text) is
-    'What a step of a run has to say to later ones: what its function returned, the output of its only asset, or those '
-    'of its assets by code; null: nothing.';
+    'The output of a run''s step for later steps: the value that its function returned, the output of its only asset, '
+    'or the outputs of its assets by code; null: none.';

@@ -72,5 +72,5 @@ end;
 $func$;
 
 comment on function headgate.note_load(text, bigint[], integer[], timestamptz[]) is
-    'Note that an operation''s rows were loaded from a file: state as after a success, watermarks, '
-    'and what computes from them is due.';
+    'Note that an operation''s rows were loaded from a file: set state and watermarks as after a success, and make '
+    'operations that compute from the rows due.';

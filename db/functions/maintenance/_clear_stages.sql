@@ -1,4 +1,4 @@
--- Remove staged rows of leases that are no more: of runners that died, or that wrote on after they had lost a lease.
+-- Remove staged rows of ended leases: of runners that died, or that kept writing after they had lost a lease.
 
 create or replace function headgate._clear_stages()
 returns void

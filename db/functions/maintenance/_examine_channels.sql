@@ -1,4 +1,4 @@
--- Channels whose notices are late or did not get there.
+-- Channels whose notices are late or were not delivered.
 
 create or replace function headgate._examine_channels()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)

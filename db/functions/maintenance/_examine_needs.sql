@@ -1,4 +1,4 @@
--- Assets without a state for an operation of their universe: no plan knows of them.
+-- Assets without a state for an operation of their universe: no plan includes them.
 
 create or replace function headgate._examine_needs()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)

@@ -1,5 +1,5 @@
--- What runners should have done by now, with driver headgate: ended a run at its deadline, begun a step's retry,
--- started a queued run.
+-- Overdue actions of runners, with driver headgate: ending a run at its deadline, beginning a step's retry, starting a
+-- queued run.
 
 create or replace function headgate._examine_waits()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
@@ -41,7 +41,7 @@ as $func$
     ) as w;
 $func$;
 
--- A time that has been over for five minutes, in words; no row: it has not.
+-- A time that passed more than five minutes ago, in words; no row: it did not.
 create or replace function headgate._late(p_at timestamptz)
 returns setof text
 language sql

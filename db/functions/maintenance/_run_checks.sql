@@ -1,4 +1,4 @@
--- Make the checks of a pipeline, or those without one. The report's status fails the step; what is written stays.
+-- Run the checks of a pipeline, or those without one. A failed report fails the step; the results stay.
 
 create or replace function headgate._run_checks(
     p_pipeline text,
@@ -33,8 +33,8 @@ begin
 end;
 $func$;
 
--- What its function found, or why it did not end; one that errs harms no other. A time-out of the statement itself
--- comes once: what is not made by then would have no limit.
+-- The rows that a check's function returns, or why it did not end; an error affects no other check. statement_timeout
+-- cancels only once per statement: after it, the remaining checks would have no limit, so they are not run.
 create or replace function headgate._try_check(
     p_check headgate.checks,
     p_is_out_of_time boolean,
@@ -76,7 +76,7 @@ exception
 end;
 $func$;
 
--- Read only, and undone in the end, whatever it calls. Its name tells heartbeats until when it may take.
+-- Run a query read-only and roll back whatever it did. The application name shows heartbeats until when it may run.
 create or replace function headgate._check_as_nobody(
     p_query text,
     p_until timestamptz
@@ -96,7 +96,7 @@ begin
     raise exception using errcode = 'UNDO0';
 exception
     when sqlstate 'UNDO0' then
-        if v_found is null then  -- it was the query that said so
+        if v_found is null then  -- the query itself raised this
             raise;
         end if;
         return v_found;
@@ -108,7 +108,7 @@ grant usage, create on schema headgate to headgate_nobody;
 alter function headgate._check_as_nobody(text, timestamptz) owner to headgate_nobody;
 revoke create on schema headgate from headgate_nobody;
 
--- Write the results of a check, and raise or end its alerts.
+-- Write the results of a check, and raise or resolve its alerts.
 create or replace function headgate._keep_results(
     p_check headgate.checks,
     p_execution_id bigint,
@@ -165,7 +165,7 @@ begin
 end;
 $func$;
 
--- As dbt judges: error_if first, unless the check only warns, then warn_if. No value is no reason to fail.
+-- Judges like dbt: error_if first, unless the check only warns, then warn_if. A missing value never fails.
 create or replace function headgate._outcome_of(
     p_check headgate.checks,
     p_value numeric,

@@ -49,4 +49,4 @@ end;
 $func$;
 
 comment on function headgate.alert_run(text, text, text, jsonb) is
-    'Raise or resolve the alerts of a DAG: its run is success, failed (with the tasks that are) or late.';
+    'Raise or resolve the alerts of a DAG by its run: success, failed (with its failed tasks) or late.';

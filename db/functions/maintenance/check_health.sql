@@ -1,5 +1,5 @@
--- Ends sessions that exceed their role's limits, looks for problems to come, makes the checks without a pipeline,
--- raises an alert for each, and resolves alerts whose cause is gone.
+-- Ends sessions that exceed their role's limits, looks for coming problems, runs the checks without a pipeline, raises
+-- an alert for each problem, and resolves alerts whose cause is gone.
 
 create or replace function headgate.check_health(
     p_pipeline text,
@@ -30,8 +30,8 @@ end;
 $func$;
 
 comment on function headgate.check_health(text, text) is
-    'Step of the maintenance: end late sessions, make the checks without a pipeline, raise and resolve alerts; returns '
-    'those that are open.';
+    'Step of the maintenance: end late sessions, run the checks without a pipeline, raise and resolve alerts; returns '
+    'the open alerts.';
 
 create or replace function headgate._health(p_now timestamptz)
 returns table (severity text, subject text, message text, is_wrong boolean)

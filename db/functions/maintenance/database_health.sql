@@ -22,8 +22,7 @@ as $func$
 $func$;
 
 comment on function headgate.database_health() is
-    'What delays vacuuming of the queues and what that has led to, with thresholds; '
-    'what v_database_health shows.';
+    'Causes and effects of delayed vacuuming of the queues, with thresholds; shown by v_database_health.';
 
 -- Transactions, connections and horizons. Null if the owner may not see other users' transactions.
 create or replace function headgate._transaction_measures()

@@ -275,7 +275,7 @@ as $func$
         and headgate._misfit(f.name) is not null;
 $func$;
 
--- Checks that did not pass when they were last made, by the worst of their subjects.
+-- Checks that did not pass when they last ran, by the worst of their subjects.
 create or replace function headgate._examine_checks()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
 language sql

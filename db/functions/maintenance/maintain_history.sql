@@ -16,4 +16,4 @@ as $func$
 $func$;
 
 comment on function headgate.maintain_history(text, text) is
-    'Step of the maintenance: forget history older than the setting keep_history, and staged rows of lost leases.';
+    'Step of the maintenance: delete history older than the setting keep_history, and staged rows of lost leases.';

@@ -1,5 +1,5 @@
 -- Repairs what headgate.examine calls fixable and what is safe during normal operation. It locks in the core's order,
--- and is recorded like every operator action.
+-- and is recorded like every operator's action.
 
 create or replace function headgate.repair()
 returns table (subject text, done text)
@@ -271,7 +271,7 @@ begin
 end;
 $func$;
 
--- Make again what does not fit, and empty what nobody will read; return how many.
+-- Recreate stages that do not fit, and empty stages that no lease will merge; return how many.
 create or replace function headgate._repair_stages()
 returns integer
 language plpgsql

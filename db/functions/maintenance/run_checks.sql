@@ -18,5 +18,5 @@ end;
 $func$;
 
 comment on function headgate.run_checks(text, text) is
-    'Step of a pipeline: make its checks, or those without a pipeline; keeps the results and returns a report whose '
+    'Step of a pipeline: run its checks, or those without a pipeline; keeps the results and returns a report whose '
     'status is failed if a check of severity error failed.';

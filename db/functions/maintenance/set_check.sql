@@ -50,4 +50,4 @@ end;
 $func$;
 
 comment on function headgate.set_check(text, jsonb) is
-    'Change severity, warn_if, error_if or hold_for of a check. Returns them as they are then.';
+    'Change severity, warn_if, error_if or hold_for of a check. Returns their new values.';

@@ -1,4 +1,4 @@
--- Notices from before then, whether they were sent or given up.
+-- Delete notices older than a time, whether they were sent or given up.
 create or replace function headgate._forget_notices(p_before timestamptz)
 returns void
 language plpgsql

@@ -1,4 +1,4 @@
--- Whether a pipeline sends notices: what it does is not sent anywhere, or a failure would send itself for ever.
+-- Whether a pipeline sends notices: its own events are not sent, or a failure would cause notices for ever.
 create or replace function headgate._is_of_the_outbox(p_pipeline_id bigint)
 returns boolean
 language sql

@@ -1,6 +1,6 @@
--- A notice is an asset, and an operation of its universe sends it. A web hook is sent a key by which its receiver can
--- tell a repetition, so its notices may be sent again. It takes no lock but its own row: its caller may be in the
--- middle of anything.
+-- A notice is an asset, and an operation of its universe sends it. A web hook gets a key by which its receiver
+-- recognises a repetition, so its notices may be sent again. This locks only the notice's own row, because the caller
+-- may already hold any other locks.
 
 create or replace function headgate._notify(
     p_channel text,

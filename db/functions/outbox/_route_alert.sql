@@ -52,4 +52,4 @@ $func$;
 create or replace trigger alert_is_routed
     after insert on headgate.alerts
     for each row execute function headgate._route_alert();
-comment on trigger alert_is_routed on headgate.alerts is 'Sends it to the channels that want it.';
+comment on trigger alert_is_routed on headgate.alerts is 'Sends an alert to the channels of its routes.';

@@ -31,7 +31,7 @@ begin
 end;
 $func$;
 
--- What a reader wants to know at once: of what, what went wrong, why, when, and what to do.
+-- The summary that a reader needs first: which run, what went wrong, why, when, and what to do.
 create or replace function headgate._text_of_run(
     p_execution headgate.process_executions,
     p_pipeline text
@@ -113,4 +113,5 @@ create or replace trigger end_is_routed
     after update of status on headgate.process_executions
     for each row when (old.finished_at is null and new.finished_at is not null)
     execute function headgate._route_run();
-comment on trigger end_is_routed on headgate.process_executions is 'Sends its end to the channels that want it.';
+comment on trigger end_is_routed on headgate.process_executions is
+    'Sends the end of an execution to the channels of its routes.';

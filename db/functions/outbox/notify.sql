@@ -16,4 +16,4 @@ as $func$
 $func$;
 
 comment on function headgate.notify(text, text, text, text) is
-    'Send news to a channel when this transaction commits; p_key names the event, which is sent once to each channel.';
+    'Send a notice to a channel when this transaction commits; p_key names the event, sent once to each channel.';

@@ -1,4 +1,4 @@
--- Input of the handler that sends them: one JSON document each. A channel that is no longer there is null in it.
+-- Input of the handler that sends notices: one JSON document for each. A channel that no longer exists is null in it.
 
 create or replace function headgate.read_notices(
     p_context jsonb,

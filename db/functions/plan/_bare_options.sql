@@ -1,4 +1,4 @@
--- Parameters of no run: the graph is the pipeline's as it is now.
+-- Options without a run: no parameters, and the pipeline's current graph.
 
 create or replace function headgate._bare_options(p_params jsonb)
 returns headgate.plan_options

@@ -1,4 +1,4 @@
--- By when an execution that begins, or goes on, must have ended; null: at any time.
+-- The deadline of an execution that begins or continues now; null: there is none.
 
 create or replace function headgate._deadline_at(
     p_driver text,

@@ -1,7 +1,7 @@
--- The planner's decision, and the only one: ranks what is due, chooses bulk calls, cuts where the budget ends, and says
--- why. It works on classes of assets that are alike, so its cost grows with their variety, not their number. The real
--- plan, explain_plan and forecast differ only in where their classes come from. Changes nothing. Its settings hold in
--- the steps that it calls.
+-- The only place where the planner decides: ranks what is due, chooses bulk calls, cuts where the budget ends, and
+-- gives reasons. It works on classes of similar assets, so its cost grows with their variety, not their number. The
+-- real plan, explain_plan and forecast differ only in where their classes come from. Changes nothing. Its settings
+-- also apply to the functions that it calls.
 
 create or replace function headgate._decide(
     p_pipeline_id bigint,

@@ -1,7 +1,7 @@
--- Jobs of a step whose latest round failed, was deferred or cancelled (all of its jobs, where an operator runs it again
--- as a whole), and pairs left out after failures, unless they are held or another run has done them since, which counts
--- for nothing where every run does them. What may have been called, and must not be repeated, is called again only
--- where somebody has asked for it since.
+-- Jobs of a step whose latest round failed, was deferred or cancelled (all of its jobs, if an operator runs it again as
+-- a whole), and pairs left out after failures. Pairs that are held are not included, nor those that another run has
+-- done since, unless every run does them. A call that may have been made and must not be repeated is made again only if
+-- it was requested since.
 
 create or replace function headgate._failed_pairs(
     p_execution_id bigint,
@@ -32,7 +32,7 @@ as $func$
         cross join unnest(d.asset_ids) as u (asset_id)
         where d.execution_id = p_execution_id
             and d.reason = 'failures'
-            and not exists (  -- a retry by itself leaves them out, too
+            and not exists (  -- an automatic retry leaves them out, too
                 select
                 from headgate.process_steps as s
                 where s.execution_id = p_execution_id

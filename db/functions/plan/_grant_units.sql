@@ -1,5 +1,5 @@
--- How many assets of each entry the units reach, going down the ranks, and what stands against more. Where an entry
--- needs units of several providers, the one that allows least decides.
+-- How many assets of each entry the units are enough for, in the order of ranks, and what prevents more. If an entry
+-- needs units of several providers, the provider that allows the fewest decides.
 
 create or replace function headgate._grant_units(
     p_entries headgate.plan_entry[],
@@ -58,8 +58,8 @@ begin
 end;
 $func$;
 
--- What an entry costs of each provider: each of its assets, and what the call does that serves them all; and how long
--- the calls' own breakers block it.
+-- What an entry costs at each provider, per asset and for the call that serves all of them; and how long the breakers
+-- of its calls block it.
 create or replace function headgate._entry_charges(
     p_entries headgate.plan_entry[],
     p_classes headgate.ranked_class[],
@@ -106,7 +106,7 @@ begin
 end;
 $func$;
 
--- Units that will be wanted later in this window by what goes before the backfill, at their cheapest.
+-- Units that work ranked before the backfill will need later in this window, at its cheapest.
 create or replace function headgate._units_kept(
     p_classes headgate.ranked_class[],
     p_needs headgate.plan_need[],

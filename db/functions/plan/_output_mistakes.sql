@@ -1,4 +1,4 @@
--- Steps' outputs that are named before they are there, or cannot be kept.
+-- Outputs of steps that are used before they exist, or that cannot be kept.
 
 create or replace function headgate._output_mistakes()
 returns table (kind text, name text, code text, message text, hint text, missing_kind text, missing text)
@@ -58,7 +58,7 @@ as $func$
     ) as c;
 $func$;
 
--- Each output that a step's requests name: the step it is of, its key there, and the steps that have ended by then.
+-- Each output that a step's requests name: the step that has it, its key, and the steps that have ended by then.
 create or replace function headgate._named_outputs()
 returns table (
     pipeline text, step text, operation text, field text, named_step text, named headgate.pipeline_steps, key text,

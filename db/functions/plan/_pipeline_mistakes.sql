@@ -25,7 +25,7 @@ as $func$
     from headgate._circles() as c;
 $func$;
 
--- Pipelines that come after themselves, at once or over others.
+-- Pipelines that come after themselves, directly or through others.
 create or replace function headgate._circles()
 returns table (name text, others text[])
 language sql

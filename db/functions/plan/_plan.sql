@@ -44,7 +44,7 @@ set enable_mergejoin = on
 set jit = off
 as $func$
 begin
-    -- Planning each statement again pays where much is due. Where little is, it takes most of the time.
+    -- Planning each statement again pays off if much is due; if little is due, it takes most of the time.
     perform set_config('plan_cache_mode', 'force_custom_plan', true)
     where p_is_round
         or p_options.is_backfill

@@ -113,8 +113,8 @@ begin
 end;
 $func$;
 
--- Unknown groups and assets are errors, and so are those that no step processes: neither makes an empty plan. An empty
--- list selects nothing on purpose.
+-- Unknown groups and assets are errors, and so are those that no step processes: they must not lead to an empty plan.
+-- An empty list selects nothing on purpose.
 create or replace function headgate._check_selection(
     p_pipeline headgate.pipelines,
     p_options headgate.plan_options

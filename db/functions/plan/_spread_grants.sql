@@ -1,5 +1,5 @@
 -- Which assets of which class are granted, and why the others are not, each with its rank, its units and when it runs.
--- A bulk call is for assets of several classes; what the run's asset limit keeps out follows behind.
+-- A bulk call serves assets of several classes; assets beyond the run's asset limit come last.
 
 create or replace function headgate._spread_grants(
     p_entries headgate.plan_entry[],
@@ -22,7 +22,7 @@ as $func$
 begin
     return query
     with slice as (
-        -- Of each entry: what is granted, what the units do not reach, what the run's asset limit keeps out.
+        -- For each entry: the assets granted, those beyond the units, and those beyond the run's asset limit.
         select e.*, s.*
         from unnest(p_entries) as e
         join unnest(p_grants) as g using (place)
@@ -77,7 +77,7 @@ begin
             when s.reason in ('quota', 'share') then g.closes_at
             when s.reason = 'reserve' then coalesce(g.last_due_at, g.closes_at)
             when s.reason in ('blocked', 'breaker') then g.wait_until
-            -- The next run's limit lets it in, if units are left for it.
+            -- It is within the next run's limit, if units are left for it.
             when s.reason = 'max_assets'
                 and g.units_before + g.base + g.units * (s.many + 1) > g.units_here
                 and g.units > 0

@@ -1,4 +1,4 @@
--- Whether an operation's ingest function is one of answers; bulk calls, staged rows and handlers have no such function.
+-- Whether an operation's ingest function takes answers; those of bulk calls, staged rows and handlers do not.
 
 create or replace function headgate._takes_answers(p_operation headgate.operations)
 returns boolean

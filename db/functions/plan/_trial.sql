@@ -1,5 +1,5 @@
--- A job as a runner would receive it, in a run that nobody started, for previews and trials. It inserts the run, and
--- the need if the asset has none, so the caller has to roll back.
+-- A job as a runner would receive it, in a run made up for previews and trials. This inserts the run, and the need if
+-- the asset has none, so the caller has to roll back.
 
 create or replace function headgate._trial(
     p_operation text,

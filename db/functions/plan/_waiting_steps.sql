@@ -1,5 +1,5 @@
--- Steps that wait: what every execution has to do (due rule run) is in the hands of another execution, so that it can
--- neither be done twice at once nor be left out. Such a step is planned as a whole when that has ended.
+-- Steps that wait because another execution holds pairs that every execution has to process (due rule run): the pairs
+-- must neither be processed twice at once nor be left out. Such a step is planned as a whole once the other has ended.
 
 create or replace function headgate._waiting_steps(
     p_execution_id bigint,

@@ -1,6 +1,6 @@
 -- Write a plan in a few set-based statements, for all steps or for one (and then for a new round of it). Planners of
 -- one provider take turns through its lock; the quota window is locked last. A step that waits for another execution is
--- not planned: it is when it runs.
+-- not planned until it runs.
 
 create or replace function headgate._write_plan(
     p_execution headgate.process_executions,
@@ -18,7 +18,7 @@ declare
     v_planned integer;
 begin
     perform headgate._enter_planning(p_execution, p_step, v_now);
-    if not p_is_round then  -- read again, now that no one else can end it
+    if not p_is_round then  -- read again, now that no other session can end it
         perform headgate._check_open(e)
         from headgate.process_executions as e
         where e.execution_id = p_execution.execution_id;

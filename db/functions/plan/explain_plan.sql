@@ -40,8 +40,8 @@ end;
 $func$;
 
 comment on function headgate.explain_plan(text, timestamptz, integer, jsonb, bigint[]) is
-    'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; then, without '
-    'an asset, what of headgate.explain_steps concerns whole steps and runs; changes nothing.';
+    'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; then, unless '
+    'assets are given, what headgate.explain_steps reports on whole steps and runs; changes nothing.';
 
 -- Every due pair and its decision, and the pairs left out after failures. All are ranked, whichever were asked for. A
 -- few pairs look up their assets and states one by one, as the plan does; many are joined.

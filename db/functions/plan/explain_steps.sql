@@ -1,5 +1,5 @@
 -- What a pipeline's runs and steps, not their jobs, wait for or will leave out: runs that are queued, the open run past
--- its deadline, steps until their retry, steps whose condition is false as far as it can be told. Changes nothing.
+-- its deadline, steps until their retry, steps whose condition is false as far as is known. Changes nothing.
 
 create or replace function headgate.explain_steps(
     p_pipeline text,

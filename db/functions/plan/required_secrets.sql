@@ -37,5 +37,5 @@ end;
 $func$;
 
 comment on function headgate.required_secrets(text) is
-    'Names of the environment variables that runners of a pipeline need, and who is shown them; null: of any pipeline, '
-    'and of channels. The secrets themselves are never in the database.';
+    'Names of the environment variables with secrets that runners of a pipeline need, and what needs them; null: of '
+    'any pipeline, and of channels. The secrets themselves are never in the database.';

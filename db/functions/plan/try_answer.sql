@@ -1,6 +1,6 @@
 -- The effect of an answer, computed by the same functions as in a completion and rolled back here, even if the caller
--- commits. An operation without a request runs without an answer. p_head has in JSON what is known of an answer besides
--- its body: {status, duration_ms, headers}.
+-- commits. An operation without a request runs without an answer. p_head is a JSON document with what is known of an
+-- answer besides its body: {status, duration_ms, headers}.
 
 create or replace function headgate.try_answer(
     p_operation text,

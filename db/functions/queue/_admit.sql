@@ -99,7 +99,7 @@ as $func$
 $func$;
 
 -- Lock the rate limiter and return when the next request may start: a provider that has rested takes a burst at once.
--- Infinity when the provider's breaker has moved meanwhile.
+-- Infinity if the provider's breaker has changed meanwhile.
 create or replace function headgate._next_start(
     p_provider headgate.providers,
     p_is_probe boolean,

@@ -1,4 +1,4 @@
--- End an execution, if it is late as failed. The caller holds it.
+-- End an execution; past its deadline it ends as failed. The caller holds it.
 
 create or replace function headgate._close_execution(
     p_execution_id bigint,

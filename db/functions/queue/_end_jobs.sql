@@ -97,7 +97,7 @@ declare
         when 'run' then p_now
     end;
     v_most_failures constant integer := case when p_operation.due_rule <> 'run' then 5 end;
-    -- What every run does, the next one does whatever became of it in this.
+    -- Work that every run does (due rule run) is due in the next run, whatever its result in this one.
     v_may_repeat constant boolean := p_operation.delivery = 'at_least_once' or p_operation.due_rule = 'run';
     v_alone_until timestamptz;
 begin

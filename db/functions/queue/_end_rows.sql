@@ -87,7 +87,7 @@ as $func$
         and s.asset_id = h.asset_id;
 $func$;
 
--- What history says of a chunk's jobs: of a lease whose calls may have been made and are not repeated, that, too.
+-- The reason that history gives for a chunk's jobs, also that calls of a lease may have been made and are not repeated.
 create or replace function headgate._end_reason(
     p_chunk headgate.chunks,
     p_reason text
@@ -104,8 +104,8 @@ as $func$
     end;
 $func$;
 
--- A lease whose calls may have been made, and must not be repeated: its pairs are due no more, unless every run does
--- them.
+-- After a lease whose calls may have been made and must not be repeated, its pairs are no longer due, unless every run
+-- does them.
 create or replace function headgate._leave_undue(p_chunk headgate.chunks)
 returns void
 language sql

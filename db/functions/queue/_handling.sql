@@ -39,7 +39,7 @@ as $func$
     ) as j;
 $func$;
 
--- Where its files go, and the name of each asset's: a text, or {"refused": why}.
+-- The store for its files, and the name of each asset's file: a text, or {"refused": reason}.
 create or replace function headgate._storing(
     p_chunk headgate.chunks,
     p_operation headgate.operations

@@ -58,7 +58,7 @@ begin
             p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, p_answers
         );
     elsif p_row_counts is null then
-        -- Mostly that is the whole report: payloads are large, so nothing of it is copied then.
+        -- Usually this is the whole report. It is not copied then, because payloads are large.
         if cardinality(v_taken) < cardinality(p_asset_ids) or p_payloads is null then
             v_asset_ids := array(select p_asset_ids[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
             p_payloads := array(select p_payloads[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
@@ -177,7 +177,7 @@ begin
 end;
 $func$;
 
--- What the answers for all remaining sessions of the chunk brought for its assets, except those missing from earlier
+-- The result of the answers for all remaining sessions of the chunk for its assets, except those missing from earlier
 -- answers.
 create or replace function headgate._ingest_last(
     p_chunk headgate.chunks,

@@ -1,6 +1,6 @@
 -- Answers of bulk calls: the ingest function runs once per session, with that answer and all assets of the chunk. An
--- asset is complete when every session's answer contains it. An unreadable answer is nobody's fault: no asset counts as
--- contained in it.
+-- asset is complete when every session's answer contains it. An unreadable answer is no asset's fault: no asset counts
+-- as contained in it.
 
 create or replace function headgate._ingest_for_all(
     p_chunk headgate.chunks,

@@ -1,4 +1,4 @@
--- Whether no step of it is running and no chunk of it is in these states.
+-- Whether an execution has no running step and no chunk in these states.
 
 create or replace function headgate._is_worked_off(
     p_execution_id bigint,

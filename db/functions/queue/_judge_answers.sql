@@ -1,5 +1,5 @@
--- What a plan makes of reported answers before anything of them is stored: expectations may change the outcome of good
--- ones, and outputs are read from them.
+-- Judge reported answers before anything of them is stored: expectations may change the outcome of good answers, and
+-- outputs are read from answers.
 
 create or replace function headgate._judge_answers(
     p_chunk headgate.chunks,
@@ -45,7 +45,7 @@ begin
 end;
 $func$;
 
--- Reported answers as JSON paths see them, {status, duration_ms, headers, body, asset}; null where there was none.
+-- Reported answers as JSON paths see them, {status, duration_ms, headers, body, asset}; null if there was none.
 create or replace function headgate._answer_values(
     p_operation headgate.operations,
     p_asset_ids bigint[],
@@ -96,7 +96,7 @@ as $func$
     where a.asset_id = p_asset_id;
 $func$;
 
--- A body that is no JSON is a text.
+-- A body that is not JSON is a text.
 create or replace function headgate._body_value(p_payload text)
 returns jsonb
 language plpgsql
@@ -111,8 +111,8 @@ exception
 end;
 $func$;
 
--- Expectations of good answers: the first that does not hold decides. One that cannot be evaluated is an internal
--- fault, never a silent success.
+-- Expectations of good answers: the first that does not hold decides. An expectation that cannot be evaluated is an
+-- internal fault, never a silent success.
 create or replace function headgate._judge_expectations(
     p_operation headgate.operations,
     p_values jsonb[],
@@ -178,7 +178,7 @@ as $func$
     from judged as j;
 $func$;
 
--- Why a predicate cannot be evaluated; null: it compares what cannot be compared, so it does not hold.
+-- Why a predicate cannot be evaluated; null: it compares values that cannot be compared, so it does not hold.
 create or replace function headgate._fault_of(
     p_value jsonb,
     p_predicate jsonpath

@@ -66,7 +66,7 @@ as $func$
     from judged as j;
 $func$;
 
--- What a path does not find is null.
+-- A path that finds nothing gives null.
 create or replace function headgate._output(
     p_outputs jsonb,
     p_answer jsonb

@@ -1,5 +1,5 @@
--- The rows of files that jobs have put into their operation's store: those of jobs that succeeded. p_files is an array
--- of {asset_id, name, key, sha256, bytes, rows, media_type}. A file that was there already is this run's from now on.
+-- Write the rows of the files that successful jobs have put into their operation's store. p_files is an array of
+-- {asset_id, name, key, sha256, bytes, rows, media_type}. A file that already existed belongs to this run from now on.
 
 create or replace function headgate._keep_artifacts(
     p_chunk headgate.chunks,

@@ -1,5 +1,5 @@
--- Keep what the reads of successful jobs have seen of their source, in the transaction that stored their rows. A job
--- that was reset meanwhile reads everything again; one for a past date says nothing of what was read today.
+-- Keep the snapshots of their source that successful jobs have read, in the transaction that stores their rows. A job
+-- that was reset meanwhile reads everything again; a job for a past date leaves the snapshot unchanged.
 
 create or replace function headgate._keep_snapshots(
     p_chunk headgate.chunks,

@@ -1,6 +1,5 @@
 -- Of chunks about to be sent, those of a pool join its line: as many go to the queue as the pool has slots, the others
--- are parked at once and returned. Whether a slot is free is asked under the pool's lock by the claim; here nothing
--- waits.
+-- are parked at once and returned. The claim checks under the pool's lock whether a slot is free; nothing waits here.
 
 create or replace function headgate._line_up(
     p_chunk_ids bigint[],

@@ -1,6 +1,6 @@
--- Chunks about to be leased for which their pools have room; the others are parked outside of the queue. Never over:
--- the pools are locked, and a lease that has ended is not revived (extend_leases). Never starving: nobody passes those
--- in the line that are waiting for more room.
+-- Chunks about to be leased for which their pools have room; the others are parked outside of the queue. Slots are
+-- never exceeded: the pools are locked, and a lease that has ended is not revived (extend_leases). No chunk starves:
+-- none passes those ahead of it in the line, even if they wait for more room.
 
 create or replace function headgate._pass_pools(
     p_chunks headgate.chunks[],

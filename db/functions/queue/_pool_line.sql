@@ -1,4 +1,5 @@
--- What waits for a pool and could go on if it had room, in order: not what is paused or cannot call its provider.
+-- Chunks that wait for a pool and could go on if it had room, in order, without those that are paused or whose provider
+-- cannot be called.
 create or replace function headgate._pool_line(
     p_pool text,
     p_now timestamptz

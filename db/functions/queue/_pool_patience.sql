@@ -1,4 +1,4 @@
--- When a chunk that waits for a pool is sent although nothing woke it: what frees a slot wakes it long before.
+-- The time at which a chunk that waits for a pool is sent even if nothing woke it; a freed slot wakes it long before.
 create or replace function headgate._pool_patience(p_now timestamptz)
 returns timestamptz
 language sql

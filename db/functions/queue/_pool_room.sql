@@ -1,5 +1,4 @@
--- The slots of a pool that no lease takes; negative after it was made smaller. Only under the pool's lock is that still
--- true afterwards.
+-- The free slots of a pool; negative after it was made smaller. The result stays true only under the pool's lock.
 create or replace function headgate._pool_room(p_pool text)
 returns integer
 language sql

@@ -1,5 +1,5 @@
 -- A run that succeeded queues a run of each pipeline that comes after its own, for the same date, once the other
--- pipelines that it comes after have succeeded for that date, too. However often they do, it is queued once.
+-- pipelines that it comes after have succeeded for that date, too. It is queued once, however often they succeed.
 
 create or replace function headgate._queue_followers(
     p_execution_id bigint,

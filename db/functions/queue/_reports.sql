@@ -1,5 +1,5 @@
 -- What is known of each reported job: the runner's outcome, what the ingest function made of it, and the calls made for
--- it. Of a bulk call, calls and cost are the first job's. Pins no search path, so that it is inlined.
+-- it. The calls and cost of a bulk call are on its first job. Pins no search path, so that it is inlined.
 
 create or replace function headgate._reports(
     p_chunk headgate.chunks,

@@ -1,6 +1,6 @@
 -- Resolve each reported job: it ends, or it waits in a parked chunk. Only the item's own faults use up attempts.
--- Where a call may not be repeated, only one is whose answer says "not now" (a quota's), or whose rule says that it is
--- not charged: it was not served.
+-- If calls may not be repeated, a call is repeated only if its answer says "not now" (a quota's), or its rule says that
+-- it is not charged: it was not served.
 -- p_stop_reason: why the whole execution ends, null if it does not.
 
 create or replace function headgate._resolve(
@@ -85,7 +85,7 @@ begin
 end;
 $func$;
 
--- What history says of a job's result; null of a success that is not degraded. Inlined as well: no pinned path.
+-- The error that history keeps for a job's result; null for a success that is not degraded. Inlined: no pinned path.
 create or replace function headgate._reason(
     p_result text,
     p_outcome text,

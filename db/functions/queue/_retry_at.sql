@@ -1,5 +1,5 @@
--- When a step that has failed is run again by itself; null: it has no retries left, or nothing that a retry may run,
--- such as calls that may have been made.
+-- When a failed step is retried automatically; null: it has no retries left, or nothing that a retry may run, because
+-- its calls may have been made.
 
 create or replace function headgate._retry_at(
     p_step headgate.process_steps,

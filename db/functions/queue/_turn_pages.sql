@@ -1,6 +1,6 @@
 -- A job whose answer names a next page goes on with it: instead of ending as a success it is parked, and wakes at once,
 -- in the same commit as its page. So a page is a call with its own units, a crash repeats no page that was committed,
--- and a lease's token is worth one page. The last page's result counts the records and watermarks of all.
+-- and a lease's token is valid for one page. The last page's result counts the records and watermarks of all.
 
 create or replace function headgate._turn_pages(
     p_chunk headgate.chunks,
@@ -68,7 +68,7 @@ begin
 end;
 $func$;
 
--- Go on with the next page, or end: at the last one, at the cap, or because the cursor has come before.
+-- Go on with the next page, or end: at the last one, at the cap, or because the cursor has occurred before.
 create or replace function headgate._turn_page(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
@@ -152,8 +152,8 @@ as $func$
     end;
 $func$;
 
--- What an answer says of the next page: a value of its body, a parameter of the Link header's next, or how many rows
--- have come so far. Null: it was the last. A fault: it cannot be told.
+-- The next page's cursor: a value of the answer's body, a parameter of the Link header's next, or the number of rows
+-- so far. Null: it was the last page. A fault: the cursor cannot be read.
 create or replace function headgate._next_cursor(
     p_next_page text,
     p_payload text,

@@ -1,4 +1,4 @@
--- Wake what waits for pools, in order of their names: after leases have ended without a word.
+-- Wake the chunks that wait for pools, in order of the pools' names, after leases have ended without a completion.
 create or replace function headgate._wake_pools(
     p_pools text[],
     p_now timestamptz

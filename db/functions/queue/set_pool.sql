@@ -1,4 +1,4 @@
--- An operator's change to a pool. A smaller pool drains: what runs goes on, and nothing is leased before it fits.
+-- An operator's change to a pool. A smaller pool drains: running work goes on, and no chunk is leased before it fits.
 
 create or replace function headgate.set_pool(
     p_pool text,
@@ -50,4 +50,4 @@ end;
 $func$;
 
 comment on function headgate.set_pool(text, integer) is
-    'Change how many slots a pool has; a smaller one drains. Returns the pool as it is then.';
+    'Change how many slots a pool has; a smaller one drains. Returns the changed pool.';

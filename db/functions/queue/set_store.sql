@@ -1,4 +1,4 @@
--- An operator's change to where a store is. Artifacts keep their keys: what is there already is to be copied first.
+-- An operator's change to where a store is. Artifacts keep their keys, so existing files must be copied first.
 
 create or replace function headgate.set_store(
     p_store text,
@@ -40,5 +40,5 @@ end;
 $func$;
 
 comment on function headgate.set_store(text, text, text, text, text, text) is
-    'Change where a store is: its URL and, of a bucket, endpoint, region and the names of its secrets. Returns the '
-    'store as it is then.';
+    'Change where a store is: its URL and, for a bucket, endpoint, region and the names of its secrets. Returns the '
+    'changed store.';

@@ -192,7 +192,7 @@ end;
 $func$;
 
 -- Block a provider or one of its operations until a time, or let calls flow (null); its breaker starts from zero. A
--- provider that flows takes its operations along, and the block of its window. What waited for it goes on.
+-- provider that flows also unblocks its operations and its window. Chunks that waited for it go on.
 create or replace function headgate._set_breaker(
     p_provider_id bigint,
     p_operation_id bigint,

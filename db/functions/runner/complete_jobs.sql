@@ -3,9 +3,10 @@
 -- rows of its ingest function's type: p_row_counts[i] of them belong to p_asset_ids[i]. A bulk call has one payload per
 -- answered session, in order; if it succeeded for only some of the sessions, the chunk continues with the others. Where
 -- outputs or expectations are declared, p_answers has what is known of an answer besides its body, {status,
--- duration_ms, headers}; of a handler, what it put out. p_files are files that the runner has put into the operation's
--- store: headgate._keep_artifacts. p_peak_memory and p_cpu_ms are what a handler's process took: the most bytes, and
--- each job's share of the time. p_position is up to where changes were read: headgate.open_changes.
+-- duration_ms, headers}; for a handler, its output. p_files are files that the runner has put into the operation's
+-- store: headgate._keep_artifacts. p_peak_memory and p_cpu_ms are what a handler's process took: its peak in bytes, and
+-- each job's share of the processor time. p_position is the position up to which changes were read:
+-- headgate.open_changes.
 
 create or replace function headgate.complete_jobs(
     p_runner text,

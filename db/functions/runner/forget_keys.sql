@@ -14,4 +14,4 @@ as $func$
 $func$;
 
 comment on function headgate.forget_keys(text, text[]) is
-    'Say that a store''s keys, which headgate.remove_keys gave up, are gone: what is put under them counts again.';
+    'Report that a store''s keys, which headgate.remove_keys gave up, are removed: files put under them count again.';

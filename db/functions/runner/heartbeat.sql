@@ -1,8 +1,8 @@
 -- A runner reports that it is alive, and checks sessions against their limits and other runners: leases of a killed
 -- runner end at once instead of expiring. A late heartbeat alone proves nothing (the machine may be busy, or the
 -- network slow): the runner's connection must be gone as well. A stopped process keeps its connection, and a pooled
--- connection outlives its runner: such leases expire as usual. Slots of pools whose leases ended so are given to those
--- that wait.
+-- connection outlives its runner: such leases expire as usual. Pool slots of the leases that ended are given to waiting
+-- chunks.
 
 create or replace function headgate.heartbeat(
     p_runner text,

@@ -1,7 +1,7 @@
--- Which of a store's keys its runner may remove: those that no artifact has, and those of artifacts that have expired.
--- Until the runner says that they are gone (headgate.forget_keys), or for an hour, no artifact is made of one: a runner
--- may have found it there just now and be about to commit. Completions hold the store's row, so they come before or
--- after.
+-- The keys of a store that its runner may remove: keys without an artifact, and keys of expired artifacts. Until the
+-- runner reports them as removed (headgate.forget_keys), or for an hour, no artifact is made of such a key: another
+-- runner may just have found the file there and be about to commit. Completions hold the store's row, so they come
+-- before or after.
 
 create or replace function headgate.remove_keys(
     p_store text,
@@ -49,4 +49,4 @@ end;
 $func$;
 
 comment on function headgate.remove_keys(text, text[]) is
-    'Give up those of a store''s keys that no artifact has, and the expired artifacts; returns the keys to remove.';
+    'Give up a store''s keys without an artifact, and its expired artifacts; returns the keys to remove.';

@@ -22,4 +22,4 @@ as $func$
 $func$;
 
 comment on function headgate.take_store() is
-    'The store that a runner is to clean now, once a day each; no row: all are clean.';
+    'A store for the runner to clean now; each is due once a day; no row: none is due.';

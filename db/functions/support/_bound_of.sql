@@ -1,4 +1,4 @@
--- What a check's comparison compares with: a number, or an interval in seconds; null if it is neither.
+-- The bound in a check's comparison: a number, or an interval in seconds; null if it is neither.
 create or replace function headgate._bound_of(p_comparison text)
 returns numeric
 language plpgsql

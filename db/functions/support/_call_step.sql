@@ -1,4 +1,4 @@
--- Its rows, as JSON.
+-- Call a step's function; returns its rows as JSON.
 
 create or replace function headgate._call_step(
     p_function text,

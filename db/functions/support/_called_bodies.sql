@@ -40,7 +40,7 @@ exception
 end;
 $func$;
 
--- What such a function is told; its `now` is the moment of planning, so that every delivery says the same.
+-- The context of such a function; its `now` is the moment of planning, so that it is the same in every delivery.
 create or replace function headgate._request_context(
     p_chunk headgate.chunks,
     p_operation headgate.operations,

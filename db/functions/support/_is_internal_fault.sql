@@ -1,4 +1,4 @@
--- Our own: a secret, a setting, a broken ingest function, a runner that died.
+-- An internal fault: a secret, a setting, a broken ingest function, a runner that died.
 
 create or replace function headgate._is_internal_fault(p_reason text)
 returns boolean

@@ -1,6 +1,6 @@
 -- Why a plan's function cannot be called; null if it can. It runs with its plan's rights only, so it must belong to the
 -- plan's role, be security definer and pin its search_path. All overloads are checked, whichever a call would use.
--- Of the core's functions some ask who calls them, and so are not.
+-- The core's functions may lack security definer, because some of them check their caller.
 
 create or replace function headgate._misfit(p_function text)
 returns text

@@ -1,5 +1,5 @@
--- The universes whose assets are notices: of channels that may be sent a thing once at most, and of those that are sent
--- a key by which they know it again.
+-- The universes whose assets are notices: of channels that must get a notice at most once, and of channels that
+-- recognise a repeated notice by its key.
 create or replace function headgate._outbox()
 returns text[]
 language sql

@@ -216,7 +216,7 @@ as $func$
     join request as r using (nth);
 $func$;
 
--- Where each asset's calls go, and why they may not. The runner looks at the host once more.
+-- The base URL of each asset's calls, or why it is refused. The runner checks the host again.
 create or replace function headgate._asset_addresses(
     p_asset_ids bigint[],
     p_provider headgate.providers

@@ -1,4 +1,5 @@
--- End a check's alerts, but for those of the given subjects: what it is no longer made for has no other end.
+-- Resolve a check's alerts, except those of the given subjects: nothing else resolves alerts of subjects that are no
+-- longer checked.
 create or replace function headgate._resolve_checks_alerts(
     p_name text,
     p_but text[],

@@ -125,8 +125,8 @@ $func$;
 
 -- Whether a row was committed after the snapshot of the last read: by its column of type xid8, or by its xmin. Under
 -- xmin a subtransaction has a number of its own, which no snapshot lists: whatever is not older than the oldest
--- transaction that was open then counts as new. xmin has 32 bits; it is counted back from the next transaction, so that
--- it is taken for too new at most. A snapshot from beyond that transaction is of another database: all is new.
+-- transaction that was open then counts as new. xmin has 32 bits; it is counted back from the next transaction, so a
+-- row is at most taken for newer than it is. A snapshot beyond that transaction is of another database: all is new.
 create or replace function headgate._is_new(
     p_field text,
     p_parameter text

@@ -1,4 +1,4 @@
--- What is said of a job whose call may have been made, and is not repeated.
+-- The reason of a job whose call may have been made and is not repeated.
 
 create or replace function headgate._unknown(p_reason text)
 returns text
