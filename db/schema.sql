@@ -217,7 +217,7 @@ ALTER TYPE headgate.class_call OWNER TO headgate_owner;
 -- Name: TYPE class_call; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.class_call IS 'Assets of a class that a bulk call serves, or that are asked for one by one although there is such a call; what the call costs at all, and for each asset.';
+COMMENT ON TYPE headgate.class_call IS 'Assets of a class that a bulk call serves, or that are called for one by one although there is such a call; what the call costs in total, and for each asset.';
 
 --
 -- Name: entry_grant; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -246,7 +246,7 @@ ALTER TYPE headgate.entry_grant OWNER TO headgate_owner;
 -- Name: TYPE entry_grant; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.entry_grant IS 'How many assets of an entry are granted, by the provider that allows least, and what stands against more.';
+COMMENT ON TYPE headgate.entry_grant IS 'How many assets of an entry are granted, by the provider that allows the fewest, and what prevents more.';
 
 --
 -- Name: forecast_need; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -337,7 +337,7 @@ ALTER TYPE headgate.job_report OWNER TO headgate_owner;
 -- Name: TYPE job_report; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.job_report IS 'What a runner reported of a job and its ingest function made of it: outcome, calls made and charged, and rows.';
+COMMENT ON TYPE headgate.job_report IS 'A job as reported by a runner and judged by its ingest function: outcome, calls made and charged, and rows.';
 
 --
 -- Name: job_result; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -415,7 +415,7 @@ ALTER TYPE headgate.plan_budget OWNER TO headgate_owner;
 -- Name: TYPE plan_budget; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.plan_budget IS 'What a provider still allows a run, and what of it is kept from the backfill.';
+COMMENT ON TYPE headgate.plan_budget IS 'What a provider still allows a run, and the part of it that the backfill may not use.';
 
 --
 -- Name: plan_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -462,7 +462,7 @@ ALTER TYPE headgate.plan_entry OWNER TO headgate_owner;
 -- Name: TYPE plan_entry; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.plan_entry IS 'What is granted piece by piece: the assets of a class, or those of one bulk call. Its place, the rank of its first asset, how many assets may be granted and how many take a rank.';
+COMMENT ON TYPE headgate.plan_entry IS 'A unit of granting: the assets of a class, or those of one bulk call. Its place, the rank of its first asset, how many assets may be granted and how many take a rank.';
 
 --
 -- Name: plan_need; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -498,7 +498,7 @@ ALTER TYPE headgate.plan_need OWNER TO headgate_owner;
 -- Name: TYPE plan_need; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.plan_need IS 'An operation of a run with its levers, and the bulk call that may serve it (null: none).';
+COMMENT ON TYPE headgate.plan_need IS 'An operation of a run with its parameters, and the bulk call that may serve it (null: none).';
 
 --
 -- Name: plan_options; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -520,7 +520,7 @@ ALTER TYPE headgate.plan_options OWNER TO headgate_owner;
 -- Name: TYPE plan_options; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.plan_options IS 'What a run or a what-if question is planned with: resolved parameters, the execution whose graph applies (null: the pipeline''s), and what only explain and forecast change: a session each day, no bulk calls, a reserve, some operations alone (null: all).';
+COMMENT ON TYPE headgate.plan_options IS 'The options of a run''s or a what-if question''s plan: resolved parameters, the execution whose graph applies (null: the pipeline''s), and options that only explain and forecast change: a session each day, no bulk calls, a reserve, only some operations (null: all).';
 
 --
 -- Name: ranked_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -550,7 +550,7 @@ ALTER TYPE headgate.ranked_class OWNER TO headgate_owner;
 -- Name: TYPE ranked_class; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.ranked_class IS 'A plan_class with its price and its value for a unit, its place among the classes (null: not due yet), and how many of its assets the run''s asset limit allows.';
+COMMENT ON TYPE headgate.ranked_class IS 'A plan_class with its price and its value per unit, its place among the classes (null: not due yet), and how many of its assets the run''s asset limit allows.';
 
 --
 -- Name: trained_row; Type: TYPE; Schema: recommender; Owner: headgate_plan_recommender
@@ -5436,13 +5436,13 @@ COMMENT ON COLUMN headgate.chunks.asset_ids IS 'The jobs that have not ended, in
 -- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a bulk call: the sessions without an answer yet, one call each; a batch call, which has none, has one null. Null: a call for each asset.';
+COMMENT ON COLUMN headgate.chunks.sessions IS 'For a bulk call: the sessions without an answer yet, one call each; for a batch call, which has no sessions, a single null. Null: a call for each asset.';
 
 --
 -- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.records IS 'Of a bulk call: rows changed by answers to earlier sessions, in the order of asset_ids; null: no answer yet.';
+COMMENT ON COLUMN headgate.chunks.records IS 'For a bulk call: rows changed by answers for earlier sessions, in the order of asset_ids; null: no answer yet.';
 
 --
 -- Name: COLUMN chunks.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5496,7 +5496,7 @@ COMMENT ON COLUMN headgate.chunks.runner IS 'The runner that holds, or last held
 -- Name: COLUMN chunks.leased_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.leased_until IS 'End of the lease, real time.';
+COMMENT ON COLUMN headgate.chunks.leased_until IS 'End of the lease, in real time.';
 
 --
 -- Name: COLUMN chunks.lost_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5508,7 +5508,7 @@ COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given u
 -- Name: COLUMN chunks.pool; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.pool IS 'The pool whose slots its lease takes, as its operation said when it was last sent; null: none.';
+COMMENT ON COLUMN headgate.chunks.pool IS 'The pool whose slots its lease takes, from its operation when it was last sent; null: none.';
 
 --
 -- Name: COLUMN chunks.pool_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5574,7 +5574,7 @@ COMMENT ON COLUMN headgate.chunks.request_count IS 'Requests made for each of it
 -- Name: COLUMN chunks.planned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; requests made later are not cleared by it.';
+COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; they do not clear requests made later.';
 
 --
 -- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5669,7 +5669,7 @@ COMMENT ON COLUMN headgate.providers.base_url IS 'Prefix of every request''s URL
 -- Name: COLUMN providers.hosts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.hosts IS 'Where base_url is {asset.base_url}: the hosts (host or host:port, in lower case) that requests may go to; null: any, which a provider with a secret may not have.';
+COMMENT ON COLUMN headgate.providers.hosts IS 'If base_url is {asset.base_url}: the hosts (host or host:port, in lower case) that requests may go to; null: any, which is not allowed with a secret.';
 
 --
 -- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5908,13 +5908,13 @@ COMMENT ON COLUMN headgate.process_executions.driver IS 'Who advances its steps:
 -- Name: COLUMN process_executions.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that started it, where there are several on this database; null: it has no name.';
+COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that started it, if several share this database; null: it has no name.';
 
 --
 -- Name: COLUMN process_executions.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
+COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the DAG that is named like the pipeline.';
 
 --
 -- Name: COLUMN process_executions.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5932,7 +5932,7 @@ COMMENT ON COLUMN headgate.process_executions.logical_date IS 'The date it was s
 -- Name: COLUMN process_executions.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_executions.is_backfill IS 'True: it was started late, for a logical date that is past.';
+COMMENT ON COLUMN headgate.process_executions.is_backfill IS 'True: it is a back-fill, started for a past logical date.';
 
 --
 -- Name: COLUMN process_executions.params; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6507,7 +6507,7 @@ COMMENT ON COLUMN headgate.operations.description IS 'Its description.';
 -- Name: COLUMN operations.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.universe IS 'The universe whose assets need it; _<name>, with one asset, where the plan names none.';
+COMMENT ON COLUMN headgate.operations.universe IS 'The universe whose assets need it; _<name>, with one asset, if the plan names none.';
 
 --
 -- Name: COLUMN operations.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6519,7 +6519,7 @@ COMMENT ON COLUMN headgate.operations.provider_id IS 'The provider it calls; `lo
 -- Name: COLUMN operations.feature; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provider''s account has this feature (providers.features); null: every account may call it.';
+COMMENT ON COLUMN headgate.operations.feature IS 'Planned only if the provider''s account has this feature (providers.features); null: every account may call it.';
 
 --
 -- Name: COLUMN operations.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6609,7 +6609,7 @@ COMMENT ON COLUMN headgate.operations.overlap IS 'Number of sessions (days for a
 -- Name: COLUMN operations.late_commits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.late_commits IS 'How long before the watermark {state.since} begins again: as long as a transaction of the source may be open that has stamped its rows already.';
+COMMENT ON COLUMN headgate.operations.late_commits IS 'How long before the watermark {state.since} begins: the longest time for which a transaction of the source may stay open after it has stamped its rows.';
 
 --
 -- Name: COLUMN operations.chunk_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6639,7 +6639,7 @@ COMMENT ON COLUMN headgate.operations.backoff_max IS 'Longest wait between retri
 -- Name: COLUMN operations.jitter; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.jitter IS 'How far a wait before a retry may be off, as a share of it, so that those who failed together do not come back together; 0: exact.';
+COMMENT ON COLUMN headgate.operations.jitter IS 'How far a wait before a retry may vary, as a share of it, so that jobs that failed together are not retried together; 0: exact.';
 
 --
 -- Name: COLUMN operations.max_wait; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6723,7 +6723,7 @@ COMMENT ON COLUMN headgate.operations.stage IS 'schema.table whose columns its r
 -- Name: COLUMN operations.is_call; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.is_call IS 'It has a request or a statement.';
+COMMENT ON COLUMN headgate.operations.is_call IS 'True: it has a request or a statement.';
 
 --
 -- Name: COLUMN operations.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6747,31 +6747,31 @@ COMMENT ON COLUMN headgate.operations.max_rows IS 'The most rows that a statemen
 -- Name: COLUMN operations.next_page; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.next_page IS 'Where an answer says what comes next: a JSON path over its body, link <parameter> of the Link header''s next, or offset <JSON path> of its rows; null: an answer is all there is.';
+COMMENT ON COLUMN headgate.operations.next_page IS 'Where an answer names the next page: a JSON path over its body, link <parameter> of the Link header''s next, or offset <JSON path> of its rows; null: there is only one page.';
 
 --
 -- Name: COLUMN operations.max_pages; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.max_pages IS 'A job ends, degraded, after so many pages.';
+COMMENT ON COLUMN headgate.operations.max_pages IS 'After this many pages a job ends as degraded.';
 
 --
 -- Name: COLUMN operations.parser; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.parser IS 'Python that makes JSON of an answer''s body before the ingest function: an entry point of the group headgate.parsers, or module:function; null: none.';
+COMMENT ON COLUMN headgate.operations.parser IS 'Python function that turns an answer''s body into JSON before the ingest function: an entry point of the group headgate.parsers, or module:function; null: none.';
 
 --
 -- Name: COLUMN operations.outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.outputs IS 'What of an answer is a job''s output: name to JSON path over {status, duration_ms, headers, body, asset}; null: none.';
+COMMENT ON COLUMN headgate.operations.outputs IS 'The job''s output from an answer: name to JSON path over {status, duration_ms, headers, body, asset}; null: none.';
 
 --
 -- Name: COLUMN operations.expectations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.expectations IS 'What must hold of a good answer: [{predicate, verdict, reason}], jsonpaths over the same; the first that does not hold decides: degraded, failed, retry or skipped; null: nothing.';
+COMMENT ON COLUMN headgate.operations.expectations IS 'What must hold of a good answer: [{predicate, verdict, reason}], with JSON paths over the same document as in outputs; the first that does not hold decides: degraded, failed, retry or skipped; null: no expectation.';
 
 --
 -- Name: COLUMN operations.ingest_function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6783,13 +6783,13 @@ COMMENT ON COLUMN headgate.operations.ingest_function IS 'schema.name of the fun
 -- Name: COLUMN operations.is_ingest_of_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.is_ingest_of_answers IS 'Its ingest function takes headgate.answer[] instead of text[]; found out by check_plans.';
+COMMENT ON COLUMN headgate.operations.is_ingest_of_answers IS 'True: its ingest function takes headgate.answer[] instead of text[]; set by check_plans.';
 
 --
 -- Name: COLUMN operations.handler; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.handler IS 'Python that computes instead of calling: an entry point of the group headgate.handlers, or module:function; null: none.';
+COMMENT ON COLUMN headgate.operations.handler IS 'Python function that computes instead of calling: an entry point of the group headgate.handlers, or module:function; null: none.';
 
 --
 -- Name: COLUMN operations.input_function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6819,7 +6819,7 @@ COMMENT ON COLUMN headgate.operations.input_format IS 'csv or json: the input fu
 -- Name: COLUMN operations.handler_options; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.handler_options IS 'What else its handler is told, by name.';
+COMMENT ON COLUMN headgate.operations.handler_options IS 'Further options of its handler, by name.';
 
 --
 -- Name: COLUMN operations.store; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6837,7 +6837,7 @@ COMMENT ON COLUMN headgate.operations.artifact_name IS 'Template of its artifact
 -- Name: COLUMN operations.keep_files; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.keep_files IS 'How long its artifacts are kept; null: until they are removed.';
+COMMENT ON COLUMN headgate.operations.keep_files IS 'How long its artifacts are kept; null: no limit.';
 
 --
 -- Name: COLUMN operations.changes_of; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7075,7 +7075,7 @@ COMMENT ON COLUMN headgate.asset_processing_state.watermark IS 'How far its data
 -- Name: COLUMN asset_processing_state.source_snapshot; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.source_snapshot IS 'The transactions of its source that the last successful read has seen; null: it keeps none.';
+COMMENT ON COLUMN headgate.asset_processing_state.source_snapshot IS 'The snapshot of its source that the last successful read has seen; null: it keeps none.';
 
 --
 -- Name: COLUMN asset_processing_state.cursor; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7105,13 +7105,13 @@ COMMENT ON COLUMN headgate.asset_processing_state.attempts IS 'Attempts since th
 -- Name: COLUMN asset_processing_state.consecutive_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.consecutive_failures IS 'Failures by its own fault since the last success; at 5 it leaves the delta until it is reset.';
+COMMENT ON COLUMN headgate.asset_processing_state.consecutive_failures IS 'Failures by its own fault since the last success; at 5 the pair is left out until it is reset.';
 
 --
 -- Name: COLUMN asset_processing_state.last_error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.last_error IS 'What went wrong last; null after a success.';
+COMMENT ON COLUMN headgate.asset_processing_state.last_error IS 'The last error; null after a success.';
 
 --
 -- Name: COLUMN asset_processing_state.last_failed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7129,13 +7129,13 @@ COMMENT ON COLUMN headgate.asset_processing_state.reprocess_requested_at IS 'Whe
 -- Name: COLUMN asset_processing_state.input_changed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.input_changed_at IS 'An input changed; a job planned earlier does not clear it.';
+COMMENT ON COLUMN headgate.asset_processing_state.input_changed_at IS 'When an input changed; a job planned earlier does not clear it.';
 
 --
 -- Name: COLUMN asset_processing_state.bulk_missed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'When a bulk answer did not contain this asset, or failed: until its next success it is called for alone.';
+COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'When a bulk answer failed or did not contain this asset: until its next success it is called for alone.';
 
 --
 -- Name: COLUMN asset_processing_state.bulk_misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8121,13 +8121,13 @@ COMMENT ON COLUMN headgate.breakers.auth_failures IS 'Consecutive internal fault
 -- Name: COLUMN breakers.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.breakers.opened IS 'Times it has opened in a row; doubles the cool-down.';
+COMMENT ON COLUMN headgate.breakers.opened IS 'How often it has opened in a row; each time doubles the cool-down.';
 
 --
 -- Name: COLUMN breakers.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.breakers.blocked_until IS 'No call is made before; null: calls flow. After the breaker has opened a probe goes first. Null while a provider''s is opened: one operation failed, and another one probes.';
+COMMENT ON COLUMN headgate.breakers.blocked_until IS 'No call is made before; null: calls flow. After the breaker has opened, a probe goes first. Null while a provider''s breaker is open: one operation failed, and another one probes.';
 
 --
 -- Name: COLUMN breakers.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8145,7 +8145,7 @@ COMMENT ON COLUMN headgate.breakers.probe_chunk_id IS 'The chunk that probes.';
 -- Name: COLUMN breakers.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.breakers.counted_since IS 'The fault from which the share of faults is counted, for a minute; null: there was none since the breaker last moved.';
+COMMENT ON COLUMN headgate.breakers.counted_since IS 'The time of the fault from which the share of faults is counted, for a minute; null: there was none since the breaker last opened or closed.';
 
 --
 -- Name: COLUMN breakers.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8957,7 +8957,7 @@ begin
     raise exception using errcode = 'UNDO0';
 exception
     when sqlstate 'UNDO0' then
-        if v_found is null then  -- it was the query that said so
+        if v_found is null then  -- the query itself raised this
             raise;
         end if;
         return v_found;
@@ -9108,7 +9108,7 @@ COMMENT ON COLUMN headgate.pipelines.is_paused_with_dag IS 'True: it is paused b
 -- Name: COLUMN pipelines.is_started_when_due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipelines.is_started_when_due IS 'True: a run starts by itself when something is due for its steps; where a DAG runs it, the run is ordered there.';
+COMMENT ON COLUMN headgate.pipelines.is_started_when_due IS 'True: a run starts by itself when something is due for its steps; if a DAG runs it, the run is ordered there.';
 
 --
 -- Name: COLUMN pipelines.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -9126,7 +9126,7 @@ COMMENT ON COLUMN headgate.pipelines.timeout IS 'With driver headgate: a run tha
 -- Name: COLUMN pipelines.after; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipelines.after IS 'Pipelines: when, with driver headgate, a run of each has succeeded for a date, one of this starts for that date.';
+COMMENT ON COLUMN headgate.pipelines.after IS 'With driver headgate: once a run of each of these pipelines has succeeded for a date, a run starts for that date.';
 
 --
 -- Name: _check_covered(headgate.pipelines, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10055,7 +10055,7 @@ COMMENT ON COLUMN headgate.process_steps.depends_on IS 'Steps that must have end
 -- Name: COLUMN process_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.trigger_rule IS 'What must hold of the steps it depends on for it to run.';
+COMMENT ON COLUMN headgate.process_steps.trigger_rule IS 'The condition on the steps it depends on.';
 
 --
 -- Name: COLUMN process_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -10097,7 +10097,7 @@ COMMENT ON COLUMN headgate.process_steps.condition IS 'A predicate over the run 
 -- Name: COLUMN process_steps.retries; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.retries IS 'How often it is run again by itself; with driver airflow never.';
+COMMENT ON COLUMN headgate.process_steps.retries IS 'How often it is retried automatically; with driver airflow never.';
 
 --
 -- Name: COLUMN process_steps.retry_delay; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -10109,13 +10109,13 @@ COMMENT ON COLUMN headgate.process_steps.retry_delay IS 'How long it waits befor
 -- Name: COLUMN process_steps.retry_backoff; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.retry_backoff IS 'By how much each further delay is longer.';
+COMMENT ON COLUMN headgate.process_steps.retry_backoff IS 'The factor by which each further delay is longer.';
 
 --
 -- Name: COLUMN process_steps.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.timeout IS 'A round that has not ended within it has failed; null: no limit.';
+COMMENT ON COLUMN headgate.process_steps.timeout IS 'A round that does not end within it fails; null: no limit.';
 
 --
 -- Name: COLUMN process_steps.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -10127,7 +10127,7 @@ COMMENT ON COLUMN headgate.process_steps.status IS 'pending, running, succeeded,
 -- Name: COLUMN process_steps.skip_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.skip_reason IS 'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, without one), condition, operator (it counts as passed), operator_behind (an operator skipped it, and what is behind it is decided as behind a skipped step), or finalized (the execution ended before it ran).';
+COMMENT ON COLUMN headgate.process_steps.skip_reason IS 'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, without a failure), condition, operator (it counts as passed), operator_behind (an operator skipped it, and later steps treat it as skipped), or finalized (the execution ended before it ran).';
 
 --
 -- Name: COLUMN process_steps.is_marked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -10145,31 +10145,31 @@ COMMENT ON COLUMN headgate.process_steps.is_left_out IS 'True: nothing was plann
 -- Name: COLUMN process_steps.is_late; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.is_late IS 'True: its round was not over at its deadline; the step has failed.';
+COMMENT ON COLUMN headgate.process_steps.is_late IS 'True: its round had not ended at its deadline; the step has failed.';
 
 --
 -- Name: COLUMN process_steps.is_rerun; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.is_rerun IS 'True: an operator runs it again as a whole; its next round has all of its jobs, also those that succeeded.';
+COMMENT ON COLUMN headgate.process_steps.is_rerun IS 'True: an operator runs it again as a whole; its next round has all of its jobs, including those that succeeded.';
 
 --
 -- Name: COLUMN process_steps.retried; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.retried IS 'How often it was run again by itself since an operator or the run started it.';
+COMMENT ON COLUMN headgate.process_steps.retried IS 'How often it was retried automatically since an operator or the run started it.';
 
 --
 -- Name: COLUMN process_steps.retry_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.retry_at IS 'When it is run again by itself: it has failed, and has retries left; null: it does not wait for that.';
+COMMENT ON COLUMN headgate.process_steps.retry_at IS 'When it is retried automatically: it has failed, and has retries left; null: no retry is pending.';
 
 --
 -- Name: COLUMN process_steps.deadline_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.deadline_at IS 'When its round has failed if it is not over; null: no limit.';
+COMMENT ON COLUMN headgate.process_steps.deadline_at IS 'When its round fails if it has not ended by then; null: no limit.';
 
 --
 -- Name: COLUMN process_steps.reopened_from; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -12532,7 +12532,7 @@ CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETUR
         cross join unnest(d.asset_ids) as u (asset_id)
         where d.execution_id = p_execution_id
             and d.reason = 'failures'
-            and not exists (  -- a retry by itself leaves them out, too
+            and not exists (  -- an automatic retry leaves them out, too
                 select
                 from headgate.process_steps as s
                 where s.execution_id = p_execution_id
@@ -14460,7 +14460,7 @@ begin
             p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, p_answers
         );
     elsif p_row_counts is null then
-        -- Mostly that is the whole report: payloads are large, so nothing of it is copied then.
+        -- Usually this is the whole report. It is not copied then, because payloads are large.
         if cardinality(v_taken) < cardinality(p_asset_ids) or p_payloads is null then
             v_asset_ids := array(select p_asset_ids[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
             p_payloads := array(select p_payloads[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
@@ -15706,7 +15706,7 @@ ALTER TABLE headgate.check_results OWNER TO headgate_owner;
 -- Name: TABLE check_results; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.check_results IS 'How a check ended, each time; read through headgate.v_check_results.';
+COMMENT ON TABLE headgate.check_results IS 'Results of checks; read through headgate.v_check_results.';
 
 --
 -- Name: COLUMN check_results.result_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -15724,25 +15724,25 @@ COMMENT ON COLUMN headgate.check_results.name IS 'The check; its results outlive
 -- Name: COLUMN check_results.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.check_results.subject IS 'The values of its row of for_each; empty: it has none.';
+COMMENT ON COLUMN headgate.check_results.subject IS 'The values of its row of for_each; empty: the check has none.';
 
 --
 -- Name: COLUMN check_results.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.check_results.execution_id IS 'The run that made it; null: made outside of a run.';
+COMMENT ON COLUMN headgate.check_results.execution_id IS 'The run that made it; null: the check ran outside of a run.';
 
 --
 -- Name: COLUMN check_results.checked_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.check_results.checked_at IS 'When.';
+COMMENT ON COLUMN headgate.check_results.checked_at IS 'When the check ran.';
 
 --
 -- Name: COLUMN check_results.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.check_results.status IS 'passed, warned, failed, or errored: its query did not end, whatever its severity.';
+COMMENT ON COLUMN headgate.check_results.status IS 'passed, warned, failed, or errored (its query did not end, whatever its severity).';
 
 --
 -- Name: COLUMN check_results.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -15805,7 +15805,7 @@ ALTER TABLE headgate.checks OWNER TO headgate_owner;
 -- Name: TABLE checks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.checks IS 'What must hold of a plan''s data; a step of its pipeline runs it, or the maintenance. Read through headgate.v_checks.';
+COMMENT ON TABLE headgate.checks IS 'A check of a plan''s data; a step of its pipeline runs it, or the maintenance. Read through headgate.v_checks.';
 
 --
 -- Name: COLUMN checks.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -15835,49 +15835,49 @@ COMMENT ON COLUMN headgate.checks.kind IS 'row_count, not_null, unique, accepted
 -- Name: COLUMN checks.relation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.checks.relation IS 'The table or view that it is about; null: the query says.';
+COMMENT ON COLUMN headgate.checks.relation IS 'The table or view that it checks; null: its query names it.';
 
 --
 -- Name: COLUMN checks.query; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.checks.query IS 'Returns the failing rows; each is a row of for_each.';
+COMMENT ON COLUMN headgate.checks.query IS 'The query for failing rows; in it, `each` is a row of for_each.';
 
 --
 -- Name: COLUMN checks.fail_calc; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.checks.fail_calc IS 'The value, an aggregate over those rows; null: too little to judge by.';
+COMMENT ON COLUMN headgate.checks.fail_calc IS 'The value: an aggregate over the failing rows; a null value passes.';
 
 --
 -- Name: COLUMN checks.for_each; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.checks.for_each IS 'A query: the check is made for each of its rows; null: once.';
+COMMENT ON COLUMN headgate.checks.for_each IS 'A query: the check runs for each of its rows; null: once.';
 
 --
 -- Name: COLUMN checks.severity; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.checks.severity IS 'error: where error_if holds it has failed; warn: it only warns.';
+COMMENT ON COLUMN headgate.checks.severity IS 'error: it fails if error_if holds; warn: it only warns.';
 
 --
 -- Name: COLUMN checks.warn_if; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.checks.warn_if IS 'How a value compares that warns, e.g. > 0; null: none does.';
+COMMENT ON COLUMN headgate.checks.warn_if IS 'The comparison by which a value warns, e.g. > 0; null: none.';
 
 --
 -- Name: COLUMN checks.error_if; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.checks.error_if IS 'How a value compares that fails; asked before warn_if.';
+COMMENT ON COLUMN headgate.checks.error_if IS 'The comparison by which a value fails; evaluated before warn_if.';
 
 --
 -- Name: COLUMN checks.hold_for; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.checks.hold_for IS 'How long it must fail or warn before an alert is raised, which ends when it passes; null: no alert of its own.';
+COMMENT ON COLUMN headgate.checks.hold_for IS 'How long it must fail or warn before an alert is raised, which is resolved when it passes; null: no alert.';
 
 --
 -- Name: COLUMN checks.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -16116,7 +16116,7 @@ COMMENT ON COLUMN headgate.pipeline_steps.step IS 'The step''s name; Airflow''s 
 -- Name: COLUMN pipeline_steps."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'The order in which ready steps are started.';
+COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'The order in which ready steps start.';
 
 --
 -- Name: COLUMN pipeline_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -16134,7 +16134,7 @@ COMMENT ON COLUMN headgate.pipeline_steps.depends_on IS 'Steps that must have en
 -- Name: COLUMN pipeline_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps.trigger_rule IS 'all_success, all_done, one_success, one_failed, all_failed, none_failed or none_failed_min_one_success of those it depends on, a step skipped by an operator counting as passed; else it is skipped.';
+COMMENT ON COLUMN headgate.pipeline_steps.trigger_rule IS 'all_success, all_done, one_success, one_failed, all_failed, none_failed or none_failed_min_one_success of the steps it depends on; a step skipped by an operator counts as passed. If it does not hold, the step is skipped.';
 
 --
 -- Name: COLUMN pipeline_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -16164,19 +16164,19 @@ COMMENT ON COLUMN headgate.pipeline_steps.max_failed_share IS 'The step has fail
 -- Name: COLUMN pipeline_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps.may_fail IS 'True: its failure does not fail the execution; the steps behind it see the failure as ever.';
+COMMENT ON COLUMN headgate.pipeline_steps.may_fail IS 'True: its failure does not fail the execution; steps that depend on it still see the failure.';
 
 --
 -- Name: COLUMN pipeline_steps.condition; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps.condition IS 'A predicate over the run document, asked when its trigger rule is met; false: the step is skipped.';
+COMMENT ON COLUMN headgate.pipeline_steps.condition IS 'A predicate over the run document, evaluated when its trigger rule is met; false: the step is skipped.';
 
 --
 -- Name: COLUMN pipeline_steps.retries; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps.retries IS 'With driver headgate: how often it is run again by itself when it has failed, each time as a new round.';
+COMMENT ON COLUMN headgate.pipeline_steps.retries IS 'With driver headgate: how often it is retried automatically after a failure, each time as a new round.';
 
 --
 -- Name: COLUMN pipeline_steps.retry_delay; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -16188,13 +16188,13 @@ COMMENT ON COLUMN headgate.pipeline_steps.retry_delay IS 'How long it waits befo
 -- Name: COLUMN pipeline_steps.retry_backoff; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps.retry_backoff IS 'By how much each further delay is longer than the one before; none is longer than 30 days.';
+COMMENT ON COLUMN headgate.pipeline_steps.retry_backoff IS 'The factor by which each further delay is longer than the previous one; none is longer than 30 days.';
 
 --
 -- Name: COLUMN pipeline_steps.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps.timeout IS 'With driver headgate: a round that has not ended within it has failed, what waits is deferred; null: no limit.';
+COMMENT ON COLUMN headgate.pipeline_steps.timeout IS 'With driver headgate: a round that does not end within it fails, and waiting work is deferred; null: no limit.';
 
 --
 -- Name: _known_outputs(headgate.pipeline_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19515,7 +19515,7 @@ CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_options headgate.plan_opt
     SET jit TO 'off'
     AS $$
 begin
-    -- Planning each statement again pays where much is due. Where little is, it takes most of the time.
+    -- Planning each statement again pays off if much is due; if little is due, it takes most of the time.
     perform set_config('plan_cache_mode', 'force_custom_plan', true)
     where p_is_round
         or p_options.is_backfill
@@ -23249,7 +23249,7 @@ declare
         when 'run' then p_now
     end;
     v_most_failures constant integer := case when p_operation.due_rule <> 'run' then 5 end;
-    -- What every run does, the next one does whatever became of it in this.
+    -- Work that every run does (due rule run) is due in the next run, whatever its result in this one.
     v_may_repeat constant boolean := p_operation.delivery = 'at_least_once' or p_operation.due_rule = 'run';
     v_alone_until timestamptz;
 begin
@@ -23586,7 +23586,7 @@ CREATE FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], p_grant
 begin
     return query
     with slice as (
-        -- Of each entry: what is granted, what the units do not reach, what the run's asset limit keeps out.
+        -- For each entry: the assets granted, those beyond the units, and those beyond the run's asset limit.
         select e.*, s.*
         from unnest(p_entries) as e
         join unnest(p_grants) as g using (place)
@@ -23641,7 +23641,7 @@ begin
             when s.reason in ('quota', 'share') then g.closes_at
             when s.reason = 'reserve' then coalesce(g.last_due_at, g.closes_at)
             when s.reason in ('blocked', 'breaker') then g.wait_until
-            -- The next run's limit lets it in, if units are left for it.
+            -- It is within the next run's limit, if units are left for it.
             when s.reason = 'max_assets'
                 and g.units_before + g.base + g.units * (s.many + 1) > g.units_here
                 and g.units > 0
@@ -23863,7 +23863,7 @@ COMMENT ON TABLE headgate.queued_runs IS 'A run with driver headgate that starts
 -- Name: COLUMN queued_runs.queued_run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.queued_runs.queued_run_id IS 'Surrogate key; a pipeline''s start in its order.';
+COMMENT ON COLUMN headgate.queued_runs.queued_run_id IS 'Surrogate key; a pipeline''s runs start in its order.';
 
 --
 -- Name: COLUMN queued_runs.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -23887,7 +23887,7 @@ COMMENT ON COLUMN headgate.queued_runs.logical_date IS 'The date that it is for.
 -- Name: COLUMN queued_runs.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.queued_runs.is_backfill IS 'True: it is started late, for a date that is past.';
+COMMENT ON COLUMN headgate.queued_runs.is_backfill IS 'True: it is a back-fill, for a past date.';
 
 --
 -- Name: COLUMN queued_runs.queued_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26856,7 +26856,7 @@ declare
     v_planned integer;
 begin
     perform headgate._enter_planning(p_execution, p_step, v_now);
-    if not p_is_round then  -- read again, now that no one else can end it
+    if not p_is_round then  -- read again, now that no other session can end it
         perform headgate._check_open(e)
         from headgate.process_executions as e
         where e.execution_id = p_execution.execution_id;
@@ -26968,7 +26968,7 @@ ALTER FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tas
 -- Name: FUNCTION alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) IS 'Raise or resolve the alerts of a DAG: its run is success, failed (with the tasks that are) or late.';
+COMMENT ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) IS 'Raise or resolve the alerts of a DAG by its run: success, failed (with its failed tasks) or late.';
 
 --
 -- Name: announce_order(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27116,7 +27116,7 @@ ALTER FUNCTION headgate.backfill(p_pipeline text, p_from date, p_to date, p_conf
 -- Name: FUNCTION backfill(p_pipeline text, p_from date, p_to date, p_confirm boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.backfill(p_pipeline text, p_from date, p_to date, p_confirm boolean) IS 'Queue a run with driver headgate for each day for which none has succeeded; returns how many days, of which queued, done before, and open or queued before. More than 100 runs want p_confirm.';
+COMMENT ON FUNCTION headgate.backfill(p_pipeline text, p_from date, p_to date, p_confirm boolean) IS 'Queue a run with driver headgate for each day for which none has succeeded; returns the number of days, and how many were queued now, done before, and open or queued before. More than 100 runs require p_confirm.';
 
 --
 -- Name: begin_plan(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27156,7 +27156,7 @@ ALTER FUNCTION headgate.begin_plan(plan text) OWNER TO headgate_owner;
 -- Name: FUNCTION begin_plan(plan text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.begin_plan(plan text) IS 'Begin to declare a plan; what is not put before headgate.end_plan is retired. A dry run ends with rollback.';
+COMMENT ON FUNCTION headgate.begin_plan(plan text) IS 'Begin to declare a plan; objects not declared before headgate.end_plan are retired. A dry run ends with rollback.';
 
 --
 -- Name: begin_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27212,7 +27212,7 @@ ALTER FUNCTION headgate.begin_step(p_pipeline text, p_run_id text, p_step text) 
 -- Name: FUNCTION begin_step(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.begin_step(p_pipeline text, p_run_id text, p_step text) IS 'Before Airflow calls a function step: skips it, with the reason, where its condition is false; no row: call it.';
+COMMENT ON FUNCTION headgate.begin_step(p_pipeline text, p_run_id text, p_step text) IS 'Before Airflow calls a function step: skip it, with the reason, if its condition is false; no row: call it.';
 
 --
 -- Name: cancel_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27347,7 +27347,7 @@ ALTER FUNCTION headgate.check_health(p_pipeline text, p_run_id text) OWNER TO he
 -- Name: FUNCTION check_health(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) IS 'Step of the maintenance: end late sessions, make the checks without a pipeline, raise and resolve alerts; returns those that are open.';
+COMMENT ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) IS 'Step of the maintenance: end late sessions, run the checks without a pipeline, raise and resolve alerts; returns the open alerts.';
 
 --
 -- Name: check_plans(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27749,7 +27749,7 @@ ALTER FUNCTION headgate.database_health() OWNER TO headgate_owner;
 -- Name: FUNCTION database_health(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.database_health() IS 'What delays vacuuming of the queues and what that has led to, with thresholds; what v_database_health shows.';
+COMMENT ON FUNCTION headgate.database_health() IS 'Causes and effects of delayed vacuuming of the queues, with thresholds; shown by v_database_health.';
 
 --
 -- Name: dated_pipelines(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28284,7 +28284,7 @@ ALTER FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time z
 -- Name: FUNCTION explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) IS 'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; then, without an asset, what of headgate.explain_steps concerns whole steps and runs; changes nothing.';
+COMMENT ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) IS 'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; then, unless assets are given, what headgate.explain_steps reports on whole steps and runs; changes nothing.';
 
 --
 -- Name: explain_quota(text, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28679,7 +28679,7 @@ ALTER FUNCTION headgate.find_asset(p_universe text, p_code text) OWNER TO headga
 -- Name: FUNCTION find_asset(p_universe text, p_code text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.find_asset(p_universe text, p_code text) IS 'The asset a code, or an unambiguous bare symbol, means in a universe; null: in the only one that has it.';
+COMMENT ON FUNCTION headgate.find_asset(p_universe text, p_code text) IS 'The asset that a code, or an unambiguous bare symbol, means in a universe (null: in the only one that has it).';
 
 --
 -- Name: find_group(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28804,7 +28804,7 @@ ALTER FUNCTION headgate.forget_keys(p_store text, p_keys text[]) OWNER TO headga
 -- Name: FUNCTION forget_keys(p_store text, p_keys text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forget_keys(p_store text, p_keys text[]) IS 'Say that a store''s keys, which headgate.remove_keys gave up, are gone: what is put under them counts again.';
+COMMENT ON FUNCTION headgate.forget_keys(p_store text, p_keys text[]) IS 'Report that a store''s keys, which headgate.remove_keys gave up, are removed: files put under them count again.';
 
 --
 -- Name: hear_dags(text, jsonb, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28997,7 +28997,7 @@ ALTER FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION maintain_history(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: forget history older than the setting keep_history, and staged rows of lost leases.';
+COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: delete history older than the setting keep_history, and staged rows of lost leases.';
 
 --
 -- Name: maintain_statistics(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29166,7 +29166,7 @@ ALTER FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_reco
 -- Name: FUNCTION note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]) IS 'Note that an operation''s rows were loaded from a file: state as after a success, watermarks, and what computes from them is due.';
+COMMENT ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]) IS 'Note that an operation''s rows were loaded from a file: set state and watermarks as after a success, and make operations that compute from the rows due.';
 
 --
 -- Name: note_mistake(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29202,7 +29202,7 @@ ALTER FUNCTION headgate.note_mistake(p_message text, p_hint text, p_statement te
 -- Name: FUNCTION note_mistake(p_message text, p_hint text, p_statement text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.note_mistake(p_message text, p_hint text, p_statement text) IS 'Add a statement of a plan''s file that PostgreSQL refused to the mistakes that headgate.end_plan reports.';
+COMMENT ON FUNCTION headgate.note_mistake(p_message text, p_hint text, p_statement text) IS 'Add a statement of a plan''s file that PostgreSQL rejected to the mistakes that headgate.end_plan reports.';
 
 --
 -- Name: note_schema(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29249,7 +29249,7 @@ ALTER FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_ke
 -- Name: FUNCTION notify(p_channel text, p_subject text, p_body text, p_key text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) IS 'Send news to a channel when this transaction commits; p_key names the event, which is sent once to each channel.';
+COMMENT ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) IS 'Send a notice to a channel when this transaction commits; p_key names the event, sent once to each channel.';
 
 --
 -- Name: open_changes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29503,7 +29503,7 @@ ALTER FUNCTION headgate.put_channel(channel text, kind text, secret_name text, h
 -- Name: FUNCTION put_channel(channel text, kind text, secret_name text, host text, port integer, username text, sender text, recipients text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_channel(channel text, kind text, secret_name text, host text, port integer, username text, sender text, recipients text[]) IS 'Declare where news are sent: kind is slack, webhook or mail. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_channel(channel text, kind text, secret_name text, host text, port integer, username text, sender text, recipients text[]) IS 'Declare a channel for notices: kind is slack, webhook or mail. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_check(text, text, text, text[], text[], text, text, text, text, text, text, text, text, text, interval, interval, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29554,7 +29554,7 @@ ALTER FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[
 -- Name: FUNCTION put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) IS 'Declare what must hold of data: a kind and a relation, or a query for failing rows; made in its pipeline''s runs by headgate.run_checks, without one by the maintenance. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) IS 'Declare a check of data: a kind and a relation, or a query for failing rows. It runs in its pipeline''s runs by headgate.run_checks, without a pipeline in the maintenance. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29792,7 +29792,7 @@ ALTER FUNCTION headgate.put_route(route text, channel text, event text, severity
 -- Name: FUNCTION put_route(route text, channel text, event text, severity text, subject text, pipeline text, statuses text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_route(route text, channel text, event text, severity text, subject text, pipeline text, statuses text[]) IS 'Declare which news a channel gets: event is alert or run. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_route(route text, channel text, event text, severity text, subject text, pipeline text, statuses text[]) IS 'Declare which events a channel gets: event is alert or run. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_rule(text, text, text, text, text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30124,7 +30124,7 @@ ALTER FUNCTION headgate.remove_keys(p_store text, p_keys text[]) OWNER TO headga
 -- Name: FUNCTION remove_keys(p_store text, p_keys text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.remove_keys(p_store text, p_keys text[]) IS 'Give up those of a store''s keys that no artifact has, and the expired artifacts; returns the keys to remove.';
+COMMENT ON FUNCTION headgate.remove_keys(p_store text, p_keys text[]) IS 'Give up a store''s keys without an artifact, and its expired artifacts; returns the keys to remove.';
 
 --
 -- Name: rename_asset(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30363,7 +30363,7 @@ ALTER FUNCTION headgate.required_secrets(p_pipeline text) OWNER TO headgate_owne
 -- Name: FUNCTION required_secrets(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables that runners of a pipeline need, and who is shown them; null: of any pipeline, and of channels. The secrets themselves are never in the database.';
+COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables with secrets that runners of a pipeline need, and what needs them; null: of any pipeline, and of channels. The secrets themselves are never in the database.';
 
 --
 -- Name: rerun_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30423,7 +30423,7 @@ ALTER FUNCTION headgate.rerun_step(p_pipeline text, p_run_id text, p_step text) 
 -- Name: FUNCTION rerun_step(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.rerun_step(p_pipeline text, p_run_id text, p_step text) IS 'Run a step and all behind it again, also what succeeded, each in its turn as a new round; steps that an operator decided stay so. Returns how many steps. Of runs with driver headgate: in Airflow, clear the tasks.';
+COMMENT ON FUNCTION headgate.rerun_step(p_pipeline text, p_run_id text, p_step text) IS 'Run a step and all that depend on it again, even if they succeeded, each in its turn as a new round; steps that an operator decided stay. Returns how many steps. Only for driver headgate: in Airflow, clear the tasks.';
 
 --
 -- Name: reset_asset(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30549,7 +30549,7 @@ begin
         from pg_inherits as i
         join pg_class as c on c.oid = i.inhrelid
         where i.inhparent = 'headgate.asset_processing_details'::regclass
-            and case  -- asked in this order: a TOAST table's name may end in six digits that are no month
+            and case  -- evaluated in this order: a TOAST table's name may end in six digits that are not a month
                 when c.relname ~ '^asset_processing_details_[0-9]{6}$'
                     then (to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month') at time zone 'UTC' <= v_before
             end
@@ -30601,7 +30601,7 @@ ALTER FUNCTION headgate.retain(p_keep interval) OWNER TO headgate_owner;
 -- Name: FUNCTION retain(p_keep interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Forget history older than p_keep: whole months of details, ended executions, results of checks, closed windows, notices; and runners that are gone. Returns counts.';
+COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Delete history older than p_keep: whole months of details, ended executions, results of checks, closed windows, notices; and runners that are gone. Returns counts.';
 
 --
 -- Name: retry_failed(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30673,7 +30673,7 @@ ALTER FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) OWNER TO head
 -- Name: FUNCTION run_checks(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) IS 'Step of a pipeline: make its checks, or those without a pipeline; keeps the results and returns a report whose status is failed if a check of severity error failed.';
+COMMENT ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) IS 'Step of a pipeline: run its checks, or those without a pipeline; keeps the results and returns a report whose status is failed if a check of severity error failed.';
 
 --
 -- Name: run_log(text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30923,7 +30923,7 @@ ALTER FUNCTION headgate.set_check(p_check text, p_changes jsonb) OWNER TO headga
 -- Name: FUNCTION set_check(p_check text, p_changes jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.set_check(p_check text, p_changes jsonb) IS 'Change severity, warn_if, error_if or hold_for of a check. Returns them as they are then.';
+COMMENT ON FUNCTION headgate.set_check(p_check text, p_changes jsonb) IS 'Change severity, warn_if, error_if or hold_for of a check. Returns their new values.';
 
 --
 -- Name: set_pool(text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30978,7 +30978,7 @@ ALTER FUNCTION headgate.set_pool(p_pool text, p_slots integer) OWNER TO headgate
 -- Name: FUNCTION set_pool(p_pool text, p_slots integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.set_pool(p_pool text, p_slots integer) IS 'Change how many slots a pool has; a smaller one drains. Returns the pool as it is then.';
+COMMENT ON FUNCTION headgate.set_pool(p_pool text, p_slots integer) IS 'Change how many slots a pool has; a smaller one drains. Returns the changed pool.';
 
 --
 -- Name: set_provider(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31119,7 +31119,7 @@ ALTER FUNCTION headgate.set_store(p_store text, p_url text, p_endpoint text, p_r
 -- Name: FUNCTION set_store(p_store text, p_url text, p_endpoint text, p_region text, p_key_id_name text, p_secret_name text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.set_store(p_store text, p_url text, p_endpoint text, p_region text, p_key_id_name text, p_secret_name text) IS 'Change where a store is: its URL and, of a bucket, endpoint, region and the names of its secrets. Returns the store as it is then.';
+COMMENT ON FUNCTION headgate.set_store(p_store text, p_url text, p_endpoint text, p_region text, p_key_id_name text, p_secret_name text) IS 'Change where a store is: its URL and, for a bucket, endpoint, region and the names of its secrets. Returns the changed store.';
 
 --
 -- Name: skip_step(text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31233,7 +31233,7 @@ ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logica
 -- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false), and with other parameters an error. p_is_ordered: an order woke it, and without one it ends at once. p_is_backfill: it is for a logical date that is past.';
+COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean) IS 'Begin an execution of a pipeline under a run id. Again with the same id: nothing changes (is_new false); with other parameters: an error. p_is_ordered: an order woke the run, which ends at once if none is left. p_is_backfill: the run is for a past logical date.';
 
 --
 -- Name: start_obstacle(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31299,7 +31299,7 @@ ALTER FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text,
 -- Name: FUNCTION step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) IS 'The first jobs of a step that failed, were deferred by somebody''s fault or left out after failures, with what went wrong.';
+COMMENT ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) IS 'The first jobs of a step that failed, were deferred by a fault or were left out after failures, with their errors.';
 
 --
 -- Name: step_output(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31327,7 +31327,7 @@ ALTER FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text)
 -- Name: FUNCTION step_output(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) IS 'What a step of a run has to say to later ones: what its function returned, the output of its only asset, or those of its assets by code; null: nothing.';
+COMMENT ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) IS 'The output of a run''s step for later steps: the value that its function returned, the output of its only asset, or the outputs of its assets by code; null: none.';
 
 --
 -- Name: step_status(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31434,7 +31434,7 @@ ALTER FUNCTION headgate.take_store() OWNER TO headgate_owner;
 -- Name: FUNCTION take_store(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.take_store() IS 'The store that a runner is to clean now, once a day each; no row: all are clean.';
+COMMENT ON FUNCTION headgate.take_store() IS 'A store for the runner to clean now; each is due once a day; no row: none is due.';
 
 --
 -- Name: trigger_pipeline(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -35394,7 +35394,7 @@ COMMENT ON COLUMN headgate.asset_processing_details.cpu_ms IS 'Its share of the 
 -- Name: COLUMN asset_processing_details.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_details.peak_memory IS 'The most bytes of memory that the handler''s process had while it computed the chunk; null: it has no handler.';
+COMMENT ON COLUMN headgate.asset_processing_details.peak_memory IS 'Peak memory of the handler''s process while it computed the chunk, in bytes; null: it has no handler.';
 
 --
 -- Name: COLUMN asset_processing_details.error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -35406,7 +35406,7 @@ COMMENT ON COLUMN headgate.asset_processing_details.error IS 'The error, if any.
 -- Name: COLUMN asset_processing_details.verdict; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_details.verdict IS 'What the expectation said that its last answer did not meet; a success with `degraded` is one with a mark. Null: it met all.';
+COMMENT ON COLUMN headgate.asset_processing_details.verdict IS 'The verdict of the expectation that its last answer did not meet; a success with `degraded` is marked as such. Null: it met all.';
 
 --
 -- Name: COLUMN asset_processing_details.ended_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -35515,7 +35515,7 @@ COMMENT ON COLUMN headgate.v_asset_processing_history.error IS 'The error, or wh
 -- Name: COLUMN v_asset_processing_history.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_asset_processing_history.run_id IS 'The run; null: it is older than what is kept.';
+COMMENT ON COLUMN headgate.v_asset_processing_history.run_id IS 'The run; null: it is older than the history kept.';
 
 --
 -- Name: COLUMN v_asset_processing_history.verdict; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -35539,7 +35539,7 @@ COMMENT ON COLUMN headgate.v_asset_processing_history.cpu_ms IS 'Its share of th
 -- Name: COLUMN v_asset_processing_history.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_asset_processing_history.peak_memory IS 'The most bytes of memory that the handler''s process had; null: it has no handler.';
+COMMENT ON COLUMN headgate.v_asset_processing_history.peak_memory IS 'Peak memory of the handler''s process, in bytes; null: it has no handler.';
 
 --
 -- Name: v_ticker_processing_history; Type: VIEW; Schema: equities; Owner: headgate_plan_equities
@@ -35726,7 +35726,7 @@ ALTER VIEW headgate._breakers OWNER TO headgate_owner;
 -- Name: VIEW _breakers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate._breakers IS 'How each breaker stands now: a provider''s, or an operation''s.';
+COMMENT ON VIEW headgate._breakers IS 'The current state of each breaker, of a provider or of an operation.';
 
 --
 -- Name: COLUMN _breakers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -35831,7 +35831,7 @@ ALTER TABLE headgate.job_outputs OWNER TO headgate_owner;
 -- Name: TABLE job_outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.job_outputs IS 'What jobs of a fan-out have to say to later steps; written when they complete, kept as long as their execution.';
+COMMENT ON TABLE headgate.job_outputs IS 'Outputs of a fan-out''s jobs for later steps; written when the jobs complete, kept as long as their execution.';
 
 --
 -- Name: COLUMN job_outputs.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -35861,7 +35861,7 @@ COMMENT ON COLUMN headgate.job_outputs.output IS 'Values by name, or what its ha
 -- Name: COLUMN job_outputs.is_only; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.job_outputs.is_only IS 'True: the step had no other asset, so that its output is this one; false: it is an object by asset code.';
+COMMENT ON COLUMN headgate.job_outputs.is_only IS 'True: the step had no other asset, so this is its output; false: the step''s output is an object by asset code.';
 
 --
 -- Name: _step_outputs; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -35887,7 +35887,7 @@ ALTER VIEW headgate._step_outputs OWNER TO headgate_owner;
 -- Name: VIEW _step_outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate._step_outputs IS 'What each step of an execution has to say to later ones.';
+COMMENT ON VIEW headgate._step_outputs IS 'The output of each step of an execution, for later steps.';
 
 --
 -- Name: COLUMN _step_outputs.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -35905,7 +35905,7 @@ COMMENT ON COLUMN headgate._step_outputs.step IS 'The step.';
 -- Name: COLUMN _step_outputs.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate._step_outputs.output IS 'What its function returned; the output of its only asset, or those of its assets by code; null: nothing.';
+COMMENT ON COLUMN headgate._step_outputs.output IS 'What its function returned; the output of its only asset, or those of its assets by code; null: none.';
 
 --
 -- Name: alerts; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -36017,7 +36017,7 @@ ALTER TABLE headgate.artifacts OWNER TO headgate_owner;
 -- Name: TABLE artifacts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.artifacts IS 'A file in a store: its name is what it is, its key, which has its content''s hash, where it is.';
+COMMENT ON TABLE headgate.artifacts IS 'A file in a store: its name says what it is; its key, which contains a hash of the content, says where it is.';
 
 --
 -- Name: COLUMN artifacts.artifact_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -36041,7 +36041,7 @@ COMMENT ON COLUMN headgate.artifacts.name IS 'Its name in the store, a path; the
 -- Name: COLUMN artifacts.key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.artifacts.key IS 'Where it is below the store''s URL: its name, and of its hash the start.';
+COMMENT ON COLUMN headgate.artifacts.key IS 'Its place below the store''s URL: its name with the start of its hash.';
 
 --
 -- Name: COLUMN artifacts.sha256; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -36053,13 +36053,13 @@ COMMENT ON COLUMN headgate.artifacts.sha256 IS 'SHA-256 of its content.';
 -- Name: COLUMN artifacts.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.artifacts.bytes IS 'Its length.';
+COMMENT ON COLUMN headgate.artifacts.bytes IS 'Its size in bytes.';
 
 --
 -- Name: COLUMN artifacts.rows; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.artifacts.rows IS 'How many rows it holds; null: it is no table.';
+COMMENT ON COLUMN headgate.artifacts.rows IS 'How many rows it holds; null: it is not a table.';
 
 --
 -- Name: COLUMN artifacts.media_type; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -36071,7 +36071,7 @@ COMMENT ON COLUMN headgate.artifacts.media_type IS 'Its media type.';
 -- Name: COLUMN artifacts.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.artifacts.execution_id IS 'The last execution that made it; null: that is forgotten.';
+COMMENT ON COLUMN headgate.artifacts.execution_id IS 'The last execution that made it; null: the execution is no longer kept.';
 
 --
 -- Name: COLUMN artifacts.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -36107,7 +36107,7 @@ COMMENT ON COLUMN headgate.artifacts.expires_at IS 'When it may be removed; null
 -- Name: COLUMN artifacts.deleted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.artifacts.deleted_at IS 'When it was given up for removal; null: it is there.';
+COMMENT ON COLUMN headgate.artifacts.deleted_at IS 'When it was given up for removal; null: it exists.';
 
 --
 -- Name: artifacts_artifact_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -36178,7 +36178,7 @@ ALTER TABLE headgate.channels OWNER TO headgate_owner;
 -- Name: TABLE channels; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.channels IS 'Where news are sent: a Slack hook, a web hook, or mail.';
+COMMENT ON TABLE headgate.channels IS 'Where notices are sent: a Slack hook, a web hook, or mail.';
 
 --
 -- Name: COLUMN channels.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -36208,7 +36208,7 @@ COMMENT ON COLUMN headgate.channels.host IS 'The mail server.';
 -- Name: COLUMN channels.port; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.channels.port IS 'Its port; 465 speaks TLS from the start, any other where it is offered.';
+COMMENT ON COLUMN headgate.channels.port IS 'Its port; 465 uses TLS from the start, any other port if TLS is offered.';
 
 --
 -- Name: COLUMN channels.username; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -36421,7 +36421,7 @@ COMMENT ON COLUMN headgate.declarations.kind IS 'pool, store, provider, rule, op
 -- Name: COLUMN declarations.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.declarations.name IS 'Its name; of a rule, step or parameter after that of its provider or pipeline and a slash.';
+COMMENT ON COLUMN headgate.declarations.name IS 'Its name; for a rule, step or parameter, preceded by its provider or pipeline and a slash.';
 
 --
 -- Name: COLUMN declarations.plan; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -36473,7 +36473,7 @@ ALTER TABLE headgate.job_pages OWNER TO headgate_owner;
 -- Name: TABLE job_pages; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.job_pages IS 'Pages that a job has behind it, each committed with its rows; gone when the job has succeeded.';
+COMMENT ON TABLE headgate.job_pages IS 'Pages that a job has completed, each committed with its rows; deleted when the job has succeeded.';
 
 --
 -- Name: COLUMN job_pages.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -36503,7 +36503,7 @@ COMMENT ON COLUMN headgate.job_pages.page IS 'Its number, from 1.';
 -- Name: COLUMN job_pages.cursor; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.job_pages.cursor IS 'What it said of the next page.';
+COMMENT ON COLUMN headgate.job_pages.cursor IS 'The cursor of the next page that it named.';
 
 --
 -- Name: COLUMN job_pages.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37084,7 +37084,7 @@ ALTER TABLE headgate.quota_windows OWNER TO headgate_owner;
 -- Name: TABLE quota_windows; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.quota_windows IS 'What a provider allows in one window, in units: promised, spent, left.';
+COMMENT ON TABLE headgate.quota_windows IS 'The units of a provider in one window: usable, promised, spent.';
 
 --
 -- Name: COLUMN quota_windows.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37108,7 +37108,7 @@ COMMENT ON COLUMN headgate.quota_windows.closes_at IS 'The provider''s reset: th
 -- Name: COLUMN quota_windows.calendar; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.quota_windows.calendar IS 'Period and zone of the provider by which its end was found.';
+COMMENT ON COLUMN headgate.quota_windows.calendar IS 'Period and zone of the provider from which its end was computed.';
 
 --
 -- Name: COLUMN quota_windows.usable; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37138,7 +37138,7 @@ COMMENT ON COLUMN headgate.quota_windows.used_elsewhere IS 'Units the provider r
 -- Name: COLUMN quota_windows.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.quota_windows.blocked_until IS 'The provider said its quota is used up: no call is made to it before.';
+COMMENT ON COLUMN headgate.quota_windows.blocked_until IS 'No call is made to the provider before: it reported its quota as used up.';
 
 --
 -- Name: rate_limiters; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -37168,7 +37168,7 @@ COMMENT ON COLUMN headgate.rate_limiters.provider_id IS 'The provider.';
 -- Name: COLUMN rate_limiters.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.rate_limiters.next_start_at IS 'When the next request may start that nobody has been granted; those before have their times. Earlier than now: the provider has rested.';
+COMMENT ON COLUMN headgate.rate_limiters.next_start_at IS 'The next start time that has not been granted; earlier times have been. In the past: the provider has not been called for a while.';
 
 --
 -- Name: removed_keys; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -37186,7 +37186,7 @@ ALTER TABLE headgate.removed_keys OWNER TO headgate_owner;
 -- Name: TABLE removed_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.removed_keys IS 'Keys of stores that a runner is removing: for an hour no artifact is made of one.';
+COMMENT ON TABLE headgate.removed_keys IS 'Keys of stores that a runner is removing: for an hour no artifact is made of such a key.';
 
 --
 -- Name: COLUMN removed_keys.store; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37275,13 +37275,13 @@ COMMENT ON COLUMN headgate.response_rules.outcome IS 'The outcome for the job.';
 -- Name: COLUMN response_rules.fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.fault IS 'Whose fault it is: item (uses up attempts), provider (counts for the breaker), internal (ours: a token, a setting), quota (nobody''s).';
+COMMENT ON COLUMN headgate.response_rules.fault IS 'The fault: item (uses up attempts), provider (counts for the breaker), internal (ours: a token, a setting), quota (nobody''s).';
 
 --
 -- Name: COLUMN response_rules.charged; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer: the units of its call are given back, and it was not served, so that it may be made again where others may not.';
+COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer. The units of its call are given back, and the call was not served, so it may be made again even if other calls may not.';
 
 --
 -- Name: COLUMN response_rules.blocks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37293,7 +37293,7 @@ COMMENT ON COLUMN headgate.response_rules.blocks IS 'What the answer blocks: the
 -- Name: COLUMN response_rules.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.reason IS 'The reason kept with the job; {url} and {answer} stand for what was asked and what came of it; without {answer} that is added.';
+COMMENT ON COLUMN headgate.response_rules.reason IS 'The reason kept with the job; {url} and {answer} are replaced by the URL and the start of the answer, which is appended if {answer} is not used.';
 
 --
 -- Name: role_limits; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -37374,31 +37374,31 @@ COMMENT ON COLUMN headgate.routes.channel IS 'The channel.';
 -- Name: COLUMN routes.event; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.routes.event IS 'alert: one is raised; run: an execution ends.';
+COMMENT ON COLUMN headgate.routes.event IS 'alert: an alert is raised; run: an execution ends.';
 
 --
 -- Name: COLUMN routes.severity; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.routes.severity IS 'Alerts of this severity; null: of any.';
+COMMENT ON COLUMN headgate.routes.severity IS 'Only alerts of this severity; null: of any.';
 
 --
 -- Name: COLUMN routes.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.routes.subject IS 'Alerts whose subject is like this pattern (% for anything); null: all.';
+COMMENT ON COLUMN headgate.routes.subject IS 'Only alerts with a subject like this pattern (% for anything); null: all.';
 
 --
 -- Name: COLUMN routes.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.routes.pipeline IS 'Runs of pipelines whose name is like this pattern; null: of all.';
+COMMENT ON COLUMN headgate.routes.pipeline IS 'Only runs of pipelines whose name is like this pattern; null: of all.';
 
 --
 -- Name: COLUMN routes.statuses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.routes.statuses IS 'Runs that end so: succeeded, failed, cancelled; null: all.';
+COMMENT ON COLUMN headgate.routes.statuses IS 'Only runs that end with one of these statuses: succeeded, failed, cancelled; null: all.';
 
 --
 -- Name: runners; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -37496,25 +37496,25 @@ COMMENT ON COLUMN headgate.runners.connections_reused IS 'Requests that went ove
 -- Name: COLUMN runners.memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.runners.memory IS 'Bytes of memory that its process has.';
+COMMENT ON COLUMN headgate.runners.memory IS 'Memory of its process, in bytes.';
 
 --
 -- Name: COLUMN runners.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.runners.peak_memory IS 'The most bytes of memory that its process has had.';
+COMMENT ON COLUMN headgate.runners.peak_memory IS 'Peak memory of its process, in bytes.';
 
 --
 -- Name: COLUMN runners.cpu_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.runners.cpu_percent IS 'Time of processors that its process took since the figures before, in percent of one.';
+COMMENT ON COLUMN headgate.runners.cpu_percent IS 'Processor time of its process since the previous figures, in percent of one core.';
 
 --
 -- Name: COLUMN runners.disk_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.runners.disk_percent IS 'How full the disk is on which it works.';
+COMMENT ON COLUMN headgate.runners.disk_percent IS 'How full the disk of its working folder is, in percent.';
 
 --
 -- Name: COLUMN runners.measured_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37621,7 +37621,7 @@ COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headg
 -- Name: COLUMN settings.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.settings.value IS 'The setting''s value.';
+COMMENT ON COLUMN headgate.settings.value IS 'Its value.';
 
 --
 -- Name: step_groups; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -37640,7 +37640,7 @@ ALTER TABLE headgate.step_groups OWNER TO headgate_owner;
 -- Name: TABLE step_groups; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.step_groups IS 'A group that an operator has added to a step; migrate adds it again to what the plan''s rows say.';
+COMMENT ON TABLE headgate.step_groups IS 'A group that an operator has added to a step; migrate adds it again to the groups that the plan declares.';
 
 --
 -- Name: COLUMN step_groups.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37695,7 +37695,7 @@ ALTER TABLE headgate.stores OWNER TO headgate_owner;
 -- Name: TABLE stores; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.stores IS 'Where runners put files: a folder, or a bucket of S3 or of what speaks like it.';
+COMMENT ON TABLE headgate.stores IS 'Where runners put files: a folder, or a bucket of S3 or a compatible server.';
 
 --
 -- Name: COLUMN stores.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37707,7 +37707,7 @@ COMMENT ON COLUMN headgate.stores.name IS 'Its name.';
 -- Name: COLUMN stores.url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.stores.url IS 'file:///folder, as runners see it, or s3://bucket/prefix. headgate.set_store changes it, and what follows.';
+COMMENT ON COLUMN headgate.stores.url IS 'file:///folder, as runners see it, or s3://bucket/prefix. headgate.set_store changes this and the next columns.';
 
 --
 -- Name: COLUMN stores.endpoint; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37725,7 +37725,7 @@ COMMENT ON COLUMN headgate.stores.region IS 'Region of the bucket; null: us-east
 -- Name: COLUMN stores.key_id_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.stores.key_id_name IS 'Name of the runner''s environment variable that holds the access key''s id; null: what the machine itself may do.';
+COMMENT ON COLUMN headgate.stores.key_id_name IS 'Name of the runner''s environment variable that holds the access key''s id; null: the machine''s own credentials.';
 
 --
 -- Name: COLUMN stores.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37743,7 +37743,7 @@ COMMENT ON COLUMN headgate.stores.description IS 'Its description.';
 -- Name: COLUMN stores.cleaned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.stores.cleaned_at IS 'When a runner last began to remove what nobody needs there; null: never.';
+COMMENT ON COLUMN headgate.stores.cleaned_at IS 'When a runner last began to remove unneeded files from it; null: never.';
 
 --
 -- Name: COLUMN stores.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37788,13 +37788,13 @@ COMMENT ON COLUMN headgate.trading_sessions.session IS 'The session''s date in i
 -- Name: COLUMN trading_sessions.opens_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.trading_sessions.opens_at IS 'Opening.';
+COMMENT ON COLUMN headgate.trading_sessions.opens_at IS 'When it opens.';
 
 --
 -- Name: COLUMN trading_sessions.closes_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.trading_sessions.closes_at IS 'Close.';
+COMMENT ON COLUMN headgate.trading_sessions.closes_at IS 'When it closes.';
 
 --
 -- Name: COLUMN trading_sessions.is_early_close; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37920,13 +37920,13 @@ COMMENT ON COLUMN headgate.v_artifacts.url IS 'Where it is.';
 -- Name: COLUMN v_artifacts.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_artifacts.bytes IS 'Its length.';
+COMMENT ON COLUMN headgate.v_artifacts.bytes IS 'Its size in bytes.';
 
 --
 -- Name: COLUMN v_artifacts.rows; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_artifacts.rows IS 'How many rows it holds; null: it is no table.';
+COMMENT ON COLUMN headgate.v_artifacts.rows IS 'How many rows it holds; null: it is not a table.';
 
 --
 -- Name: COLUMN v_artifacts.media_type; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37938,7 +37938,7 @@ COMMENT ON COLUMN headgate.v_artifacts.media_type IS 'Its media type.';
 -- Name: COLUMN v_artifacts.sha256; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_artifacts.sha256 IS 'SHA-256 of its content, in hexadecimals.';
+COMMENT ON COLUMN headgate.v_artifacts.sha256 IS 'SHA-256 of its content, in hexadecimal.';
 
 --
 -- Name: COLUMN v_artifacts.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -37986,7 +37986,7 @@ COMMENT ON COLUMN headgate.v_artifacts.expires_at IS 'When maintenance may remov
 -- Name: COLUMN v_artifacts.deleted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_artifacts.deleted_at IS 'When it was given up; null: it is there.';
+COMMENT ON COLUMN headgate.v_artifacts.deleted_at IS 'When it was given up for removal; null: it exists.';
 
 --
 -- Name: COLUMN v_artifacts.is_current; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38160,13 +38160,13 @@ COMMENT ON COLUMN headgate.v_check_results.name IS 'The check.';
 -- Name: COLUMN v_check_results.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_check_results.subject IS 'What it was made for, where it has for_each; else empty.';
+COMMENT ON COLUMN headgate.v_check_results.subject IS 'The subject, if it has for_each; otherwise empty.';
 
 --
 -- Name: COLUMN v_check_results.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_check_results.pipeline IS 'The pipeline of the run; null: made outside of a run.';
+COMMENT ON COLUMN headgate.v_check_results.pipeline IS 'The pipeline of the run; null: it ran outside of a run.';
 
 --
 -- Name: COLUMN v_check_results.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38178,7 +38178,7 @@ COMMENT ON COLUMN headgate.v_check_results.run_id IS 'The run.';
 -- Name: COLUMN v_check_results.checked_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_check_results.checked_at IS 'When.';
+COMMENT ON COLUMN headgate.v_check_results.checked_at IS 'When it ran.';
 
 --
 -- Name: COLUMN v_check_results.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38202,7 +38202,7 @@ COMMENT ON COLUMN headgate.v_check_results.message IS 'What is wrong; null: it p
 -- Name: COLUMN v_check_results.failing_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_check_results.failing_since IS 'Since when it had not passed by then.';
+COMMENT ON COLUMN headgate.v_check_results.failing_since IS 'Since when it had not passed then; null: it passed.';
 
 --
 -- Name: COLUMN v_check_results.failing; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38254,7 +38254,7 @@ ALTER VIEW headgate.v_checks OWNER TO headgate_owner;
 -- Name: VIEW v_checks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_checks IS 'What must hold of the plans'' data, and whether it did when it was last checked.';
+COMMENT ON VIEW headgate.v_checks IS 'Checks of the plans'' data, and their last results.';
 
 --
 -- Name: COLUMN v_checks.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38266,7 +38266,7 @@ COMMENT ON COLUMN headgate.v_checks.name IS 'Its name.';
 -- Name: COLUMN v_checks.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_checks.pipeline IS 'The pipeline in whose runs it is made; null: by the maintenance.';
+COMMENT ON COLUMN headgate.v_checks.pipeline IS 'The pipeline in whose runs it runs; null: in the maintenance.';
 
 --
 -- Name: COLUMN v_checks.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38296,25 +38296,25 @@ COMMENT ON COLUMN headgate.v_checks.severity IS 'error or warn.';
 -- Name: COLUMN v_checks.warn_if; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_checks.warn_if IS 'How a value compares that warns.';
+COMMENT ON COLUMN headgate.v_checks.warn_if IS 'The comparison by which a value warns.';
 
 --
 -- Name: COLUMN v_checks.error_if; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_checks.error_if IS 'How a value compares that fails, with severity error.';
+COMMENT ON COLUMN headgate.v_checks.error_if IS 'The comparison by which a value fails, with severity error.';
 
 --
 -- Name: COLUMN v_checks.hold_for; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_checks.hold_for IS 'How long it does not pass before an alert is raised; null: none is.';
+COMMENT ON COLUMN headgate.v_checks.hold_for IS 'How long it must not pass before an alert is raised; null: no alert.';
 
 --
 -- Name: COLUMN v_checks.checked_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_checks.checked_at IS 'When it was made last; null: never.';
+COMMENT ON COLUMN headgate.v_checks.checked_at IS 'When it last ran; null: never.';
 
 --
 -- Name: COLUMN v_checks.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38374,7 +38374,7 @@ COMMENT ON VIEW headgate.v_dags IS 'DAGs that run pipelines, as the scheduler la
 -- Name: COLUMN v_dags.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_dags.deployment IS 'The scheduler, where several have this database; empty: it has no name.';
+COMMENT ON COLUMN headgate.v_dags.deployment IS 'The scheduler''s name, where several share this database; empty: it has no name.';
 
 --
 -- Name: COLUMN v_dags.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38468,7 +38468,7 @@ COMMENT ON COLUMN headgate.v_data_freshness.assets IS 'Assets that need it.';
 -- Name: COLUMN v_data_freshness.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_data_freshness.fresh IS 'Assets that have it and are not due, or that every run does.';
+COMMENT ON COLUMN headgate.v_data_freshness.fresh IS 'Assets that have it and are not due, or that are in every run.';
 
 --
 -- Name: COLUMN v_data_freshness.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38761,13 +38761,13 @@ COMMENT ON COLUMN headgate.v_decisions.operation IS 'The operation.';
 -- Name: COLUMN v_decisions.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_decisions.pipeline IS 'The pipeline; null: the run is older than what is kept.';
+COMMENT ON COLUMN headgate.v_decisions.pipeline IS 'The pipeline; null: the run is older than the history kept.';
 
 --
 -- Name: COLUMN v_decisions.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_decisions.run_id IS 'The run; null: it is older than what is kept.';
+COMMENT ON COLUMN headgate.v_decisions.run_id IS 'The run; null: it is older than the history kept.';
 
 --
 -- Name: COLUMN v_decisions.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38939,7 +38939,7 @@ COMMENT ON COLUMN headgate.v_execution_steps.units IS 'Units its calls have cost
 -- Name: COLUMN v_execution_steps.skip_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_execution_steps.skip_reason IS 'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, without one), condition, operator (it counts as passed), operator_behind (an operator skipped it, and what is behind it is decided as behind a skipped step), or finalized (the execution ended before it ran).';
+COMMENT ON COLUMN headgate.v_execution_steps.skip_reason IS 'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, without a failure), condition, operator (it counts as passed), operator_behind (an operator skipped it, and later steps treat it as skipped), or finalized (the execution ended before it ran).';
 
 --
 -- Name: COLUMN v_execution_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38963,19 +38963,19 @@ COMMENT ON COLUMN headgate.v_execution_steps.round IS 'Grows each time it is run
 -- Name: COLUMN v_execution_steps.retried; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_execution_steps.retried IS 'How often it was run again by itself.';
+COMMENT ON COLUMN headgate.v_execution_steps.retried IS 'How often it was retried automatically.';
 
 --
 -- Name: COLUMN v_execution_steps.retry_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_execution_steps.retry_at IS 'When it is run again by itself, after a failure; null: it does not wait for that.';
+COMMENT ON COLUMN headgate.v_execution_steps.retry_at IS 'When it is retried automatically after a failure; null: no retry is pending.';
 
 --
 -- Name: COLUMN v_execution_steps.deadline_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_execution_steps.deadline_at IS 'When it has failed if it is not over; null: no limit.';
+COMMENT ON COLUMN headgate.v_execution_steps.deadline_at IS 'When it fails if it has not ended by then; null: no limit.';
 
 --
 -- Name: COLUMN v_execution_steps.degraded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39057,13 +39057,13 @@ COMMENT ON COLUMN headgate.v_leases.operation IS 'The operation.';
 -- Name: COLUMN v_leases.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_leases.runner IS 'Who holds the leases.';
+COMMENT ON COLUMN headgate.v_leases.runner IS 'The runner that holds the leases.';
 
 --
 -- Name: COLUMN v_leases.chunks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_leases.chunks IS 'How many.';
+COMMENT ON COLUMN headgate.v_leases.chunks IS 'The number of chunks.';
 
 --
 -- Name: COLUMN v_leases.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39131,19 +39131,19 @@ ALTER VIEW headgate.v_notices OWNER TO headgate_owner;
 -- Name: VIEW v_notices; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_notices IS 'Notices of the outbox: what was sent to which channel, what waits, and what did not get there.';
+COMMENT ON VIEW headgate.v_notices IS 'Notices of the outbox: what was sent to which channel, what waits, and what was not delivered.';
 
 --
 -- Name: COLUMN v_notices.written_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_notices.written_at IS 'When there was the news.';
+COMMENT ON COLUMN headgate.v_notices.written_at IS 'When the notice was written.';
 
 --
 -- Name: COLUMN v_notices.channel; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_notices.channel IS 'Where it goes.';
+COMMENT ON COLUMN headgate.v_notices.channel IS 'The channel that it is sent to.';
 
 --
 -- Name: COLUMN v_notices.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39155,19 +39155,19 @@ COMMENT ON COLUMN headgate.v_notices.subject IS 'Its subject.';
 -- Name: COLUMN v_notices.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_notices.status IS 'waiting: to be sent, or sent again; sent; failed: the channel does not take it; unknown: it was handed over, but whether it got there is unknown, and it is not sent twice. headgate.reset_asset has it sent again.';
+COMMENT ON COLUMN headgate.v_notices.status IS 'waiting: to be sent, or sent again; sent; failed: the channel does not accept it; unknown: it was handed over, but whether it arrived is unknown, and it is not sent twice. headgate.reset_asset has it sent again.';
 
 --
 -- Name: COLUMN v_notices.tried_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_notices.tried_at IS 'When it was last tried.';
+COMMENT ON COLUMN headgate.v_notices.tried_at IS 'When it was last attempted.';
 
 --
 -- Name: COLUMN v_notices.error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_notices.error IS 'What went wrong then; of a mail that was sent, who did not get it.';
+COMMENT ON COLUMN headgate.v_notices.error IS 'The error of that attempt; for a mail that was sent, the recipients refused.';
 
 --
 -- Name: COLUMN v_notices.body; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39322,7 +39322,7 @@ COMMENT ON COLUMN headgate.v_operations.provider IS 'The provider it calls; loca
 -- Name: COLUMN v_operations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.kind IS 'call: an HTTP request; query: a statement to a database; handler: Python computes; sql: its ingest function does the work alone.';
+COMMENT ON COLUMN headgate.v_operations.kind IS 'call: an HTTP request; query: a statement to a database; handler: a Python function computes; sql: its ingest function does all the work.';
 
 --
 -- Name: COLUMN v_operations.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39523,7 +39523,7 @@ COMMENT ON COLUMN headgate.v_orders.params IS 'The run''s parameters, as given.'
 -- Name: COLUMN v_orders.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_orders.status IS 'waiting; once it is taken, the status of its execution (taken: that is gone).';
+COMMENT ON COLUMN headgate.v_orders.status IS 'waiting; once it is taken, the status of its execution (taken: the execution is no longer kept).';
 
 --
 -- Name: COLUMN v_orders.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39553,7 +39553,7 @@ COMMENT ON COLUMN headgate.v_orders.ordered_at IS 'When.';
 -- Name: COLUMN v_orders.announced_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_orders.announced_at IS 'When the scheduler was last told of it.';
+COMMENT ON COLUMN headgate.v_orders.announced_at IS 'When the scheduler was last notified of it.';
 
 --
 -- Name: COLUMN v_orders.taken_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39619,7 +39619,7 @@ COMMENT ON COLUMN headgate.v_pipelines.description IS 'Its purpose.';
 -- Name: COLUMN v_pipelines.after; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_pipelines.after IS 'With driver headgate: a run of it starts for a date when one of each of these has succeeded for it.';
+COMMENT ON COLUMN headgate.v_pipelines.after IS 'With driver headgate: a run of it starts for a date once a run of each of these has succeeded for that date.';
 
 --
 -- Name: COLUMN v_pipelines.is_paused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39649,7 +39649,7 @@ COMMENT ON COLUMN headgate.v_pipelines.latest_run_id IS 'Its newest run; null: i
 -- Name: COLUMN v_pipelines.latest_status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_pipelines.latest_status IS 'How that run stands.';
+COMMENT ON COLUMN headgate.v_pipelines.latest_status IS 'The status of that run.';
 
 --
 -- Name: COLUMN v_pipelines.latest_started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39685,7 +39685,7 @@ ALTER VIEW headgate.v_pools OWNER TO headgate_owner;
 -- Name: VIEW v_pools; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_pools IS 'Slots that operations share across pipelines, and who takes them.';
+COMMENT ON VIEW headgate.v_pools IS 'Slots that operations share across pipelines, and how many are taken.';
 
 --
 -- Name: COLUMN v_pools.pool; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39792,7 +39792,7 @@ COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive inter
 -- Name: COLUMN v_provider_health.blocked_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.blocked_operations IS 'Its operations that are blocked or probing by themselves: v_operation_health says more. The others go on.';
+COMMENT ON COLUMN headgate.v_provider_health.blocked_operations IS 'Its operations that are blocked or probing by themselves, with details in v_operation_health; the others go on.';
 
 --
 -- Name: v_queue_depth; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -39886,7 +39886,7 @@ COMMENT ON COLUMN headgate.v_queued_runs.pipeline IS 'The pipeline.';
 -- Name: COLUMN v_queued_runs.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_queued_runs.run_id IS 'The run''s name; headgate.cancel_execution takes it out.';
+COMMENT ON COLUMN headgate.v_queued_runs.run_id IS 'The run''s name; headgate.cancel_execution removes it from the queue.';
 
 --
 -- Name: COLUMN v_queued_runs.logical_date; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39898,7 +39898,7 @@ COMMENT ON COLUMN headgate.v_queued_runs.logical_date IS 'The date that it is fo
 -- Name: COLUMN v_queued_runs.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_queued_runs.is_backfill IS 'True: it is started late, for a date that is past.';
+COMMENT ON COLUMN headgate.v_queued_runs.is_backfill IS 'True: it is a back-fill, for a past date.';
 
 --
 -- Name: COLUMN v_queued_runs.queued_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39944,7 +39944,7 @@ ALTER VIEW headgate.v_quota OWNER TO headgate_owner;
 -- Name: VIEW v_quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_quota IS 'Quota windows in units: what is promised, spent and left; the open ones first.';
+COMMENT ON VIEW headgate.v_quota IS 'Quota windows, with the units promised, spent and left; open windows first.';
 
 --
 -- Name: COLUMN v_quota.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -40208,7 +40208,7 @@ COMMENT ON COLUMN headgate.v_response_rules.outcome IS 'The outcome for the job.
 -- Name: COLUMN v_response_rules.fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_response_rules.fault IS 'Whose fault it is: item, provider, internal (ours) or quota (nobody''s).';
+COMMENT ON COLUMN headgate.v_response_rules.fault IS 'The fault: item, provider, internal (ours) or quota (nobody''s).';
 
 --
 -- Name: COLUMN v_response_rules.blocks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -40372,7 +40372,7 @@ COMMENT ON COLUMN headgate.v_runners.jobs IS 'Jobs in them.';
 -- Name: COLUMN v_runners.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_runners.calls IS 'Requests that it has made. This and what follows is as of the last quarter of a minute; null: it has not said.';
+COMMENT ON COLUMN headgate.v_runners.calls IS 'Requests that it has made. This and the next figures are at most a quarter of a minute old; null: not reported.';
 
 --
 -- Name: COLUMN v_runners.connections_opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -40390,25 +40390,25 @@ COMMENT ON COLUMN headgate.v_runners.connections_reused IS 'Requests that went o
 -- Name: COLUMN v_runners.memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_runners.memory IS 'Bytes of memory that its process has, without those of handlers.';
+COMMENT ON COLUMN headgate.v_runners.memory IS 'Memory of its process in bytes, without handlers'' processes.';
 
 --
 -- Name: COLUMN v_runners.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_runners.peak_memory IS 'The most bytes of memory that its process has had.';
+COMMENT ON COLUMN headgate.v_runners.peak_memory IS 'Peak memory of its process, in bytes.';
 
 --
 -- Name: COLUMN v_runners.cpu_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_runners.cpu_percent IS 'Time of processors that its process took in the last quarter of a minute, in percent of one.';
+COMMENT ON COLUMN headgate.v_runners.cpu_percent IS 'Processor time of its process in the last quarter of a minute, in percent of one core.';
 
 --
 -- Name: COLUMN v_runners.disk_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_runners.disk_percent IS 'How full the disk is on which it works.';
+COMMENT ON COLUMN headgate.v_runners.disk_percent IS 'How full the disk of its working folder is, in percent.';
 
 --
 -- Name: v_stores; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -40482,19 +40482,19 @@ COMMENT ON COLUMN headgate.v_stores.secret_name IS 'The environment variable tha
 -- Name: COLUMN v_stores.files; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_stores.files IS 'How many artifacts are there.';
+COMMENT ON COLUMN headgate.v_stores.files IS 'The number of its artifacts.';
 
 --
 -- Name: COLUMN v_stores.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_stores.bytes IS 'How long they are together.';
+COMMENT ON COLUMN headgate.v_stores.bytes IS 'Their total size in bytes.';
 
 --
 -- Name: COLUMN v_stores.cleaned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_stores.cleaned_at IS 'When a runner last began to remove what nobody needs there; null: never.';
+COMMENT ON COLUMN headgate.v_stores.cleaned_at IS 'When a runner last began to remove unneeded files from it; null: never.';
 
 --
 -- Name: v_today_processing_activity; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -40794,7 +40794,7 @@ COMMENT ON COLUMN headgate.v_waiting.jobs IS 'How many jobs; of queued runs: how
 -- Name: COLUMN v_waiting.next_try_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_waiting.next_try_at IS 'When it goes on; of what was not planned: the earliest time at which a run can take it. Null: not by time alone.';
+COMMENT ON COLUMN headgate.v_waiting.next_try_at IS 'When it goes on; for unplanned work, the earliest time at which a run can take it. Null: not by time alone.';
 
 --
 -- Name: COLUMN v_waiting.gives_up_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -42352,7 +42352,7 @@ CREATE INDEX artifacts_key_idx ON headgate.artifacts USING btree (store, key);
 -- Name: INDEX artifacts_key_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.artifacts_key_idx IS 'Finds out whether a key of a store has a row.';
+COMMENT ON INDEX headgate.artifacts_key_idx IS 'Finds the artifact of a store''s key.';
 
 --
 -- Name: asset_processing_details_failures_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -42448,7 +42448,7 @@ CREATE INDEX check_results_time_idx ON headgate.check_results USING btree (name,
 -- Name: INDEX check_results_time_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.check_results_time_idx IS 'Finds all of a check''s results of a moment, and the last moment.';
+COMMENT ON INDEX headgate.check_results_time_idx IS 'Finds all results of a check at one time, and its last time.';
 
 --
 -- Name: chunks_execution_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -42496,7 +42496,7 @@ CREATE INDEX chunks_waits_for_pool_idx ON headgate.chunks USING btree (waits_for
 -- Name: INDEX chunks_waits_for_pool_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.chunks_waits_for_pool_idx IS 'Finds what waits for a pool, in order.';
+COMMENT ON INDEX headgate.chunks_waits_for_pool_idx IS 'Finds chunks that wait for a pool, in order.';
 
 --
 -- Name: chunks_wake_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -42532,7 +42532,7 @@ CREATE UNIQUE INDEX job_pages_cursor_idx ON headgate.job_pages USING btree (exec
 -- Name: INDEX job_pages_cursor_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.job_pages_cursor_idx IS 'Finds a cursor that has come before.';
+COMMENT ON INDEX headgate.job_pages_cursor_idx IS 'Finds a cursor that has occurred before.';
 
 --
 -- Name: operation_inputs_input_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -42652,7 +42652,7 @@ CREATE TRIGGER alert_is_routed AFTER INSERT ON headgate.alerts FOR EACH ROW EXEC
 -- Name: TRIGGER alert_is_routed ON alerts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TRIGGER alert_is_routed ON headgate.alerts IS 'Sends it to the channels that want it.';
+COMMENT ON TRIGGER alert_is_routed ON headgate.alerts IS 'Sends an alert to the channels of its routes.';
 
 --
 -- Name: process_executions end_is_routed; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -42664,7 +42664,7 @@ CREATE TRIGGER end_is_routed AFTER UPDATE OF status ON headgate.process_executio
 -- Name: TRIGGER end_is_routed ON process_executions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TRIGGER end_is_routed ON headgate.process_executions IS 'Sends its end to the channels that want it.';
+COMMENT ON TRIGGER end_is_routed ON headgate.process_executions IS 'Sends the end of an execution to the channels of its routes.';
 
 --
 -- Name: operations handler_environment_is_harmless; Type: TRIGGER; Schema: headgate; Owner: headgate_owner

@@ -1,5 +1,5 @@
 -- role: migrator
--- The schema in which everything of the core is. Roles are made before it (roles/), rights are given last (grants/).
+-- The core's schemas. Roles are created before them (roles/), rights are granted last (grants/).
 
 create schema if not exists headgate authorization headgate_owner;
 
@@ -9,7 +9,7 @@ comment on schema headgate is
 create schema if not exists headgate_stage authorization headgate_owner;
 
 comment on schema headgate_stage is
-    'Rows that a database answered, on their way: a table for each operation with a stage; its completion merges them.';
+    'Rows of other databases until they are merged: a table for each operation with a stage, merged by completions.';
 
 create schema if not exists headgate_changes authorization headgate_owner;
 

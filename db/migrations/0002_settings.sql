@@ -10,7 +10,7 @@ comment on table headgate.settings is 'Settings of this database; only the owner
 comment on column headgate.settings.name is
     'test_clock: sessions may move headgate.clock(); keep_history: how long details '
     'are kept; sessions_ahead: fewer loaded trading sessions raise an alert.';
-comment on column headgate.settings.value is 'The setting''s value.';
+comment on column headgate.settings.value is 'Its value.';
 
 insert into headgate.settings (name, value)
 values

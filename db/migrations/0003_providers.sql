@@ -1,4 +1,4 @@
--- Outside services: how to call them, how to read their answers, what they allow, and where their secrets are sent.
+-- Providers: how to call them, how to read their answers, what they allow, and where their secrets are sent.
 
 create table headgate.providers (
     provider_id bigint generated always as identity,
@@ -77,8 +77,8 @@ comment on column headgate.providers.kind is
 comment on column headgate.providers.base_url is
     'Prefix of every request''s URL; null for `local` and for databases; {asset.base_url}: each asset has its own.';
 comment on column headgate.providers.hosts is
-    'Where base_url is {asset.base_url}: the hosts (host or host:port, in lower case) that requests may go to; null: '
-    'any, which a provider with a secret may not have.';
+    'If base_url is {asset.base_url}: the hosts (host or host:port, in lower case) that requests may go to; null: any, '
+    'which is not allowed with a secret.';
 comment on column headgate.providers.auth is
     'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
 comment on column headgate.providers.secret_name is
@@ -160,16 +160,16 @@ comment on column headgate.response_rules.content_type is 'Regular expression th
 comment on column headgate.response_rules.body is 'Regular expression the start of the body must match; null: any.';
 comment on column headgate.response_rules.outcome is 'The outcome for the job.';
 comment on column headgate.response_rules.fault is
-    'Whose fault it is: item (uses up attempts), provider (counts for the breaker), internal (ours: a token, a '
-    'setting), quota (nobody''s).';
+    'The fault: item (uses up attempts), provider (counts for the breaker), internal (ours: a token, a setting), quota '
+    '(nobody''s).';
 comment on column headgate.response_rules.charged is
-    'False: the provider does not charge for such an answer: the units of its call are given back, and it was not '
-    'served, so that it may be made again where others may not.';
+    'False: the provider does not charge for such an answer. The units of its call are given back, and the call was '
+    'not served, so it may be made again even if other calls may not.';
 comment on column headgate.response_rules.blocks is
     'What the answer blocks: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
 comment on column headgate.response_rules.reason is
-    'The reason kept with the job; {url} and {answer} stand for what was asked and what came of it; without {answer} '
-    'that is added.';
+    'The reason kept with the job; {url} and {answer} are replaced by the URL and the start of the answer, which is '
+    'appended if {answer} is not used.';
 
 -- Written only when an authorised role sets it, in a plan's file or by hand.
 create table headgate.provider_addresses (

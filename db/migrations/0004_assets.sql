@@ -1,4 +1,4 @@
--- Assets, and the calendars that say when their data comes.
+-- Assets, and the calendars by which their data is published.
 
 create table headgate.assets (
     asset_id bigint generated always as identity,
@@ -44,6 +44,6 @@ create table headgate.trading_sessions (
 comment on table headgate.trading_sessions is 'A session of a calendar.';
 comment on column headgate.trading_sessions.calendar is 'The calendar''s code, e.g. XNYS.';
 comment on column headgate.trading_sessions.session is 'The session''s date in its own time zone.';
-comment on column headgate.trading_sessions.opens_at is 'Opening.';
-comment on column headgate.trading_sessions.closes_at is 'Close.';
+comment on column headgate.trading_sessions.opens_at is 'When it opens.';
+comment on column headgate.trading_sessions.closes_at is 'When it closes.';
 comment on column headgate.trading_sessions.is_early_close is 'True on half days.';

@@ -1,4 +1,4 @@
--- What can be done to an asset: when it is due, what it costs, how it is called, how it fails.
+-- Operations: when they are due, what they cost, how they are called, how they fail.
 
 create table headgate.pools (
     name text not null,
@@ -40,19 +40,19 @@ create table headgate.stores (
         check (key_id_name ~ '^[A-Za-z_][A-Za-z0-9_]*$' and secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$')
 );
 
-comment on table headgate.stores is 'Where runners put files: a folder, or a bucket of S3 or of what speaks like it.';
+comment on table headgate.stores is 'Where runners put files: a folder, or a bucket of S3 or a compatible server.';
 comment on column headgate.stores.name is 'Its name.';
 comment on column headgate.stores.url is
-    'file:///folder, as runners see it, or s3://bucket/prefix. headgate.set_store changes it, and what follows.';
+    'file:///folder, as runners see it, or s3://bucket/prefix. headgate.set_store changes this and the next columns.';
 comment on column headgate.stores.endpoint is 'Address of a server that speaks S3; null: Amazon''s.';
 comment on column headgate.stores.region is 'Region of the bucket; null: us-east-1.';
 comment on column headgate.stores.key_id_name is
-    'Name of the runner''s environment variable that holds the access key''s id; null: what the machine itself may do.';
+    'Name of the runner''s environment variable that holds the access key''s id; null: the machine''s own credentials.';
 comment on column headgate.stores.secret_name is
     'Name of the runner''s environment variable that holds the secret access key; never the secret.';
 comment on column headgate.stores.description is 'Its description.';
 comment on column headgate.stores.cleaned_at is
-    'When a runner last began to remove what nobody needs there; null: never.';
+    'When a runner last began to remove unneeded files from it; null: never.';
 comment on column headgate.stores.is_retired is
     'True: its plan no longer declares it; the row stays because artifacts refer to it.';
 
@@ -206,10 +206,10 @@ comment on column headgate.operations.operation_id is 'Surrogate key.';
 comment on column headgate.operations.name is 'Its name, unique in the database.';
 comment on column headgate.operations.description is 'Its description.';
 comment on column headgate.operations.universe is
-    'The universe whose assets need it; _<name>, with one asset, where the plan names none.';
+    'The universe whose assets need it; _<name>, with one asset, if the plan names none.';
 comment on column headgate.operations.provider_id is 'The provider it calls; `local` for none.';
 comment on column headgate.operations.feature is
-    'Planned only where the provider''s account has this feature '
+    'Planned only if the provider''s account has this feature '
     '(providers.features); null: every account may call it.';
 comment on column headgate.operations.units is 'Units the provider charges for one call.';
 comment on column headgate.operations.units_per_asset is
@@ -243,14 +243,14 @@ comment on column headgate.operations.overlap is
     'Number of sessions (days for assets without a calendar) before the watermark that {state.since} requests again; '
     '0: none.';
 comment on column headgate.operations.late_commits is
-    'How long before the watermark {state.since} begins again: as long as a transaction of the source may be open that '
-    'has stamped its rows already.';
+    'How long before the watermark {state.since} begins: the longest time for which a transaction of the source may '
+    'stay open after it has stamped its rows.';
 comment on column headgate.operations.chunk_size is 'The most assets that travel in one chunk.';
 comment on column headgate.operations.max_attempts is 'Attempts before a job that fails by its own fault is failed.';
 comment on column headgate.operations.backoff is 'First wait before a retry; doubles, with jitter.';
 comment on column headgate.operations.backoff_max is 'Longest wait between retries.';
 comment on column headgate.operations.jitter is
-    'How far a wait before a retry may be off, as a share of it, so that those who failed together do not come back '
+    'How far a wait before a retry may vary, as a share of it, so that jobs that failed together are not retried '
     'together; 0: exact.';
 comment on column headgate.operations.max_wait is
     'How long a job may be parked before it is deferred to the next execution.';
@@ -276,29 +276,28 @@ comment on column headgate.operations.statement is
 comment on column headgate.operations.stage is
     'schema.table whose columns its rows have: they are copied in binary into headgate_stage.<operation>, and the '
     'ingest function merges them from there; null: rows come as JSON.';
-comment on column headgate.operations.is_call is 'It has a request or a statement.';
+comment on column headgate.operations.is_call is 'True: it has a request or a statement.';
 comment on column headgate.operations.timeout is 'How long one call, or a handler over one chunk, may take.';
 comment on column headgate.operations.max_bytes is 'The longest answer that is read.';
 comment on column headgate.operations.parser is
-    'Python that makes JSON of an answer''s body before the ingest function: an entry point of the group '
+    'Python function that turns an answer''s body into JSON before the ingest function: an entry point of the group '
     'headgate.parsers, or module:function; null: none.';
 comment on column headgate.operations.next_page is
-    'Where an answer says what comes next: a JSON path over its body, link <parameter> of the Link header''s next, or '
-    'offset <JSON path> of its rows; null: an answer is all there is.';
-comment on column headgate.operations.max_pages is 'A job ends, degraded, after so many pages.';
+    'Where an answer names the next page: a JSON path over its body, link <parameter> of the Link header''s next, or '
+    'offset <JSON path> of its rows; null: there is only one page.';
+comment on column headgate.operations.max_pages is 'After this many pages a job ends as degraded.';
 comment on column headgate.operations.max_rows is 'The most rows that a statement may return; null: only bytes count.';
 comment on column headgate.operations.outputs is
-    'What of an answer is a job''s output: name to JSON path over {status, duration_ms, headers, body, asset}; null: '
-    'none.';
+    'The job''s output from an answer: name to JSON path over {status, duration_ms, headers, body, asset}; null: none.';
 comment on column headgate.operations.expectations is
-    'What must hold of a good answer: [{predicate, verdict, reason}], jsonpaths over the same; the first that does not '
-    'hold decides: degraded, failed, retry or skipped; null: nothing.';
+    'What must hold of a good answer: [{predicate, verdict, reason}], with JSON paths over the same document as in '
+    'outputs; the first that does not hold decides: degraded, failed, retry or skipped; null: no expectation.';
 comment on column headgate.operations.ingest_function is
     'schema.name of the function that turns answers into rows; null: the answer is dropped.';
 comment on column headgate.operations.is_ingest_of_answers is
-    'Its ingest function takes headgate.answer[] instead of text[]; found out by check_plans.';
+    'True: its ingest function takes headgate.answer[] instead of text[]; set by check_plans.';
 comment on column headgate.operations.handler is
-    'Python that computes instead of calling: an entry point of '
+    'Python function that computes instead of calling: an entry point of '
     'the group headgate.handlers, or module:function; null: none.';
 comment on column headgate.operations.input_function is
     'schema.name of the function that reads the handler''s input; null: it needs only the chunk.';
@@ -309,11 +308,11 @@ comment on column headgate.operations.handler_environment is
     'harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';
 comment on column headgate.operations.input_format is
     'csv or json: the input function''s rows of one asset reach the handler as a stream; null: as arrays, in memory.';
-comment on column headgate.operations.handler_options is 'What else its handler is told, by name.';
+comment on column headgate.operations.handler_options is 'Further options of its handler, by name.';
 comment on column headgate.operations.store is 'The store of its handler''s files; null: it has none.';
 comment on column headgate.operations.artifact_name is
     'Template of its artifacts'' name, e.g. posts/{run.date}.parquet; null: the handler names its files itself.';
-comment on column headgate.operations.keep_files is 'How long its artifacts are kept; null: until they are removed.';
+comment on column headgate.operations.keep_files is 'How long its artifacts are kept; null: no limit.';
 comment on column headgate.operations.changes_of is
     'schema.table whose inserts, updates and deletes it exports, each once: triggers keep them in '
     'headgate_changes.<operation> until then; null: it exports what its input function returns.';

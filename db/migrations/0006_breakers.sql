@@ -9,8 +9,8 @@ create table headgate.rate_limiters (
 comment on table headgate.rate_limiters is 'The times granted to a provider''s requests.';
 comment on column headgate.rate_limiters.provider_id is 'The provider.';
 comment on column headgate.rate_limiters.next_start_at is
-    'When the next request may start that nobody has been granted; those '
-    'before have their times. Earlier than now: the provider has rested.';
+    'The next start time that has not been granted; earlier times have been. '
+    'In the past: the provider has not been called for a while.';
 
 -- One broken endpoint blocks itself, not its provider: both have a breaker, and both move by the same rules.
 create table headgate.breakers (
@@ -45,14 +45,14 @@ comment on column headgate.breakers.failures is 'Consecutive failures of the cal
 comment on column headgate.breakers.auth_failures is
     'Consecutive internal faults in calling (a refused token) '
     'since the last answer; they block nothing but their execution.';
-comment on column headgate.breakers.opened is 'Times it has opened in a row; doubles the cool-down.';
+comment on column headgate.breakers.opened is 'How often it has opened in a row; each time doubles the cool-down.';
 comment on column headgate.breakers.blocked_until is
-    'No call is made before; null: calls flow. After the breaker has opened a probe goes first. '
-    'Null while a provider''s is opened: one operation failed, and another one probes.';
+    'No call is made before; null: calls flow. After the breaker has opened, a probe goes first. '
+    'Null while a provider''s breaker is open: one operation failed, and another one probes.';
 comment on column headgate.breakers.blocked_reason is 'Why it is blocked.';
 comment on column headgate.breakers.probe_chunk_id is 'The chunk that probes.';
 comment on column headgate.breakers.counted_since is
-    'The fault from which the share of faults is counted, for a minute; null: there was none since the breaker last '
-    'moved.';
+    'The time of the fault from which the share of faults is counted, for a minute; null: there was none since the '
+    'breaker last opened or closed.';
 comment on column headgate.breakers.counted_faults is 'Faults counted since then.';
 comment on column headgate.breakers.counted_answers is 'Answers counted since then.';

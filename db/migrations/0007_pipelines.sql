@@ -24,13 +24,13 @@ comment on column headgate.pipelines.is_paused is 'True: nothing of it is sent o
 comment on column headgate.pipelines.is_paused_with_dag is
     'True: it is paused because its DAG was, and resumes with it. False: it was paused here.';
 comment on column headgate.pipelines.is_started_when_due is
-    'True: a run starts by itself when something is due for its steps; where a DAG runs it, the run is ordered there.';
+    'True: a run starts by itself when something is due for its steps; if a DAG runs it, the run is ordered there.';
 comment on column headgate.pipelines.is_retired is
     'True: its plan no longer declares it; the row stays because executions refer to it. It cannot be started.';
 comment on column headgate.pipelines.timeout is
     'With driver headgate: a run that has not ended within it ends as failed, with an alert; null: no limit.';
 comment on column headgate.pipelines.after is
-    'Pipelines: when, with driver headgate, a run of each has succeeded for a date, one of this starts for that date.';
+    'With driver headgate: once a run of each of these pipelines has succeeded for a date, a run starts for that date.';
 
 create table headgate.pipeline_parameters (
     pipeline_id bigint not null references headgate.pipelines,
@@ -114,12 +114,12 @@ create table headgate.pipeline_steps (
 comment on table headgate.pipeline_steps is 'A step: one stored function, or a fan-out over due assets.';
 comment on column headgate.pipeline_steps.pipeline_id is 'The pipeline.';
 comment on column headgate.pipeline_steps.step is 'The step''s name; Airflow''s task_id.';
-comment on column headgate.pipeline_steps.position is 'The order in which ready steps are started.';
+comment on column headgate.pipeline_steps.position is 'The order in which ready steps start.';
 comment on column headgate.pipeline_steps.kind is 'function or fan_out.';
 comment on column headgate.pipeline_steps.depends_on is 'Steps that must have ended before.';
 comment on column headgate.pipeline_steps.trigger_rule is
-    'all_success, all_done, one_success, one_failed, all_failed, none_failed or none_failed_min_one_success of those '
-    'it depends on, a step skipped by an operator counting as passed; else it is skipped.';
+    'all_success, all_done, one_success, one_failed, all_failed, none_failed or none_failed_min_one_success of the '
+    'steps it depends on; a step skipped by an operator counts as passed. If it does not hold, the step is skipped.';
 comment on column headgate.pipeline_steps.function is
     'schema.name of the stored function, called with p_pipeline and p_run_id.';
 comment on column headgate.pipeline_steps.operations is 'Operations of the fan-out.';
@@ -127,16 +127,16 @@ comment on column headgate.pipeline_steps.group_keys is 'Groups of the fan-out; 
 comment on column headgate.pipeline_steps.max_failed_share is
     'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
 comment on column headgate.pipeline_steps.may_fail is
-    'True: its failure does not fail the execution; the steps behind it see the failure as ever.';
+    'True: its failure does not fail the execution; steps that depend on it still see the failure.';
 comment on column headgate.pipeline_steps.condition is
-    'A predicate over the run document, asked when its trigger rule is met; false: the step is skipped.';
+    'A predicate over the run document, evaluated when its trigger rule is met; false: the step is skipped.';
 comment on column headgate.pipeline_steps.retries is
-    'With driver headgate: how often it is run again by itself when it has failed, each time as a new round.';
+    'With driver headgate: how often it is retried automatically after a failure, each time as a new round.';
 comment on column headgate.pipeline_steps.retry_delay is 'How long it waits before the first retry.';
 comment on column headgate.pipeline_steps.retry_backoff is
-    'By how much each further delay is longer than the one before; none is longer than 30 days.';
+    'The factor by which each further delay is longer than the previous one; none is longer than 30 days.';
 comment on column headgate.pipeline_steps.timeout is
-    'With driver headgate: a round that has not ended within it has failed, what waits is deferred; null: no limit.';
+    'With driver headgate: a round that does not end within it fails, and waiting work is deferred; null: no limit.';
 
 create table headgate.step_groups (
     pipeline_id bigint not null references headgate.pipelines,
@@ -147,7 +147,7 @@ create table headgate.step_groups (
 );
 
 comment on table headgate.step_groups is
-    'A group that an operator has added to a step; migrate adds it again to what the plan''s rows say.';
+    'A group that an operator has added to a step; migrate adds it again to the groups that the plan declares.';
 comment on column headgate.step_groups.pipeline_id is 'The pipeline.';
 comment on column headgate.step_groups.step is 'The step; a name, because a plan''s rows may be replaced.';
 comment on column headgate.step_groups.group_key is 'The group.';

@@ -1,4 +1,4 @@
--- What may be spent: a provider's windows, and the shares that pipelines have of them.
+-- Quota: a provider's windows, and the shares that pipelines have of them.
 
 create table headgate.quota_windows (
     provider_id bigint not null references headgate.providers,
@@ -16,18 +16,18 @@ create table headgate.quota_windows (
     constraint never_above_quota check (reserved + spent <= usable)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
-comment on table headgate.quota_windows is 'What a provider allows in one window, in units: promised, spent, left.';
+comment on table headgate.quota_windows is 'The units of a provider in one window: usable, promised, spent.';
 comment on column headgate.quota_windows.provider_id is 'The provider.';
 comment on column headgate.quota_windows.opened_at is 'The window''s first moment, in the provider''s own calendar.';
 comment on column headgate.quota_windows.closes_at is 'The provider''s reset: the next window''s first moment.';
-comment on column headgate.quota_windows.calendar is 'Period and zone of the provider by which its end was found.';
+comment on column headgate.quota_windows.calendar is 'Period and zone of the provider from which its end was computed.';
 comment on column headgate.quota_windows.usable is
     'The provider''s limit less the buffer, fixed when the window opens.';
 comment on column headgate.quota_windows.reserved is 'Units promised to planned jobs whose calls have not started.';
 comment on column headgate.quota_windows.spent is 'Units of calls that started; a call that may have been made counts.';
 comment on column headgate.quota_windows.used_elsewhere is 'Units the provider reports beyond our own ledger.';
 comment on column headgate.quota_windows.blocked_until is
-    'The provider said its quota is used up: no call is made to it before.';
+    'No call is made to the provider before: it reported its quota as used up.';
 
 create table headgate.quota_shares (
     provider_id bigint not null references headgate.providers,

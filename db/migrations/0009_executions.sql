@@ -1,4 +1,4 @@
--- What was started, how it stands, and what had to wait.
+-- Executions: what was started, its state, and what had to wait.
 
 create table headgate.process_executions (
     execution_id bigint generated always as identity,
@@ -41,13 +41,13 @@ comment on column headgate.process_executions.pipeline_id is 'The pipeline.';
 comment on column headgate.process_executions.run_id is 'Airflow''s run id, or a name given in psql.';
 comment on column headgate.process_executions.driver is 'Who advances its steps: airflow, or headgate''s own runners.';
 comment on column headgate.process_executions.deployment is
-    'The scheduler that started it, where there are several on this database; null: it has no name.';
+    'The scheduler that started it, if several share this database; null: it has no name.';
 comment on column headgate.process_executions.dag is
-    'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
+    'The scheduler''s DAG whose run it is; null: the DAG that is named like the pipeline.';
 comment on column headgate.process_executions.status is 'running, paused, succeeded, failed or cancelled.';
 comment on column headgate.process_executions.logical_date is 'The date it was scheduled for, if any.';
 comment on column headgate.process_executions.is_backfill is
-    'True: it was started late, for a logical date that is past.';
+    'True: it is a back-fill, started for a past logical date.';
 comment on column headgate.process_executions.params is 'Its parameters, defaults filled in.';
 comment on column headgate.process_executions.started_at is 'When it started.';
 comment on column headgate.process_executions.finished_at is 'When it ended.';
@@ -139,7 +139,7 @@ comment on column headgate.process_steps.position is 'Its place in the graph whe
 comment on column headgate.process_steps.kind is
     'The step as it was defined when the execution started: function or fan_out.';
 comment on column headgate.process_steps.depends_on is 'Steps that must have ended before.';
-comment on column headgate.process_steps.trigger_rule is 'What must hold of the steps it depends on for it to run.';
+comment on column headgate.process_steps.trigger_rule is 'The condition on the steps it depends on.';
 comment on column headgate.process_steps.function is 'The function it calls.';
 comment on column headgate.process_steps.operations is 'Operations of the fan-out.';
 comment on column headgate.process_steps.group_keys is 'Groups of the fan-out; null: all.';
@@ -148,28 +148,29 @@ comment on column headgate.process_steps.max_failed_share is
 comment on column headgate.process_steps.may_fail is 'True: its failure does not fail the execution.';
 comment on column headgate.process_steps.condition is
     'A predicate over the run document; false: the step is skipped.';
-comment on column headgate.process_steps.retries is 'How often it is run again by itself; with driver airflow never.';
+comment on column headgate.process_steps.retries is 'How often it is retried automatically; with driver airflow never.';
 comment on column headgate.process_steps.retry_delay is 'How long it waits before the first retry.';
-comment on column headgate.process_steps.retry_backoff is 'By how much each further delay is longer.';
-comment on column headgate.process_steps.timeout is 'A round that has not ended within it has failed; null: no limit.';
+comment on column headgate.process_steps.retry_backoff is 'The factor by which each further delay is longer.';
+comment on column headgate.process_steps.timeout is 'A round that does not end within it fails; null: no limit.';
 comment on column headgate.process_steps.status is 'pending, running, succeeded, failed, skipped or cancelled.';
 comment on column headgate.process_steps.skip_reason is
     'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, '
-    'without one), condition, operator (it counts as passed), operator_behind (an operator skipped it, and what is '
-    'behind it is decided as behind a skipped step), or finalized (the execution ended before it ran).';
+    'without a failure), condition, operator (it counts as passed), operator_behind (an operator skipped it, and later '
+    'steps treat it as skipped), or finalized (the execution ended before it ran).';
 comment on column headgate.process_steps.is_marked is
     'True: an operator has set its status; it runs again only if an operator names it.';
 comment on column headgate.process_steps.is_left_out is
     'True: nothing was planned, because all of its pairs are left out after failures; the step has failed.';
 comment on column headgate.process_steps.is_late is
-    'True: its round was not over at its deadline; the step has failed.';
+    'True: its round had not ended at its deadline; the step has failed.';
 comment on column headgate.process_steps.is_rerun is
-    'True: an operator runs it again as a whole; its next round has all of its jobs, also those that succeeded.';
+    'True: an operator runs it again as a whole; its next round has all of its jobs, including those that succeeded.';
 comment on column headgate.process_steps.retried is
-    'How often it was run again by itself since an operator or the run started it.';
+    'How often it was retried automatically since an operator or the run started it.';
 comment on column headgate.process_steps.retry_at is
-    'When it is run again by itself: it has failed, and has retries left; null: it does not wait for that.';
-comment on column headgate.process_steps.deadline_at is 'When its round has failed if it is not over; null: no limit.';
+    'When it is retried automatically: it has failed, and has retries left; null: no retry is pending.';
+comment on column headgate.process_steps.deadline_at is
+    'When its round fails if it has not ended by then; null: no limit.';
 comment on column headgate.process_steps.reopened_from is
     'Its status before it was reopened, which it gets back if its task does not run; null: it waits for no task.';
 comment on column headgate.process_steps.round is 'Grows each time failed jobs are run again.';
@@ -233,13 +234,13 @@ create table headgate.job_outputs (
 );
 
 comment on table headgate.job_outputs is
-    'What jobs of a fan-out have to say to later steps; written when they complete, kept as long as their execution.';
+    'Outputs of a fan-out''s jobs for later steps; written when the jobs complete, kept as long as their execution.';
 comment on column headgate.job_outputs.execution_id is 'The execution.';
 comment on column headgate.job_outputs.step is 'The step.';
 comment on column headgate.job_outputs.asset_id is 'The asset.';
 comment on column headgate.job_outputs.output is 'Values by name, or what its handler returned.';
 comment on column headgate.job_outputs.is_only is
-    'True: the step had no other asset, so that its output is this one; false: it is an object by asset code.';
+    'True: the step had no other asset, so this is its output; false: the step''s output is an object by asset code.';
 
 create table headgate.job_pages (
     execution_id bigint not null references headgate.process_executions,
@@ -253,14 +254,14 @@ create table headgate.job_pages (
 );
 
 comment on table headgate.job_pages is
-    'Pages that a job has behind it, each committed with its rows; gone when the job has succeeded.';
+    'Pages that a job has completed, each committed with its rows; deleted when the job has succeeded.';
 comment on column headgate.job_pages.execution_id is 'The execution.';
 comment on column headgate.job_pages.operation_id is 'The operation.';
 comment on column headgate.job_pages.asset_id is 'The asset.';
 comment on column headgate.job_pages.page is 'Its number, from 1.';
-comment on column headgate.job_pages.cursor is 'What it said of the next page.';
+comment on column headgate.job_pages.cursor is 'The cursor of the next page that it named.';
 comment on column headgate.job_pages.records is 'Rows that it changed.';
 comment on column headgate.job_pages.watermark is 'How far its data reach; the last page sets the watermark.';
 
 create unique index job_pages_cursor_idx on headgate.job_pages (execution_id, operation_id, asset_id, md5(cursor));
-comment on index headgate.job_pages_cursor_idx is 'Finds a cursor that has come before.';
+comment on index headgate.job_pages_cursor_idx is 'Finds a cursor that has occurred before.';

@@ -1,4 +1,4 @@
--- What each asset still needs: one row per asset and operation, and one index that finds what is due.
+-- The needs of assets: one row per asset and operation, and one index that finds what is due.
 
 create table headgate.asset_processing_state (
     operation_id bigint not null references headgate.operations,
@@ -22,7 +22,7 @@ create table headgate.asset_processing_state (
     constraint asset_processing_state_pkey primary key (operation_id, asset_id),
     constraint attempts_are_not_negative check (least(attempts, consecutive_failures) >= 0)
 ) with (
-    -- Planning changes only chunk_id, which no index has: with room in the page it touches no index.
+    -- Planning changes only chunk_id, which is in no index: with room in the page, no index is written.
     fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0.05,
     autovacuum_vacuum_threshold = 10000,
@@ -39,22 +39,22 @@ comment on column headgate.asset_processing_state.next_due_at is
     'When it is, or became, due; null: not due, or left out after too many failures.';
 comment on column headgate.asset_processing_state.watermark is 'How far its data reaches; midnight UTC for a date.';
 comment on column headgate.asset_processing_state.source_snapshot is
-    'The transactions of its source that the last successful read has seen; null: it keeps none.';
+    'The snapshot of its source that the last successful read has seen; null: it keeps none.';
 comment on column headgate.asset_processing_state.cursor is
     'The last cursor that an answer named, where its requests name {state.cursor}.';
 comment on column headgate.asset_processing_state.chunk_id is 'The chunk that holds it; null: free.';
 comment on column headgate.asset_processing_state.succeeded_at is 'Its last success.';
 comment on column headgate.asset_processing_state.attempts is 'Attempts since the last success.';
 comment on column headgate.asset_processing_state.consecutive_failures is
-    'Failures by its own fault since the last success; at 5 it leaves the delta until it is reset.';
-comment on column headgate.asset_processing_state.last_error is 'What went wrong last; null after a success.';
+    'Failures by its own fault since the last success; at 5 the pair is left out until it is reset.';
+comment on column headgate.asset_processing_state.last_error is 'The last error; null after a success.';
 comment on column headgate.asset_processing_state.last_failed_at is 'When it last failed by its own fault.';
 comment on column headgate.asset_processing_state.reprocess_requested_at is
     'When it was reset; a job planned earlier does not clear it.';
 comment on column headgate.asset_processing_state.input_changed_at is
-    'An input changed; a job planned earlier does not clear it.';
+    'When an input changed; a job planned earlier does not clear it.';
 comment on column headgate.asset_processing_state.bulk_missed_at is
-    'When a bulk answer did not contain this asset, or failed: until its next success it is called for alone.';
+    'When a bulk answer failed or did not contain this asset: until its next success it is called for alone.';
 comment on column headgate.asset_processing_state.bulk_misses is
     'Consecutive bulk answers that did not contain this asset; after two it is called for alone.';
 comment on column headgate.asset_processing_state.alone_until is
@@ -65,7 +65,7 @@ create index asset_processing_state_due_idx
 comment on index headgate.asset_processing_state_due_idx is
     'Finds what is due, most urgent first, without reading what is not.';
 
--- Failures are rare: the index is small, and says at once which pairs are left out.
+-- Failures are rare, so the index is small and quickly finds the pairs that are left out.
 create index asset_processing_state_failures_idx
     on headgate.asset_processing_state (operation_id, asset_id) where consecutive_failures > 0;
 comment on index headgate.asset_processing_state_failures_idx is

@@ -1,4 +1,4 @@
--- What is in flight. A row lives until the last of its jobs has ended.
+-- Chunks: the work in flight. A row exists until the last of its jobs has ended.
 
 create table headgate.chunks (
     chunk_id bigint generated always as identity,
@@ -79,10 +79,10 @@ comment on column headgate.chunks.group_key is 'The group its assets belong to.'
 comment on column headgate.chunks.priority is 'The operation''s priority.';
 comment on column headgate.chunks.asset_ids is 'The jobs that have not ended, in rank order.';
 comment on column headgate.chunks.sessions is
-    'Of a bulk call: the sessions without an answer yet, one call each; a batch call, which has none, has one null. '
-    'Null: a call for each asset.';
+    'For a bulk call: the sessions without an answer yet, one call each; for a batch call, which has no sessions, a '
+    'single null. Null: a call for each asset.';
 comment on column headgate.chunks.records is
-    'Of a bulk call: rows changed by answers to earlier sessions, in the order of asset_ids; null: no answer yet.';
+    'For a bulk call: rows changed by answers for earlier sessions, in the order of asset_ids; null: no answer yet.';
 comment on column headgate.chunks.calls is 'Calls still to be made.';
 comment on column headgate.chunks.units is 'Units of those calls in total.';
 comment on column headgate.chunks.window_opened_at is
@@ -92,10 +92,10 @@ comment on column headgate.chunks.queue is 'The pgmq queue it travels in.';
 comment on column headgate.chunks.msg_id is 'Its message.';
 comment on column headgate.chunks.lease_no is 'Fencing token: grows with each lease; an older one changes nothing.';
 comment on column headgate.chunks.runner is 'The runner that holds, or last held, the lease.';
-comment on column headgate.chunks.leased_until is 'End of the lease, real time.';
+comment on column headgate.chunks.leased_until is 'End of the lease, in real time.';
 comment on column headgate.chunks.lost_reason is 'Why its last lease was given up; null: it expired.';
 comment on column headgate.chunks.pool is
-    'The pool whose slots its lease takes, as its operation said when it was last sent; null: none.';
+    'The pool whose slots its lease takes, from its operation when it was last sent; null: none.';
 comment on column headgate.chunks.pool_slots is 'How many slots its lease takes.';
 comment on column headgate.chunks.waits_for_pool is
     'Parked until this pool has room for it, in the order of chunk_id; null: it does not wait for one.';
@@ -109,21 +109,21 @@ comment on column headgate.chunks.lease_expirations is 'Number of leases that ex
 comment on column headgate.chunks.charged_units is 'Units charged for each of its jobs in earlier leases.';
 comment on column headgate.chunks.request_count is 'Requests made for each of its jobs in earlier leases.';
 comment on column headgate.chunks.planned_at is
-    'When its jobs were planned; requests made later are not cleared by it.';
+    'When its jobs were planned; they do not clear requests made later.';
 
 create index chunks_execution_idx on headgate.chunks (execution_id, step);
 comment on index headgate.chunks_execution_idx is 'Finds what a step has in flight.';
 
--- Not by its state: a lease changes that, and touches no index so.
+-- Not by state: a lease changes the state, and must not touch an index.
 create index chunks_wake_idx on headgate.chunks (wake_at) where wake_at is not null;
 comment on index headgate.chunks_wake_idx is 'Finds parked chunks that are due.';
 
 create index chunks_queue_idx on headgate.chunks (queue) where msg_id is not null;
 comment on index headgate.chunks_queue_idx is 'Finds the queues that hold messages.';
 
--- A message marks what is sent, so a lease touches no index here either.
+-- Chunks that are sent are found by their message, so a lease touches no index here either.
 create index chunks_pool_idx on headgate.chunks (pool) where pool is not null and msg_id is not null;
 comment on index headgate.chunks_pool_idx is 'Finds the leases that take a pool''s slots.';
 
 create index chunks_waits_for_pool_idx on headgate.chunks (waits_for_pool, chunk_id) where waits_for_pool is not null;
-comment on index headgate.chunks_waits_for_pool_idx is 'Finds what waits for a pool, in order.';
+comment on index headgate.chunks_waits_for_pool_idx is 'Finds chunks that wait for a pool, in order.';

@@ -39,11 +39,11 @@ comment on column headgate.asset_processing_details.duration_ms is 'Time its cal
 comment on column headgate.asset_processing_details.cpu_ms is
     'Its share of the processor time that its handler took for the chunk; null: it has no handler.';
 comment on column headgate.asset_processing_details.peak_memory is
-    'The most bytes of memory that the handler''s process had while it computed the chunk; null: it has no handler.';
+    'Peak memory of the handler''s process while it computed the chunk, in bytes; null: it has no handler.';
 comment on column headgate.asset_processing_details.error is 'The error, if any.';
 comment on column headgate.asset_processing_details.verdict is
-    'What the expectation said that its last answer did not meet; a success with `degraded` is one with a mark. Null: '
-    'it met all.';
+    'The verdict of the expectation that its last answer did not meet; a success with `degraded` is marked as such. '
+    'Null: it met all.';
 comment on column headgate.asset_processing_details.ended_at is 'When it ended.';
 
 create table headgate.asset_processing_details_default

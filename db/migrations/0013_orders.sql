@@ -39,11 +39,11 @@ create table headgate.queued_runs (
 
 comment on table headgate.queued_runs is
     'A run with driver headgate that starts when its pipeline is free: one after the other, back-fills last.';
-comment on column headgate.queued_runs.queued_run_id is 'Surrogate key; a pipeline''s start in its order.';
+comment on column headgate.queued_runs.queued_run_id is 'Surrogate key; a pipeline''s runs start in its order.';
 comment on column headgate.queued_runs.pipeline_id is 'The pipeline.';
 comment on column headgate.queued_runs.run_id is 'The run''s name.';
 comment on column headgate.queued_runs.logical_date is 'The date that it is for.';
-comment on column headgate.queued_runs.is_backfill is 'True: it is started late, for a date that is past.';
+comment on column headgate.queued_runs.is_backfill is 'True: it is a back-fill, for a past date.';
 comment on column headgate.queued_runs.queued_at is 'When it was queued.';
 
 create index queued_runs_next_idx on headgate.queued_runs (pipeline_id, is_backfill, queued_run_id);

@@ -32,9 +32,9 @@ comment on column headgate.runners.backend_pid is
 comment on column headgate.runners.calls is 'Requests that it has made; null, like all figures: it sent none.';
 comment on column headgate.runners.connections_opened is 'Requests for which it opened a connection.';
 comment on column headgate.runners.connections_reused is 'Requests that went over a connection that was open.';
-comment on column headgate.runners.memory is 'Bytes of memory that its process has.';
-comment on column headgate.runners.peak_memory is 'The most bytes of memory that its process has had.';
+comment on column headgate.runners.memory is 'Memory of its process, in bytes.';
+comment on column headgate.runners.peak_memory is 'Peak memory of its process, in bytes.';
 comment on column headgate.runners.cpu_percent is
-    'Time of processors that its process took since the figures before, in percent of one.';
-comment on column headgate.runners.disk_percent is 'How full the disk is on which it works.';
+    'Processor time of its process since the previous figures, in percent of one core.';
+comment on column headgate.runners.disk_percent is 'How full the disk of its working folder is, in percent.';
 comment on column headgate.runners.measured_at is 'When it sent these figures, real time; null: never.';

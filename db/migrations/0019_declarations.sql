@@ -21,7 +21,7 @@ comment on table headgate.declarations is
 comment on column headgate.declarations.kind is
     'pool, store, provider, rule, operation, pipeline, step, parameter, check, channel or route.';
 comment on column headgate.declarations.name is
-    'Its name; of a rule, step or parameter after that of its provider or pipeline and a slash.';
+    'Its name; for a rule, step or parameter, preceded by its provider or pipeline and a slash.';
 comment on column headgate.declarations.plan is 'The plan that declares it. Only that plan may.';
 comment on column headgate.declarations.position is 'Its place among the plan''s objects, in the order of the file.';
 comment on column headgate.declarations.settings is

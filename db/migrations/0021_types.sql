@@ -38,7 +38,7 @@ create type headgate.calendar_session as (
 
 comment on type headgate.calendar_session is 'A trading session computed by a handler; the asset is its calendar.';
 
--- For runners; without a chunk it says when to ask again.
+-- For runners; a row without a chunk says when to ask again.
 
 create type headgate.claimed_chunk as (
     chunk_id bigint,
@@ -81,7 +81,7 @@ create type headgate.job_report as (
 );
 
 comment on type headgate.job_report is
-    'What a runner reported of a job and its ingest function made of it: outcome, calls made and charged, and rows.';
+    'A job as reported by a runner and judged by its ingest function: outcome, calls made and charged, and rows.';
 
 create type headgate.job_result as (
     asset_id bigint,
@@ -121,7 +121,7 @@ create type headgate.job_tally as (
 comment on type headgate.job_tally is
     'The number of jobs per result, the cost of the ended ones, and the units to give back.';
 
--- What the planner is asked.
+-- The planner's input.
 
 create type headgate.plan_options as (
     params jsonb,
@@ -134,9 +134,9 @@ create type headgate.plan_options as (
 );
 
 comment on type headgate.plan_options is
-    'What a run or a what-if question is planned with: resolved parameters, the execution whose graph applies (null: '
-    'the pipeline''s), and what only explain and forecast change: a session each day, no bulk calls, a reserve, '
-    'some operations alone (null: all).';
+    'The options of a run''s or a what-if question''s plan: resolved parameters, the execution whose graph applies '
+    '(null: the pipeline''s), and options that only explain and forecast change: a session each day, no bulk calls, a '
+    'reserve, only some operations (null: all).';
 
 -- The planner's unit of decision: assets with equal rank and cost.
 
@@ -181,7 +181,7 @@ create type headgate.plan_need as (
 );
 
 comment on type headgate.plan_need is
-    'An operation of a run with its levers, and the bulk call that may serve it (null: none).';
+    'An operation of a run with its parameters, and the bulk call that may serve it (null: none).';
 
 create type headgate.plan_budget as (
     provider_id bigint,
@@ -193,7 +193,8 @@ create type headgate.plan_budget as (
     reserve integer
 );
 
-comment on type headgate.plan_budget is 'What a provider still allows a run, and what of it is kept from the backfill.';
+comment on type headgate.plan_budget is
+    'What a provider still allows a run, and the part of it that the backfill may not use.';
 
 create type headgate.ranked_class as (
     class_no integer,
@@ -214,7 +215,7 @@ create type headgate.ranked_class as (
 );
 
 comment on type headgate.ranked_class is
-    'A plan_class with its price and its value for a unit, its place among the classes (null: not due yet), '
+    'A plan_class with its price and its value per unit, its place among the classes (null: not due yet), '
     'and how many of its assets the run''s asset limit allows.';
 
 create type headgate.class_call as (
@@ -235,8 +236,8 @@ create type headgate.class_call as (
 );
 
 comment on type headgate.class_call is
-    'Assets of a class that a bulk call serves, or that are asked for one by one although there is such a call; '
-    'what the call costs at all, and for each asset.';
+    'Assets of a class that a bulk call serves, or that are called for one by one although there is such a call; '
+    'what the call costs in total, and for each asset.';
 
 create type headgate.plan_entry as (
     place bigint,
@@ -250,8 +251,8 @@ create type headgate.plan_entry as (
 );
 
 comment on type headgate.plan_entry is
-    'What is granted piece by piece: the assets of a class, or those of one bulk call. Its place, the rank of its '
-    'first asset, how many assets may be granted and how many take a rank.';
+    'A unit of granting: the assets of a class, or those of one bulk call. Its place, the rank of its first asset, how '
+    'many assets may be granted and how many take a rank.';
 
 create type headgate.entry_grant as (
     place bigint,
@@ -271,7 +272,7 @@ create type headgate.entry_grant as (
 );
 
 comment on type headgate.entry_grant is
-    'How many assets of an entry are granted, by the provider that allows least, and what stands against more.';
+    'How many assets of an entry are granted, by the provider that allows the fewest, and what prevents more.';
 
 -- A forecast's state between days.
 

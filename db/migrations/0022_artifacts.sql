@@ -24,22 +24,23 @@ create table headgate.artifacts (
 );
 
 comment on table headgate.artifacts is
-    'A file in a store: its name is what it is, its key, which has its content''s hash, where it is.';
+    'A file in a store: its name says what it is; its key, which contains a hash of the content, says where it is.';
 comment on column headgate.artifacts.artifact_id is 'Surrogate key.';
 comment on column headgate.artifacts.store is 'The store.';
 comment on column headgate.artifacts.name is 'Its name in the store, a path; the newest of a name is current.';
-comment on column headgate.artifacts.key is 'Where it is below the store''s URL: its name, and of its hash the start.';
+comment on column headgate.artifacts.key is 'Its place below the store''s URL: its name with the start of its hash.';
 comment on column headgate.artifacts.sha256 is 'SHA-256 of its content.';
-comment on column headgate.artifacts.bytes is 'Its length.';
-comment on column headgate.artifacts.rows is 'How many rows it holds; null: it is no table.';
+comment on column headgate.artifacts.bytes is 'Its size in bytes.';
+comment on column headgate.artifacts.rows is 'How many rows it holds; null: it is not a table.';
 comment on column headgate.artifacts.media_type is 'Its media type.';
-comment on column headgate.artifacts.execution_id is 'The last execution that made it; null: that is forgotten.';
+comment on column headgate.artifacts.execution_id is
+    'The last execution that made it; null: the execution is no longer kept.';
 comment on column headgate.artifacts.step is 'The step.';
 comment on column headgate.artifacts.operation_id is 'The operation.';
 comment on column headgate.artifacts.asset_id is 'The asset.';
 comment on column headgate.artifacts.created_at is 'When its job was completed.';
 comment on column headgate.artifacts.expires_at is 'When it may be removed; null: it stays.';
-comment on column headgate.artifacts.deleted_at is 'When it was given up for removal; null: it is there.';
+comment on column headgate.artifacts.deleted_at is 'When it was given up for removal; null: it exists.';
 
 create unique index artifacts_content_idx on headgate.artifacts (store, name, sha256) where deleted_at is null;
 comment on index headgate.artifacts_content_idx is 'A file that is made again is the same artifact.';
@@ -48,7 +49,7 @@ create index artifacts_execution_idx on headgate.artifacts (execution_id);
 comment on index headgate.artifacts_execution_idx is 'Finds the artifacts of an execution.';
 
 create index artifacts_key_idx on headgate.artifacts (store, key);
-comment on index headgate.artifacts_key_idx is 'Finds out whether a key of a store has a row.';
+comment on index headgate.artifacts_key_idx is 'Finds the artifact of a store''s key.';
 
 create table headgate.removed_keys (
     store text not null references headgate.stores on delete cascade,
@@ -58,7 +59,7 @@ create table headgate.removed_keys (
 );
 
 comment on table headgate.removed_keys is
-    'Keys of stores that a runner is removing: for an hour no artifact is made of one.';
+    'Keys of stores that a runner is removing: for an hour no artifact is made of such a key.';
 comment on column headgate.removed_keys.store is 'The store.';
 comment on column headgate.removed_keys.key is 'The key.';
 comment on column headgate.removed_keys.removed_at is 'When it was given up.';

@@ -1,4 +1,4 @@
--- What must hold of the data: checks, and how they ended.
+-- Checks of data, and their results.
 
 create table headgate.checks (
     name text not null,
@@ -31,24 +31,23 @@ create table headgate.checks (
 );
 
 comment on table headgate.checks is
-    'What must hold of a plan''s data; a step of its pipeline runs it, or the maintenance. Read through '
-    'headgate.v_checks.';
+    'A check of a plan''s data; a step of its pipeline runs it, or the maintenance. Read through headgate.v_checks.';
 comment on column headgate.checks.name is 'Its name.';
 comment on column headgate.checks.pipeline is
     'The pipeline in whose runs headgate.run_checks runs it; null: the maintenance does.';
 comment on column headgate.checks.description is 'What it is about, for people.';
 comment on column headgate.checks.kind is
     'row_count, not_null, unique, accepted_values, relationships, freshness; or query: its plan wrote the query.';
-comment on column headgate.checks.relation is 'The table or view that it is about; null: the query says.';
-comment on column headgate.checks.query is 'Returns the failing rows; each is a row of for_each.';
-comment on column headgate.checks.fail_calc is 'The value, an aggregate over those rows; null: too little to judge by.';
+comment on column headgate.checks.relation is 'The table or view that it checks; null: its query names it.';
+comment on column headgate.checks.query is 'The query for failing rows; in it, `each` is a row of for_each.';
+comment on column headgate.checks.fail_calc is 'The value: an aggregate over the failing rows; a null value passes.';
 comment on column headgate.checks.for_each is
-    'A query: the check is made for each of its rows; null: once.';
-comment on column headgate.checks.severity is 'error: where error_if holds it has failed; warn: it only warns.';
-comment on column headgate.checks.warn_if is 'How a value compares that warns, e.g. > 0; null: none does.';
-comment on column headgate.checks.error_if is 'How a value compares that fails; asked before warn_if.';
+    'A query: the check runs for each of its rows; null: once.';
+comment on column headgate.checks.severity is 'error: it fails if error_if holds; warn: it only warns.';
+comment on column headgate.checks.warn_if is 'The comparison by which a value warns, e.g. > 0; null: none.';
+comment on column headgate.checks.error_if is 'The comparison by which a value fails; evaluated before warn_if.';
 comment on column headgate.checks.hold_for is
-    'How long it must fail or warn before an alert is raised, which ends when it passes; null: no alert of its own.';
+    'How long it must fail or warn before an alert is raised, which is resolved when it passes; null: no alert.';
 comment on column headgate.checks.timeout is 'A query that takes longer is cancelled: the check has failed.';
 comment on column headgate.checks.keep_rows is 'How many failing rows are kept with a result.';
 comment on column headgate.checks.function is 'The function in the plan''s schema that runs the query.';
@@ -69,14 +68,14 @@ create table headgate.check_results (
     constraint failing_since_it_did_not_pass check ((status = 'passed') = (failing_since is null))
 );
 
-comment on table headgate.check_results is 'How a check ended, each time; read through headgate.v_check_results.';
+comment on table headgate.check_results is 'Results of checks; read through headgate.v_check_results.';
 comment on column headgate.check_results.result_id is 'Order of writing.';
 comment on column headgate.check_results.name is 'The check; its results outlive it.';
-comment on column headgate.check_results.subject is 'The values of its row of for_each; empty: it has none.';
-comment on column headgate.check_results.execution_id is 'The run that made it; null: made outside of a run.';
-comment on column headgate.check_results.checked_at is 'When.';
+comment on column headgate.check_results.subject is 'The values of its row of for_each; empty: the check has none.';
+comment on column headgate.check_results.execution_id is 'The run that made it; null: the check ran outside of a run.';
+comment on column headgate.check_results.checked_at is 'When the check ran.';
 comment on column headgate.check_results.status is
-    'passed, warned, failed, or errored: its query did not end, whatever its severity.';
+    'passed, warned, failed, or errored (its query did not end, whatever its severity).';
 comment on column headgate.check_results.value is 'Its value; null: too little to judge by, or its query did not end.';
 comment on column headgate.check_results.message is 'What is wrong; null: it passed.';
 comment on column headgate.check_results.failing is 'Failing rows, up to keep_rows and 64 kB.';
@@ -85,6 +84,6 @@ comment on column headgate.check_results.failing_since is 'Since when it has not
 create index check_results_last_idx on headgate.check_results (name, subject, result_id desc);
 comment on index headgate.check_results_last_idx is 'Finds a check''s last result.';
 create index check_results_time_idx on headgate.check_results (name, checked_at);
-comment on index headgate.check_results_time_idx is 'Finds all of a check''s results of a moment, and the last moment.';
+comment on index headgate.check_results_time_idx is 'Finds all results of a check at one time, and its last time.';
 create index check_results_execution_idx on headgate.check_results (execution_id) where execution_id is not null;
 comment on index headgate.check_results_execution_idx is 'Finds the results of a run.';

@@ -1,4 +1,4 @@
--- Where news are sent, and which: the outbox itself is a universe of assets, one per event and channel.
+-- Channels and routes of notices. The outbox itself is universes of assets, one asset per event and channel.
 
 create table headgate.channels (
     name text not null,
@@ -23,14 +23,14 @@ create table headgate.channels (
         check ((host || ' ' || sender || ' ' || array_to_string(recipients, ' ')) !~ '[[:cntrl:]]')
 );
 
-comment on table headgate.channels is 'Where news are sent: a Slack hook, a web hook, or mail.';
+comment on table headgate.channels is 'Where notices are sent: a Slack hook, a web hook, or mail.';
 comment on column headgate.channels.name is 'Its name.';
 comment on column headgate.channels.kind is 'slack, webhook or mail.';
 comment on column headgate.channels.secret_name is
     'Name of the runner''s environment variable with the hook''s address, or with the mail server''s password; never '
     'the secret.';
 comment on column headgate.channels.host is 'The mail server.';
-comment on column headgate.channels.port is 'Its port; 465 speaks TLS from the start, any other where it is offered.';
+comment on column headgate.channels.port is 'Its port; 465 uses TLS from the start, any other port if TLS is offered.';
 comment on column headgate.channels.username is 'The user at the mail server; null: none is needed.';
 comment on column headgate.channels.sender is 'The address that mails come from.';
 comment on column headgate.channels.recipients is 'The addresses that mails go to.';
@@ -54,11 +54,12 @@ create table headgate.routes (
 comment on table headgate.routes is 'Which alerts and ends of runs are sent to which channel.';
 comment on column headgate.routes.name is 'Its name.';
 comment on column headgate.routes.channel is 'The channel.';
-comment on column headgate.routes.event is 'alert: one is raised; run: an execution ends.';
-comment on column headgate.routes.severity is 'Alerts of this severity; null: of any.';
-comment on column headgate.routes.subject is 'Alerts whose subject is like this pattern (% for anything); null: all.';
-comment on column headgate.routes.pipeline is 'Runs of pipelines whose name is like this pattern; null: of all.';
-comment on column headgate.routes.statuses is 'Runs that end so: succeeded, failed, cancelled; null: all.';
+comment on column headgate.routes.event is 'alert: an alert is raised; run: an execution ends.';
+comment on column headgate.routes.severity is 'Only alerts of this severity; null: of any.';
+comment on column headgate.routes.subject is 'Only alerts with a subject like this pattern (% for anything); null: all.';
+comment on column headgate.routes.pipeline is 'Only runs of pipelines whose name is like this pattern; null: of all.';
+comment on column headgate.routes.statuses is
+    'Only runs that end with one of these statuses: succeeded, failed, cancelled; null: all.';
 
 create index routes_channel_idx on headgate.routes (channel);
 comment on index headgate.routes_channel_idx is 'Finds what is sent to a channel.';

@@ -1,7 +1,7 @@
--- Requests of plans and operators: nothing is kept, the trigger answers. Inside a function that runs with its owner's
--- rights it is no longer known who called it. So the functions with which plans and operators ask something of the core
--- run with the caller's rights, and write here: a default, which nobody may set, says who it is, and the trigger
--- refuses what is not his plan's.
+-- Calls of core functions by plans and operators: a trigger answers each insert, and no row is kept. A function that
+-- runs with its owner's rights does not know its caller. So the functions by which plans and operators call the core
+-- run with the caller's rights and insert here: a default, which no role may set, names the caller, and the trigger
+-- refuses what does not belong to the caller's plan.
 
 drop view if exists headgate._requests cascade;
 

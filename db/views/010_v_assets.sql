@@ -1,4 +1,4 @@
--- The things worked on, for plans and people.
+-- Assets, for plans and people.
 
 drop view if exists headgate.v_assets cascade;
 

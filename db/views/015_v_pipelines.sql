@@ -1,4 +1,4 @@
--- Which pipelines there are, for people and for `headgate doctor`.
+-- The declared pipelines, for people and for `headgate doctor`.
 
 drop view if exists headgate.v_pipelines cascade;
 
@@ -30,12 +30,12 @@ comment on view headgate.v_pipelines is 'Pipelines: named graphs of steps.';
 comment on column headgate.v_pipelines.pipeline is 'Its name; Airflow''s dag_id.';
 comment on column headgate.v_pipelines.description is 'Its purpose.';
 comment on column headgate.v_pipelines.after is
-    'With driver headgate: a run of it starts for a date when one of each of these has succeeded for it.';
+    'With driver headgate: a run of it starts for a date once a run of each of these has succeeded for that date.';
 comment on column headgate.v_pipelines.is_paused is
     'True: nothing of it is sent or claimed until it is resumed.';
 comment on column headgate.v_pipelines.is_paused_with_dag is
     'True: it is paused because its DAG was, and resumes with it.';
 comment on column headgate.v_pipelines.steps is 'Its steps, in order.';
 comment on column headgate.v_pipelines.latest_run_id is 'Its newest run; null: it has never run.';
-comment on column headgate.v_pipelines.latest_status is 'How that run stands.';
+comment on column headgate.v_pipelines.latest_status is 'The status of that run.';
 comment on column headgate.v_pipelines.latest_started_at is 'When that run started.';

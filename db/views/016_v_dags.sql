@@ -1,4 +1,4 @@
--- Which of a scheduler's DAGs run pipelines, and how they stand there.
+-- The scheduler's DAGs that run pipelines, and their state there.
 
 drop view if exists headgate.v_dags cascade;
 
@@ -17,7 +17,7 @@ order by d.deployment, d.dag, p.name;
 
 comment on view headgate.v_dags is 'DAGs that run pipelines, as the scheduler last reported them.';
 comment on column headgate.v_dags.deployment is
-    'The scheduler, where several have this database; empty: it has no name.';
+    'The scheduler''s name, where several share this database; empty: it has no name.';
 comment on column headgate.v_dags.dag is 'The DAG''s id.';
 comment on column headgate.v_dags.pipeline is 'The pipeline it runs.';
 comment on column headgate.v_dags.is_paused is 'Whether it is paused there.';

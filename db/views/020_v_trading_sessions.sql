@@ -1,4 +1,4 @@
--- When markets are open, for plans and people.
+-- Trading sessions, for plans and people.
 
 drop view if exists headgate.v_trading_sessions cascade;
 

@@ -1,4 +1,4 @@
--- How each need stands, for plans.
+-- The state of each need, for plans.
 
 drop view if exists headgate.v_asset_states cascade;
 

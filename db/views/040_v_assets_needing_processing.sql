@@ -1,4 +1,4 @@
--- What is due now. The clock is read once: as a plain call it would be asked for every row.
+-- What is due now. The clock is read once: a plain call would run for every row.
 
 drop view if exists headgate.v_assets_needing_processing cascade;
 

@@ -57,15 +57,16 @@ comment on column headgate.v_execution_steps.units is
     'Units its calls have cost so far, those of jobs in flight included.';
 comment on column headgate.v_execution_steps.skip_reason is
     'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, '
-    'without one), condition, operator (it counts as passed), operator_behind (an operator skipped it, and what is '
-    'behind it is decided as behind a skipped step), or finalized (the execution ended before it ran).';
+    'without a failure), condition, operator (it counts as passed), operator_behind (an operator skipped it, and later '
+    'steps treat it as skipped), or finalized (the execution ended before it ran).';
 comment on column headgate.v_execution_steps.may_fail is 'True: its failure does not fail the execution.';
 comment on column headgate.v_execution_steps.output is
     'What a function step returned (one value or row as it is, several as an array), or how it failed.';
 comment on column headgate.v_execution_steps.round is 'Grows each time it is run again.';
-comment on column headgate.v_execution_steps.retried is 'How often it was run again by itself.';
+comment on column headgate.v_execution_steps.retried is 'How often it was retried automatically.';
 comment on column headgate.v_execution_steps.retry_at is
-    'When it is run again by itself, after a failure; null: it does not wait for that.';
-comment on column headgate.v_execution_steps.deadline_at is 'When it has failed if it is not over; null: no limit.';
+    'When it is retried automatically after a failure; null: no retry is pending.';
+comment on column headgate.v_execution_steps.deadline_at is
+    'When it fails if it has not ended by then; null: no limit.';
 comment on column headgate.v_execution_steps.degraded is
     'Of the succeeded, those whose answer did not meet an expectation.';

@@ -1,4 +1,4 @@
--- Executions, newest first. While one runs its counts are those of its steps.
+-- Executions, newest first. While an execution runs, its counts are the sums of its steps.
 
 drop view if exists headgate.v_recent_executions cascade;
 

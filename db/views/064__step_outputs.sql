@@ -1,4 +1,4 @@
--- What each step of an execution has to say to later ones: what its function returned, or its jobs' outputs.
+-- The output of each step of an execution for later steps: what its function returned, or its jobs' outputs.
 
 drop view if exists headgate._step_outputs cascade;
 
@@ -19,8 +19,8 @@ left join lateral (
         and o.step = s.step
 ) as j on s.kind = 'fan_out';
 
-comment on view headgate._step_outputs is 'What each step of an execution has to say to later ones.';
+comment on view headgate._step_outputs is 'The output of each step of an execution, for later steps.';
 comment on column headgate._step_outputs.execution_id is 'The execution.';
 comment on column headgate._step_outputs.step is 'The step.';
 comment on column headgate._step_outputs.output is
-    'What its function returned; the output of its only asset, or those of its assets by code; null: nothing.';
+    'What its function returned; the output of its only asset, or those of its assets by code; null: none.';

@@ -1,5 +1,5 @@
--- What a run knows of itself, as one document: for functions and templates. The date it is for is its logical date; a
--- run without one is for the moment it started.
+-- The run document of each execution, for functions and templates. A run's date is its logical date; a run without one
+-- is for the moment it started.
 
 drop view if exists headgate.v_run_documents cascade;
 

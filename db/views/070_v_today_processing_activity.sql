@@ -1,4 +1,4 @@
--- What was done today, a day being UTC's.
+-- Jobs that ended today, by UTC.
 
 drop view if exists headgate.v_today_processing_activity cascade;
 

@@ -1,4 +1,4 @@
--- What happened to each asset.
+-- The history of each asset.
 
 drop view if exists headgate.v_asset_processing_history cascade;
 
@@ -37,7 +37,7 @@ comment on column headgate.v_asset_processing_history.duration_ms is 'Time its c
 comment on column headgate.v_asset_processing_history.attempts is 'Requests made.';
 comment on column headgate.v_asset_processing_history.error is 'The error, or why it did not succeed.';
 comment on column headgate.v_asset_processing_history.run_id is
-    'The run; null: it is older than what is kept.';
+    'The run; null: it is older than the history kept.';
 comment on column headgate.v_asset_processing_history.verdict is
     'The verdict of the expectation that its last answer did not meet: degraded, failed, retry or skipped; null: it '
     'met all.';
@@ -46,4 +46,4 @@ comment on column headgate.v_asset_processing_history.reason is
 comment on column headgate.v_asset_processing_history.cpu_ms is
     'Its share of the processor time that its handler took; null: it has no handler.';
 comment on column headgate.v_asset_processing_history.peak_memory is
-    'The most bytes of memory that the handler''s process had; null: it has no handler.';
+    'Peak memory of the handler''s process, in bytes; null: it has no handler.';

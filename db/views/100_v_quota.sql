@@ -1,4 +1,4 @@
--- What providers allow: windows that are open now first, then the latest.
+-- Quota windows: those that are open now first, then the latest.
 
 drop view if exists headgate.v_quota cascade;
 
@@ -19,7 +19,7 @@ cross join (select headgate.clock() as now offset 0) as t
 order by w.opened_at <= t.now and t.now < w.closes_at desc, w.opened_at desc, p.name;
 
 comment on view headgate.v_quota is
-    'Quota windows in units: what is promised, spent and left; the open ones first.';
+    'Quota windows, with the units promised, spent and left; open windows first.';
 comment on column headgate.v_quota.provider is 'The provider.';
 comment on column headgate.v_quota.opened_at is 'The window''s first moment.';
 comment on column headgate.v_quota.closes_at is 'The provider''s reset.';

@@ -1,4 +1,4 @@
--- What is in the queues, in chunks. Planned chunks are in none yet.
+-- The content of the queues, in chunks. Planned chunks are in no queue yet.
 
 drop view if exists headgate.v_queue_depth cascade;
 

@@ -36,8 +36,8 @@ comment on column headgate.v_leases.pipeline is 'The pipeline.';
 comment on column headgate.v_leases.run_id is 'The run.';
 comment on column headgate.v_leases.step is 'The step.';
 comment on column headgate.v_leases.operation is 'The operation.';
-comment on column headgate.v_leases.runner is 'Who holds the leases.';
-comment on column headgate.v_leases.chunks is 'How many.';
+comment on column headgate.v_leases.runner is 'The runner that holds the leases.';
+comment on column headgate.v_leases.chunks is 'The number of chunks.';
 comment on column headgate.v_leases.jobs is 'Jobs in them that have not been handed in.';
 comment on column headgate.v_leases.heard_at is 'When the runner last sent a heartbeat.';
 comment on column headgate.v_leases.leased_until is

@@ -1,5 +1,5 @@
--- How answers are read: each provider's own rules, then the usual ones, which no provider has to declare. A provider
--- that says itself what a success looks like decides that alone: a maintenance page with status 200 is no success then.
+-- How answers are read: each provider's own rules, then the usual ones, which no provider has to declare. If a provider
+-- declares rules of success, only these apply: a maintenance page with status 200 is then not a success.
 
 drop view if exists headgate.v_response_rules cascade;
 
@@ -82,7 +82,7 @@ comment on column headgate.v_response_rules.content_type is
 comment on column headgate.v_response_rules.body is 'Regular expression the start of the body must match; null: any.';
 comment on column headgate.v_response_rules.outcome is 'The outcome for the job.';
 comment on column headgate.v_response_rules.fault is
-    'Whose fault it is: item, provider, internal (ours) or quota (nobody''s).';
+    'The fault: item, provider, internal (ours) or quota (nobody''s).';
 comment on column headgate.v_response_rules.blocks is
     'What the answer blocks: the provider until retry_after, reset or for N seconds, or the rest of the execution.';
 comment on column headgate.v_response_rules.reason is 'The reason kept with the job.';

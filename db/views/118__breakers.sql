@@ -1,4 +1,4 @@
--- How each breaker stands now: calls flow, are blocked, or one probe goes first.
+-- The current state of each breaker: calls flow, are blocked, or one probe goes first.
 
 drop view if exists headgate._breakers cascade;
 
@@ -21,7 +21,7 @@ cross join lateral (
     end as state
 ) as s;
 
-comment on view headgate._breakers is 'How each breaker stands now: a provider''s, or an operation''s.';
+comment on view headgate._breakers is 'The current state of each breaker, of a provider or of an operation.';
 comment on column headgate._breakers.provider_id is 'The provider; null: an operation is guarded.';
 comment on column headgate._breakers.operation_id is 'The operation; null: a provider is guarded.';
 comment on column headgate._breakers.state is 'flowing, blocked or probing.';

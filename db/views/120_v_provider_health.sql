@@ -1,4 +1,4 @@
--- How each provider stands: calls flow, are blocked, or one probe goes first.
+-- The state of each provider: calls flow, are blocked, or one probe goes first.
 
 drop view if exists headgate.v_provider_health cascade;
 
@@ -44,4 +44,4 @@ comment on column headgate.v_provider_health.auth_failures is
     'Consecutive internal faults in calling it (401, 403, no token): they end that execution''s work with it and '
     'block nothing else.';
 comment on column headgate.v_provider_health.blocked_operations is
-    'Its operations that are blocked or probing by themselves: v_operation_health says more. The others go on.';
+    'Its operations that are blocked or probing by themselves, with details in v_operation_health; the others go on.';

@@ -1,4 +1,4 @@
--- How the breaker of each operation that makes calls stands, beside its provider's.
+-- The breaker of each operation that makes calls; the provider's breaker applies as well.
 
 drop view if exists headgate.v_operation_health cascade;
 

@@ -1,4 +1,4 @@
--- What can be done, when it is due, what it costs, and how its calls are doing.
+-- Operations: when they are due, what they cost, and the state of their calls.
 
 drop view if exists headgate.v_operations cascade;
 
@@ -57,8 +57,8 @@ comment on column headgate.v_operations.description is 'Its description.';
 comment on column headgate.v_operations.universe is 'The universe whose assets need it.';
 comment on column headgate.v_operations.provider is 'The provider it calls; local: none.';
 comment on column headgate.v_operations.kind is
-    'call: an HTTP request; query: a statement to a database; handler: Python computes; sql: its ingest function does '
-    'the work alone.';
+    'call: an HTTP request; query: a statement to a database; handler: a Python function computes; sql: its ingest '
+    'function does all the work.';
 comment on column headgate.v_operations.due is 'Its due rule: once, run, every, session, after or function.';
 comment on column headgate.v_operations.serves is 'The need that it serves by one call for many assets; null: its own.';
 comment on column headgate.v_operations.units is 'Units the provider charges for one call.';

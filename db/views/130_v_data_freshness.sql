@@ -33,7 +33,7 @@ comment on view headgate.v_data_freshness is
 comment on column headgate.v_data_freshness.operation is 'The operation.';
 comment on column headgate.v_data_freshness.group_key is 'The group.';
 comment on column headgate.v_data_freshness.assets is 'Assets that need it.';
-comment on column headgate.v_data_freshness.fresh is 'Assets that have it and are not due, or that every run does.';
+comment on column headgate.v_data_freshness.fresh is 'Assets that have it and are not due, or that are in every run.';
 comment on column headgate.v_data_freshness.stale is 'Assets that have it and are due, or fail.';
 comment on column headgate.v_data_freshness.never is 'Assets that never had it.';
 comment on column headgate.v_data_freshness.oldest_watermark is

@@ -1,4 +1,4 @@
--- Who works: runners, and what each holds.
+-- Runners, and what each of them holds.
 
 drop view if exists headgate.v_runners cascade;
 
@@ -39,11 +39,11 @@ comment on column headgate.v_runners.last_seen_at is 'Its last heartbeat; one is
 comment on column headgate.v_runners.leases is 'Chunks it holds.';
 comment on column headgate.v_runners.jobs is 'Jobs in them.';
 comment on column headgate.v_runners.calls is
-    'Requests that it has made. This and what follows is as of the last quarter of a minute; null: it has not said.';
+    'Requests that it has made. This and the next figures are at most a quarter of a minute old; null: not reported.';
 comment on column headgate.v_runners.connections_opened is 'Requests for which it opened a connection.';
 comment on column headgate.v_runners.connections_reused is 'Requests that went over a connection that was open.';
-comment on column headgate.v_runners.memory is 'Bytes of memory that its process has, without those of handlers.';
-comment on column headgate.v_runners.peak_memory is 'The most bytes of memory that its process has had.';
+comment on column headgate.v_runners.memory is 'Memory of its process in bytes, without handlers'' processes.';
+comment on column headgate.v_runners.peak_memory is 'Peak memory of its process, in bytes.';
 comment on column headgate.v_runners.cpu_percent is
-    'Time of processors that its process took in the last quarter of a minute, in percent of one.';
-comment on column headgate.v_runners.disk_percent is 'How full the disk is on which it works.';
+    'Processor time of its process in the last quarter of a minute, in percent of one core.';
+comment on column headgate.v_runners.disk_percent is 'How full the disk of its working folder is, in percent.';

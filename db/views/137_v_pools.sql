@@ -1,4 +1,4 @@
--- Pools: how many slots, how many of them are taken, and what waits for one.
+-- Pools: their slots, those that are taken, and the jobs that wait for one.
 
 drop view if exists headgate.v_pools cascade;
 
@@ -26,7 +26,7 @@ left join (
 ) as w on w.pool = l.name
 order by l.name;
 
-comment on view headgate.v_pools is 'Slots that operations share across pipelines, and who takes them.';
+comment on view headgate.v_pools is 'Slots that operations share across pipelines, and how many are taken.';
 comment on column headgate.v_pools.pool is 'Its name.';
 comment on column headgate.v_pools.slots is 'Its slots; put_pool declares them, set_pool changes them.';
 comment on column headgate.v_pools.used is

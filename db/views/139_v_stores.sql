@@ -30,7 +30,7 @@ comment on column headgate.v_stores.endpoint is 'Address of its server; null: Am
 comment on column headgate.v_stores.region is 'Region of its bucket; null: us-east-1, or it is a folder.';
 comment on column headgate.v_stores.key_id_name is 'The environment variable that holds the access key''s id.';
 comment on column headgate.v_stores.secret_name is 'The environment variable that holds the secret access key.';
-comment on column headgate.v_stores.files is 'How many artifacts are there.';
-comment on column headgate.v_stores.bytes is 'How long they are together.';
+comment on column headgate.v_stores.files is 'The number of its artifacts.';
+comment on column headgate.v_stores.bytes is 'Their total size in bytes.';
 comment on column headgate.v_stores.cleaned_at is
-    'When a runner last began to remove what nobody needs there; null: never.';
+    'When a runner last began to remove unneeded files from it; null: never.';

@@ -1,4 +1,4 @@
--- What was due in an execution and had to wait, and for what: the answer to "why was it not loaded that day?".
+-- What was due in an execution and had to wait, and why: the answer to "why was it not loaded that day?".
 
 drop view if exists headgate.v_deferrals cascade;
 

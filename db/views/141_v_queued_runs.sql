@@ -24,9 +24,10 @@ comment on view headgate.v_queued_runs is
     'Runs that start one after the other, when their pipeline is free: those that come after other pipelines'' runs, '
     'and back-fills.';
 comment on column headgate.v_queued_runs.pipeline is 'The pipeline.';
-comment on column headgate.v_queued_runs.run_id is 'The run''s name; headgate.cancel_execution takes it out.';
+comment on column headgate.v_queued_runs.run_id is
+    'The run''s name; headgate.cancel_execution removes it from the queue.';
 comment on column headgate.v_queued_runs.logical_date is 'The date that it is for.';
-comment on column headgate.v_queued_runs.is_backfill is 'True: it is started late, for a date that is past.';
+comment on column headgate.v_queued_runs.is_backfill is 'True: it is a back-fill, for a past date.';
 comment on column headgate.v_queued_runs.queued_at is 'When it was queued.';
 comment on column headgate.v_queued_runs.position is 'Its place in the pipeline''s queue; the first starts next.';
 comment on column headgate.v_queued_runs.reason is 'What the first one waits for.';

@@ -1,4 +1,4 @@
--- Every decision that is kept: jobs that ended, jobs under way, and what was due and had to wait.
+-- Every decision kept: jobs that ended, jobs under way, and what was due and had to wait.
 
 drop view if exists headgate.v_decisions cascade;
 
@@ -63,8 +63,8 @@ comment on view headgate.v_decisions is
 comment on column headgate.v_decisions.asset_id is 'The asset.';
 comment on column headgate.v_decisions.asset is 'Its code.';
 comment on column headgate.v_decisions.operation is 'The operation.';
-comment on column headgate.v_decisions.pipeline is 'The pipeline; null: the run is older than what is kept.';
-comment on column headgate.v_decisions.run_id is 'The run; null: it is older than what is kept.';
+comment on column headgate.v_decisions.pipeline is 'The pipeline; null: the run is older than the history kept.';
+comment on column headgate.v_decisions.run_id is 'The run; null: it is older than the history kept.';
 comment on column headgate.v_decisions.started_at is 'When the run started.';
 comment on column headgate.v_decisions.decided_at is
     'When the job ended, or was put off; while it is under way: when it was planned.';

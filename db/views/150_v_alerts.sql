@@ -1,4 +1,4 @@
--- What people should know of.
+-- Alerts, for people.
 
 drop view if exists headgate.v_alerts cascade;
 

@@ -1,4 +1,4 @@
--- Checks, each as it ended last by the worst of its subjects.
+-- Checks, each with its last result, that of its worst subject.
 
 drop view if exists headgate.v_checks cascade;
 
@@ -31,18 +31,18 @@ left join lateral (
     limit 1
 ) as l on true;
 
-comment on view headgate.v_checks is 'What must hold of the plans'' data, and whether it did when it was last checked.';
+comment on view headgate.v_checks is 'Checks of the plans'' data, and their last results.';
 comment on column headgate.v_checks.name is 'Its name.';
-comment on column headgate.v_checks.pipeline is 'The pipeline in whose runs it is made; null: by the maintenance.';
+comment on column headgate.v_checks.pipeline is 'The pipeline in whose runs it runs; null: in the maintenance.';
 comment on column headgate.v_checks.kind is
     'row_count, not_null, unique, accepted_values, relationships, freshness, or query.';
 comment on column headgate.v_checks.relation is 'The table or view; null: a query of the plan''s.';
 comment on column headgate.v_checks.description is 'What it is about.';
 comment on column headgate.v_checks.severity is 'error or warn.';
-comment on column headgate.v_checks.warn_if is 'How a value compares that warns.';
-comment on column headgate.v_checks.error_if is 'How a value compares that fails, with severity error.';
-comment on column headgate.v_checks.hold_for is 'How long it does not pass before an alert is raised; null: none is.';
-comment on column headgate.v_checks.checked_at is 'When it was made last; null: never.';
+comment on column headgate.v_checks.warn_if is 'The comparison by which a value warns.';
+comment on column headgate.v_checks.error_if is 'The comparison by which a value fails, with severity error.';
+comment on column headgate.v_checks.hold_for is 'How long it must not pass before an alert is raised; null: no alert.';
+comment on column headgate.v_checks.checked_at is 'When it last ran; null: never.';
 comment on column headgate.v_checks.status is 'passed, warned, failed or errored; of several subjects the worst.';
 comment on column headgate.v_checks.value is
     'Its value: failing rows, or what its plan computes; seconds for freshness.';

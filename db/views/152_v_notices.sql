@@ -1,4 +1,4 @@
--- What was sent to whom, and what was not.
+-- Notices: sent, waiting, or failed.
 
 drop view if exists headgate.v_notices cascade;
 
@@ -31,14 +31,15 @@ left join lateral (
 where a.universe in ('outbox', 'keyed_outbox');
 
 comment on view headgate.v_notices is
-    'Notices of the outbox: what was sent to which channel, what waits, and what did not get there.';
-comment on column headgate.v_notices.written_at is 'When there was the news.';
-comment on column headgate.v_notices.channel is 'Where it goes.';
+    'Notices of the outbox: what was sent to which channel, what waits, and what was not delivered.';
+comment on column headgate.v_notices.written_at is 'When the notice was written.';
+comment on column headgate.v_notices.channel is 'The channel that it is sent to.';
 comment on column headgate.v_notices.subject is 'Its subject.';
 comment on column headgate.v_notices.status is
-    'waiting: to be sent, or sent again; sent; failed: the channel does not take it; unknown: it was handed over, but '
-    'whether it got there is unknown, and it is not sent twice. headgate.reset_asset has it sent again.';
-comment on column headgate.v_notices.tried_at is 'When it was last tried.';
-comment on column headgate.v_notices.error is 'What went wrong then; of a mail that was sent, who did not get it.';
+    'waiting: to be sent, or sent again; sent; failed: the channel does not accept it; unknown: it was handed over, '
+    'but whether it arrived is unknown, and it is not sent twice. headgate.reset_asset has it sent again.';
+comment on column headgate.v_notices.tried_at is 'When it was last attempted.';
+comment on column headgate.v_notices.error is
+    'The error of that attempt; for a mail that was sent, the recipients refused.';
 comment on column headgate.v_notices.body is 'Its text.';
 comment on column headgate.v_notices.asset_id is 'The notice, as an asset.';

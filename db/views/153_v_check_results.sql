@@ -1,4 +1,4 @@
--- How checks ended, each time.
+-- The results of checks, one row per run and subject.
 
 drop view if exists headgate.v_check_results cascade;
 
@@ -22,12 +22,12 @@ left join headgate.pipelines as p using (pipeline_id);
 comment on view headgate.v_check_results is 'Results of checks, with failing rows, as long as history is kept.';
 comment on column headgate.v_check_results.result_id is 'Order of writing.';
 comment on column headgate.v_check_results.name is 'The check.';
-comment on column headgate.v_check_results.subject is 'What it was made for, where it has for_each; else empty.';
-comment on column headgate.v_check_results.pipeline is 'The pipeline of the run; null: made outside of a run.';
+comment on column headgate.v_check_results.subject is 'The subject, if it has for_each; otherwise empty.';
+comment on column headgate.v_check_results.pipeline is 'The pipeline of the run; null: it ran outside of a run.';
 comment on column headgate.v_check_results.run_id is 'The run.';
-comment on column headgate.v_check_results.checked_at is 'When.';
+comment on column headgate.v_check_results.checked_at is 'When it ran.';
 comment on column headgate.v_check_results.status is 'passed, warned, failed, or errored: its query did not end.';
 comment on column headgate.v_check_results.value is 'Its value; null: too little to judge by, which passes.';
 comment on column headgate.v_check_results.message is 'What is wrong; null: it passed.';
-comment on column headgate.v_check_results.failing_since is 'Since when it had not passed by then.';
+comment on column headgate.v_check_results.failing_since is 'Since when it had not passed then; null: it passed.';
 comment on column headgate.v_check_results.failing is 'Failing rows: the first keep_rows, at most 64 kB.';

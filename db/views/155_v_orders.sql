@@ -1,4 +1,4 @@
--- Where an order is: who gave it looks here.
+-- The state of orders, for those who gave them.
 
 drop view if exists headgate.v_orders cascade;
 
@@ -64,11 +64,11 @@ comment on column headgate.v_orders.order_id is 'The order, as headgate.trigger_
 comment on column headgate.v_orders.pipeline is 'The pipeline.';
 comment on column headgate.v_orders.params is 'The run''s parameters, as given.';
 comment on column headgate.v_orders.status is
-    'waiting; once it is taken, the status of its execution (taken: that is gone).';
+    'waiting; once it is taken, the status of its execution (taken: the execution is no longer kept).';
 comment on column headgate.v_orders.reason is 'What it waits for; null: it has been taken.';
 comment on column headgate.v_orders.run_id is 'The run that took it.';
 comment on column headgate.v_orders.ordered_by is 'The database user who ordered it.';
 comment on column headgate.v_orders.ordered_at is 'When.';
-comment on column headgate.v_orders.announced_at is 'When the scheduler was last told of it.';
+comment on column headgate.v_orders.announced_at is 'When the scheduler was last notified of it.';
 comment on column headgate.v_orders.taken_at is 'When a run took it.';
 comment on column headgate.v_orders.finished_at is 'When that run ended.';

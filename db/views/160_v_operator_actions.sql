@@ -1,4 +1,4 @@
--- The operator's hands, newest first.
+-- Actions of operators, newest first.
 
 drop view if exists headgate.v_operator_actions cascade;
 
