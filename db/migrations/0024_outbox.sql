@@ -56,7 +56,8 @@ comment on column headgate.routes.name is 'Its name.';
 comment on column headgate.routes.channel is 'The channel.';
 comment on column headgate.routes.event is 'alert: an alert is raised; run: an execution ends.';
 comment on column headgate.routes.severity is 'Only alerts of this severity; null: of any.';
-comment on column headgate.routes.subject is 'Only alerts with a subject like this pattern (% for anything); null: all.';
+comment on column headgate.routes.subject is
+    'Only alerts with a subject like this pattern (% for anything); null: all.';
 comment on column headgate.routes.pipeline is 'Only runs of pipelines whose name is like this pattern; null: of all.';
 comment on column headgate.routes.statuses is
     'Only runs that end with one of these statuses: succeeded, failed, cancelled; null: all.';
