@@ -1,5 +1,5 @@
--- Ends a plan's file: retires what is no longer declared, reports all mistakes at once, and creates what the rows imply,
--- so that a plan that was declared in psql runs as it is.
+-- Ends a plan's file: retires what is no longer declared, reports all mistakes at once, and creates what the rows
+-- imply, so that a plan that was declared in psql runs as it is.
 
 create or replace function headgate.end_plan()
 returns text
