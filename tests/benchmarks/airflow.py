@@ -1,10 +1,10 @@
 """Benchmark, Airflow: the same 500 jobs as mapped tasks, as one step, and as a loop in one task.
 
-And what a step of one call takes beside its service's own time, from the end of the task before it
-to its own, beside what a bare task takes that makes the same call.
+It also measures the overhead of a step of one call, from the end of the task before it to its own end,
+less the service's own time, and that of a bare task that makes the same call.
 
-All of Airflow runs as `make airflow` runs it, with one runner. The provider answers after 100 ms,
-which is quick for one on the internet. A run's time is Airflow's own, from its start to its end.
+All of Airflow runs as with `make airflow`, with one runner. The provider answers after 100 ms, which is
+fast for a service on the internet. A run's time is Airflow's own, from its start to its end.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ CHAIN, BARE = "bench_chain", "bench_bare"
 ALL: Final = (MAPPED, LOOP, STEP, CHAIN, BARE)
 SECONDS: Final = 3600.0
 GOAL: Final = 1.5
-"""What a step of one call may take beside its service's own time, in s."""
+"""Maximum overhead of a step of one call, in s, beyond its service's own time."""
 DELAY: Final = 0.1
 CHUNK: Final = 50
 CALLS: Final = 10
-"""As many as dags/one_call.py makes."""
+"""Number of calls in dags/one_call.py."""
 WRITTEN: Final = (
     "select tup_inserted + tup_updated + tup_deleted as rows"
     " from pg_stat_database where datname = 'airflow'"
@@ -51,7 +51,7 @@ WRITTEN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one way cost."""
+    """Cost of running the jobs in one way."""
 
     wall: float
     cpu: float
@@ -62,7 +62,7 @@ class Cost:
 
 
 def run(server: Settings, *, jobs: int = 500) -> Iterator[Figure]:
-    """Start everything, and measure."""
+    """Start everything and measure."""
     with system.own_database(server, "airflow") as settings, provider(DELAY) as base_url:
         environ, port = environ_of(settings, DAGS), free_port()
         process = start(settings, environ, port, "--runners=1")
@@ -74,7 +74,7 @@ def run(server: Settings, *, jobs: int = 500) -> Iterator[Figure]:
 
 
 def measure(airflow: Airflow, base_url: str, jobs: int, settle: float = 2) -> Iterator[Figure]:
-    """Run the three ways on what runs already; between them, what was written gets counted."""
+    """Run the jobs in the three ways on the running stack; pause in between, to count rows written."""
     with connect(airflow.settings, "bench") as connection:
         plan = Plan(connection)
         write_calls(plan, STEP, base_url)
@@ -108,7 +108,7 @@ select headgate.put_step('bench_chain', 'step_' || %(n)s::text, provider => 'ben
 
 
 def measure_steps(airflow: Airflow, base_url: str, runs: int = 3) -> Iterator[Figure]:
-    """Run chains of calls by turns, on what runs already."""
+    """Run chains of calls in turns, on the running stack."""
     with connect(airflow.settings, "bench") as connection, connection.transaction():
         plan = Plan(connection)
         plan.sql("select headgate.begin_plan('bench_chain')")
@@ -134,21 +134,21 @@ def measure_steps(airflow: Airflow, base_url: str, runs: int = 3) -> Iterator[Fi
 
 
 def _taken(airflow: Airflow, dag: str, run: str) -> list[float]:
-    """Return what each call's task took but the first: from the end of the one before it to its own."""
+    """Return the seconds from the end of each call's task to the end of the next."""
     tasks = airflow.tasks(dag, run)
     ends = [datetime.fromisoformat(tasks[f"step_{n}"]["end_date"]) for n in range(CALLS)]
     return [(after - before).total_seconds() for before, after in pairwise(ends)]
 
 
 def _call(base_url: str) -> float:
-    """Make the call without anything else; return the seconds it took."""
+    """Make the bare call; return its seconds."""
     began = time.perf_counter()
     httpx2.get(f"{base_url}/step_0", trust_env=False).raise_for_status()
     return time.perf_counter() - began
 
 
 def _run(airflow: Airflow, dag: str, conf: dict[str, object]) -> str:
-    """Run a DAG, which must succeed; return its run."""
+    """Run a DAG, which must succeed; return the run id."""
     wait_until(lambda: airflow.client.get(f"dags/{dag}").is_success, dag)
     run = airflow.trigger(dag, conf)
     wait_until(lambda: airflow.runs(dag).get(run) in ("success", "failed"), dag, SECONDS)
@@ -157,7 +157,7 @@ def _run(airflow: Airflow, dag: str, conf: dict[str, object]) -> str:
 
 
 def _cost(airflow: Airflow, plan: Plan, dag: str, conf: dict[str, object], settle: float) -> Cost:
-    """Run a DAG; return what it took in all of Airflow's processes, the runner and Postgres."""
+    """Run a DAG; return its cost in all of Airflow's processes, the runner and Postgres."""
     wait_until(lambda: airflow.client.get(f"dags/{dag}").is_success, dag)
     time.sleep(settle)
     rows, cpu = plan.scalar(WRITTEN), _cpu(airflow)
@@ -168,7 +168,7 @@ def _cost(airflow: Airflow, plan: Plan, dag: str, conf: dict[str, object], settl
 
 
 def _cpu(airflow: Airflow) -> float:
-    """Return the CPU time so far of all processes, with those of theirs that have ended."""
+    """Return the CPU time so far of all processes, including ended children."""
     pid_file = airflow.settings.home / "postgres" / "postmaster.pid"
     postgres = int(pid_file.read_text().split("\n", 1)[0])
     total = 0.0
@@ -177,6 +177,6 @@ def _cpu(airflow: Airflow) -> float:
             try:
                 times = process.cpu_times()
             except psutil.NoSuchProcess:
-                continue  # its parent has its time
+                continue  # counted in its parent's children time
             total += times.user + times.system + times.children_user + times.children_system
     return total

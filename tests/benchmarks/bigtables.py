@@ -1,10 +1,10 @@
 """Big tables: do the times of a load, a daily update and queries grow with the table of prices?
 
-Years of bars are loaded one after the other by what `headgate load` uses. After each year the same
-things are timed: a year of one listing's bars, all closes of a day, and one more day for every
-listing (upserted, then rolled back). What 100 million bars would take is extrapolated from that, and
-said to be so. The cache is warm: 20 million bars are 2 GB. Beside the time stands how many pages
-were touched: a busy machine changes the time, not the pages, so the goals are on the pages.
+Years of bars are loaded one after the other, as by `headgate load`. After each year the same operations
+are timed: reading a year of one listing's bars, reading all closes of a day, and upserting one more day
+for every listing, which is rolled back. Times for 100 million bars are extrapolated from these, and
+labelled as such. The cache is warm: 20 million bars are 2 GB. Touched pages are counted too: a busy
+machine changes the time, but not the pages, so the goals are on pages.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ NEXT_DAY: LiteralString = """
 
 @dataclass(slots=True)
 class Times:
-    """Seconds, and rows a second of the load, after each year."""
+    """Seconds of each operation, and the load's rows per second, after each year."""
 
     rows: list[int] = field(default_factory=list)
     load: list[float] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Times:
 
 
 def run(server: Settings, *, assets: int = 21_817, years: int = 4) -> Iterator[Figure]:
-    """Load so many years of so many listings, and time what is done with them."""
+    """Load years of listings' bars, and time the operations after each."""
     with (
         system.own_database(server, "big") as settings,
         connect(settings, "bench") as connection,
@@ -89,7 +89,7 @@ def _load_year(connection: Connection[Any], times: Times, assets: int, year: int
     rows = assets * SESSIONS
     times.load.append(rows / (time.perf_counter() - started))
     times.rows.append(rows + (times.rows[-1] if times.rows else 0))
-    # What was rolled back leaves the indexes, too: with few dead rows vacuum would spare them.
+    # Also removes rolled-back rows from the indexes, which vacuum would skip with few dead rows.
     connection.execute("vacuum (analyze, index_cleanup on) equities.prices")
     connection.execute("checkpoint")
 
@@ -144,7 +144,7 @@ def _time(connection: Connection[Any], times: Times, assets: int, year: int) -> 
 def _pages_read(
     connection: Connection[Any], query: LiteralString, arguments: dict[str, Any]
 ) -> int:
-    """Return how many pages a statement touches; nothing it writes is kept."""
+    """Return the number of pages that a statement touches; its writes are rolled back."""
     with connection.transaction(force_rollback=True):
         explained = connection.execute(
             "explain (analyze, buffers, format json) " + query, arguments
@@ -195,7 +195,7 @@ def _shown(seconds: float) -> str:
 
 
 def _at(rows: list[int], seconds: list[float]) -> float:
-    """Carry the straight line through the measurements on to 100 million rows."""
+    """Extrapolate the measurements linearly to 100 million rows."""
     if len(rows) < 2:
         return seconds[-1]
     slope, start = np.polyfit(rows, seconds, 1)

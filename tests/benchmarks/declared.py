@@ -1,7 +1,7 @@
 """Declared ingest: a generated ingest function against one written by hand, on the same answers.
 
-The hand-written one is that of docs/adding-a-pipeline.md for comments. New rows, and rows that are
-there already.
+The hand-written one is that of docs/adding-a-pipeline.md for comments. Both new and existing rows are
+measured.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ CALLS: Final[dict[str, LiteralString]] = {
 def run(
     server: Settings, *, chunks: int = 20, assets: int = 100, comments: int = 5, runs: int = 9
 ) -> Iterator[Figure]:
-    """Measure chunks of so many assets, with so many comments each."""
+    """Measure chunks of `assets` assets with `comments` comments each."""
     with (
         system.own_database(server, "declared") as settings,
         connect(settings, "bench") as connection,
@@ -123,7 +123,7 @@ def _turn(
     *,
     is_known: bool,
 ) -> float:
-    """Return the seconds of one side, on an empty table or on one that has the rows."""
+    """Return the seconds of one side, on an empty table or on one that has the rows already."""
     connection.execute("truncate declared.comments")
     if is_known:
         _ingest(connection, side, chunks)

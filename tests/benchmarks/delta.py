@@ -1,8 +1,8 @@
-"""Benchmark 4, delta: what is due among 21,817 and among a million assets.
+"""Benchmark 4, delta: finding due assets among 21,817 and among a million.
 
-The first 1,000 in order of urgency, as planning asks for them, and the count of all that is due.
-Time has to grow with what is due and not with what exists: the same number due is counted in both
-sizes. Assets and state are written by SQL alone; a million upserted would measure something else.
+It measures fetching the first 1,000 in order of urgency, as planning does, and counting all due assets.
+The time must grow with the number of due assets, not of existing ones: the same number is counted in both
+sizes. Assets and state are inserted by plain SQL; a million upserts would measure something else.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ SHARES: Final = (0.001, 0.01, 1.0)
 SIZES: Final = (21_817, 1_000_000)
 
 Times = dict[int, float]
-"""Milliseconds to count all that is due, by how much that is."""
+"""Milliseconds to count all due assets, by their number."""
 
 
 def run(
     server: Settings, *, sizes: Sequence[int] = SIZES, first: int = FIRST, runs: int = 9
 ) -> Iterator[Figure]:
-    """Measure each size at each share of due assets, then compare equal numbers due."""
+    """Measure each size at each share of due assets, then compare equal numbers of due assets."""
     small, large = sizes
     equal = (min(first, small), small)
     times: dict[int, Times] = {}
@@ -96,7 +96,7 @@ def _first_ms(plan: Plan, first: int, expected: int) -> float:
 
 
 def _all_ms(plan: Plan, run_id: str, expected: int) -> float:
-    """Count all that is due; return the milliseconds."""
+    """Count all due assets; return the milliseconds."""
     started = time.perf_counter()
     rows = plan.call("discover_delta", p_pipeline=NAME, p_run_id=run_id)
     milliseconds = (time.perf_counter() - started) * 1000
@@ -118,9 +118,9 @@ def _add_assets(plan: Plan, size: int) -> None:
 
 
 def _make_due(plan: Plan, size: int, due: int) -> None:
-    """Write the state anew: `due` assets, spread over all, were due within the last hour."""
+    """Rewrite the state: `due` evenly spread assets became due within the last hour."""
     plan.sql("truncate headgate.asset_processing_state")
-    plan.sql("set session_replication_role = replica")  # a million rows: no foreign key is asked
+    plan.sql("set session_replication_role = replica")  # skips foreign keys for a million rows
     plan.sql(
         "insert into headgate.asset_processing_state (operation_id, asset_id, priority, next_due_at)"
         " select o.operation_id, a.asset_id, headgate._state_priority(o.priority, a.weight),"

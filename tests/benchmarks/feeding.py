@@ -1,8 +1,8 @@
 """Feeding: bars per second out of the database into numpy, against binary COPY.
 
-Ours is what a handler's input takes: the input function of the indicators, one row a listing with
-its series as arrays, read and parsed as the runner does. The baseline is COPY of the same bars'
-columns in binary, row by row in order, received and parsed into numpy.
+Our side is a handler's input: the indicators' input function returns one row per listing with its series as
+arrays, read and parsed as by the runner. The baseline is binary COPY of the same bars, row by row in order,
+received and parsed into numpy.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def run(
 
 
 def fill(connection: Connection[Any], assets: int, bars: int) -> None:
-    """Give listings 1 to `assets` so many bars, the last ones before NOW."""
+    """Insert `bars` bars for listings 1 to `assets`, the last ones before NOW."""
     days = np.datetime64(NOW.date()) - np.arange(bars)[::-1] * 7 // 5
     close = 100 + 10 * np.sin(np.arange(bars) / 9.0)
     count = assets * bars

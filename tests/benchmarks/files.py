@@ -1,7 +1,7 @@
 """Benchmark files: a million rows of ten columns to Parquet by `export`, against a bare loop.
 
-The bare loop is COPY as CSV, read by pyarrow into a ParquetWriter, in one process and straight from
-the table. Ours goes over an input function, the runner's thread, a pipe and the handler's process.
+The bare loop is COPY as CSV, read by pyarrow into a ParquetWriter, in one process and directly from the table.
+Our side passes through an input function, the runner's thread, a pipe and the handler's process.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ TOTAL: Final = "numeric(12,2)"
 
 @dataclass
 class Runs:
-    """What the processes measured."""
+    """Measurements of the processes."""
 
     rates: list[float]
     seconds: list[float]
@@ -66,7 +66,7 @@ class Runs:
 
 
 def run(server: Settings, *, rows: int = 1_000_000, runs: int = 3) -> Iterator[Figure]:
-    """Measure so many rows, in turns."""
+    """Measure both sides in turns."""
     with (
         system.own_database(server, "files") as settings,
         connect(settings, "bench") as connection,
@@ -144,7 +144,7 @@ def _bare(dsn: str) -> dict[str, float]:
 
 
 class _Readable:
-    """Blocks of a COPY as a file."""
+    """File-like reader of the blocks of a COPY."""
 
     closed = False
 
@@ -187,7 +187,7 @@ async def _ours(dsn: str) -> dict[str, float]:
         return {"rows": rows, "seconds": seconds, "peak_mb": max(_peak(), done.peak_memory / 2**20)}
 
     pool = Pool(1)
-    await export("public.unknown")  # starts the process, which stays
+    await export("public.unknown")  # starts the process, which is then reused
     found = await export("public.read_sales")
     await pool.aclose()
     return found

@@ -1,8 +1,8 @@
 """Benchmark 2, HTTP: 5,000 calls through the whole path against a bare loop over the same server.
 
-Ours is `headgate worker`, a real process on a real database: plan, quota, queue, leases, calls,
-results, details, state. The bare loop makes as many calls with the same client, httpx2 on aiohttp,
-and reads the JSON; plain httpx2 makes fewer, because it collapses above some ten calls at once.
+Our side is `headgate worker`, a real process on a real database: plan, quota, queue, leases, calls, results,
+details, state. The bare loop makes as many calls with the same client, httpx2 on aiohttp, and parses the
+JSON; plain httpx2 makes fewer calls, because it collapses above about ten concurrent ones.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Transport: TypeAlias = Callable[[httpx2.Limits], httpx2.AsyncBaseTransport]
 NAME: Final = "http_calls"
 CHUNK: Final = 100
 LEAST: Final = {10: 0.95}
-"""Of the bare loop, at so many calls at once; elsewhere at least LEAST_ELSEWHERE."""
+"""Minimum ratio to the bare loop by concurrency; for others LEAST_ELSEWHERE."""
 LEAST_ELSEWHERE: Final = 0.7
 
 
@@ -109,7 +109,7 @@ def _figures(what: str, sides: Sides, least: float) -> Iterator[Figure]:
 
 
 async def _rate(transport: Transport, base_url: str, calls: int, concurrency: int) -> float:
-    """Make the calls, so many at once; return calls per second."""
+    """Make the calls with this concurrency; return calls per second."""
     urls = (f"{base_url}/eod/N{n}" for n in range(calls))
 
     async def call(client: httpx2.AsyncClient) -> None:

@@ -1,10 +1,9 @@
 """Benchmark 6, indicators: listings per second and core, against pandas and against reading alone.
 
-End to end is all that a run does: bars out of the database, indicators, rows, state and history in one
-commit a chunk. A core's share of it is measured in processor time, of the server's processes, the
-worker and its handlers alike, because two cores share the work. Reading alone is what a handler's input
-takes of both sides, of the same bars in the same run; the compute alone is the same code over bars that are
-in memory.
+"End to end" is all that a run does: reading bars, computing indicators, and committing rows, state and
+history once per chunk. It is measured per core in processor time of the server's processes, the worker and
+its handlers, because two cores share the work. "Reading" is the processor time of a handler's input, on server
+and client, for the same bars in the same run; "compute" is the same code over bars in memory.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ CHUNK: Final = 250
 COMPUTE_TIMES, WHOLE_TIMES, LEAST_OF_READING = 100.0, 40.0, 0.6
 MAX_SECONDS, MAX_MB, MAX_MS = 15.0, 300.0, 20.0
 TICK: Final = 0.01
-"""The kernel counts processor time in hundredths of a second."""
+"""Resolution of the kernel's processor time, in s."""
 
 FILL = """
 insert into equities.prices
@@ -76,7 +75,7 @@ def run(
     sizes: Sequence[tuple[int, int]] = ((250, 21_817), (1_000, 2_000), (2_500, 800)),
     runs: int = 3,
 ) -> Iterator[Figure]:
-    """Measure histories of so many bars, with so many listings each."""
+    """Measure each size, given as bars per listing and number of listings."""
     for bars, assets in sizes:
         with (
             system.own_database(server, "indicators") as settings,
@@ -135,14 +134,14 @@ def _compare(settings: Settings, plan: Plan, bars: int, assets: int, runs: int) 
 
 
 def _naive_rate(bars: int, runs: int) -> float:
-    """Return assets per second of processor time, of pandas one asset at a time."""
+    """Return pandas' assets per second of processor time, one asset at a time."""
     histories = [made_up(bars, seed=seed) for seed in range(max(2, 2_000 // bars))]
     naive(histories[0])
     return max(_rate(lambda: [naive(x) for x in histories], len(histories)) for _ in range(runs))
 
 
 def _compute_rate(bars: int, runs: int) -> float:
-    """Return assets per second of processor time, of the compute alone on one core."""
+    """Return the assets per second of processor time of the compute alone, on one core."""
     block = _block(bars)
     compute(block)
     return max(
@@ -151,7 +150,7 @@ def _compute_rate(bars: int, runs: int) -> float:
 
 
 async def _reading_rate(settings: Settings, plan: Plan, assets: int) -> float:
-    """Return assets per second of processor time, of the server's and ours, that are only read."""
+    """Return the assets per second of processor time, server and client, if bars are only read."""
     rows = plan.sql("select distinct p.asset_id from equities.prices as p order by p.asset_id")
     ids = [x["asset_id"] for x in rows]
     queue = Queue(await aconnect(settings, "bench"), "bench")
@@ -179,7 +178,7 @@ def _block(bars: int) -> Block:
 
 
 def _again(block: Block) -> Block:
-    """Return the block as if it had just come: nothing of it is computed yet."""
+    """Return a fresh copy of the block, without cached results."""
     flat = (x.ravel() for x in (block.high, block.low, block.close, block.volume))
     return make_block(block.lengths, block.bars_52w, *flat)
 
@@ -187,7 +186,7 @@ def _again(block: Block) -> Block:
 def _end_to_end(
     settings: Settings, plan: Plan, assets: int, processes: int
 ) -> tuple[float, float, float]:
-    """Calculate all that have bars; return seconds, processor seconds, and a handler's peak, MB."""
+    """Calculate all assets with bars; return seconds, processor seconds, and a handler's peak in MB."""
     system.make_due(plan, OPERATION, CHUNK)
     plan.sql(
         "update headgate.asset_processing_state as s set next_due_at = null"
@@ -215,7 +214,7 @@ def _seconds_of(process: psutil.Process) -> float:
 
 
 def _processor_seconds(plan: Plan, worker: int) -> float:
-    """Return what the server's processes, the worker and its children have used so far."""
+    """Return the processor seconds used so far by the server's processes, the worker and its children."""
     backend = plan.scalar("select pg_backend_pid()")
     roots = (psutil.Process(backend).parent(), psutil.Process(worker))
     total = 0.0
@@ -230,7 +229,7 @@ def _processor_seconds(plan: Plan, worker: int) -> float:
 
 
 def _megabytes(pid: int) -> float:
-    """Return the resident peak that the kernel keeps of a process."""
+    """Return a process's peak resident memory in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (x for x in status.splitlines() if x.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024

@@ -1,8 +1,8 @@
 """Benchmark 3, ingest: bars per second through complete_jobs against COPY of the same rows.
 
-Ours takes EODHD's answers as they come, judges every bar, compares it with what is stored, writes
-it, and ends the jobs. The baseline is binary COPY into the same partitioned table, empty as for
-ours, from a buffer packed beforehand: nothing on the client's side slows it down.
+Our side takes EODHD's answers as received, checks every bar, compares it with the stored one, writes it, and
+ends the jobs. The baseline is binary COPY into the same empty partitioned table, from a buffer packed beforehand,
+so that nothing on the client's side slows it down.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Sides:
 def run(
     server: Settings, *, chunks: int = 6, listings: int = 100, bars: int = 500, runs: int = 5
 ) -> Iterator[Figure]:
-    """Measure chunks of so many listings, with so many bars each."""
+    """Measure chunks of `listings` listings with `bars` bars each."""
     with (
         system.own_database(server, "ingest") as settings,
         connect(settings, "bench") as connection,
@@ -97,7 +97,7 @@ def _measure(
 
 
 def _written(plan: Plan, count: int, write: Callable[[], None]) -> float:
-    """Empty the table, write, and return the seconds that took; all bars must be there."""
+    """Empty the table and write; check that all bars are there, and return the seconds of writing."""
     plan.sql("truncate equities.prices, equities.prices_quarantine")
     plan.sql("checkpoint")
     started = time.perf_counter()
@@ -108,7 +108,7 @@ def _written(plan: Plan, count: int, write: Callable[[], None]) -> float:
 
 
 def _complete_all(plan: Plan, payloads: dict[int, str]) -> None:
-    """Claim and complete all chunks, with the arrays that a runner sends."""
+    """Claim and complete all chunks, with arrays like a runner's."""
     with plan.connection.cursor(row_factory=tuple_row, binary=True) as cursor:
         cursor.execute(CLAIM)
         while (row := cursor.fetchone()) is not None and row[0] is not None:
@@ -134,7 +134,7 @@ def _copy(plan: Plan, packed: bytes) -> None:
 
 
 def _answers(plan: Plan, bars: int) -> dict[int, list[dict[str, Any]]]:
-    """Make sound bars of the last sessions, for each asset its own."""
+    """Return valid bars of the last sessions, different for each asset."""
     sessions = plan.sql(
         "select t.session from headgate.trading_sessions as t"
         " where t.calendar = 'XNYS' and t.closes_at < headgate.clock() order by t.session desc limit %(bars)s",
@@ -164,7 +164,7 @@ def _bar(asset_id: int, nth: int, day: date) -> dict[str, Any]:
 
 
 def _packed(answers: dict[int, list[dict[str, Any]]]) -> bytes:
-    """Pack the rows as binary COPY reads them."""
+    """Return the rows in the format of binary COPY."""
     rows = [COPY_START]
     for asset_id, answer in answers.items():
         for x in answer:

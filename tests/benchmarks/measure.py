@@ -1,4 +1,4 @@
-"""What all benchmarks share: sides that take turns, figures with their goals, and the table."""
+"""Common parts of benchmarks: sides that take turns, figures with their goals, and the table."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ PACKAGES: Final = ("psycopg", "httpx2", "httpx-aiohttp", "aiohttp", "pgmq")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table: what was measured, and the least (or the most) it has to be."""
+    """A line of the table: a measured value, and its minimum or maximum."""
 
     benchmark: str
     value: float
     unit: str = "x"
-    """x is a ratio to the baseline."""
+    """Unit of the value; x: a ratio to the baseline."""
     at_least: float | None = None
     at_most: float | None = None
     detail: str = ""
 
     @property
     def is_ok(self) -> bool | None:
-        """Return whether it is as good as it has to be; None for what is only on the record."""
+        """Return whether the figure meets its goal; None if it has none."""
         if self.at_least is not None:
             return self.value >= self.at_least
         if self.at_most is not None:
@@ -39,7 +39,7 @@ class Figure:
 
     @property
     def goal(self) -> str:
-        """Say what it has to be."""
+        """Return the goal as text."""
         if self.at_least is not None:
             return f">= {_number(self.at_least)}{_unit(self.unit)}"
         if self.at_most is not None:
@@ -48,7 +48,7 @@ class Figure:
 
 
 def take_turns(runs: int, *sides: Callable[[], None]) -> None:
-    """Run the sides A B A B ..., so that a slow spell of the machine hits them all alike."""
+    """Run the sides A B A B ..., so that a slow phase of the machine affects all alike."""
     for _ in range(runs):
         for side in sides:
             side()
@@ -60,14 +60,14 @@ def ratio(ours: Sequence[float], baseline: Sequence[float]) -> float:
 
 
 def per_second(label: str, figures: Sequence[float]) -> str:
-    """Say the median of rates, and how far the turns lie apart."""
+    """Return the median of rates and their spread as text."""
     middle = statistics.median(figures)
     spread = (max(figures) - min(figures)) / middle
     return f"{label} {middle:,.0f}/s (spread {spread:.0%})"
 
 
 def machine(connection: Connection[Any]) -> list[str]:
-    """Describe the machine: figures are worth nothing without it."""
+    """Return a description of the machine, without which figures mean nothing."""
     row = connection.execute("select version() as version").fetchone()
     assert row is not None
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -81,7 +81,7 @@ def machine(connection: Connection[Any]) -> list[str]:
 
 
 def table(figures: Iterable[Figure]) -> list[str]:
-    """Format the figures as a table."""
+    """Return the figures as lines of a table."""
     cells = [("benchmark", "ratio", "goal", "ok")]
     for x in figures:
         ok = {True: "yes", False: "NO", None: ""}[x.is_ok]
@@ -95,7 +95,7 @@ def table(figures: Iterable[Figure]) -> list[str]:
 
 
 def as_json(figures: Iterable[Figure]) -> list[dict[str, Any]]:
-    """Return the figures as a machine reads them."""
+    """Return the figures as JSON objects."""
     return [{**asdict(x), "is_ok": x.is_ok} for x in figures]
 
 

@@ -1,4 +1,4 @@
-"""Benchmark 5, memory: what a worker takes at its peak, and what it costs while it waits."""
+"""Benchmark 5, memory: a worker's peak memory, and its cost while it waits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CALLS: Final = "memory_calls"
 CHUNK: Final = 200
 MAX_IDLE_MB, MAX_WORKING_MB = 60.0, 100.0
 REPORTED = 12.0
-"""Seconds after which a session that waits has told the server what it did before: it takes ten."""
+"""Seconds after which an idle session has reported its statistics, which takes up to ten."""
 
 
 def run(
@@ -31,7 +31,7 @@ def run(
     idle_seconds: float = 60,
     runs: int = 1,
 ) -> Iterator[Figure]:
-    """Measure a worker that waits, then one that drains, then one that calls."""
+    """Measure a worker that waits, one that drains jobs without calls, and one that makes calls."""
     with (
         provider() as base_url,
         system.own_database(server, "memory") as settings,
@@ -54,7 +54,7 @@ def run(
 
 
 def _idle(server: Settings, settings: Settings, seconds: float) -> Iterator[Figure]:
-    """Measure a worker that waits; commits are counted from another database, which adds none."""
+    """Measure a waiting worker; commits are counted from another database, which adds none."""
     with connect(server, "bench") as outside:
         counted = Plan(outside)
         without = _commits(counted, settings, seconds)
@@ -71,7 +71,7 @@ def _idle(server: Settings, settings: Settings, seconds: float) -> Iterator[Figu
 
 
 def _commits(counted: Plan, settings: Settings, seconds: float) -> int:
-    """Count what is committed in a database while nobody but a waiting worker is there."""
+    """Return the number of commits in a database that at most a waiting worker uses."""
 
     def total() -> int:
         commits = counted.scalar(
@@ -88,14 +88,14 @@ def _commits(counted: Plan, settings: Settings, seconds: float) -> int:
 
 
 def _peak(settings: Settings, plan: Plan, name: str, count: int) -> float:
-    """Let a new worker do all jobs of a pipeline; return its resident peak."""
+    """Run all jobs of a pipeline with a new worker; return its peak resident memory in MB."""
     with system.listening(settings) as ends, system.worker(settings) as process:
         send(plan, ends, name, CHUNK, count)
         return megabytes(process.pid, "VmHWM")
 
 
 def megabytes(pid: int, name: str) -> float:
-    """Read one of the sizes that the kernel keeps of a process."""
+    """Return a memory size of a process from /proc, in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (x for x in status.splitlines() if x.startswith(f"{name}:"))
     return int(line.split()[1]) / 1024

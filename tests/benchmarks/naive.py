@@ -1,7 +1,6 @@
-"""The indicators as they are often computed: one asset at a time, in pandas, every bar of each.
+"""The indicators as they are often computed: in pandas, one asset at a time, for every bar.
 
-What pandas has no function for is a `rolling().apply` of a Python function. Where it has one, that is
-used.
+Functions of pandas are used where they exist, otherwise `rolling().apply` of a Python function.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ YEAR = 252
 
 
 def naive(bars: pd.DataFrame) -> dict[str, float]:
-    """Return the last value of every column of the indicators' table but `close`."""
+    """Return the last value of every column of the indicators' table except `close`."""
     frame: Any = bars.reset_index(drop=True)
     factor = frame["adjusted_close"] / frame["close"]
     frame["high"] = frame["high"] * factor

@@ -1,7 +1,7 @@
 """Benchmark 6, planner: explain, plan and forecast among 21,817, 200,000 and a million assets.
 
-With 0.1 %, 1 % and all of them due: seconds, and the memory of the server process that answers. What is due may cost time;
-what exists may not, but for the forecast, which starts from all assets.
+It measures seconds and the server process's memory with 0.1 %, 1 % and all of them due. The time may grow with due
+assets but not with existing ones, except for the forecast, which starts from all assets.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ QUESTIONS: Final[dict[str, LiteralString]] = {
 
 
 def run(server: Settings, *, sizes: Sequence[int] = SIZES) -> Iterator[Figure]:
-    """Measure each question at each size and share, and how it grows."""
+    """Measure each function at each size and share, and its growth."""
     times: dict[tuple[str, int, float], float] = {}
     for size in sizes:
         with system.own_database(server, "planner") as settings:
@@ -65,7 +65,7 @@ def _ask(
     share: float,
     times: dict[tuple[str, int, float], float],
 ) -> Figure:
-    """Ask once, on a connection of its own; what was written is rolled back."""
+    """Call a function once, on its own connection, and roll back."""
     due = max(1, round(size * share))
     with connect(settings, "bench") as connection:
         plan = Plan(connection)
@@ -92,7 +92,7 @@ def _ask(
 
 
 def _add_quota_step(plan: Plan) -> None:
-    """Give the pipeline of one step a step that plans it."""
+    """Add a planning step to the pipeline of one step."""
     plan.sql(
         "insert into headgate.pipeline_steps (pipeline_id, step, position, kind, function)"
         " select p.pipeline_id, 'quota', 0, 'function', 'headgate.check_quota'"
@@ -102,7 +102,7 @@ def _add_quota_step(plan: Plan) -> None:
 
 
 def _memory(pid: int) -> float:
-    """Return the most memory of its own that a server process had, in MB."""
+    """Return a server process's peak memory without shared memory, in MB."""
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
     sizes = {line.split(":")[0]: int(line.split()[1]) for line in status if line.endswith("kB")}
     return (sizes["VmHWM"] - sizes["RssShmem"]) / 1024

@@ -1,7 +1,7 @@
-"""Where handlers run: two processes against one, and a Dask cluster of two against two processes.
+"""Backends for handlers: two processes against one, and a Dask cluster of two against two processes.
 
-The same chunks, read once, go through each; the handler does on purpose nothing but compute, so that
-the machine's cores are what is shared, not the database.
+Each processes the same chunks, read once. The handler only computes, so that the backends share the machine's
+cores and not the database.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Sides:
 
 
 def smooth(chunk: Chunk) -> Result:
-    """Compute what some twenty indicators would: recursions over every listing's closes."""
+    """Compute recursions over every listing's closes, comparable to about twenty indicators."""
     close = chunk.columns["close"].reshape(len(chunk), -1)
     for length in range(2, 2 + ROUNDS):
         average = np.empty_like(close)
@@ -53,7 +53,7 @@ def smooth(chunk: Chunk) -> Result:
 def run(
     server: Settings, *, assets: int = 1_000, bars: int = 1_000, runs: int = 3, dask: bool = True
 ) -> Iterator[Figure]:
-    """Measure so many listings with so many bars, 100 to a chunk."""
+    """Measure `assets` listings with `bars` bars each, in chunks of 100."""
     with (
         system.own_database(server, "pools") as settings,
         connect(settings, "bench") as connection,
@@ -108,7 +108,7 @@ async def _measure(settings: Settings, assets: int, runs: int, *, with_dask: boo
 async def _take_turns(
     tasks: list[Task], runs: int, *backends: tuple[ExecutorBackend, list[float]]
 ) -> None:
-    """Run all tasks on each; the first turn starts processes and does not count."""
+    """Run all tasks on each backend in turns; the first turn starts processes and is not counted."""
     listings = sum(len(task.asset_ids) for task in tasks)
     for turn in range(runs + 1):
         for backend, rates in backends:

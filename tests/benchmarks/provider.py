@@ -1,4 +1,4 @@
-"""A provider in a process of its own, which answers any GET with 1.5 kB of JSON, at once or later."""
+"""Provider in its own process, which answers any GET with 1.5 kB of JSON, at once or after a delay."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANSWER: Final = json.dumps(
 
 @contextmanager
 def provider(delay: float = 0) -> Iterator[str]:
-    """Run it, and yield its base URL; it ends with us, also when we are killed."""
+    """Run the provider and yield its base URL; it ends with this process, even if that is killed."""
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, str(delay)],
         cwd=DB.parent,
@@ -39,7 +39,7 @@ def provider(delay: float = 0) -> Iterator[str]:
 
 
 async def serve(delay: float) -> None:
-    """Answer after that many seconds, until standard input ends."""
+    """Answer requests after `delay` seconds, until standard input ends."""
 
     async def answer(_: web.Request) -> web.Response:
         if delay:

@@ -1,10 +1,10 @@
-"""Benchmark 1, the queue: jobs without a call, each of which leaves a row, on every side.
+"""Benchmark 1, the queue: jobs without a call, each of which inserts a row, on every side.
 
-Ours also keeps state, details, quota and counters. Plan and enqueue against `pgmq.send_batch` inside
-SQL; drain against pgmq read, the same row inserted, and delete, in one transaction for each 200; one
-message per job in both baselines. Drain is measured twice: by a worker process, from the moment
-its chunks are sent until it tells that the step has ended, and as the bare SQL loop. Chunks of a
-single job are measured against a table of jobs that are taken one by one with SKIP LOCKED.
+Our side also keeps state, details, quota and counters. "Plan and enqueue" is compared with `pgmq.send_batch` inside
+SQL; "drain" with reading from pgmq, inserting the same row and deleting, in transactions of 200. Both baselines use
+one message per job. Drain is measured twice: with a worker process, from sending its chunks to the notification of
+the step's end, and as a bare SQL loop. Chunks of a single job are compared with a job table whose rows are taken one
+by one with SKIP LOCKED.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.plan import Plan
 BATCH: Final = 200
 GOAL_PLAN: Final = 0.5
 GOAL_DRAIN: Final = {50: 1.0, 200: 1.4}
-"""By the size of chunks. Each chunk is a commit; the baseline commits once for 200."""
+"""Goals by chunk size. Each chunk is one commit; the baseline commits once per 200 jobs."""
 GOAL_SINGLES: Final = 0.5
 QUOTA: Final = {"quota": 100_000_000, "base_url": "http://127.0.0.1:9"}
 ROWS: Final = """

@@ -1,10 +1,9 @@
-"""Benchmark the recommender: its figures beside popularity and implicit's ALS, and its time and memory.
+"""Benchmark of the recommender: its figures against popularity and implicit's ALS, its time and memory.
 
-On real investments (HEADGATE_DATA), each deal is held out once in each of several splits. "Of five or
-more" leaves out companies with fewer than five investors, and tests investors with five deals: what
-is left to learn from elsewhere. ALS is a second opinion, where implicit is installed
-(`make bench/recommender`); the same deals are held out, and the same code marks what it says. The
-large data are made up: users of twenty circles, who take half of their items from their own.
+On real investments (HEADGATE_DATA), each deal is held out once in each of several splits. "Of five or more" leaves
+out companies with fewer than five investors, and tests investors with five deals. ALS is a second opinion if
+implicit is installed (`make bench/recommender`); it gets the same held-out deals, and the same code scores it. The
+large data set is invented: users in twenty circles, who take half of their items from their own circle.
 """
 
 from __future__ import annotations
@@ -46,24 +45,24 @@ ALS_PYTHON: Final = DB.parent / ".venv-recommender" / "bin" / "python"
 DENSE: Final = 5
 CIRCLES: Final = 20
 ANOTHER_SPLIT: Final = 1_000_003
-"""Added to users' ids: folds are by a hash of ids."""
+"""Added to users' ids for another split: folds depend on a hash of the ids."""
 
 
 @dataclass(slots=True)
 class Marks:
-    """What each of them reached, for each user tested, over all splits."""
+    """Scores of each model, for each tested user, over all splits."""
 
     popularity: list[Floats] = field(default_factory=list)
     ease: list[Floats] = field(default_factory=list)
     als: list[Floats] = field(default_factory=list)
 
     def ratio(self) -> float:
-        """Return NDCG at 10 against popularity's."""
+        """Return the ratio of NDCG at 10 to popularity's."""
         ours, theirs = (means("", x)["ndcg_at_10"] for x in (self.ease, self.popularity))
         return ours / theirs
 
     def words(self) -> str:
-        """Say all figures, and of how many tests."""
+        """Return all figures and the number of tests as text."""
         sides = {"popularity": self.popularity, "EASE": self.ease, "ALS": self.als}
         said = [
             f"{name} " + ", ".join(f"{x[:-6]} {y:.3f}" for x, y in means("", found).items())
@@ -84,7 +83,7 @@ def run(
     pairs: int = 5_000_000,
     runs: int = 3,
 ) -> Iterator[Figure]:
-    """Measure on the real data, where they are, and on made-up data of that size."""
+    """Measure on the real data, if available, and on invented data of the given size."""
     if (real.FOLDER / FOLDER).exists():
         yield from _on_real_data(splits, runs)
     yield from _on_made_up_data(users, items, pairs)
@@ -137,7 +136,7 @@ def _compare(given: list[Interactions], least: int) -> Marks:
 
 
 def _scores_of_als(known: list[Pairs]) -> list[Floats]:
-    """Return users x items for each test; nothing where implicit is not installed."""
+    """Return scores, users x items, for each test; [] if implicit is not installed."""
     if not ALS_PYTHON.exists():
         return []
     with tempfile.TemporaryDirectory() as folder:
@@ -151,7 +150,7 @@ def _scores_of_als(known: list[Pairs]) -> list[Floats]:
 
 
 def real_data(least_of_item: int, nth: int) -> Interactions:
-    """Return the real deals, without accelerators, of companies with so many; split in another way.
+    """Return the real deals without accelerators, of companies with enough investors, in the nth split.
 
     Features are those of the plan: category, status, the year of joining.
     """
@@ -177,7 +176,7 @@ def real_data(least_of_item: int, nth: int) -> Interactions:
 
 
 def _on_made_up_data(users: int, items: int, pairs: int) -> Iterator[Figure]:
-    """Train in a process of its own, so that its peak of memory is the training's."""
+    """Train in its own process, so that its peak memory is the training's."""
     command = [
         sys.executable,
         "-m",
@@ -199,7 +198,7 @@ def _on_made_up_data(users: int, items: int, pairs: int) -> Iterator[Figure]:
 
 
 def made_up(users: int, items: int, pairs: int) -> Chunk:
-    """Return so many pairs, a few of them twice, of users and items of twenty circles."""
+    """Return pairs, a few of them twice, of users and items of twenty circles."""
     random = np.random.default_rng(5)
     weight = random.permutation(1 / np.arange(1, items + 1) ** 0.7)
     user = random.integers(0, users, pairs)
@@ -228,7 +227,7 @@ def _drawn(random: np.random.Generator, of: Places, weight: Floats, count: int) 
 
 
 def _train(users: int, items: int, pairs: int) -> None:
-    """Train once as the handler does, and once more the model alone; print what it took."""
+    """Train once with the handler, and once the model alone; print times and memory."""
     chunk = made_up(users, items, pairs)
     began = time.perf_counter()
     rows = train(chunk).rows

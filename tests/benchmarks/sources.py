@@ -1,8 +1,8 @@
 """Benchmark sources: rows of another database into a staging table, against psql's \\copy.
 
-Both copy the same rows in binary from one database of the server into an unlogged table of another,
-in turns, each in a process of its own. Ours adds the lease's token to every row, and commits every
-few megabytes. Its memory must not grow with the rows.
+Both copy the same rows in binary from one database of the server into an unlogged table of another, in turns,
+each in its own process. Our side adds the lease's token to every row, and commits every few megabytes. Its
+memory must not grow with the rows.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ PIPE: Final = (
 
 
 def run(server: Settings, *, rows: int = 2_000_000, runs: int = 3) -> Iterator[Figure]:
-    """Measure so many rows, and the memory for a quarter of them beside it."""
+    """Measure `rows` rows, and compare the memory with that for a quarter of them."""
     with (
         system.own_database(server, "sources") as settings,
         system.own_database(server, "source") as source,
@@ -126,7 +126,7 @@ def _in_a_process(settings: Settings, source: Settings, rows: int) -> dict[str, 
 
 
 def _copy(given: dict[str, Any]) -> dict[str, float]:
-    """Copy as a runner does, in this process."""
+    """Copy like a runner, in this process."""
     names = (("order_id", "bigint", 20), ("customer", "text", 25))
     others = (("amount", "double precision", 701), ("changed_at", "timestamptz", 1184))
     call = Call.from_row(

@@ -1,7 +1,7 @@
-"""Benchmark: steps of one call, one after the other, carried by one worker.
+"""Benchmark: consecutive steps of one call each, run by one worker.
 
-What a step takes beside its service's own time: from its start to the next one's, less what the same
-call takes a client that does nothing else.
+It measures the overhead of a step: the time from its start to the next step's, less the time of the same call by a
+bare client.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def run(server: Settings, *, steps: int = 10, runs: int = 10) -> Iterator[Figure
         _declare(plan, base_url, steps)
         own = statistics.median(_call(base_url, steps * runs))
         with system.worker(settings):
-            _run(plan)  # plans and connections are warm after it
+            _run(plan)  # warms up query plans and connections
             taken = [x for _ in range(runs) for x in _run(plan)]
     middle = statistics.median(taken)
     yield Figure(
@@ -74,7 +74,7 @@ def _declare(plan: Plan, base_url: str, steps: int) -> None:
 
 
 def _run(plan: Plan) -> list[float]:
-    """Let the worker carry a run; return what each step took, in ms."""
+    """Run the pipeline with the worker; return the duration of each step, in ms."""
     run = plan.value("run_pipeline", p_pipeline=NAME)
     wait_until(lambda: _has_ended(plan, run), "the end of the run")
     taken = [x["ms"] for x in plan.sql(TAKEN, run=run)]
@@ -89,7 +89,7 @@ def _has_ended(plan: Plan, run: str) -> bool:
 
 
 def _call(base_url: str, calls: int) -> Iterator[float]:
-    """Make the calls one after the other; yield what each took, in ms."""
+    """Make the calls one after the other; yield the duration of each, in ms."""
     with httpx2.Client(trust_env=False) as client:
         client.get(f"{base_url}/step_0")  # opens the connection
         for number in range(calls):

@@ -1,4 +1,4 @@
-"""A server, databases and plans to measure on: configured as the product is, thrown away after."""
+"""Temporary server, databases and plans for benchmarks, configured as in production."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RUNS = itertools.count(1)
 
 @contextmanager
 def own_server() -> Iterator[Settings]:
-    """Run an embedded server as the product configures it, with fsync, in a folder of its own."""
+    """Run an embedded server with the product's configuration, with fsync, in its own folder."""
     with scratch_folder() as home:
         server = Server(home)
         server.start()
@@ -45,7 +45,7 @@ def own_server() -> Iterator[Settings]:
 
 @contextmanager
 def own_database(server: Settings, name: str) -> Iterator[Settings]:
-    """Make a migrated database, and drop it afterwards."""
+    """Create a migrated database, and drop it at the end of the block."""
     settings = server.with_database(f"bench_{name}")
     migrate(settings)
     try:
@@ -60,7 +60,7 @@ def own_database(server: Settings, name: str) -> Iterator[Settings]:
 def worker(
     settings: Settings, *, concurrency: int = 50, processes: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `headgate worker` in a process of its own, and yield it once it waits for work."""
+    """Run `headgate worker` in its own process, and yield it once it waits for work."""
     environ = {k: v for k, v in os.environ.items() if k not in UNWANTED}
     command = [sys.executable, "-m", "headgate", "worker", "--concurrency", str(concurrency)]
     if processes is not None:
@@ -81,7 +81,7 @@ def worker(
                 lambda: process.poll() is not None or _listens(connection), "a worker that listens"
             )
         assert process.poll() is None, log.read_text()[-500:]
-        time.sleep(0.3)  # it asks for work in vain
+        time.sleep(0.3)  # for its first claim, which returns nothing
         yield process
     finally:
         process.terminate()
@@ -89,7 +89,7 @@ def worker(
 
 
 def _listens(connection: Connection[DictRow]) -> bool:
-    """Return whether a worker listens."""
+    """Return whether a worker is listening for notifications."""
     row = connection.execute(
         "select count(*) as listening from pg_stat_activity where datname = current_database()"
         " and application_name = 'headgate worker, listening' and state = 'idle'"
@@ -98,7 +98,7 @@ def _listens(connection: Connection[DictRow]) -> bool:
 
 
 def wait_for_end(connection: Connection[Any], execution_id: int) -> float:
-    """Wait, on a connection that listens, for the end of the run's only step; return when it was told."""
+    """Wait on a listening connection for the end of the run's only step; return the time of its notification."""
     for notice in connection.notifies(timeout=PATIENCE):
         if notice.payload == str(execution_id):
             return time.perf_counter()
@@ -112,7 +112,7 @@ def write_plan(
     provider: dict[str, Any] | None = None,
     operation: dict[str, Any] | None = None,
 ) -> None:
-    """Write a pipeline of one step and one operation, all called `name`, with no asset yet."""
+    """Insert a pipeline with one step and one operation, all called `name`, without assets."""
     if provider is not None:
         insert(plan, "providers", name=name, **provider)
         plan.sql(
@@ -151,7 +151,7 @@ def add_assets(plan: Plan, universe: str, count: int, **columns: Any) -> None:
 
 
 def insert(plan: Plan, table: str, **columns: Any) -> None:
-    """Insert one row into a table of headgate; columns that are not given keep their defaults."""
+    """Insert a row into a table of headgate; omitted columns keep their defaults."""
     statement = sql.SQL("insert into headgate.{} ({}) values ({})").format(
         sql.Identifier(table),
         sql.SQL(", ").join(map(sql.Identifier, columns)),
@@ -185,19 +185,19 @@ def start(plan: Plan, pipeline: str) -> str:
 
 
 def finish(plan: Plan, pipeline: str, run_id: str, jobs: int) -> None:
-    """End an execution, all of whose jobs must have succeeded."""
+    """Finalize an execution, and check that all its jobs have succeeded."""
     row = plan.row("finalize_execution", p_pipeline=pipeline, p_run_id=run_id)
     assert row["succeeded"] == jobs, f"not all of {jobs} jobs succeeded: {row}"
 
 
 def id_of(plan: Plan, pipeline: str, run_id: str) -> int:
-    """Return what notifications call an execution."""
+    """Return the execution's id, which is the payload of its notifications."""
     number: int = plan.value("execution_id", p_pipeline=pipeline, p_run_id=run_id)
     return number
 
 
 def work_off(settings: Settings, plan: Plan, name: str, chunk_size: int, jobs: int) -> float:
-    """Let a worker that waits drain one execution; return the seconds from sending to the end."""
+    """Run one execution with a waiting worker; return the seconds from sending to the end."""
     make_due(plan, name, chunk_size)
     run_id = start(plan, name)
     with listening(settings) as ends:
@@ -210,7 +210,7 @@ def work_off(settings: Settings, plan: Plan, name: str, chunk_size: int, jobs: i
 
 @contextmanager
 def listening(settings: Settings) -> Iterator[Connection[DictRow]]:
-    """Open a connection that hears of the ends of steps."""
+    """Yield a connection that listens for the ends of steps."""
     with connect(settings, "bench") as connection:
         connection.execute("listen headgate_steps")
         yield connection

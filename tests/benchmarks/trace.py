@@ -1,8 +1,7 @@
-"""How many SQL functions a job of one HTTP call goes through: `python -m tests.benchmarks.trace`.
+"""Counts the SQL function calls of a job with one HTTP call: `python -m tests.benchmarks.trace`.
 
-One asset, one chunk, one call; no worker and no server to ask: a claim, and the completion a runner
-sends, each on a connection that is warm. `track_functions = all` counts every function that is not
-inlined; calls of PostgreSQL's own are not among them.
+One asset, one chunk, one call, without a worker or an HTTP server: a claim and a runner's completion, each on a
+warm connection. `track_functions = all` counts every function that is not inlined, except PostgreSQL's own.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ KEEP: Final = """
 
 
 def run(server: Settings) -> Iterator[Figure]:
-    """Count the functions of a claim and of a completion, and of both."""
+    """Count the function calls of a claim, of a completion, and of both."""
     parts = trace(server)
     for what, counts in parts.items():
         yield Figure(f"functions: {what}", counts.total(), unit="calls")
@@ -53,25 +52,25 @@ def run(server: Settings) -> Iterator[Figure]:
 
 
 def trace(server: Settings) -> dict[str, Counter[str]]:
-    """Return how often each function is called, by what was asked for."""
+    """Return the number of calls of each function, for the claim and for the completion."""
     with system.own_database(server, "trace") as settings, connect(settings, "bench") as connection:
         plan = Plan(connection)
         plan.sql(KEEP)
         write_calls(plan, NAME, "http://127.0.0.1:9", **CALL)
-        # As in a plan's file: a function that is plainly fit is not looked at closely.
+        # As in a plan's file: a pinned search_path skips a closer check of the function.
         plan.sql("alter function public.keep set search_path = pg_catalog, pg_temp")
         system.add_assets(plan, NAME, JOBS)
         plan.sql("set track_functions = 'all'")
-        _run(plan)  # compiles, and opens the window
+        _run(plan)  # compiles the functions, and opens the quota window
         return _run(plan)
 
 
 def _run(plan: Plan) -> dict[str, Counter[str]]:
-    """Do a run's jobs one by one; return what the first of them called: it does not end its step."""
+    """Work off a run's jobs one by one; return the calls of the first, which does not end its step."""
     system.make_due(plan, NAME, 1)
     run_id = system.start(plan, NAME)
     plan.call("enqueue_step", p_pipeline=NAME, p_run_id=run_id, p_step="work")
-    # Other providers would be tried before it or after it, as chance has it.
+    # Other providers' queues would be tried before or after this one, at random.
     others = "select p.name from headgate.providers as p where p.name <> %(name)s"
     avoid = [x["name"] for x in plan.sql(others, name=NAME)]
     parts: list[dict[str, Counter[str]]] = []
@@ -96,7 +95,7 @@ def counted(plan: Plan) -> Iterator[Counter[str]]:
 
 
 def report(chunk: dict[str, Any]) -> dict[str, Any]:
-    """Return the report of a runner whose one call was answered."""
+    """Return the arguments of a completion after one answered call."""
     return {
         "p_runner": "trace",
         "p_chunk_id": chunk["chunk_id"],
@@ -110,7 +109,7 @@ def report(chunk: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Print each function with its calls, the total last; 1 when there are more than the goal."""
+    """Print the calls of each function, the total last; return 1 if the total exceeds the goal."""
     argparse.ArgumentParser(
         prog="python -m tests.benchmarks.trace", description=__doc__
     ).parse_args()

@@ -1,4 +1,4 @@
-"""Calls one after the other: as steps of one call, and as bare tasks that make the same calls."""
+"""Consecutive calls, as steps of one call and as bare tasks that make the same calls."""
 
 from datetime import datetime
 from typing import Any

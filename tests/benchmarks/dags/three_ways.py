@@ -1,4 +1,4 @@
-"""The same jobs three ways: a mapped task each, a step for a runner, a loop in one task."""
+"""The same jobs in three ways: one mapped task each, one step for a runner, a loop in one task."""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ def codes(params: dict[str, Any]) -> list[str]:
 
 @task
 def load(code: str, params: dict[str, Any]) -> None:
-    """Make one call, and note what it brought."""
+    """Make one call, and record its result."""
     answer = requests.get(f"{params['base_url']}/eod/{code}", timeout=30)
     with connect("headgate") as connection:
         connection.execute(NOTE, (code, len(answer.json())))
@@ -29,7 +29,7 @@ def load(code: str, params: dict[str, Any]) -> None:
 
 @task
 def load_all(params: dict[str, Any]) -> None:
-    """Make all calls, one after the other, and note what each brought."""
+    """Make all calls, one after the other, and record each result."""
     with requests.Session() as session, connect("headgate") as connection:
         for n in range(params["jobs"]):
             answer = session.get(f"{params['base_url']}/eod/N{n + 1}", timeout=30)

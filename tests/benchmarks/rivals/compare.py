@@ -1,10 +1,10 @@
 """The guide's whole job, by Headgate and by dlt: 2,000 posts, their comments, and a count of words.
 
-Both ask the same service, which answers after 20 ms, with at most 10 calls in flight, and write to the
-same PostgreSQL. Ours is `headgate run`; `headgate migrate`, which applies the plan once to a database
-that has the core, is on the record, as dlt creates its tables on the way. Both begin with empty tables,
-and what they leave behind is compared with what the service serves, row by row. Lines are those that a
-user writes, without empty ones and comments.
+Both call the same service, which answers after 20 ms, with at most 10 calls in flight, and write to the same
+PostgreSQL. Our side is `headgate run`; `headgate migrate`, which applies the plan once to a database with the core,
+is reported separately, as dlt creates its tables during the job. Both start with empty tables, and their results are
+compared row by row with the service's data. Lines of code are those that a user writes, without empty lines and
+comments.
 """
 
 from __future__ import annotations
@@ -63,18 +63,18 @@ DLTS: Final[dict[str, LiteralString]] = {
 
 
 class Taken(NamedTuple):
-    """What a command took."""
+    """Resources used by a command."""
 
     seconds: float
     processor: float
-    """Seconds of a processor, of all its processes; the server's are not among them."""
+    """Processor seconds of all its processes, without the server's."""
     megabytes: float
-    """At the peak."""
+    """Peak memory."""
 
 
 @dataclass(slots=True)
 class Side:
-    """What one side took, turn by turn."""
+    """Resources used by one side, turn by turn."""
 
     seconds: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
@@ -130,7 +130,7 @@ def run(server: Settings, *, posts: int = POSTS, runs: int = 5) -> Iterator[Figu
 
 
 def require_dlt() -> None:
-    """Raise unless dlt is there: it has an environment of its own."""
+    """Raise FileNotFoundError unless dlt is installed in its own environment."""
     if not DLT_PYTHON.exists():
         raise FileNotFoundError(f"{DLT_PYTHON} is not there: `make bench/rivals` makes it")
 
@@ -138,7 +138,7 @@ def require_dlt() -> None:
 def by_headgate(
     server: Settings, blog: Service, posts: int, side: Side, plans: list[float]
 ) -> None:
-    """Do the job with Headgate, in a database that has the core and no plan."""
+    """Do the job with Headgate, in a database with the core and without plans."""
     with tempfile.TemporaryDirectory() as folder:
         plan = Path(folder) / "blog"
         for path in PLAN.rglob("*.sql"):
@@ -162,7 +162,7 @@ def by_headgate(
 
 
 def by_dlt(server: Settings, blog: Service, posts: int, side: Side) -> None:
-    """Do the job with dlt, in an empty database and with no state of an earlier run."""
+    """Do the job with dlt, in an empty database and without state of an earlier run."""
     with tempfile.TemporaryDirectory() as folder, _empty_database(server, "dlt") as settings:
         job = Path(folder) / "job.py"
         job.write_text(_fitted(DLT_JOB, blog, posts))
@@ -180,7 +180,7 @@ def by_dlt(server: Settings, blog: Service, posts: int, side: Side) -> None:
 
 
 def require_exact(settings: Settings, queries: Mapping[str, LiteralString], posts: int) -> None:
-    """Raise unless the tables hold what the service serves, and nothing else."""
+    """Raise unless the tables hold exactly the service's data."""
     numbers = range(1, posts + 1)
     served = {x: (post(x), comments(x)) for x in numbers}
     expected: dict[str, list[tuple[Any, ...]]] = {
@@ -200,14 +200,14 @@ def require_exact(settings: Settings, queries: Mapping[str, LiteralString], post
 
 
 def count_lines(*paths: Path) -> int:
-    """Count the lines that somebody had to write: neither empty nor a comment nor a module's docstring."""
+    """Return the number of lines without empty lines, comments and the module's docstring."""
     texts = [re.sub(r'\A""".*?"""\n', "", x.read_text(), flags=re.DOTALL) for x in paths]
     lines = [y.strip() for x in texts for y in x.splitlines()]
     return sum(bool(x) and not x.startswith(("--", "#")) for x in lines)
 
 
 def _fitted(path: Path, blog: Service, posts: int) -> str:
-    """Return a file with the address of this run's service, and its number of posts."""
+    """Return a file's text with the address and the number of posts of this run's service."""
     text = path.read_text()
     assert URL in text or path.name != "plan.sql"
     return (
@@ -227,7 +227,7 @@ def _note(side: Side, blog: Service, taken: Taken) -> None:
 
 
 def timed(command: Sequence[str], environ: Mapping[str, str], folder: str | None = None) -> Taken:
-    """Run a command to its end, and measure it."""
+    """Run a command to its end, and return its resources."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("HEADGATE_")}
     with tempfile.TemporaryFile("w+") as output:
         started, used = time.perf_counter(), _processor_time()
@@ -251,13 +251,13 @@ def timed(command: Sequence[str], environ: Mapping[str, str], folder: str | None
 
 
 def _processor_time() -> float:
-    """Return what all processes took that we started and that have ended."""
+    """Return the processor seconds of all ended child processes."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def _peaks(pid: int) -> Iterator[tuple[int, float]]:
-    """Read the peaks of a process and of those that it has started, in megabytes."""
+    """Yield the peak memory of a process and of its children, in megabytes."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
@@ -271,7 +271,7 @@ def _peaks(pid: int) -> Iterator[tuple[int, float]]:
 
 
 def _credentials(settings: Settings) -> str:
-    """Return the address as dlt takes it: with a host and a password, also where the server has a socket."""
+    """Return the connection string for dlt, which needs a host and a password even for a socket."""
     words = {k: str(v) for k, v in conninfo_to_dict(dsn_of(settings)).items() if v is not None}
     login = f"{words['user']}:{quote(words.get('password', 'none'), safe='')}"
     where = urlencode({"host": words["host"], "port": words.get("port", "5432")})

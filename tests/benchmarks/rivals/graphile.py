@@ -1,7 +1,7 @@
-"""Benchmark: jobs that each leave a row, by a worker of ours and by graphile-worker (Node.js).
+"""Benchmark: jobs that each insert a row, by a worker of Headgate and by graphile-worker (Node.js).
 
-Both work off 20,000 jobs that are there, on the same server. graphile-worker takes a job at a time, as
-its tasks do, with the settings that are its fastest; the best of several concurrencies counts.
+Both work off 20,000 existing jobs on the same server. graphile-worker takes one job at a time, with its fastest
+settings; the best of several concurrencies counts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.plan import Plan
 from tests.servers import DB
 
 FOLDER: Final = DB.parent / ".graphile"
-"""`make bench/rivals` installs it there, where Node.js is."""
+"""Where `make bench/rivals` installs graphile-worker, if Node.js is installed."""
 CONCURRENCIES: Final = (4, 10, 24)
 CHUNK: Final = 200
 GOAL: Final = 4.0
@@ -38,7 +38,7 @@ VARIABLES: Final = {
 def run(
     server: Settings, *, jobs: int = 20_000, runs: int = 3, folder: Path = FOLDER
 ) -> Iterator[Figure]:
-    """Measure both in turns; nothing where graphile-worker is not installed."""
+    """Measure both in turns; yield nothing if graphile-worker is not installed."""
     if not is_installed(folder):
         return
     with system.own_database(server, "graphile") as settings, connect(settings, "bench") as own:
@@ -73,7 +73,7 @@ def is_installed(folder: Path = FOLDER) -> bool:
 
 
 def _work_off(settings: Settings, folder: Path, jobs: int, concurrency: int) -> float:
-    """Let it work off that many jobs; return its seconds."""
+    """Work off the jobs with graphile-worker; return its seconds."""
     where = conninfo_to_dict(dsn_of(settings))
     done = subprocess.run(
         ["node", "worker.mjs", str(jobs), str(concurrency)],

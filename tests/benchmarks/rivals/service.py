@@ -1,4 +1,4 @@
-"""The blog of the guide, in a process of its own: posts, their comments, and a count of its calls."""
+"""Blog service of the guide in its own process: posts, their comments, and a count of its calls."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ DELAY: Final = 0.02
 
 
 def post(number: int) -> dict[str, Any]:
-    """Return a post as the service answers it; the longer ones have more words."""
+    """Return a post as served; its length depends on the number."""
     body = SENTENCE * (1 + number % 7)
     return {"userId": 1 + number % 10, "id": number, "title": f"Post {number}", "body": body}
 
 
 def comments(number: int) -> list[dict[str, Any]]:
-    """Return the comments of a post as the service answers them."""
+    """Return the comments of a post as served."""
     return [
         {
             "postId": number,
@@ -43,12 +43,12 @@ def comments(number: int) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The running service, seen from outside."""
+    """Client of the running service."""
 
     url: str
 
     def counted(self) -> tuple[int, int]:
-        """Return how many calls it had since the last time, and how many at once at most."""
+        """Return the number of calls since the last count, and the most at the same time."""
         with urlopen(f"{self.url}/counted") as answer:
             counts = json.load(answer)
         return counts["calls"], counts["at_once"]
@@ -56,7 +56,7 @@ class Service:
 
 @contextmanager
 def service(delay: float = DELAY) -> Iterator[Service]:
-    """Run it; it ends with us, also when we are killed."""
+    """Run the service; it ends with this process, even if that is killed."""
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, str(delay)],
         cwd=DB.parent,
@@ -73,7 +73,7 @@ def service(delay: float = DELAY) -> Iterator[Service]:
 
 
 class Blog:
-    """Answers each call after a delay, and counts."""
+    """Answers each call after a delay, and counts the calls."""
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
@@ -88,7 +88,7 @@ class Blog:
         return await self._answer(comments(int(request.query["postId"])))
 
     async def counted(self, _: web.Request) -> web.Response:
-        """Answer `/counted`, and count from zero again."""
+        """Answer `/counted`, and reset the counts."""
         counts = {"calls": self._calls, "at_once": self._at_once}
         self._calls = self._at_once = 0
         return web.json_response(counts)
