@@ -21,10 +21,11 @@ INVOKERS = {
     "put_pipeline", "put_step", "put_parameter", "put_pool", "put_store", "put_check", "run_checks",
     "put_channel", "put_route", "notify", "set_channel",
 }  # fmt: skip
-# Private, and called with rights that are not the caller's: a trigger of the owner's, and calls as nobody.
+# Private, and called with rights that are not the caller's: a trigger of the owner's, queues that are to be the
+# owner's whoever declares a plan, and calls as nobody.
 DEFINERS = {
-    "_answer", "_note_address", "_ingest_as_nobody", "_due_as_nobody", "_step_as_nobody", "_check_as_nobody",
-    "_bodies_as_nobody",
+    "_answer", "_note_address", "_open_implied", "_ingest_as_nobody", "_due_as_nobody", "_step_as_nobody",
+    "_check_as_nobody", "_bodies_as_nobody",
 }  # fmt: skip
 
 
