@@ -8786,6 +8786,14 @@ declare
         where o.operation_id <> all (v_past_ids)
     );
     v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_options);
+    v_began_at constant timestamptz := (  -- of a run whose step has been planned before
+        select e.started_at
+        from headgate.process_steps as s
+        join headgate.process_executions as e using (execution_id)
+        where s.execution_id = p_options.execution_id
+            and s.step = p_step
+            and s.wave > 1
+    );
 begin
     if p_is_round then
         return query
@@ -8818,6 +8826,17 @@ begin
         join headgate.operations as o using (operation_id)
         join headgate.assets as a on a.asset_id = d.asset_id and a.universe = o.universe
         where a.is_active
+            and (
+                v_began_at is null
+                or not exists (
+                    select
+                    from headgate.asset_processing_details as t
+                    where t.asset_id = d.asset_id
+                        and t.operation_id = d.operation_id
+                        and t.execution_id = p_options.execution_id
+                        and t.ended_at >= v_began_at
+                )
+            )
             and (v_asset_ids is null or d.asset_id in (select u.asset_id from unnest(v_asset_ids) as u (asset_id)))
     ),
     step_of as materialized (
@@ -9879,8 +9898,20 @@ CREATE FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+    v_step headgate.process_steps;
     v_status text;
 begin
+    for v_step in  -- no further wave
+        update headgate.process_steps as s
+        set max_waves = s.wave, planned_at = p_now
+        where s.execution_id = p_execution_id
+            and s.status = 'running'
+            and s.wave > 1
+            and s.planned_at is null
+        returning s.*
+    loop
+        perform headgate._close_step(v_step, p_now);
+    end loop;
     -- The calling step has done its work; other steps that never ran are skipped, or stay as they had ended.
     update headgate.process_steps as s
     set status = x.status,
@@ -9973,6 +10004,7 @@ CREATE TABLE headgate.process_steps (
     retry_delay interval DEFAULT '00:00:00'::interval NOT NULL,
     retry_backoff real DEFAULT 1 NOT NULL,
     timeout interval,
+    max_waves smallint DEFAULT 1 NOT NULL,
     status text DEFAULT 'pending'::text NOT NULL,
     skip_reason text,
     is_marked boolean DEFAULT false NOT NULL,
@@ -9984,6 +10016,8 @@ CREATE TABLE headgate.process_steps (
     deadline_at timestamp with time zone,
     reopened_from text,
     round integer DEFAULT 1 NOT NULL,
+    wave smallint DEFAULT 1 NOT NULL,
+    planned_before integer DEFAULT 0 NOT NULL,
     attempt integer DEFAULT 1 NOT NULL,
     planned_at timestamp with time zone,
     planned integer DEFAULT 0 NOT NULL,
@@ -10118,6 +10152,12 @@ COMMENT ON COLUMN headgate.process_steps.retry_backoff IS 'The factor by which e
 COMMENT ON COLUMN headgate.process_steps.timeout IS 'A round that does not end within it fails; null: no limit.';
 
 --
+-- Name: COLUMN process_steps.max_waves; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.max_waves IS 'How often it is planned, as long as each wave finds something that became due meanwhile.';
+
+--
 -- Name: COLUMN process_steps.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10182,6 +10222,18 @@ COMMENT ON COLUMN headgate.process_steps.reopened_from IS 'Its status before it 
 --
 
 COMMENT ON COLUMN headgate.process_steps.round IS 'Grows each time failed jobs are run again.';
+
+--
+-- Name: COLUMN process_steps.wave; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.wave IS 'How often it was planned since it started; waves behind the first have only what the run has not done yet.';
+
+--
+-- Name: COLUMN process_steps.planned_before; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.planned_before IS 'Jobs of the waves before this one.';
 
 --
 -- Name: COLUMN process_steps.attempt; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -10283,6 +10335,9 @@ begin
         or p_step.planned_at is null and not p_step.is_late  -- it waits for another execution
         or p_step.planned > p_step.succeeded + p_step.failed + p_step.deferred + p_step.skipped
     then
+        return;
+    elsif p_step.wave < p_step.max_waves and p_step.planned > p_step.planned_before and not p_step.is_late then
+        perform headgate._open_wave(p_step);
         return;
     end if;
 
@@ -16080,9 +16135,11 @@ CREATE TABLE headgate.pipeline_steps (
     retry_delay interval DEFAULT '00:05:00'::interval NOT NULL,
     retry_backoff real DEFAULT 1 NOT NULL,
     timeout interval,
+    max_waves smallint DEFAULT 1 NOT NULL,
     CONSTRAINT fan_out_has_its_operations CHECK (((kind = 'fan_out'::text) = (operations IS NOT NULL))),
     CONSTRAINT function_step_has_its_function CHECK (((kind = 'function'::text) = (function IS NOT NULL))),
     CONSTRAINT max_failed_share_is_a_share CHECK (((max_failed_share >= (0)::double precision) AND (max_failed_share <= (1)::double precision))),
+    CONSTRAINT max_waves_in_range CHECK (((max_waves >= 1) AND (max_waves <= 1000))),
     CONSTRAINT retries_in_range CHECK (((retries >= 0) AND (retries <= 100))),
     CONSTRAINT retry_backoff_in_range CHECK (((retry_backoff >= (1)::double precision) AND (retry_backoff <= (10)::double precision))),
     CONSTRAINT retry_delay_in_range CHECK (((retry_delay >= '00:00:00'::interval) AND (retry_delay <= '30 days'::interval))),
@@ -16195,6 +16252,12 @@ COMMENT ON COLUMN headgate.pipeline_steps.retry_backoff IS 'The factor by which 
 --
 
 COMMENT ON COLUMN headgate.pipeline_steps.timeout IS 'With driver headgate: a round that does not end within it fails, and waiting work is deferred; null: no limit.';
+
+--
+-- Name: COLUMN pipeline_steps.max_waves; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.max_waves IS 'How often it is planned in a run: once more each time that its jobs have ended, for what became due meanwhile, such as pages that were found; 1: once.';
 
 --
 -- Name: _known_outputs(headgate.pipeline_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18336,6 +18399,8 @@ begin
         planned_at = case when not p_step.is_rerun or v_planned > 0 then s.planned_at end,
         output = null,
         finished_at = null,
+        wave = 1,
+        planned_before = 0,
         reopened_from = case when p_execution.driver = 'airflow' then s.status end
     where s.execution_id = p_step.execution_id
         and s.step = p_step.step;
@@ -18452,14 +18517,14 @@ CREATE FUNCTION headgate._open_steps(p_execution_id bigint, p_is_idle boolean, p
     AS $$
     insert into headgate.process_steps (
         execution_id, step, position, kind, depends_on, trigger_rule, function, operations, group_keys,
-        max_failed_share, may_fail, condition, retries, retry_delay, retry_backoff, timeout, status, started_at,
-        finished_at
+        max_failed_share, may_fail, condition, retries, retry_delay, retry_backoff, timeout, max_waves, status,
+        started_at, finished_at
     )
     select
         e.execution_id, s.step, s.position, s.kind, s.depends_on, s.trigger_rule, s.function, s.operations,
         s.group_keys, s.max_failed_share, s.may_fail, s.condition,
         case when e.driver = 'headgate' then s.retries else 0 end, s.retry_delay, s.retry_backoff,
-        case when e.driver = 'headgate' then s.timeout end,
+        case when e.driver = 'headgate' then s.timeout end, s.max_waves,
         case when x.has_run then 'succeeded' else 'pending' end,
         case when x.has_run then p_now end,
         case when x.has_run then p_now end
@@ -18472,6 +18537,26 @@ CREATE FUNCTION headgate._open_steps(p_execution_id bigint, p_is_idle boolean, p
 $$;
 
 ALTER FUNCTION headgate._open_steps(p_execution_id bigint, p_is_idle boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _open_wave(headgate.process_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_wave(p_step headgate.process_steps) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update headgate.process_steps as s
+    set wave = s.wave + 1,
+        planned_before = s.planned,
+        planned_at = null
+    where s.execution_id = p_step.execution_id
+        and s.step = p_step.step;
+
+    select headgate._announce(p_step.execution_id);
+$$;
+
+ALTER FUNCTION headgate._open_wave(p_step headgate.process_steps) OWNER TO headgate_owner;
 
 --
 -- Name: _open_window(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20575,6 +20660,8 @@ begin
         round = s.round
             + case when s.kind = 'function' or s.planned_at is not null and not w.is_rerun then 1 else 0 end,
         planned_at = case when w.is_rerun then s.planned_at end,
+        wave = 1,
+        planned_before = 0,
         is_rerun = w.is_rerun,
         skip_reason = null,
         is_left_out = false,
@@ -24515,6 +24602,7 @@ CREATE FUNCTION headgate._stuck_steps() RETURNS TABLE(execution_id bigint, step 
     join headgate.process_executions as e using (execution_id)
     where s.kind = 'fan_out'
         and s.status = 'running'
+        and s.planned_at is not null  -- else it is planned next, or waits for another execution
         and e.status in ('running', 'paused')
         and not exists (select from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step);
 $$;
@@ -29829,10 +29917,10 @@ ALTER FUNCTION headgate.put_rule(provider text, status text, outcome text, reaso
 COMMENT ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) IS 'Declare how answers are read; rules are tried in order. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean, text, integer, interval, real, interval, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean, text, integer, interval, real, interval, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean, condition text DEFAULT NULL::text, retries integer DEFAULT NULL::integer, retry_delay interval DEFAULT NULL::interval, retry_backoff real DEFAULT NULL::real, timeout interval DEFAULT NULL::interval, request text DEFAULT NULL::text, provider text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean, condition text DEFAULT NULL::text, retries integer DEFAULT NULL::integer, retry_delay interval DEFAULT NULL::interval, retry_backoff real DEFAULT NULL::real, timeout interval DEFAULT NULL::interval, request text DEFAULT NULL::text, provider text DEFAULT NULL::text, max_waves integer DEFAULT NULL::integer) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -29861,18 +29949,19 @@ begin
         'retries', retries,
         'retry_delay', retry_delay,
         'retry_backoff', retry_backoff,
-        'timeout', timeout
+        'timeout', timeout,
+        'max_waves', max_waves
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text) IS 'Declare a step: a function, operations, or one request to a provider, after others. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer) IS 'Declare a step: a function, operations, or one request to a provider, after others. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_store(text, text, text, text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -38838,7 +38927,8 @@ CREATE VIEW headgate.v_execution_steps AS
             WHEN (s.status = 'running'::text) THEN s.deadline_at
             ELSE NULL::timestamp with time zone
         END AS deadline_at,
-    s.degraded
+    s.degraded,
+    s.wave
    FROM (((headgate.process_steps s
      JOIN headgate.process_executions e USING (execution_id))
      JOIN headgate.pipelines p USING (pipeline_id))
@@ -38982,6 +39072,12 @@ COMMENT ON COLUMN headgate.v_execution_steps.deadline_at IS 'When it fails if it
 --
 
 COMMENT ON COLUMN headgate.v_execution_steps.degraded IS 'Of the succeeded, those whose answer did not meet an expectation.';
+
+--
+-- Name: COLUMN v_execution_steps.wave; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.wave IS 'How often it was planned: more than once where it goes on with what its jobs have found (max_waves).';
 
 --
 -- Name: v_leases; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -45755,6 +45851,12 @@ REVOKE ALL ON FUNCTION headgate._open_stage(p_operation text, p_stage text, p_in
 REVOKE ALL ON FUNCTION headgate._open_steps(p_execution_id bigint, p_is_idle boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _open_wave(p_step headgate.process_steps); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_wave(p_step headgate.process_steps) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _open_window(p_provider headgate.providers, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -47717,10 +47819,10 @@ REVOKE ALL ON FUNCTION headgate.put_route(route text, channel text, event text, 
 REVOKE ALL ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_store(store text, url text, endpoint text, region text, key_id_name text, secret_name text, description text); Type: ACL; Schema: headgate; Owner: headgate_owner

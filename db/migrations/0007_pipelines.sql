@@ -92,6 +92,7 @@ create table headgate.pipeline_steps (
     retry_delay interval not null default '5 minutes',
     retry_backoff real not null default 1,
     timeout interval,
+    max_waves smallint not null default 1,
     constraint pipeline_steps_pkey primary key (pipeline_id, step),
     constraint position_is_unique unique (pipeline_id, position) deferrable initially deferred,
     constraint step_name_is_plain check (step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'),
@@ -108,6 +109,7 @@ create table headgate.pipeline_steps (
     constraint retries_in_range check (retries between 0 and 100),
     constraint retry_delay_in_range check (retry_delay between '0' and '30 days'),
     constraint retry_backoff_in_range check (retry_backoff between 1 and 10),
+    constraint max_waves_in_range check (max_waves between 1 and 1000),
     constraint step_timeout_is_positive check (timeout > '0')
 );
 
@@ -137,6 +139,9 @@ comment on column headgate.pipeline_steps.retry_backoff is
     'The factor by which each further delay is longer than the previous one; none is longer than 30 days.';
 comment on column headgate.pipeline_steps.timeout is
     'With driver headgate: a round that does not end within it fails, and waiting work is deferred; null: no limit.';
+comment on column headgate.pipeline_steps.max_waves is
+    'How often it is planned in a run: once more each time all its jobs have ended, for what became due meanwhile, such '
+    'as pages that were found; 1: once.';
 
 create table headgate.step_groups (
     pipeline_id bigint not null references headgate.pipelines,

@@ -84,6 +84,7 @@ create table headgate.process_steps (
     retry_delay interval not null default '0',
     retry_backoff real not null default 1,
     timeout interval,
+    max_waves smallint not null default 1,
     status text not null default 'pending',
     skip_reason text,
     is_marked boolean not null default false,
@@ -95,6 +96,8 @@ create table headgate.process_steps (
     deadline_at timestamptz,
     reopened_from text,
     round integer not null default 1,
+    wave smallint not null default 1,
+    planned_before integer not null default 0,
     attempt integer not null default 1,
     planned_at timestamptz,
     planned integer not null default 0,
@@ -152,6 +155,8 @@ comment on column headgate.process_steps.retries is 'How often it is retried aut
 comment on column headgate.process_steps.retry_delay is 'How long it waits before the first retry.';
 comment on column headgate.process_steps.retry_backoff is 'The factor by which each further delay is longer.';
 comment on column headgate.process_steps.timeout is 'A round that does not end within it fails; null: no limit.';
+comment on column headgate.process_steps.max_waves is
+    'How often it is planned, as long as each wave finds something that became due meanwhile.';
 comment on column headgate.process_steps.status is 'pending, running, succeeded, failed, skipped or cancelled.';
 comment on column headgate.process_steps.skip_reason is
     'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, '
@@ -174,6 +179,9 @@ comment on column headgate.process_steps.deadline_at is
 comment on column headgate.process_steps.reopened_from is
     'Its status before it was reopened, which it gets back if its task does not run; null: it waits for no task.';
 comment on column headgate.process_steps.round is 'Grows each time failed jobs are run again.';
+comment on column headgate.process_steps.wave is
+    'How often it was planned since it started; waves behind the first have only what the run has not done yet.';
+comment on column headgate.process_steps.planned_before is 'Jobs of the waves before this one.';
 comment on column headgate.process_steps.attempt is 'The caller''s attempt that opened the round.';
 comment on column headgate.process_steps.planned_at is 'When its round was planned; null: not yet.';
 comment on column headgate.process_steps.planned is 'Jobs of the step, each counted once, by its latest round.';

@@ -23,7 +23,8 @@ select
     s.retried,
     s.retry_at,
     case when s.status = 'running' then s.deadline_at end as deadline_at,
-    s.degraded
+    s.degraded,
+    s.wave
 from headgate.process_steps as s
 join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
@@ -70,3 +71,5 @@ comment on column headgate.v_execution_steps.deadline_at is
     'When it fails if it has not ended by then; null: no limit.';
 comment on column headgate.v_execution_steps.degraded is
     'Of the succeeded, those whose answer did not meet an expectation.';
+comment on column headgate.v_execution_steps.wave is
+    'How often it was planned: more than once where it goes on with what its jobs have found (max_waves).';

@@ -77,7 +77,7 @@ RULES: dict[str, LiteralString] = {
             from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step
         ) as f
         where s.planned <> s.succeeded + s.failed + s.deferred + s.skipped + f.jobs
-            or s.status = 'running' and f.jobs = 0
+            or s.status = 'running' and f.jobs = 0 and s.planned_at is not null  -- else it is planned next
     """,
     "a step's counters are those of its jobs' latest rounds": """
         with latest as (

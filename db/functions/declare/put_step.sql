@@ -17,7 +17,8 @@ create or replace function headgate.put_step(
     retry_backoff real default null,
     timeout interval default null,
     request text default null,
-    provider text default null
+    provider text default null,
+    max_waves integer default null
 )
 returns text
 language plpgsql
@@ -49,7 +50,8 @@ begin
         'retries', retries,
         'retry_delay', retry_delay,
         'retry_backoff', retry_backoff,
-        'timeout', timeout
+        'timeout', timeout,
+        'max_waves', max_waves
     ));
 end;
 $func$;

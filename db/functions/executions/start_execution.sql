@@ -156,14 +156,14 @@ set search_path = pg_catalog, pg_temp
 as $func$
     insert into headgate.process_steps (
         execution_id, step, position, kind, depends_on, trigger_rule, function, operations, group_keys,
-        max_failed_share, may_fail, condition, retries, retry_delay, retry_backoff, timeout, status, started_at,
-        finished_at
+        max_failed_share, may_fail, condition, retries, retry_delay, retry_backoff, timeout, max_waves, status,
+        started_at, finished_at
     )
     select
         e.execution_id, s.step, s.position, s.kind, s.depends_on, s.trigger_rule, s.function, s.operations,
         s.group_keys, s.max_failed_share, s.may_fail, s.condition,
         case when e.driver = 'headgate' then s.retries else 0 end, s.retry_delay, s.retry_backoff,
-        case when e.driver = 'headgate' then s.timeout end,
+        case when e.driver = 'headgate' then s.timeout end, s.max_waves,
         case when x.has_run then 'succeeded' else 'pending' end,
         case when x.has_run then p_now end,
         case when x.has_run then p_now end

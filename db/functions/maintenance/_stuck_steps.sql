@@ -15,6 +15,7 @@ as $func$
     join headgate.process_executions as e using (execution_id)
     where s.kind = 'fan_out'
         and s.status = 'running'
+        and s.planned_at is not null  -- else it is planned next, or waits for another execution
         and e.status in ('running', 'paused')
         and not exists (select from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step);
 $func$;

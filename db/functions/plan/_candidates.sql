@@ -34,8 +34,8 @@ as $func$
         );
 $func$;
 
--- Due pairs of a pipeline with their step and ranking data. A round uses the given pairs instead, and a run of a past
--- date what was not done for it. A few pairs look up their assets one by one; many are joined with all assets.
+-- Due pairs of a pipeline with their step and ranking data. A round uses the given pairs instead, a run of a past date
+-- what was not done for it, and a further wave of a step only what its run has not done: nothing is done twice there. A few pairs look up their assets one by one; many are joined with all assets.
 create or replace function headgate._candidates(
     p_pipeline_id bigint,
     p_options headgate.plan_options,
@@ -70,6 +70,14 @@ declare
         where o.operation_id <> all (v_past_ids)
     );
     v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_options);
+    v_began_at constant timestamptz := (  -- of a run whose step has been planned before
+        select e.started_at
+        from headgate.process_steps as s
+        join headgate.process_executions as e using (execution_id)
+        where s.execution_id = p_options.execution_id
+            and s.step = p_step
+            and s.wave > 1
+    );
 begin
     if p_is_round then
         return query
@@ -102,6 +110,17 @@ begin
         join headgate.operations as o using (operation_id)
         join headgate.assets as a on a.asset_id = d.asset_id and a.universe = o.universe
         where a.is_active
+            and (
+                v_began_at is null
+                or not exists (
+                    select
+                    from headgate.asset_processing_details as t
+                    where t.asset_id = d.asset_id
+                        and t.operation_id = d.operation_id
+                        and t.execution_id = p_options.execution_id
+                        and t.ended_at >= v_began_at
+                )
+            )
             and (v_asset_ids is null or d.asset_id in (select u.asset_id from unnest(v_asset_ids) as u (asset_id)))
     ),
     step_of as materialized (

@@ -115,6 +115,8 @@ begin
         planned_at = case when not p_step.is_rerun or v_planned > 0 then s.planned_at end,
         output = null,
         finished_at = null,
+        wave = 1,
+        planned_before = 0,
         reopened_from = case when p_execution.driver = 'airflow' then s.status end
     where s.execution_id = p_step.execution_id
         and s.step = p_step.step;

@@ -19,6 +19,8 @@ begin
         round = s.round
             + case when s.kind = 'function' or s.planned_at is not null and not w.is_rerun then 1 else 0 end,
         planned_at = case when w.is_rerun then s.planned_at end,
+        wave = 1,
+        planned_before = 0,
         is_rerun = w.is_rerun,
         skip_reason = null,
         is_left_out = false,

@@ -11,8 +11,20 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
+    v_step headgate.process_steps;
     v_status text;
 begin
+    for v_step in  -- no further wave
+        update headgate.process_steps as s
+        set max_waves = s.wave, planned_at = p_now
+        where s.execution_id = p_execution_id
+            and s.status = 'running'
+            and s.wave > 1
+            and s.planned_at is null
+        returning s.*
+    loop
+        perform headgate._close_step(v_step, p_now);
+    end loop;
     -- The calling step has done its work; other steps that never ran are skipped, or stay as they had ended.
     update headgate.process_steps as s
     set status = x.status,

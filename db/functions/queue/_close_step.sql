@@ -1,5 +1,6 @@
--- A running step ends with its last job. A deferral by an internal fault counts as a failure. A failed step that has
--- retries left waits for the next one. The caller holds the step's row.
+-- A running step ends with its last job, or is planned once more, where its jobs may have made more due. A deferral by
+-- an internal fault counts as a failure. A failed step that has retries left waits for the next one. The caller holds the
+-- step's row.
 
 create or replace function headgate._close_step(
     p_step headgate.process_steps,
@@ -18,6 +19,9 @@ begin
         or p_step.planned_at is null and not p_step.is_late  -- it waits for another execution
         or p_step.planned > p_step.succeeded + p_step.failed + p_step.deferred + p_step.skipped
     then
+        return;
+    elsif p_step.wave < p_step.max_waves and p_step.planned > p_step.planned_before and not p_step.is_late then
+        perform headgate._open_wave(p_step);
         return;
     end if;
 
@@ -40,6 +44,23 @@ begin
     perform headgate._resolve_fault(p_step, p_now);
     perform headgate._announce(p_step.execution_id);
 end;
+$func$;
+
+-- Planned by the next runner that looks, as what waits for another execution is, so that a completion stays short.
+create or replace function headgate._open_wave(p_step headgate.process_steps)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    update headgate.process_steps as s
+    set wave = s.wave + 1,
+        planned_before = s.planned,
+        planned_at = null
+    where s.execution_id = p_step.execution_id
+        and s.step = p_step.step;
+
+    select headgate._announce(p_step.execution_id);
 $func$;
 
 -- A step that did something and ended without such a fault shows that the cause is gone.
