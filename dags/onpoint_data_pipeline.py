@@ -1,4 +1,4 @@
-"""Crawl services daily, validate and process their answers, and load them into tables."""
+"""Crawl services and a web site daily, validate and process their answers, and load them."""
 
 from datetime import timedelta
 
@@ -22,6 +22,8 @@ with DAG(
     start = CallFunction(task_id="start_pipeline", function="headgate.start_execution", args=START)
     crawl = RunStep(task_id="crawl_apis", **AGAIN)
     stories = RunStep(task_id="crawl_stories", trigger_rule="all_done", **AGAIN)
+    robots = RunStep(task_id="read_robots", **AGAIN)
+    web = RunStep(task_id="crawl_web", **AGAIN)
     validate = CallFunction(
         task_id="validate_raw_data",
         function="onpoint.validate_raw_data",
@@ -35,4 +37,5 @@ with DAG(
         function="headgate.finalize_execution",
         trigger_rule="all_done",
     )
+    start >> robots >> web >> validate
     start >> crawl >> stories >> validate >> process >> load >> check >> finish

@@ -5598,8 +5598,13 @@ CREATE TABLE headgate.providers (
     reset_guard interval DEFAULT '00:00:05'::interval NOT NULL,
     requests_per_minute integer,
     burst integer,
-    starts_at_once integer GENERATED ALWAYS AS (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2)))) STORED,
-    start_every interval GENERATED ALWAYS AS (('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision)) STORED,
+    crawl_delay interval,
+    starts_at_once integer GENERATED ALWAYS AS (
+CASE
+    WHEN (crawl_delay IS NOT NULL) THEN 1
+    ELSE GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2)))
+END) STORED,
+    start_every interval GENERATED ALWAYS AS (GREATEST(crawl_delay, ('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision))) STORED,
     max_in_flight integer DEFAULT 50 NOT NULL,
     breaker_failures integer DEFAULT 10 NOT NULL,
     breaker_share numeric DEFAULT 0.5 NOT NULL,
@@ -5624,7 +5629,7 @@ CREATE TABLE headgate.providers (
     CONSTRAINT quota_is_not_negative CHECK ((quota >= 0)),
     CONSTRAINT quota_period_is_known CHECK ((quota_period = ANY (ARRAY['minute'::text, 'hour'::text, 'day'::text, 'month'::text]))),
     CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
-    CONSTRAINT times_are_not_negative CHECK (((reset_guard >= '00:00:00'::interval) AND (breaker_cooldown > '00:00:00'::interval) AND (publication_lag >= '00:00:00'::interval)))
+    CONSTRAINT times_are_not_negative CHECK (((reset_guard >= '00:00:00'::interval) AND (breaker_cooldown > '00:00:00'::interval) AND (publication_lag >= '00:00:00'::interval) AND COALESCE((crawl_delay > '00:00:00'::interval), true)))
 );
 
 ALTER TABLE headgate.providers OWNER TO headgate_owner;
@@ -5738,6 +5743,12 @@ COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units
 COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; the rest of the minute has that many fewer. Null: a tenth of a second''s worth.';
 
 --
+-- Name: COLUMN providers.crawl_delay; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.crawl_delay IS 'The time between two requests that its robots.txt asks for; requests_per_minute holds besides. Null: none.';
+
+--
 -- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5796,7 +5807,7 @@ CREATE FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate
 declare
     v_chunk headgate.chunks;
     v_next timestamptz;
-    v_is_paced constant boolean := p_provider.requests_per_minute is not null;
+    v_is_paced constant boolean := p_provider.start_every is not null;
     v_half_open jsonb;
     v_operation_id bigint;
 begin
@@ -6322,6 +6333,14 @@ begin
             select jsonb_build_object('changed', r.changed) into new.result
             from jsonb_to_record(new.arguments) as a (p_asset_id bigint, p_is_active boolean)
             cross join lateral headgate._set_asset_active(a.p_asset_id, a.p_is_active) as r;
+        when 'take_pages' then
+            select coalesce(jsonb_agg(r), '[]') into new.result
+            from jsonb_to_record(new.arguments) as a (
+                p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]
+            )
+            cross join lateral headgate._take_pages(
+                a.p_operation, a.p_answers, a.p_max_depth, a.p_max_pages, a.p_refuse
+            ) as r;
         when 'trust_bulk' then
             select jsonb_build_object('trusted', r.trusted) into new.result
             from jsonb_to_record(new.arguments) as a (p_operation text, p_asset_ids bigint[])
@@ -6463,7 +6482,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT pages_are_of_requests CHECK (((next_page IS NULL) OR ((path IS NOT NULL) AND (ingest_function IS NOT NULL) AND (bulk_call_of_operation_id IS NULL) AND (stage IS NULL)))),
     CONSTRAINT parser_reads_answers CHECK (((parser IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT path_has_no_dot_segments CHECK ((path !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
-    CONSTRAINT path_is_relative CHECK ((path ~ '^/[^?#[:space:]]*$'::text)),
+    CONSTRAINT path_is_relative CHECK ((path ~ '^(/[^?#[:space:]]*|[{]asset[.][A-Za-z0-9_]+![}])$'::text)),
     CONSTRAINT pool_slots_are_of_a_pool CHECK (((pool_slots = 1) OR (pool IS NOT NULL))),
     CONSTRAINT pool_slots_are_positive CHECK ((pool_slots > 0)),
     CONSTRAINT priority_in_range CHECK (((priority >= 1) AND (priority <= 9))),
@@ -6681,7 +6700,7 @@ COMMENT ON COLUMN headgate.operations.method IS 'HTTP method.';
 -- Name: COLUMN operations.path; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.path IS 'URL path template, below the provider''s base URL, e.g. /eod/{asset.code}.';
+COMMENT ON COLUMN headgate.operations.path IS 'URL path template, below the provider''s base URL, e.g. /eod/{asset.code}; {asset.code!}: that is a path and a query as URLs write it.';
 
 --
 -- Name: COLUMN operations.query; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7018,6 +7037,8 @@ CREATE TABLE headgate.asset_processing_state (
     watermark timestamp with time zone,
     source_snapshot pg_snapshot,
     cursor text,
+    etag text,
+    last_modified text,
     chunk_id bigint,
     succeeded_at timestamp with time zone,
     attempts integer DEFAULT 0 NOT NULL,
@@ -7082,6 +7103,18 @@ COMMENT ON COLUMN headgate.asset_processing_state.source_snapshot IS 'The snapsh
 --
 
 COMMENT ON COLUMN headgate.asset_processing_state.cursor IS 'The last cursor that an answer named, where its requests name {state.cursor}.';
+
+--
+-- Name: COLUMN asset_processing_state.etag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.etag IS 'The ETag of the last answer that was stored, where its requests name {state.etag}.';
+
+--
+-- Name: COLUMN asset_processing_state.last_modified; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.last_modified IS 'Its Last-Modified, where its requests name {state.last_modified}.';
 
 --
 -- Name: COLUMN asset_processing_state.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7464,7 +7497,9 @@ CREATE FUNCTION headgate._as_request(p_operation text, p_request text) RETURNS j
     AS $_$
 declare
     v_parts constant text[] := regexp_match(
-        btrim(p_request), '^(?:([A-Za-z]+)\s+)?(/(?:[^?{}\s]|[{][^{}\s]*[}])*)(?:[?]((?:[^{}\s]|[{][^{}\s]*[}])*))?$'
+        btrim(p_request),
+        '^(?:([A-Za-z]+)\s+)?(/(?:[^?{}\s]|[{][^{}\s]*[}])*|[{]asset[.][A-Za-z0-9_]+![}]$)'
+        || '(?:[?]((?:[^{}\s]|[{][^{}\s]*[}])*))?$'
     );
     v_fault text;
     v_query jsonb;
@@ -7509,8 +7544,8 @@ CREATE FUNCTION headgate._as_settings(p_kind text, p_columns jsonb) RETURNS json
     from jsonb_each(p_columns) as c (key, value)
     where c.key <> all (headgate._key_of(p_kind) || array[
         'provider_id', 'operation_id', 'pipeline_id', 'follows_operation_id', 'bulk_call_of_operation_id',
-        'starts_at_once', 'start_every', 'is_call', 'is_ingest_of_answers', 'is_paused', 'is_paused_with_dag',
-        'cleaned_at'
+        'starts_at_once', 'start_every', 'crawl_delay', 'is_call', 'is_ingest_of_answers', 'is_paused',
+        'is_paused_with_dag', 'cleaned_at'
     ]);
 $$;
 
@@ -8522,7 +8557,8 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
             when p_operation.statement like '%{new.%' then 'snapshot'
             when p_operation.is_ingest_of_answers
                 or concat(p_operation.outputs, p_operation.expectations) like '%headers%'
-                or p_operation.next_page like 'link %' then 'headers'
+                or p_operation.next_page like 'link %'
+                or p_operation.headers::text ~ '[{]state[.](etag|last_modified)[?]?[}]' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
         end,
         'keeps_refused', case when p_operation.outputs::text like '%body%' then true end,
@@ -12702,6 +12738,8 @@ CREATE FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state h
         when p_field = 'state.since' then headgate._request_time(headgate._since(p_asset, p_state))
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
         when p_field = 'state.cursor' then p_state.cursor
+        when p_field = 'state.etag' then p_state.etag
+        when p_field = 'state.last_modified' then p_state.last_modified
         when p_field like 'asset.%' then p_asset.attributes ->> split_part(p_field, '.', 2)
         when p_field like 'param.%' then p_params ->> split_part(p_field, '.', 2)
         when p_field = 'run.now' then p_params ->> '?now'
@@ -12764,8 +12802,8 @@ CREATE FUNCTION headgate._fields_of(p_operation headgate.operations) RETURNS tex
     AS $$
     select array[
         'asset.code', 'asset.group_key', 'asset.asset_id', 'asset.calendar', 'state.watermark', 'state.since',
-        'state.succeeded_at', 'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp',
-        'run.started_at', 'run.now', 'job.key'
+        'state.succeeded_at', 'state.etag', 'state.last_modified', 'run.id', 'run.pipeline', 'run.logical_date',
+        'run.date', 'run.stamp', 'run.started_at', 'run.now', 'job.key'
     ]
     || array(select 'param.' || m.name from headgate.pipeline_parameters as m)
     || array(
@@ -13999,7 +14037,7 @@ declare
     v_what text;
 begin
     case
-        when p_function in ('ask_again', 'trust_bulk') then
+        when p_function in ('ask_again', 'take_pages', 'trust_bulk') then
             select 'operation ' || o.name into v_what
             from headgate.operations as o
             where o.name = p_arguments ->> 'p_operation'
@@ -15635,6 +15673,48 @@ $$;
 ALTER FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_values jsonb[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) OWNER TO headgate_owner;
 
 --
+-- Name: _judged_page(headgate.answer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._judged_page(p_answer headgate.answer, OUT asset_id bigint, OUT code text, OUT group_key text, OUT depth integer, OUT hops integer, OUT page jsonb, OUT site text, OUT elsewhere text, OUT reason text, OUT fault text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_has_moved constant boolean := p_answer.status >= 300;
+    v_target text;
+begin
+    page := p_answer.body;
+    select
+        a.asset_id, a.code, a.group_key, coalesce((a.attributes ->> 'depth')::integer, 0),
+        coalesce((a.attributes ->> 'hops')::integer, 0)
+    into asset_id, code, group_key, depth, hops
+    from headgate.assets as a
+    where a.asset_id = p_answer.asset_id;
+    site := left(page ->> 'url', -length(code));
+    v_target := case when v_has_moved then page ->> 'redirect' else nullif(page ->> 'canonical', page ->> 'url') end;
+    if site || code is distinct from page ->> 'url' then
+        fault := format('its code is not its address as the parser html writes it: %s', page ->> 'url');
+    elsif v_has_moved and v_target is null then
+        fault := 'it has moved, and does not say where to';
+    elsif v_has_moved and not starts_with(v_target, site || '/') then
+        reason := 'it has moved out of the site, to ' || v_target;
+    elsif v_has_moved and v_target = page ->> 'url' then
+        fault := 'it has moved to itself';
+    elsif v_has_moved and hops >= 5 then
+        fault := 'it has moved, as five before it';
+    elsif starts_with(v_target, site || '/') and hops < 5 then
+        elsewhere := substr(v_target, length(site) + 1);
+        reason := case when v_has_moved then 'it has moved to ' else 'its canonical address is ' end || elsewhere;
+    elsif page ->> 'robots' ~ '\m(noindex|none)\M' then
+        reason := 'it asks not to be kept';
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._judged_page(p_answer headgate.answer, OUT asset_id bigint, OUT code text, OUT group_key text, OUT depth integer, OUT hops integer, OUT page jsonb, OUT site text, OUT elsewhere text, OUT reason text, OUT fault text) OWNER TO headgate_owner;
+
+--
 -- Name: _keep_artifacts(headgate.chunks, headgate.operations, jsonb, headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16027,6 +16107,29 @@ CREATE FUNCTION headgate._keep_snapshots(p_chunk headgate.chunks, p_asset_ids bi
 $$;
 
 ALTER FUNCTION headgate._keep_snapshots(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]) OWNER TO headgate_owner;
+
+--
+-- Name: _keep_validators(headgate.chunks, bigint[], text[], headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._keep_validators(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    update headgate.asset_processing_state as s
+    set etag = substring(h.headers ->> 'etag' from '^[ -~]+$'),
+        last_modified = substring(h.headers ->> 'last-modified' from '^[ -~]+$')
+    from unnest(p_job_results) as r
+    cross join lateral (
+        select p_answers[array_position(p_asset_ids, r.asset_id)]::jsonb -> 'headers' as headers
+    ) as h
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = r.asset_id
+        and r.result = 'success'
+        and coalesce(s.reprocess_requested_at <= p_chunk.planned_at, true);
+$_$;
+
+ALTER FUNCTION headgate._keep_validators(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _kept_rows(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16750,6 +16853,32 @@ CREATE FUNCTION headgate._line_up(p_chunk_ids bigint[], p_now timestamp with tim
 $$;
 
 ALTER FUNCTION headgate._line_up(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _links_of(headgate.answer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._links_of(p_answer headgate.answer) RETURNS TABLE(code text, depth integer, hops integer, group_key text, found_on text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select l.code, l.depth, l.hops, j.group_key, j.code
+    from headgate._judged_page(p_answer) as j
+    cross join lateral (
+        select j.elsewhere as code, j.depth, j.hops + 1 as hops
+        where j.elsewhere is not null
+        union all
+        select substr(u.url, length(j.site) + 1), j.depth + 1, 0
+        from jsonb_array_elements_text(j.page -> 'links') as u (url)
+        where j.elsewhere is null
+            and j.fault is null
+            and p_answer.status < 300
+            and j.page ->> 'robots' !~ '\m(nofollow|none)\M'
+            and starts_with(u.url, j.site || '/')
+    ) as l;
+$$;
+
+ALTER FUNCTION headgate._links_of(p_answer headgate.answer) OWNER TO headgate_owner;
 
 --
 -- Name: _live_block(headgate.providers, headgate.chunks, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18723,7 +18852,8 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         format('operation %s: its template names the missing field {%s}', p_operation.name, f.field),
         headgate._meant(f.field, headgate._fields_of(p_operation)) ||
         'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
-        '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
+        '{state.succeeded_at}, {state.etag}, {state.last_modified}, {param.<name>}, {run.id}, {run.pipeline}, '
+        '{run.logical_date}, {run.date}, '
         '{run.stamp}, {run.started_at}, {run.now}, {steps.<step>.<name>}, {job.key}; in a bulk call also '
         '{chunk.session}, in a batch call {chunk.codes}, in a statement {new.<table>} and {new.<table>.<column>}, with '
         'next_page {page.cursor}, {page.number} and {state.cursor}'
@@ -18738,7 +18868,7 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         and (f.field !~ '^new([.][a-z_][a-z0-9_]*){1,2}$' or p_operation.statement is null)
         and (f.field not in ('part', 'partition') or p_operation.artifact_name is null)
         and f.field not in (
-            'state.watermark', 'state.since', 'state.succeeded_at',
+            'state.watermark', 'state.since', 'state.succeeded_at', 'state.etag', 'state.last_modified',
             'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp', 'run.started_at', 'run.now',
             'job.key'
         )
@@ -19862,7 +19992,10 @@ CREATE FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_options hea
         least(
             min(o.chunk_size),
             min(greatest(1, l.value::integer)) filter (where l.effect = 'chunk_size' and l.value is not null),
-            min(greatest(1, r.requests_per_minute / 4)) filter (where r.requests_per_minute is not null)
+            -- What may start in 15 seconds.
+            min(greatest(1, least(
+                r.requests_per_minute / 4, floor(15 / extract(epoch from r.crawl_delay))::integer
+            ))) filter (where r.start_every is not null)
         )
     from headgate._graph(p_pipeline_id, p_options) as s
     join headgate.operations as o on o.name = any (s.operations)
@@ -21180,14 +21313,16 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
     with piece as materialized (
-        select t.kind, t.part, t.name, p.nth, p.literal, p.field, p.is_optional
+        select t.is_whole, t.kind, t.part, t.name, p.nth, p.literal, p.field, p.is_optional
         from (
-            select 'path' as kind, 0 as part, null as name, p_operation.path as template
+            select
+                p_operation.path like '%!}' as is_whole, 'path' as kind, 0 as part, null as name,
+                replace(p_operation.path, '!}', '}') as template
             union all
-            select 'query', row_number() over (order by q.key), headgate._url_encode(q.key) || '=', q.value
+            select false, 'query', row_number() over (order by q.key), headgate._url_encode(q.key) || '=', q.value
             from jsonb_each_text(p_operation.query) as q
             union all
-            select 'header', row_number() over (order by h.key), h.key, h.value
+            select false, 'header', row_number() over (order by h.key), h.key, h.value
             from jsonb_each_text(p_headers) as h
         ) as t
         cross join headgate._pieces(t.template) as p
@@ -21208,7 +21343,7 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
             string_agg(
                 case
                     when p.field is null then p.literal
-                    when p.kind = 'header' then v.value
+                    when p.kind = 'header' or p.is_whole then v.value
                     -- Codes are encoded one by one: encoded commas would be three times as long.
                     when p.field = 'chunk.codes' then v.value
                     when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- unchanged, without the cost of a call
@@ -21218,9 +21353,12 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
             ) as text,
             bool_or(p.is_optional and v.value is null) as is_absent,
             min(p.field) filter (where not p.is_optional and v.value is null) as missing,
-            bool_or(p.kind = 'header' and v.value ~ '[^ -~]') as is_unfit
+            bool_or(p.kind = 'header' and v.value ~ '[^ -~]') as is_unfit,
+            bool_or(p.is_whole and v.value !~ '^/[!-~]*$') as is_no_path,
+            bool_or(p.is_whole and not headgate.is_allowed(r.name, v.value)) as is_disallowed
         from job as j
         cross join piece as p
+        join headgate.providers as r on r.provider_id = p_chunk.provider_id
         cross join lateral (
             select case
                 when p.field is not null then headgate._field(p.field, j.asset, j.state, p_params)
@@ -21238,8 +21376,11 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
             jsonb_object_agg(p.name, p.text) filter (where p.kind = 'header' and not p.is_absent) as headers,
             min(p.missing) as missing,
             min(p.name) filter (where p.is_unfit) as unfit,
+            bool_or(p.is_no_path) as is_no_path,
+            bool_or(p.is_disallowed) as is_disallowed,
             bool_or(
                 p.kind = 'path'
+                and p_operation.path not like '%!}'
                 and cardinality(array_positions(string_to_array(p.text, '/'), ''))
                 > cardinality(array_positions(string_to_array(p_operation.path, '/'), ''))
             ) as lacks_segment
@@ -21250,10 +21391,16 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
         j.nth,
         (j.asset).asset_id,
         (j.asset).code,
-        case when r.missing is null and r.unfit is null and not r.lacks_segment then r.url end,
+        case
+            when r.missing is null and r.unfit is null and not r.is_no_path and not r.is_disallowed
+                and not r.lacks_segment
+                then r.url
+        end,
         r.headers,
         case
             when r.missing is not null then headgate._field_error(r.missing, (j.asset).code)
+            when r.is_no_path then format('what %s has as its path is none that URLs can hold', (j.asset).code)
+            when r.is_disallowed then format('robots.txt disallows %s', (j.asset).code)
             when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
             when r.unfit is not null then format(
                 'the value of header %s for %s has characters that are not allowed in a header', r.unfit, (j.asset).code
@@ -21586,6 +21733,8 @@ begin
         next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
         source_snapshot = null,
         cursor = null,
+        etag = null,
+        last_modified = null,
         attempts = 0,
         consecutive_failures = 0,
         bulk_misses = 0,
@@ -21813,6 +21962,47 @@ end;
 $$;
 
 ALTER FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _rest_disallowed(headgate.providers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._rest_disallowed(p_provider headgate.providers) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_universes constant text[] := array(
+        select o.universe
+        from headgate.operations as o
+        where o.provider_id = p_provider.provider_id
+            and o.path = '{asset.code!}'
+    );
+begin
+    update headgate.assets as a
+    set is_active = j.is_allowed,
+        attributes = case
+            when j.is_allowed then a.attributes - 'refused_by'
+            else a.attributes || '{"refused_by": "robots.txt"}'
+        end
+    from (
+        select b.asset_id, headgate.is_allowed(p_provider.name, b.code) as is_allowed
+        from headgate.assets as b
+        where b.universe = any (v_universes)
+            and (b.is_active or b.attributes ? 'refused_by')
+    ) as j
+    where a.asset_id = j.asset_id
+        and a.is_active <> j.is_allowed;
+    return case
+        when not exists (select from headgate.assets as a where a.universe = any (v_universes))
+            then format('there is no page to begin with: headgate.upsert_assets(%L, ...)', v_universes[1])
+        when not exists (select from headgate.assets as a where a.universe = any (v_universes) and a.is_active)
+            then format('the robots.txt of %s allows none of its pages', p_provider.name)
+    end;
+end;
+$$;
+
+ALTER FUNCTION headgate._rest_disallowed(p_provider headgate.providers) OWNER TO headgate_owner;
 
 --
 -- Name: _retire(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24947,6 +25137,82 @@ $$;
 ALTER FUNCTION headgate._take_out(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
+-- Name: _take_pages(text, headgate.answer[], integer, integer, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) RETURNS TABLE(asset_id bigint, status text, reason text, page jsonb, left_out integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_operation constant headgate.operations := headgate._operation(p_operation);
+    v_links record;
+begin
+    with link as (
+        select distinct on (l.code) l.*
+        from unnest(p_answers) as n
+        cross join lateral headgate._links_of(n) as l
+        where l.depth <= p_max_depth
+            and not l.code like any (p_refuse)
+        order by l.code, l.depth, l.hops
+    ),
+    new as (
+        select l.*, row_number() over (order by l.depth, length(l.code), l.code) as nth
+        from link as l
+        join headgate.providers as p on p.provider_id = v_operation.provider_id
+        where not exists (
+                select from headgate.assets as a where a.universe = v_operation.universe and a.code = l.code
+            )
+            and headgate.is_allowed(p.name, l.code)
+    )
+    select
+        jsonb_agg(jsonb_build_object(
+            'code', n.code, 'group_key', n.group_key, 'weight', 10.0 ^ -n.depth,
+            'attributes', jsonb_build_object('depth', n.depth, 'hops', n.hops, 'found_on', n.found_on)
+        )) filter (where n.nth <= r.room) as pages,
+        count(*) filter (where n.nth > r.room)::integer as left_out
+    into v_links
+    from new as n
+    cross join (
+        select p_max_pages - count(*) as room from headgate.assets as a where a.universe = v_operation.universe
+    ) as r;
+    if v_links.pages is not null then
+        perform headgate._upsert_assets(v_operation.universe, v_links.pages);
+    end if;
+    return query
+    select
+        j.asset_id,
+        case when j.fault is not null then 'failed' when j.reason is not null then 'skipped' else 'success' end,
+        coalesce(j.fault, j.reason), j.page, v_links.left_out
+    from unnest(p_answers) as n
+    cross join lateral headgate._judged_page(n) as j;
+end;
+$$;
+
+ALTER FUNCTION headgate._take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _take_robots(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._take_robots(p_provider_id bigint, p_said jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update headgate.providers as p
+    set crawl_delay = make_interval(secs => nullif((p_said ->> 'crawl_delay')::double precision, 0))
+    where p.provider_id = p_provider_id;
+
+    delete from headgate.robots_rules as r where r.provider_id = p_provider_id;
+
+    insert into headgate.robots_rules (provider_id, pattern, is_allowed)
+    select p_provider_id, r.pattern, r.is_allowed
+    from jsonb_to_recordset(p_said -> 'rules') as r (pattern text, is_allowed boolean);
+$$;
+
+ALTER FUNCTION headgate._take_robots(p_provider_id bigint, p_said jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _takes_answers(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27741,6 +28007,9 @@ begin
     if v_call.statement is not null and p_answers is not null then
         perform headgate._keep_snapshots(v_chunk, p_asset_ids, p_answers, v_job_results);
     end if;
+    if v_call.headers::text ~ '[{]state[.](etag|last_modified)[?]?[}]' and p_answers is not null then
+        perform headgate._keep_validators(v_chunk, p_asset_ids, p_answers, v_job_results);
+    end if;
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
@@ -28977,6 +29246,50 @@ ALTER FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_v
 COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb) IS 'Record that a runner is alive, and its figures if given; end the leases of killed runners (returns how many) and sessions beyond their limits.';
 
 --
+-- Name: ingest_robots(jsonb, bigint[], headgate.answer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.ingest_robots(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_provider headgate.providers;
+    v_answer constant headgate.answer := p_answers[1];
+    v_said jsonb := '{}';
+    v_reason text;
+begin
+    select p.* into v_provider
+    from headgate.operations as o
+    join headgate.providers as p using (provider_id)
+    where o.name = p_context ->> 'operation';
+    if v_answer.status between 200 and 299 then
+        v_said := v_answer.body;
+    elsif v_answer.status < 400 then
+        v_reason := format(
+            'robots.txt has moved to %s: set the address of provider %s to where the site is',
+            v_answer.headers ->> 'location', v_provider.name
+        );
+        return query select p_asset_ids[1], 'failed', 0, null::timestamptz, v_reason;
+        return;
+    end if;
+    perform headgate._take_robots(v_provider.provider_id, v_said);
+    v_reason := headgate._rest_disallowed(v_provider);
+    return query select
+        p_asset_ids[1], case when v_reason is null then 'success' else 'failed' end,
+        coalesce(jsonb_array_length(v_said -> 'rules'), 0), null::timestamptz, v_reason;
+end;
+$$;
+
+ALTER FUNCTION headgate.ingest_robots(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION ingest_robots(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.ingest_robots(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) IS 'Ingest function of an operation that reads a site''s /robots.txt with the parser robots.';
+
+--
 -- Name: ingest_sessions(jsonb, bigint[], headgate.calendar_session[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29032,6 +29345,32 @@ ALTER FUNCTION headgate.ingest_sessions(p_context jsonb, p_asset_ids bigint[], p
 --
 
 COMMENT ON FUNCTION headgate.ingest_sessions(p_context jsonb, p_asset_ids bigint[], p_rows headgate.calendar_session[]) IS 'Ingest function of trading_calendars: sessions that a handler computed, into the trading calendar.';
+
+--
+-- Name: is_allowed(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.is_allowed(p_provider text, p_path text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce((
+        select r.is_allowed
+        from headgate.v_robots as r
+        where r.provider = p_provider
+            and p_path like r.fits
+        order by length(r.pattern) desc, r.is_allowed desc
+        limit 1
+    ), true);
+$$;
+
+ALTER FUNCTION headgate.is_allowed(p_provider text, p_path text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION is_allowed(p_provider text, p_path text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.is_allowed(p_provider text, p_path text) IS 'Whether a site''s robots.txt lets Headgate read a path with its query, as it was read last.';
 
 --
 -- Name: lose_lease(text, bigint, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31452,6 +31791,37 @@ ALTER FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text)
 COMMENT ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) IS 'The status of a step, in jobs; also sweeps, and ends sessions that exceed their limits.';
 
 --
+-- Name: take_pages(text, headgate.answer[], integer, integer, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer DEFAULT 5, p_max_pages integer DEFAULT 10000, p_refuse text[] DEFAULT '{}'::text[]) RETURNS TABLE(asset_id bigint, status text, reason text, page jsonb, left_out integer)
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('take_pages', jsonb_build_object(
+            'p_operation', p_operation, 'p_answers', to_jsonb(p_answers), 'p_max_depth', p_max_depth,
+            'p_max_pages', p_max_pages, 'p_refuse', p_refuse
+        ))
+        returning result
+    )
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_recordset(q.result) as r (
+        asset_id bigint, status text, reason text, page jsonb, left_out integer
+    );
+$$;
+
+ALTER FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) IS 'Judge pages that the parser html has read, and make assets of the pages of their site that they link to, up to a depth and a number, except paths that are LIKE what is refused; returns what becomes of each page, and how many links were left out because there are enough.';
+
+--
 -- Name: take_starts(text, bigint, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31467,7 +31837,7 @@ declare
     v_starts_at timestamptz;
 begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
-    if v_provider.requests_per_minute is null then
+    if v_provider.start_every is null then
         return query
         -- The limit was removed.
         select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;
@@ -32059,6 +32429,82 @@ ALTER FUNCTION onpoint.keep_documents(p_context jsonb, p_asset_ids bigint[], p_p
 --
 
 COMMENT ON FUNCTION onpoint.keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_lists: each answer is a raw document of the run.';
+
+--
+-- Name: keep_pages(jsonb, bigint[], headgate.answer[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.keep_pages(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with taken as materialized (
+        select t.*, a.code, coalesce((a.attributes ->> 'depth')::integer, 0) as depth, md5(t.page ->> 'text') as hash
+        from headgate.take_pages(
+            p_context ->> 'operation', p_answers, (p_context #>> '{params, max_depth}')::integer,
+            (p_context #>> '{params, max_pages}')::integer
+        ) as t
+        join headgate.v_assets as a using (asset_id)
+    ),
+    judged as materialized (
+        select t.*, (
+            select s.code
+            from (
+                select p.asset_id, p.path as code from onpoint.pages as p where p.content_hash = t.hash
+                union all
+                select o.asset_id, o.code from taken as o where o.status = 'success' and o.hash = t.hash
+            ) as s
+            where t.status = 'success'
+                and s.asset_id < t.asset_id
+            order by s.asset_id
+            limit 1
+        ) as same_as
+        from taken as t
+    ),
+    kept as (
+        insert into onpoint.pages (
+            asset_id, path, depth, title, description, language, encoding, content, links, run_id, crawled_at
+        )
+        select
+            j.asset_id, j.code, j.depth, j.page ->> 'title', j.page ->> 'description', j.page ->> 'language',
+            j.page ->> 'encoding', j.page ->> 'text', jsonb_array_length(j.page -> 'links'), p_context ->> 'run_id',
+            (p_context ->> 'now')::timestamptz
+        from judged as j
+        where j.status = 'success'
+            and j.same_as is null
+        on conflict (asset_id) do update set
+            depth = excluded.depth,
+            title = excluded.title,
+            description = excluded.description,
+            language = excluded.language,
+            encoding = excluded.encoding,
+            content = excluded.content,
+            links = excluded.links,
+            run_id = excluded.run_id,
+            crawled_at = excluded.crawled_at
+        returning asset_id
+    )
+    select
+        j.asset_id,
+        case when j.same_as is null then j.status else 'skipped' end,
+        case when k.asset_id is not null then 1 else 0 end,
+        null::timestamptz,
+        case
+            when j.reason is not null then j.reason
+            when j.same_as is not null then 'it has the same text as ' || j.same_as
+            when j.left_out > 0 then format('max_pages: links to %s pages were left out', j.left_out)
+        end
+    from judged as j
+    left join kept as k using (asset_id);
+$$;
+
+ALTER FUNCTION onpoint.keep_pages(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION keep_pages(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.keep_pages(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) IS 'Ingest function of onpoint_page: pages are kept, and their links become assets.';
 
 --
 -- Name: keep_stories(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -37385,6 +37831,42 @@ COMMENT ON COLUMN headgate.response_rules.blocks IS 'What the answer blocks: the
 COMMENT ON COLUMN headgate.response_rules.reason IS 'The reason kept with the job; {url} and {answer} are replaced by the URL and the start of the answer, which is appended if {answer} is not used.';
 
 --
+-- Name: robots_rules; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.robots_rules (
+    provider_id bigint NOT NULL,
+    pattern text NOT NULL,
+    is_allowed boolean NOT NULL
+);
+
+ALTER TABLE headgate.robots_rules OWNER TO headgate_owner;
+
+--
+-- Name: TABLE robots_rules; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.robots_rules IS 'What a site''s robots.txt says to Headgate, as it was read last: of the patterns that fit a path, the longest decides.';
+
+--
+-- Name: COLUMN robots_rules.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.robots_rules.provider_id IS 'The site.';
+
+--
+-- Name: COLUMN robots_rules.pattern; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.robots_rules.pattern IS 'What a path begins with; * is anything, $ the end. Percent-encoded as addresses of pages are.';
+
+--
+-- Name: COLUMN robots_rules.is_allowed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.robots_rules.is_allowed IS 'Whether such pages may be read.';
+
+--
 -- Name: role_limits; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -39818,7 +40300,7 @@ CREATE VIEW headgate.v_provider_health AS
     b.blocked_until,
     b.blocked_reason,
         CASE
-            WHEN (p.requests_per_minute IS NOT NULL) THEN (GREATEST((0)::numeric, LEAST((p.starts_at_once)::numeric, floor(((EXTRACT(epoch FROM (t.now - r.next_start_at)) / EXTRACT(epoch FROM p.start_every)) + (p.starts_at_once)::numeric)))))::integer
+            WHEN (p.start_every IS NOT NULL) THEN (GREATEST((0)::numeric, LEAST((p.starts_at_once)::numeric, floor(((EXTRACT(epoch FROM (t.now - r.next_start_at)) / EXTRACT(epoch FROM p.start_every)) + (p.starts_at_once)::numeric)))))::integer
             ELSE NULL::integer
         END AS rate_tokens,
     COALESCE(b.auth_failures, 0) AS auth_failures,
@@ -40331,6 +40813,62 @@ COMMENT ON COLUMN headgate.v_response_rules.charged IS 'False: the units of such
 COMMENT ON COLUMN headgate.v_response_rules.is_usual IS 'True: a usual rule, which every provider has without declaring it.';
 
 --
+-- Name: v_robots; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_robots AS
+ SELECT p.name AS provider,
+    r.pattern,
+    r.is_allowed,
+    p.crawl_delay,
+    replace(replace(replace(replace(
+        CASE
+            WHEN (r.pattern ~~ '%$'::text) THEN "left"(r.pattern, '-1'::integer)
+            ELSE (r.pattern || '*'::text)
+        END, '\'::text, '\\'::text), '%'::text, '\%'::text), '_'::text, '\_'::text), '*'::text, '%'::text) AS fits
+   FROM (headgate.robots_rules r
+     JOIN headgate.providers p USING (provider_id))
+  ORDER BY p.name, (length(r.pattern)) DESC, r.is_allowed DESC;
+
+ALTER VIEW headgate.v_robots OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_robots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_robots IS 'The rules of sites'' robots.txt that are for Headgate: of those that fit a path the first here decides.';
+
+--
+-- Name: COLUMN v_robots.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_robots.provider IS 'The site.';
+
+--
+-- Name: COLUMN v_robots.pattern; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_robots.pattern IS 'What a path begins with; * is anything, $ the end.';
+
+--
+-- Name: COLUMN v_robots.is_allowed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_robots.is_allowed IS 'Whether such pages may be read.';
+
+--
+-- Name: COLUMN v_robots.crawl_delay; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_robots.crawl_delay IS 'The time between two requests that it asks for; null: none.';
+
+--
+-- Name: COLUMN v_robots.fits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_robots.fits IS 'The pattern for LIKE.';
+
+--
 -- Name: v_run_documents; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40734,7 +41272,11 @@ CREATE VIEW headgate.v_waiting AS
                     WHEN 'reset'::text THEN 'quota: the window is about to be reset'::text
                     WHEN 'operation'::text THEN k.reason
                     WHEN 'probe'::text THEN 'provider: one call probes it, the others wait for the answer'::text
-                    WHEN 'rate'::text THEN format('rate limit: %s requests a minute'::text, r.requests_per_minute)
+                    WHEN 'rate'::text THEN
+                    CASE
+                        WHEN (r.crawl_delay IS NULL) THEN format('rate limit: %s requests a minute'::text, r.requests_per_minute)
+                        ELSE format('rate limit: robots.txt asks for a pause of %s between requests'::text, r.crawl_delay)
+                    END
                     WHEN 'no runner'::text THEN 'no runner is connected'::text
                     WHEN 'left'::text THEN format('no runner takes it from queue %s: all are busy or serve other queues%s'::text, c.queue, COALESCE((' or lack the secret '::text || r.secret_name), ''::text))
                     ELSE NULL::text
@@ -40954,6 +41496,105 @@ COMMENT ON COLUMN onpoint.health_checks.failed_checks IS 'The checks that were n
 --
 
 COMMENT ON COLUMN onpoint.health_checks.detailed_results IS 'What each check saw.';
+
+--
+-- Name: pages; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TABLE onpoint.pages (
+    asset_id bigint NOT NULL,
+    path text NOT NULL,
+    depth integer NOT NULL,
+    title text,
+    description text,
+    language text,
+    encoding text NOT NULL,
+    content text NOT NULL,
+    content_hash text GENERATED ALWAYS AS (md5(content)) STORED NOT NULL,
+    links integer NOT NULL,
+    run_id text NOT NULL,
+    crawled_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE onpoint.pages OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: TABLE pages; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON TABLE onpoint.pages IS 'Pages of the web site, the last state of each.';
+
+--
+-- Name: COLUMN pages.asset_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.pages.asset_id IS 'The page.';
+
+--
+-- Name: COLUMN pages.path; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.pages.path IS 'Its path and query.';
+
+--
+-- Name: COLUMN pages.depth; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.pages.depth IS 'How many links away it is from where the crawl begins.';
+
+--
+-- Name: COLUMN pages.title; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.pages.title IS 'Its title.';
+
+--
+-- Name: COLUMN pages.description; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.pages.description IS 'What it says of itself in short.';
+
+--
+-- Name: COLUMN pages.language; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.pages.language IS 'The language that it says it is in.';
+
+--
+-- Name: COLUMN pages.encoding; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.pages.encoding IS 'What it was read as.';
+
+--
+-- Name: COLUMN pages.content; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.pages.content IS 'Its text, without markup.';
+
+--
+-- Name: COLUMN pages.content_hash; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.pages.content_hash IS 'The same for pages with the same text.';
+
+--
+-- Name: COLUMN pages.links; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.pages.links IS 'How many pages it links to.';
+
+--
+-- Name: COLUMN pages.run_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.pages.run_id IS 'The run that found it as it is.';
+
+--
+-- Name: COLUMN pages.crawled_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.pages.crawled_at IS 'When that was.';
 
 --
 -- Name: raw_documents; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42130,6 +42771,13 @@ ALTER TABLE ONLY headgate.response_rules
     ADD CONSTRAINT response_rules_pkey PRIMARY KEY (provider_id, "position");
 
 --
+-- Name: robots_rules robots_rules_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.robots_rules
+    ADD CONSTRAINT robots_rules_pkey PRIMARY KEY (provider_id, pattern, is_allowed);
+
+--
 -- Name: role_limits role_limits_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -42212,6 +42860,13 @@ ALTER TABLE ONLY onpoint.comments
 
 ALTER TABLE ONLY onpoint.health_checks
     ADD CONSTRAINT health_checks_pkey PRIMARY KEY (run_id);
+
+--
+-- Name: pages pages_pkey; Type: CONSTRAINT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+ALTER TABLE ONLY onpoint.pages
+    ADD CONSTRAINT pages_pkey PRIMARY KEY (asset_id);
 
 --
 -- Name: posts posts_pkey; Type: CONSTRAINT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42727,6 +43382,18 @@ CREATE INDEX health_checks_checked_at_idx ON onpoint.health_checks USING btree (
 COMMENT ON INDEX onpoint.health_checks_checked_at_idx IS 'Finds results that are old enough to be deleted.';
 
 --
+-- Name: pages_content_idx; Type: INDEX; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE INDEX pages_content_idx ON onpoint.pages USING btree (content_hash);
+
+--
+-- Name: INDEX pages_content_idx; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON INDEX onpoint.pages_content_idx IS 'Finds a page with the same text.';
+
+--
 -- Name: models_in_use_idx; Type: INDEX; Schema: recommender; Owner: headgate_plan_recommender
 --
 
@@ -43123,6 +43790,13 @@ ALTER TABLE ONLY headgate.removed_keys
 
 ALTER TABLE ONLY headgate.response_rules
     ADD CONSTRAINT response_rules_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: robots_rules robots_rules_provider_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.robots_rules
+    ADD CONSTRAINT robots_rules_provider_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id) ON DELETE CASCADE;
 
 --
 -- Name: routes routes_channel_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -45347,6 +46021,12 @@ REVOKE ALL ON FUNCTION headgate._judge_expectations(p_operation headgate.operati
 REVOKE ALL ON FUNCTION headgate._judge_outputs(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_values jsonb[], p_answers text[], p_outcomes text[], p_faults text[], p_errors text[], OUT outcomes text[], OUT faults text[], OUT errors text[], OUT outputs jsonb[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _judged_page(p_answer headgate.answer, OUT asset_id bigint, OUT code text, OUT group_key text, OUT depth integer, OUT hops integer, OUT page jsonb, OUT site text, OUT elsewhere text, OUT reason text, OUT fault text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._judged_page(p_answer headgate.answer, OUT asset_id bigint, OUT code text, OUT group_key text, OUT depth integer, OUT hops integer, OUT page jsonb, OUT site text, OUT elsewhere text, OUT reason text, OUT fault text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _keep_artifacts(p_chunk headgate.chunks, p_operation headgate.operations, p_files jsonb, p_job_results headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -45375,6 +46055,12 @@ REVOKE ALL ON FUNCTION headgate._keep_results(p_check headgate.checks, p_executi
 --
 
 REVOKE ALL ON FUNCTION headgate._keep_snapshots(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _keep_validators(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._keep_validators(p_chunk headgate.chunks, p_asset_ids bigint[], p_answers text[], p_job_results headgate.job_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _kept_rows(p_failing jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -45489,6 +46175,12 @@ REVOKE ALL ON FUNCTION headgate._left_over_chunks() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._line_up(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _links_of(p_answer headgate.answer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._links_of(p_answer headgate.answer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _live_block(p_provider headgate.providers, p_chunk headgate.chunks, p_block jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -46403,6 +47095,12 @@ REVOKE ALL ON FUNCTION headgate._resolve_gone_steps(p_now timestamp with time zo
 REVOKE ALL ON FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _rest_disallowed(p_provider headgate.providers); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._rest_disallowed(p_provider headgate.providers) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _retire(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -46911,6 +47609,18 @@ REVOKE ALL ON FUNCTION headgate._take_order(p_pipeline headgate.pipelines, p_par
 --
 
 REVOKE ALL ON FUNCTION headgate._take_out(p_chunk headgate.chunks) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _take_robots(p_provider_id bigint, p_said jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._take_robots(p_provider_id bigint, p_said jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _takes_answers(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -47646,10 +48356,30 @@ REVOKE ALL ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid inte
 GRANT ALL ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb) TO headgate_runner;
 
 --
+-- Name: FUNCTION ingest_robots(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.ingest_robots(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION ingest_sessions(p_context jsonb, p_asset_ids bigint[], p_rows headgate.calendar_session[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate.ingest_sessions(p_context jsonb, p_asset_ids bigint[], p_rows headgate.calendar_session[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION is_allowed(p_provider text, p_path text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_reader;
+GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_freshpoc;
+GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_onpoint;
+GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_recommender;
 
 --
 -- Name: FUNCTION lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -48110,6 +48840,18 @@ REVOKE ALL ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_st
 GRANT ALL ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
 
 --
+-- Name: FUNCTION take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) TO headgate_plan_freshpoc;
+GRANT ALL ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) TO headgate_plan_onpoint;
+GRANT ALL ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) TO headgate_plan_recommender;
+
+--
 -- Name: FUNCTION take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -48253,6 +48995,13 @@ GRANT ALL ON FUNCTION onpoint.check_row_count_check() TO headgate_reader;
 
 REVOKE ALL ON FUNCTION onpoint.keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onpoint.keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION keep_pages(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.keep_pages(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.keep_pages(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION keep_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -49066,6 +49815,19 @@ GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_recommender;
 
 --
+-- Name: TABLE v_robots; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_robots TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_robots TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_robots TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_robots TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_robots TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_robots TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_robots TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_robots TO headgate_plan_recommender;
+
+--
 -- Name: TABLE v_run_documents; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -49149,6 +49911,13 @@ GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_recommender;
 
 GRANT SELECT ON TABLE onpoint.health_checks TO headgate_planner;
 GRANT SELECT ON TABLE onpoint.health_checks TO headgate_reader;
+
+--
+-- Name: TABLE pages; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.pages TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.pages TO headgate_reader;
 
 --
 -- Name: TABLE raw_documents; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint

@@ -16,7 +16,7 @@ SCHEMAS = """
 # Called only by roles that have rights of their own, or with nothing to protect.
 INVOKERS = {
     "ask_again", "cover_groups", "raise_alert", "reconcile_quota", "rename_asset",
-    "reset_asset", "resolve_alert", "set_asset_active", "trust_bulk", "upsert_assets",
+    "reset_asset", "resolve_alert", "set_asset_active", "take_pages", "trust_bulk", "upsert_assets",
     "begin_plan", "end_plan", "note_mistake", "put_provider", "put_rule", "put_operation",
     "put_pipeline", "put_step", "put_parameter", "put_pool", "put_store", "put_check", "run_checks",
     "put_channel", "put_route", "notify", "set_channel",

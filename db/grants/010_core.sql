@@ -42,7 +42,8 @@ begin
                 'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions', 'run_log',
                 'run_parameters', 'dated_pipelines', 'execution_groups', 'execution_id', 'execution_counts',
                 'alert_run', 'require_fit',
-                'preview_request', 'try_answer', 'charge_call', 'step_output', 'run_checks', 'set_check'
+                'preview_request', 'try_answer', 'charge_call', 'step_output', 'run_checks', 'set_check',
+                'is_allowed'
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'advance_executions', 'extend_leases', 'release_jobs', 'lose_lease',
@@ -55,7 +56,7 @@ begin
                 'why',
                 'explain_asset_day', 'find_asset',
                 'find_group', 'database_health', 'applied_files', 'clock', 'check_run', 'next_actions', 'run_log',
-                'run_parameters', 'dated_pipelines', 'execution_counts', 'step_output'
+                'run_parameters', 'dated_pipelines', 'execution_counts', 'step_output', 'is_allowed'
             ])
         ) as g (role, functions)
     loop

@@ -18,16 +18,20 @@ create table headgate.providers (
     reset_guard interval not null default '5 seconds',
     requests_per_minute integer,
     burst integer,
+    crawl_delay interval,
     starts_at_once integer generated always as (
-        greatest(1, least(coalesce(burst, requests_per_minute / 600), (requests_per_minute + 1) / 2))
+        case
+            when crawl_delay is not null then 1
+            else greatest(1, least(coalesce(burst, requests_per_minute / 600), (requests_per_minute + 1) / 2))
+        end
     ) stored,
     start_every interval generated always as (
-        interval '1 minute' / least(
+        greatest(crawl_delay, interval '1 minute' / least(
             requests_per_minute / 1.02,
             requests_per_minute + 0.99 - greatest(1, least(
                 coalesce(burst, requests_per_minute / 600), (requests_per_minute + 1) / 2
             ))
-        )
+        ))
     ) stored,
     max_in_flight integer not null default 50,
     breaker_failures integer not null default 10,
@@ -63,7 +67,7 @@ create table headgate.providers (
     ),
     constraint breaker_share_is_a_share check (breaker_share > 0 and breaker_share <= 1),
     constraint times_are_not_negative check (
-        reset_guard >= '0' and breaker_cooldown > '0' and publication_lag >= '0'
+        reset_guard >= '0' and breaker_cooldown > '0' and publication_lag >= '0' and coalesce(crawl_delay > '0', true)
     )
 );
 
@@ -99,6 +103,8 @@ comment on column headgate.providers.requests_per_minute is
 comment on column headgate.providers.burst is
     'Requests that may start at once after a pause; the rest of the minute has that many fewer. Null: a tenth of a '
     'second''s worth.';
+comment on column headgate.providers.crawl_delay is
+    'The time between two requests that its robots.txt asks for; requests_per_minute holds besides. Null: none.';
 comment on column headgate.providers.starts_at_once is 'Requests that may start at once after a pause.';
 comment on column headgate.providers.start_every is
     'Time between the starts of two requests: a minute, wherever it begins, holds '
@@ -170,6 +176,23 @@ comment on column headgate.response_rules.blocks is
 comment on column headgate.response_rules.reason is
     'The reason kept with the job; {url} and {answer} are replaced by the URL and the start of the answer, which is '
     'appended if {answer} is not used.';
+
+create table headgate.robots_rules (
+    provider_id bigint not null,
+    pattern text not null,
+    is_allowed boolean not null,
+    constraint robots_rules_pkey primary key (provider_id, pattern, is_allowed),
+    constraint robots_rules_provider_fkey foreign key (provider_id) references headgate.providers (provider_id)
+        on delete cascade
+);
+
+comment on table headgate.robots_rules is
+    'What a site''s robots.txt says to Headgate, as it was read last: of the patterns that fit a path, the longest '
+    'decides.';
+comment on column headgate.robots_rules.provider_id is 'The site.';
+comment on column headgate.robots_rules.pattern is
+    'What a path begins with; * is anything, $ the end. Percent-encoded as addresses of pages are.';
+comment on column headgate.robots_rules.is_allowed is 'Whether such pages may be read.';
 
 -- Written only when an authorised role sets it, in a plan's file or by hand.
 create table headgate.provider_addresses (

@@ -149,7 +149,7 @@ create table headgate.operations (
     constraint a_bulk_call_may_be_repeated
         check (delivery = 'at_least_once' or bulk_call_of_operation_id is null),
     constraint method_is_known check (method in ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
-    constraint path_is_relative check (path ~ '^/[^?#[:space:]]*$'),
+    constraint path_is_relative check (path ~ '^(/[^?#[:space:]]*|[{]asset[.][A-Za-z0-9_]+![}])$'),
     constraint path_has_no_dot_segments
         check (path !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'),
     constraint one_body check (num_nonnulls(body, body_function) <= 1),
@@ -262,7 +262,8 @@ comment on column headgate.operations.delivery is
     'ends deferred.';
 comment on column headgate.operations.method is 'HTTP method.';
 comment on column headgate.operations.path is
-    'URL path template, below the provider''s base URL, e.g. /eod/{asset.code}.';
+    'URL path template, below the provider''s base URL, e.g. /eod/{asset.code}; {asset.code!}: that is a path and a '
+    'query as URLs write it.';
 comment on column headgate.operations.query is
     'Query parameters, name to template; a template ending in ?} is left out when it has no value.';
 comment on column headgate.operations.headers is 'Headers of this operation''s requests.';

@@ -8,6 +8,8 @@ create table headgate.asset_processing_state (
     watermark timestamptz,
     source_snapshot pg_snapshot,
     cursor text,
+    etag text,
+    last_modified text,
     chunk_id bigint,
     succeeded_at timestamptz,
     attempts integer not null default 0,
@@ -42,6 +44,10 @@ comment on column headgate.asset_processing_state.source_snapshot is
     'The snapshot of its source that the last successful read has seen; null: it keeps none.';
 comment on column headgate.asset_processing_state.cursor is
     'The last cursor that an answer named, where its requests name {state.cursor}.';
+comment on column headgate.asset_processing_state.etag is
+    'The ETag of the last answer that was stored, where its requests name {state.etag}.';
+comment on column headgate.asset_processing_state.last_modified is
+    'Its Last-Modified, where its requests name {state.last_modified}.';
 comment on column headgate.asset_processing_state.chunk_id is 'The chunk that holds it; null: free.';
 comment on column headgate.asset_processing_state.succeeded_at is 'Its last success.';
 comment on column headgate.asset_processing_state.attempts is 'Attempts since the last success.';

@@ -9,7 +9,7 @@ select
     coalesce(b.failures, 0) as failures,
     b.blocked_until,
     b.blocked_reason,
-    case when p.requests_per_minute is not null then
+    case when p.start_every is not null then
         greatest(0, least(
             p.starts_at_once,
             floor(extract(epoch from t.now - r.next_start_at) / extract(epoch from p.start_every) + p.starts_at_once)

@@ -34,7 +34,10 @@ from (
             when 'reset' then 'quota: the window is about to be reset'
             when 'operation' then k.reason
             when 'probe' then 'provider: one call probes it, the others wait for the answer'
-            when 'rate' then format('rate limit: %s requests a minute', r.requests_per_minute)
+            when 'rate' then case
+                when r.crawl_delay is null then format('rate limit: %s requests a minute', r.requests_per_minute)
+                else format('rate limit: robots.txt asks for a pause of %s between requests', r.crawl_delay)
+            end
             when 'no runner' then 'no runner is connected'
             when 'left' then format(
                 'no runner takes it from queue %s: all are busy or serve other queues%s', c.queue,

@@ -48,7 +48,8 @@ PLANS_WORK = {
     *("ask_again", "clock", "cover_groups", "database_health", "find_asset", "published_at"),
     *("notify", "raise_alert"),
     *("reconcile_quota", "rename_asset", "reset_asset", "resolve_alert", "set_asset_active"),
-    *("run_checks", "step_output", "trust_bulk", "upsert_assets"),
+    *("run_checks", "step_output", "take_pages", "trust_bulk", "upsert_assets"),
+    "is_allowed",
 }
 WORK = {
     "headgate_runner": {
@@ -87,6 +88,7 @@ WORK = {
         "dated_pipelines",
         "execution_counts",
         "step_output",
+        "is_allowed",
     }
     | EVERYBODY,
     "headgate_planner": {
@@ -138,7 +140,7 @@ WORK = {
         *("announce_order", "begin_step", "report_step", "step_errors", "maintain_history"),
         *("maintain_statistics", "check_health", "database_health", "examine", "repair"),
         *("check_run", "next_actions", "hear_dags", "start_obstacle"),
-        *("preview_request", "try_answer", "charge_call", "step_output"),
+        *("preview_request", "try_answer", "charge_call", "step_output", "is_allowed"),
         *EVERYBODY,
     },
     **{x: PLANS_WORK for x in PLAN_ROLES},

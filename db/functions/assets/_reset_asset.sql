@@ -36,6 +36,8 @@ begin
         next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
         source_snapshot = null,
         cursor = null,
+        etag = null,
+        last_modified = null,
         attempts = 0,
         consecutive_failures = 0,
         bulk_misses = 0,

@@ -1,4 +1,5 @@
--- Parse a request line: GET /posts/{asset.code}?x={param.y?}. A question mark inside braces belongs to the field.
+-- Parse a request line: GET /posts/{asset.code}?x={param.y?}, or GET {asset.code!}, which is a path with its query. A
+-- question mark inside braces belongs to the field.
 
 create or replace function headgate._as_request(
     p_operation text,
@@ -11,7 +12,9 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_parts constant text[] := regexp_match(
-        btrim(p_request), '^(?:([A-Za-z]+)\s+)?(/(?:[^?{}\s]|[{][^{}\s]*[}])*)(?:[?]((?:[^{}\s]|[{][^{}\s]*[}])*))?$'
+        btrim(p_request),
+        '^(?:([A-Za-z]+)\s+)?(/(?:[^?{}\s]|[{][^{}\s]*[}])*|[{]asset[.][A-Za-z0-9_]+![}]$)'
+        || '(?:[?]((?:[^{}\s]|[{][^{}\s]*[}])*))?$'
     );
     v_fault text;
     v_query jsonb;

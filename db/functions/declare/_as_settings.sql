@@ -12,7 +12,7 @@ as $func$
     from jsonb_each(p_columns) as c (key, value)
     where c.key <> all (headgate._key_of(p_kind) || array[
         'provider_id', 'operation_id', 'pipeline_id', 'follows_operation_id', 'bulk_call_of_operation_id',
-        'starts_at_once', 'start_every', 'is_call', 'is_ingest_of_answers', 'is_paused', 'is_paused_with_dag',
-        'cleaned_at'
+        'starts_at_once', 'start_every', 'crawl_delay', 'is_call', 'is_ingest_of_answers', 'is_paused',
+        'is_paused_with_dag', 'cleaned_at'
     ]);
 $func$;

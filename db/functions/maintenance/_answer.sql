@@ -49,6 +49,14 @@ begin
             select jsonb_build_object('changed', r.changed) into new.result
             from jsonb_to_record(new.arguments) as a (p_asset_id bigint, p_is_active boolean)
             cross join lateral headgate._set_asset_active(a.p_asset_id, a.p_is_active) as r;
+        when 'take_pages' then
+            select coalesce(jsonb_agg(r), '[]') into new.result
+            from jsonb_to_record(new.arguments) as a (
+                p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]
+            )
+            cross join lateral headgate._take_pages(
+                a.p_operation, a.p_answers, a.p_max_depth, a.p_max_pages, a.p_refuse
+            ) as r;
         when 'trust_bulk' then
             select jsonb_build_object('trusted', r.trusted) into new.result
             from jsonb_to_record(new.arguments) as a (p_operation text, p_asset_ids bigint[])
@@ -77,7 +85,7 @@ declare
     v_what text;
 begin
     case
-        when p_function in ('ask_again', 'trust_bulk') then
+        when p_function in ('ask_again', 'take_pages', 'trust_bulk') then
             select 'operation ' || o.name into v_what
             from headgate.operations as o
             where o.name = p_arguments ->> 'p_operation'

@@ -107,7 +107,8 @@ as $func$
         format('operation %s: its template names the missing field {%s}', p_operation.name, f.field),
         headgate._meant(f.field, headgate._fields_of(p_operation)) ||
         'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
-        '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
+        '{state.succeeded_at}, {state.etag}, {state.last_modified}, {param.<name>}, {run.id}, {run.pipeline}, '
+        '{run.logical_date}, {run.date}, '
         '{run.stamp}, {run.started_at}, {run.now}, {steps.<step>.<name>}, {job.key}; in a bulk call also '
         '{chunk.session}, in a batch call {chunk.codes}, in a statement {new.<table>} and {new.<table>.<column>}, with '
         'next_page {page.cursor}, {page.number} and {state.cursor}'
@@ -122,7 +123,7 @@ as $func$
         and (f.field !~ '^new([.][a-z_][a-z0-9_]*){1,2}$' or p_operation.statement is null)
         and (f.field not in ('part', 'partition') or p_operation.artifact_name is null)
         and f.field not in (
-            'state.watermark', 'state.since', 'state.succeeded_at',
+            'state.watermark', 'state.since', 'state.succeeded_at', 'state.etag', 'state.last_modified',
             'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp', 'run.started_at', 'run.now',
             'job.key'
         )
@@ -148,8 +149,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select array[
         'asset.code', 'asset.group_key', 'asset.asset_id', 'asset.calendar', 'state.watermark', 'state.since',
-        'state.succeeded_at', 'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.stamp',
-        'run.started_at', 'run.now', 'job.key'
+        'state.succeeded_at', 'state.etag', 'state.last_modified', 'run.id', 'run.pipeline', 'run.logical_date',
+        'run.date', 'run.stamp', 'run.started_at', 'run.now', 'job.key'
     ]
     || array(select 'param.' || m.name from headgate.pipeline_parameters as m)
     || array(

@@ -22,7 +22,10 @@ as $func$
         least(
             min(o.chunk_size),
             min(greatest(1, l.value::integer)) filter (where l.effect = 'chunk_size' and l.value is not null),
-            min(greatest(1, r.requests_per_minute / 4)) filter (where r.requests_per_minute is not null)
+            -- What may start in 15 seconds.
+            min(greatest(1, least(
+                r.requests_per_minute / 4, floor(15 / extract(epoch from r.crawl_delay))::integer
+            ))) filter (where r.start_every is not null)
         )
     from headgate._graph(p_pipeline_id, p_options) as s
     join headgate.operations as o on o.name = any (s.operations)

@@ -16,7 +16,7 @@ as $func$
 declare
     v_chunk headgate.chunks;
     v_next timestamptz;
-    v_is_paced constant boolean := p_provider.requests_per_minute is not null;
+    v_is_paced constant boolean := p_provider.start_every is not null;
     v_half_open jsonb;
     v_operation_id bigint;
 begin

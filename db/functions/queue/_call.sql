@@ -36,7 +36,8 @@ as $func$
             when p_operation.statement like '%{new.%' then 'snapshot'
             when p_operation.is_ingest_of_answers
                 or concat(p_operation.outputs, p_operation.expectations) like '%headers%'
-                or p_operation.next_page like 'link %' then 'headers'
+                or p_operation.next_page like 'link %'
+                or p_operation.headers::text ~ '[{]state[.](etag|last_modified)[?]?[}]' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
         end,
         'keeps_refused', case when p_operation.outputs::text like '%body%' then true end,

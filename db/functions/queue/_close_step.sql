@@ -1,6 +1,6 @@
 -- A running step ends with its last job, or is planned once more, where its jobs may have made more due. A deferral by
--- an internal fault counts as a failure. A failed step that has retries left waits for the next one. The caller holds the
--- step's row.
+-- an internal fault counts as a failure. A failed step that has retries left waits for the next one. The caller holds
+-- the step's row.
 
 create or replace function headgate._close_step(
     p_step headgate.process_steps,

@@ -149,6 +149,9 @@ begin
     if v_call.statement is not null and p_answers is not null then
         perform headgate._keep_snapshots(v_chunk, p_asset_ids, p_answers, v_job_results);
     end if;
+    if v_call.headers::text ~ '[{]state[.](etag|last_modified)[?]?[}]' and p_answers is not null then
+        perform headgate._keep_validators(v_chunk, p_asset_ids, p_answers, v_job_results);
+    end if;
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;

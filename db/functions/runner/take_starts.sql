@@ -21,7 +21,7 @@ declare
     v_starts_at timestamptz;
 begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
-    if v_provider.requests_per_minute is null then
+    if v_provider.start_every is null then
         return query
         -- The limit was removed.
         select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;

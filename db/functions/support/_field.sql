@@ -21,6 +21,8 @@ as $func$
         when p_field = 'state.since' then headgate._request_time(headgate._since(p_asset, p_state))
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
         when p_field = 'state.cursor' then p_state.cursor
+        when p_field = 'state.etag' then p_state.etag
+        when p_field = 'state.last_modified' then p_state.last_modified
         when p_field like 'asset.%' then p_asset.attributes ->> split_part(p_field, '.', 2)
         when p_field like 'param.%' then p_params ->> split_part(p_field, '.', 2)
         when p_field = 'run.now' then p_params ->> '?now'

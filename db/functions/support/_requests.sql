@@ -120,7 +120,9 @@ $func$;
 
 -- The URL of each job (path and query, without base URL and secret) and its own headers. Templates are parsed once for
 -- all jobs; a parameter or header with an optional field without a value is left out, any other missing value is an
--- error of its job. So is a path segment that becomes empty, because it would lead to another path.
+-- error of its job. So is a path segment that becomes empty, because it would lead to another path. A whole path, as
+-- {asset.code!}, goes as it is, unless robots.txt disallows it: the runner sends nothing that leaves the provider's
+-- host.
 create or replace function headgate._request_urls(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
@@ -133,14 +135,16 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     with piece as materialized (
-        select t.kind, t.part, t.name, p.nth, p.literal, p.field, p.is_optional
+        select t.is_whole, t.kind, t.part, t.name, p.nth, p.literal, p.field, p.is_optional
         from (
-            select 'path' as kind, 0 as part, null as name, p_operation.path as template
+            select
+                p_operation.path like '%!}' as is_whole, 'path' as kind, 0 as part, null as name,
+                replace(p_operation.path, '!}', '}') as template
             union all
-            select 'query', row_number() over (order by q.key), headgate._url_encode(q.key) || '=', q.value
+            select false, 'query', row_number() over (order by q.key), headgate._url_encode(q.key) || '=', q.value
             from jsonb_each_text(p_operation.query) as q
             union all
-            select 'header', row_number() over (order by h.key), h.key, h.value
+            select false, 'header', row_number() over (order by h.key), h.key, h.value
             from jsonb_each_text(p_headers) as h
         ) as t
         cross join headgate._pieces(t.template) as p
@@ -161,7 +165,7 @@ as $func$
             string_agg(
                 case
                     when p.field is null then p.literal
-                    when p.kind = 'header' then v.value
+                    when p.kind = 'header' or p.is_whole then v.value
                     -- Codes are encoded one by one: encoded commas would be three times as long.
                     when p.field = 'chunk.codes' then v.value
                     when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- unchanged, without the cost of a call
@@ -171,9 +175,12 @@ as $func$
             ) as text,
             bool_or(p.is_optional and v.value is null) as is_absent,
             min(p.field) filter (where not p.is_optional and v.value is null) as missing,
-            bool_or(p.kind = 'header' and v.value ~ '[^ -~]') as is_unfit
+            bool_or(p.kind = 'header' and v.value ~ '[^ -~]') as is_unfit,
+            bool_or(p.is_whole and v.value !~ '^/[!-~]*$') as is_no_path,
+            bool_or(p.is_whole and not headgate.is_allowed(r.name, v.value)) as is_disallowed
         from job as j
         cross join piece as p
+        join headgate.providers as r on r.provider_id = p_chunk.provider_id
         cross join lateral (
             select case
                 when p.field is not null then headgate._field(p.field, j.asset, j.state, p_params)
@@ -191,8 +198,11 @@ as $func$
             jsonb_object_agg(p.name, p.text) filter (where p.kind = 'header' and not p.is_absent) as headers,
             min(p.missing) as missing,
             min(p.name) filter (where p.is_unfit) as unfit,
+            bool_or(p.is_no_path) as is_no_path,
+            bool_or(p.is_disallowed) as is_disallowed,
             bool_or(
                 p.kind = 'path'
+                and p_operation.path not like '%!}'
                 and cardinality(array_positions(string_to_array(p.text, '/'), ''))
                 > cardinality(array_positions(string_to_array(p_operation.path, '/'), ''))
             ) as lacks_segment
@@ -203,10 +213,16 @@ as $func$
         j.nth,
         (j.asset).asset_id,
         (j.asset).code,
-        case when r.missing is null and r.unfit is null and not r.lacks_segment then r.url end,
+        case
+            when r.missing is null and r.unfit is null and not r.is_no_path and not r.is_disallowed
+                and not r.lacks_segment
+                then r.url
+        end,
         r.headers,
         case
             when r.missing is not null then headgate._field_error(r.missing, (j.asset).code)
+            when r.is_no_path then format('what %s has as its path is none that URLs can hold', (j.asset).code)
+            when r.is_disallowed then format('robots.txt disallows %s', (j.asset).code)
             when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
             when r.unfit is not null then format(
                 'the value of header %s for %s has characters that are not allowed in a header', r.unfit, (j.asset).code

@@ -1,5 +1,5 @@
--- OnPoint: three lists and the top stories are crawled, validated, processed and loaded every night; every quarter of
--- an hour the monitoring looks at database, tables, runs, errors and machine.
+-- OnPoint: three lists, the top stories and a web site are crawled, validated, processed and loaded every night; every
+-- quarter of an hour the monitoring looks at database, tables, runs, errors and machine.
 select headgate.begin_plan('onpoint');
 
 select headgate.put_pool('crawling_pool', 4, 'Pool for web crawling tasks');
@@ -10,8 +10,14 @@ select headgate.put_provider('onpoint_jsonplaceholder', 'https://jsonplaceholder
     requests_per_minute => 600);
 select headgate.put_provider('onpoint_hackernews', 'https://hacker-news.firebaseio.com', 'Hacker News.',
     requests_per_minute => 600, max_in_flight => 50);
+select headgate.put_provider('onpoint_website', 'https://quotes.toscrape.com', 'A site made to be crawled.',
+    requests_per_minute => 600, max_in_flight => 10);
 select headgate.put_rule('onpoint_jsonplaceholder', '429', 'retry', 'too many requests');
 select headgate.put_rule('onpoint_hackernews', '429', 'retry', 'too many requests');
+select headgate.put_rule('onpoint_website', '429', 'retry', 'too many requests', fault => 'quota',
+    blocks => 'retry_after');
+select headgate.put_rule('onpoint_website', '304', 'skipped', 'unchanged since it was read last');
+select headgate.put_rule('onpoint_website', '200-499', 'success', 'answered');
 
 select headgate.put_operation('onpoint_lists', 'onpoint_lists', due => 'run', provider => 'onpoint_jsonplaceholder',
     request => 'GET /{asset.path}', description => 'A list of records, as it is answered.', pool => 'crawling_pool',
@@ -26,17 +32,39 @@ select headgate.put_operation('onpoint_story', 'onpoint_stories', due => 'run', 
     max_attempts => 5, backoff => '1 second', backoff_max => '32 seconds', max_wait => '2 minutes',
     timeout => '30 seconds', ingest_function => 'onpoint.keep_stories');
 
+select headgate.put_operation('onpoint_robots', due => 'every 20 hours', provider => 'onpoint_website',
+    request => 'GET /robots.txt', description => 'What the site allows.', pool => 'crawling_pool', max_attempts => 5,
+    backoff => '1 second', backoff_max => '32 seconds', max_wait => '2 minutes', timeout => '30 seconds',
+    parser => 'robots', ingest_function => 'headgate.ingest_robots');
+select headgate.put_operation('onpoint_page', 'onpoint_pages', due => 'run', provider => 'onpoint_website',
+    request => 'GET {asset.code!}', description => 'A page of the site.', pool => 'crawling_pool', chunk_size => 50,
+    headers => '{"If-None-Match": "{state.etag?}", "If-Modified-Since": "{state.last_modified?}"}',
+    expectations => array[
+        ['$.status < 400', 'skipped', 'answered {status}'],
+        ['$.status >= 300 || $.headers."content-type" like_regex "html"', 'skipped', 'no page: {headers.content-type}']
+    ],
+    max_attempts => 5, backoff => '1 second', backoff_max => '32 seconds', max_wait => '2 minutes',
+    timeout => '30 seconds', parser => 'html', max_bytes => 2000000, ingest_function => 'onpoint.keep_pages');
+
 select headgate.put_pipeline('onpoint_data_pipeline', 'Crawl, validate, process, load; 02:00 UTC daily.');
 select headgate.put_parameter('onpoint_data_pipeline', 'max_stories', effect => 'request', type => 'integer',
     default_value => '500', description => 'How many of the top stories to ask for.');
+select headgate.put_parameter('onpoint_data_pipeline', 'max_depth', effect => 'request', type => 'integer',
+    default_value => '5', description => 'How many links away from the first page the last ones may be.');
+select headgate.put_parameter('onpoint_data_pipeline', 'max_pages', effect => 'request', type => 'integer',
+    default_value => '2000', description => 'How many pages of the site to know at most.');
 select headgate.put_step('onpoint_data_pipeline', 'start_pipeline', function => 'headgate.start_execution');
 select headgate.put_step('onpoint_data_pipeline', 'crawl_apis', operations => '{onpoint_lists, onpoint_top_stories}',
     depends_on => '{start_pipeline}', max_failed_share => 0, retries => 2, retry_delay => '5 minutes');
 select headgate.put_step('onpoint_data_pipeline', 'crawl_stories', operations => '{onpoint_story}',
     depends_on => '{crawl_apis}', trigger_rule => 'all_done', max_failed_share => 0.05, retries => 2,
     retry_delay => '5 minutes');
+select headgate.put_step('onpoint_data_pipeline', 'read_robots', operations => '{onpoint_robots}',
+    depends_on => '{start_pipeline}', max_failed_share => 0, retries => 2, retry_delay => '5 minutes');
+select headgate.put_step('onpoint_data_pipeline', 'crawl_web', operations => '{onpoint_page}',
+    depends_on => '{read_robots}', max_failed_share => 0.1, max_waves => 50, retries => 2, retry_delay => '5 minutes');
 select headgate.put_step('onpoint_data_pipeline', 'validate_raw_data', function => 'onpoint.validate_raw_data',
-    depends_on => '{crawl_stories}', trigger_rule => 'all_done');
+    depends_on => '{crawl_stories, crawl_web}', trigger_rule => 'all_done');
 select headgate.put_step('onpoint_data_pipeline', 'process_data', function => 'onpoint.process_data',
     depends_on => '{validate_raw_data}');
 select headgate.put_step('onpoint_data_pipeline', 'load_data', function => 'onpoint.load_data',
@@ -70,3 +98,4 @@ select headgate.upsert_assets('onpoint_lists', '[
     {"code": "jsonplaceholder_posts", "group_key": "list", "attributes": {"path": "posts"}},
     {"code": "jsonplaceholder_users", "group_key": "list", "attributes": {"path": "users"}},
     {"code": "jsonplaceholder_comments", "group_key": "list", "attributes": {"path": "comments"}}]');
+select headgate.upsert_assets('onpoint_pages', '[{"code": "/", "group_key": "page"}]');

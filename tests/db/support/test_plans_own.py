@@ -70,6 +70,12 @@ def test_and_answered_to_the_plan_whose_it_is_and_to_operators(toy: Toy, ask: Ca
             assert len(ask("headgate_planner", function, **arguments)) == 1, function
 
 
+def test_pages_are_taken_for_a_plan_s_own_operations(toy: Toy, ask: Callable[..., Any]):
+    assert ask(MINE, "take_pages", p_operation="look", p_answers="{}") == []
+    with toy.refused("42501", "plan maintenance has no right to change operation look"):
+        ask(OTHERS, "take_pages", p_operation="look", p_answers="{}")
+
+
 def test_sessions_are_everybodys_to_ask_for(toy: Toy, ask: Callable[..., Any]):
     one = psycopg.types.json.Jsonb([{"code": "XNYS", "group_key": "calendar"}])
     ask(MINE, "upsert_assets", p_universe="trading_calendars", p_assets=one)

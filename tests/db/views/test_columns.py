@@ -24,6 +24,7 @@ COLUMNS = {
         "provider opened_at closes_at usable reserved spent used_elsewhere remaining blocked_until"
     ),
     "headgate.v_queue_depth": "queue ready leased parked oldest_at",
+    "headgate.v_robots": "provider pattern is_allowed crawl_delay fits",
     "headgate.v_provider_health": (
         "provider state failures blocked_until blocked_reason rate_tokens auth_failures blocked_operations"
     ),

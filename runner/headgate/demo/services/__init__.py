@@ -9,6 +9,6 @@ By hand, until stopped: `python -m headgate.demo.services freshpoc`.
 
 from headgate.demo.services.fault import Fault
 from headgate.demo.services.running import running
-from headgate.demo.services.stand_in import Answer, Ask, Asked, Refused, StandIn
+from headgate.demo.services.stand_in import Answer, Ask, Asked, Refused, Reply, StandIn
 
-__all__ = ["Answer", "Ask", "Asked", "Fault", "Refused", "StandIn", "running"]
+__all__ = ["Answer", "Ask", "Asked", "Fault", "Refused", "Reply", "StandIn", "running"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from headgate.demo.services.hackernews import hackernews
 from headgate.demo.services.jsonplaceholder import jsonplaceholder
 from headgate.demo.services.stand_in import StandIn
+from headgate.demo.services.website import website
 
 
 def services() -> tuple[StandIn, ...]:
-    """Return both stand-ins, not started."""
-    return (jsonplaceholder(), hackernews())
+    """Return the stand-ins, not started."""
+    return (jsonplaceholder(), hackernews(), website())

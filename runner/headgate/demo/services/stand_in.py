@@ -42,8 +42,17 @@ class Text(str):
     """An answer that is not JSON."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer with its own status, headers and bytes."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 Answer: TypeAlias = Callable[[Ask], Any]
-"""Function that answers a request with a JSON-serializable value or Text."""
+"""Function that answers a request with a JSON-serializable value, Text or a Reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +167,8 @@ class StandIn:
 
 
 def _answer(said: Any, status: int = 200) -> web.Response:
+    if isinstance(said, Reply):
+        return web.Response(body=said.body, status=said.status, headers=said.headers)
     return web.Response(text=said, status=status) if isinstance(said, Text) else _json(said, status)
 
 
