@@ -1,4 +1,4 @@
--- Why changes of a table do not reach an operation's log; null: they do.
+-- Why changes of a table do not reach an operation's log; null if they do.
 
 create or replace function headgate._changes_fault(
     p_operation text,

@@ -1,4 +1,4 @@
--- The body of the triggers' function. A row whose key changes is one that is deleted and one that is inserted.
+-- The body of the triggers' function. A change of a row's key is logged as a delete and an insert.
 
 create or replace function headgate._changes_source(
     p_operation text,

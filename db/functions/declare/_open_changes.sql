@@ -1,6 +1,6 @@
--- Log a table's changes for an operation, when it is declared: triggers of statements, and the table into which they
--- write. They run as the plan's role, because rows' types may bring along functions of the plan. What is there already
--- is left alone, so that a migration waits for nobody who writes. Returns p_table, or null for a mistake.
+-- Log a table's changes for an operation, when it is declared: statement triggers, and the table into which they write.
+-- They run as the plan's role, because the rows' types may use functions of the plan. Existing triggers and tables are
+-- not changed, so that a migration does not wait for writers. Returns p_table, or null for a mistake.
 
 create or replace function headgate._open_changes(
     p_operation text,
@@ -67,7 +67,7 @@ begin
 end;
 $func$;
 
--- ALWAYS: also what a subscription of logical replication writes is a change.
+-- ALWAYS, so that rows written by a subscription of logical replication are changes, too.
 create or replace function headgate._log_event(
     p_table regclass,
     p_function text,

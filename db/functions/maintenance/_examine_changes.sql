@@ -1,5 +1,5 @@
--- Operations with changes_of whose table's changes are not logged, and rows that were logged on another server: their
--- transactions mean nothing here (headgate.read_changes).
+-- Operations with changes_of whose table's changes are not logged, and rows that were logged on another server, whose
+-- transaction numbers are meaningless here (headgate.read_changes).
 
 create or replace function headgate._examine_changes()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
@@ -28,7 +28,7 @@ as $func$
         and headgate._has_strange_changes(o.name);
 $func$;
 
--- Transactions that have not begun yet have logged nothing here.
+-- A transaction number that this server has not reached yet is of another server.
 create or replace function headgate._has_strange_changes(p_operation text)
 returns boolean
 language plpgsql

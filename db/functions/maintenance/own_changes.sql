@@ -1,5 +1,5 @@
--- Changes that were logged on another server, as a backup brings them along, are logged by this transaction: the number
--- of the one that wrote them means nothing here.
+-- Changes that were logged on another server, and came with a backup, get the number of this transaction: the number of
+-- the transaction that wrote them is meaningless here.
 
 create or replace function headgate.own_changes()
 returns table (changes bigint)
@@ -28,5 +28,5 @@ end;
 $func$;
 
 comment on function headgate.own_changes() is
-    'Make changes that were logged on another server ours, so that they are exported; returns how many. Only the owner '
-    'may.';
+    'Adopt changes that were logged on another server, so that they are exported; returns how many. Only for the '
+    'owner.';

@@ -1,5 +1,5 @@
--- An operator's change to a channel; it stays until the plan's file says something else. Nobody but the owner may call
--- it: what is set here decides to which host a secret is shown.
+-- An operator's change to a channel; it stays until the plan's file says something else. Only the owner may call it,
+-- because the settings decide which host receives a secret.
 
 create or replace function headgate.set_channel(
     p_channel text,
@@ -56,5 +56,5 @@ end;
 $func$;
 
 comment on function headgate.set_channel(text, jsonb) is
-    'Change where a channel is: the names of its secret, and a mail server''s host, port, username, sender and '
-    'recipients. Returns them as they are then.';
+    'Change where a channel is: the name of its secret, and a mail server''s host, port, username, sender and '
+    'recipients. Returns their new values.';

@@ -1,4 +1,4 @@
--- What a back-fill can do: pipelines with a request that names the date of its run.
+-- Pipelines that can be back-filled: those with a request that names the date of its run.
 
 create or replace function headgate.dated_pipelines()
 returns table (pipeline text)
@@ -15,4 +15,4 @@ as $func$
 $func$;
 
 comment on function headgate.dated_pipelines() is
-    'Pipelines whose requests name the date of their run: those of which there are runs for days that are past.';
+    'Pipelines whose requests name the date of their run, so that they can run for past days.';

@@ -1,5 +1,5 @@
--- Changes that a job has exported are gone with its commit, so that no other exports them: those that the snapshot had
--- seen in which they were read. What was committed since, however early it was written, stays for the next.
+-- Delete the changes that a job has exported in its commit, so that no other job exports them: those that the snapshot
+-- of its read had seen. Changes that were committed since, however early they were written, stay for the next job.
 
 create or replace function headgate._forget_changes(
     p_operation headgate.operations,

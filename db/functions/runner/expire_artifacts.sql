@@ -1,5 +1,5 @@
--- Artifacts that a handler gives up: they have expired, so that headgate.remove_keys takes them. Those that were given
--- up before are named again: their runner may have died before their keys were gone.
+-- Artifacts that a handler gives up: they expire, so that headgate.remove_keys takes them. Artifacts that were given up
+-- before are returned again, because their runner may have died before removing their keys.
 
 create or replace function headgate.expire_artifacts(
     p_store text,

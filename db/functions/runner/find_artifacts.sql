@@ -1,4 +1,4 @@
--- Where artifacts are that a handler reads: headgate.claim_jobs names stores that are written to alone.
+-- The places of artifacts that a handler reads; headgate.claim_jobs only names stores that are written to.
 
 create or replace function headgate.find_artifacts(p_artifact_ids bigint[])
 returns table (
@@ -18,4 +18,4 @@ as $func$
 $func$;
 
 comment on function headgate.find_artifacts(bigint[]) is
-    'What artifacts are, and where: those of the given numbers that were not given up.';
+    'The artifacts with these numbers that were not given up, and where they are.';

@@ -1,5 +1,6 @@
--- What a runner needs to read an operation's changes: the columns of headgate.read_changes' content, and up to where it
--- reads in this transaction, for headgate.complete_jobs. Types that are not PostgreSQL's own are read as text.
+-- What a runner needs to read an operation's changes: the columns of headgate.read_changes' content, and the position
+-- up to which it reads in this transaction, for headgate.complete_jobs. Types that are not PostgreSQL's own are read as
+-- text.
 
 create or replace function headgate.open_changes(p_operation text)
 returns table (columns text, "position" text)
@@ -29,4 +30,5 @@ as $func$
 $func$;
 
 comment on function headgate.open_changes(text) is
-    'The columns of what headgate.read_changes returns for an operation, and up to where it reads in this transaction.';
+    'The columns that headgate.read_changes returns for an operation, and the position up to which it reads in this '
+    'transaction.';

@@ -1,5 +1,5 @@
--- The input function of operations with changes_of: what has been committed and not yet exported, hour by hour, in the
--- order in which it was written. headgate.open_changes has the columns of the rows' content.
+-- The input function of operations with changes_of: changes that are committed and not yet exported, hour by hour, in
+-- the order in which they were written. headgate.open_changes returns the columns of their content.
 
 create or replace function headgate.read_changes(
     p_context jsonb,
