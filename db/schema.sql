@@ -28129,7 +28129,7 @@ ALTER FUNCTION headgate.dated_pipelines() OWNER TO headgate_owner;
 -- Name: FUNCTION dated_pipelines(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.dated_pipelines() IS 'Pipelines whose requests name the date of their run: those of which there are runs for days that are past.';
+COMMENT ON FUNCTION headgate.dated_pipelines() IS 'Pipelines whose requests name the date of their run, so that they can run for past days.';
 
 --
 -- Name: declared_objects(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28983,7 +28983,7 @@ ALTER FUNCTION headgate.find_artifacts(p_artifact_ids bigint[]) OWNER TO headgat
 -- Name: FUNCTION find_artifacts(p_artifact_ids bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.find_artifacts(p_artifact_ids bigint[]) IS 'What artifacts are, and where: those of the given numbers that were not given up.';
+COMMENT ON FUNCTION headgate.find_artifacts(p_artifact_ids bigint[]) IS 'The artifacts with these numbers that were not given up, and where they are.';
 
 --
 -- Name: find_asset(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29712,7 +29712,7 @@ ALTER FUNCTION headgate.open_changes(p_operation text) OWNER TO headgate_owner;
 -- Name: FUNCTION open_changes(p_operation text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.open_changes(p_operation text) IS 'The columns of what headgate.read_changes returns for an operation, and up to where it reads in this transaction.';
+COMMENT ON FUNCTION headgate.open_changes(p_operation text) IS 'The columns that headgate.read_changes returns for an operation, and the position up to which it reads in this transaction.';
 
 --
 -- Name: open_runs(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29773,7 +29773,7 @@ ALTER FUNCTION headgate.own_changes() OWNER TO headgate_owner;
 -- Name: FUNCTION own_changes(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.own_changes() IS 'Make changes that were logged on another server ours, so that they are exported; returns how many. Only the owner may.';
+COMMENT ON FUNCTION headgate.own_changes() IS 'Adopt changes that were logged on another server, so that they are exported; returns how many. Only for the owner.';
 
 --
 -- Name: pause_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31296,7 +31296,7 @@ ALTER FUNCTION headgate.set_channel(p_channel text, p_changes jsonb) OWNER TO he
 -- Name: FUNCTION set_channel(p_channel text, p_changes jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.set_channel(p_channel text, p_changes jsonb) IS 'Change where a channel is: the names of its secret, and a mail server''s host, port, username, sender and recipients. Returns them as they are then.';
+COMMENT ON FUNCTION headgate.set_channel(p_channel text, p_changes jsonb) IS 'Change where a channel is: the name of its secret, and a mail server''s host, port, username, sender and recipients. Returns their new values.';
 
 --
 -- Name: set_check(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
