@@ -1,20 +1,24 @@
 """Runs handlers on a Dask cluster, with the same contract as in local processes.
 
-The cluster's workers need this package and the handlers' imports, but no access to the database: a
-task carries its input, and its result carries the rows. On each worker a task runs in a separate
-process, so that its time and memory are limited there, too. If a worker is lost, Dask runs its
-tasks on another one.
+The cluster's workers need this package and the handlers' imports, but no access to the database or
+to stores: a task carries its input and the files it reads, and its result carries the rows and
+files. On each worker a task runs in a separate process, so that its time and memory are limited
+there, too. If a worker is lost, Dask runs its tasks on another one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Final
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
 from headgate.errors import HeadgateError
 from headgate.handlers.pool import Pool
-from headgate.handlers.pool_messages import Done, Work, WorkLost
+from headgate.handlers.pool_messages import Done, Parsing, Spooled, Task, Work, WorkLost
 from headgate.shown import redacted
 
 logger = logging.getLogger(__name__)
@@ -23,19 +27,47 @@ CONNECT_SECONDS: Final = 10
 GRACE_SECONDS: Final = 60.0
 """Seconds beyond a task's time limit, to wait for a free worker or to replace a lost one."""
 REFRESH_SECONDS: Final = 5.0
+PREFIX: Final = "headgate-dask-"
+MAX_BYTES: Final = 256 * 1024 * 1024
+"""The most bytes of files that travel with a task, or with its result."""
 
 _pools: dict[asyncio.AbstractEventLoop, Pool] = {}
 
 
-async def compute_here(task: Work) -> Done:
-    """Run a task on the Dask worker that calls this function."""
+Contents: TypeAlias = dict[str, bytes]
+"""The contents of files by their names in a task's folder."""
+
+
+async def compute_here(task: Work, contents: Contents) -> tuple[Done, Contents]:
+    """Run a task on the Dask worker that calls this function; return what it made, with files."""
     loop = asyncio.get_running_loop()
     pool = _pools.get(loop)
     if pool is None:
         from distributed import get_worker
 
         pool = _pools[loop] = Pool(get_worker().state.nthreads)
-    return await pool.run(task)
+    if isinstance(task, Parsing) or task.folder is None:
+        return await pool.run(task), {}
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        await asyncio.to_thread(_write, folder, contents)
+        done = await pool.run(replace(task, folder=folder))
+        return done, await asyncio.to_thread(_read, folder, done.files)
+
+
+def _read(folder: str, files: Iterable[Spooled]) -> Contents:
+    """Return files' contents. Raises WorkLost if they are too large to be sent."""
+    places = [Path(folder) / file.file for file in files]
+    if (size := sum(place.stat().st_size for place in places)) > MAX_BYTES:
+        raise WorkLost(
+            f"its files have {size >> 20} MB, and {MAX_BYTES >> 20} MB at most travel to and from "
+            "a Dask cluster: use smaller files, or the runner's own processes"
+        )
+    return {place.name: place.read_bytes() for place in places}
+
+
+def _write(folder: str, contents: Contents) -> None:
+    for name, content in contents.items():
+        (Path(folder) / name).write_bytes(content)
 
 
 class DaskBackend:
@@ -78,10 +110,14 @@ class DaskBackend:
         client = self._client
         if asyncio.get_running_loop().time() > self._counted_at + REFRESH_SECONDS:
             await self._count()
-        future = client.submit(compute_here, task, pure=False)
+        folder = task.folder if isinstance(task, Task) else None
+        files = task.files if isinstance(task, Task) else []
+        contents = await asyncio.to_thread(_read, folder or "", files)
+        future = client.submit(compute_here, task, contents, pure=False)
         try:
             async with asyncio.timeout(task.timeout_seconds + GRACE_SECONDS):
-                done: Done = await future
+                done: Done
+                done, contents = await future
         except TimeoutError:
             raise WorkLost(f"it took longer than {task.timeout_seconds:g} seconds") from None
         except WorkLost:
@@ -92,6 +128,8 @@ class DaskBackend:
             ) from exc
         finally:
             future.release()
+        if folder is not None:
+            await asyncio.to_thread(_write, folder, contents)
         return done
 
     async def aclose(self) -> None:

@@ -253,6 +253,11 @@ class Handling:
     """The stage that the rows are copied to; None: they come back with the answer."""
 
     @property
+    def has_pipe(self) -> bool:
+        """Whether rows go between the handler and the runner through a pipe on this machine."""
+        return (self.input_format, self.stage) != (None, None)
+
+    @property
     def has_folder(self) -> bool:
         """Whether the handler needs a folder on this machine."""
         return (self.store, self.input_format, self.stage) != (None, None, None)

@@ -132,8 +132,8 @@ class HandlerExecutor:
             missing = "the runner lacks numpy, which handlers need: install headgate[handlers]"
             return _report(Done([Job(x, "deferred", missing) for x in chunk.asset_ids]), None)
         with spool_of(held.handling) as folder:
-            if folder is not None and not self._backend.is_local:
-                elsewhere = "files and streams need the runner's own processes, not a Dask cluster"
+            if held.handling.has_pipe and not self._backend.is_local:
+                elsewhere = "streams and stages need the runner's processes, not a Dask cluster"
                 return _report(Done([Job(x, "deferred", elsewhere) for x in chunk.asset_ids]), None)
             return await self._compute(held, folder)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,9 @@ from headgate.errors import HeadgateError
 from tests.limits import until
 from tests.plan import Plan, Row
 from tests.runner.handlers.compute_plan import ends, start, status, write_plan
+from tests.runner.handlers.records.test_convert import INPUT
+from tests.runner.handlers.test_load import artifact
+from tests.runner.small_plan import insert
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 MEANS = "select mean, count(*) from public.means group by 1"
@@ -50,6 +54,26 @@ async def test_the_contract_is_the_same(plan, run, cluster, hurry):
     ((outcome, reason),) = found.pop("P5")
     assert (outcome, reason) == ("deferred", "internal: three times: it took longer than 2 seconds")
     assert list(found.values()) == [{("success", None)}] * 6
+
+
+async def test_files_that_are_too_large_to_travel_are_named(
+    plan, run, cluster, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("headgate.handlers.dask.MAX_BYTES", 1024 * 1024)
+    insert(plan, "stores", name="lake", url=f"file://{tmp_path}/lake")
+    plan.sql(INPUT)
+    operation: dict[str, Any] = {
+        "input_function": "public.raw_files", "ingest_function": None, "store": "lake", "artifact_name": "a",
+        "handler_options": {"formats": ["json"]}, "max_attempts": 1,
+    }  # fmt: skip
+    write_plan(plan, "convert_formats", assets=1, **operation)
+    artifact(plan, tmp_path / "lake", "raw/P0", b'{"a": "%s"}' % (b"x" * 2**21))
+    start(plan)
+    await run(dask=cluster.scheduler_address)
+
+    (((outcome, reason),),) = ends(plan).values()
+    assert outcome == "deferred"
+    assert "its files have 2 MB, and 1 MB at most travel to and from a Dask cluster" in str(reason)
 
 
 async def test_a_scheduler_that_is_not_there_is_named(plan, run, monkeypatch):

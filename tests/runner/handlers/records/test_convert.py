@@ -101,6 +101,16 @@ async def test_each_format_has_the_same_records(plan, run, raw):
     assert [row[:3] for row in rows[2:]] == [["300", "", ""], ["2", "", "Bob"]]
 
 
+@pytest.mark.filterwarnings("ignore")
+async def test_a_dask_cluster_makes_the_same_files(plan, run, raw, cluster):
+    raw.put("P0.json", json.dumps(RECORDS))
+    converting(plan, "ndjson")
+    await run(dask=cluster.scheduler_address)
+
+    (made,) = artifacts(plan).values()
+    assert [json.loads(x) for x in made.splitlines()] == RECORDS
+
+
 async def test_its_output_says_what_there_was_and_files_are_of_the_size_that_is_wanted(
     plan, run, raw
 ):

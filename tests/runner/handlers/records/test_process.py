@@ -70,6 +70,16 @@ async def test_the_last_record_of_each_key_stays_and_texts_are_trimmed(plan, run
     assert [json.loads(x) for x in files["P0.ndjson"].splitlines()] == KEPT
 
 
+@pytest.mark.filterwarnings("ignore")
+async def test_a_dask_cluster_processes_alike(plan, run, raw, cluster):
+    raw.put("P0.json", json.dumps(RECORDS))
+    processing(plan, formats=["ndjson"], key=["id"], columns=COLUMNS)
+    await run(dask=cluster.scheduler_address)
+
+    assert [json.loads(x) for x in artifacts(plan)["P0.ndjson"].splitlines()] == KEPT
+    assert output(plan)["duplicates"] == 1
+
+
 async def test_its_output_has_the_figures(plan, run, raw):
     raw.put("P0.json", json.dumps(RECORDS))
     processing(plan, key=["id"], columns=COLUMNS)
