@@ -11,9 +11,12 @@ import signal
 import pytest
 
 from tests.acceptance.freshpoc.conftest import CALLED, PIPELINE, STEPS, Poc
+from tests.attacks.form import either
 
 WRITER = CALLED.index("writer")
 EACH = pytest.mark.parametrize("at", range(5), ids=STEPS)
+SOME = pytest.mark.parametrize("at", either((0, WRITER), range(5)), ids=lambda at: STEPS[at])
+"""What a person does is tried at the step that only they can judge and at an ordinary one; in the long form at each."""
 
 
 @pytest.fixture
@@ -59,14 +62,14 @@ def test_p3_another_runner_goes_on(killed: Poc, at: int):
     assert_carried_on(killed, at)
 
 
-@EACH
+@SOME
 def test_p3_what_failed_is_run_again(killed: Poc, at: int):
     killed.recover("retry_failed")
 
     assert_carried_on(killed, at)
 
 
-@EACH
+@SOME
 def test_p3_the_same_run_is_started_again(killed: Poc, at: int):
     run_id = killed.last_run()["run_id"]
     killed.plan.call("run_pipeline", p_pipeline=PIPELINE, p_run_id=run_id)
@@ -74,7 +77,7 @@ def test_p3_the_same_run_is_started_again(killed: Poc, at: int):
     assert_carried_on(killed, at)
 
 
-@EACH
+@SOME
 def test_p3_the_step_is_skipped(killed: Poc, at: int):
     killed.recover("skip_step", p_step=STEPS[at], p_behind=True)
     killed.spawn("worker")
@@ -83,7 +86,7 @@ def test_p3_the_step_is_skipped(killed: Poc, at: int):
     assert killed.served() == [1] * (at + 1) + [0] * (4 - at)
 
 
-@EACH
+@SOME
 def test_p3_the_step_is_marked_as_succeeded(killed: Poc, at: int):
     killed.recover("mark_step", p_step=STEPS[at], p_status="succeeded")
     killed.spawn("worker")
