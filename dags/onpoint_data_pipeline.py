@@ -1,4 +1,4 @@
-"""Crawl services and a web site daily, validate and process their answers, and load them."""
+"""Crawl services and a site daily, process their answers, write files, and load tables."""
 
 from datetime import timedelta
 
@@ -30,12 +30,21 @@ with DAG(
         trigger_rule="all_done",
     )
     process = CallFunction(task_id="process_data", function="onpoint.process_data")
-    load = CallFunction(task_id="load_data", function="onpoint.load_data")
+    convert = RunStep(task_id="convert_formats")
+    etl = CallFunction(task_id="run_etl", function="onpoint.run_etl")
+    tables = CallFunction(task_id="create_tables", function="onpoint.create_tables")
+    load = RunStep(task_id="load_data")
+    upload = RunStep(task_id="upload_to_s3")
     check = CallFunction(task_id="data_quality_check", function="headgate.run_checks")
+    notify = CallFunction(
+        task_id="send_success_notification", function="onpoint.send_success_notification"
+    )
+    clean = RunStep(task_id="cleanup_temp_files", trigger_rule="all_done")
     finish = CallFunction(
         task_id="finalize_execution",
         function="headgate.finalize_execution",
         trigger_rule="all_done",
     )
     start >> robots >> web >> validate
-    start >> crawl >> stories >> validate >> process >> load >> check >> finish
+    start >> crawl >> stories >> validate >> process >> [convert, etl] >> tables >> load
+    load >> [upload, check] >> notify >> clean >> finish

@@ -14100,6 +14100,8 @@ begin
             then
                 v_what := format('alert %s, which the core raises', quote_literal(p_arguments ->> 'p_subject'));
             end if;
+        when p_function = 'notify' then
+            null;  -- Channels are open to all plans.
     end case;
     if v_what is not null then
         perform headgate._raise(
@@ -32390,6 +32392,212 @@ ALTER FUNCTION onpoint.check_row_count_check() OWNER TO headgate_plan_onpoint;
 COMMENT ON FUNCTION onpoint.check_row_count_check() IS 'A check, generated from what its plan declares.';
 
 --
+-- Name: create_tables(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.create_tables(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_relations constant text[] :=
+        '{posts, users, comments, stories, user_activity, onpoint_posts, onpoint_users, onpoint_comments}';
+    v_missing constant text[] := array(
+        select r.name from unnest(v_relations) as r (name) where to_regclass('onpoint.' || r.name) is null
+    );
+begin
+    if v_missing <> '{}' then
+        raise exception 'not there in schema onpoint: %', array_to_string(v_missing, ', ') using
+            hint = 'headgate migrate makes tables and views';
+    end if;
+    return (
+        select jsonb_object_agg(r.name, (
+            select count(*) from pg_attribute as a
+            where a.attrelid = to_regclass('onpoint.' || r.name) and a.attnum > 0 and not a.attisdropped
+        ))
+        from unnest(v_relations) as r (name)
+    );
+end;
+$$;
+
+ALTER FUNCTION onpoint.create_tables(p_pipeline text, p_run_id text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION create_tables(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.create_tables(p_pipeline text, p_run_id text) IS 'Of each table and view how many columns it has; raises with the names of those that are not there.';
+
+--
+-- Name: export_comments(jsonb, bigint[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.export_comments(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, id integer, post_id integer, name text, email text, body text, etl_processed_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        p_asset_ids[1], r.id::integer, r.post_id::integer, r.name, r.email, r.body, r.etl_processed_at
+    from onpoint.processed_comments(p_context ->> 'run_id') as r
+    order by r.id;
+$$;
+
+ALTER FUNCTION onpoint.export_comments(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION export_comments(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.export_comments(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of the exports of a run''s comments.';
+
+--
+-- Name: export_posts(jsonb, bigint[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.export_posts(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, id integer, user_id integer, title text, body text, etl_processed_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        p_asset_ids[1], r.id::integer, r.user_id::integer, r.title, r.body, r.etl_processed_at
+    from onpoint.processed_posts(p_context ->> 'run_id') as r
+    order by r.id;
+$$;
+
+ALTER FUNCTION onpoint.export_posts(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION export_posts(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.export_posts(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of the exports of a run''s posts.';
+
+--
+-- Name: export_stories(jsonb, bigint[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.export_stories(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, id integer, title text, url text, author text, score integer, comments_count integer, rank smallint, published_at timestamp with time zone, etl_processed_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        p_asset_ids[1], r.id::integer, r.title, r.url, r.author, r.score, r.comments_count, r.rank::smallint,
+        r.published_at, r.etl_processed_at
+    from onpoint.processed_stories(p_context ->> 'run_id') as r
+    order by r.id;
+$$;
+
+ALTER FUNCTION onpoint.export_stories(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION export_stories(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.export_stories(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of the exports of a run''s stories.';
+
+--
+-- Name: export_users(jsonb, bigint[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.export_users(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, id integer, name text, username text, email text, phone text, website text, city text, company text, etl_processed_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        p_asset_ids[1], r.id::integer, r.name, r.username, r.email, r.phone, r.website, r.city, r.company,
+        r.etl_processed_at
+    from onpoint.processed_users(p_context ->> 'run_id') as r
+    order by r.id;
+$$;
+
+ALTER FUNCTION onpoint.export_users(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION export_users(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.export_users(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of the exports of a run''s users.';
+
+--
+-- Name: files_to_load(jsonb, bigint[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.files_to_load(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, to_fetch bigint[])
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_asset_ids[1], array_agg(a.artifact_id order by a.name)
+    from headgate.v_artifacts as a
+    where a.pipeline = p_context ->> 'pipeline'
+        and a.run_id = p_context ->> 'run_id'
+        and a.operation = replace(p_context ->> 'operation', '_load_', '_') || '_tables'
+        and a.store = 'onpoint_files'
+        and a.name like '%.parquet'
+        and a.deleted_at is null;
+$$;
+
+ALTER FUNCTION onpoint.files_to_load(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION files_to_load(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.files_to_load(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of the loads: a run''s Parquet files of one data set.';
+
+--
+-- Name: files_to_remove(jsonb, bigint[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.files_to_remove(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, to_remove bigint[])
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_asset_ids[1], array_agg(a.artifact_id order by a.artifact_id)
+    from headgate.v_artifacts as a
+    where a.store = 'onpoint_files'
+        and a.deleted_at is null
+        and (
+            a.pipeline = p_context ->> 'pipeline' and a.run_id = p_context ->> 'run_id'
+            or a.created_at < (p_context ->> 'now')::timestamptz - interval '1 day'
+        );
+$$;
+
+ALTER FUNCTION onpoint.files_to_remove(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION files_to_remove(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.files_to_remove(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of onpoint_cleanup: a run''s temporary files, and what is older than a day.';
+
+--
+-- Name: files_to_upload(jsonb, bigint[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, to_fetch bigint[])
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.asset_id, array_agg(a.artifact_id order by a.name)
+    from headgate.v_assets as s
+    join headgate.v_artifacts as a on a.operation like 'onpoint_' || s.code || '_%'
+    where s.asset_id = any (p_asset_ids)
+        and a.pipeline = p_context ->> 'pipeline'
+        and a.run_id = p_context ->> 'run_id'
+        and a.store = 'onpoint_files'
+        and a.deleted_at is null
+    group by s.asset_id;
+$$;
+
+ALTER FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION files_to_upload(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of onpoint_upload: a run''s files of each data set.';
+
+--
 -- Name: keep_documents(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -32600,60 +32808,140 @@ ALTER FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_pay
 COMMENT ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_top_stories: the first max_stories of the list become assets.';
 
 --
--- Name: load_data(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+-- Name: merge_comments(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-CREATE FUNCTION onpoint.load_data(p_pipeline text, p_run_id text) RETURNS jsonb
-    LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    with post as (
-        insert into onpoint.posts as t select p.* from onpoint.processed_posts(p_run_id) as p
-        on conflict (id) do update set
-            user_id = excluded.user_id, title = excluded.title, body = excluded.body,
-            etl_processed_at = excluded.etl_processed_at
-        where t.etl_processed_at < excluded.etl_processed_at
-        returning t.id
-    ),
-    person as (
-        insert into onpoint.users as t select p.* from onpoint.processed_users(p_run_id) as p
-        on conflict (id) do update set
-            name = excluded.name, username = excluded.username, email = excluded.email, phone = excluded.phone,
-            website = excluded.website, city = excluded.city, company = excluded.company,
-            etl_processed_at = excluded.etl_processed_at
-        where t.etl_processed_at < excluded.etl_processed_at
-        returning t.id
-    ),
-    comment as (
-        insert into onpoint.comments as t select p.* from onpoint.processed_comments(p_run_id) as p
-        on conflict (id) do update set
-            post_id = excluded.post_id, name = excluded.name, email = excluded.email, body = excluded.body,
-            etl_processed_at = excluded.etl_processed_at
-        where t.etl_processed_at < excluded.etl_processed_at
-        returning t.id
-    ),
-    story as (
-        insert into onpoint.stories as t select p.* from onpoint.processed_stories(p_run_id) as p
-        on conflict (id) do update set
-            title = excluded.title, url = excluded.url, author = excluded.author, score = excluded.score,
-            comments_count = excluded.comments_count, rank = excluded.rank, published_at = excluded.published_at,
-            etl_processed_at = excluded.etl_processed_at
-        where t.etl_processed_at < excluded.etl_processed_at
-        returning t.id
-    )
-    select jsonb_build_object(
-        'posts', (select count(*) from post), 'users', (select count(*) from person),
-        'comments', (select count(*) from comment), 'stories', (select count(*) from story)
-    );
+declare
+    v_count integer;
+begin
+    insert into onpoint.comments as t (id, post_id, name, email, body, etl_processed_at)
+    select s.id, s.post_id, s.name, s.email, s.body, s.etl_processed_at
+    from headgate_stage.onpoint_load_comments as s
+    where s.chunk_id = (p_context ->> 'chunk_id')::bigint
+        and s.lease_no = (p_context ->> 'lease_no')::integer
+    on conflict (id) do update set
+            post_id = excluded.post_id, name = excluded.name, email = excluded.email, body =
+            excluded.body, etl_processed_at = excluded.etl_processed_at
+    where t.etl_processed_at < excluded.etl_processed_at;
+    get diagnostics v_count = row_count;
+    return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
+end;
 $$;
 
-ALTER FUNCTION onpoint.load_data(p_pipeline text, p_run_id text) OWNER TO headgate_plan_onpoint;
+ALTER FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
 
 --
--- Name: FUNCTION load_data(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+-- Name: FUNCTION merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.load_data(p_pipeline text, p_run_id text) IS 'Write a run''s processed records into the tables; a record that a later run has written stays. Returns how many rows each table got.';
+COMMENT ON FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_comments: rows that were staged; one that a later run has written stays.';
+
+--
+-- Name: merge_posts(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_count integer;
+begin
+    insert into onpoint.posts as t (id, user_id, title, body, etl_processed_at)
+    select s.id, s.user_id, s.title, s.body, s.etl_processed_at
+    from headgate_stage.onpoint_load_posts as s
+    where s.chunk_id = (p_context ->> 'chunk_id')::bigint
+        and s.lease_no = (p_context ->> 'lease_no')::integer
+    on conflict (id) do update set
+            user_id = excluded.user_id, title = excluded.title, body = excluded.body, etl_processed_at =
+            excluded.etl_processed_at
+    where t.etl_processed_at < excluded.etl_processed_at;
+    get diagnostics v_count = row_count;
+    return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
+end;
+$$;
+
+ALTER FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_posts: rows that were staged; one that a later run has written stays.';
+
+--
+-- Name: merge_stories(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_count integer;
+begin
+    insert into onpoint.stories as t (
+        id, title, url, author, score, comments_count, rank, published_at, etl_processed_at
+    )
+    select s.id, s.title, s.url, s.author, s.score, s.comments_count, s.rank, s.published_at, s.etl_processed_at
+    from headgate_stage.onpoint_load_stories as s
+    where s.chunk_id = (p_context ->> 'chunk_id')::bigint
+        and s.lease_no = (p_context ->> 'lease_no')::integer
+    on conflict (id) do update set
+            title = excluded.title, url = excluded.url, author = excluded.author, score =
+            excluded.score, comments_count = excluded.comments_count, rank = excluded.rank, published_at
+            = excluded.published_at, etl_processed_at = excluded.etl_processed_at
+    where t.etl_processed_at < excluded.etl_processed_at;
+    get diagnostics v_count = row_count;
+    return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
+end;
+$$;
+
+ALTER FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_stories: rows that were staged; one that a later run has written stays.';
+
+--
+-- Name: merge_users(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_count integer;
+begin
+    insert into onpoint.users as t (id, name, username, email, phone, website, city, company, etl_processed_at)
+    select s.id, s.name, s.username, s.email, s.phone, s.website, s.city, s.company, s.etl_processed_at
+    from headgate_stage.onpoint_load_users as s
+    where s.chunk_id = (p_context ->> 'chunk_id')::bigint
+        and s.lease_no = (p_context ->> 'lease_no')::integer
+    on conflict (id) do update set
+            name = excluded.name, username = excluded.username, email = excluded.email, phone =
+            excluded.phone, website = excluded.website, city = excluded.city, company =
+            excluded.company, etl_processed_at = excluded.etl_processed_at
+    where t.etl_processed_at < excluded.etl_processed_at;
+    get diagnostics v_count = row_count;
+    return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
+end;
+$$;
+
+ALTER FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_users: rows that were staged; one that a later run has written stays.';
 
 --
 -- Name: pipeline_health_check(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -32723,7 +33011,15 @@ CREATE FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) RETURNS jso
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select jsonb_object_agg(f.data_set, jsonb_build_object(
+    select jsonb_build_object('partition', (
+        select to_char(
+            (d.document #>> '{run,logical_date}')::timestamptz at time zone 'UTC',
+            '"year="YYYY"/month="MM"/day="DD"/hour="HH24'
+        )
+        from headgate.v_run_documents as d
+        where d.pipeline = p_pipeline
+            and d.run_id = p_run_id
+    )) || jsonb_object_agg(f.data_set, jsonb_build_object(
         'records', coalesce(r.records, 0),
         'rows', coalesce(p.rows, 0),
         'duplicates', coalesce(r.records, 0) - coalesce(p.rows, 0),
@@ -32759,7 +33055,7 @@ ALTER FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) OWNER TO hea
 -- Name: FUNCTION process_data(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) IS 'Of each data set of a run: records that came, rows that are kept, duplicates, columns and null values.';
+COMMENT ON FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) IS 'Of each data set of a run: records that came, rows that are kept, duplicates, columns and null values; and the partition of its files.';
 
 --
 -- Name: comments; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33137,6 +33433,110 @@ ALTER FUNCTION onpoint.processed_users(p_run_id text) OWNER TO headgate_plan_onp
 --
 
 COMMENT ON FUNCTION onpoint.processed_users(p_run_id text) IS 'A run''s users, cleaned: the last of each number.';
+
+--
+-- Name: run_etl(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.run_etl(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with post as materialized (
+        select p.id, p.user_id from onpoint.processed_posts(p_run_id) as p
+    ),
+    comment as materialized (
+        select c.id, c.post_id from onpoint.processed_comments(p_run_id) as c
+    ),
+    person as materialized (
+        select u.id, u.etl_processed_at from onpoint.processed_users(p_run_id) as u
+    ),
+    active as (
+        insert into onpoint.user_activity as t (user_id, posts, comments, etl_processed_at)
+        select u.id, count(distinct p.id), count(c.id), u.etl_processed_at
+        from person as u
+        left join post as p on p.user_id = u.id
+        left join comment as c on c.post_id = p.id
+        group by u.id, u.etl_processed_at
+        on conflict (user_id) do update set
+            posts = excluded.posts, comments = excluded.comments, etl_processed_at = excluded.etl_processed_at
+        where t.etl_processed_at < excluded.etl_processed_at
+        returning t.user_id
+    )
+    select jsonb_build_object(
+        'users', (select count(*) from active),
+        'posts_without_user', (select count(*) from post as p where p.user_id not in (select u.id from person as u)),
+        'comments_without_post', (select count(*) from comment as c where c.post_id not in (select p.id from post as p))
+    );
+$$;
+
+ALTER FUNCTION onpoint.run_etl(p_pipeline text, p_run_id text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION run_etl(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.run_etl(p_pipeline text, p_run_id text) IS 'Derive onpoint.user_activity from a run; returns how many users changed, and how many records belong to nothing.';
+
+--
+-- Name: send_success_notification(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.send_success_notification(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_document constant jsonb := (
+        select d.document from headgate.v_run_documents as d where d.pipeline = p_pipeline and d.run_id = p_run_id
+    );
+    v_rows constant text := (
+        select string_agg(format('%s: %s rows', s.key, s.value ->> 'rows'), E'\n' order by s.key)
+        from jsonb_each(v_document #> '{steps,process_data,output}') as s
+        where s.value ? 'rows'
+    );
+    v_files text;
+    v_body text;
+begin
+    select format(
+        '%s of %s files uploaded, %s bytes', count(*) filter (where a.store = 'onpoint_lake'),
+        count(*) filter (where a.store = 'onpoint_files'),
+        coalesce(sum(a.bytes) filter (where a.store = 'onpoint_lake'), 0)
+    )
+    into v_files
+    from headgate.v_artifacts as a
+    where a.pipeline = p_pipeline
+        and a.run_id = p_run_id
+        and a.deleted_at is null;
+    v_body := concat_ws(
+        E'\n',
+        'DAG: ' || p_pipeline,
+        'Date: ' || (v_document #>> '{run,date}'),
+        format('Duration: %s s', round(extract(
+            epoch from headgate.clock() - (v_document #>> '{run,started_at}')::timestamptz
+        ))),
+        v_rows,
+        v_files,
+        'Not crawled: ' || (
+            select string_agg(m.file, ', ')
+            from jsonb_array_elements_text(v_document #> '{steps,validate_raw_data,output,missing}') as m (file)
+        )
+    );
+    perform headgate.notify(
+        c.name, p_pipeline || ' succeeded', v_body, format('%s %s succeeded', p_pipeline, p_run_id)
+    )
+    from unnest('{onpoint_slack, onpoint_mail}'::text[]) as c (name);
+    return jsonb_build_object('summary', v_body);
+end;
+$$;
+
+ALTER FUNCTION onpoint.send_success_notification(p_pipeline text, p_run_id text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION send_success_notification(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.send_success_notification(p_pipeline text, p_run_id text) IS 'Tell Slack and mail of a run that went well: date, duration, rows of each data set, files. Returns what it says.';
 
 --
 -- Name: validate_raw_data(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -41498,6 +41898,191 @@ COMMENT ON COLUMN onpoint.health_checks.failed_checks IS 'The checks that were n
 COMMENT ON COLUMN onpoint.health_checks.detailed_results IS 'What each check saw.';
 
 --
+-- Name: onpoint_comments; Type: VIEW; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE VIEW onpoint.onpoint_comments AS
+ SELECT id,
+    post_id,
+    name,
+    email,
+    body,
+    etl_processed_at
+   FROM onpoint.comments t;
+
+ALTER VIEW onpoint.onpoint_comments OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: VIEW onpoint_comments; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON VIEW onpoint.onpoint_comments IS 'Comments, the last state of each.';
+
+--
+-- Name: COLUMN onpoint_comments.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_comments.id IS 'Its number.';
+
+--
+-- Name: COLUMN onpoint_comments.post_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_comments.post_id IS 'The post that it is about.';
+
+--
+-- Name: COLUMN onpoint_comments.name; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_comments.name IS 'Its title.';
+
+--
+-- Name: COLUMN onpoint_comments.email; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_comments.email IS 'Who wrote it, in lower case.';
+
+--
+-- Name: COLUMN onpoint_comments.body; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_comments.body IS 'Its text.';
+
+--
+-- Name: COLUMN onpoint_comments.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_comments.etl_processed_at IS 'When a run found it last.';
+
+--
+-- Name: onpoint_posts; Type: VIEW; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE VIEW onpoint.onpoint_posts AS
+ SELECT id,
+    user_id,
+    title,
+    body,
+    etl_processed_at
+   FROM onpoint.posts t;
+
+ALTER VIEW onpoint.onpoint_posts OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: VIEW onpoint_posts; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON VIEW onpoint.onpoint_posts IS 'Posts, the last state of each.';
+
+--
+-- Name: COLUMN onpoint_posts.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_posts.id IS 'Its number.';
+
+--
+-- Name: COLUMN onpoint_posts.user_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_posts.user_id IS 'Who wrote it.';
+
+--
+-- Name: COLUMN onpoint_posts.title; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_posts.title IS 'Its title.';
+
+--
+-- Name: COLUMN onpoint_posts.body; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_posts.body IS 'Its text.';
+
+--
+-- Name: COLUMN onpoint_posts.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_posts.etl_processed_at IS 'When a run found it last.';
+
+--
+-- Name: onpoint_users; Type: VIEW; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE VIEW onpoint.onpoint_users AS
+ SELECT id,
+    name,
+    username,
+    email,
+    phone,
+    website,
+    city,
+    company,
+    etl_processed_at
+   FROM onpoint.users t;
+
+ALTER VIEW onpoint.onpoint_users OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: VIEW onpoint_users; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON VIEW onpoint.onpoint_users IS 'Users, the last state of each.';
+
+--
+-- Name: COLUMN onpoint_users.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_users.id IS 'Their number.';
+
+--
+-- Name: COLUMN onpoint_users.name; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_users.name IS 'Their name.';
+
+--
+-- Name: COLUMN onpoint_users.username; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_users.username IS 'Their name there.';
+
+--
+-- Name: COLUMN onpoint_users.email; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_users.email IS 'Their address for mail, in lower case.';
+
+--
+-- Name: COLUMN onpoint_users.phone; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_users.phone IS 'Their telephone number as they wrote it.';
+
+--
+-- Name: COLUMN onpoint_users.website; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_users.website IS 'Their site.';
+
+--
+-- Name: COLUMN onpoint_users.city; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_users.city IS 'Where they live.';
+
+--
+-- Name: COLUMN onpoint_users.company; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_users.company IS 'For whom they work.';
+
+--
+-- Name: COLUMN onpoint_users.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.onpoint_users.etl_processed_at IS 'When a run found them last.';
+
+--
 -- Name: pages; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -41688,6 +42273,49 @@ COMMENT ON COLUMN onpoint.raw_stories.item IS 'The answer.';
 --
 
 COMMENT ON COLUMN onpoint.raw_stories.crawled_at IS 'When it was kept.';
+
+--
+-- Name: user_activity; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TABLE onpoint.user_activity (
+    user_id bigint NOT NULL,
+    posts bigint NOT NULL,
+    comments bigint NOT NULL,
+    etl_processed_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE onpoint.user_activity OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: TABLE user_activity; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON TABLE onpoint.user_activity IS 'How active users are, by the last run that found them.';
+
+--
+-- Name: COLUMN user_activity.user_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.user_activity.user_id IS 'The user.';
+
+--
+-- Name: COLUMN user_activity.posts; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.user_activity.posts IS 'Posts of the user.';
+
+--
+-- Name: COLUMN user_activity.comments; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.user_activity.comments IS 'Comments on these posts.';
+
+--
+-- Name: COLUMN user_activity.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON COLUMN onpoint.user_activity.etl_processed_at IS 'When a run found the user last.';
 
 --
 -- Name: v_raw_files; Type: VIEW; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42897,6 +43525,13 @@ ALTER TABLE ONLY onpoint.stories
     ADD CONSTRAINT stories_pkey PRIMARY KEY (id);
 
 --
+-- Name: user_activity user_activity_pkey; Type: CONSTRAINT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+ALTER TABLE ONLY onpoint.user_activity
+    ADD CONSTRAINT user_activity_pkey PRIMARY KEY (user_id);
+
+--
 -- Name: users users_pkey; Type: CONSTRAINT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -43875,6 +44510,7 @@ GRANT USAGE ON SCHEMA notify TO headgate_reader;
 GRANT USAGE ON SCHEMA onpoint TO headgate_nobody;
 GRANT USAGE ON SCHEMA onpoint TO headgate_planner;
 GRANT USAGE ON SCHEMA onpoint TO headgate_reader;
+GRANT USAGE ON SCHEMA onpoint TO headgate_runner;
 
 --
 -- Name: SCHEMA recommender; Type: ACL; Schema: -; Owner: headgate_plan_recommender
@@ -48990,6 +49626,85 @@ GRANT ALL ON FUNCTION onpoint.check_row_count_check() TO headgate_planner;
 GRANT ALL ON FUNCTION onpoint.check_row_count_check() TO headgate_reader;
 
 --
+-- Name: FUNCTION create_tables(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.create_tables(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.create_tables(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.create_tables(p_pipeline text, p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.create_tables(p_pipeline text, p_run_id text) TO headgate_reader;
+
+--
+-- Name: FUNCTION export_comments(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.export_comments(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.export_comments(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.export_comments(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.export_comments(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+GRANT ALL ON FUNCTION onpoint.export_comments(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION export_posts(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.export_posts(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.export_posts(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.export_posts(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.export_posts(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+GRANT ALL ON FUNCTION onpoint.export_posts(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION export_stories(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.export_stories(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.export_stories(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.export_stories(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.export_stories(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+GRANT ALL ON FUNCTION onpoint.export_stories(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION export_users(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.export_users(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.export_users(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.export_users(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.export_users(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+GRANT ALL ON FUNCTION onpoint.export_users(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION files_to_load(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.files_to_load(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.files_to_load(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.files_to_load(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.files_to_load(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+GRANT ALL ON FUNCTION onpoint.files_to_load(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION files_to_remove(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.files_to_remove(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.files_to_remove(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.files_to_remove(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.files_to_remove(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+GRANT ALL ON FUNCTION onpoint.files_to_remove(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION files_to_upload(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+GRANT ALL ON FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
+
+--
 -- Name: FUNCTION keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -49018,12 +49733,32 @@ REVOKE ALL ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[
 GRANT ALL ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
--- Name: FUNCTION load_data(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+-- Name: FUNCTION merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-REVOKE ALL ON FUNCTION onpoint.load_data(p_pipeline text, p_run_id text) FROM PUBLIC;
-GRANT ALL ON FUNCTION onpoint.load_data(p_pipeline text, p_run_id text) TO headgate_nobody;
-GRANT ALL ON FUNCTION onpoint.load_data(p_pipeline text, p_run_id text) TO headgate_planner;
+REVOKE ALL ON FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION pipeline_health_check(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -49105,6 +49840,22 @@ REVOKE ALL ON FUNCTION onpoint.processed_users(p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION onpoint.processed_users(p_run_id text) TO headgate_nobody;
 GRANT ALL ON FUNCTION onpoint.processed_users(p_run_id text) TO headgate_planner;
 GRANT ALL ON FUNCTION onpoint.processed_users(p_run_id text) TO headgate_reader;
+
+--
+-- Name: FUNCTION run_etl(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.run_etl(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.run_etl(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.run_etl(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION send_success_notification(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.send_success_notification(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.send_success_notification(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.send_success_notification(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
 -- Name: FUNCTION validate_raw_data(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -49913,6 +50664,27 @@ GRANT SELECT ON TABLE onpoint.health_checks TO headgate_planner;
 GRANT SELECT ON TABLE onpoint.health_checks TO headgate_reader;
 
 --
+-- Name: TABLE onpoint_comments; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.onpoint_comments TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.onpoint_comments TO headgate_reader;
+
+--
+-- Name: TABLE onpoint_posts; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.onpoint_posts TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.onpoint_posts TO headgate_reader;
+
+--
+-- Name: TABLE onpoint_users; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.onpoint_users TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.onpoint_users TO headgate_reader;
+
+--
 -- Name: TABLE pages; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -49932,6 +50704,13 @@ GRANT SELECT ON TABLE onpoint.raw_documents TO headgate_reader;
 
 GRANT SELECT ON TABLE onpoint.raw_stories TO headgate_planner;
 GRANT SELECT ON TABLE onpoint.raw_stories TO headgate_reader;
+
+--
+-- Name: TABLE user_activity; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+GRANT SELECT ON TABLE onpoint.user_activity TO headgate_planner;
+GRANT SELECT ON TABLE onpoint.user_activity TO headgate_reader;
 
 --
 -- Name: TABLE v_raw_files; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint

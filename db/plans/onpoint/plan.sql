@@ -1,9 +1,21 @@
--- OnPoint: three lists, the top stories and a web site are crawled, validated, processed and loaded every night; every
--- quarter of an hour the monitoring looks at database, tables, runs, errors and machine.
+-- OnPoint: three lists, the top stories and a web site are crawled, validated, processed, written to files and loaded
+-- every night; every quarter of an hour the monitoring looks at database, tables, runs, errors and machine.
 select headgate.begin_plan('onpoint');
 
 select headgate.put_pool('crawling_pool', 4, 'Pool for web crawling tasks');
+select headgate.put_pool('processing_pool', 2, 'Pool for data processing tasks');
 select headgate.put_pool('database_pool', 3, 'Pool for database operations');
+
+select headgate.put_pool('s3_pool', 2, 'Pool for S3 upload operations');
+
+-- A run's own files, which go when it ends, and those that stay. headgate.set_store moves them, for example to S3.
+select headgate.put_store('onpoint_files', 'file:///var/lib/headgate/onpoint/files');
+select headgate.put_store('onpoint_lake', 'file:///var/lib/headgate/onpoint/lake');
+
+-- Where news of a run goes: headgate.set_channel sets what differs between environments.
+select headgate.put_channel('onpoint_slack', 'slack', secret_name => 'ONPOINT_SLACK_URL');
+select headgate.put_channel('onpoint_mail', 'mail', host => 'localhost', port => 25,
+    sender => 'headgate@localhost', recipients => '{data-team@localhost}');
 
 -- Ten requests a second to each. What comes too fast (429) waits 1, 2, 4, ... seconds, and others go on.
 select headgate.put_provider('onpoint_jsonplaceholder', 'https://jsonplaceholder.typicode.com', 'Lists of records.',
@@ -46,6 +58,31 @@ select headgate.put_operation('onpoint_page', 'onpoint_pages', due => 'run', pro
     max_attempts => 5, backoff => '1 second', backoff_max => '32 seconds', max_wait => '2 minutes',
     timeout => '30 seconds', parser => 'html', max_bytes => 2000000, ingest_function => 'onpoint.keep_pages');
 
+-- Each data set as Parquet and Excel, and as JSON packed by gzip; no file is larger than 128 MB.
+select headgate.put_operation(format('onpoint_%s_tables', d.name), 'onpoint_tables', due => 'run', handler => 'export',
+    description => format('The %s as tables.', d.name), input_function => 'onpoint.export_' || d.name,
+    input_format => 'csv', handler_options => '{"max_rows": 1000000, "max_bytes": 100000000}', store => 'onpoint_files',
+    artifact_name => d.name || '/{steps.process_data.partition}/{run.stamp}-{part}.{asset.code}', keep_files => '1 day',
+    pool => 'processing_pool', timeout => '30 minutes')
+from unnest('{posts, users, comments, stories}'::text[]) as d (name);
+select headgate.put_operation(format('onpoint_%s_lines', d.name), 'onpoint_lines', due => 'run', handler => 'export',
+    description => format('The %s as JSON.', d.name), input_function => 'onpoint.export_' || d.name,
+    input_format => 'json', handler_options => '{"max_bytes": 100000000}', store => 'onpoint_files',
+    artifact_name => d.name || '/{steps.process_data.partition}/{run.stamp}-{part}.{asset.code}', keep_files => '1 day',
+    pool => 'processing_pool', timeout => '30 minutes')
+from unnest('{posts, users, comments, stories}'::text[]) as d (name);
+select headgate.put_operation('onpoint_load_' || d.name, due => 'run', handler => 'load',
+    description => format('The %s from Parquet into their table.', d.name), input_function => 'onpoint.files_to_load',
+    stage => 'onpoint.' || d.name, ingest_function => 'onpoint.merge_' || d.name, pool => 'database_pool',
+    timeout => '30 minutes')
+from unnest('{posts, users, comments, stories}'::text[]) as d (name);
+select headgate.put_operation('onpoint_upload', 'onpoint_data_sets', due => 'run', handler => 'copy',
+    description => 'A data set''s files to where they stay.', input_function => 'onpoint.files_to_upload',
+    store => 'onpoint_lake', chunk_size => 1, pool => 's3_pool', timeout => '30 minutes');
+select headgate.put_operation('onpoint_cleanup', due => 'run', handler => 'remove',
+    description => 'Removes temporary files.', input_function => 'onpoint.files_to_remove', store => 'onpoint_files',
+    timeout => '10 minutes');
+
 select headgate.put_pipeline('onpoint_data_pipeline', 'Crawl, validate, process, load; 02:00 UTC daily.');
 select headgate.put_parameter('onpoint_data_pipeline', 'max_stories', effect => 'request', type => 'integer',
     default_value => '500', description => 'How many of the top stories to ask for.');
@@ -67,12 +104,28 @@ select headgate.put_step('onpoint_data_pipeline', 'validate_raw_data', function 
     depends_on => '{crawl_stories, crawl_web}', trigger_rule => 'all_done');
 select headgate.put_step('onpoint_data_pipeline', 'process_data', function => 'onpoint.process_data',
     depends_on => '{validate_raw_data}');
-select headgate.put_step('onpoint_data_pipeline', 'load_data', function => 'onpoint.load_data',
+select headgate.put_step('onpoint_data_pipeline', 'convert_formats', operations => array(
+    select format('onpoint_%s_%s', d.name, f.form)
+    from unnest('{posts, users, comments, stories}'::text[]) as d (name)
+    cross join unnest('{tables, lines}'::text[]) as f (form)
+), depends_on => '{process_data}', max_failed_share => 0);
+select headgate.put_step('onpoint_data_pipeline', 'run_etl', function => 'onpoint.run_etl',
     depends_on => '{process_data}');
+select headgate.put_step('onpoint_data_pipeline', 'create_tables', function => 'onpoint.create_tables',
+    depends_on => '{convert_formats, run_etl}');
+select headgate.put_step('onpoint_data_pipeline', 'load_data',
+    operations => '{onpoint_load_posts, onpoint_load_users, onpoint_load_comments, onpoint_load_stories}',
+    depends_on => '{create_tables}', max_failed_share => 0);
+select headgate.put_step('onpoint_data_pipeline', 'upload_to_s3', operations => '{onpoint_upload}',
+    depends_on => '{load_data}', max_failed_share => 0);
 select headgate.put_step('onpoint_data_pipeline', 'data_quality_check', function => 'headgate.run_checks',
     depends_on => '{load_data}');
+select headgate.put_step('onpoint_data_pipeline', 'send_success_notification',
+    function => 'onpoint.send_success_notification', depends_on => '{upload_to_s3, data_quality_check}');
+select headgate.put_step('onpoint_data_pipeline', 'cleanup_temp_files', operations => '{onpoint_cleanup}',
+    depends_on => '{send_success_notification}', trigger_rule => 'all_done', max_failed_share => 0);
 select headgate.put_step('onpoint_data_pipeline', 'finalize_execution', function => 'headgate.finalize_execution',
-    depends_on => '{data_quality_check}', trigger_rule => 'all_done');
+    depends_on => '{cleanup_temp_files}', trigger_rule => 'all_done');
 
 select headgate.put_check('row_count_check', 'row_count', "on" => 'onpoint.posts', error_if => '< 1',
     pipeline => 'onpoint_data_pipeline', description => 'There are posts.');
@@ -99,3 +152,10 @@ select headgate.upsert_assets('onpoint_lists', '[
     {"code": "jsonplaceholder_users", "group_key": "list", "attributes": {"path": "users"}},
     {"code": "jsonplaceholder_comments", "group_key": "list", "attributes": {"path": "comments"}}]');
 select headgate.upsert_assets('onpoint_pages', '[{"code": "/", "group_key": "page"}]');
+select headgate.upsert_assets('onpoint_tables', '[
+    {"code": "parquet", "group_key": "file"}, {"code": "xlsx", "group_key": "file"}]');
+select headgate.upsert_assets('onpoint_lines', '[
+    {"code": "ndjson.gz", "group_key": "file"}, {"code": "json.gz", "group_key": "file"}]');
+select headgate.upsert_assets('onpoint_data_sets', '[
+    {"code": "posts", "group_key": "data set"}, {"code": "users", "group_key": "data set"},
+    {"code": "comments", "group_key": "data set"}, {"code": "stories", "group_key": "data set"}]');

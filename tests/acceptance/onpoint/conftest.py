@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,10 @@ class Lake:
 
     plan: Plan
     services: dict[str, StandIn]
+    folder: Path
+    """Where both stores are, `files` and `lake`."""
     run: Callable[..., Awaitable[str]]
+    go_on: Callable[[str, str], Awaitable[None]]
 
     def steps(self, run_id: str) -> dict[str, str]:
         """Return each step's status."""
@@ -55,8 +59,8 @@ class Lake:
 
 
 @pytest.fixture
-def lake(small_database: Settings) -> Iterator[Lake]:
-    """Point the plan's providers at stand-ins."""
+def lake(small_database: Settings, tmp_path: Path) -> Iterator[Lake]:
+    """Point the plan's providers at stand-ins, and its stores at folders."""
     with (
         running(onpoint.services()) as services,
         connect(small_database, "test") as connection,
@@ -65,18 +69,22 @@ def lake(small_database: Settings) -> Iterator[Lake]:
         for name, service in services.items():
             changes = {"base_url": service.url, "requests_per_minute": 600_000}
             plan.call("set_provider", p_provider=f"onpoint_{name}", p_changes=changes)
+        for name in ("files", "lake"):
+            plan.call("set_store", p_store=f"onpoint_{name}", p_url=f"file://{tmp_path}/{name}")
         plan.sql("update headgate.pipeline_steps set retries = 0")  # a failure ends the run at once
 
-        async def run(pipeline: str, **params: Any) -> str:
-            (started,) = plan.call("run_pipeline", p_pipeline=pipeline, p_params=params)
-            run_id = str(started["run_id"])
-
+        async def go_on(pipeline: str, run_id: str) -> None:
             async def has_ended() -> bool:
                 (row,) = plan.call("execution_status", p_pipeline=pipeline, p_run_id=run_id)
                 return bool(row["status"] not in ("running", "paused"))
 
             async with asyncio.timeout(PATIENCE):
                 await work(small_database, until=has_ended, processes=1)
+
+        async def run(pipeline: str, **params: Any) -> str:
+            (started,) = plan.call("run_pipeline", p_pipeline=pipeline, p_params=params)
+            run_id = str(started["run_id"])
+            await go_on(pipeline, run_id)
             return run_id
 
-        yield Lake(plan, services, run)
+        yield Lake(plan, services, tmp_path, run, go_on)

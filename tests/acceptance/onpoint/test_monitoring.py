@@ -74,13 +74,14 @@ async def test_what_is_older_than_25_hours_is_stale_and_fresh_rows_resolve_the_a
 
 async def test_jobs_that_fail_show_in_the_error_rate(lake: Lake):
     lake.services["hackernews"].fail("status", status=404)
+    lake.services["jsonplaceholder"].fail("status", times=1, status=404)
     await lake.run(DATA)
     await lake.run(MONITORING)
 
     (row,) = lake.plan.sql(
         "select detailed_results -> 'error_rates' as e, failed_checks from onpoint.health_checks"
     )
-    assert row["e"]["critical"] == 1
+    assert row["e"]["critical"] == 2
     assert row["e"]["status"] == "FAILED"
     assert "error_rates" in row["failed_checks"]
 

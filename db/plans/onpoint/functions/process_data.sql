@@ -8,7 +8,15 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
-    select jsonb_object_agg(f.data_set, jsonb_build_object(
+    select jsonb_build_object('partition', (
+        select to_char(
+            (d.document #>> '{run,logical_date}')::timestamptz at time zone 'UTC',
+            '"year="YYYY"/month="MM"/day="DD"/hour="HH24'
+        )
+        from headgate.v_run_documents as d
+        where d.pipeline = p_pipeline
+            and d.run_id = p_run_id
+    )) || jsonb_object_agg(f.data_set, jsonb_build_object(
         'records', coalesce(r.records, 0),
         'rows', coalesce(p.rows, 0),
         'duplicates', coalesce(r.records, 0) - coalesce(p.rows, 0),
@@ -39,4 +47,5 @@ as $func$
 $func$;
 
 comment on function onpoint.process_data(text, text) is
-    'Of each data set of a run: records that came, rows that are kept, duplicates, columns and null values.';
+    'Of each data set of a run: records that came, rows that are kept, duplicates, columns and null values; and the '
+    'partition of its files.';

@@ -114,3 +114,17 @@ comment on column onpoint.stories.comments_count is 'How many comments it has.';
 comment on column onpoint.stories.rank is 'Its place among the top stories, from 1.';
 comment on column onpoint.stories.published_at is 'When it was submitted.';
 comment on column onpoint.stories.etl_processed_at is 'When a run found it last.';
+
+create table onpoint.user_activity (
+    user_id bigint not null,
+    posts bigint not null,
+    comments bigint not null,
+    etl_processed_at timestamptz not null,
+    constraint user_activity_pkey primary key (user_id)
+);
+
+comment on table onpoint.user_activity is 'How active users are, by the last run that found them.';
+comment on column onpoint.user_activity.user_id is 'The user.';
+comment on column onpoint.user_activity.posts is 'Posts of the user.';
+comment on column onpoint.user_activity.comments is 'Comments on these posts.';
+comment on column onpoint.user_activity.etl_processed_at is 'When a run found the user last.';

@@ -1,0 +1,20 @@
+-- The users of a run as files have them: narrow numbers, and in order, so that equal rows are equal files.
+
+create or replace function onpoint.export_users(p_context jsonb, p_asset_ids bigint[])
+returns table (
+    asset_id bigint, id integer, name text, username text, email text, phone text, website text, city text,
+    company text, etl_processed_at timestamptz
+)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        p_asset_ids[1], r.id::integer, r.name, r.username, r.email, r.phone, r.website, r.city, r.company,
+        r.etl_processed_at
+    from onpoint.processed_users(p_context ->> 'run_id') as r
+    order by r.id;
+$func$;
+
+comment on function onpoint.export_users(jsonb, bigint[]) is 'Input function of the exports of a run''s users.';

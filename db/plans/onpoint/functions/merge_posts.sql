@@ -1,0 +1,26 @@
+create or replace function onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
+returns setof headgate.ingest_result
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_count integer;
+begin
+    insert into onpoint.posts as t (id, user_id, title, body, etl_processed_at)
+    select s.id, s.user_id, s.title, s.body, s.etl_processed_at
+    from headgate_stage.onpoint_load_posts as s
+    where s.chunk_id = (p_context ->> 'chunk_id')::bigint
+        and s.lease_no = (p_context ->> 'lease_no')::integer
+    on conflict (id) do update set
+            user_id = excluded.user_id, title = excluded.title, body = excluded.body, etl_processed_at =
+            excluded.etl_processed_at
+    where t.etl_processed_at < excluded.etl_processed_at;
+    get diagnostics v_count = row_count;
+    return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
+end;
+$func$;
+
+comment on function onpoint.merge_posts(jsonb, bigint[], text[]) is
+    'Ingest function of onpoint_load_posts: rows that were staged; one that a later run has written stays.';

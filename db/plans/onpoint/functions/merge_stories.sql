@@ -1,0 +1,29 @@
+create or replace function onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
+returns setof headgate.ingest_result
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_count integer;
+begin
+    insert into onpoint.stories as t (
+        id, title, url, author, score, comments_count, rank, published_at, etl_processed_at
+    )
+    select s.id, s.title, s.url, s.author, s.score, s.comments_count, s.rank, s.published_at, s.etl_processed_at
+    from headgate_stage.onpoint_load_stories as s
+    where s.chunk_id = (p_context ->> 'chunk_id')::bigint
+        and s.lease_no = (p_context ->> 'lease_no')::integer
+    on conflict (id) do update set
+            title = excluded.title, url = excluded.url, author = excluded.author, score =
+            excluded.score, comments_count = excluded.comments_count, rank = excluded.rank, published_at
+            = excluded.published_at, etl_processed_at = excluded.etl_processed_at
+    where t.etl_processed_at < excluded.etl_processed_at;
+    get diagnostics v_count = row_count;
+    return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
+end;
+$func$;
+
+comment on function onpoint.merge_stories(jsonb, bigint[], text[]) is
+    'Ingest function of onpoint_load_stories: rows that were staged; one that a later run has written stays.';

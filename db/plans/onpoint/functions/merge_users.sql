@@ -1,0 +1,27 @@
+create or replace function onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
+returns setof headgate.ingest_result
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_count integer;
+begin
+    insert into onpoint.users as t (id, name, username, email, phone, website, city, company, etl_processed_at)
+    select s.id, s.name, s.username, s.email, s.phone, s.website, s.city, s.company, s.etl_processed_at
+    from headgate_stage.onpoint_load_users as s
+    where s.chunk_id = (p_context ->> 'chunk_id')::bigint
+        and s.lease_no = (p_context ->> 'lease_no')::integer
+    on conflict (id) do update set
+            name = excluded.name, username = excluded.username, email = excluded.email, phone =
+            excluded.phone, website = excluded.website, city = excluded.city, company =
+            excluded.company, etl_processed_at = excluded.etl_processed_at
+    where t.etl_processed_at < excluded.etl_processed_at;
+    get diagnostics v_count = row_count;
+    return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
+end;
+$func$;
+
+comment on function onpoint.merge_users(jsonb, bigint[], text[]) is
+    'Ingest function of onpoint_load_users: rows that were staged; one that a later run has written stays.';
