@@ -1,4 +1,4 @@
-"""CI runs the two commands of the README on every supported version, and may do little."""
+"""CI runs the README's two commands on every supported version, with minimal permissions."""
 
 from __future__ import annotations
 

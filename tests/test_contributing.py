@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md and the glossary name nothing that does not exist."""
+"""CONTRIBUTING.md and the glossary name only things that exist."""
 
 from __future__ import annotations
 

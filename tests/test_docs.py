@@ -1,4 +1,4 @@
-"""README.md and docs/ say what is true."""
+"""Statements, commands and figures in README.md and docs/ are true."""
 
 from __future__ import annotations
 

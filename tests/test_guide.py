@@ -1,4 +1,4 @@
-"""The worked example of docs/adding-a-pipeline.md: built from its page, and run."""
+"""The worked example of docs/adding-a-pipeline.md, built from its page and run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every object of the schema has: a comment, a name that says its rule, a file of its own."""
+"""Every object of the schema has a comment, a name that states its rule, and its own file."""
 
 from __future__ import annotations
 

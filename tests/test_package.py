@@ -1,4 +1,4 @@
-"""What pyproject.toml says of the package is true, and the version is in one place."""
+"""pyproject.toml describes the package correctly, and the version has one place."""
 
 from __future__ import annotations
 

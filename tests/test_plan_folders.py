@@ -1,4 +1,4 @@
-"""Plans need not live in db/: HEADGATE_PLANS names folders, and each plan is complete without the others."""
+"""Plans outside db/: HEADGATE_PLANS names folders, and each plan is complete without the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was released stays: no migration of a released version is edited, moved or deleted."""
+"""Migrations of released versions are never edited, moved or deleted."""
 
 from __future__ import annotations
 

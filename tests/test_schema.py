@@ -1,4 +1,4 @@
-"""db/schema.sql tells what a fresh install looks like."""
+"""db/schema.sql equals a fresh install."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One word per thing: what `docs/glossary.md` has replaced stands nowhere in the tree any more, nor do riddles in prose."""
+"""One word per thing: words replaced by `docs/glossary.md`, and riddles, do not occur in the tree."""
 
 from __future__ import annotations
 

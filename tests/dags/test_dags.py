@@ -1,4 +1,4 @@
-"""DAGs are thin: the graph of the plan's rows, calls of stored functions, and nothing else."""
+"""DAGs contain only the graph of the plan's rows and calls of stored functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connection strings are read as libpq reads them."""
+"""Connection strings are resolved like libpq does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections, and how their errors read."""
+"""Connections, and the texts of their errors."""
 
 from __future__ import annotations
 

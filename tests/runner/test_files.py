@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, by us alone, and not where somebody's link leads."""
+"""Files are written whole or not at all, privately, and never through another user's link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small pipeline runs to its end, and text and dates arrive as they are, however the server is set up."""
+"""A small pipeline runs to its end, with text and dates unchanged, under any server settings."""
 
 from __future__ import annotations
 

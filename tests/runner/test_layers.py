@@ -1,4 +1,4 @@
-"""Modules and sub-packages of `headgate` import downwards only, and what is heavy is imported late."""
+"""Modules and sub-packages of `headgate` import only downwards, and heavy libraries late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A name that somebody has misspelt, or the wrong database, is told before anything else."""
+"""A misspelt name or a wrong database is reported before anything else."""
 
 from __future__ import annotations
 

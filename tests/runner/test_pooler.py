@@ -1,4 +1,4 @@
-"""Behind PgBouncer a session is another server's with each transaction: nothing may be left in it."""
+"""Behind PgBouncer each transaction may use another server connection: sessions keep no state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A secret is taken out of a text in whatever form it comes back, and nothing else is; what is cut keeps no part of it."""
+"""A secret is redacted in every form, and nothing else is; cut text keeps no part of a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is stored and logged says nothing secret, hides nothing, and comes to an end."""
+"""Stored and logged text has no secrets, no invisible characters, and a limited length."""
 
 from __future__ import annotations
 

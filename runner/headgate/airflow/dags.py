@@ -29,7 +29,7 @@ BRIEF: Final = timedelta(seconds=10)
 """`worker_wait` of a RunStep of one or two quick calls."""
 
 DONE: Final = " has succeeded"
-"""Suffix of a pipeline's name in its Airflow asset, which an ended run updates."""
+"""Suffix of a pipeline's name in its Airflow asset, which a successful run updates."""
 
 
 def defaults(

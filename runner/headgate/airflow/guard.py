@@ -1,8 +1,9 @@
 """Middleware that rejects a run with an unknown parameter before the run is created.
 
 Airflow accepts unknown keys of a run's conf as parameters. This middleware in front of Airflow's
-API, which its pages use too, answers 400 with the parameter's name; and so to a back-fill of a plan
-whose requests name no date. Runs that are created in other ways are rejected by their first task.
+API, which its pages use too, answers 400 with the parameter's name. It also answers 400 to a
+back-fill of a plan whose requests name no date. Runs that are created in other ways are rejected by
+their first task.
 """
 
 from __future__ import annotations

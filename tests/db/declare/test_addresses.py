@@ -1,4 +1,4 @@
-"""An address for each asset, a step of one call, and waits that are exact."""
+"""put_operation: an address per asset, steps of one call, and exact waits."""
 
 from __future__ import annotations
 

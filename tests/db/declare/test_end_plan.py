@@ -1,4 +1,4 @@
-"""end_plan retires what a file no longer declares, and reports all its mistakes at once."""
+"""end_plan retires what a file no longer declares, and reports all mistakes at once."""
 
 from __future__ import annotations
 

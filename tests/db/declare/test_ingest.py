@@ -1,4 +1,4 @@
-"""What put_operation's "into" generates: an ingest function that reads as one writes it."""
+"""put_operation(..., into => ...): the generated ingest function reads like a hand-written one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""note_mistake adds what PostgreSQL itself refuses to a plan's mistakes."""
+"""note_mistake adds PostgreSQL's own errors to a plan's mistakes."""
 
 from __future__ import annotations
 

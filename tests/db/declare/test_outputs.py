@@ -1,4 +1,4 @@
-"""put_operation(..., outputs => ...): names with JSON paths; what is none is named."""
+"""put_operation(..., outputs => ...): names with JSON paths; an invalid path is named in the error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""put_channel: where news go, with secrets by name only."""
+"""put_channel: where notifications go; secrets are given by name only."""
 
 from __future__ import annotations
 

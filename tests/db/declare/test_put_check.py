@@ -1,4 +1,4 @@
-"""put_check: what must hold of data, as rows; its query becomes a function of the plan's."""
+"""put_check: conditions on data, as rows; each query becomes a function of the plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""put_operation: due in words, a request in one line, and what its changes mean for what is due."""
+"""put_operation: due rules in words, requests in one line, and the effect of changes on due assets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""put_pipeline: a graph's name; what an operator does to it stays."""
+"""put_pipeline: the name of a graph; an operator's changes to it are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""put_provider: the three-way merge of what the file said, what it says and what operators set."""
+"""put_provider: three-way merge of the file's old and new values and the operators' changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""put_route: which news a channel gets."""
+"""put_route: which notifications a channel receives."""
 
 from __future__ import annotations
 

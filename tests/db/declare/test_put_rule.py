@@ -1,4 +1,4 @@
-"""put_rule: how answers are read, in the order of the file, before the usual rules."""
+"""put_rule: rules for answers, in the order of the file, before the default rules."""
 
 from __future__ import annotations
 

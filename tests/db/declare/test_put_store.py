@@ -1,4 +1,4 @@
-"""put_store: where files go, and operations that make them."""
+"""put_store: where files go, and the operations that create them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table into which an operation's rows are copied comes and goes with its declaration."""
+"""The staging table of an operation is created and dropped with its declaration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What DAGs have in common: parameters, words, links, alerts, events. Needs Airflow."""
+"""Common parts of DAGs: parameters, texts, links, alerts, events. Needs Airflow."""
 
 from __future__ import annotations
 

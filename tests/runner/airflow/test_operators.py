@@ -1,4 +1,4 @@
-"""The operators, with real Postgres, real runners, the stand-in; whole DAGs by dag.test()."""
+"""The operators with real Postgres, runners and the stand-in; whole DAGs run by dag.test()."""
 
 from __future__ import annotations
 

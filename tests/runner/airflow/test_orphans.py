@@ -1,4 +1,4 @@
-"""What a supervisor that was killed has left is found and ended; a stranger never is."""
+"""Processes left by a killed supervisor are found and ended; unrelated processes are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""params.json: what the DAGs' forms know, in a file that changes only when the plan does."""
+"""params.json: the parameters for the DAGs' forms; the file changes only when the plan does."""
 
 from __future__ import annotations
 

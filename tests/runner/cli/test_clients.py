@@ -1,4 +1,4 @@
-"""Which of the PostgreSQL programs on a machine is used for which server."""
+"""The choice of PostgreSQL's client programs for a server."""
 
 from __future__ import annotations
 

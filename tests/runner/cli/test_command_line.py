@@ -1,4 +1,4 @@
-"""The command line: what it prints, and that every error is a message, a hint and an exit code."""
+"""The command line: its output, and errors as a message, a hint and an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bars: made-up ones are the same everywhere and lie on sessions; real ones equal the file."""
+"""Bars: invented ones are the same everywhere and lie on sessions; real ones equal the file."""
 
 from __future__ import annotations
 

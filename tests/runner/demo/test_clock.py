@@ -1,4 +1,4 @@
-"""The stand-in's time: it is the database's."""
+"""The stand-in's clock follows the database's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`headgate demo`, which is `make run` without a token: to the end, within the quota, and again."""
+"""`headgate demo`, which is `make run` without a token: to its end, within the quota, and repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults on request: each goes wrong as it says, and is charged as it says."""
+"""Faults on request: each spoils answers as described, and is charged as described."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-in's book and its rate of requests."""
+"""The stand-in's ledger and its rate limit."""
 
 from __future__ import annotations
 

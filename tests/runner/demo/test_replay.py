@@ -1,4 +1,4 @@
-"""Bars as they were known on each day: they come, are corrected, and are adjusted."""
+"""Bars as known on each day: they appear, are corrected, and are adjusted."""
 
 from __future__ import annotations
 

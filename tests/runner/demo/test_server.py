@@ -1,4 +1,4 @@
-"""The stand-in's API: prices, limits, shapes and what it says to bad requests."""
+"""The stand-in's API: prices, limits, formats, and answers to bad requests."""
 
 from __future__ import annotations
 

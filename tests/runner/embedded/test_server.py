@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, started and stopped for real in a folder of its own."""
+"""The embedded PostgreSQL, really started and stopped in its own folder."""
 
 from __future__ import annotations
 

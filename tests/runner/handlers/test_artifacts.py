@@ -1,4 +1,4 @@
-"""Handlers `copy` and `remove`: artifacts go into another store, and out of their own."""
+"""Handlers `copy` and `remove`: artifacts are copied into another store, or removed from theirs."""
 
 from __future__ import annotations
 

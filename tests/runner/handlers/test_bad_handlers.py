@@ -1,4 +1,4 @@
-"""What a handler must not do ends with a clear message on the assets concerned; the worker lives on."""
+"""Forbidden actions of a handler end with a clear message on its assets; the worker survives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table's changes go to files by the hour, each once, whoever writes, commits late or is killed."""
+"""Table changes go to hourly files, each change once, despite late commits and killed writers."""
 
 from __future__ import annotations
 

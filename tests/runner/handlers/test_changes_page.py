@@ -1,4 +1,4 @@
-"""docs/changes.md: its plan is one, and it has each column that files have."""
+"""docs/changes.md: its plan is valid, and it lists each column of the files."""
 
 from __future__ import annotations
 

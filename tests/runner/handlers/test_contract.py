@@ -1,4 +1,4 @@
-"""A handler is given what its input function read, and its rows are written with the state."""
+"""A handler receives the rows of its input function, and its results are written with the state."""
 
 from __future__ import annotations
 

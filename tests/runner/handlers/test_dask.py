@@ -1,4 +1,4 @@
-"""Handlers on a Dask cluster: the same contract, and the loss of a worker costs only time."""
+"""Handlers on a Dask cluster: the same contract; losing a worker only costs time."""
 
 from __future__ import annotations
 

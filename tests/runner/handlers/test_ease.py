@@ -1,4 +1,4 @@
-"""EASE as published: weights in closed form, without ever making the matrix of users."""
+"""EASE as published: weights in closed form, without building the matrix of users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handler `export`: rows of an input function become files, read back here by other libraries."""
+"""Handler `export` writes rows of an input function to files; other libraries read them here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that handlers make: put into a store, then committed as artifacts with their job."""
+"""Files of handlers are put into a store and then committed as artifacts with their job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/files.md: its plan is one, its handler runs, its options are export's."""
+"""docs/files.md: its plan is valid, its handler runs, its options are export's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handler `load`: files that were exported become rows of a table, whatever their format."""
+"""Handler `load`: exported files of any format become rows of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""News leave the outbox: by real mail and real HTTP on loopback, each once, whoever dies."""
+"""Notifications leave the outbox by real mail and HTTP on 127.0.0.1, each once, despite killed runners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a handler puts out reaches the run's document like the outputs of answers."""
+"""A handler's outputs reach the run's document like outputs of answers."""
 
 from __future__ import annotations
 

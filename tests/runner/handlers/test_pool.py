@@ -1,4 +1,4 @@
-"""The processes of handlers end with their pool, whatever is under way."""
+"""The handlers' processes end with their pool, even in the middle of work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recommender is measured on pairs that it has not seen, beside popularity, and is the same twice."""
+"""A recommender is evaluated on unseen pairs, against popularity, and is reproducible."""
 
 from __future__ import annotations
 

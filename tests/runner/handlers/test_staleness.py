@@ -1,4 +1,4 @@
-"""What is computed is due by its data: where input changed, and nowhere else."""
+"""Computed results are due by their data: exactly where the input changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A handler is named by an entry point or by module:function; a name that is neither says what is known."""
+"""A handler is named by an entry point or by module:function; an error for another name lists the known ones."""
 
 from __future__ import annotations
 

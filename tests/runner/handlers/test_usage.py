@@ -1,4 +1,4 @@
-"""What a handler's process took is kept with its jobs: memory at its peak, and processor time."""
+"""A handler's peak memory and processor time are kept with its jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A first load: all rows of a file are in and the plan knows of them, or nothing has changed."""
+"""A first load: all rows of a file are loaded and the watermarks set, or nothing changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `migrate` does with a small folder of SQL, on a real server."""
+"""`migrate` with a small folder of SQL, on a real server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers as an ingest function takes them, through a service, a runner and the database."""
+"""Answers from a service through a runner and the database to an ingest function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays packed by hand arrive in PostgreSQL as they left."""
+"""Arrays packed by hand arrive in PostgreSQL unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a handler's folder to a store: each file is put, or its job waits."""
+"""Files from a handler's folder to a store: each is put, or its job waits."""
 
 from __future__ import annotations
 

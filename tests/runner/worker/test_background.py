@@ -1,4 +1,4 @@
-"""What is begun beside the rest is waited for, and an error in it ends nothing else."""
+"""Background tasks are awaited, and an error in one ends nothing else."""
 
 from __future__ import annotations
 

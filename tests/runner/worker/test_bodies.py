@@ -1,4 +1,4 @@
-"""Answers' bodies over real HTTP: unpacked, decoded, judged when there is nothing in them, bounded in size."""
+"""Bodies of answers over real HTTP: unpacked, decoded, judged if empty, limited in size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies that a plan's function writes, through the database and a runner to a service."""
+"""Request bodies written by a plan's function, through the database and a runner to a service."""
 
 from __future__ import annotations
 

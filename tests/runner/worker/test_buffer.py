@@ -1,4 +1,4 @@
-"""The room for answers: bounded, fair, and never a deadlock."""
+"""The buffer for answers is bounded and fair, and never deadlocks."""
 
 from __future__ import annotations
 

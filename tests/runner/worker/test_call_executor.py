@@ -1,4 +1,4 @@
-"""Calls go out while there is room, as many at once as the worker and the provider allow."""
+"""Calls start while there is room, up to the limits of worker and provider."""
 
 from __future__ import annotations
 

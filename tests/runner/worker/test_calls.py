@@ -1,4 +1,4 @@
-"""Calls over real HTTP: what is sent, what comes of the answer, and what never shows."""
+"""Calls over real HTTP: what is sent, what an answer causes, and what must never be shown."""
 
 from __future__ import annotations
 

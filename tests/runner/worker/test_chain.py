@@ -1,4 +1,4 @@
-"""A chain of steps over services on loopback: what ran, what failed, and how it goes on."""
+"""A chain of steps over services on 127.0.0.1: what ran, what failed, and how the run continues."""
 
 from __future__ import annotations
 

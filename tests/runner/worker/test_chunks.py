@@ -1,4 +1,4 @@
-"""A claimed chunk is read as the database wrote it, and what cannot be used is the plan's fault."""
+"""A claimed chunk is read as written by the database; an unusable one is the plan's fault."""
 
 from __future__ import annotations
 

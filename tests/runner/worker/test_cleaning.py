@@ -1,4 +1,4 @@
-"""Stores are cleaned: orphans of a day and expired artifacts go, all else stays."""
+"""Stores are cleaned: old orphans and expired artifacts are removed, all else stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results are handed in slice by slice, the last slice together with the claim of new chunks."""
+"""Results are completed in slices, the last one together with the claim of new chunks."""
 
 from __future__ import annotations
 

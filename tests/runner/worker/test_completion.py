@@ -1,4 +1,4 @@
-"""What was answered is never thrown away, and what was sent is never given back as unsent."""
+"""Answered jobs are never discarded, and sent ones never given back as unsent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Few connections carry all statements; one that breaks is replaced, and the statement repeated."""
+"""A few connections execute all statements; a broken one is replaced and its statement repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a database copies out comes in blocks of whole rows; test_staging.py has it in binary."""
+"""Data copied out of a database arrives in blocks of whole rows; test_staging.py covers binary."""
 
 from __future__ import annotations
 

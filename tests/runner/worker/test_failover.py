@@ -1,4 +1,4 @@
-"""A primary that is lost: runners go on at its standby, with the answers that they hold."""
+"""After the loss of a primary, runners continue on its standby with the answers they hold."""
 
 from __future__ import annotations
 

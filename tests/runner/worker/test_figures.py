@@ -1,4 +1,4 @@
-"""What a runner does and takes: measured here, sent with a heartbeat, shown by headgate.v_runners."""
+"""A runner's figures are measured here, sent with a heartbeat, and shown by headgate.v_runners."""
 
 from __future__ import annotations
 

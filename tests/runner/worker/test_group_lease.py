@@ -1,4 +1,4 @@
-"""Answers for a whole group are handed in in the order of the sessions, up to the first that failed."""
+"""Answers for a whole group are completed in the order of sessions, up to the first that failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chunks with a handler are taken as there are processes, and what is at fault in the data is found."""
+"""Handler chunks are claimed as processes are free, and faulty data is found."""
 
 from __future__ import annotations
 

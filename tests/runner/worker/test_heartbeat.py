@@ -1,4 +1,4 @@
-"""A runner is known while it lives, and gone when it says so."""
+"""A runner is listed while it lives, and removed when it signs off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Content encodings as servers send them: undone in small steps, or refused with a word."""
+"""Content encodings of real servers: decoded in small steps, or rejected with a message."""
 
 from __future__ import annotations
 

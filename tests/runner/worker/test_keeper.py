@@ -1,4 +1,4 @@
-"""Leases are extended while their work goes on; one that is lost is let go of, one unsent given back."""
+"""Leases are extended during work; a lost one is dropped, an unsent one given back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lease knows what may start, what is to be handed in, and what was never sent."""
+"""A lease knows which jobs may start, which must be completed, and which were never sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An idle runner wakes when something was sent to a queue of its own."""
+"""An idle runner wakes when a message is sent to one of its queues."""
 
 from __future__ import annotations
 

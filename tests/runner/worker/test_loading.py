@@ -1,4 +1,4 @@
-"""Rows from a handler's pipe into a stage: piece by piece, and none that is not whole."""
+"""Rows from a handler's pipe into a stage: in pieces, and only whole rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of answers on their way: from a service through runner and database into a later request."""
+"""Values of answers from a service through runner and database into a later request."""
 
 from __future__ import annotations
 

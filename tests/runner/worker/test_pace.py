@@ -1,4 +1,4 @@
-"""Calls start at the times that were granted: never in a crowd, however late the runner is."""
+"""Calls start at their granted times and never in a burst, however late the runner is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages through a service, runners and the database: whatever is killed, none is left out, and few are asked twice."""
+"""Pages through a service, runners and the database: after kills, none is missing and few are repeated."""
 
 from __future__ import annotations
 

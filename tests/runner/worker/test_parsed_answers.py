@@ -1,4 +1,4 @@
-"""Answers that a parser makes JSON of, from a service through the handlers' processes into a table."""
+"""Answers that a parser converts to JSON, from a service through the handlers' processes into a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row's pattern sees so much of a text that its worst case stays bounded."""
+"""A rule's pattern searches a limited part of a text, which bounds its worst case."""
 
 from __future__ import annotations
 

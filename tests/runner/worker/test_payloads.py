@@ -1,4 +1,4 @@
-"""Whatever an answer says of its charset: what is read of it is text that PostgreSQL takes, or the item's fault."""
+"""Whatever charset an answer claims, its text is valid for PostgreSQL, or the item is at fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The producer claims so many chunks that calls never run dry, and no more than a claim may bring."""
+"""The producer claims enough chunks that calls never run dry, and no more than a claim may return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a runner knows of a provider: who starts next, and what is closed until the database says else."""
+"""A runner's knowledge of a provider: who starts next, and what is blocked until the database allows it."""
 
 from __future__ import annotations
 

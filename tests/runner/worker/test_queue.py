@@ -1,4 +1,4 @@
-"""The runner's four functions, called as a runner calls them."""
+"""The runner's stored functions, called as by a runner."""
 
 from __future__ import annotations
 

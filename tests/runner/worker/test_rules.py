@@ -1,4 +1,4 @@
-"""An answer means what the provider's rows say, and no pattern can keep a runner busy."""
+"""An answer's meaning follows the provider's rules, and no pattern can keep a runner busy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where SQL renders and Python sends: values of every shape, by every way into a request."""
+"""SQL renders and Python sends: values of every type, in every part of a request."""
 
 from __future__ import annotations
 

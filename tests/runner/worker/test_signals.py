@@ -1,4 +1,4 @@
-"""How a worker ends: whoever tells it to, it finishes its calls, gives back the rest and leaves no lease."""
+"""A worker that is told to end finishes its calls, gives back the rest and leaves no lease."""
 
 from __future__ import annotations
 

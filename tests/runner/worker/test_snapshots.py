@@ -1,4 +1,4 @@
-"""Rows that are new by what the last read has seen of its source, whenever their transactions commit."""
+"""Rows are new relative to the snapshot of the last read, whenever their transactions commit."""
 
 from __future__ import annotations
 

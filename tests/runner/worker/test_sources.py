@@ -1,4 +1,4 @@
-"""Statements to a database: another one of the same server, read by a role that may only read."""
+"""Statements to another database of the same server, by a read-only role."""
 
 from __future__ import annotations
 

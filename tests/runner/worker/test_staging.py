@@ -1,4 +1,4 @@
-"""Rows copied from another database into a staging table, and merged by the completion."""
+"""Rows are copied from another database into a staging table, and merged by the completion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores: a folder, and a bucket of a server that speaks S3, which is a real one on loopback."""
+"""Stores: a folder, and a bucket of a real S3 server on 127.0.0.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers as servers elsewhere send them, to a real worker: each harms its own job at most, and memory is bounded."""
+"""Unusual answers of real servers: each harms at most its own job, and memory is bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of an input function go into a pipe, columns first; test_export.py has whole runs."""
+"""Rows of an input function go into a pipe, columns first; test_export.py covers whole runs."""
 
 from __future__ import annotations
 

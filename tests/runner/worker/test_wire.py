@@ -1,4 +1,4 @@
-"""On the wire, byte by byte: what is sent is what was meant, and only what was asked for is read."""
+"""Byte by byte on the wire: exactly the intended request is sent, and only the requested answer is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runner's loop against a real database and a real service on loopback."""
+"""The runner's loop with a real database and a real service on 127.0.0.1."""
 
 from __future__ import annotations
 

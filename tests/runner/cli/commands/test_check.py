@@ -1,4 +1,4 @@
-"""What a plan's files would do, and all that is wrong with them: said, and not done."""
+"""`headgate check` reports a plan's changes and all its mistakes, and changes nothing."""
 
 from __future__ import annotations
 

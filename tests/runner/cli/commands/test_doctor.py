@@ -1,4 +1,4 @@
-"""`headgate doctor --fix` on a database that was ruined by hand."""
+"""`headgate doctor --fix` on a database that was damaged by hand."""
 
 from __future__ import annotations
 

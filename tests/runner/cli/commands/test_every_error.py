@@ -1,4 +1,4 @@
-"""Every code of docs/errors.md that a command can meet, met by a command; SQL's side is tests/test_docs.py."""
+"""Each code of docs/errors.md that a command can raise is raised by one; tests/test_docs.py covers SQL."""
 
 from __future__ import annotations
 

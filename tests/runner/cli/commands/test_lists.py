@@ -1,4 +1,4 @@
-"""Lists of what there is: as tables for people, as JSON arrays for programs."""
+"""The list commands: tables for people, JSON arrays for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened in a run, line by line, and as it happens."""
+"""`headgate logs`: the events of a run, line by line, also while it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new plan is written whole or not at all, and migrates and runs as it is."""
+"""`headgate new` writes a plan whole or not at all; the plan migrates and runs as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators do to pipelines and runs, and what they are told."""
+"""Commands of operators on pipelines and runs, and their output."""
 
 from __future__ import annotations
 

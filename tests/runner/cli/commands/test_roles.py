@@ -1,4 +1,4 @@
-"""A command logs in as the role that may do its work, and nothing else."""
+"""Each command logs in as the role with the rights it needs, and no more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One asset: how each of its needs stands, and its last jobs."""
+"""`headgate show`: one asset, the state of each of its needs, and its latest jobs."""
 
 from __future__ import annotations
 

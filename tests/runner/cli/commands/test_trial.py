@@ -1,4 +1,4 @@
-"""One job by hand: its request as it would be sent, and what would become of an answer."""
+"""`headgate request` and `headgate try`: one job's request, and the result of an answer."""
 
 from __future__ import annotations
 

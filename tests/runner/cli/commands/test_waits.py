@@ -1,4 +1,4 @@
-"""A run that waits says why and until when; one that is not wholly done says how to go on."""
+"""A waiting run shows why and until when; an unfinished one shows how to continue."""
 
 from __future__ import annotations
 

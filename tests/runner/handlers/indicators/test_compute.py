@@ -1,4 +1,4 @@
-"""Odd histories: the right value, or none; never an infinite one, nor a warning."""
+"""Odd histories give the right value or none, and never an infinite one or a warning."""
 
 from __future__ import annotations
 

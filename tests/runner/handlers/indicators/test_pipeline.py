@@ -1,4 +1,4 @@
-"""The whole pipeline, with a worker: from bars to the screener, and the pictures made of it."""
+"""The whole pipeline with a worker: from bars to the screener and its charts."""
 
 from __future__ import annotations
 

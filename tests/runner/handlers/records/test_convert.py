@@ -1,4 +1,4 @@
-"""Handler `convert_formats`: a file of a store becomes others, read back here by other libraries."""
+"""Handler `convert_formats` converts a file of a store; other libraries read the results here."""
 
 from __future__ import annotations
 

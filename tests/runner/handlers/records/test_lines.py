@@ -1,4 +1,4 @@
-"""JSON files are cut into lines of one object each, whatever their form."""
+"""JSON files of any form are split into lines of one object each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handler `process_data`: what it makes of a file's records, and what it says of them."""
+"""Handler `process_data`: its result for a file's records, and its statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What JSON's values become in tables: nothing is lost, and what would be is refused by name."""
+"""JSON values in tables: nothing is lost, and values that would be are rejected by name."""
 
 from __future__ import annotations
 
