@@ -8462,6 +8462,33 @@ $$;
 ALTER FUNCTION headgate._bulk_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
 
 --
+-- Name: _busiest_pool(jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._busiest_pool(p_done jsonb, p_pools jsonb) RETURNS TABLE(pool text, pool_time interval)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select w.pool, make_interval(secs => round(w.seconds::numeric)::double precision)
+    from (
+        select
+            p.pool,
+            sum(((d.value ->> 'last')::bigint - (d.value ->> 'first')::bigint + 1) * p.seconds) as seconds
+        from jsonb_array_elements(p_done) as d (value)
+        cross join jsonb_array_elements_text(d.value -> 'operation_ids') as o (operation_id)
+        cross join lateral jsonb_to_record(p_pools -> o.operation_id) as p (pool text, seconds double precision)
+        where p_pools <> '{}'
+            and p.pool is not null
+            and d.value ->> 'served_by' is distinct from o.operation_id
+        group by p.pool
+    ) as w
+    order by w.seconds desc nulls last, w.pool
+    limit 1;
+$$;
+
+ALTER FUNCTION headgate._busiest_pool(p_done jsonb, p_pools jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _by_rule(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13161,13 +13188,11 @@ ALTER FUNCTION headgate._follow_pause(p_pipeline_id bigint, p_is_paused boolean,
 -- Name: _forecast_day(bigint, headgate.plan_options, timestamp with time zone, integer, jsonb, headgate.forecast_class[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) RETURNS record
+CREATE FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-declare
-    v_done jsonb;
 begin
     with need as materialized (
         select n.* from headgate._needs(p_pipeline_id, p_options, null, p_at) as n
@@ -13249,12 +13274,13 @@ begin
         ),
         coalesce((select jsonb_object_agg(p.provider_id, p.units) from charge as p), '{}'),
         coalesce(jsonb_agg(jsonb_build_object(
-            'class_no', d.sim_no, 'operation_ids', d.operation_ids, 'first', d.first_nth, 'last', d.last_nth
+            'class_no', d.sim_no, 'operation_ids', d.operation_ids, 'first', d.first_nth, 'last', d.last_nth,
+            'served_by', d.served_operation_id
         )) filter (where d.is_granted), '[]')
-    into units, new, updated, deferred, spent, v_done
+    into units, new, updated, deferred, spent, done
     from decision as d;
 
-    classes := headgate._forecast_done(p_pipeline_id, p_options, p_at, p_classes, v_done);
+    classes := headgate._forecast_done(p_pipeline_id, p_options, p_at, p_classes, done);
     backlog := coalesce((
         select sum(c.assets)
         from unnest(classes) as c
@@ -13263,7 +13289,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _forecast_done(bigint, headgate.plan_options, timestamp with time zone, headgate.forecast_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20084,6 +20110,45 @@ CREATE FUNCTION headgate._pool_room(p_pool text) RETURNS integer
 $$;
 
 ALTER FUNCTION headgate._pool_room(p_pool text) OWNER TO headgate_owner;
+
+--
+-- Name: _pool_times(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._pool_times(p_pipeline_id bigint) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_object_agg(
+        o.operation_id, jsonb_build_object('pool', o.pool, 'seconds', t.seconds * o.pool_slots / l.slots)
+    ), '{}')
+    from headgate.operations as o
+    join headgate.pools as l on l.name = o.pool
+    cross join lateral (
+        select avg(d.duration_ms) / 1000 as seconds
+        from (
+            select s.asset_id
+            from headgate.asset_processing_state as s
+            where s.operation_id = o.operation_id
+                and s.succeeded_at is not null
+            limit 100
+        ) as s
+        join headgate.asset_processing_details as d
+            on d.operation_id = o.operation_id
+            and d.asset_id = s.asset_id
+            and d.status = 'success'
+            and d.ended_at > headgate.clock() - interval '31 days'
+    ) as t
+    where not o.is_retired
+        and exists (
+            select
+            from headgate.pipeline_steps as s
+            where s.pipeline_id = p_pipeline_id
+                and o.name = any (s.operations)
+        );
+$$;
+
+ALTER FUNCTION headgate._pool_times(p_pipeline_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _predicate_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29076,7 +29141,7 @@ COMMENT ON FUNCTION headgate.find_group(p_group text) IS 'The group with this ke
 -- Name: forecast(text, integer, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer DEFAULT NULL::integer, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(day integer, units bigint, new bigint, updated bigint, deferred bigint, backlog bigint)
+CREATE FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer DEFAULT NULL::integer, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(day integer, units bigint, new bigint, updated bigint, deferred bigint, backlog bigint, pool text, pool_time interval)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -29086,6 +29151,7 @@ declare
     v_at timestamptz := headgate.clock();
     v_used jsonb := '{}';
     v_classes headgate.forecast_class[] := headgate._forecast_start(v_pipeline.pipeline_id, v_options, v_at);
+    v_pools constant jsonb := headgate._pool_times(v_pipeline.pipeline_id);
     v_day record;
 begin
     perform headgate._check_quota_value(p_quota);
@@ -29105,6 +29171,7 @@ begin
         updated := v_day.updated;
         deferred := v_day.deferred;
         backlog := v_day.backlog;
+        select p.pool, p.pool_time into pool, pool_time from headgate._busiest_pool(v_day.done, v_pools) as p;
         return next;
 
         v_used := headgate._still_used(v_used, v_day.spent, v_at, v_at + interval '24 hours');
@@ -29119,7 +29186,7 @@ ALTER FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota intege
 -- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (including those left out after failures), and the backlog at the end of each day.';
+COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (including those left out after failures), and the backlog at the end of each day; the pool that the day''s work keeps busy longest, and how long at least, by how long such jobs took (null: none has ended).';
 
 --
 -- Name: forget_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -45421,6 +45488,12 @@ REVOKE ALL ON FUNCTION headgate._budgets(p_pipeline_id bigint, p_options headgat
 REVOKE ALL ON FUNCTION headgate._bulk_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _busiest_pool(p_done jsonb, p_pools jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._busiest_pool(p_done jsonb, p_pools jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _by_rule(p_trigger_rule text, p_states text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -46195,10 +46268,10 @@ REVOKE ALL ON FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now ti
 REVOKE ALL ON FUNCTION headgate._follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _forecast_done(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -47405,6 +47478,12 @@ REVOKE ALL ON FUNCTION headgate._pool_patience(p_now timestamp with time zone) F
 --
 
 REVOKE ALL ON FUNCTION headgate._pool_room(p_pool text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _pool_times(p_pipeline_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._pool_times(p_pipeline_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _predicate_fault(p_predicate text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -7,7 +7,10 @@ create or replace function headgate.forecast(
     p_quota integer default null,
     p_params jsonb default '{}'
 )
-returns table (day integer, units bigint, new bigint, updated bigint, deferred bigint, backlog bigint)
+returns table (
+    day integer, units bigint, new bigint, updated bigint, deferred bigint, backlog bigint, pool text,
+    pool_time interval
+)
 language plpgsql
 stable
 security definer
@@ -19,6 +22,7 @@ declare
     v_at timestamptz := headgate.clock();
     v_used jsonb := '{}';
     v_classes headgate.forecast_class[] := headgate._forecast_start(v_pipeline.pipeline_id, v_options, v_at);
+    v_pools constant jsonb := headgate._pool_times(v_pipeline.pipeline_id);
     v_day record;
 begin
     perform headgate._check_quota_value(p_quota);
@@ -38,6 +42,7 @@ begin
         updated := v_day.updated;
         deferred := v_day.deferred;
         backlog := v_day.backlog;
+        select p.pool, p.pool_time into pool, pool_time from headgate._busiest_pool(v_day.done, v_pools) as p;
         return next;
 
         v_used := headgate._still_used(v_used, v_day.spent, v_at, v_at + interval '24 hours');
@@ -48,7 +53,73 @@ $func$;
 
 comment on function headgate.forecast(text, integer, integer, jsonb) is
     'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off '
-    '(including those left out after failures), and the backlog at the end of each day.';
+    '(including those left out after failures), and the backlog at the end of each day; the pool that the day''s work '
+    'keeps busy longest, and how long at least, by how long such jobs took (null: none has ended).';
+
+-- For each operation of the pipeline that takes slots: its pool, and how long a job of it keeps the whole pool busy, in
+-- seconds. A hundred assets tell how long a job takes: the history has no index by operation.
+create or replace function headgate._pool_times(p_pipeline_id bigint)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(jsonb_object_agg(
+        o.operation_id, jsonb_build_object('pool', o.pool, 'seconds', t.seconds * o.pool_slots / l.slots)
+    ), '{}')
+    from headgate.operations as o
+    join headgate.pools as l on l.name = o.pool
+    cross join lateral (
+        select avg(d.duration_ms) / 1000 as seconds
+        from (
+            select s.asset_id
+            from headgate.asset_processing_state as s
+            where s.operation_id = o.operation_id
+                and s.succeeded_at is not null
+            limit 100
+        ) as s
+        join headgate.asset_processing_details as d
+            on d.operation_id = o.operation_id
+            and d.asset_id = s.asset_id
+            and d.status = 'success'
+            and d.ended_at > headgate.clock() - interval '31 days'
+    ) as t
+    where not o.is_retired
+        and exists (
+            select
+            from headgate.pipeline_steps as s
+            where s.pipeline_id = p_pipeline_id
+                and o.name = any (s.operations)
+        );
+$func$;
+
+-- Of the pools that a day's jobs go through, the one that they keep busy longest; one of which nothing is known comes
+-- last.
+create or replace function headgate._busiest_pool(
+    p_done jsonb,
+    p_pools jsonb
+)
+returns table (pool text, pool_time interval)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select w.pool, make_interval(secs => round(w.seconds::numeric)::double precision)
+    from (
+        select
+            p.pool,
+            sum(((d.value ->> 'last')::bigint - (d.value ->> 'first')::bigint + 1) * p.seconds) as seconds
+        from jsonb_array_elements(p_done) as d (value)
+        cross join jsonb_array_elements_text(d.value -> 'operation_ids') as o (operation_id)
+        cross join lateral jsonb_to_record(p_pools -> o.operation_id) as p (pool text, seconds double precision)
+        where p_pools <> '{}'
+            and p.pool is not null
+            and d.value ->> 'served_by' is distinct from o.operation_id
+        group by p.pool
+    ) as w
+    order by w.seconds desc nulls last, w.pool
+    limit 1;
+$func$;
 
 -- One day: decide, count, and apply the success of what was granted.
 create or replace function headgate._forecast_day(
@@ -64,15 +135,14 @@ create or replace function headgate._forecast_day(
     out updated bigint,
     out deferred bigint,
     out backlog bigint,
-    out spent jsonb
+    out spent jsonb,
+    out done jsonb
 )
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $func$
-declare
-    v_done jsonb;
 begin
     with need as materialized (
         select n.* from headgate._needs(p_pipeline_id, p_options, null, p_at) as n
@@ -154,12 +224,13 @@ begin
         ),
         coalesce((select jsonb_object_agg(p.provider_id, p.units) from charge as p), '{}'),
         coalesce(jsonb_agg(jsonb_build_object(
-            'class_no', d.sim_no, 'operation_ids', d.operation_ids, 'first', d.first_nth, 'last', d.last_nth
+            'class_no', d.sim_no, 'operation_ids', d.operation_ids, 'first', d.first_nth, 'last', d.last_nth,
+            'served_by', d.served_operation_id
         )) filter (where d.is_granted), '[]')
-    into units, new, updated, deferred, spent, v_done
+    into units, new, updated, deferred, spent, done
     from decision as d;
 
-    classes := headgate._forecast_done(p_pipeline_id, p_options, p_at, p_classes, v_done);
+    classes := headgate._forecast_done(p_pipeline_id, p_options, p_at, p_classes, done);
     backlog := coalesce((
         select sum(c.assets)
         from unnest(classes) as c

@@ -11,7 +11,7 @@ def forecast(toy: Toy, days: int = 3, pipeline: str = "plain", **arguments: Any)
     """Return (units, new, updated, deferred, backlog) of each day."""
     rows = toy.call("forecast", p_pipeline=pipeline, p_days=days, **arguments)
     assert [x["day"] for x in rows] == list(range(1, days + 1))
-    return [tuple(x.values())[1:] for x in rows]
+    return [tuple(x.values())[1:6] for x in rows]
 
 
 def test_what_is_due_every_day_is_done_every_day(toy: Toy):
@@ -57,3 +57,37 @@ def test_wrong_questions_are_refused(toy: Toy):
         forecast(toy, 1, p_params={"operations": ["fly"]})
     with toy.refused("HG008", "invalid what-if parameter"):
         forecast(toy, 1, p_params={"calendar": "lunar"})
+
+
+def pooled(toy: Toy, slots: int) -> None:
+    """Have an operation whose jobs take slots of a pool."""
+    toy.sql("insert into headgate.pools (name, slots) values ('tills', %(n)s)", n=slots)
+    toy.tune(pool="tills")
+
+
+def in_pool(toy: Toy, days: int = 2) -> list[Any]:
+    """Return which pool is busy longest on each day, and for how many seconds."""
+    rows = toy.call("forecast", p_pipeline="plain", p_days=days)
+    return [(x["pool"], x["pool_time"] and x["pool_time"].total_seconds()) for x in rows]
+
+
+def test_the_pool_that_a_day_s_work_keeps_busy_is_named_with_its_time(toy: Toy):
+    pooled(toy, slots=2)
+    toy.add(3)
+    assert in_pool(toy) == [("tills", None)] * 2  # no job has ended yet
+
+    toy.begin()
+    assert toy.drain() == 3
+    toy.sql("update headgate.asset_processing_details set duration_ms = 40000")
+    toy.later(days=1)
+    toy.add(1, first=3)
+
+    assert in_pool(toy) == [("tills", 80)] * 2  # 4 jobs of 40 s through 2 slots
+    toy.sql("update headgate.pools set slots = 1")
+    assert in_pool(toy, 1) == [("tills", 160)]
+
+
+def test_a_pipeline_without_pools_names_none(toy: Toy):
+    toy.add(3)
+
+    assert in_pool(toy) == [(None, None)] * 2

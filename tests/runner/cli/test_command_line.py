@@ -413,6 +413,16 @@ def test_a_forecast_names_what_is_left_out_after_failures(run, database, plan):
     assert "everything is loaded on day 1, but 1 left out after failures" in said.err + said.out
 
 
+def test_a_forecast_names_the_pool_that_bounds_it(run, database, plan):
+    write_plan(plan, assets=3)
+    plan.sql("insert into headgate.pools (name, slots) values ('tills', 2)")
+    plan.sql("update headgate.operations set pool = 'tills' where name like 'shop%%'")
+
+    said = run("forecast", "small_shop", "--days", "2", settings=database)
+
+    assert "day 1 goes through pool tills: how long is not known yet" in said.err + said.out
+
+
 def test_run_refuses_without_the_providers_secret(run, database, plan):
     auth = {"in": "query", "name": "token"}
     write_plan(plan, base_url="http://127.0.0.1:1", secret_name="SHOP_TOKEN", auth=auth)

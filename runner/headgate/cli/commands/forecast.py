@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
+from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from headgate.cli.commands import console
@@ -42,6 +44,7 @@ def forecast(
         console.print_json({"forecast": rows, "steps": steps})
         return
     console.print_table(rows, "day", "units", "new", "updated", "deferred", "backlog")
+    _say_pool(rows)
     print_whole_steps(steps)
     done = next((row for row in rows if row["backlog"] == 0), None)
     if done is None:
@@ -51,3 +54,16 @@ def forecast(
     else:
         left_out = f"{done['deferred']:,} left out after failures"
         console.say(f"everything is loaded on day {done['day']}, but {left_out}")
+
+
+def _say_pool(rows: list[DictRow]) -> None:
+    """Name the pool that bounds the day with the most work, and how long that takes."""
+    bound = max(
+        (row for row in rows if row["pool"]),
+        key=lambda row: row["pool_time"] or timedelta(),
+        default=None,
+    )
+    if bound is not None:
+        time = bound["pool_time"]
+        took = "how long is not known yet" if time is None else f"{time} at least"
+        console.say(f"day {bound['day']} goes through pool {bound['pool']}: {took}")
