@@ -416,7 +416,7 @@ def test_a_forecast_names_what_is_left_out_after_failures(run, database, plan):
 def test_a_forecast_names_the_pool_that_bounds_it(run, database, plan):
     write_plan(plan, assets=3)
     plan.sql("insert into headgate.pools (name, slots) values ('tills', 2)")
-    plan.sql("update headgate.operations set pool = 'tills' where name like 'shop%%'")
+    plan.sql("update headgate.operations set pool = 'tills' where universe = 'shop'")
 
     said = run("forecast", "small_shop", "--days", "2", settings=database)
 
