@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headgate.database import connect, dsn_of
 from headgate.demo.services import StandIn, running
-from headgate.demo.services.mail import MailServer, mail_server
+from headgate.demo.services.mail import MailServer, mail_server, make_certificate
 from headgate.demo.services.slack import HOOK, slack, texts
 from headgate.settings import Settings
 from headgate.worker.worker import work
@@ -237,6 +238,73 @@ async def test_a_mail_server_that_refuses_is_said_once(
     assert [x["last_error"] for x in plan.sql(FAILED)] == [
         f"channel inbox: mail server 127.0.0.1:{mailbox.port} refuses {refused}: 554 no thank you"
     ]
+
+
+@pytest.fixture
+def strict(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
+    """Have mail go through a server that takes a password, and that over TLS alone."""
+    certificate = make_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("MAIL_PASSWORD", "open sesame")
+    with mail_server(certificate, users={"headgate": "open sesame"}) as server:
+        changes = {"port": server.port, "username": "headgate", "secret_name": "MAIL_PASSWORD"}
+        plan.call("set_channel", p_channel="inbox", p_changes=changes)
+        yield server
+
+
+async def test_a_password_goes_to_a_mail_server_over_tls(
+    plan: Plan, send: Callable[..., Any], strict: MailServer
+):
+    notify(plan, "inbox")
+    await send()
+
+    assert strict.logins == ["headgate"]
+    assert [x["Subject"] for x in strict.mails] == ["News 0"]
+    assert secret_is_nowhere(plan, "open sesame")
+
+
+async def test_a_password_that_is_refused_is_said_once_without_it(
+    plan: Plan, send: Callable[..., Any], strict: MailServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MAIL_PASSWORD", "open barley")
+    notify(plan, "inbox")
+    await send()
+
+    assert [x["last_error"] for x in plan.sql(FAILED)] == [
+        f"channel inbox: mail server 127.0.0.1:{strict.port} refuses user headgate (535): check "
+        "MAIL_PASSWORD"
+    ]
+    assert strict.mails == []
+    assert secret_is_nowhere(plan, "open barley")
+
+
+async def test_no_password_goes_to_a_mail_server_whose_certificate_nobody_knows(
+    plan: Plan, send: Callable[..., Any], strict: MailServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    plan.sql("update headgate.operations set backoff = '0.1 s' where name = 'send_notices'")
+    notify(plan, "inbox")
+    await send()
+
+    assert [x["last_error"] for x in plan.sql(FAILED)] == [
+        f"channel inbox: mail server 127.0.0.1:{strict.port}: no connection "
+        "(SSLCertVerificationError)"
+    ]
+    assert (strict.logins, strict.mails) == ([], [])
+
+
+async def test_no_password_goes_to_a_mail_server_without_tls(
+    plan: Plan, send: Callable[..., Any], strict: MailServer, mailbox: MailServer
+):
+    plan.call("set_channel", p_channel="inbox", p_changes={"port": mailbox.port})
+    notify(plan, "inbox")
+    await send()
+
+    assert [x["last_error"] for x in plan.sql(FAILED)] == [
+        f"channel inbox: mail server 127.0.0.1:{mailbox.port} offers no TLS: no password is sent "
+        "in the clear"
+    ]
+    assert mailbox.mails == []
 
 
 async def test_a_mail_server_that_hangs_up_may_have_taken_it(
