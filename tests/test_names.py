@@ -19,7 +19,7 @@ INVOKERS = {
     "reset_asset", "resolve_alert", "set_asset_active", "take_pages", "trust_bulk", "upsert_assets",
     "begin_plan", "end_plan", "note_mistake", "put_provider", "put_rule", "put_operation",
     "put_pipeline", "put_step", "put_parameter", "put_pool", "put_store", "put_check", "run_checks",
-    "put_channel", "put_route", "notify", "set_channel",
+    "put_channel", "put_route", "notify", "set_channel", "hold_notices",
 }  # fmt: skip
 # Private, and called with rights that are not the caller's: a trigger of the owner's, queues that are to be the
 # owner's whoever declares a plan, and calls as nobody.

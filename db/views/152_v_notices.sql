@@ -9,12 +9,13 @@ select
     a.attributes ->> 'subject' as subject,
     case
         when s.chunk_id is not null or s.next_due_at is not null then 'waiting'
+        when s.last_error like 'internal: unknown %' then 'unknown'
         when d.status in ('success', 'skipped') then 'sent'
         when d.reason like 'internal: unknown %' then 'unknown'
         else 'failed'
     end as status,
     d.ended_at as tried_at,
-    d.reason as error,
+    case when s.last_error like 'internal: unknown %' then s.last_error else d.reason end as error,
     a.attributes ->> 'body' as body,
     a.asset_id
 from headgate.assets as a

@@ -113,3 +113,22 @@ def test_text_comes_back_as_it_was_whatever_the_environment_says(system: System)
         assert connection.execute(query).fetchall() == [{"code": name}]
     with connect(system.settings, "test") as connection:
         connection.execute(f'drop database "{database}" with (force)'.encode())
+
+
+def test_a_notice_that_waited_is_not_sent_by_the_restored_database(system: System):
+    system.plan.call(
+        "notify", p_channel="recommender_slack", p_subject="News", p_body="x", p_key="once"
+    )
+    dump, database = system.folder / "news.dump", system.settings.database + "_news"
+
+    assert headgate(system, "backup", str(dump)).returncode == 0
+    done = headgate(system, "restore", str(dump), HEADGATE_DATABASE=database)
+
+    assert done.returncode == 0, done.stderr
+    assert "1 notices that waited may have been sent since and are not sent" in done.stderr
+    query = "select status from headgate.v_notices where subject = 'News'"
+    assert system.plan.scalar(query) == "waiting"
+    with connect(system.settings.with_database(database), "test") as connection:
+        assert connection.execute(query).fetchall() == [{"status": "unknown"}]
+    with connect(system.settings, "test") as connection:
+        connection.execute(f'drop database "{database}" with (force)'.encode())

@@ -27,6 +27,7 @@ STAGED_ROWS = "--exclude-table-data=headgate_stage.*"
 """Skips staged rows: they belong to leases that a restore ends, and jobs copy them again."""
 FORGET = "select * from headgate.forget_files()"
 OWN_CHANGES = "select * from headgate.own_changes()"
+HOLD = "select held from headgate.hold_notices()"
 
 BackupFile = Annotated[Path, typer.Argument(help="The file.", show_default=False)]
 
@@ -78,12 +79,18 @@ def restore(file: BackupFile) -> None:
     migrate(settings)
     with connect(settings, "restore") as connection:
         connection.execute(OWN_CHANGES)
+        held = connection.execute(HOLD).fetchone()
         connection.execute("analyze")
     console.say(f"{describe(dsn_of(settings))} is restored from {file}")
     console.say(
         "calls made after the backup are missing from its ledger: headgate.reconcile_quota, "
         "or close the provider until its reset"
     )
+    if held is not None and held["held"] > 0:
+        console.say(
+            f"{held['held']:,} notices that waited may have been sent since and are not sent: "
+            "headgate.v_notices shows them, headgate.reset_asset has one sent"
+        )
 
 
 def _require_session(connection: Connection[DictRow]) -> None:
