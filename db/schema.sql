@@ -29315,6 +29315,41 @@ ALTER FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_v
 COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb) IS 'Record that a runner is alive, and its figures if given; end the leases of killed runners (returns how many) and sessions beyond their limits.';
 
 --
+-- Name: hold_notices(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.hold_notices() RETURNS TABLE(held integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform headgate.cancel_execution(p.name, e.run_id)
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.status in ('running', 'paused')
+        and headgate._is_of_the_outbox(p.pipeline_id);
+    update headgate.asset_processing_state as s
+    set next_due_at = null,
+        last_error = 'internal: unknown whether it was sent: it waited when the backup was taken'
+    from headgate.operations as o
+    where o.operation_id = s.operation_id
+        and o.universe = any (headgate._outbox())
+        and o.delivery = 'at_most_once'
+        and s.next_due_at is not null;
+    get diagnostics held = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.hold_notices() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION hold_notices(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.hold_notices() IS 'After a restore: notices that waited and may have been sent since are not sent again; returns how many.';
+
+--
 -- Name: ingest_robots(jsonb, bigint[], headgate.answer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40150,12 +40185,16 @@ CREATE VIEW headgate.v_notices AS
     (a.attributes ->> 'subject'::text) AS subject,
         CASE
             WHEN ((s.chunk_id IS NOT NULL) OR (s.next_due_at IS NOT NULL)) THEN 'waiting'::text
+            WHEN (s.last_error ~~ 'internal: unknown %'::text) THEN 'unknown'::text
             WHEN (d.status = ANY (ARRAY['success'::text, 'skipped'::text])) THEN 'sent'::text
             WHEN (d.reason ~~ 'internal: unknown %'::text) THEN 'unknown'::text
             ELSE 'failed'::text
         END AS status,
     d.ended_at AS tried_at,
-    d.reason AS error,
+        CASE
+            WHEN (s.last_error ~~ 'internal: unknown %'::text) THEN s.last_error
+            ELSE d.reason
+        END AS error,
     (a.attributes ->> 'body'::text) AS body,
     a.asset_id
    FROM (((headgate.assets a
@@ -49069,6 +49108,12 @@ GRANT ALL ON FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_foll
 
 REVOKE ALL ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb) TO headgate_runner;
+
+--
+-- Name: FUNCTION hold_notices(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.hold_notices() FROM PUBLIC;
 
 --
 -- Name: FUNCTION ingest_robots(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
