@@ -49,7 +49,8 @@ def test_every_handler_that_a_shipped_plan_names_is_there():
     plans = "".join(x.read_text() for x in DB.glob("plans/*/plan.sql"))
     names = set(re.findall(r"handler => '([^']+)'", plans))
 
-    assert names == {"calendars", "indicators", "machine", "notices", "recommender"}
+    files = {"copy", "export", "load", "remove"}
+    assert names == files | {"calendars", "indicators", "machine", "notices", "recommender"}
     assert all(callable(find(HANDLER, x)) for x in names)
 
 
