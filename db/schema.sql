@@ -11820,7 +11820,15 @@ CREATE FUNCTION headgate._examine_changes() RETURNS TABLE(subject text, verdict 
         'headgate doctor --fix makes it ours', true
     from headgate.operations as o
     where o.changes_of is not null
-        and headgate._has_strange_changes(o.name);
+        and headgate._has_strange_changes(o.name)
+    union all
+    select
+        'export of changes ' || c.operation, 'warn',
+        format('%s changes of %s wait, the oldest since %s, in %s', c.changes, c.changes_of, c.oldest_at,
+            pg_size_pretty(c.bytes)),
+        'run its pipeline, or see why its runs fail: headgate.v_execution_steps', false
+    from headgate.waiting_changes() as c
+    where c.is_behind;
 $$;
 
 ALTER FUNCTION headgate._examine_changes() OWNER TO headgate_owner;
@@ -14392,6 +14400,16 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
         format('%s exceed their limits and cannot be ended: grant pg_signal_backend to headgate_owner', count(*)),
         count(*) > 0 and not headgate._may_end_sessions()
     from headgate._late_sessions() as s
+    union all
+    select
+        'warning',
+        'export of changes ' || c.operation,
+        format(
+            '%s changes of %s wait for their export, the oldest since %s, in %s: headgate.v_changes', c.changes,
+            c.changes_of, c.oldest_at, pg_size_pretty(c.bytes)
+        ),
+        c.is_behind
+    from headgate.waiting_changes() as c
     union all
     select 'error', 'address of ' || p.name, s.found, s.provider is not null
     from headgate.providers as p
@@ -32155,6 +32173,48 @@ ALTER FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) OWNER TO 
 COMMENT ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) IS 'Add or change assets of a universe: an array of {code, group_key, calendar, attributes, weight, is_active}; returns counts.';
 
 --
+-- Name: waiting_changes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.waiting_changes() RETURNS TABLE(operation text, changes_of text, changes bigint, oldest_at timestamp with time zone, bytes bigint, is_behind boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_wait constant interval := (
+        select (s.value #>> '{}')::interval from headgate.settings as s where s.name = 'changes_wait'
+    );
+    v_bytes constant bigint := (
+        select (s.value #>> '{}')::bigint from headgate.settings as s where s.name = 'changes_bytes'
+    );
+begin
+    for operation, changes_of in
+        select o.name, o.changes_of
+        from headgate.operations as o
+        where o.changes_of is not null
+            and to_regclass(format('headgate_changes.%I', o.name)) is not null
+        order by o.name
+    loop
+        execute format(
+            'select count(*), min(c.changed_at), pg_total_relation_size(%L) from headgate_changes.%I as c',
+            format('headgate_changes.%I', operation), operation
+        )
+        into changes, oldest_at, bytes;
+        is_behind := coalesce(oldest_at < headgate.clock() - v_wait, false) or bytes > v_bytes;
+        return next;
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate.waiting_changes() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION waiting_changes(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.waiting_changes() IS 'Changes of tables that wait for their export, and whether that has fallen behind; what v_changes shows.';
+
+--
 -- Name: why(text, date, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -38688,7 +38748,7 @@ COMMENT ON TABLE headgate.settings IS 'Settings of this database; only the owner
 -- Name: COLUMN settings.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert.';
+COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert; changes_wait, changes_bytes: changes that wait longer for their export, or take more room, raise an alert.';
 
 --
 -- Name: COLUMN settings.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39188,6 +39248,63 @@ COMMENT ON COLUMN headgate.v_asset_states.last_error IS 'What went wrong last; n
 --
 
 COMMENT ON COLUMN headgate.v_asset_states.last_failed_at IS 'When it last failed by its own fault.';
+
+--
+-- Name: v_changes; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_changes AS
+ SELECT operation,
+    changes_of,
+    changes,
+    oldest_at,
+    bytes,
+    is_behind
+   FROM headgate.waiting_changes() c(operation, changes_of, changes, oldest_at, bytes, is_behind);
+
+ALTER VIEW headgate.v_changes OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_changes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_changes IS 'Changes of tables that wait for their export.';
+
+--
+-- Name: COLUMN v_changes.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_changes.operation IS 'The operation that exports them.';
+
+--
+-- Name: COLUMN v_changes.changes_of; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_changes.changes_of IS 'The table.';
+
+--
+-- Name: COLUMN v_changes.changes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_changes.changes IS 'How many wait.';
+
+--
+-- Name: COLUMN v_changes.oldest_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_changes.oldest_at IS 'When the oldest of them was written; null: none waits.';
+
+--
+-- Name: COLUMN v_changes.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_changes.bytes IS 'How much room their log takes.';
+
+--
+-- Name: COLUMN v_changes.is_behind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_changes.is_behind IS 'True: the oldest waits longer than the setting changes_wait, or the log is larger than changes_bytes.';
 
 --
 -- Name: v_check_results; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -49665,6 +49782,20 @@ GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_recommender;
 
 --
+-- Name: FUNCTION waiting_changes(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.waiting_changes() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_reader;
+GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_plan_freshpoc;
+GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_plan_onpoint;
+GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_plan_recommender;
+
+--
 -- Name: FUNCTION why(p_asset text, p_on date, p_universe text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -50389,6 +50520,19 @@ GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_recommender;
+
+--
+-- Name: TABLE v_changes; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_changes TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_changes TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_changes TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_changes TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_changes TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_changes TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_changes TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_changes TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_check_results; Type: ACL; Schema: headgate; Owner: headgate_owner

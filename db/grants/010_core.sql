@@ -39,7 +39,8 @@ begin
                 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'hear_dags', 'start_obstacle', 'begin_step', 'report_step', 'step_errors',
                 'maintain_history', 'maintain_statistics',
-                'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions', 'run_log',
+                'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions',
+                'run_log', 'waiting_changes',
                 'run_parameters', 'dated_pipelines', 'execution_groups', 'execution_id', 'execution_counts',
                 'alert_run', 'require_fit',
                 'preview_request', 'try_answer', 'charge_call', 'step_output', 'run_checks', 'set_check',
@@ -56,7 +57,8 @@ begin
                 'why',
                 'explain_asset_day', 'find_asset',
                 'find_group', 'database_health', 'applied_files', 'clock', 'check_run', 'next_actions', 'run_log',
-                'run_parameters', 'dated_pipelines', 'execution_counts', 'step_output', 'is_allowed'
+                'run_parameters', 'dated_pipelines', 'execution_counts', 'step_output', 'is_allowed',
+                'waiting_changes'
             ])
         ) as g (role, functions)
     loop

@@ -17,7 +17,7 @@ declare
         'headgate.is_allowed, headgate.published_at, headgate.raise_alert, headgate.reconcile_quota, '
         'headgate.rename_asset, headgate.notify, headgate.reset_asset, headgate.resolve_alert, headgate.run_checks, '
         'headgate.set_asset_active, headgate.step_output, headgate.take_pages, headgate.trust_bulk, '
-        'headgate.upsert_assets';
+        'headgate.upsert_assets, headgate.waiting_changes';
     v_plan record;
     v_object record;
 begin

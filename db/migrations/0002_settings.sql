@@ -9,14 +9,17 @@ create table headgate.settings (
 comment on table headgate.settings is 'Settings of this database; only the owner changes them.';
 comment on column headgate.settings.name is
     'test_clock: sessions may move headgate.clock(); keep_history: how long details '
-    'are kept; sessions_ahead: fewer loaded trading sessions raise an alert.';
+    'are kept; sessions_ahead: fewer loaded trading sessions raise an alert; changes_wait, changes_bytes: changes that '
+    'wait longer for their export, or take more room, raise an alert.';
 comment on column headgate.settings.value is 'Its value.';
 
 insert into headgate.settings (name, value)
 values
     ('test_clock', 'false'),
     ('keep_history', '"400 days"'),
-    ('sessions_ahead', '"90 days"');
+    ('sessions_ahead', '"90 days"'),
+    ('changes_wait', '"1 day"'),
+    ('changes_bytes', '1073741824');
 
 create table headgate.role_limits (
     role text not null,

@@ -11,6 +11,7 @@ import pytest
 from headgate.settings import Settings
 from tests.benchmarks import (
     bigtables,
+    changes,
     declared,
     delta,
     feeding,
@@ -50,6 +51,7 @@ SMALL: dict[Run, dict[str, Any]] = {
     sources.run: {"rows": 4_000},
     steps.run: {"steps": 2},
     files.run: {"rows": 4_000},
+    changes.run: {"rows": 400, "singles": 20},
     trace.run: {},
     bigtables.run: {"assets": 20, "years": 2},
     lake.run: {"sizes": (200, 400), "per_file": 100},

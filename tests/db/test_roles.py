@@ -50,6 +50,7 @@ PLANS_WORK = {
     *("reconcile_quota", "rename_asset", "reset_asset", "resolve_alert", "set_asset_active"),
     *("run_checks", "step_output", "take_pages", "trust_bulk", "upsert_assets"),
     "is_allowed",
+    "waiting_changes",
 }
 WORK = {
     "headgate_runner": {
@@ -82,6 +83,7 @@ WORK = {
         "find_group",
         "run_log",
         "database_health",
+        "waiting_changes",
         "check_run",
         "next_actions",
         "run_parameters",
@@ -139,6 +141,7 @@ WORK = {
         ),
         *("announce_order", "begin_step", "report_step", "step_errors", "maintain_history"),
         *("maintain_statistics", "check_health", "database_health", "examine", "repair"),
+        "waiting_changes",
         *("check_run", "next_actions", "hear_dags", "start_obstacle"),
         *("preview_request", "try_answer", "charge_call", "step_output", "is_allowed"),
         *EVERYBODY,

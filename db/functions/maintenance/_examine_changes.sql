@@ -25,7 +25,15 @@ as $func$
         'headgate doctor --fix makes it ours', true
     from headgate.operations as o
     where o.changes_of is not null
-        and headgate._has_strange_changes(o.name);
+        and headgate._has_strange_changes(o.name)
+    union all
+    select
+        'export of changes ' || c.operation, 'warn',
+        format('%s changes of %s wait, the oldest since %s, in %s', c.changes, c.changes_of, c.oldest_at,
+            pg_size_pretty(c.bytes)),
+        'run its pipeline, or see why its runs fail: headgate.v_execution_steps', false
+    from headgate.waiting_changes() as c
+    where c.is_behind;
 $func$;
 
 -- A transaction number that this server has not reached yet is of another server.

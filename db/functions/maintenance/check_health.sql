@@ -64,6 +64,16 @@ as $func$
         count(*) > 0 and not headgate._may_end_sessions()
     from headgate._late_sessions() as s
     union all
+    select
+        'warning',
+        'export of changes ' || c.operation,
+        format(
+            '%s changes of %s wait for their export, the oldest since %s, in %s: headgate.v_changes', c.changes,
+            c.changes_of, c.oldest_at, pg_size_pretty(c.bytes)
+        ),
+        c.is_behind
+    from headgate.waiting_changes() as c
+    union all
     select 'error', 'address of ' || p.name, s.found, s.provider is not null
     from headgate.providers as p
     left join headgate._strange_addresses() as s on s.provider = p.name

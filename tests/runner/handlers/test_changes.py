@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,9 +14,10 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from headgate.database import connect
+from headgate.database import connect, dsn_of
 from headgate.settings import Settings
 from tests.adopt import adopt
+from tests.limits import PATIENCE
 from tests.plan import Plan, Row
 from tests.runner.handlers.compute_plan import ends, status
 
@@ -45,10 +50,14 @@ class Notes:
         self.plan.call("run_pipeline", p_pipeline="compute", p_run_id=run_id)
         return run_id
 
+    async def work(self, run_id: str) -> None:
+        """Work until a run has ended."""
+        await self._run(run_id)
+
     async def export(self) -> list[tuple[str, Any, Any]]:
         """Run the export; return operation, id and text of what its files have."""
         run_id = self.start()
-        await self._run(run_id)
+        await self.work(run_id)
         assert status(self.plan, run_id)["status"] == "succeeded", ends(self.plan)
         return [told(x) for x in self.changes(run_id)]
 
@@ -184,7 +193,7 @@ async def test_a_store_that_cannot_be_written_costs_no_change(notes):
     )
     notes.lake.write_text("no folder")
     run_id = notes.start()
-    await notes._run(run_id)
+    await notes.work(run_id)
     assert status(notes.plan, run_id)["status"] == "failed"
     notes.lake.unlink()
 
@@ -198,7 +207,81 @@ async def test_a_handler_that_does_not_read_all_completes_nothing(notes):
         " where changes_of is not null"
     )
     run_id = notes.start()
-    await notes._run(run_id)
+    await notes.work(run_id)
 
     assert status(notes.plan, run_id)["status"] == "failed"
     assert notes.plan.scalar("select count(*) from headgate_changes.notes_changes") == 1
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from headgate.settings import Settings
+from headgate.worker import handler_executor, queue, stores, streams, work
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+blocks, put, complete = streams.blocks, stores.put, queue.Queue.complete
+
+def read_and_die(*what):
+    yield from blocks(*what)
+    die()
+
+async def put_and_die(*file):
+    await put(*file)
+    die()
+
+async def complete_and_die(*report, **more):
+    await complete(*report, **more)
+    die()
+
+match sys.argv[1]:
+    case "claimed":
+        handler_executor.make_pipe = die
+    case "read":
+        streams.blocks = read_and_die
+    case "written":
+        handler_executor.put_files = die
+    case "put":
+        stores.put = put_and_die
+    case "completed":
+        queue.Queue.complete = complete_and_die
+
+asyncio.run(work(Settings.from_env(os.environ), processes=1))
+"""
+
+
+@pytest.mark.parametrize("point", ["claimed", "read", "written", "put", "completed"])
+async def test_a_runner_that_is_killed_costs_no_change_and_exports_none_twice(notes, point):
+    notes.plan.sql(
+        "update headgate.operations set lease = '2 seconds' where changes_of is not null"
+    )
+    with connect(notes.settings, "test", autocommit=False) as late:
+        late.execute("insert into public.notes values (1, 'late')")
+        notes.plan.sql("insert into public.notes values (2, 'a'), (3, 'a')")
+        run_id = notes.start()
+        environ = {
+            **os.environ,
+            "HEADGATE_DSN": dsn_of(notes.settings),
+            "HEADGATE_DATABASE": notes.settings.database,
+            "TMPDIR": tempfile.gettempdir(),
+        }
+        killed = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-c", KILLED, point],
+            env=environ,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert killed.returncode == -signal.SIGKILL
+        notes.plan.sql("delete from public.notes where id = 3")
+        late.commit()
+    await notes.work(run_id)
+    await notes.export()
+
+    assert sorted(told(x) for x in notes.changes()) == [
+        ("delete", 3, "a"),
+        ("insert", 1, "late"),
+        ("insert", 2, "a"),
+        ("insert", 3, "a"),
+    ]

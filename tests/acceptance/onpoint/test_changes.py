@@ -1,0 +1,66 @@
+"""[O11]: what happens to onpoint's posts is in files by the hour, each change once, late commits included."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+
+from headgate.database import connect
+from headgate.settings import Settings
+from tests.acceptance.onpoint.conftest import DATA, Lake
+
+EXPORT = "onpoint_changes"
+PLAN = """
+    select headgate.begin_plan('onpoint_changes');
+    select headgate.put_store('changes', 'file://{folder}');
+    select headgate.put_operation('posts_changes', due => 'run', changes_of => 'onpoint.posts', store => 'changes',
+        artifact_name => 'posts/{{partition}}/{{part}}.parquet', timeout => '1 minute');
+    select headgate.put_pipeline('onpoint_changes');
+    select headgate.put_step('onpoint_changes', 'export_changes', operations => '{{posts_changes}}');
+    select headgate.end_plan();
+    select headgate.check_plans();
+"""
+
+
+def changes(lake: Lake) -> dict[str, Counter[tuple[str, Any]]]:
+    """Return what files have of each hour: operation and post."""
+    found: dict[str, Counter[tuple[str, Any]]] = {}
+    for row in lake.plan.sql("select url from headgate.v_artifacts"):
+        path = Path(row["url"].removeprefix("file://"))
+        table = pyarrow.parquet.read_table(path, partitioning=None).to_pylist()
+        hour = found.setdefault("/".join(path.parts[-5:-1]), Counter())
+        hour.update((x["operation"], x["id"]) for x in table)
+        assert {x["cdc_timestamp"].hour for x in table} == {int(path.parts[-2][-2:])}
+    return found
+
+
+async def test_o11_each_change_is_exported_once_into_its_hour(
+    lake: Lake, small_database: Settings, tmp_path: Path
+):
+    lake.plan.connection.execute(PLAN.format(folder=tmp_path / "lake").encode())
+    await lake.run(DATA, max_stories=3)
+    await lake.run(EXPORT)
+    day = "year=2025/month=10/day=15"
+    loaded = Counter(("insert", number) for number in range(1, 101))
+    assert changes(lake) == {f"{day}/hour=12": loaded}
+
+    with connect(small_database, "test", autocommit=False) as late:
+        late.execute("set headgate.clock_frozen = '2025-10-15 13:59:59+00'")
+        late.execute("update onpoint.posts set title = 'late' where id = 1")
+        lake.plan.freeze_clock("2025-10-15 14:00:00+00")
+        lake.plan.sql("delete from onpoint.posts where id = 2")
+        lake.plan.sql("update onpoint.posts set id = 1000 where id = 3")
+        await lake.run(EXPORT)
+        late.commit()
+    for minute in (1, 2):  # a run is named by its time
+        lake.plan.freeze_clock(f"2025-10-15 14:0{minute}:00+00")
+        await lake.run(EXPORT)
+
+    assert changes(lake) == {
+        f"{day}/hour=12": loaded,
+        f"{day}/hour=13": Counter({("update", 1): 1}),
+        f"{day}/hour=14": Counter({("delete", 2): 1, ("delete", 3): 1, ("insert", 1000): 1}),
+    }
