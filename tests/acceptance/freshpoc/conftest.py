@@ -128,10 +128,10 @@ class Poc:
 
 
 @pytest.fixture
-def poc(database: Settings, tmp_path: Path) -> Iterator[Poc]:
+def poc(small_database: Settings, tmp_path: Path) -> Iterator[Poc]:
     """Point the plan's addresses at stand-ins."""
-    with running(freshpoc.services()) as services, connect(database, "test") as connection:
-        poc = Poc(database, services, tmp_path, Plan(connection))
+    with running(freshpoc.services()) as services, connect(small_database, "test") as connection:
+        poc = Poc(small_database, services, tmp_path, Plan(connection))
         for name in CALLED:
             poc.move(name, services[name].url)
         connection.commit()
