@@ -42,6 +42,10 @@ RUNNERS |= {
     "take_store",
     "remove_keys",
     "forget_keys",
+    "find_artifacts",
+    "expire_artifacts",
+    "open_changes",
+    "read_changes",
 }
 HANDLERS_INPUTS: LiteralString = """
     select distinct split_part(input_function, '.', 2) as name from headgate.operations
