@@ -11,6 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/.installed-demo
+LAKE_DEMO := $(VENV)/.installed-lake-demo
 DEV := $(VENV)/.installed-dev
 # Airflow is ten times as large as all the rest, and only `make airflow` and its tests need it.
 AIRFLOW_VENV := .venv-airflow
@@ -65,6 +66,10 @@ demo/freshpoc: $(DEMO) ## Run FreshPoC_E2E against stand-ins for its five servic
 .PHONY: demo/recommender
 demo/recommender: $(DEMO) ## Fill a source database, count it, and train a recommender on it, against stand-ins for its two services
 	@$(BIN)/headgate demo recommender $(ARGS)
+
+.PHONY: demo/onpoint
+demo/onpoint: $(LAKE_DEMO) ## Crawl stand-ins for two services and a web site into files and tables, and watch over it
+	@$(BIN)/headgate demo onpoint $(ARGS)
 
 .PHONY: run
 run: $(DEMO) ## Load what is due (a stand-in server plays the provider unless EODHD_API_TOKEN or DEMO_TOKEN=1 is set)
@@ -248,9 +253,13 @@ $(DEMO): pyproject.toml constraints.txt
 	@$(call install,$(VENV),demo,constraints.txt)
 	@touch $@
 
+$(LAKE_DEMO): pyproject.toml constraints.txt
+	@$(call install,$(VENV),lake-demo,constraints.txt)
+	@touch $(DEMO) $@
+
 $(DEV): pyproject.toml constraints.txt
 	@$(call install,$(VENV),dev,constraints.txt)
-	@touch $(DEMO) $@
+	@touch $(DEMO) $(LAKE_DEMO) $@
 
 $(AIRFLOW_DEMO): pyproject.toml constraints-airflow.txt
 	@$(call install,$(AIRFLOW_VENV),airflow-demo,constraints-airflow.txt)

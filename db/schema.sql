@@ -10407,7 +10407,8 @@ begin
     v_status := case
         when p_step.is_late then 'failed'
         when p_step.failed + p_step.deferred_by_internal_fault > p_step.max_failed_share * p_step.planned then 'failed'
-        when p_step.succeeded = 0 and p_step.failed + p_step.deferred_by_fault > 0 then 'failed'
+        when p_step.succeeded = 0 and p_step.deferred_by_fault > 0 then 'failed'
+        when p_step.succeeded + p_step.skipped = 0 and p_step.failed > 0 then 'failed'
         when p_step.is_left_out then 'failed'
         else 'succeeded'
     end;
@@ -15748,7 +15749,7 @@ begin
     elsif v_has_moved and v_target = page ->> 'url' then
         fault := 'it has moved to itself';
     elsif v_has_moved and hops >= 5 then
-        fault := 'it has moved, as five before it';
+        fault := 'it is the sixth redirect in a row';
     elsif starts_with(v_target, site || '/') and hops < 5 then
         elsewhere := substr(v_target, length(site) + 1);
         reason := case when v_has_moved then 'it has moved to ' else 'its canonical address is ' end || elsewhere;
@@ -32267,7 +32268,8 @@ declare
     v_bytes bigint;
     v_seconds numeric;
 begin
-    select d.numbackends, pg_database_size(d.datname) into v_connections, v_bytes
+    select d.numbackends, case when has_database_privilege(d.datid, 'connect') then pg_database_size(d.datid) end
+    into v_connections, v_bytes
     from pg_stat_database as d
     where d.datname = current_database();
     v_seconds := round(extract(epoch from clock_timestamp() - v_started), 4);

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from psycopg import Connection
+from psycopg.pq import ExecStatus
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Composed, Identifier, Placeholder
 from psycopg.types.json import Jsonb
@@ -83,7 +84,9 @@ class Plan:
 
     def _rows(self, query: LiteralString | Composed, arguments: Row | None) -> list[Row]:
         cursor = self.connection.execute(query, arguments)
-        return cursor.fetchall() if cursor.description else []
+        # `select from` has rows without columns, for which there is no description.
+        has_rows = cursor.pgresult is not None and cursor.pgresult.status == ExecStatus.TUPLES_OK
+        return cursor.fetchall() if has_rows else []
 
 
 def _adapted(value: Any) -> Any:

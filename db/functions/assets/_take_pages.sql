@@ -122,7 +122,7 @@ begin
     elsif v_has_moved and v_target = page ->> 'url' then
         fault := 'it has moved to itself';
     elsif v_has_moved and hops >= 5 then
-        fault := 'it has moved, as five before it';
+        fault := 'it is the sixth redirect in a row';
     elsif starts_with(v_target, site || '/') and hops < 5 then
         elsewhere := substr(v_target, length(site) + 1);
         reason := case when v_has_moved then 'it has moved to ' else 'its canonical address is ' end || elsewhere;

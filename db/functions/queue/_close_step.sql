@@ -28,7 +28,8 @@ begin
     v_status := case
         when p_step.is_late then 'failed'
         when p_step.failed + p_step.deferred_by_internal_fault > p_step.max_failed_share * p_step.planned then 'failed'
-        when p_step.succeeded = 0 and p_step.failed + p_step.deferred_by_fault > 0 then 'failed'
+        when p_step.succeeded = 0 and p_step.deferred_by_fault > 0 then 'failed'
+        when p_step.succeeded + p_step.skipped = 0 and p_step.failed > 0 then 'failed'
         when p_step.is_left_out then 'failed'
         else 'succeeded'
     end;

@@ -35,7 +35,8 @@ def test_an_operation_puts_files_into_a_store(shelf: Shelf, toy: Toy):
 def test_a_bucket_names_its_secrets(shelf: Shelf, toy: Toy):
     shelf.put(BUCKET)
 
-    assert toy.sql("select endpoint, region, key_id_name, secret_name from headgate.stores") == [
+    query = "select endpoint, region, key_id_name, secret_name from headgate.stores where url like 's3:%%'"
+    assert toy.sql(query) == [
         {
             "endpoint": "http://127.0.0.1:9000",
             "region": "eu-west-1",
@@ -49,7 +50,7 @@ def test_a_store_that_is_gone_is_gone(shelf: Shelf, toy: Toy):
     shelf.put(STORE)
 
     assert shelf.put(PROVIDER)[-1] == "retired: store lake"
-    assert toy.sql("select from headgate.stores") == []
+    assert toy.sql("select from headgate.stores where name = 'lake'") == []
 
 
 def test_a_store_that_has_artifacts_stays_as_retired(shelf: Shelf, toy: Toy):

@@ -25,6 +25,14 @@ ENDS = {
         "failed",
     ),
     "all skipped": ([("skipped", "item", 40)], "succeeded"),
+    "all skipped but two that failed": (
+        [("skipped", "item", 38), ("failed", "item", 2)],
+        "succeeded",
+    ),
+    "all skipped but three that failed": (
+        [("skipped", "item", 37), ("failed", "item", 3)],
+        "failed",
+    ),
     "all skipped but one by an internal fault": (
         [("skipped", "item", 39), ("deferred", "internal", 1)],
         "failed",

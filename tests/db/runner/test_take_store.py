@@ -8,11 +8,17 @@ from tests.db.toy import Toy
 def test_each_store_is_given_out_once_a_day(toy: Toy):
     toy.sql("insert into headgate.stores (name, url) values ('a', 'file:///a'), ('b', 'file:///b')")
 
-    assert [x["name"] for _ in range(3) for x in toy.call("take_store")] == ["a", "b"]
+    (row,) = toy.sql("select count(*) as stores from headgate.stores")  # plans have some
+
+    def given() -> set[str]:
+        return {x["name"] for _ in range(row["stores"]) for x in toy.call("take_store")}
+
+    assert {"a", "b"} <= given()
+    assert toy.call("take_store") == []
     toy.later(hours=23)
     assert toy.call("take_store") == []
     toy.later(hours=1)
-    assert [x["name"] for _ in range(3) for x in toy.call("take_store")] == ["a", "b"]
+    assert {"a", "b"} <= given()
 
 
 def test_it_says_where_the_store_is_and_names_its_secrets(toy: Toy):

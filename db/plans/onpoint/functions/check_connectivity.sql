@@ -1,4 +1,4 @@
--- Whether the database answers in time, how many are connected, and how large it is.
+-- Whether the database answers in time, how many are connected, and how large it is (null: the plan may not ask).
 
 create or replace function onpoint.check_connectivity()
 returns jsonb
@@ -13,7 +13,8 @@ declare
     v_bytes bigint;
     v_seconds numeric;
 begin
-    select d.numbackends, pg_database_size(d.datname) into v_connections, v_bytes
+    select d.numbackends, case when has_database_privilege(d.datid, 'connect') then pg_database_size(d.datid) end
+    into v_connections, v_bytes
     from pg_stat_database as d
     where d.datname = current_database();
     v_seconds := round(extract(epoch from clock_timestamp() - v_started), 4);

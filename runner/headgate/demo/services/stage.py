@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from headgate.database import connect, mapped_errors
 from headgate.demo import recommender
-from headgate.demo.services import freshpoc, noblestride
+from headgate.demo.services import freshpoc, noblestride, onpoint
 from headgate.demo.services.running import running
 from headgate.demo.services.stand_in import StandIn
 from headgate.settings import Settings
@@ -32,6 +32,9 @@ where p.provider = any (%(services)s)
 SET_PROVIDER = """
 select * from headgate.set_provider(p_provider => %(provider)s, p_changes => %(changes)s)
 """
+SET_STORE = """
+select headgate.set_store(p_store => %(store)s, p_url => %(url)s)
+"""
 UPSERT = """
 select * from headgate.upsert_assets(p_universe => %(universe)s, p_assets => %(assets)s)
 """
@@ -49,6 +52,10 @@ class ServiceDemo:
     """Service that starts late, to show how a run waits for it."""
     source: Callable[[Settings], AbstractContextManager[str]] | None = None
     """Context manager that creates the database that the plan reads, and yields its name."""
+    stores: tuple[str, ...] = ()
+    """Stores of the plan, which become folders below HEADGATE_HOME/demo."""
+    pace: int | None = None
+    """Requests a minute that the stand-ins accept; None: the plan's own pace."""
 
 
 SERVICE_DEMOS: Final = {
@@ -82,6 +89,25 @@ SERVICE_DEMOS: Final = {
             ),
             source=recommender.source_database,
         ),
+        ServiceDemo(
+            "onpoint",
+            ("onpoint_data_pipeline", "pipeline_monitoring"),
+            onpoint.services,
+            (
+                "select asset as data_set, count(*) as files, sum(bytes) as bytes "
+                "from headgate.v_artifacts where store = 'onpoint_lake' group by 1 order by 1",
+                "select name, rows, bytes from headgate.v_artifacts "
+                "where store = 'onpoint_lake' order by artifact_id desc limit 3",
+                "select user_id, posts, comments from onpoint.user_activity "
+                "order by comments desc, user_id limit 3",
+                "select channel, status, subject from headgate.v_notices "
+                "where channel like 'onpoint%' order by channel",
+                "select overall_status, failed_checks from onpoint.health_checks "
+                "order by checked_at desc limit 1",
+            ),
+            stores=("onpoint_files", "onpoint_lake"),
+            pace=6000,
+        ),
     )
 }
 LATE_SECONDS: Final = 3.0
@@ -99,17 +125,28 @@ def played(demo: ServiceDemo, settings: Settings) -> Iterator[dict[str, StandIn]
             service.start_seconds = LATE_SECONDS
     with running(services) as started:
         with connect(settings, "demo") as connection, mapped_errors():
-            locate(connection, demo.plan, {x: y.url for x, y in started.items()})
+            locate(connection, demo.plan, {x: y.url for x, y in started.items()}, demo.pace)
+            for store in demo.stores:
+                url = (settings.home.resolve() / "demo" / store).as_uri()
+                connection.execute(SET_STORE, {"store": store, "url": url})
         yield started
 
 
-def locate(connection: Connection[DictRow], plan: str, urls: Mapping[str, str]) -> None:
-    """Set the addresses of a plan's services in its assets and providers; skip undeclared ones."""
+def locate(
+    connection: Connection[DictRow], plan: str, urls: Mapping[str, str], pace: int | None = None
+) -> None:
+    """Set the addresses of a plan's services in its assets and providers; skip undeclared ones.
+
+    A provider is named like its service, or like the plan and its service: onpoint_website.
+    """
     named = {"universes": f"{plan}%", "services": list(urls)}
     for row in connection.execute(ASSETS, named).fetchall():
         attributes = row["attributes"] | {"base_url": urls[row["code"]]}
         asset = {x: row[x] for x in ("code", "group_key")} | {"attributes": attributes}
         connection.execute(UPSERT, {"universe": row["universe"], "assets": Jsonb([asset])})
-    for row in connection.execute(PROVIDERS, named).fetchall():
-        changes = {"base_url": urls[row["provider"]]}
+    providers = {**urls, **{f"{plan}_{x}": y for x, y in urls.items()}}
+    for row in connection.execute(PROVIDERS, {"services": list(providers)}).fetchall():
+        changes: dict[str, str | int] = {"base_url": providers[row["provider"]]}
+        if pace is not None:
+            changes["requests_per_minute"] = pace
         connection.execute(SET_PROVIDER, row | {"changes": Jsonb(changes)})
