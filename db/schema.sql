@@ -18176,6 +18176,21 @@ $$;
 ALTER FUNCTION headgate._note_follow_up(p_kind text, p_name text) OWNER TO headgate_owner;
 
 --
+-- Name: _note_ingest_kinds(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_ingest_kinds() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update headgate.operations as o
+    set is_ingest_of_answers = not o.is_ingest_of_answers
+    where headgate._takes_answers(o) is distinct from o.is_ingest_of_answers;
+$$;
+
+ALTER FUNCTION headgate._note_ingest_kinds() OWNER TO headgate_owner;
+
+--
 -- Name: _note_mistake(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18409,9 +18424,6 @@ CREATE FUNCTION headgate._open_implied() RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    update headgate.operations as o
-    set is_ingest_of_answers = not o.is_ingest_of_answers
-    where headgate._takes_answers(o) is distinct from o.is_ingest_of_answers;
     perform headgate._open_breakers();
     perform pgmq.create(q.queue)
     from headgate.providers as p
@@ -27798,6 +27810,7 @@ CREATE FUNCTION headgate.check_plans() RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+    perform headgate._note_ingest_kinds();
     perform headgate._open_implied();
     perform headgate._add_step_groups();
     perform headgate._check_rows();
@@ -28288,6 +28301,7 @@ begin
     perform headgate._add_step_groups();
     perform headgate._note_plan_mistakes(v_plan);
     perform headgate._raise_mistakes(v_plan);
+    perform headgate._note_ingest_kinds();
     perform headgate._open_implied();
     perform headgate._open_needs(u.universe)
     from (
@@ -33886,7 +33900,15 @@ CREATE FUNCTION recommender.ingest_model(p_context jsonb, p_asset_ids bigint[], 
     AS $$
 declare
     v_now constant timestamptz := p_context ->> 'now';
-    v_version constant text := to_char(v_now at time zone 'UTC', '"v"YYYYMMDD_HH24MISS');
+    v_version constant text := (  -- the model in use may have been trained in the same second
+        select v.name
+        from generate_series(0, 1) as s (seconds)
+        cross join to_char((v_now + make_interval(secs => s.seconds)) at time zone 'UTC', '"v"YYYYMMDD_HH24MISS')
+            as v (name)
+        where not exists (select from recommender.models as m where m.model_version = v.name and m.is_in_use)
+        order by s.seconds
+        limit 1
+    );
     v_figures constant jsonb := (
         select jsonb_object_agg(r.figure, r.value) from unnest(p_rows) as r where r.figure is not null
     );
@@ -47318,6 +47340,12 @@ REVOKE ALL ON FUNCTION headgate._note_dags(p_deployment text, p_dags jsonb, p_no
 --
 
 REVOKE ALL ON FUNCTION headgate._note_follow_up(p_kind text, p_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _note_ingest_kinds(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_ingest_kinds() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _note_mistake(p_kind text, p_name text, p_message text, p_hint text); Type: ACL; Schema: headgate; Owner: headgate_owner

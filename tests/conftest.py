@@ -250,15 +250,19 @@ class Warm:
     def _connect(self) -> Connection[DictRow]:
         return connect(self._settings, "test", autocommit=False)
 
-    @contextmanager
-    def frozen(self) -> Iterator[Plan]:
-        """Yield a transaction with a frozen clock; reconnect if a test has ended the connection."""
+    def live(self) -> Connection[DictRow]:
+        """Return the connection; a new one if a test has killed the server meanwhile."""
         try:
             self._connection.execute("select")
         except psycopg.OperationalError:
             self._connection.close()
             self._connection = self._connect()
-        plan = Plan(self._connection)
+        return self._connection
+
+    @contextmanager
+    def frozen(self) -> Iterator[Plan]:
+        """Yield a transaction with a frozen clock."""
+        plan = Plan(self.live())
         plan.freeze_clock(clock.NOW)
         yield plan
         self._connection.rollback()

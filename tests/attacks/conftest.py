@@ -8,9 +8,9 @@ import pytest
 
 from tests.acceptance.conftest import _standin, standin
 from tests.attacks.form import FIGURES, IS_LONG, SEED
-from tests.db.conftest import _warm, toy, toy_template, toys
+from tests.db.conftest import _warm, _warm_toy, toy, toy_template, toys
 
-__all__ = ["_standin", "_warm", "standin", "toy", "toy_template", "toys"]
+__all__ = ["_standin", "_warm", "_warm_toy", "standin", "toy", "toy_template", "toys"]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -11,6 +11,7 @@ from psycopg.rows import DictRow
 
 from headgate.database import connect
 from headgate.settings import Settings
+from tests.conftest import Warm
 from tests.db.toy import Toy
 
 EMPTY = """
@@ -31,13 +32,18 @@ def toy_template(clone: Callable[[Settings | None], Settings], template: Setting
 
 
 @pytest.fixture(scope="session")
-def _warm(
+def _warm_toy(
     clone: Callable[[Settings | None], Settings], toy_template: Settings
-) -> Iterator[Connection[DictRow]]:
-    """Keep one connection for all tests that roll back, so that functions are compiled only once."""
-    with connect(clone(toy_template), "test", autocommit=False) as connection:
-        yield connection
-        connection.rollback()
+) -> Iterator[Warm]:
+    warm = Warm(clone(toy_template))
+    yield warm
+    warm.close()
+
+
+@pytest.fixture
+def _warm(_warm_toy: Warm) -> Connection[DictRow]:
+    """Return the connection of all tests that roll back."""
+    return _warm_toy.live()
 
 
 @pytest.fixture

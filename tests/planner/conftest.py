@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.db.conftest import _warm, toy, toy_template, toys
+from tests.db.conftest import _warm, _warm_toy, toy, toy_template, toys
 
-__all__ = ["_warm", "toy", "toy_template", "toys"]
+__all__ = ["_warm", "_warm_toy", "toy", "toy_template", "toys"]

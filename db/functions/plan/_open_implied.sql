@@ -8,9 +8,6 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    update headgate.operations as o
-    set is_ingest_of_answers = not o.is_ingest_of_answers
-    where headgate._takes_answers(o) is distinct from o.is_ingest_of_answers;
     perform headgate._open_breakers();
     perform pgmq.create(q.queue)
     from headgate.providers as p

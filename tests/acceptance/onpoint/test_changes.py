@@ -28,7 +28,7 @@ PLAN = """
 def changes(lake: Lake) -> dict[str, Counter[tuple[str, Any]]]:
     """Return what files have of each hour: operation and post."""
     found: dict[str, Counter[tuple[str, Any]]] = {}
-    for row in lake.plan.sql("select url from headgate.v_artifacts"):
+    for row in lake.plan.sql("select url from headgate.v_artifacts where store = 'changes'"):
         path = Path(row["url"].removeprefix("file://"))
         table = pyarrow.parquet.read_table(path, partitioning=None).to_pylist()
         hour = found.setdefault("/".join(path.parts[-5:-1]), Counter())

@@ -94,7 +94,8 @@ async def test_what_a_stopped_source_did_not_give_is_put_off_whole_and_read_the_
     assert "terminating connection" in " ".join(world.errors(run_id))
     assert taken_over(world) == before
 
-    assert set(world.steps(await world.run(TRAINING)).values()) == {"succeeded"}
+    last = await world.run(TRAINING)
+    assert set(world.steps(last).values()) == {"succeeded"}, (world.steps(last), world.errors(last))
     assert all(name.endswith(" Ltd") for name, _ in taken_over(world)[0])
 
 

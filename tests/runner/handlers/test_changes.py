@@ -237,7 +237,7 @@ async def complete_and_die(*report, **more):
 
 match sys.argv[1]:
     case "claimed":
-        handler_executor.make_pipe = die
+        streams.make_pipe = die
     case "read":
         streams.blocks = read_and_die
     case "written":

@@ -13,7 +13,15 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := p_context ->> 'now';
-    v_version constant text := to_char(v_now at time zone 'UTC', '"v"YYYYMMDD_HH24MISS');
+    v_version constant text := (  -- the model in use may have been trained in the same second
+        select v.name
+        from generate_series(0, 1) as s (seconds)
+        cross join to_char((v_now + make_interval(secs => s.seconds)) at time zone 'UTC', '"v"YYYYMMDD_HH24MISS')
+            as v (name)
+        where not exists (select from recommender.models as m where m.model_version = v.name and m.is_in_use)
+        order by s.seconds
+        limit 1
+    );
     v_figures constant jsonb := (
         select jsonb_object_agg(r.figure, r.value) from unnest(p_rows) as r where r.figure is not null
     );
