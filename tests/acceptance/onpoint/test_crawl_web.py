@@ -31,7 +31,7 @@ SKIPPED = {
 }
 FAILED = {
     "/big": "the answer is larger than 2000000 bytes",
-    "/moved/6": "it has moved, as five before it",
+    "/moved/6": "it is the sixth redirect in a row",
 }
 
 
