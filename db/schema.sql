@@ -9663,6 +9663,24 @@ $$;
 ALTER FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
+-- Name: _check_settings(text, jsonb, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_settings(p_object text, p_changes jsonb, p_known text[]) RETURNS void
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._raise(
+        'HG008', format('%s: %s cannot be set', p_object, quote_literal(k.key)),
+        headgate._known('settings', k.key, p_known)
+    )
+    from jsonb_object_keys(p_changes) as k (key)
+    where k.key <> all (p_known);
+$$;
+
+ALTER FUNCTION headgate._check_settings(p_object text, p_changes jsonb, p_known text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _check_startable(headgate.pipelines); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31388,7 +31406,6 @@ CREATE FUNCTION headgate.set_channel(p_channel text, p_changes jsonb) RETURNS TA
 declare
     v_keys constant text[] := '{secret_name,host,port,username,sender,recipients}';
     v_new headgate.channels;
-    v_key text;
 begin
     select c.* into v_new from headgate.channels as c where c.name = p_channel for no key update;
     if not found then
@@ -31397,13 +31414,7 @@ begin
             headgate._known('known channels', p_channel, array(select c.name from headgate.channels as c))
         );
     end if;
-    select k.key into v_key from jsonb_object_keys(p_changes) as k (key) where k.key <> all (v_keys) limit 1;
-    if v_key is not null then
-        perform headgate._raise(
-            'HG008', format('channel %s: %s cannot be set', p_channel, quote_literal(v_key)),
-            headgate._known('settings', v_key, v_keys)
-        );
-    end if;
+    perform headgate._check_settings(format('channel %s', p_channel), p_changes, v_keys);
     v_new := jsonb_populate_record(v_new, p_changes);
 
     update headgate.channels as c
@@ -31448,7 +31459,6 @@ declare
     v_keys constant text[] := '{severity,warn_if,error_if,hold_for}';
     v_old headgate.checks;
     v_new headgate.checks;
-    v_key text;
 begin
     select c.* into v_old from headgate.checks as c where c.name = p_check for no key update;
     if not found then
@@ -31457,13 +31467,7 @@ begin
             headgate._known('known checks', p_check, array(select c.name from headgate.checks as c))
         );
     end if;
-    select k.key into v_key from jsonb_object_keys(p_changes) as k (key) where k.key <> all (v_keys) limit 1;
-    if v_key is not null then
-        perform headgate._raise(
-            'HG008', format('check %s: %s cannot be set', p_check, quote_literal(v_key)),
-            headgate._known('settings', v_key, v_keys)
-        );
-    end if;
+    perform headgate._check_settings(format('check %s', p_check), p_changes, v_keys);
     v_new := jsonb_populate_record(v_old, p_changes);
     perform headgate._raise(
         'HG008', format('check %s: %s compares with nothing', p_check, quote_literal(u.comparison)),
@@ -33002,8 +33006,11 @@ begin
     where s.chunk_id = (p_context ->> 'chunk_id')::bigint
         and s.lease_no = (p_context ->> 'lease_no')::integer
     on conflict (id) do update set
-            post_id = excluded.post_id, name = excluded.name, email = excluded.email, body =
-            excluded.body, etl_processed_at = excluded.etl_processed_at
+        post_id = excluded.post_id,
+        name = excluded.name,
+        email = excluded.email,
+        body = excluded.body,
+        etl_processed_at = excluded.etl_processed_at
     where t.etl_processed_at < excluded.etl_processed_at;
     get diagnostics v_count = row_count;
     return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
@@ -33035,8 +33042,10 @@ begin
     where s.chunk_id = (p_context ->> 'chunk_id')::bigint
         and s.lease_no = (p_context ->> 'lease_no')::integer
     on conflict (id) do update set
-            user_id = excluded.user_id, title = excluded.title, body = excluded.body, etl_processed_at =
-            excluded.etl_processed_at
+        user_id = excluded.user_id,
+        title = excluded.title,
+        body = excluded.body,
+        etl_processed_at = excluded.etl_processed_at
     where t.etl_processed_at < excluded.etl_processed_at;
     get diagnostics v_count = row_count;
     return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
@@ -33070,9 +33079,14 @@ begin
     where s.chunk_id = (p_context ->> 'chunk_id')::bigint
         and s.lease_no = (p_context ->> 'lease_no')::integer
     on conflict (id) do update set
-            title = excluded.title, url = excluded.url, author = excluded.author, score =
-            excluded.score, comments_count = excluded.comments_count, rank = excluded.rank, published_at
-            = excluded.published_at, etl_processed_at = excluded.etl_processed_at
+        title = excluded.title,
+        url = excluded.url,
+        author = excluded.author,
+        score = excluded.score,
+        comments_count = excluded.comments_count,
+        rank = excluded.rank,
+        published_at = excluded.published_at,
+        etl_processed_at = excluded.etl_processed_at
     where t.etl_processed_at < excluded.etl_processed_at;
     get diagnostics v_count = row_count;
     return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
@@ -33104,9 +33118,14 @@ begin
     where s.chunk_id = (p_context ->> 'chunk_id')::bigint
         and s.lease_no = (p_context ->> 'lease_no')::integer
     on conflict (id) do update set
-            name = excluded.name, username = excluded.username, email = excluded.email, phone =
-            excluded.phone, website = excluded.website, city = excluded.city, company =
-            excluded.company, etl_processed_at = excluded.etl_processed_at
+        name = excluded.name,
+        username = excluded.username,
+        email = excluded.email,
+        phone = excluded.phone,
+        website = excluded.website,
+        city = excluded.city,
+        company = excluded.company,
+        etl_processed_at = excluded.etl_processed_at
     where t.etl_processed_at < excluded.etl_processed_at;
     get diagnostics v_count = row_count;
     return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
@@ -45870,6 +45889,12 @@ REVOKE ALL ON FUNCTION headgate._check_same_run(p_pipeline headgate.pipelines, p
 --
 
 REVOKE ALL ON FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, p_options headgate.plan_options) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_settings(p_object text, p_changes jsonb, p_known text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_settings(p_object text, p_changes jsonb, p_known text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_startable(p_pipeline headgate.pipelines); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -15,7 +15,6 @@ declare
     v_keys constant text[] := '{severity,warn_if,error_if,hold_for}';
     v_old headgate.checks;
     v_new headgate.checks;
-    v_key text;
 begin
     select c.* into v_old from headgate.checks as c where c.name = p_check for no key update;
     if not found then
@@ -24,13 +23,7 @@ begin
             headgate._known('known checks', p_check, array(select c.name from headgate.checks as c))
         );
     end if;
-    select k.key into v_key from jsonb_object_keys(p_changes) as k (key) where k.key <> all (v_keys) limit 1;
-    if v_key is not null then
-        perform headgate._raise(
-            'HG008', format('check %s: %s cannot be set', p_check, quote_literal(v_key)),
-            headgate._known('settings', v_key, v_keys)
-        );
-    end if;
+    perform headgate._check_settings(format('check %s', p_check), p_changes, v_keys);
     v_new := jsonb_populate_record(v_old, p_changes);
     perform headgate._raise(
         'HG008', format('check %s: %s compares with nothing', p_check, quote_literal(u.comparison)),

@@ -16,7 +16,6 @@ as $func$
 declare
     v_keys constant text[] := '{secret_name,host,port,username,sender,recipients}';
     v_new headgate.channels;
-    v_key text;
 begin
     select c.* into v_new from headgate.channels as c where c.name = p_channel for no key update;
     if not found then
@@ -25,13 +24,7 @@ begin
             headgate._known('known channels', p_channel, array(select c.name from headgate.channels as c))
         );
     end if;
-    select k.key into v_key from jsonb_object_keys(p_changes) as k (key) where k.key <> all (v_keys) limit 1;
-    if v_key is not null then
-        perform headgate._raise(
-            'HG008', format('channel %s: %s cannot be set', p_channel, quote_literal(v_key)),
-            headgate._known('settings', v_key, v_keys)
-        );
-    end if;
+    perform headgate._check_settings(format('channel %s', p_channel), p_changes, v_keys);
     v_new := jsonb_populate_record(v_new, p_changes);
 
     update headgate.channels as c

@@ -5,18 +5,19 @@ Both are told which ones by their input function, in an array of numbers of `v_a
 
 from __future__ import annotations
 
-from typing import Final
-
 from headgate.errors import WrongPlan
 from headgate.handlers.contract import Chunk, Result
 
-NUMBERS: Final = "{name} needs an input function with asset_id and {column} bigint[]"
+
+def require_column(chunk: Chunk, handler: str, column: str) -> None:
+    """Raise WrongPlan unless the input has a column of artifacts' numbers."""
+    if column not in chunk.columns:
+        raise WrongPlan(f"{handler} needs an input function with asset_id and {column} bigint[]")
 
 
 def copy(chunk: Chunk) -> Result:
     """Put the files that were fetched into the operation's store, under the names they have."""
-    if "to_fetch" not in chunk.columns:
-        raise WrongPlan(NUMBERS.format(name="copy", column="to_fetch"))
+    require_column(chunk, "copy", "to_fetch")
     return Result(
         files=chunk.files,
         output={
@@ -28,8 +29,7 @@ def copy(chunk: Chunk) -> Result:
 
 def remove(chunk: Chunk) -> Result:
     """Give up the artifacts that the input names; the runner removes what nobody else has."""
-    if "to_remove" not in chunk.columns:
-        raise WrongPlan(NUMBERS.format(name="remove", column="to_remove"))
+    require_column(chunk, "remove", "to_remove")
     return Result(
         removed=chunk.columns["to_remove"].tolist(),
         output={

@@ -16,33 +16,19 @@ from pgpq.encoders import StringEncoderBuilder
 from pgpq.schema import Jsonb
 
 from headgate.errors import InvalidValue, WrongPlan
+from headgate.handlers.arrow_types import ANY_NUMERIC, NUMERIC, TYPES
 from headgate.handlers.contract import Chunk
 from headgate.handlers.pool_messages import PIECE_LENGTH, Target
 
 PIECE_BYTES: Final = 2 * 1024 * 1024
 END: Final = b"\xff\xff"
 """Behind the last row, which the runner writes."""
-NUMERIC: Final = 1700
 JSONB: Final = 3802
-ANY_NUMERIC: Final = pa.decimal128(38, 9)
-"""What becomes of a number in a file that does not know its digits."""
-TYPES: Final[Mapping[int, Any]] = {
-    16: pa.bool_(),
+STAGE_TYPES: Final[Mapping[int, Any]] = {
+    **TYPES,
+    **dict.fromkeys((25, 114, 1042, 1043, JSONB), pa.string()),
     17: pa.binary(),
-    21: pa.int16(),
-    23: pa.int32(),
-    20: pa.int64(),
-    25: pa.string(),
-    114: pa.string(),
-    700: pa.float32(),
-    701: pa.float64(),
-    1042: pa.string(),
-    1043: pa.string(),
-    1082: pa.date32(),
-    1114: pa.timestamp("us"),
-    1184: pa.timestamp("us", tz="UTC"),
     NUMERIC: ANY_NUMERIC,
-    JSONB: pa.string(),
 }
 """By the types of a stage's columns, Arrow's."""
 
@@ -119,12 +105,12 @@ def open_stage(chunk: Chunk) -> Iterator[Stage]:
 
 
 def _type(name: str, shown: str, oid: int) -> Any:
-    if oid not in TYPES:
+    if oid not in STAGE_TYPES:
         raise WrongPlan(
             f"column {name} of the stage is {shown}, which no handler can write: "
             "make it text there, and cast it in the ingest function"
         )
-    return TYPES[oid]
+    return STAGE_TYPES[oid]
 
 
 def _fit(column: Any, name: str, kind: Any) -> Any:

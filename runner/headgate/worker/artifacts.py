@@ -52,7 +52,7 @@ def remove_left_over() -> None:
 
 
 def wanted_artifacts(given: Input) -> dict[int, list[int]]:
-    """Return the numbers of artifacts that an input has in its column `fetch`, by asset."""
+    """Return the numbers of artifacts that an input has in its column `to_fetch`, by asset."""
     places = [n for n, (name, _) in enumerate(given.columns) if name == FETCH]
     if not places:
         return {}

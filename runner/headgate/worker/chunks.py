@@ -260,7 +260,7 @@ class Handling:
     @property
     def has_folder(self) -> bool:
         """Whether the handler needs a folder on this machine."""
-        return (self.store, self.input_format, self.stage) != (None, None, None)
+        return self.store is not None or self.has_pipe
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Handling:

@@ -127,15 +127,19 @@ class HandlerExecutor:
 
     async def _report(self, held: HandlerLease) -> Report:
         """Return a chunk's report; its jobs are deferred if this runner cannot compute them."""
-        chunk = held.chunk
-        if find_spec("numpy") is None:
-            missing = "the runner lacks numpy, which handlers need: install headgate[handlers]"
-            return _report(Done([Job(x, "deferred", missing) for x in chunk.asset_ids]), None)
+        if (obstacle := self._obstacle(held.handling)) is not None:
+            jobs = [Job(x, "deferred", obstacle) for x in held.chunk.asset_ids]
+            return _report(Done(jobs), None)
         with spool_of(held.handling) as folder:
-            if held.handling.has_pipe and not self._backend.is_local:
-                elsewhere = "streams and stages need the runner's processes, not a Dask cluster"
-                return _report(Done([Job(x, "deferred", elsewhere) for x in chunk.asset_ids]), None)
             return await self._compute(held, folder)
+
+    def _obstacle(self, handling: Handling) -> str | None:
+        """Return why this runner cannot compute a chunk; None: it can."""
+        if find_spec("numpy") is None:
+            return "the runner lacks numpy, which handlers need: install headgate[handlers]"
+        if handling.has_pipe and not self._backend.is_local:
+            return "streams and stages need the runner's processes, not a Dask cluster"
+        return None
 
     async def _compute(self, held: HandlerLease, folder: Path | None) -> Report:
         chunk, handling = held.chunk, held.handling

@@ -1,3 +1,5 @@
+-- The comments of a run, from their stage into their table.
+
 create or replace function onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
 returns setof headgate.ingest_result
 language plpgsql
@@ -14,8 +16,11 @@ begin
     where s.chunk_id = (p_context ->> 'chunk_id')::bigint
         and s.lease_no = (p_context ->> 'lease_no')::integer
     on conflict (id) do update set
-            post_id = excluded.post_id, name = excluded.name, email = excluded.email, body =
-            excluded.body, etl_processed_at = excluded.etl_processed_at
+        post_id = excluded.post_id,
+        name = excluded.name,
+        email = excluded.email,
+        body = excluded.body,
+        etl_processed_at = excluded.etl_processed_at
     where t.etl_processed_at < excluded.etl_processed_at;
     get diagnostics v_count = row_count;
     return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;

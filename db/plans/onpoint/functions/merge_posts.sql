@@ -1,3 +1,5 @@
+-- The posts of a run, from their stage into their table.
+
 create or replace function onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
 returns setof headgate.ingest_result
 language plpgsql
@@ -14,8 +16,10 @@ begin
     where s.chunk_id = (p_context ->> 'chunk_id')::bigint
         and s.lease_no = (p_context ->> 'lease_no')::integer
     on conflict (id) do update set
-            user_id = excluded.user_id, title = excluded.title, body = excluded.body, etl_processed_at =
-            excluded.etl_processed_at
+        user_id = excluded.user_id,
+        title = excluded.title,
+        body = excluded.body,
+        etl_processed_at = excluded.etl_processed_at
     where t.etl_processed_at < excluded.etl_processed_at;
     get diagnostics v_count = row_count;
     return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;

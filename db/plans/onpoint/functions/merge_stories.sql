@@ -1,3 +1,5 @@
+-- The stories of a run, from their stage into their table.
+
 create or replace function onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
 returns setof headgate.ingest_result
 language plpgsql
@@ -16,9 +18,14 @@ begin
     where s.chunk_id = (p_context ->> 'chunk_id')::bigint
         and s.lease_no = (p_context ->> 'lease_no')::integer
     on conflict (id) do update set
-            title = excluded.title, url = excluded.url, author = excluded.author, score =
-            excluded.score, comments_count = excluded.comments_count, rank = excluded.rank, published_at
-            = excluded.published_at, etl_processed_at = excluded.etl_processed_at
+        title = excluded.title,
+        url = excluded.url,
+        author = excluded.author,
+        score = excluded.score,
+        comments_count = excluded.comments_count,
+        rank = excluded.rank,
+        published_at = excluded.published_at,
+        etl_processed_at = excluded.etl_processed_at
     where t.etl_processed_at < excluded.etl_processed_at;
     get diagnostics v_count = row_count;
     return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;

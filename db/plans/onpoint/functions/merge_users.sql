@@ -1,3 +1,5 @@
+-- The users of a run, from their stage into their table.
+
 create or replace function onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
 returns setof headgate.ingest_result
 language plpgsql
@@ -14,9 +16,14 @@ begin
     where s.chunk_id = (p_context ->> 'chunk_id')::bigint
         and s.lease_no = (p_context ->> 'lease_no')::integer
     on conflict (id) do update set
-            name = excluded.name, username = excluded.username, email = excluded.email, phone =
-            excluded.phone, website = excluded.website, city = excluded.city, company =
-            excluded.company, etl_processed_at = excluded.etl_processed_at
+        name = excluded.name,
+        username = excluded.username,
+        email = excluded.email,
+        phone = excluded.phone,
+        website = excluded.website,
+        city = excluded.city,
+        company = excluded.company,
+        etl_processed_at = excluded.etl_processed_at
     where t.etl_processed_at < excluded.etl_processed_at;
     get diagnostics v_count = row_count;
     return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;

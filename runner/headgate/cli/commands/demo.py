@@ -80,8 +80,8 @@ def run_with_services(demo: ServiceDemo, param: list[str] | None) -> None:
             if service.calls:
                 asked = console.counted(len(service.calls), "call")
                 print(f"{name}: {asked}, served {service.served}")
-    for store in demo.stores:
-        print(f"{store}: {settings.home.resolve() / 'demo' / store}")
+    for store, folder in demo.folders(settings).items():
+        print(f"{store}: {folder}")
     print(f"\nIn psql (headgate psql, with HEADGATE_DATABASE={DATABASE}):")
     with connect(settings, "demo") as connection:
         for query in demo.queries:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from psycopg import Connection
@@ -56,6 +57,10 @@ class ServiceDemo:
     """Stores of the plan, which become folders below HEADGATE_HOME/demo."""
     pace: int | None = None
     """Requests a minute that the stand-ins accept; None: the plan's own pace."""
+
+    def folders(self, settings: Settings) -> dict[str, Path]:
+        """Return the folder of each store."""
+        return {x: settings.home.resolve() / "demo" / x for x in self.stores}
 
 
 SERVICE_DEMOS: Final = {
@@ -126,9 +131,8 @@ def played(demo: ServiceDemo, settings: Settings) -> Iterator[dict[str, StandIn]
     with running(services) as started:
         with connect(settings, "demo") as connection, mapped_errors():
             locate(connection, demo.plan, {x: y.url for x, y in started.items()}, demo.pace)
-            for store in demo.stores:
-                url = (settings.home.resolve() / "demo" / store).as_uri()
-                connection.execute(SET_STORE, {"store": store, "url": url})
+            for store, folder in demo.folders(settings).items():
+                connection.execute(SET_STORE, {"store": store, "url": folder.as_uri()})
         yield started
 
 

@@ -16,6 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from headgate.errors import InvalidValue, WrongPlan
+from headgate.handlers.arrow_types import ANY_NUMERIC, NUMERIC, TYPES
 from headgate.handlers.export.writers import Writer
 from headgate.handlers.streams import Columns
 
@@ -23,21 +24,7 @@ BLOCK_BYTES: Final = 8 * 1024 * 1024
 """Bytes of CSV that are read at once; no row may be longer."""
 GROUP_ROWS: Final = 100_000
 FORMULA: Final = r"^[=+\-@\t\r]"
-NUMERIC: Final = 1700
-ANY_NUMERIC: Final = (38, 9)
-"""Precision and scale of a numeric column whose type is not declared."""
-TYPES: Final[Mapping[int, Any]] = {
-    16: pa.bool_(),
-    21: pa.int16(),
-    23: pa.int32(),
-    20: pa.int64(),
-    26: pa.int64(),
-    700: pa.float32(),
-    701: pa.float64(),
-    1082: pa.date32(),
-    1114: pa.timestamp("us"),
-    1184: pa.timestamp("us", tz="UTC"),
-}
+FILE_TYPES: Final[Mapping[int, Any]] = {**TYPES, 26: pa.int64()}
 """Arrow's types by PostgreSQL's type OIDs; all other types become text."""
 MISREAD: Final = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?(.*)", re.S)
 
@@ -114,9 +101,9 @@ def _type(name: str, oid: int, told: str | None) -> Any:
     if oid != NUMERIC:
         if told is not None:
             raise WrongPlan(f"export's type of column {name} is told, but it is no numeric")
-        return TYPES.get(oid, pa.string())
+        return FILE_TYPES.get(oid, pa.string())
     if told is None:
-        return pa.decimal128(*ANY_NUMERIC)
+        return ANY_NUMERIC
     if (kind := numeric(told)) is None:
         raise WrongPlan(f"export's type of column {name} is no numeric(digits, scale): {told!r}")
     return kind

@@ -19,6 +19,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from headgate.errors import WrongPlan
+from headgate.handlers.artifacts import require_column
 from headgate.handlers.contract import Chunk, File, Result
 from headgate.handlers.export.handler import (
     LINES,
@@ -62,10 +63,7 @@ def sources_of(handler: str, chunk: Chunk) -> Iterable[tuple[int, list[Path], st
     for asset_id, name in zip(chunk.asset_ids.tolist(), chunk.names or [None], strict=True):
         if name is None:
             raise WrongPlan(f"{handler} needs a store and an artifact_name")
-        if "to_fetch" not in chunk.columns:
-            raise WrongPlan(
-                f"{handler} needs an input function with asset_id and to_fetch bigint[]"
-            )
+        require_column(chunk, handler, "to_fetch")
         files = chunk.files.get(asset_id, {}).values()
         yield asset_id, [Path(str(file.content)) for file in files], name
 

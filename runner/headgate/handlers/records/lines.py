@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from headgate.errors import InvalidValue
+from headgate.handlers.document import GZIP
 
 BLOCK_BYTES: Final = 4 * 1024 * 1024
 LONGEST_MB: Final = 16
@@ -36,7 +37,7 @@ def blocks(path: Path) -> Iterator[bytes]:
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     with path.open("rb") as raw:
-        is_packed = raw.peek(2)[:2] == b"\x1f\x8b"
+        is_packed = raw.peek(len(GZIP)).startswith(GZIP)
         try:
             yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if is_packed else raw
         except (EOFError, gzip.BadGzipFile) as exc:
