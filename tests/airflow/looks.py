@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
-from datetime import datetime
 from typing import Any
 
 import psutil
@@ -100,22 +98,6 @@ def is_paused(stack: Scene) -> bool:
         "select is_paused from headgate.v_pipelines where pipeline = %(name)s", name=PIPELINE
     )
     return bool(row["is_paused"])
-
-
-def wait_of(stack: Scene, run: str) -> tuple[float, float]:
-    """Return the delays, in s, of the trigger's event and of the task's end for a run's last step.
-
-    Both are measured from the moment at which a runner learned that the last jobs' results are committed.
-    """
-    log = "".join(x.read_text() for x in (stack.folder / "logs").glob("runner-*.log"))
-    ends = re.findall(rf"^(\S+ \S+) INFO chunk \d+ has ended: \w+ of {re.escape(run)}$", log, re.M)
-    last = max(datetime.strptime(x, "%Y-%m-%d %H:%M:%S,%f").astimezone() for x in ends)
-    fired, ended = [], []
-    for step, task in stack.tasks(PIPELINE, run).items():
-        if task["operator_name"] == "RunStep":
-            fired.append(stack.when(PIPELINE, run, step, "Trigger fired event"))
-            ended.append(datetime.fromisoformat(task["end_date"]))
-    return (max(fired) - last).total_seconds(), (max(ended) - last).total_seconds()
 
 
 def xcom_of(stack: Scene, run: str, task: str, key: str) -> Any:

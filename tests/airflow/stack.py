@@ -125,12 +125,6 @@ class Airflow:
         found = self.api(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}")
         return "\n".join(str(x["event"]) for x in found["content"])
 
-    def when(self, dag: str, run: str, task: str, event: str) -> datetime:
-        """Return the time of an event in the log of a task's first attempt."""
-        log = self.api(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/1")
-        (line,) = (x for x in log["content"] if x["event"].startswith(event))
-        return datetime.fromisoformat(line["timestamp"])
-
     def last_line(
         self, dag: str, run: str, task: str, attempt: int = 1, map_index: int = -1
     ) -> str:

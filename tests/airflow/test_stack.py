@@ -6,8 +6,6 @@ The tests build on each other, in their order: a start takes most of a minute.
 from __future__ import annotations
 
 import json
-import os
-import statistics
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +32,6 @@ from tests.airflow.looks import (
     wait_for_run,
     wait_for_step,
     wait_for_task,
-    wait_of,
     xcom_of,
 )
 from tests.airflow.scene import Scene
@@ -58,8 +55,6 @@ FUNCTIONS = (
 SHIPPED = DB.parent / "dags"
 OWN = ("bad_input", "hasty", "hasty_mapped", "own_shapes", "rusty", *airflow.ALL)
 """DAGs of tests and benchmarks."""
-BUSY = 1.5
-"""Processes that wait for a core, per core: from here on a machine is too busy to time others."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -329,19 +324,6 @@ def test_clearing_a_failed_task_runs_what_failed_and_spends_for_that_alone(
     assert stack.standin.ledger()["served_units"] == served + 12 * 11
     (now,) = stack.rows("select spent from headgate.v_quota where provider = 'eodhd'")
     assert now["spent"] == spent["spent"] + 12 * 11
-
-
-def test_the_wait_for_a_step_adds_less_than_a_second(stack: Scene, orders: list[int]):
-    whole = [first_run(stack, PIPELINE, "scheduled")]
-    whole += [run_of(stack, x) for x in (orders[0], *orders[3:])]  # not those that were disturbed
-    found = [wait_of(stack, x) for x in whole if x is not None]
-    ours, all_of_it = (statistics.median(x) for x in zip(*found, strict=True))
-    load = os.getloadavg()[0] / len(os.sched_getaffinity(0))
-    factor = 1 if load < BUSY else max(4, load)
-
-    print(f"waits, in s: {[(round(x, 2), round(y, 2)) for x, y in found]}")
-    assert len(found) == 4
-    assert ours < 0.25 * factor and all_of_it < 1 * factor
 
 
 def test_units_agree_with_what_was_served(stack: Scene, dead: list[str]):
