@@ -605,7 +605,7 @@ ALTER FUNCTION equities._ask_first_corrections(p_now timestamp with time zone) O
 -- Name: FUNCTION _ask_first_corrections(p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._ask_first_corrections(p_now timestamp with time zone) IS 'Have the last sessions read again that came with an exchange''s first histories.';
+COMMENT ON FUNCTION equities._ask_first_corrections(p_now timestamp with time zone) IS 'Read again the last sessions that came with an exchange''s first histories.';
 
 --
 -- Name: _bar_changes(bigint[], text[], timestamp with time zone, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -615,7 +615,7 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
     LANGUAGE sql STABLE ROWS 10000
     AS $$
     with bars as materialized (
-        -- The planner takes a boolean to be true half of the time, but `fault is null` hardly ever.
+        -- The planner assumes that a boolean is true for half of the rows, but that `fault is null` hardly ever holds.
         select b.*, b.fault is null as is_sound
         from equities._judged_bars(p_asset_ids, p_payloads, (p_now at time zone 'UTC')::pg_catalog.date) as b
     ),
@@ -656,7 +656,7 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
         ) as a
         where not p_is_history
     ),
-    compared as not materialized (  -- written down it costs more than to look twice for what was restated
+    compared as not materialized (  -- materializing costs more than computing it twice for the restated histories
         select
             b.asset_id, b.date, b.open, b.high, b.low, b.close, b.adjusted_close, b.volume,
             b.is_sound and u.fault is null as is_sound,
@@ -709,7 +709,7 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
         from spans as p
     ),
     kept as materialized (
-        -- Nothing of the others is written.
+        -- Listings whose stored bars stay: nothing of their answers is written.
         select a.asset_id from answers as a where a.fault is not null or a.is_restated and not p_is_history
     )
     select
@@ -754,7 +754,7 @@ ALTER FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p_
 -- Name: FUNCTION _bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean) IS 'What the bars of many answers change, and what is to be said of each answer; raises when one cannot be read.';
+COMMENT ON FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean) IS 'What the bars of many answers change, and the result of each answer; raises if an answer cannot be read.';
 
 --
 -- Name: _bar_fault(double precision, double precision, double precision, double precision, double precision, double precision, boolean, boolean, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -803,7 +803,7 @@ ALTER FUNCTION equities._bar_fault(p_open double precision, p_high double precis
 -- Name: FUNCTION _bar_fault(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision, p_is_in_future boolean, p_is_no_session boolean, p_is_twice boolean); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._bar_fault(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision, p_is_in_future boolean, p_is_no_session boolean, p_is_twice boolean) IS 'All that is wrong with a bar, in words, e.g. `open, high, low missing; volume zero`.';
+COMMENT ON FUNCTION equities._bar_fault(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision, p_is_in_future boolean, p_is_no_session boolean, p_is_twice boolean) IS 'All faults of a bar, in words, e.g. `open, high, low missing; volume zero`.';
 
 --
 -- Name: _begin_listing(jsonb, bigint, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -835,7 +835,7 @@ ALTER FUNCTION equities._begin_listing(p_listed jsonb, p_after_id bigint, p_toda
 -- Name: FUNCTION _begin_listing(p_listed jsonb, p_after_id bigint, p_today date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._begin_listing(p_listed jsonb, p_after_id bigint, p_today date) IS 'A new listing as a list has it, on the exchange of the one that had its code before.';
+COMMENT ON FUNCTION equities._begin_listing(p_listed jsonb, p_after_id bigint, p_today date) IS 'Begin a new listing as the list describes it, on the exchange of the listing that had its code before.';
 
 --
 -- Name: _bulk_bars(bigint[], text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -871,7 +871,7 @@ ALTER FUNCTION equities._bulk_bars(p_asset_ids bigint[], p_payload text) OWNER T
 -- Name: FUNCTION _bulk_bars(p_asset_ids bigint[], p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._bulk_bars(p_asset_ids bigint[], p_payload text) IS 'What an answer of a whole exchange holds of some listings, each as the array of its own bars.';
+COMMENT ON FUNCTION equities._bulk_bars(p_asset_ids bigint[], p_payload text) IS 'The bars of some listings in the answer of a whole exchange, each listing''s as an array.';
 
 --
 -- Name: _clean_answer(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -920,7 +920,7 @@ ALTER FUNCTION equities._clean_answer(p_payload text, OUT payload text, OUT faul
 -- Name: FUNCTION _clean_answer(p_payload text, OUT payload text, OUT fault text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._clean_answer(p_payload text, OUT payload text, OUT fault text) IS 'An answer with one bar per date, cells that are no number as NaN, unreadable dates as null; or its fault.';
+COMMENT ON FUNCTION equities._clean_answer(p_payload text, OUT payload text, OUT fault text) IS 'An answer with one bar per date, non-numeric cells as NaN, unreadable dates as null; or the fault of the answer.';
 
 --
 -- Name: _clean_bar(jsonb); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -994,7 +994,7 @@ ALTER FUNCTION equities._companies_of_batch(p_asset_ids bigint[], p_payload text
 -- Name: FUNCTION _companies_of_batch(p_asset_ids bigint[], p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._companies_of_batch(p_asset_ids bigint[], p_payload text) IS 'What a page of fundamentals holds of some listings, each as the object a call of its own would bring.';
+COMMENT ON FUNCTION equities._companies_of_batch(p_asset_ids bigint[], p_payload text) IS 'The fundamentals of some listings on a page of many, each as the object that a call of its own would return.';
 
 --
 -- Name: _days_to_watch(text[], timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1050,7 +1050,7 @@ ALTER FUNCTION equities._days_to_watch(p_group_keys text[], p_now timestamp with
 -- Name: FUNCTION _days_to_watch(p_group_keys text[], p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._days_to_watch(p_group_keys text[], p_now timestamp with time zone) IS 'Sessions of exchanges that are to become assets.';
+COMMENT ON FUNCTION equities._days_to_watch(p_group_keys text[], p_now timestamp with time zone) IS 'Sessions of exchanges that are about to become assets.';
 
 --
 -- Name: _delist(bigint[], text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1091,7 +1091,7 @@ ALTER FUNCTION equities._delist(p_gone bigint[], p_group_key text, p_today date)
 -- Name: FUNCTION _delist(p_gone bigint[], p_group_key text, p_today date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._delist(p_gone bigint[], p_group_key text, p_today date) IS 'Count the lists that lack listings; those that several lacked have been delisted since the first of them.';
+COMMENT ON FUNCTION equities._delist(p_gone bigint[], p_group_key text, p_today date) IS 'Count the consecutive lists that lack each listing; mark those that several lists lacked as delisted since the first.';
 
 --
 -- Name: _end_listing(bigint, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1113,7 +1113,7 @@ ALTER FUNCTION equities._end_listing(p_asset_id bigint, p_day date) OWNER TO hea
 -- Name: FUNCTION _end_listing(p_asset_id bigint, p_day date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._end_listing(p_asset_id bigint, p_day date) IS 'The code a listing has holds no longer from a day on.';
+COMMENT ON FUNCTION equities._end_listing(p_asset_id bigint, p_day date) IS 'End a listing''s current code on a day.';
 
 --
 -- Name: _held_groups(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1211,7 +1211,7 @@ ALTER FUNCTION equities._is_odd(p_payload text) OWNER TO headgate_plan_equities;
 -- Name: FUNCTION _is_odd(p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._is_odd(p_payload text) IS 'True: the answer cannot be read as it is, or holds a date twice.';
+COMMENT ON FUNCTION equities._is_odd(p_payload text) IS 'True if the answer cannot be read as it is, or holds a date twice.';
 
 --
 -- Name: _is_other_unit(double precision, double precision); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1230,7 +1230,7 @@ ALTER FUNCTION equities._is_other_unit(p_close double precision, p_close_before 
 -- Name: FUNCTION _is_other_unit(p_close double precision, p_close_before double precision); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._is_other_unit(p_close double precision, p_close_before double precision) IS 'True where a price is about a hundred times, or a hundredth of, the one before.';
+COMMENT ON FUNCTION equities._is_other_unit(p_close double precision, p_close_before double precision) IS 'True if a price is about a hundred times, or a hundredth of, the previous one.';
 
 --
 -- Name: _is_readjusted(double precision, double precision, double precision, double precision); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1249,7 +1249,7 @@ ALTER FUNCTION equities._is_readjusted(p_close double precision, p_adjusted_clos
 -- Name: FUNCTION _is_readjusted(p_close double precision, p_adjusted_close double precision, p_new_close double precision, p_new_adjusted_close double precision); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._is_readjusted(p_close double precision, p_adjusted_close double precision, p_new_close double precision, p_new_adjusted_close double precision) IS 'True where a bar came back with another ratio of adjusted_close to close.';
+COMMENT ON FUNCTION equities._is_readjusted(p_close double precision, p_adjusted_close double precision, p_new_close double precision, p_new_adjusted_close double precision) IS 'True if a bar returned with another ratio of adjusted_close to close.';
 
 --
 -- Name: _is_sound_bar(double precision, double precision, double precision, double precision, double precision, double precision); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1271,7 +1271,7 @@ ALTER FUNCTION equities._is_sound_bar(p_open double precision, p_high double pre
 -- Name: FUNCTION _is_sound_bar(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._is_sound_bar(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision) IS 'True where prices and volume are what the constraints of equities.prices demand.';
+COMMENT ON FUNCTION equities._is_sound_bar(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision) IS 'True if prices and volume satisfy the constraints of equities.prices.';
 
 --
 -- Name: _judged_bars(bigint[], text[], date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1284,7 +1284,7 @@ CREATE FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p
         select a.asset_id, a.nth, l.calendar
         from unnest(p_asset_ids) with ordinality as a (asset_id, nth)
         left join headgate.v_assets as l using (asset_id)
-        order by a.asset_id  -- rows are written, and so locked, in the order of their keys
+        order by a.asset_id  -- rows are written, and so locked, in key order
     ),
     sessions as materialized (
         select c.calendar, t.session
@@ -1329,7 +1329,7 @@ ALTER FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p_
 -- Name: FUNCTION _judged_bars(p_asset_ids bigint[], p_payloads text[], p_today date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p_today date) IS 'The bars of many answers, each with what is wrong with it; null: nothing.';
+COMMENT ON FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p_today date) IS 'The bars of many answers, each with its faults; null: none.';
 
 --
 -- Name: _last_sessions(timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1369,7 +1369,7 @@ ALTER FUNCTION equities._last_sessions(p_now timestamp with time zone) OWNER TO 
 -- Name: FUNCTION _last_sessions(p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._last_sessions(p_now timestamp with time zone) IS 'The last session that is out, of each exchange with loaded histories.';
+COMMENT ON FUNCTION equities._last_sessions(p_now timestamp with time zone) IS 'The last published session of each exchange with loaded histories.';
 
 --
 -- Name: _list_changes(text, text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1390,7 +1390,7 @@ CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text, p_today
         order by r."Code"
     ),
     ours as materialized (
-        -- As they were told last: a listing that has been delisted keeps its name and ISIN.
+        -- As the provider last reported them: a delisted listing keeps its name and ISIN.
         select distinct on (a.asset_id)
             a.asset_id, a.code, a.is_active, upper(l.valid) as delisted_on,
             coalesce(l.isin, a.attributes ->> 'isin') as isin,
@@ -1405,8 +1405,8 @@ CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text, p_today
         select o.* from ours as o where o.is_active and not exists (select from listed as l where l.code = o.code)
     ),
     other as materialized (
-        -- The same code, and another company: names differ, and so do the ISINs, or they do not tell and the code was
-        -- out of use.
+        -- The same code but another company: the names differ, and the ISINs differ or, where they are missing, the
+        -- code was out of use.
         select o.asset_id, o.is_active, l.*
         from ours as o
         join listed as l using (code)
@@ -1498,7 +1498,7 @@ ALTER FUNCTION equities._listings() OWNER TO headgate_plan_equities;
 -- Name: FUNCTION _listings(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._listings() IS 'Which code means which listing when, whether it is noted yet or not.';
+COMMENT ON FUNCTION equities._listings() IS 'Which code meant which listing and when, including listings that are not noted yet.';
 
 --
 -- Name: _merge_bars(jsonb, bigint[], text[], boolean, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1635,7 +1635,7 @@ ALTER FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_pay
 -- Name: FUNCTION _merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean, p_is_history boolean); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean, p_is_history boolean) IS 'Write what many answers change into prices, bar_revisions and prices_quarantine; raises when an answer cannot be read.';
+COMMENT ON FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean, p_is_history boolean) IS 'Write what many answers change into prices, bar_revisions and prices_quarantine; raises if an answer cannot be read.';
 
 --
 -- Name: _merge_fundamentals(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1694,7 +1694,7 @@ ALTER FUNCTION equities._merge_fundamentals(p_context jsonb, p_asset_ids bigint[
 -- Name: FUNCTION _merge_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._merge_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Write what has changed into fundamentals; raises when an answer cannot be read.';
+COMMENT ON FUNCTION equities._merge_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Write changed fundamentals; raises if an answer cannot be read.';
 
 --
 -- Name: _merge_odd(jsonb, bigint[], text[], boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1731,7 +1731,7 @@ ALTER FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payl
 -- Name: FUNCTION _merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) IS 'What _merge_bars does, for answers that it cannot read: each is cleaned first, or fails its own listing.';
+COMMENT ON FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) IS 'Same as _merge_bars, for answers that it cannot read: each is cleaned first, or fails its own listing.';
 
 --
 -- Name: _missing_sessions(bigint[], date, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1872,7 +1872,7 @@ ALTER FUNCTION equities._note_holes(p_asset_ids bigint[], p_now timestamp with t
 -- Name: FUNCTION _note_holes(p_asset_ids bigint[], p_now timestamp with time zone, p_is_history boolean); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._note_holes(p_asset_ids bigint[], p_now timestamp with time zone, p_is_history boolean) IS 'Keep holes and known gaps of listings up to date, and ask for what is missing when its time has come.';
+COMMENT ON FUNCTION equities._note_holes(p_asset_ids bigint[], p_now timestamp with time zone, p_is_history boolean) IS 'Update holes and known gaps of listings, and request what is missing once its time has come.';
 
 --
 -- Name: _note_names(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1896,7 +1896,7 @@ ALTER FUNCTION equities._note_names(p_group_key text, p_payload text) OWNER TO h
 -- Name: FUNCTION _note_names(p_group_key text, p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._note_names(p_group_key text, p_payload text) IS 'Keep the names and ISINs of listings as the last list has them.';
+COMMENT ON FUNCTION equities._note_names(p_group_key text, p_payload text) IS 'Store the names and ISINs of listings as the last list has them.';
 
 --
 -- Name: _note_silence(bigint[], timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1957,7 +1957,7 @@ ALTER FUNCTION equities._note_silence(p_asset_ids bigint[], p_now timestamp with
 -- Name: FUNCTION _note_silence(p_asset_ids bigint[], p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._note_silence(p_asset_ids bigint[], p_now timestamp with time zone) IS 'Ask listings without a bar for the last session again when later sessions are out, the later the longer they are silent.';
+COMMENT ON FUNCTION equities._note_silence(p_asset_ids bigint[], p_now timestamp with time zone) IS 'Request listings without a bar for the last session again after later sessions; the longer they are silent, the later.';
 
 --
 -- Name: _number(jsonb); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1978,7 +1978,7 @@ ALTER FUNCTION equities._number(p_value jsonb) OWNER TO headgate_plan_equities;
 -- Name: FUNCTION _number(p_value jsonb); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._number(p_value jsonb) IS 'The number in a JSON value; null where it holds none.';
+COMMENT ON FUNCTION equities._number(p_value jsonb) IS 'The number in a JSON value; null if it holds none.';
 
 --
 -- Name: _plain_name(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2018,7 +2018,7 @@ ALTER FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor 
 -- Name: FUNCTION _quotation(p_quoted text, OUT currency text, OUT factor double precision); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor double precision) IS 'The currency behind a quotation, and what part of it the quotation counts.';
+COMMENT ON FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor double precision) IS 'The currency of a quotation, and the fraction of it that the quotation counts in.';
 
 --
 -- Name: _read_listings(bigint, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2087,7 +2087,7 @@ ALTER FUNCTION equities._relist(p_back jsonb, p_today date) OWNER TO headgate_pl
 -- Name: FUNCTION _relist(p_back jsonb, p_today date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._relist(p_back jsonb, p_today date) IS 'Listings that are in the list again: no longer missing, or listed anew.';
+COMMENT ON FUNCTION equities._relist(p_back jsonb, p_today date) IS 'Restore listings that are in the list again: clear their count of missing lists, or relist them.';
 
 --
 -- Name: _reload_restated(headgate.ingest_result[], bigint[], timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2120,7 +2120,7 @@ ALTER FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_h
 -- Name: FUNCTION _reload_restated(p_results headgate.ingest_result[], p_held bigint[], p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_held bigint[], p_now timestamp with time zone) IS 'Ask for the whole histories of listings whose past was restated.';
+COMMENT ON FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_held bigint[], p_now timestamp with time zone) IS 'Request the whole histories of listings whose past was restated.';
 
 --
 -- Name: _rename_listings(jsonb, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2186,7 +2186,7 @@ ALTER FUNCTION equities._reread_bars(p_context jsonb, p_day_id bigint, p_session
 -- Name: FUNCTION _reread_bars(p_context jsonb, p_day_id bigint, p_session timestamp with time zone, p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._reread_bars(p_context jsonb, p_day_id bigint, p_session timestamp with time zone, p_payload text) IS 'Take in an exchange''s answer for a session again, for the listings that have been read so far.';
+COMMENT ON FUNCTION equities._reread_bars(p_context jsonb, p_day_id bigint, p_session timestamp with time zone, p_payload text) IS 'Store an exchange''s repeated answer for a session, for the listings that have been read so far.';
 
 --
 -- Name: _results(text, text, text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2210,7 +2210,7 @@ ALTER FUNCTION equities._results(p_pipeline text, p_run_id text, p_group_key tex
 -- Name: FUNCTION _results(p_pipeline text, p_run_id text, p_group_key text, p_session date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._results(p_pipeline text, p_run_id text, p_group_key text, p_session date) IS 'How the checks of an exchange and session ended last in a run.';
+COMMENT ON FUNCTION equities._results(p_pipeline text, p_run_id text, p_group_key text, p_session date) IS 'The last result of each check of an exchange and session in a run.';
 
 --
 -- Name: _reuse_codes(jsonb, text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2258,7 +2258,7 @@ ALTER FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today 
 -- Name: FUNCTION _reuse_codes(p_changes jsonb, p_group_key text, p_today date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today date) IS 'Codes that mean another company from a day on: the old listing ends; a new one begins, or ours is renamed.';
+COMMENT ON FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today date) IS 'Handle codes that mean another company from a day on: the old listing ends, and a new one begins or ours is renamed.';
 
 --
 -- Name: _screener_fault(bigint[], double precision[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2287,7 +2287,7 @@ ALTER FUNCTION equities._screener_fault(p_asset_ids bigint[], p_prices double pr
 -- Name: FUNCTION _screener_fault(p_asset_ids bigint[], p_prices double precision[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._screener_fault(p_asset_ids bigint[], p_prices double precision[]) IS 'What is wrong with the screener''s rows, compared with the prices in US dollars before.';
+COMMENT ON FUNCTION equities._screener_fault(p_asset_ids bigint[], p_prices double precision[]) IS 'What is wrong with the screener''s rows, compared with the previous prices in US dollars.';
 
 SET default_tablespace = '';
 
@@ -2394,7 +2394,7 @@ ALTER TABLE equities.screener OWNER TO headgate_plan_equities;
 -- Name: TABLE screener; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.screener IS 'Listings with indicators, fundamentals and prices in US dollars, as published last; equities.v_screener shows it.';
+COMMENT ON TABLE equities.screener IS 'Listings with indicators, fundamentals and prices in US dollars, as last published; equities.v_screener shows it.';
 
 --
 -- Name: COLUMN screener.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -2406,7 +2406,7 @@ COMMENT ON COLUMN equities.screener.asset_id IS 'The listing, as in headgate.v_a
 -- Name: COLUMN screener.is_fresh; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.screener.is_fresh IS 'True: no newer bar was out when it was published.';
+COMMENT ON COLUMN equities.screener.is_fresh IS 'True: no newer bar was available when it was published.';
 
 --
 -- Name: COLUMN screener.price_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -2580,7 +2580,7 @@ COMMENT ON COLUMN equities.screener.date IS 'The session of its last bar.';
 -- Name: COLUMN screener.bars; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.screener.bars IS 'Bars that were read, of the last ten years.';
+COMMENT ON COLUMN equities.screener.bars IS 'Number of bars read, of the last ten years.';
 
 --
 -- Name: COLUMN screener.close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -2874,13 +2874,13 @@ COMMENT ON COLUMN equities.screener.calculated_at IS 'When it was calculated.';
 -- Name: COLUMN screener.usd_rate; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.screener.usd_rate IS 'US dollars for one unit of it; null: no rate is known yet.';
+COMMENT ON COLUMN equities.screener.usd_rate IS 'US dollars for one unit of the currency; null: no rate is known yet.';
 
 --
 -- Name: COLUMN screener.usd_rate_date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.screener.usd_rate_date IS 'The day of that rate; null: none is needed, or known.';
+COMMENT ON COLUMN equities.screener.usd_rate_date IS 'The day of that rate; null: no rate is needed, or known.';
 
 --
 -- Name: COLUMN screener.price_to_book; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -3000,7 +3000,7 @@ ALTER FUNCTION equities._screener_rows(p_now timestamp with time zone) OWNER TO 
 -- Name: FUNCTION _screener_rows(p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._screener_rows(p_now timestamp with time zone) IS 'What the screener is to show.';
+COMMENT ON FUNCTION equities._screener_rows(p_now timestamp with time zone) IS 'The rows that the screener shows next.';
 
 --
 -- Name: _setting(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3037,7 +3037,7 @@ begin
         select m.* from equities._merge_bars(p_context, p_asset_ids, p_payloads, false, p_is_history) as m;
         return;
     exception
-        -- No JSON, a cell that is no number, a date twice; or another chunk brought the same bar a moment ago.
+        -- Not JSON, a cell that is not a number, or a date twice; or another chunk inserted the same bar a moment ago.
         when data_exception or cardinality_violation or unique_violation or statement_too_complex then
             v_odd := array(
                 select equities._is_odd(u.payload)
@@ -3072,7 +3072,7 @@ ALTER FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payl
 -- Name: FUNCTION _take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) IS 'What _merge_bars does, also where some of the answers cannot be read: each of those is cleaned, or fails its own listing.';
+COMMENT ON FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) IS 'Same as _merge_bars, but answers that cannot be read are cleaned one by one, or fail their own listing.';
 
 --
 -- Name: symbol_lists; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -3097,7 +3097,7 @@ ALTER TABLE equities.symbol_lists OWNER TO headgate_plan_equities;
 -- Name: TABLE symbol_lists; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.symbol_lists IS 'The provider''s lists of an exchange''s symbols, and what the comparison with ours made of each.';
+COMMENT ON TABLE equities.symbol_lists IS 'The provider''s lists of an exchange''s symbols, and what comparing each with our listings found.';
 
 --
 -- Name: COLUMN symbol_lists.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -3109,43 +3109,43 @@ COMMENT ON COLUMN equities.symbol_lists.group_key IS 'The exchange code.';
 -- Name: COLUMN symbol_lists.taken_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.symbol_lists.taken_at IS 'When it came.';
+COMMENT ON COLUMN equities.symbol_lists.taken_at IS 'When it was received.';
 
 --
 -- Name: COLUMN symbol_lists.symbols; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.symbol_lists.symbols IS 'How many symbols it has.';
+COMMENT ON COLUMN equities.symbol_lists.symbols IS 'Number of its symbols.';
 
 --
 -- Name: COLUMN symbol_lists.known; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.symbol_lists.known IS 'Our active listings there before.';
+COMMENT ON COLUMN equities.symbol_lists.known IS 'Number of our active listings there before.';
 
 --
 -- Name: COLUMN symbol_lists.vanished; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.symbol_lists.vanished IS 'Of those, how many it lacks.';
+COMMENT ON COLUMN equities.symbol_lists.vanished IS 'How many of those it lacks.';
 
 --
 -- Name: COLUMN symbol_lists.renamed; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.symbol_lists.renamed IS 'Of those, how many have a new code.';
+COMMENT ON COLUMN equities.symbol_lists.renamed IS 'How many of those have a new code.';
 
 --
 -- Name: COLUMN symbol_lists.delisted; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.symbol_lists.delisted IS 'Of those, how many were missing before, and count as delisted now.';
+COMMENT ON COLUMN equities.symbol_lists.delisted IS 'How many of those were missing before, and count as delisted now.';
 
 --
 -- Name: COLUMN symbol_lists.relisted; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.symbol_lists.relisted IS 'Delisted ones that are there again.';
+COMMENT ON COLUMN equities.symbol_lists.relisted IS 'Delisted listings that it has again.';
 
 --
 -- Name: COLUMN symbol_lists.reused; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -3222,7 +3222,7 @@ ALTER FUNCTION equities._take_list(p_group_key text, p_payload text, p_now times
 -- Name: FUNCTION _take_list(p_group_key text, p_payload text, p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._take_list(p_group_key text, p_payload text, p_now timestamp with time zone) IS 'Compare one list with our listings and carry out what has changed, unless it cannot be believed.';
+COMMENT ON FUNCTION equities._take_list(p_group_key text, p_payload text, p_now timestamp with time zone) IS 'Compare one list with our listings and apply what has changed, unless the list cannot be believed.';
 
 --
 -- Name: _told_actions(bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3315,7 +3315,7 @@ ALTER FUNCTION equities._trust_bulk(p_asset_ids bigint[], p_payload text) OWNER 
 -- Name: FUNCTION _trust_bulk(p_asset_ids bigint[], p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._trust_bulk(p_asset_ids bigint[], p_payload text) IS 'Listings asked for alone that an answer for their exchange has after all.';
+COMMENT ON FUNCTION equities._trust_bulk(p_asset_ids bigint[], p_payload text) IS 'Let bulk calls serve listings that were requested alone again, if an answer for their exchange has them after all.';
 
 --
 -- Name: _unit_fault(bigint, double precision, date, double precision, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3344,7 +3344,7 @@ ALTER FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision,
 -- Name: FUNCTION _unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date) IS 'What is wrong with a price of another unit than the one before, where no split explains it: pence against pounds.';
+COMMENT ON FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date) IS 'Describes a price in another unit than the previous one that no split explains, such as pence instead of pounds.';
 
 --
 -- Name: _unnoted_listings(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3373,7 +3373,7 @@ ALTER FUNCTION equities._unnoted_listings() OWNER TO headgate_plan_equities;
 -- Name: FUNCTION _unnoted_listings(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._unnoted_listings() IS 'Assets that equities.listings does not have yet, as it will have them.';
+COMMENT ON FUNCTION equities._unnoted_listings() IS 'Assets that have no row in equities.listings yet, each as the row it will get.';
 
 --
 -- Name: _wanted_pairs(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3447,7 +3447,7 @@ ALTER FUNCTION equities._watch_groups(p_group_keys text[], p_now timestamp with 
 -- Name: FUNCTION _watch_groups(p_group_keys text[], p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._watch_groups(p_group_keys text[], p_now timestamp with time zone) IS 'Make exchanges, and their sessions since and to come, assets that are asked for.';
+COMMENT ON FUNCTION equities._watch_groups(p_group_keys text[], p_now timestamp with time zone) IS 'Make exchanges, and their sessions since the first history and to come, assets.';
 
 --
 -- Name: actions_due_at(bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3479,7 +3479,7 @@ ALTER FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp 
 -- Name: FUNCTION actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) IS 'When the splits and dividends of an exchange''s session are asked for: when its data are out, and once.';
+COMMENT ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) IS 'When the splits and dividends of an exchange''s session are due: once, when its data are published.';
 
 --
 -- Name: add_exchange(text, text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3515,7 +3515,7 @@ ALTER FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step t
 -- Name: FUNCTION add_exchange(p_group_key text, p_calendar text, p_step text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) IS 'Let a step ask for an exchange of your own, and have its calendar computed; returns what is there of it by now.';
+COMMENT ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) IS 'Let a step load an exchange of your own, and have its calendar computed; returns what exists of it so far.';
 
 --
 -- Name: bars_for_indicators(jsonb, bigint[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3796,7 +3796,7 @@ ALTER FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timest
 -- Name: FUNCTION corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) IS 'When an exchange''s session is read again: when so many later sessions are out; null: no more.';
+COMMENT ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) IS 'When an exchange''s session is read again: once so many later sessions are published; null: never again.';
 
 --
 -- Name: expected_bars(text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3889,7 +3889,7 @@ ALTER FUNCTION equities.fundamentals_as_of(p_date date) OWNER TO headgate_plan_e
 -- Name: FUNCTION fundamentals_as_of(p_date date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.fundamentals_as_of(p_date date) IS 'Fundamentals as they were known at the end of a day; known_to is when other figures took their place, null while they hold.';
+COMMENT ON FUNCTION equities.fundamentals_as_of(p_date date) IS 'Fundamentals as they were known at the end of a day; known_to is when other figures replaced them, null while they hold.';
 
 --
 -- Name: get_processing_progress(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3926,7 +3926,7 @@ ALTER FUNCTION equities.get_processing_progress() OWNER TO headgate_plan_equitie
 -- Name: FUNCTION get_processing_progress(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.get_processing_progress() IS 'Active listings with fundamentals, prices and indicators, those that fail, and the share of the three needs met.';
+COMMENT ON FUNCTION equities.get_processing_progress() IS 'Active listings with fundamentals, prices and indicators, the number of failing ones, and the share of the three needs met.';
 
 --
 -- Name: ingest_account(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4029,7 +4029,7 @@ ALTER FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_
 -- Name: FUNCTION ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of splits_bulk and dividends_bulk: new actions, each of which makes its listing''s history stale.';
+COMMENT ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of splits_bulk and dividends_bulk: stores new actions, each of which makes its listing''s history stale.';
 
 --
 -- Name: ingest_corrections(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4075,7 +4075,7 @@ ALTER FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[]
 -- Name: FUNCTION ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of corrections_bulk: what has become of a session''s bars since they were read.';
+COMMENT ON FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of corrections_bulk: stores how a session''s bars have changed since they were read.';
 
 --
 -- Name: ingest_eod_bulk(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4100,7 +4100,7 @@ begin
     select r.* from equities.ingest_prices(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
     perform equities._trust_bulk(p_asset_ids, v_payload);
 exception
-    -- not JSON, or not an array: no listing is at fault, and all stay due
+    -- Not JSON, or not an array: no listing is at fault, and all stay due.
     when data_exception or statement_too_complex then
         raise warning 'the answer for % is not an array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
 end;
@@ -4112,7 +4112,7 @@ ALTER FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p
 -- Name: FUNCTION ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of eod_bulk: one answer for an exchange and day becomes a bar for each listing asked for.';
+COMMENT ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of eod_bulk: one answer for an exchange and day becomes one bar for each listing of the chunk.';
 
 --
 -- Name: ingest_fundamentals(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4126,7 +4126,7 @@ begin
     return query
     select m.* from equities._merge_fundamentals(p_context, p_asset_ids, p_payloads) as m;
 exception
-    -- One of the answers is no JSON, or holds what jsonb cannot: take them one by one.
+    -- One of the answers is not JSON, or holds a value that jsonb cannot store: take them one by one.
     when data_exception or program_limit_exceeded or statement_too_complex then
         for i in 1..cardinality(p_asset_ids) loop
             begin
@@ -4148,7 +4148,7 @@ ALTER FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[
 -- Name: FUNCTION ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_bulk: keeps an answer when it differs from the listing''s last one.';
+COMMENT ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_bulk: stores an answer if it differs from the listing''s last one.';
 
 --
 -- Name: ingest_fundamentals_batch(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4182,7 +4182,7 @@ ALTER FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids b
 -- Name: FUNCTION ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_batch: one answer for many listings becomes fundamentals of each.';
+COMMENT ON FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_batch: one answer for many listings becomes the fundamentals of each.';
 
 --
 -- Name: ingest_fx_rates(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4273,7 +4273,7 @@ ALTER FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_
 -- Name: FUNCTION ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of prices_historical: whole histories; one that was restated takes the stored one''s place.';
+COMMENT ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of prices_historical: stores whole histories; a restated one replaces the stored history.';
 
 --
 -- Name: technical_indicators; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -4353,7 +4353,7 @@ ALTER TABLE equities.technical_indicators OWNER TO headgate_plan_equities;
 -- Name: TABLE technical_indicators; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.technical_indicators IS 'Technical indicators of a listing at its last bar. Prices are adjusted for splits and dividends; null: it cannot be had.';
+COMMENT ON TABLE equities.technical_indicators IS 'Technical indicators of a listing at its last bar. Prices are adjusted for splits and dividends; null: it cannot be computed.';
 
 --
 -- Name: COLUMN technical_indicators.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -4371,7 +4371,7 @@ COMMENT ON COLUMN equities.technical_indicators.date IS 'The session of its last
 -- Name: COLUMN technical_indicators.bars; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.technical_indicators.bars IS 'Bars that were read, of the last ten years.';
+COMMENT ON COLUMN equities.technical_indicators.bars IS 'Number of bars read, of the last ten years.';
 
 --
 -- Name: COLUMN technical_indicators.close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -4785,7 +4785,7 @@ declare
         select m from equities._take_bars(p_context, p_asset_ids, p_payloads, false) as m
     );
     v_loaded constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'success');
-    -- Whose last bar is of today or yesterday has not been silent for long: most are not asked any further.
+    -- A listing whose last bar is from today or yesterday has not been silent for long: most need no further check.
     v_behind constant bigint[] := array(
         select r.asset_id
         from unnest(v_results) as r
@@ -4809,7 +4809,7 @@ ALTER FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_p
 -- Name: FUNCTION ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of prices_incremental: EODHD''s daily bars into prices and prices_quarantine.';
+COMMENT ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of prices_incremental: stores EODHD''s daily bars in prices and prices_quarantine.';
 
 --
 -- Name: ingest_symbol_list(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4849,7 +4849,7 @@ ALTER FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[]
 -- Name: FUNCTION ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of symbol_list: renames, delistings and reused codes of an exchange.';
+COMMENT ON FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of symbol_list: applies renames, delistings and reused codes of an exchange.';
 
 --
 -- Name: list_due_at(bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4868,7 +4868,7 @@ ALTER FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp wit
 -- Name: FUNCTION list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) IS 'When an exchange''s list of symbols is asked for: a week after it was last, or after the first history was loaded.';
+COMMENT ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) IS 'When an exchange''s list of symbols is due: a week after the last one, or once the first history is loaded.';
 
 --
 -- Name: listings_as_of(date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4889,7 +4889,7 @@ ALTER FUNCTION equities.listings_as_of(p_date date) OWNER TO headgate_plan_equit
 -- Name: FUNCTION listings_as_of(p_date date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.listings_as_of(p_date date) IS 'The listings of a day under the codes they had then, those delisted since among them.';
+COMMENT ON FUNCTION equities.listings_as_of(p_date date) IS 'The listings of a day under the codes they had then, including those delisted since.';
 
 --
 -- Name: note_listings(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -5040,7 +5040,7 @@ ALTER FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) OWNER TO 
 -- Name: FUNCTION publish_prices(p_pipeline text, p_run_id text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) IS 'Publish each exchange''s last session if its bars stand the checks; returns which failed or judged nothing.';
+COMMENT ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) IS 'Publish each exchange''s last session if its bars pass the checks; returns which failed or judged nothing.';
 
 --
 -- Name: publish_screener(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -5089,7 +5089,7 @@ ALTER FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION publish_screener(p_pipeline text, p_run_id text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) IS 'Make the screener''s rows anew and publish them; where they look wrong the old ones stay, and the reason is told.';
+COMMENT ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) IS 'Rebuild and publish the screener''s rows; if they look wrong the previous ones stay, and the reason is returned.';
 
 --
 -- Name: reported_periods(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -5135,7 +5135,7 @@ ALTER FUNCTION equities.reported_periods(p_ticker text) OWNER TO headgate_plan_e
 -- Name: FUNCTION reported_periods(p_ticker text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.reported_periods(p_ticker text) IS 'What a company reported for each period, and from when until when that was known: restated figures are rows of their own.';
+COMMENT ON FUNCTION equities.reported_periods(p_ticker text) IS 'What a company reported for each period, and from when until when that was known; restated figures have rows of their own.';
 
 --
 -- Name: reset_ticker_for_reprocessing(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -5179,7 +5179,7 @@ ALTER FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope tex
 -- Name: FUNCTION reset_ticker_for_reprocessing(p_ticker text, p_scope text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) IS 'Make a listing due again: all, fundamentals, prices or indicators; returns its ticker and how many operations.';
+COMMENT ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) IS 'Make a listing due again (all, fundamentals, prices or indicators); returns its ticker and the number of operations.';
 
 --
 -- Name: session_bars(text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -34458,7 +34458,7 @@ ALTER TABLE equities.bar_revisions OWNER TO headgate_plan_equities;
 -- Name: TABLE bar_revisions; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.bar_revisions IS 'Bars as they were before the provider corrected them. That splits and dividends moved a history''s adjusted_close stands in history_reloads.';
+COMMENT ON TABLE equities.bar_revisions IS 'Bars as they were before the provider corrected them. Changes of adjusted_close by splits and dividends are in history_reloads instead.';
 
 --
 -- Name: COLUMN bar_revisions.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34476,7 +34476,7 @@ COMMENT ON COLUMN equities.bar_revisions.date IS 'The session.';
 -- Name: COLUMN bar_revisions.known_to; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.bar_revisions.known_to IS 'When another bar took its place.';
+COMMENT ON COLUMN equities.bar_revisions.known_to IS 'When another bar replaced it.';
 
 --
 -- Name: COLUMN bar_revisions.known_from; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34524,7 +34524,7 @@ COMMENT ON COLUMN equities.bar_revisions.volume IS 'As it was.';
 -- Name: COLUMN bar_revisions.run_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.bar_revisions.run_id IS 'The run that brought the other bar.';
+COMMENT ON COLUMN equities.bar_revisions.run_id IS 'The run that brought the new bar.';
 
 --
 -- Name: corporate_actions; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -34551,7 +34551,7 @@ ALTER TABLE equities.corporate_actions OWNER TO headgate_plan_equities;
 -- Name: TABLE corporate_actions; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.corporate_actions IS 'Splits and dividends of listings whose history was loaded. Until one is applied, bars from its ex-date on are not published.';
+COMMENT ON TABLE equities.corporate_actions IS 'Splits and dividends of listings whose history was loaded. Until an action is applied, bars from its ex-date on are not published.';
 
 --
 -- Name: COLUMN corporate_actions.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34563,7 +34563,7 @@ COMMENT ON COLUMN equities.corporate_actions.asset_id IS 'The listing.';
 -- Name: COLUMN corporate_actions.ex_date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.corporate_actions.ex_date IS 'The first session without the right.';
+COMMENT ON COLUMN equities.corporate_actions.ex_date IS 'The first session without the right to it.';
 
 --
 -- Name: COLUMN corporate_actions.kind; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34593,13 +34593,13 @@ COMMENT ON COLUMN equities.corporate_actions.currency IS 'The dividend''s curren
 -- Name: COLUMN corporate_actions.seen_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.corporate_actions.seen_at IS 'When the provider first told of it.';
+COMMENT ON COLUMN equities.corporate_actions.seen_at IS 'When the provider first reported it.';
 
 --
 -- Name: COLUMN corporate_actions.applied_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.corporate_actions.applied_at IS 'When the history was loaded anew; null: it waits for that.';
+COMMENT ON COLUMN equities.corporate_actions.applied_at IS 'When the history was reloaded; null: it waits for that.';
 
 --
 -- Name: fundamentals; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -34620,7 +34620,7 @@ ALTER TABLE equities.fundamentals OWNER TO headgate_plan_equities;
 -- Name: TABLE fundamentals; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.fundamentals IS 'Fundamentals of a listing, one row each time they differed from the row before; the latest row holds now.';
+COMMENT ON TABLE equities.fundamentals IS 'Fundamentals of a listing, one row each time they differed from the previous row; the latest row holds now.';
 
 --
 -- Name: COLUMN fundamentals.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34702,7 +34702,7 @@ ALTER TABLE equities.history_reloads OWNER TO headgate_plan_equities;
 -- Name: TABLE history_reloads; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.history_reloads IS 'Histories whose past the provider restated (a split, a dividend), loaded anew as a whole.';
+COMMENT ON TABLE equities.history_reloads IS 'Histories whose past the provider restated (a split, a dividend), reloaded as a whole.';
 
 --
 -- Name: COLUMN history_reloads.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34720,13 +34720,13 @@ COMMENT ON COLUMN equities.history_reloads.reloaded_at IS 'When.';
 -- Name: COLUMN history_reloads.bars_changed; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.history_reloads.bars_changed IS 'Bars that came otherwise than stored, or newly.';
+COMMENT ON COLUMN equities.history_reloads.bars_changed IS 'Bars that are new or differ from the stored ones.';
 
 --
 -- Name: COLUMN history_reloads.bars_lost; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.history_reloads.bars_lost IS 'Bars that did not come again, and went to bar_revisions.';
+COMMENT ON COLUMN equities.history_reloads.bars_lost IS 'Bars that did not come again, and moved to bar_revisions.';
 
 --
 -- Name: COLUMN history_reloads.run_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34753,7 +34753,7 @@ ALTER TABLE equities.holes OWNER TO headgate_plan_equities;
 -- Name: TABLE holes; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.holes IS 'Sessions between two bars of a listing that have none; the history is asked for again, ever more rarely.';
+COMMENT ON TABLE equities.holes IS 'Sessions without a bar between two bars of a listing; the history is requested again at growing intervals.';
 
 --
 -- Name: COLUMN holes.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34771,7 +34771,7 @@ COMMENT ON COLUMN equities.holes.session IS 'The session without a bar.';
 -- Name: COLUMN holes.found_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.holes.found_at IS 'When that was found.';
+COMMENT ON COLUMN equities.holes.found_at IS 'When the hole was found.';
 
 --
 -- Name: COLUMN holes.tries; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34783,7 +34783,7 @@ COMMENT ON COLUMN equities.holes.tries IS 'How often the provider did not have i
 -- Name: COLUMN holes.next_try_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.holes.next_try_at IS 'When it is asked for again.';
+COMMENT ON COLUMN equities.holes.next_try_at IS 'When it is requested again.';
 
 --
 -- Name: known_gaps; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -34802,7 +34802,7 @@ ALTER TABLE equities.known_gaps OWNER TO headgate_plan_equities;
 -- Name: TABLE known_gaps; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.known_gaps IS 'Holes that the provider never filled; nothing is asked for their sake any more.';
+COMMENT ON TABLE equities.known_gaps IS 'Holes that the provider never filled; no request is made for them any more.';
 
 --
 -- Name: COLUMN known_gaps.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34848,7 +34848,7 @@ ALTER TABLE equities.listings OWNER TO headgate_plan_equities;
 -- Name: TABLE listings; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.listings IS 'Which code meant which listing, and when; nothing is ever taken out, so the past can be asked for.';
+COMMENT ON TABLE equities.listings IS 'Which code meant which listing, and when; rows are never deleted, so past days can be queried.';
 
 --
 -- Name: COLUMN listings.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34860,7 +34860,7 @@ COMMENT ON COLUMN equities.listings.asset_id IS 'The listing, as in headgate.v_a
 -- Name: COLUMN listings.valid; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.listings.valid IS 'The days on which it held, without a beginning where that is not known, without an end while it does.';
+COMMENT ON COLUMN equities.listings.valid IS 'The days on which it held; unbounded at the start if that is unknown, and at the end while it holds.';
 
 --
 -- Name: COLUMN listings.code; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34903,7 +34903,7 @@ ALTER TABLE equities.missing_symbols OWNER TO headgate_plan_equities;
 -- Name: TABLE missing_symbols; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.missing_symbols IS 'Active listings that the last lists lacked; one list is not enough to believe it.';
+COMMENT ON TABLE equities.missing_symbols IS 'Active listings that the last lists lacked; a single list is not enough to believe it.';
 
 --
 -- Name: COLUMN missing_symbols.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -34952,7 +34952,7 @@ ALTER TABLE equities.prices OWNER TO headgate_plan_equities;
 -- Name: TABLE prices; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.prices IS 'Daily bars of listings. A bar that was not believed stands in prices_quarantine instead.';
+COMMENT ON TABLE equities.prices IS 'Daily bars of listings. A bar that was not believed is in prices_quarantine instead.';
 
 --
 -- Name: COLUMN prices.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -35006,7 +35006,7 @@ COMMENT ON COLUMN equities.prices.volume IS 'Shares traded, adjusted for splits.
 -- Name: COLUMN prices.known_from; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.prices.known_from IS 'Since when the bar is known as it is; null: it came with the listing''s first history, so since its own date.';
+COMMENT ON COLUMN equities.prices.known_from IS 'Since when the bar is known in this state; null: it came with the listing''s first history, so since its own date.';
 
 --
 -- Name: prices_quarantine; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -35032,7 +35032,7 @@ ALTER TABLE equities.prices_quarantine OWNER TO headgate_plan_equities;
 -- Name: TABLE prices_quarantine; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.prices_quarantine IS 'Bars that were not believed. A date of a listing stands here or in prices, never in both; a believed price stays.';
+COMMENT ON TABLE equities.prices_quarantine IS 'Bars that were not believed. A date of a listing is here or in prices, never in both; a believed price stays.';
 
 --
 -- Name: COLUMN prices_quarantine.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -35086,19 +35086,19 @@ COMMENT ON COLUMN equities.prices_quarantine.volume IS 'As received; null: missi
 -- Name: COLUMN prices_quarantine.reason; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.prices_quarantine.reason IS 'All that is wrong with it.';
+COMMENT ON COLUMN equities.prices_quarantine.reason IS 'All its faults.';
 
 --
 -- Name: COLUMN prices_quarantine.run_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.prices_quarantine.run_id IS 'The run that brought it as it is here.';
+COMMENT ON COLUMN equities.prices_quarantine.run_id IS 'The run that brought it in this state.';
 
 --
 -- Name: COLUMN prices_quarantine.seen_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.prices_quarantine.seen_at IS 'When that was.';
+COMMENT ON COLUMN equities.prices_quarantine.seen_at IS 'When that run received it.';
 
 --
 -- Name: publications; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -35117,7 +35117,7 @@ ALTER TABLE equities.publications OWNER TO headgate_plan_equities;
 -- Name: TABLE publications; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON TABLE equities.publications IS 'How far each exchange''s prices are published, and as they were known when.';
+COMMENT ON TABLE equities.publications IS 'How far each exchange''s prices are published, and as of when.';
 
 --
 -- Name: COLUMN publications.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -35135,7 +35135,7 @@ COMMENT ON COLUMN equities.publications.published_to IS 'The last session that i
 -- Name: COLUMN publications.published_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.publications.published_at IS 'When it was; later corrections are not shown before the next time.';
+COMMENT ON COLUMN equities.publications.published_at IS 'When it was published; later corrections are not shown before the next publication.';
 
 --
 -- Name: COLUMN publications.run_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -35537,7 +35537,7 @@ COMMENT ON COLUMN equities.v_assets_needing_processing.asset_id IS 'The listing.
 -- Name: COLUMN v_assets_needing_processing.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.v_assets_needing_processing.group_key IS 'The exchange code it is asked for by, e.g. US.';
+COMMENT ON COLUMN equities.v_assets_needing_processing.group_key IS 'The exchange code of its requests, e.g. US.';
 
 --
 -- Name: COLUMN v_assets_needing_processing.operation; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -35650,7 +35650,7 @@ ALTER VIEW equities.v_failed_assets OWNER TO headgate_plan_equities;
 -- Name: VIEW v_failed_assets; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON VIEW equities.v_failed_assets IS 'Listings whose last attempts failed; from 5 on they wait for equities.reset_ticker_for_reprocessing.';
+COMMENT ON VIEW equities.v_failed_assets IS 'Listings whose last attempts failed; from 5 failures on they wait for equities.reset_ticker_for_reprocessing.';
 
 --
 -- Name: COLUMN v_failed_assets.ticker; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -35680,13 +35680,13 @@ COMMENT ON COLUMN equities.v_failed_assets.consecutive_failures IS 'Failures sin
 -- Name: COLUMN v_failed_assets.last_error; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.v_failed_assets.last_error IS 'What went wrong last.';
+COMMENT ON COLUMN equities.v_failed_assets.last_error IS 'The last error.';
 
 --
 -- Name: COLUMN v_failed_assets.last_failed_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.v_failed_assets.last_failed_at IS 'When.';
+COMMENT ON COLUMN equities.v_failed_assets.last_failed_at IS 'When it last failed.';
 
 --
 -- Name: v_published_prices; Type: VIEW; Schema: equities; Owner: headgate_plan_equities
@@ -35737,7 +35737,7 @@ ALTER VIEW equities.v_published_prices OWNER TO headgate_plan_equities;
 -- Name: VIEW v_published_prices; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON VIEW equities.v_published_prices IS 'Daily bars of the sessions that stood the checks, as they were known when they were published.';
+COMMENT ON VIEW equities.v_published_prices IS 'Daily bars of the sessions that passed the checks, as they were known when they were published.';
 
 --
 -- Name: COLUMN v_published_prices.ticker; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -35893,7 +35893,7 @@ ALTER VIEW equities.v_screener OWNER TO headgate_plan_equities;
 -- Name: VIEW v_screener; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON VIEW equities.v_screener IS 'Listings with at least 200 bars: indicators, fundamentals, freshness and prices in US dollars, as published last.';
+COMMENT ON VIEW equities.v_screener IS 'Listings with at least 200 bars: indicators, fundamentals, freshness and prices in US dollars, as last published.';
 
 --
 -- Name: COLUMN v_screener.ticker; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -35965,13 +35965,13 @@ COMMENT ON COLUMN equities.v_screener.date IS 'The session of its last bar.';
 -- Name: COLUMN v_screener.bars; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.v_screener.bars IS 'Bars that were read, of the last ten years.';
+COMMENT ON COLUMN equities.v_screener.bars IS 'Number of bars read, of the last ten years.';
 
 --
 -- Name: COLUMN v_screener.is_fresh; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.v_screener.is_fresh IS 'True: no newer bar was out when it was published.';
+COMMENT ON COLUMN equities.v_screener.is_fresh IS 'True: no newer bar was available when it was published.';
 
 --
 -- Name: COLUMN v_screener.close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -35983,13 +35983,13 @@ COMMENT ON COLUMN equities.v_screener.close IS 'Last price as traded, in the lis
 -- Name: COLUMN v_screener.usd_rate; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.v_screener.usd_rate IS 'US dollars for one unit of it; null: no rate is known yet.';
+COMMENT ON COLUMN equities.v_screener.usd_rate IS 'US dollars for one unit of the currency; null: no rate is known yet.';
 
 --
 -- Name: COLUMN v_screener.usd_rate_date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.v_screener.usd_rate_date IS 'The day of that rate; null: none is needed, or known.';
+COMMENT ON COLUMN equities.v_screener.usd_rate_date IS 'The day of that rate; null: no rate is needed, or known.';
 
 --
 -- Name: COLUMN v_screener.price_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -43884,7 +43884,7 @@ CREATE INDEX corporate_actions_pending_idx ON equities.corporate_actions USING b
 -- Name: INDEX corporate_actions_pending_idx; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON INDEX equities.corporate_actions_pending_idx IS 'Finds the few histories that wait to be loaded anew.';
+COMMENT ON INDEX equities.corporate_actions_pending_idx IS 'Finds the few histories that wait to be reloaded.';
 
 --
 -- Name: listings_asset_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
@@ -43932,7 +43932,7 @@ CREATE INDEX screener_rsi_idx ON equities.screener USING btree (rsi_14);
 -- Name: INDEX screener_rsi_idx; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON INDEX equities.screener_rsi_idx IS 'Screens of what has risen or fallen far.';
+COMMENT ON INDEX equities.screener_rsi_idx IS 'Screens for listings that have risen or fallen far.';
 
 --
 -- Name: screener_sector_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
@@ -43944,7 +43944,7 @@ CREATE INDEX screener_sector_idx ON equities.screener USING btree (sector);
 -- Name: INDEX screener_sector_idx; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON INDEX equities.screener_sector_idx IS 'Screens of one sector.';
+COMMENT ON INDEX equities.screener_sector_idx IS 'Screens by sector.';
 
 --
 -- Name: screener_turnover_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
@@ -43956,7 +43956,7 @@ CREATE INDEX screener_turnover_idx ON equities.screener USING btree (turnover_us
 -- Name: INDEX screener_turnover_idx; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON INDEX equities.screener_turnover_idx IS 'Screens of what is traded enough.';
+COMMENT ON INDEX equities.screener_turnover_idx IS 'Screens by minimum turnover.';
 
 --
 -- Name: alerts_open_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner

@@ -1,16 +1,18 @@
 -- The equities plan: a provider and its operations, and three pipelines. Its listings and sessions are in data/.
 select headgate.begin_plan('equities');
 
--- 100,000 units a day, of which 10,000 stay untouched; 1,000 requests a minute, whatever they cost. US data are there
--- 15 minutes after the close. The Frankfurt floor trades until 22:00, 4.5 hours longer than its calendar says.
+-- 100,000 units a day, of which 10,000 stay untouched; 1,000 requests a minute, whatever they cost. US data are
+-- available 15 minutes after the close. The Frankfurt floor trades until 22:00, 4.5 hours longer than its calendar
+-- says.
 select headgate.put_provider('eodhd', 'https://eodhd.com/api',
     'EOD Historical Data: end-of-day prices and fundamentals.', auth => '{"in": "query", "name": "api_token"}',
     secret_name => 'EODHD_API_TOKEN', quota => 100000, quota_buffer => 10000, quota_period => 'day',
     quota_zone => 'UTC', requests_per_minute => 1000, max_in_flight => 50, publication_lag => '3 hours',
     publication_lags => '{"XNYS": "15 minutes", "XFRA": "7 hours 30 minutes"}');
 
--- How answers are read. Errors are plain text or HTML whatever was asked for, so nothing but a JSON 200 is a payload.
--- EODHD does not charge for answers that are HTTP errors; of an unknown symbol it says that, and the opposite, too.
+-- How answers are read. Errors are plain text or HTML whatever format was requested, so only a JSON 200 is a payload.
+-- EODHD does not charge for HTTP errors; for an unknown symbol its documentation says both that it charges and that it
+-- does not.
 select headgate.put_rule('eodhd', '*', 'deferred', 'the provider refuses the token',
     body => '^"?Unauthenticated', fault => 'internal', blocks => 'execution', charged => false);
 select headgate.put_rule('eodhd', '401', 'deferred', 'the provider refuses the token',
@@ -34,7 +36,7 @@ select headgate.put_rule('eodhd', '300-399', 'failed', 'redirected: the base URL
     charged => false);
 select headgate.put_rule('eodhd', '400-499', 'failed', 'the provider refuses the request', charged => false);
 
--- A new listing: all that is known of the company, and its history, together or not at all.
+-- A new listing: all data of the company, and its history, together or not at all.
 select headgate.put_operation('fundamentals_bulk', 'equities', due => 'once', provider => 'eodhd',
     description => 'All that is known of a company; one call per listing.',
     request => 'GET /fundamentals/{asset.code}?fmt=json', units => 10, bundle => 'new_listing', priority => 5,
@@ -44,8 +46,9 @@ select headgate.put_operation('prices_historical', 'equities', due => 'once', pr
     bundle => 'new_listing', priority => 5, chunk_size => 50, timeout => '60 seconds',
     ingest_function => 'equities.ingest_history');
 
--- Updates go before new listings: their data are missed today. A price call costs one unit, whatever range it asks for.
--- An update asks for the last five sessions again, because bars are corrected for days after they came.
+-- Updates go before new listings, because their missing data hurt today. A price call costs one unit, whatever range it
+-- requests. An update requests the last five sessions again, because bars are corrected for days after they first
+-- arrive.
 select headgate.put_operation('prices_incremental', 'equities', due => 'session', provider => 'eodhd',
     description => 'Daily bars from the watermark on.', follows => 'prices_historical', overlap => 5,
     request => 'GET /eod/{asset.code}?fmt=json&period=d&from={state.since?}', units => 1, priority => 2,
@@ -55,15 +58,15 @@ select headgate.put_operation('indicators_calculation', 'equities',
     priority => 4, chunk_size => 250, timeout => '5 minutes', handler => 'indicators',
     input_function => 'equities.bars_for_indicators', ingest_function => 'equities.ingest_indicators');
 
--- One call for all listings of an exchange and one session: 100 units, whatever their number. Lisbon's 74 are cheaper
--- one by one.
+-- One call for all listings of an exchange and one session costs 100 units, whatever their number. Lisbon's 74 are
+-- cheaper one by one.
 select headgate.put_operation('eod_bulk', 'equities', due => 'session', provider => 'eodhd',
     bulk_call_of => 'prices_incremental', description => 'Daily bars of a whole exchange for one session.',
     request => 'GET /eod-bulk-last-day/{asset.group_key}?fmt=json&date={chunk.session}', units => 100, priority => 2,
     timeout => '2 minutes', ingest_function => 'equities.ingest_eod_bulk');
 
--- Fundamentals of up to 500 listings by one call: 100 units, and one for each. Only some accounts have it; it knows
--- stocks alone, and their last four quarters and years.
+-- Fundamentals of up to 500 listings by one call: 100 units, plus one for each. Only some accounts have it; it serves
+-- stocks only, and only their last four quarters and years.
 select headgate.put_operation('fundamentals_batch', 'equities', due => 'once', provider => 'eodhd',
     bulk_call_of => 'fundamentals_bulk',
     description => 'What is known of up to 500 companies of an exchange, by one call.',
@@ -71,7 +74,7 @@ select headgate.put_operation('fundamentals_batch', 'equities', due => 'once', p
     units_per_asset => 1, batch_size => 500, feature => 'bulk_fundamentals', priority => 5, timeout => '5 minutes',
     ingest_function => 'equities.ingest_fundamentals_batch');
 
--- Splits and dividends are asked for by exchange and session; those are assets that exist once a history was loaded.
+-- Splits and dividends are loaded by exchange and session; these sessions become assets once a history was loaded.
 select headgate.put_operation('splits_bulk', 'equities_days', due => 'function equities.actions_due_at',
     provider => 'eodhd', description => 'All splits of an exchange and session.',
     request => 'GET /eod-bulk-last-day/{asset.group_key}?fmt=json&type=splits&date={asset.session}', units => 100,
@@ -81,33 +84,32 @@ select headgate.put_operation('dividends_bulk', 'equities_days', due => 'functio
     request => 'GET /eod-bulk-last-day/{asset.group_key}?fmt=json&type=dividends&date={asset.session}', units => 100,
     priority => 1, chunk_size => 10, timeout => '60 seconds', ingest_function => 'equities.ingest_actions');
 
--- Bars are corrected for days after they came, and a call for a whole exchange is one session and has no overlap: such
--- sessions are read again, from what the window has left.
+-- Bars are corrected for days after they first arrive, and a call for a whole exchange covers one session and has no
+-- overlap. So these sessions are read again, with the units that the window has left.
 select headgate.put_operation('corrections_bulk', 'equities_days', due => 'function equities.corrections_due_at',
     provider => 'eodhd', description => 'A session of an exchange again, for what was corrected since.',
     follows => 'splits_bulk', is_backfill => true,
     request => 'GET /eod-bulk-last-day/{asset.group_key}?fmt=json&date={asset.session}', units => 100, priority => 9,
     chunk_size => 1, timeout => '2 minutes', ingest_function => 'equities.ingest_corrections');
 
--- The list of an exchange's symbols, weekly; an exchange is an asset once one of its histories was loaded.
+-- The list of an exchange's symbols, weekly; an exchange becomes an asset once one of its histories was loaded.
 select headgate.put_operation('symbol_list', 'equities_exchanges', due => 'function equities.list_due_at',
     provider => 'eodhd', description => 'All symbols of an exchange, compared with ours.',
     request => 'GET /exchange-symbol-list/{asset.code}?fmt=json', units => 1, priority => 4, chunk_size => 10,
     timeout => '60 seconds', ingest_function => 'equities.ingest_symbol_list');
 
--- The account is an asset of its own universe: it is asked for its count of units by a pipeline of its own.
+-- The account is an asset of its own universe; a pipeline of its own reads its count of units.
 select headgate.put_operation('account_usage', 'eodhd_account', due => 'every 1 minute', provider => 'eodhd',
     description => 'The provider''s own count of the units used today.',
     request => 'GET /user?fmt=json', units => 1, priority => 1, ingest_function => 'equities.ingest_account');
 
--- Rates of exchange: a pair is an asset of its own universe, added by equities.publish_screener once a listing needs
--- it.
+-- Exchange rates: a pair is an asset of its own universe, added by equities.publish_screener once a listing needs it.
 select headgate.put_operation('fx_rates', 'fx', due => 'every 20 hours', provider => 'eodhd',
     description => 'What a currency is worth in US dollars, from the watermark on.',
     request => 'GET /eod/{asset.code}?fmt=json&period=d&from={state.watermark?}', units => 1, priority => 2,
     ingest_function => 'equities.ingest_fx_rates');
 
--- The daily update. Each step of exchanges covers all that their listings need.
+-- The daily update. Each step loads everything that the listings of its exchanges need.
 select headgate.put_pipeline('data_collection_equities',
     'Load what is due for the listed equities, within the provider''s quota, after the US close.');
 select headgate.put_step('data_collection_equities', 'initialize_execution', function => 'headgate.start_execution');
@@ -133,8 +135,9 @@ select headgate.put_step('data_collection_equities', 'publish_prices', function 
 select headgate.put_step('data_collection_equities', 'finalize_execution', function => 'headgate.finalize_execution',
     depends_on => '{publish_prices}', trigger_rule => 'all_done');
 
--- What must hold of a session before it is shown. Without listings to judge by a check has no value, passes, and is
--- named as unjudged: of bars any number will do, of closes 20, because few are no sample.
+-- What must hold of a session before it is published. A check without listings to judge has no value, passes, and is
+-- reported as unjudged. Checks of bars judge any number of listings; checks of closes need 20, because fewer are not a
+-- sample.
 select headgate.put_check(c.name, pipeline => 'data_collection_equities', severity => c.severity, warn_if => c.rule,
     error_if => c.rule, fail_calc => format('case when count(share) >= %s then avg(share) end', c.least),
     for_each => 'select s.group_key, s.session from equities._last_sessions(headgate.clock()) as s',

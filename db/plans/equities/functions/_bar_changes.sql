@@ -1,5 +1,5 @@
--- Compares the bars of many answers with what is stored: one row for each bar that is not stored alike, and one for
--- each answer. An unchanged bar has none, so that an answer seen before writes nothing.
+-- Compares the bars of many answers with the stored ones. Returns one row for each bar that differs from its stored
+-- state, and one for each answer. An unchanged bar returns no row, so an answer that was seen before writes nothing.
 --
 -- kind       what it means
 -- new           believed, and not stored
@@ -31,7 +31,7 @@ stable
 rows 10000
 as $func$
     with bars as materialized (
-        -- The planner takes a boolean to be true half of the time, but `fault is null` hardly ever.
+        -- The planner assumes that a boolean is true for half of the rows, but that `fault is null` hardly ever holds.
         select b.*, b.fault is null as is_sound
         from equities._judged_bars(p_asset_ids, p_payloads, (p_now at time zone 'UTC')::pg_catalog.date) as b
     ),
@@ -72,7 +72,7 @@ as $func$
         ) as a
         where not p_is_history
     ),
-    compared as not materialized (  -- written down it costs more than to look twice for what was restated
+    compared as not materialized (  -- materializing costs more than computing it twice for the restated histories
         select
             b.asset_id, b.date, b.open, b.high, b.low, b.close, b.adjusted_close, b.volume,
             b.is_sound and u.fault is null as is_sound,
@@ -125,7 +125,7 @@ as $func$
         from spans as p
     ),
     kept as materialized (
-        -- Nothing of the others is written.
+        -- Listings whose stored bars stay: nothing of their answers is written.
         select a.asset_id from answers as a where a.fault is not null or a.is_restated and not p_is_history
     )
     select
@@ -165,10 +165,10 @@ as $func$
 $func$;
 
 comment on function equities._bar_changes(bigint[], text[], timestamptz, boolean) is
-    'What the bars of many answers change, and what is to be said of each answer; raises when one cannot be read.';
+    'What the bars of many answers change, and the result of each answer; raises if an answer cannot be read.';
 
--- Asked of every bar, so it is split into a cheap no and, for the rest, a look at the splits. Meant to inline (no
--- pinned path).
+-- Evaluated for every bar, so it is split into a cheap check that almost always says no, and a look at the splits for
+-- the rest. Meant to inline (no pinned path).
 create or replace function equities._is_other_unit(
     p_close double precision,
     p_close_before double precision
@@ -182,7 +182,7 @@ as $func$
 $func$;
 
 comment on function equities._is_other_unit(double precision, double precision) is
-    'True where a price is about a hundred times, or a hundredth of, the one before.';
+    'True if a price is about a hundred times, or a hundredth of, the previous one.';
 
 create or replace function equities._unit_fault(
     p_asset_id bigint,
@@ -210,10 +210,10 @@ as $func$
 $func$;
 
 comment on function equities._unit_fault(bigint, double precision, date, double precision, date) is
-    'What is wrong with a price of another unit than the one before, where no split explains it: pence against pounds.';
+    'Describes a price in another unit than the previous one that no split explains, such as pence instead of pounds.';
 
--- Both ratios are of rounded prices, so small prices make them differ a little for no reason. Meant to inline (no
--- pinned path).
+-- Both ratios come from rounded prices, so for small prices they differ slightly even without a restatement. Meant to
+-- inline (no pinned path).
 create or replace function equities._is_readjusted(
     p_close double precision,
     p_adjusted_close double precision,
@@ -229,4 +229,4 @@ as $func$
 $func$;
 
 comment on function equities._is_readjusted(double precision, double precision, double precision, double precision) is
-    'True where a bar came back with another ratio of adjusted_close to close.';
+    'True if a bar returned with another ratio of adjusted_close to close.';

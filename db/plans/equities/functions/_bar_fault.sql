@@ -1,6 +1,8 @@
--- What is wrong with a bar. Almost every bar is sound, so the question is split: a cheap yes, and words for the rest.
+-- Describes what is wrong with a bar. Almost every bar is sound, so the check is split: a cheap test for all bars, and
+-- a description for the few that fail it.
 
--- Meant to inline (hence no pinned path; there is no name in it but its arguments): it is asked of every bar.
+-- Meant to inline (hence no pinned path; it refers to nothing but its arguments), because it is evaluated for every
+-- bar.
 create or replace function equities._is_sound_bar(
     p_open double precision,
     p_high double precision,
@@ -22,7 +24,7 @@ $func$;
 
 comment on function equities._is_sound_bar(
     double precision, double precision, double precision, double precision, double precision, double precision
-) is 'True where prices and volume are what the constraints of equities.prices demand.';
+) is 'True if prices and volume satisfy the constraints of equities.prices.';
 
 create or replace function equities._bar_fault(
     p_open double precision,
@@ -76,4 +78,4 @@ $func$;
 comment on function equities._bar_fault(
     double precision, double precision, double precision, double precision, double precision, double precision,
     boolean, boolean, boolean
-) is 'All that is wrong with a bar, in words, e.g. `open, high, low missing; volume zero`.';
+) is 'All faults of a bar, in words, e.g. `open, high, low missing; volume zero`.';

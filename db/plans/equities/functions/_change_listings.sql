@@ -1,4 +1,4 @@
--- What becomes of listings when a list has been compared; each returns how many.
+-- Applies what the comparison with a symbol list found; each function returns how many listings it changed.
 
 create or replace function equities._rename_listings(
     p_changes jsonb,
@@ -67,7 +67,8 @@ end;
 $func$;
 
 comment on function equities._delist(bigint[], text, date) is
-    'Count the lists that lack listings; those that several lacked have been delisted since the first of them.';
+    'Count the consecutive lists that lack each listing; mark those that several lists lacked as delisted since the '
+    'first.';
 
 create or replace function equities._relist(
     p_back jsonb,
@@ -105,7 +106,7 @@ end;
 $func$;
 
 comment on function equities._relist(jsonb, date) is
-    'Listings that are in the list again: no longer missing, or listed anew.';
+    'Restore listings that are in the list again: clear their count of missing lists, or relist them.';
 
 create or replace function equities._reuse_codes(
     p_changes jsonb,
@@ -150,7 +151,8 @@ end;
 $func$;
 
 comment on function equities._reuse_codes(jsonb, text, date) is
-    'Codes that mean another company from a day on: the old listing ends; a new one begins, or ours is renamed.';
+    'Handle codes that mean another company from a day on: the old listing ends, and a new one begins or ours is '
+    'renamed.';
 
 create or replace function equities._begin_listing(
     p_listed jsonb,
@@ -179,7 +181,7 @@ as $func$
 $func$;
 
 comment on function equities._begin_listing(jsonb, bigint, date) is
-    'A new listing as a list has it, on the exchange of the one that had its code before.';
+    'Begin a new listing as the list describes it, on the exchange of the listing that had its code before.';
 
 create or replace function equities._end_listing(
     p_asset_id bigint,
@@ -196,4 +198,4 @@ as $func$
         and upper_inf(l.valid);
 $func$;
 
-comment on function equities._end_listing(bigint, date) is 'The code a listing has holds no longer from a day on.';
+comment on function equities._end_listing(bigint, date) is 'End a listing''s current code on a day.';

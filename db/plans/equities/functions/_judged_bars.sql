@@ -1,6 +1,6 @@
 -- Reads EODHD's /eod answers, arrays of {date, open, high, low, close, adjusted_close, volume}, and judges each bar.
--- Raises where an answer is no such array or a cell is no number. Meant to inline (hence no pinned path): a chunk may
--- hold hundreds of thousands of bars.
+-- Raises if an answer is not such an array or a cell is not a number. Meant to inline (hence no pinned path): a chunk
+-- may hold hundreds of thousands of bars.
 
 create or replace function equities._judged_bars(
     p_asset_ids bigint[],
@@ -18,7 +18,7 @@ as $func$
         select a.asset_id, a.nth, l.calendar
         from unnest(p_asset_ids) with ordinality as a (asset_id, nth)
         left join headgate.v_assets as l using (asset_id)
-        order by a.asset_id  -- rows are written, and so locked, in the order of their keys
+        order by a.asset_id  -- rows are written, and so locked, in key order
     ),
     sessions as materialized (
         select c.calendar, t.session
@@ -58,4 +58,4 @@ as $func$
 $func$;
 
 comment on function equities._judged_bars(bigint[], text[], date) is
-    'The bars of many answers, each with what is wrong with it; null: nothing.';
+    'The bars of many answers, each with its faults; null: none.';

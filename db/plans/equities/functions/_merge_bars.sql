@@ -1,7 +1,7 @@
 -- Writes what many answers change, in one statement: its parts share the comparison, and unchanged bars write nothing.
 --
--- New bars are a plain insert, because `on conflict` doubles its cost. Where a key may be taken already (two chunks may
--- bring the same bar at once, after a reset) the caller asks again carefully, and then every bar is an upsert.
+-- New bars are a plain insert, because `on conflict` doubles its cost. If a key may exist already (two chunks may bring
+-- the same bar at once after a reset), the caller repeats the call with p_carefully, and every bar becomes an upsert.
 
 create or replace function equities._merge_bars(
     p_context jsonb,
@@ -137,5 +137,5 @@ end;
 $func$;
 
 comment on function equities._merge_bars(jsonb, bigint[], text[], boolean, boolean) is
-    'Write what many answers change into prices, bar_revisions and prices_quarantine; '
-    'raises when an answer cannot be read.';
+    'Write what many answers change into prices, bar_revisions and prices_quarantine; raises if an answer cannot be '
+    'read.';

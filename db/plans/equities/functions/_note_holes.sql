@@ -1,11 +1,11 @@
--- Compares the latest weeks of listings that have just been asked for with their calendar.
+-- Compares the latest weeks of the listings just loaded with their calendar.
 --
--- A session between two bars that has none is a hole: the whole history (one unit) is asked for again after a day, then
--- two, four, and so on, less two hours, because daily runs are not punctual; after some tries it is a known gap, and
--- costs nothing any more. A date in the quarantine is no hole: the provider has it, only badly. Sessions after the last
--- bar are another matter: the listing just has not traded, or its bar is late. It is not asked again before the next
--- session is out, and the longer it has been silent the more sessions later. A history that is under way is not asked
--- for once more.
+-- A session between two bars that has no bar itself is a hole. The whole history (one unit) is requested again after
+-- one day, then two, four and so on, minus two hours, because daily runs are not punctual. After some tries the hole
+-- becomes a known gap and costs nothing any more. A quarantined date is not a hole: the provider has it, but its bar is
+-- faulty. Sessions after the last bar are handled separately: the listing did not trade, or its bar is late. It is not
+-- requested again before the next session is published, and the longer it has been silent, the more sessions later. A
+-- history that is being loaded is not requested a second time.
 
 create or replace function equities._note_holes(
     p_asset_ids bigint[],
@@ -92,7 +92,7 @@ end;
 $func$;
 
 comment on function equities._note_holes(bigint[], timestamptz, boolean) is
-    'Keep holes and known gaps of listings up to date, and ask for what is missing when its time has come.';
+    'Update holes and known gaps of listings, and request what is missing once its time has come.';
 
 -- Sessions since a date, between two bars of a listing, without a bar, a quarantined bar or a known gap.
 create or replace function equities._missing_sessions(
@@ -143,8 +143,8 @@ $func$;
 comment on function equities._missing_sessions(bigint[], date, timestamptz) is
     'Sessions between a listing''s bars that have no bar, quarantined bar or known gap.';
 
--- Listings that were asked for and have no bar for the last session that is out. When they are asked for again is
--- worked out once for all listings of a calendar that fell silent on the same day.
+-- Listings that were loaded and have no bar for the last published session. The time of their next request is computed
+-- once for all listings of a calendar that fell silent on the same day.
 create or replace function equities._note_silence(
     p_asset_ids bigint[],
     p_now timestamptz
@@ -200,5 +200,5 @@ end;
 $func$;
 
 comment on function equities._note_silence(bigint[], timestamptz) is
-    'Ask listings without a bar for the last session again when later sessions are out, '
-    'the later the longer they are silent.';
+    'Request listings without a bar for the last session again after later sessions; the longer they are silent, the '
+    'later.';

@@ -11,4 +11,4 @@ as $func$
     end;
 $func$;
 
-comment on function equities._number(jsonb) is 'The number in a JSON value; null where it holds none.';
+comment on function equities._number(jsonb) is 'The number in a JSON value; null if it holds none.';

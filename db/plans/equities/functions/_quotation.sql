@@ -14,4 +14,4 @@ as $func$
 $func$;
 
 comment on function equities._quotation(text) is
-    'The currency behind a quotation, and what part of it the quotation counts.';
+    'The currency of a quotation, and the fraction of it that the quotation counts in.';

@@ -1,5 +1,5 @@
--- Where bars that came again show that the past was restated, nothing of them was written: the whole history is asked
--- for, unless that was under way already when they were compared. It may have ended since.
+-- Nothing is written of answers that show that the past was restated: the whole history is requested, unless it was
+-- already being loaded when the bars were compared. That load may have ended since.
 
 create or replace function equities._reload_restated(
     p_results headgate.ingest_result[],
@@ -29,9 +29,10 @@ end;
 $func$;
 
 comment on function equities._reload_restated(headgate.ingest_result[], bigint[], timestamptz) is
-    'Ask for the whole histories of listings whose past was restated.';
+    'Request the whole histories of listings whose past was restated.';
 
--- Whose histories are under way. Ask before the bars are compared: what ends in between is not asked for once more.
+-- Listings whose histories are being loaded. Read them before the bars are compared, so that a load that ends in
+-- between is not requested again.
 create or replace function equities._held_histories(p_asset_ids bigint[])
 returns bigint[]
 language sql
@@ -47,5 +48,4 @@ as $func$
     );
 $func$;
 
-comment on function equities._held_histories(bigint[]) is
-    'Listings whose whole history is being loaded.';
+comment on function equities._held_histories(bigint[]) is 'Listings whose whole history is being loaded.';

@@ -1,5 +1,5 @@
--- One row per listing with indicators, its columns in the order of the table's. Rates and fundamentals are the latest;
--- a fundamental that is no number is null.
+-- One row per listing with indicators, its columns in the table's order. Rates and fundamentals are the latest; a
+-- fundamental that is not a number becomes null.
 
 create or replace function equities._screener_rows(p_now timestamptz)
 returns setof equities.screener
@@ -75,4 +75,4 @@ as $func$
         and a.is_active;
 $func$;
 
-comment on function equities._screener_rows(timestamptz) is 'What the screener is to show.';
+comment on function equities._screener_rows(timestamptz) is 'The rows that the screener shows next.';

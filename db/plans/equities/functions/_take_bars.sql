@@ -1,9 +1,10 @@
--- Takes answers in, whatever is odd in them. Sound answers go the quick way, all at once. Where that raises, the odd
--- ones are found first and read with care; the others go the quick way again, so one poisonous answer does not slow its
--- chunk down.
+-- Stores answers, whatever is odd in them. First all answers together take the fast path. If that raises, the odd
+-- answers are found and read carefully, and the others take the fast path again, so one bad answer does not slow down
+-- its chunk.
 --
--- With care: an answer that is no array of objects fails its own listing; a cell that is no number spoils its own bar.
--- Of bars of one date the one that is sound counts; two that are sound and differ do not.
+-- Careful reading: an answer that is not an array of objects fails its own listing, and a cell that is not a number
+-- spoils only its own bar. Of several bars of one date, the one that is sound counts; two sound bars that differ do
+-- not.
 
 create or replace function equities._take_bars(
     p_context jsonb,
@@ -24,7 +25,7 @@ begin
         select m.* from equities._merge_bars(p_context, p_asset_ids, p_payloads, false, p_is_history) as m;
         return;
     exception
-        -- No JSON, a cell that is no number, a date twice; or another chunk brought the same bar a moment ago.
+        -- Not JSON, a cell that is not a number, or a date twice; or another chunk inserted the same bar a moment ago.
         when data_exception or cardinality_violation or unique_violation or statement_too_complex then
             v_odd := array(
                 select equities._is_odd(u.payload)
@@ -54,10 +55,9 @@ end;
 $func$;
 
 comment on function equities._take_bars(jsonb, bigint[], text[], boolean) is
-    'What _merge_bars does, also where some of the answers cannot be read: each of those is cleaned, '
-    'or fails its own listing.';
+    'Same as _merge_bars, but answers that cannot be read are cleaned one by one, or fail their own listing.';
 
--- Reads an answer as _judged_bars does, for nothing but to see whether that works and no date comes twice.
+-- Reads an answer as _judged_bars does, only to check that reading works and that no date occurs twice.
 create or replace function equities._is_odd(p_payload text)
 returns boolean
 language plpgsql
@@ -79,7 +79,7 @@ exception
 end;
 $func$;
 
-comment on function equities._is_odd(text) is 'True: the answer cannot be read as it is, or holds a date twice.';
+comment on function equities._is_odd(text) is 'True if the answer cannot be read as it is, or holds a date twice.';
 
 create or replace function equities._merge_odd(
     p_context jsonb,
@@ -114,9 +114,9 @@ end;
 $func$;
 
 comment on function equities._merge_odd(jsonb, bigint[], text[], boolean) is
-    'What _merge_bars does, for answers that it cannot read: each is cleaned first, or fails its own listing.';
+    'Same as _merge_bars, for answers that it cannot read: each is cleaned first, or fails its own listing.';
 
--- The same bars, one per date, in a form that can be read; or why there is none.
+-- The same bars, one per date, in a readable form; or why that is impossible.
 create or replace function equities._clean_answer(
     p_payload text,
     out payload text,
@@ -160,7 +160,7 @@ end;
 $func$;
 
 comment on function equities._clean_answer(text) is
-    'An answer with one bar per date, cells that are no number as NaN, unreadable dates as null; or its fault.';
+    'An answer with one bar per date, non-numeric cells as NaN, unreadable dates as null; or the fault of the answer.';
 
 create or replace function equities._clean_bar(p_bar jsonb)
 returns jsonb

@@ -1,8 +1,8 @@
--- Exchanges with loaded histories are watched: they become assets, so that their lists of symbols are asked for, and so
--- do their sessions, so that splits and dividends of each are, and corrections of its bars. What nobody has loaded
--- costs nothing. Each run asks for this again, so a calendar that comes after the first histories, or is extended, is
--- made up for: sessions since then, the last ones before, whose bars may be corrected yet, and those to come, as far
--- ahead as is watched.
+-- Watches exchanges with loaded histories. An exchange becomes an asset, so that its symbol list is loaded; so do its
+-- sessions, so that their splits, dividends and corrected bars are loaded. Exchanges without loaded histories cost
+-- nothing. Every run repeats this, so a calendar that arrives after the first histories, or is extended, is caught up:
+-- sessions since then, the last ones before (their bars may still be corrected), and those to come, as far ahead as the
+-- setting days_watched says.
 
 create or replace function equities._watch_groups(
     p_group_keys text[],
@@ -42,9 +42,9 @@ end;
 $func$;
 
 comment on function equities._watch_groups(text[], timestamptz) is
-    'Make exchanges, and their sessions since and to come, assets that are asked for.';
+    'Make exchanges, and their sessions since the first history and to come, assets.';
 
--- Sessions that are not watched yet, of exchanges whose watched ones end within half of the time that is watched ahead.
+-- Sessions that are not watched yet, of exchanges whose watched sessions end within half of days_watched.
 create or replace function equities._days_to_watch(
     p_group_keys text[],
     p_now timestamptz
@@ -94,4 +94,5 @@ as $func$
     order by w.group_key, t.session;
 $func$;
 
-comment on function equities._days_to_watch(text[], timestamptz) is 'Sessions of exchanges that are to become assets.';
+comment on function equities._days_to_watch(text[], timestamptz) is
+    'Sessions of exchanges that are about to become assets.';

@@ -1,6 +1,6 @@
 -- The due rule of splits_bulk and dividends_bulk. Their asset is one session of one exchange (universe equities_days),
--- so that days missed are caught up together: it is due once, when its data are out. What was out before the first
--- history of the exchange was loaded is in that history.
+-- so that missed days are caught up together: it is due once, when its data are published. What was published before
+-- the exchange's first history was loaded is part of that history.
 
 create or replace function equities.actions_due_at(
     p_asset_id bigint,
@@ -30,4 +30,4 @@ as $func$
 $func$;
 
 comment on function equities.actions_due_at(bigint, timestamptz, timestamptz) is
-    'When the splits and dividends of an exchange''s session are asked for: when its data are out, and once.';
+    'When the splits and dividends of an exchange''s session are due: once, when its data are published.';

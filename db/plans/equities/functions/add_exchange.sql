@@ -1,6 +1,5 @@
--- An exchange that the plan does not come with. Nothing depends on the order in which this, the exchange's listings and
--- its calendar come: listings are asked for once a step covers their exchange, and what a calendar brings late is made
--- up for.
+-- Adds an exchange that the plan does not come with. This call, the exchange's listings and its calendar may come in
+-- any order: listings are loaded once a step covers their exchange, and what a late calendar missed is caught up.
 
 create or replace function equities.add_exchange(
     p_group_key text,
@@ -34,4 +33,4 @@ end;
 $func$;
 
 comment on function equities.add_exchange(text, text, text) is
-    'Let a step ask for an exchange of your own, and have its calendar computed; returns what is there of it by now.';
+    'Let a step load an exchange of your own, and have its calendar computed; returns what exists of it so far.';

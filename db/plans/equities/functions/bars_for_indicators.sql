@@ -1,9 +1,9 @@
--- What indicators are computed from: the bars of ten years, adjusted, the oldest first. That reaches far enough back
--- for every recursive average (EMA 200 starts to forget after 600 bars), and bounds what a long history costs.
+-- Input of the indicators: adjusted bars of ten years, the oldest first. Ten years are enough for every recursive
+-- average (EMA 200 starts to forget after 600 bars) and bound the cost of a long history.
 --
--- Sorting for an array of a column would take twice as long as making it, so bars come in the order of their keys: each
--- partition by its index, the partitions by year. The fewer arrays the better: prices are adjusted here, and a count of
--- recent bars takes the place of dates.
+-- Sorting inside array_agg would take twice as long as building the array, so bars are read in key order: each
+-- partition by its index, the partitions by year. Fewer arrays are cheaper, so prices are adjusted here, and a count of
+-- recent bars replaces the dates.
 
 create or replace function equities.bars_for_indicators(
     p_context jsonb,

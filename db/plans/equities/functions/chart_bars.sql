@@ -1,4 +1,4 @@
--- What a chart is drawn from: the last bars of a listing, adjusted, the oldest first.
+-- Data of a chart: the last bars of a listing, adjusted, the oldest first.
 
 create or replace function equities.chart_bars(
     p_ticker text,

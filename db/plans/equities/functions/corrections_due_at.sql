@@ -1,10 +1,10 @@
--- The due rule of corrections_bulk. Its asset is one session of one exchange, and it opens when that session's splits
--- have been asked for, on the evening on which its bars are read. It is due when the sessions of corrections_first and
--- corrections_last after it are out: each once, and none that was out by then. So after missed evenings nothing is read
--- twice on one.
+-- The due rule of corrections_bulk. Its asset is one session of one exchange. It opens once the session's splits have
+-- been loaded, on the evening on which the session's bars are read, and is due when corrections_first and when
+-- corrections_last later sessions are published: once for each, and not for those already published when it opens. So
+-- after missed evenings nothing is read twice on one evening.
 --
--- Where listings are asked for one by one, each call asks for the last sessions again by itself: only exchanges with
--- more listings than that pays for are read again as a whole.
+-- Where listings are requested one by one, each call already covers the last sessions again. Only exchanges with so
+-- many listings that a bulk call pays are read again as a whole.
 
 create or replace function equities.corrections_due_at(
     p_asset_id bigint,
@@ -46,9 +46,10 @@ as $func$
 $func$;
 
 comment on function equities.corrections_due_at(bigint, timestamptz, timestamptz) is
-    'When an exchange''s session is read again: when so many later sessions are out; null: no more.';
+    'When an exchange''s session is read again: once so many later sessions are published; null: never again.';
 
--- Sessions of which no splits are asked for, because they were out before the exchange's first history was loaded.
+-- Covers sessions whose splits are never requested, because they were published before the exchange's first history was
+-- loaded.
 create or replace function equities._ask_first_corrections(p_now timestamptz)
 returns void
 language sql
@@ -75,4 +76,4 @@ as $func$
 $func$;
 
 comment on function equities._ask_first_corrections(timestamptz) is
-    'Have the last sessions read again that came with an exchange''s first histories.';
+    'Read again the last sessions that came with an exchange''s first histories.';

@@ -1,6 +1,6 @@
--- Expected to trade in a session are the listings that were listed then and traded in at least half of the last 20
--- sessions. Those end with the last one that was published: where nothing has come for weeks, what traded before is
--- still expected.
+-- Listings are expected to trade in a session if they were listed then and traded in at least half of the last 20
+-- sessions. Those 20 end with the last published session: if nothing has come for weeks, listings that traded before
+-- are still expected.
 
 create or replace function equities.expected_bars(
     p_group_key text,

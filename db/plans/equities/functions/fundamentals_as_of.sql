@@ -25,5 +25,5 @@ as $func$
 $func$;
 
 comment on function equities.fundamentals_as_of(date) is
-    'Fundamentals as they were known at the end of a day; known_to is when other figures took their place, '
-    'null while they hold.';
+    'Fundamentals as they were known at the end of a day; known_to is when other figures replaced them, null while '
+    'they hold.';

@@ -1,4 +1,4 @@
--- How far the universe is loaded, from the state of its needs: no price table is read.
+-- How far the universe is loaded. Reads only the state of needs, no price table.
 
 create or replace function equities.get_processing_progress()
 returns table (
@@ -36,4 +36,5 @@ as $func$
 $func$;
 
 comment on function equities.get_processing_progress() is
-    'Active listings with fundamentals, prices and indicators, those that fail, and the share of the three needs met.';
+    'Active listings with fundamentals, prices and indicators, the number of failing ones, and the share of the three '
+    'needs met.';

@@ -1,5 +1,5 @@
--- Turns EODHD's /user answer into the quota's used_elsewhere. The shown count is yesterday's until the first request of
--- the day, so its date goes with it.
+-- Turns EODHD's /user answer into the quota's used_elsewhere. Until the first request of a day the count is
+-- yesterday's, so its date is passed on with it.
 
 create or replace function equities.ingest_account(
     p_context jsonb,

@@ -1,5 +1,5 @@
--- Turns EODHD's answers of eod-bulk-last-day with type=splits or dividends into corporate actions. Each new one of a
--- listing whose history was loaded makes that history stale: it is loaded anew, once. The provider tells some actions
+-- Turns EODHD's answers of eod-bulk-last-day with type=splits or dividends into corporate actions. Each new action of a
+-- listing whose history was loaded makes that history stale, and it is reloaded once. The provider reports some actions
 -- twice, on two days: the same ratio or amount a few days apart is the same action.
 
 create or replace function equities.ingest_actions(
@@ -73,9 +73,10 @@ end;
 $func$;
 
 comment on function equities.ingest_actions(jsonb, bigint[], text[]) is
-    'Ingest function of splits_bulk and dividends_bulk: new actions, each of which makes its listing''s history stale.';
+    'Ingest function of splits_bulk and dividends_bulk: stores new actions, each of which makes its listing''s '
+    'history stale.';
 
--- One row for each line that concerns a loaded listing or is not understood (kind null).
+-- One row for each line that concerns a loaded listing or cannot be understood (kind null).
 create or replace function equities._told_actions(
     p_asset_ids bigint[],
     p_payloads text[]

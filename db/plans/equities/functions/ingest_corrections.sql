@@ -1,6 +1,6 @@
--- Turns EODHD's answers of eod-bulk-last-day, all bars of an exchange and a session that was read some sessions ago,
--- into the corrections among them. What a listing has not been asked for yet is left to its own call, and so is one
--- whose history waits to be loaded anew.
+-- Turns EODHD's answers of eod-bulk-last-day, all bars of an exchange and of a session that was read some sessions ago,
+-- into corrections. Skips listings that have not been loaded yet (their own call will load them) and those whose
+-- history waits to be reloaded.
 
 create or replace function equities.ingest_corrections(
     p_context jsonb,
@@ -44,7 +44,7 @@ end;
 $func$;
 
 comment on function equities.ingest_corrections(jsonb, bigint[], text[]) is
-    'Ingest function of corrections_bulk: what has become of a session''s bars since they were read.';
+    'Ingest function of corrections_bulk: stores how a session''s bars have changed since they were read.';
 
 create or replace function equities._reread_bars(
     p_context jsonb,
@@ -72,9 +72,9 @@ end;
 $func$;
 
 comment on function equities._reread_bars(jsonb, bigint, timestamptz, text) is
-    'Take in an exchange''s answer for a session again, for the listings that have been read so far.';
+    'Store an exchange''s repeated answer for a session, for the listings that have been read so far.';
 
--- Listings of a session's exchange that have been asked for it.
+-- Listings of the session's exchange that have been loaded up to it.
 create or replace function equities._read_listings(
     p_day_id bigint,
     p_session timestamptz

@@ -1,9 +1,9 @@
 -- Turns one EODHD /eod-bulk-last-day answer, all bars of an exchange and day, into the bars of a chunk's listings.
 --
--- The answer stands at the first listing that has one. Bars of tickers that nobody asked for are dropped. A listing
--- that the answer lacks gets no row here, so it has not succeeded and stays due; so does one whose history waits to be
--- loaded anew, because a bar after a split must not join bars before it. A listing that is asked for alone because such
--- answers lacked it is not read here; but where it is in this one, the next may serve it.
+-- The answer is the payload of the first listing that has one. Bars of tickers outside the chunk are dropped. A listing
+-- that the answer lacks gets no row here, so it has not succeeded and stays due. So does a listing whose history waits
+-- to be reloaded, because a bar from after a split must not join bars from before it. A listing that is requested alone
+-- because bulk answers lacked it is not read here; but if this answer has it, the next bulk call may serve it.
 
 create or replace function equities.ingest_eod_bulk(
     p_context jsonb,
@@ -31,14 +31,14 @@ begin
     select r.* from equities.ingest_prices(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
     perform equities._trust_bulk(p_asset_ids, v_payload);
 exception
-    -- not JSON, or not an array: no listing is at fault, and all stay due
+    -- Not JSON, or not an array: no listing is at fault, and all stay due.
     when data_exception or statement_too_complex then
         raise warning 'the answer for % is not an array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $func$;
 
 comment on function equities.ingest_eod_bulk(jsonb, bigint[], text[]) is
-    'Ingest function of eod_bulk: one answer for an exchange and day becomes a bar for each listing asked for.';
+    'Ingest function of eod_bulk: one answer for an exchange and day becomes one bar for each listing of the chunk.';
 
 create or replace function equities._bulk_bars(
     p_asset_ids bigint[],
@@ -70,7 +70,7 @@ as $func$
 $func$;
 
 comment on function equities._bulk_bars(bigint[], text) is
-    'What an answer of a whole exchange holds of some listings, each as the array of its own bars.';
+    'The bars of some listings in the answer of a whole exchange, each listing''s as an array.';
 
 create or replace function equities._trust_bulk(
     p_asset_ids bigint[],
@@ -101,4 +101,5 @@ end;
 $func$;
 
 comment on function equities._trust_bulk(bigint[], text) is
-    'Listings asked for alone that an answer for their exchange has after all.';
+    'Let bulk calls serve listings that were requested alone again, if an answer for their exchange has them after '
+    'all.';

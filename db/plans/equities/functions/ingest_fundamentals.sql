@@ -1,4 +1,4 @@
--- Turns EODHD's /fundamentals answers into rows, one each time a company's data differ from what was stored last.
+-- Turns EODHD's /fundamentals answers into rows, one each time a company's data differ from the row stored last.
 
 create or replace function equities.ingest_fundamentals(
     p_context jsonb,
@@ -15,7 +15,7 @@ begin
     return query
     select m.* from equities._merge_fundamentals(p_context, p_asset_ids, p_payloads) as m;
 exception
-    -- One of the answers is no JSON, or holds what jsonb cannot: take them one by one.
+    -- One of the answers is not JSON, or holds a value that jsonb cannot store: take them one by one.
     when data_exception or program_limit_exceeded or statement_too_complex then
         for i in 1..cardinality(p_asset_ids) loop
             begin
@@ -32,7 +32,7 @@ end;
 $func$;
 
 comment on function equities.ingest_fundamentals(jsonb, bigint[], text[]) is
-    'Ingest function of fundamentals_bulk: keeps an answer when it differs from the listing''s last one.';
+    'Ingest function of fundamentals_bulk: stores an answer if it differs from the listing''s last one.';
 
 create or replace function equities._merge_fundamentals(
     p_context jsonb,
@@ -88,4 +88,4 @@ end;
 $func$;
 
 comment on function equities._merge_fundamentals(jsonb, bigint[], text[]) is
-    'Write what has changed into fundamentals; raises when an answer cannot be read.';
+    'Write changed fundamentals; raises if an answer cannot be read.';

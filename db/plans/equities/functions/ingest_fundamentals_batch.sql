@@ -1,5 +1,5 @@
--- Turns one /bulk-fundamentals answer into fundamentals of each listing that it holds. It lacks funds, and listings
--- that the provider does not know: nothing is said of those, and they are asked for alone next time.
+-- Turns one /bulk-fundamentals answer into the fundamentals of each listing that it holds. It lacks funds and listings
+-- unknown to the provider: these get no row, and are requested alone next time.
 
 create or replace function equities.ingest_fundamentals_batch(
     p_context jsonb,
@@ -31,7 +31,7 @@ end;
 $func$;
 
 comment on function equities.ingest_fundamentals_batch(jsonb, bigint[], text[]) is
-    'Ingest function of fundamentals_batch: one answer for many listings becomes fundamentals of each.';
+    'Ingest function of fundamentals_batch: one answer for many listings becomes the fundamentals of each.';
 
 create or replace function equities._companies_of_batch(
     p_asset_ids bigint[],
@@ -59,4 +59,4 @@ as $func$
 $func$;
 
 comment on function equities._companies_of_batch(bigint[], text) is
-    'What a page of fundamentals holds of some listings, each as the object a call of its own would bring.';
+    'The fundamentals of some listings on a page of many, each as the object that a call of its own would return.';

@@ -1,6 +1,5 @@
--- Turns EODHD's /eod answers that hold whole histories into bars: like ingest_prices, but where the past was restated
--- the answer takes the stored history's place as a whole, so that bars from before and after a split never stand side
--- by side.
+-- Turns EODHD's /eod answers that hold whole histories into bars. Same as ingest_prices, except that a restated answer
+-- replaces the whole stored history, so that bars from before and after a split never stand side by side.
 
 create or replace function equities.ingest_history(
     p_context jsonb,
@@ -37,4 +36,4 @@ end;
 $func$;
 
 comment on function equities.ingest_history(jsonb, bigint[], text[]) is
-    'Ingest function of prices_historical: whole histories; one that was restated takes the stored one''s place.';
+    'Ingest function of prices_historical: stores whole histories; a restated one replaces the stored history.';

@@ -1,4 +1,4 @@
--- Writes what the indicators' handler computed: one row per listing, in the place of its row before.
+-- Writes what the indicators' handler computed: one row per listing, which replaces its previous row.
 
 create or replace function equities.ingest_indicators(
     p_context jsonb,

@@ -1,16 +1,16 @@
 -- Turns EODHD's /eod answers into bars.
 --
--- A bar is believed (prices) or not (prices_quarantine, with all that is wrong with it); a date of a listing stands in
--- exactly one of the two. A believed bar gives way to a newer believed one only: what comes badly later is dropped. A
--- bar that was not believed leaves the quarantine when it comes well. What a bar was before it changed goes to
--- bar_revisions.
+-- A bar is believed (prices) or not (prices_quarantine, with all its faults); a date of a listing is in exactly one of
+-- the two. Only a newer believed bar replaces a believed bar: a faulty one that comes later is dropped. A quarantined
+-- bar leaves the quarantine once it comes back sound. The previous state of a changed bar goes to bar_revisions.
 --
--- An empty array is a success without watermark: the history has been asked for, so prices_incremental takes over, and
--- asks for everything as long as there is no watermark. A cut history (a field `warning`) fails, and so does an answer
--- that is no array of bars. The watermark is the last date received, believed or not, but never one in the future.
+-- An empty array is a success without a watermark: the history has been loaded, so prices_incremental takes over, and
+-- requests everything as long as there is no watermark. A cut history (it has a field `warning`) fails, and so does an
+-- answer that is not an array of bars. The watermark is the last date received, believed or not, but never in the
+-- future.
 --
--- Where the overlap shows that the past was restated, nothing is written and the whole history is asked for, unless
--- that is under way already because the lists told of the action, too. Should that answer still be the old one, the
+-- If the overlap shows that the past was restated, nothing is written and the whole history is requested, unless it is
+-- already being loaded because the lists of actions reported the same action. If that answer is still the old one, the
 -- next overlap shows it.
 
 create or replace function equities.ingest_prices(
@@ -31,7 +31,7 @@ declare
         select m from equities._take_bars(p_context, p_asset_ids, p_payloads, false) as m
     );
     v_loaded constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'success');
-    -- Whose last bar is of today or yesterday has not been silent for long: most are not asked any further.
+    -- A listing whose last bar is from today or yesterday has not been silent for long: most need no further check.
     v_behind constant bigint[] := array(
         select r.asset_id
         from unnest(v_results) as r
@@ -50,4 +50,4 @@ end;
 $func$;
 
 comment on function equities.ingest_prices(jsonb, bigint[], text[]) is
-    'Ingest function of prices_incremental: EODHD''s daily bars into prices and prices_quarantine.';
+    'Ingest function of prices_incremental: stores EODHD''s daily bars in prices and prices_quarantine.';

@@ -1,12 +1,12 @@
 -- Compares EODHD's list of an exchange's symbols with our active listings there.
 --
--- A list that has shrunk too much is refused, with an alert, and asked for again a day later: delistings come one by
--- one. A code that has gone while exactly one new symbol has the same ISIN, or else the same name, is a rename: the
--- listing keeps its asset and all its data. Gone from several lists in a row, it is delisted: not asked for any more,
--- and kept. A code whose ISIN and name both mean another company has been reused, and so has one that was delisted for
--- some time and comes back with another name, where ISINs do not tell: the old listing ends as CODE_old, as the
--- provider calls it, and the new one is a new asset (or one of ours, renamed). Symbols that are not ours are left
--- alone: which listings to follow is not the provider's choice.
+-- A list that has shrunk too much is refused, with an alert, and requested again a day later: delistings come one by
+-- one. A code that is gone while exactly one new symbol has the same ISIN, or else the same name, is a rename: the
+-- listing keeps its asset and all its data. A listing that several lists in a row lack is delisted: not requested any
+-- more, but kept. A code has been reused if its ISIN and name both mean another company, or, where ISINs are missing,
+-- if it was delisted for some time and comes back with another name: the old listing ends as CODE_old, as the provider
+-- calls it, and the new one becomes a new asset (or one of ours, renamed). Symbols that are not ours are ignored: the
+-- provider does not choose which listings we follow.
 
 create or replace function equities.ingest_symbol_list(
     p_context jsonb,
@@ -44,7 +44,7 @@ end;
 $func$;
 
 comment on function equities.ingest_symbol_list(jsonb, bigint[], text[]) is
-    'Ingest function of symbol_list: renames, delistings and reused codes of an exchange.';
+    'Ingest function of symbol_list: applies renames, delistings and reused codes of an exchange.';
 
 create or replace function equities._take_list(
     p_group_key text,
@@ -106,10 +106,10 @@ end;
 $func$;
 
 comment on function equities._take_list(text, text, timestamptz) is
-    'Compare one list with our listings and carry out what has changed, unless it cannot be believed.';
+    'Compare one list with our listings and apply what has changed, unless the list cannot be believed.';
 
--- Lost are those that the last list had: a rename loses none, and what was missing already is not lost twice.
--- {known, lost, gone: [asset_id], renamed: [{asset_id, code, name, isin}], back: [asset_id],
+-- `lost` counts listings that the last list had: a rename loses none, and a listing that was already missing is not
+-- counted again. Returns {known, lost, gone: [asset_id], renamed: [{asset_id, code, name, isin}], back: [asset_id],
 -- reused: [{asset_id, code, is_renamed, name, ...}]}.
 create or replace function equities._list_changes(
     p_group_key text,
@@ -132,7 +132,7 @@ as $func$
         order by r."Code"
     ),
     ours as materialized (
-        -- As they were told last: a listing that has been delisted keeps its name and ISIN.
+        -- As the provider last reported them: a delisted listing keeps its name and ISIN.
         select distinct on (a.asset_id)
             a.asset_id, a.code, a.is_active, upper(l.valid) as delisted_on,
             coalesce(l.isin, a.attributes ->> 'isin') as isin,
@@ -147,8 +147,8 @@ as $func$
         select o.* from ours as o where o.is_active and not exists (select from listed as l where l.code = o.code)
     ),
     other as materialized (
-        -- The same code, and another company: names differ, and so do the ISINs, or they do not tell and the code was
-        -- out of use.
+        -- The same code but another company: the names differ, and the ISINs differ or, where they are missing, the
+        -- code was out of use.
         select o.asset_id, o.is_active, l.*
         from ours as o
         join listed as l using (code)
@@ -214,7 +214,7 @@ $func$;
 
 comment on function equities._list_changes(text, text, date) is 'How a list differs from our listings.';
 
--- Companies change their names before or after their symbols: the last one told is what the next list is compared with.
+-- Companies change their names before or after their symbols: the next list is compared with the name reported last.
 create or replace function equities._note_names(
     p_group_key text,
     p_payload text
@@ -233,7 +233,7 @@ as $func$
 $func$;
 
 comment on function equities._note_names(text, text) is
-    'Keep the names and ISINs of listings as the last list has them.';
+    'Store the names and ISINs of listings as the last list has them.';
 
 -- Names are compared without punctuation and case.
 create or replace function equities._plain_name(p_name text)

@@ -1,4 +1,4 @@
--- The due rule of symbol_list. Two hours are left off the week, because daily runs are not punctual.
+-- The due rule of symbol_list. The week is two hours short, because daily runs are not punctual.
 
 create or replace function equities.list_due_at(
     p_asset_id bigint,
@@ -15,5 +15,4 @@ as $func$
 $func$;
 
 comment on function equities.list_due_at(bigint, timestamptz, timestamptz) is
-    'When an exchange''s list of symbols is asked for: a week after it was last, '
-    'or after the first history was loaded.';
+    'When an exchange''s list of symbols is due: a week after the last one, or once the first history is loaded.';

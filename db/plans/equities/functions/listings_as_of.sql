@@ -11,4 +11,4 @@ as $func$
 $func$;
 
 comment on function equities.listings_as_of(date) is
-    'The listings of a day under the codes they had then, those delisted since among them.';
+    'The listings of a day under the codes they had then, including those delisted since.';

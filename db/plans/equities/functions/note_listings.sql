@@ -1,6 +1,6 @@
--- Assets come from the plan's files, from upsert_assets, from whoever knows of a listing. Which code each has had since
--- when is told by listings; those of which nothing is told yet hold their code since before we know, or since another
--- listing gave it up.
+-- Assets come from the plan's files, from upsert_assets, from anybody who knows of a listing. The table listings says
+-- which code each had and since when. An asset without a row there has had its code since an unknown day, or since
+-- another listing gave the code up.
 
 create or replace function equities._unnoted_listings()
 returns table (asset_id bigint, valid daterange, code text, group_key text, name text, isin text)
@@ -22,7 +22,7 @@ as $func$
 $func$;
 
 comment on function equities._unnoted_listings() is
-    'Assets that equities.listings does not have yet, as it will have them.';
+    'Assets that have no row in equities.listings yet, each as the row it will get.';
 
 create or replace function equities._listings()
 returns table (asset_id bigint, valid daterange, code text, group_key text, name text, isin text)
@@ -36,9 +36,10 @@ as $func$
     select * from equities._unnoted_listings();
 $func$;
 
-comment on function equities._listings() is 'Which code means which listing when, whether it is noted yet or not.';
+comment on function equities._listings() is
+    'Which code meant which listing and when, including listings that are not noted yet.';
 
--- Writes them down, and what was renamed by hand: before lists are compared, and at the end of each run.
+-- Stores the codes of new listings and those changed by hand: before lists are compared, and at the end of each run.
 create or replace function equities.note_listings()
 returns table (noted integer)
 language plpgsql

@@ -1,7 +1,6 @@
--- Prices as they were known at the end of a day (UTC): no later bar, corrections since then undone, and no adjustment
--- for what happened since. The adjustment of a bar to the day's last one follows from the two factors of today's
--- history, so it is right for days from before the history was loaded, too; only corrections from before it was loaded
--- are unknown.
+-- Prices as they were known at the end of a day (UTC): no later bar, later corrections undone, no adjustment for later
+-- splits and dividends. The adjustment of a bar to the day's last one follows from the two factors of today's history,
+-- so it is also right for days before the history was loaded; only corrections from before that load are unknown.
 
 create or replace function equities.prices_as_of(p_date date)
 returns table (

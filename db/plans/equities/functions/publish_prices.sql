@@ -1,7 +1,7 @@
--- Shows an exchange's new session if its bars pass the checks. Where one of severity error fails, v_published_prices
--- goes on showing what it showed yesterday, as it was known then, and one alert for the exchange and day says why. Runs
--- again, when late bars have come, until it succeeds. At the end of each run it also sees to it that exchanges go on
--- being watched and that each listing's code is noted.
+-- Publishes an exchange's new session if its bars pass the checks. If a check of severity error fails,
+-- v_published_prices keeps showing yesterday's prices as they were known then, and one alert for the exchange and day
+-- says why. Each run tries again, because late bars may have come, until it succeeds. At the end of each run this
+-- function also keeps exchanges watched and notes the code of each listing.
 
 create or replace function equities.publish_prices(
     p_pipeline text,
@@ -61,9 +61,9 @@ end;
 $func$;
 
 comment on function equities.publish_prices(text, text) is
-    'Publish each exchange''s last session if its bars stand the checks; returns which failed or judged nothing.';
+    'Publish each exchange''s last session if its bars pass the checks; returns which failed or judged nothing.';
 
--- The last session that is out, of exchanges with loaded histories.
+-- The last published session of exchanges with loaded histories.
 create or replace function equities._last_sessions(p_now timestamptz)
 returns table (group_key text, session date)
 language sql
@@ -95,9 +95,9 @@ as $func$
 $func$;
 
 comment on function equities._last_sessions(timestamptz) is
-    'The last session that is out, of each exchange with loaded histories.';
+    'The last published session of each exchange with loaded histories.';
 
--- How its checks ended last in a run. One whose query errs has no session: it keeps back every exchange.
+-- The last result of each check in a run. A check whose query raises has no session: it holds back every exchange.
 create or replace function equities._results(
     p_pipeline text,
     p_run_id text,
@@ -118,4 +118,4 @@ as $func$
 $func$;
 
 comment on function equities._results(text, text, text, date) is
-    'How the checks of an exchange and session ended last in a run.';
+    'The last result of each check of an exchange and session in a run.';

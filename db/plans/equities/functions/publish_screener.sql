@@ -1,7 +1,7 @@
--- The screener's rows are made anew, all at once, and compared with those before: where they look wrong, the old ones
--- stay. So do those of an exchange whose last session publish_prices has held back. A currency whose rate is wanted
--- becomes an asset of the universe `fx`, so that the next run of data_collection_equities asks for it; none is asked
--- for before a listing needs it.
+-- Rebuilds all rows of the screener at once and compares them with the previous ones: if they look wrong, the previous
+-- ones stay. So do those of an exchange whose last session publish_prices holds back. A currency whose rate is needed
+-- becomes an asset of the universe `fx`, so that the next run of data_collection_equities loads it; no rate is loaded
+-- before a listing needs it.
 
 create or replace function equities.publish_screener(
     p_pipeline text,
@@ -51,9 +51,9 @@ end;
 $func$;
 
 comment on function equities.publish_screener(text, text) is
-    'Make the screener''s rows anew and publish them; where they look wrong the old ones stay, and the reason is told.';
+    'Rebuild and publish the screener''s rows; if they look wrong the previous ones stay, and the reason is returned.';
 
--- Why the new rows should not be shown: null, if they may.
+-- Why the new rows must not be shown; null if they may.
 create or replace function equities._screener_fault(
     p_asset_ids bigint[],
     p_prices double precision[]
@@ -77,9 +77,10 @@ as $func$
 $func$;
 
 comment on function equities._screener_fault(bigint[], double precision[]) is
-    'What is wrong with the screener''s rows, compared with the prices in US dollars before.';
+    'What is wrong with the screener''s rows, compared with the previous prices in US dollars.';
 
--- Exchanges whose newest session did not stand an error's check and so is not published; all, where a check errs.
+-- Exchanges whose newest session failed a check of severity error and so is not published; all exchanges if a check
+-- raised.
 create or replace function equities._held_groups()
 returns text[]
 language sql

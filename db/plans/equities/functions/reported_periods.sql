@@ -1,5 +1,5 @@
--- Both times of reported figures: the period they are for, and when they were known. What one answer says of a period
--- holds until another answer says otherwise; the content is the same as long as its hash is.
+-- Both times of reported figures: the period they are for, and when they were known. What one answer says about a
+-- period holds until another answer differs; equal content is recognized by its hash.
 
 create or replace function equities.reported_periods(p_ticker text)
 returns table (
@@ -41,5 +41,5 @@ as $func$
 $func$;
 
 comment on function equities.reported_periods(text) is
-    'What a company reported for each period, and from when until when that was known: '
-    'restated figures are rows of their own.';
+    'What a company reported for each period, and from when until when that was known; restated figures have rows of '
+    'their own.';

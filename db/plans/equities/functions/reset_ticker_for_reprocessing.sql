@@ -1,4 +1,4 @@
--- Load a listing again. Both price operations are asked for: the one that failed may be either.
+-- Loads a listing again. Both price operations become due, because either may have failed.
 
 create or replace function equities.reset_ticker_for_reprocessing(
     p_ticker text,
@@ -39,4 +39,5 @@ end;
 $func$;
 
 comment on function equities.reset_ticker_for_reprocessing(text, text) is
-    'Make a listing due again: all, fundamentals, prices or indicators; returns its ticker and how many operations.';
+    'Make a listing due again (all, fundamentals, prices or indicators); returns its ticker and the number of '
+    'operations.';

@@ -1,4 +1,4 @@
--- Daily bars, by year, the bars that were not believed, and what bars were before they changed.
+-- Daily bars, by year; bars that were not believed; and bars as they were before they changed.
 
 create table equities.prices (
     asset_id bigint not null,
@@ -20,7 +20,7 @@ create table equities.prices (
 ) partition by range (date);
 
 comment on table equities.prices is
-    'Daily bars of listings. A bar that was not believed stands in prices_quarantine instead.';
+    'Daily bars of listings. A bar that was not believed is in prices_quarantine instead.';
 comment on column equities.prices.asset_id is 'The listing, as in headgate.v_assets.';
 comment on column equities.prices.date is 'The session.';
 comment on column equities.prices.open is 'First price, as traded.';
@@ -31,9 +31,10 @@ comment on column equities.prices.adjusted_close is
     'Last price, adjusted for splits and dividends as known when it was fetched.';
 comment on column equities.prices.volume is 'Shares traded, adjusted for splits.';
 comment on column equities.prices.known_from is
-    'Since when the bar is known as it is; null: it came with the listing''s first history, so since its own date.';
+    'Since when the bar is known in this state; null: it came with the listing''s first history, so since its own '
+    'date.';
 
--- Few old bars are asked for by date, so all before 2000 share one partition: planning time grows with their number.
+-- Few old bars are queried by date, so all before 2000 share one partition: planning time grows with their number.
 do $partitions$
 declare
     v_year integer;
@@ -52,9 +53,9 @@ begin
 end;
 $partitions$;
 
--- All closes of a day, of a year's partition of five million bars. Days that come one by one lie together in the table:
--- 2 ms instead of 95; a day within histories that were loaded listing by listing: a tenth to a quarter. Equal dates
--- share their entries, so the index is a fifteenth of the table.
+-- Finds all closes of a day in a year's partition of five million bars. Days that arrived one by one lie together in
+-- the table: 2 ms instead of 95. A day within histories that were loaded listing by listing takes a tenth to a quarter
+-- of the time. Equal dates share index entries, so the index is a fifteenth of the table.
 create index prices_date_idx on equities.prices (date);
 comment on index equities.prices_date_idx is 'Finds the bars of one day.';
 
@@ -74,7 +75,7 @@ create table equities.prices_quarantine (
 );
 
 comment on table equities.prices_quarantine is
-    'Bars that were not believed. A date of a listing stands here or in prices, never in both; a believed price stays.';
+    'Bars that were not believed. A date of a listing is here or in prices, never in both; a believed price stays.';
 comment on column equities.prices_quarantine.asset_id is 'The listing.';
 comment on column equities.prices_quarantine.date is 'The date it came with.';
 comment on column equities.prices_quarantine.open is 'As received; null: missing or unreadable.';
@@ -83,9 +84,9 @@ comment on column equities.prices_quarantine.low is 'As received; null: missing 
 comment on column equities.prices_quarantine.close is 'As received; null: missing or unreadable.';
 comment on column equities.prices_quarantine.adjusted_close is 'As received; null: missing or unreadable.';
 comment on column equities.prices_quarantine.volume is 'As received; null: missing or unreadable.';
-comment on column equities.prices_quarantine.reason is 'All that is wrong with it.';
-comment on column equities.prices_quarantine.run_id is 'The run that brought it as it is here.';
-comment on column equities.prices_quarantine.seen_at is 'When that was.';
+comment on column equities.prices_quarantine.reason is 'All its faults.';
+comment on column equities.prices_quarantine.run_id is 'The run that brought it in this state.';
+comment on column equities.prices_quarantine.seen_at is 'When that run received it.';
 
 create table equities.bar_revisions (
     asset_id bigint not null,
@@ -104,11 +105,11 @@ create table equities.bar_revisions (
 );
 
 comment on table equities.bar_revisions is
-    'Bars as they were before the provider corrected them. That splits and '
-    'dividends moved a history''s adjusted_close stands in history_reloads.';
+    'Bars as they were before the provider corrected them. Changes of adjusted_close by splits and dividends are in '
+    'history_reloads instead.';
 comment on column equities.bar_revisions.asset_id is 'The listing.';
 comment on column equities.bar_revisions.date is 'The session.';
-comment on column equities.bar_revisions.known_to is 'When another bar took its place.';
+comment on column equities.bar_revisions.known_to is 'When another bar replaced it.';
 comment on column equities.bar_revisions.known_from is 'Since when it was known; null: since its own date.';
 comment on column equities.bar_revisions.open is 'As it was.';
 comment on column equities.bar_revisions.high is 'As it was.';
@@ -116,7 +117,7 @@ comment on column equities.bar_revisions.low is 'As it was.';
 comment on column equities.bar_revisions.close is 'As it was.';
 comment on column equities.bar_revisions.adjusted_close is 'As it was.';
 comment on column equities.bar_revisions.volume is 'As it was.';
-comment on column equities.bar_revisions.run_id is 'The run that brought the other bar.';
+comment on column equities.bar_revisions.run_id is 'The run that brought the new bar.';
 
 create table equities.history_reloads (
     asset_id bigint not null,
@@ -129,9 +130,9 @@ create table equities.history_reloads (
 );
 
 comment on table equities.history_reloads is
-    'Histories whose past the provider restated (a split, a dividend), loaded anew as a whole.';
+    'Histories whose past the provider restated (a split, a dividend), reloaded as a whole.';
 comment on column equities.history_reloads.asset_id is 'The listing.';
 comment on column equities.history_reloads.reloaded_at is 'When.';
-comment on column equities.history_reloads.bars_changed is 'Bars that came otherwise than stored, or newly.';
-comment on column equities.history_reloads.bars_lost is 'Bars that did not come again, and went to bar_revisions.';
+comment on column equities.history_reloads.bars_changed is 'Bars that are new or differ from the stored ones.';
+comment on column equities.history_reloads.bars_lost is 'Bars that did not come again, and moved to bar_revisions.';
 comment on column equities.history_reloads.run_id is 'The run that did it.';

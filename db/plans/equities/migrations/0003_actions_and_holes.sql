@@ -17,19 +17,19 @@ create table equities.corporate_actions (
 );
 
 comment on table equities.corporate_actions is
-    'Splits and dividends of listings whose history was loaded. Until '
-    'one is applied, bars from its ex-date on are not published.';
+    'Splits and dividends of listings whose history was loaded. Until an action is applied, bars from its ex-date on '
+    'are not published.';
 comment on column equities.corporate_actions.asset_id is 'The listing.';
-comment on column equities.corporate_actions.ex_date is 'The first session without the right.';
+comment on column equities.corporate_actions.ex_date is 'The first session without the right to it.';
 comment on column equities.corporate_actions.kind is 'split or dividend.';
 comment on column equities.corporate_actions.ratio is 'New shares for one old, of a split.';
 comment on column equities.corporate_actions.amount is 'Paid per share, of a dividend.';
 comment on column equities.corporate_actions.currency is 'The dividend''s currency.';
-comment on column equities.corporate_actions.seen_at is 'When the provider first told of it.';
-comment on column equities.corporate_actions.applied_at is 'When the history was loaded anew; null: it waits for that.';
+comment on column equities.corporate_actions.seen_at is 'When the provider first reported it.';
+comment on column equities.corporate_actions.applied_at is 'When the history was reloaded; null: it waits for that.';
 
 create index corporate_actions_pending_idx on equities.corporate_actions (asset_id) where applied_at is null;
-comment on index equities.corporate_actions_pending_idx is 'Finds the few histories that wait to be loaded anew.';
+comment on index equities.corporate_actions_pending_idx is 'Finds the few histories that wait to be reloaded.';
 
 create table equities.holes (
     asset_id bigint not null,
@@ -42,12 +42,12 @@ create table equities.holes (
 );
 
 comment on table equities.holes is
-    'Sessions between two bars of a listing that have none; the history is asked for again, ever more rarely.';
+    'Sessions without a bar between two bars of a listing; the history is requested again at growing intervals.';
 comment on column equities.holes.asset_id is 'The listing.';
 comment on column equities.holes.session is 'The session without a bar.';
-comment on column equities.holes.found_at is 'When that was found.';
+comment on column equities.holes.found_at is 'When the hole was found.';
 comment on column equities.holes.tries is 'How often the provider did not have it.';
-comment on column equities.holes.next_try_at is 'When it is asked for again.';
+comment on column equities.holes.next_try_at is 'When it is requested again.';
 
 create table equities.known_gaps (
     asset_id bigint not null,
@@ -57,8 +57,7 @@ create table equities.known_gaps (
     constraint known_gaps_pkey primary key (asset_id, session)
 );
 
-comment on table equities.known_gaps is
-    'Holes that the provider never filled; nothing is asked for their sake any more.';
+comment on table equities.known_gaps is 'Holes that the provider never filled; no request is made for them any more.';
 comment on column equities.known_gaps.asset_id is 'The listing.';
 comment on column equities.known_gaps.session is 'The session without a bar.';
 comment on column equities.known_gaps.tries is 'How often the provider did not have it.';

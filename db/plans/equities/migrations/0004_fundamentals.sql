@@ -1,4 +1,4 @@
--- What the provider knew of a company, each time it knew something else.
+-- What the provider reported about a company, each time the report changed.
 
 create table equities.fundamentals (
     asset_id bigint not null,
@@ -11,7 +11,7 @@ create table equities.fundamentals (
 );
 
 comment on table equities.fundamentals is
-    'Fundamentals of a listing, one row each time they differed from the row before; the latest row holds now.';
+    'Fundamentals of a listing, one row each time they differed from the previous row; the latest row holds now.';
 comment on column equities.fundamentals.asset_id is 'The listing, as in headgate.v_assets.';
 comment on column equities.fundamentals.fetched_at is 'When this content was first seen.';
 comment on column equities.fundamentals.content_hash is

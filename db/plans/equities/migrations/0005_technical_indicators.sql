@@ -1,4 +1,4 @@
--- What the handler headgate.handlers.indicators computes from daily bars, the latest value of each indicator.
+-- What the handler headgate.handlers.indicators computes from daily bars: the latest value of each indicator.
 
 create table equities.technical_indicators (
     asset_id bigint not null,
@@ -70,11 +70,11 @@ create table equities.technical_indicators (
 );
 
 comment on table equities.technical_indicators is
-    'Technical indicators of a listing at its last bar. Prices are '
-    'adjusted for splits and dividends; null: it cannot be had.';
+    'Technical indicators of a listing at its last bar. Prices are adjusted for splits and dividends; null: it cannot '
+    'be computed.';
 comment on column equities.technical_indicators.asset_id is 'The listing, as in headgate.v_assets.';
 comment on column equities.technical_indicators.date is 'The session of its last bar.';
-comment on column equities.technical_indicators.bars is 'Bars that were read, of the last ten years.';
+comment on column equities.technical_indicators.bars is 'Number of bars read, of the last ten years.';
 comment on column equities.technical_indicators.close is
     'Last price as traded, in the listing''s currency. Source: prices.close.';
 comment on column equities.technical_indicators.adjusted_close is

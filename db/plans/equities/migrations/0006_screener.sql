@@ -1,4 +1,4 @@
--- Rates of exchange, and what the screener shows: one wide row per listing, published as a whole.
+-- Exchange rates, and what the screener shows: one wide row per listing, published as a whole.
 
 create table equities.fx_rates (
     currency text not null,
@@ -13,8 +13,8 @@ comment on column equities.fx_rates.currency is 'The currency, e.g. EUR.';
 comment on column equities.fx_rates.date is 'The day.';
 comment on column equities.fx_rates.usd is 'US dollars for one unit.';
 
--- What screens ask for most comes first: a row is read from its beginning as far as a screen needs it, and that takes
--- most of its time (measured: 21,817 listings in two fifths of it).
+-- The columns that screens use most come first: a row is read from its start up to the last column a screen needs, and
+-- that takes most of its time (measured: 21,817 listings in two fifths of it).
 create table equities.screener (
     asset_id bigint not null,
     is_fresh boolean not null,
@@ -108,9 +108,9 @@ create table equities.screener (
 );
 
 comment on table equities.screener is
-    'Listings with indicators, fundamentals and prices in US dollars, as published last; equities.v_screener shows it.';
+    'Listings with indicators, fundamentals and prices in US dollars, as last published; equities.v_screener shows it.';
 comment on column equities.screener.asset_id is 'The listing, as in headgate.v_assets.';
-comment on column equities.screener.is_fresh is 'True: no newer bar was out when it was published.';
+comment on column equities.screener.is_fresh is 'True: no newer bar was available when it was published.';
 comment on column equities.screener.price_usd is 'close in US dollars.';
 comment on column equities.screener.turnover_usd is 'turnover_20 in US dollars a day.';
 comment on column equities.screener.market_cap_usd is
@@ -155,7 +155,7 @@ comment on column equities.screener.type is 'Common Stock, Preferred Stock, ETF 
 comment on column equities.screener.name is 'The company''s or fund''s name.';
 comment on column equities.screener.isin is 'Its ISIN as published: wrong at times.';
 comment on column equities.screener.date is 'The session of its last bar.';
-comment on column equities.screener.bars is 'Bars that were read, of the last ten years.';
+comment on column equities.screener.bars is 'Number of bars read, of the last ten years.';
 comment on column equities.screener.close is 'Last price as traded, in the listing''s currency. Source: prices.close.';
 comment on column equities.screener.adjusted_close is
     'Last price, adjusted for splits and dividends, in the listing''s currency. Source: prices.adjusted_close.';
@@ -247,8 +247,8 @@ comment on column equities.screener.volume_ratio_50 is 'volume / volume_sma_50, 
 comment on column equities.screener.volume_zscore_20 is
     '(volume - mean) / standard deviation of the last 20 volumes (n), standard deviations. Source: prices.volume.';
 comment on column equities.screener.calculated_at is 'When it was calculated.';
-comment on column equities.screener.usd_rate is 'US dollars for one unit of it; null: no rate is known yet.';
-comment on column equities.screener.usd_rate_date is 'The day of that rate; null: none is needed, or known.';
+comment on column equities.screener.usd_rate is 'US dollars for one unit of the currency; null: no rate is known yet.';
+comment on column equities.screener.usd_rate_date is 'The day of that rate; null: no rate is needed, or known.';
 comment on column equities.screener.price_to_book is 'Price over book value. Source: fundamentals, Valuation.';
 comment on column equities.screener.earnings_per_share is
     'Earnings per share, in its reporting currency. Source: fundamentals, Highlights.';
@@ -259,10 +259,10 @@ comment on column equities.screener.fundamentals_at is 'When the fundamentals we
 comment on column equities.screener.published_at is 'When it was published.';
 
 create index screener_sector_idx on equities.screener (sector);
-comment on index equities.screener_sector_idx is 'Screens of one sector.';
+comment on index equities.screener_sector_idx is 'Screens by sector.';
 create index screener_turnover_idx on equities.screener (turnover_usd);
-comment on index equities.screener_turnover_idx is 'Screens of what is traded enough.';
+comment on index equities.screener_turnover_idx is 'Screens by minimum turnover.';
 create index screener_market_cap_idx on equities.screener (market_cap_usd);
 comment on index equities.screener_market_cap_idx is 'Screens of large companies, or of small ones.';
 create index screener_rsi_idx on equities.screener (rsi_14);
-comment on index equities.screener_rsi_idx is 'Screens of what has risen or fallen far.';
+comment on index equities.screener_rsi_idx is 'Screens for listings that have risen or fallen far.';

@@ -1,4 +1,4 @@
--- What is shown of prices.
+-- Which prices are published.
 
 create table equities.publications (
     group_key text not null,
@@ -8,9 +8,9 @@ create table equities.publications (
     constraint publications_pkey primary key (group_key)
 );
 
-comment on table equities.publications is 'How far each exchange''s prices are published, and as they were known when.';
+comment on table equities.publications is 'How far each exchange''s prices are published, and as of when.';
 comment on column equities.publications.group_key is 'The exchange code.';
 comment on column equities.publications.published_to is 'The last session that is published.';
 comment on column equities.publications.published_at is
-    'When it was; later corrections are not shown before the next time.';
+    'When it was published; later corrections are not shown before the next publication.';
 comment on column equities.publications.run_id is 'The run that published it.';

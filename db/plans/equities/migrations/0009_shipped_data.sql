@@ -1,4 +1,4 @@
--- Where the data files that come with the plan land; the SQL files beside them take them over.
+-- Tables for the data files that come with the plan; the SQL files beside them load the rows into the plan's tables.
 
 create table equities.shipped_listings (
     code text not null,

@@ -1,4 +1,4 @@
--- What is due now, for listings.
+-- Listings that are due now.
 
 drop view if exists equities.v_assets_needing_processing cascade;
 
@@ -20,8 +20,7 @@ comment on view equities.v_assets_needing_processing is
     'Listings that are due and not held by a chunk, one row per operation.';
 comment on column equities.v_assets_needing_processing.ticker is 'The listing''s code, e.g. AAPL.US.';
 comment on column equities.v_assets_needing_processing.asset_id is 'The listing.';
-comment on column equities.v_assets_needing_processing.group_key is
-    'The exchange code it is asked for by, e.g. US.';
+comment on column equities.v_assets_needing_processing.group_key is 'The exchange code of its requests, e.g. US.';
 comment on column equities.v_assets_needing_processing.operation is 'What is due.';
 comment on column equities.v_assets_needing_processing.reason is 'Why: new, reset, or its due rule.';
 comment on column equities.v_assets_needing_processing.due_since is 'Since when.';

@@ -1,4 +1,4 @@
--- Listings that fail by their own fault.
+-- Listings that fail through their own fault.
 
 drop view if exists equities.v_failed_assets cascade;
 
@@ -15,10 +15,10 @@ join headgate.v_assets as a using (asset_id)
 where a.universe = 'equities';
 
 comment on view equities.v_failed_assets is
-    'Listings whose last attempts failed; from 5 on they wait for equities.reset_ticker_for_reprocessing.';
+    'Listings whose last attempts failed; from 5 failures on they wait for equities.reset_ticker_for_reprocessing.';
 comment on column equities.v_failed_assets.ticker is 'The listing''s code, e.g. AAPL.US.';
 comment on column equities.v_failed_assets.asset_id is 'The listing.';
 comment on column equities.v_failed_assets.operation is 'What failed.';
 comment on column equities.v_failed_assets.consecutive_failures is 'Failures since its last success.';
-comment on column equities.v_failed_assets.last_error is 'What went wrong last.';
-comment on column equities.v_failed_assets.last_failed_at is 'When.';
+comment on column equities.v_failed_assets.last_error is 'The last error.';
+comment on column equities.v_failed_assets.last_failed_at is 'When it last failed.';

@@ -1,4 +1,4 @@
--- Listings to choose from: indicators, fundamentals, freshness, and prices in one currency.
+-- Listings to screen: indicators, fundamentals, freshness, and prices in one currency.
 
 drop view if exists equities.v_screener cascade;
 
@@ -23,9 +23,9 @@ select
 from equities.screener as s;
 
 comment on view equities.v_screener is
-    'Listings with at least 200 bars: indicators, fundamentals, freshness and prices in US dollars, as published last.';
+    'Listings with at least 200 bars: indicators, fundamentals, freshness and prices in US dollars, as last published.';
 
--- A column means here what it means in the table.
+-- Columns of the view get the comments of the table's columns.
 do $comments$
 declare
     v_column record;

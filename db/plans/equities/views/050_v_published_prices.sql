@@ -1,4 +1,4 @@
--- Prices that stood the checks.
+-- Prices that passed the checks.
 
 drop view if exists equities.v_published_prices cascade;
 
@@ -56,7 +56,7 @@ where not exists (
 );
 
 comment on view equities.v_published_prices is
-    'Daily bars of the sessions that stood the checks, as they were known when they were published.';
+    'Daily bars of the sessions that passed the checks, as they were known when they were published.';
 comment on column equities.v_published_prices.ticker is 'The listing''s code, e.g. AAPL.US.';
 comment on column equities.v_published_prices.asset_id is 'The listing.';
 comment on column equities.v_published_prices.date is 'The session.';
