@@ -71,7 +71,7 @@ ALTER SCHEMA maintenance OWNER TO headgate_plan_maintenance;
 -- Name: SCHEMA maintenance; Type: COMMENT; Schema: -; Owner: headgate_plan_maintenance
 --
 
-COMMENT ON SCHEMA maintenance IS 'House-keeping: a pipeline of stored functions and one call; no tables.';
+COMMENT ON SCHEMA maintenance IS 'Housekeeping: a pipeline of stored functions and one call; no tables.';
 
 --
 -- Name: notify; Type: SCHEMA; Schema: -; Owner: headgate_plan_notify
@@ -99,7 +99,7 @@ ALTER SCHEMA onpoint OWNER TO headgate_plan_onpoint;
 -- Name: SCHEMA onpoint; Type: COMMENT; Schema: -; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON SCHEMA onpoint IS 'From crawl to lake: what services and pages answer, cleaned, checked, and kept in files and tables.';
+COMMENT ON SCHEMA onpoint IS 'From crawl to lake: answers of services and pages, cleaned, checked, and stored in files and tables.';
 
 --
 -- Name: recommender; Type: SCHEMA; Schema: -; Owner: headgate_plan_recommender
@@ -113,7 +113,7 @@ ALTER SCHEMA recommender OWNER TO headgate_plan_recommender;
 -- Name: SCHEMA recommender; Type: COMMENT; Schema: -; Owner: headgate_plan_recommender
 --
 
-COMMENT ON SCHEMA recommender IS 'Which company an investor may like: the source''s rows, models and recommendations.';
+COMMENT ON SCHEMA recommender IS 'Which companies an investor may like: the source''s rows, models and recommendations.';
 
 --
 -- Name: answer; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -5255,7 +5255,7 @@ ALTER FUNCTION freshpoc.keep_answer(p_context jsonb, p_asset_ids bigint[], p_pay
 -- Name: FUNCTION keep_answer(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: freshpoc; Owner: headgate_plan_freshpoc
 --
 
-COMMENT ON FUNCTION freshpoc.keep_answer(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of freshpoc''s calls: keeps the services'' answers.';
+COMMENT ON FUNCTION freshpoc.keep_answer(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of freshpoc''s calls: stores the services'' answers.';
 
 --
 -- Name: report(text, text); Type: FUNCTION; Schema: freshpoc; Owner: headgate_plan_freshpoc
@@ -32378,7 +32378,7 @@ ALTER FUNCTION onpoint.check_errors() OWNER TO headgate_plan_onpoint;
 -- Name: FUNCTION check_errors(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.check_errors() IS 'Of the jobs of an hour: FAILED where more than one in 20 failed, WARNING where any did or is degraded, else HEALTHY.';
+COMMENT ON FUNCTION onpoint.check_errors() IS 'FAILED if more than one in 20 jobs of the last hour failed, WARNING if any failed or is degraded, else HEALTHY.';
 
 --
 -- Name: check_freshness(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -32418,7 +32418,7 @@ ALTER FUNCTION onpoint.check_freshness() OWNER TO headgate_plan_onpoint;
 -- Name: FUNCTION check_freshness(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.check_freshness() IS 'Of posts, users and comments: HEALTHY under 25 hours, STALE, or NO_DATA.';
+COMMENT ON FUNCTION onpoint.check_freshness() IS 'For posts, users and comments: HEALTHY under 25 hours, else STALE, or NO_DATA for an empty table.';
 
 --
 -- Name: check_latency(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -32608,7 +32608,7 @@ ALTER FUNCTION onpoint.create_tables(p_pipeline text, p_run_id text) OWNER TO he
 -- Name: FUNCTION create_tables(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.create_tables(p_pipeline text, p_run_id text) IS 'Of each table and view how many columns it has; raises with the names of those that are not there.';
+COMMENT ON FUNCTION onpoint.create_tables(p_pipeline text, p_run_id text) IS 'The number of columns of each table and view; raises with the names of those that are missing.';
 
 --
 -- Name: export_comments(jsonb, bigint[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -32750,7 +32750,7 @@ ALTER FUNCTION onpoint.files_to_remove(p_context jsonb, p_asset_ids bigint[]) OW
 -- Name: FUNCTION files_to_remove(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.files_to_remove(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of onpoint_cleanup: a run''s temporary files, and what is older than a day.';
+COMMENT ON FUNCTION onpoint.files_to_remove(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of onpoint_cleanup: a run''s temporary files, and files older than a day.';
 
 --
 -- Name: files_to_upload(jsonb, bigint[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -32818,7 +32818,7 @@ ALTER FUNCTION onpoint.keep_documents(p_context jsonb, p_asset_ids bigint[], p_p
 -- Name: FUNCTION keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_lists: each answer is a raw document of the run.';
+COMMENT ON FUNCTION onpoint.keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_lists: stores each answer as a raw document of the run.';
 
 --
 -- Name: keep_pages(jsonb, bigint[], headgate.answer[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -32894,7 +32894,7 @@ ALTER FUNCTION onpoint.keep_pages(p_context jsonb, p_asset_ids bigint[], p_answe
 -- Name: FUNCTION keep_pages(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.keep_pages(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) IS 'Ingest function of onpoint_page: pages are kept, and their links become assets.';
+COMMENT ON FUNCTION onpoint.keep_pages(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) IS 'Ingest function of onpoint_page: stores pages, and turns their links into assets.';
 
 --
 -- Name: keep_stories(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -32946,7 +32946,7 @@ ALTER FUNCTION onpoint.keep_stories(p_context jsonb, p_asset_ids bigint[], p_pay
 -- Name: FUNCTION keep_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.keep_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_story: each story is a raw document of the run; what is none is skipped.';
+COMMENT ON FUNCTION onpoint.keep_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_story: stores each story as a raw document of the run; other items are skipped.';
 
 --
 -- Name: list_stories(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -32987,7 +32987,7 @@ ALTER FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_pay
 -- Name: FUNCTION list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_top_stories: the first max_stories of the list become assets.';
+COMMENT ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_top_stories: turns the first max_stories of the list into assets.';
 
 --
 -- Name: merge_comments(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33023,7 +33023,7 @@ ALTER FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_p
 -- Name: FUNCTION merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_comments: rows that were staged; one that a later run has written stays.';
+COMMENT ON FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_comments: merges the staged rows; a row written by a later run stays.';
 
 --
 -- Name: merge_posts(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33058,7 +33058,7 @@ ALTER FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payl
 -- Name: FUNCTION merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_posts: rows that were staged; one that a later run has written stays.';
+COMMENT ON FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_posts: merges the staged rows; a row written by a later run stays.';
 
 --
 -- Name: merge_stories(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33099,7 +33099,7 @@ ALTER FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_pa
 -- Name: FUNCTION merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_stories: rows that were staged; one that a later run has written stays.';
+COMMENT ON FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_stories: merges the staged rows; a row written by a later run stays.';
 
 --
 -- Name: merge_users(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33138,7 +33138,7 @@ ALTER FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payl
 -- Name: FUNCTION merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_users: rows that were staged; one that a later run has written stays.';
+COMMENT ON FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_users: merges the staged rows; a row written by a later run stays.';
 
 --
 -- Name: pipeline_health_check(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33198,7 +33198,7 @@ ALTER FUNCTION onpoint.pipeline_health_check(p_pipeline text, p_run_id text) OWN
 -- Name: FUNCTION pipeline_health_check(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.pipeline_health_check(p_pipeline text, p_run_id text) IS 'Run all checks of the monitoring, keep what they saw, raise or resolve the alert; its status fails the step where one failed. A WARNING fails nothing.';
+COMMENT ON FUNCTION onpoint.pipeline_health_check(p_pipeline text, p_run_id text) IS 'Run all checks of the monitoring, store their results, and raise or resolve the alert; the step fails if a check failed. A WARNING fails nothing.';
 
 --
 -- Name: process_data(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33252,7 +33252,7 @@ ALTER FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) OWNER TO hea
 -- Name: FUNCTION process_data(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) IS 'Of each data set of a run: records that came, rows that are kept, duplicates, columns and null values; and the partition of its files.';
+COMMENT ON FUNCTION onpoint.process_data(p_pipeline text, p_run_id text) IS 'For each data set of a run: records received, rows kept, duplicates, columns and null values; and the partition of its files.';
 
 --
 -- Name: comments; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33273,7 +33273,7 @@ ALTER TABLE onpoint.comments OWNER TO headgate_plan_onpoint;
 -- Name: TABLE comments; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON TABLE onpoint.comments IS 'Comments, the last state of each.';
+COMMENT ON TABLE onpoint.comments IS 'Comments, the latest state of each.';
 
 --
 -- Name: COLUMN comments.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33285,7 +33285,7 @@ COMMENT ON COLUMN onpoint.comments.id IS 'Its number.';
 -- Name: COLUMN comments.post_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.comments.post_id IS 'The post that it is about.';
+COMMENT ON COLUMN onpoint.comments.post_id IS 'The post that it comments on.';
 
 --
 -- Name: COLUMN comments.name; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33297,7 +33297,7 @@ COMMENT ON COLUMN onpoint.comments.name IS 'Its title.';
 -- Name: COLUMN comments.email; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.comments.email IS 'Who wrote it, in lower case.';
+COMMENT ON COLUMN onpoint.comments.email IS 'The author''s mail address, in lower case.';
 
 --
 -- Name: COLUMN comments.body; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33309,7 +33309,7 @@ COMMENT ON COLUMN onpoint.comments.body IS 'Its text.';
 -- Name: COLUMN comments.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.comments.etl_processed_at IS 'When a run found it last.';
+COMMENT ON COLUMN onpoint.comments.etl_processed_at IS 'When a run last loaded it.';
 
 --
 -- Name: processed_comments(text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33338,7 +33338,7 @@ ALTER FUNCTION onpoint.processed_comments(p_run_id text) OWNER TO headgate_plan_
 -- Name: FUNCTION processed_comments(p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.processed_comments(p_run_id text) IS 'A run''s comments, cleaned: the last of each number.';
+COMMENT ON FUNCTION onpoint.processed_comments(p_run_id text) IS 'A run''s comments, cleaned: the last record of each number.';
 
 --
 -- Name: posts; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33358,7 +33358,7 @@ ALTER TABLE onpoint.posts OWNER TO headgate_plan_onpoint;
 -- Name: TABLE posts; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON TABLE onpoint.posts IS 'Posts, the last state of each.';
+COMMENT ON TABLE onpoint.posts IS 'Posts, the latest state of each.';
 
 --
 -- Name: COLUMN posts.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33370,7 +33370,7 @@ COMMENT ON COLUMN onpoint.posts.id IS 'Its number.';
 -- Name: COLUMN posts.user_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.posts.user_id IS 'Who wrote it.';
+COMMENT ON COLUMN onpoint.posts.user_id IS 'The user who wrote it.';
 
 --
 -- Name: COLUMN posts.title; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33388,7 +33388,7 @@ COMMENT ON COLUMN onpoint.posts.body IS 'Its text.';
 -- Name: COLUMN posts.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.posts.etl_processed_at IS 'When a run found it last.';
+COMMENT ON COLUMN onpoint.posts.etl_processed_at IS 'When a run last loaded it.';
 
 --
 -- Name: processed_posts(text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33415,7 +33415,7 @@ ALTER FUNCTION onpoint.processed_posts(p_run_id text) OWNER TO headgate_plan_onp
 -- Name: FUNCTION processed_posts(p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.processed_posts(p_run_id text) IS 'A run''s posts, cleaned: the last of each number.';
+COMMENT ON FUNCTION onpoint.processed_posts(p_run_id text) IS 'A run''s posts, cleaned: the last record of each number.';
 
 --
 -- Name: stories; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33439,7 +33439,7 @@ ALTER TABLE onpoint.stories OWNER TO headgate_plan_onpoint;
 -- Name: TABLE stories; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON TABLE onpoint.stories IS 'Stories, the last state of each.';
+COMMENT ON TABLE onpoint.stories IS 'Stories, the latest state of each.';
 
 --
 -- Name: COLUMN stories.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33457,7 +33457,7 @@ COMMENT ON COLUMN onpoint.stories.title IS 'Its title.';
 -- Name: COLUMN stories.url; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.stories.url IS 'What it links to; null: it is a text.';
+COMMENT ON COLUMN onpoint.stories.url IS 'The address it links to; null: it is a text.';
 
 --
 -- Name: COLUMN stories.author; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33493,7 +33493,7 @@ COMMENT ON COLUMN onpoint.stories.published_at IS 'When it was submitted.';
 -- Name: COLUMN stories.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.stories.etl_processed_at IS 'When a run found it last.';
+COMMENT ON COLUMN onpoint.stories.etl_processed_at IS 'When a run last loaded it.';
 
 --
 -- Name: processed_stories(text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33543,7 +33543,7 @@ ALTER TABLE onpoint.users OWNER TO headgate_plan_onpoint;
 -- Name: TABLE users; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON TABLE onpoint.users IS 'Users, the last state of each.';
+COMMENT ON TABLE onpoint.users IS 'Users, the latest state of each.';
 
 --
 -- Name: COLUMN users.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33561,13 +33561,13 @@ COMMENT ON COLUMN onpoint.users.name IS 'Their name.';
 -- Name: COLUMN users.username; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.users.username IS 'Their name there.';
+COMMENT ON COLUMN onpoint.users.username IS 'Their user name at the service.';
 
 --
 -- Name: COLUMN users.email; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.users.email IS 'Their address for mail, in lower case.';
+COMMENT ON COLUMN onpoint.users.email IS 'Their mail address, in lower case.';
 
 --
 -- Name: COLUMN users.phone; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33579,25 +33579,25 @@ COMMENT ON COLUMN onpoint.users.phone IS 'Their telephone number as they wrote i
 -- Name: COLUMN users.website; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.users.website IS 'Their site.';
+COMMENT ON COLUMN onpoint.users.website IS 'Their web site.';
 
 --
 -- Name: COLUMN users.city; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.users.city IS 'Where they live.';
+COMMENT ON COLUMN onpoint.users.city IS 'The city they live in.';
 
 --
 -- Name: COLUMN users.company; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.users.company IS 'For whom they work.';
+COMMENT ON COLUMN onpoint.users.company IS 'The company they work for.';
 
 --
 -- Name: COLUMN users.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.users.etl_processed_at IS 'When a run found them last.';
+COMMENT ON COLUMN onpoint.users.etl_processed_at IS 'When a run last loaded them.';
 
 --
 -- Name: processed_users(text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33629,7 +33629,7 @@ ALTER FUNCTION onpoint.processed_users(p_run_id text) OWNER TO headgate_plan_onp
 -- Name: FUNCTION processed_users(p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.processed_users(p_run_id text) IS 'A run''s users, cleaned: the last of each number.';
+COMMENT ON FUNCTION onpoint.processed_users(p_run_id text) IS 'A run''s users, cleaned: the last record of each number.';
 
 --
 -- Name: run_etl(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33673,7 +33673,7 @@ ALTER FUNCTION onpoint.run_etl(p_pipeline text, p_run_id text) OWNER TO headgate
 -- Name: FUNCTION run_etl(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.run_etl(p_pipeline text, p_run_id text) IS 'Derive onpoint.user_activity from a run; returns how many users changed, and how many records belong to nothing.';
+COMMENT ON FUNCTION onpoint.run_etl(p_pipeline text, p_run_id text) IS 'Derive onpoint.user_activity from a run; returns how many users changed, and how many records lack their user or post.';
 
 --
 -- Name: send_success_notification(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33733,7 +33733,7 @@ ALTER FUNCTION onpoint.send_success_notification(p_pipeline text, p_run_id text)
 -- Name: FUNCTION send_success_notification(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.send_success_notification(p_pipeline text, p_run_id text) IS 'Tell Slack and mail of a run that went well: date, duration, rows of each data set, files. Returns what it says.';
+COMMENT ON FUNCTION onpoint.send_success_notification(p_pipeline text, p_run_id text) IS 'Announce a successful run by Slack and mail: date, duration, rows of each data set, files. Returns the text.';
 
 --
 -- Name: validate_raw_data(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33756,7 +33756,8 @@ begin
     ) as e (file)
     left join onpoint.v_raw_files as r on r.run_id = p_run_id and r.file = e.file;
     if cardinality(v_missing) > 1 then
-        -- Not of the class HG: Airflow does not try those again, and another crawl may bring what is missing.
+        -- Not of the class HG: Airflow does not retry errors of that class, and another crawl may bring what is
+        -- missing.
         raise exception 'too little was crawled: no records of %', array_to_string(v_missing, ', ') using
             hint = format('headgate logs %s says why; headgate retry %s asks again', p_run_id, p_run_id);
     end if;
@@ -33770,7 +33771,7 @@ ALTER FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION validate_raw_data(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) IS 'What was crawled, file by file; raises where fewer than two of the three that are needed are there.';
+COMMENT ON FUNCTION onpoint.validate_raw_data(p_pipeline text, p_run_id text) IS 'The crawled data sets, file by file; raises if fewer than two of the three required ones have records.';
 
 --
 -- Name: _services_health(text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
@@ -33953,7 +33954,7 @@ ALTER FUNCTION recommender.ingest_model(p_context jsonb, p_asset_ids bigint[], p
 -- Name: FUNCTION ingest_model(p_context jsonb, p_asset_ids bigint[], p_rows recommender.trained_row[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON FUNCTION recommender.ingest_model(p_context jsonb, p_asset_ids bigint[], p_rows recommender.trained_row[]) IS 'Ingest function of recommender_model: a model, its figures and its weights.';
+COMMENT ON FUNCTION recommender.ingest_model(p_context jsonb, p_asset_ids bigint[], p_rows recommender.trained_row[]) IS 'Ingest function of recommender_model: stores a model, its figures and its weights.';
 
 --
 -- Name: ingest_noblestride_businesses(jsonb, bigint[], text[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
@@ -34154,7 +34155,7 @@ ALTER FUNCTION recommender.list_tables(p_context jsonb, p_asset_ids bigint[], p_
 -- Name: FUNCTION list_tables(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON FUNCTION recommender.list_tables(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of noblestride_tables: the source''s tables become assets, those gone are no longer counted.';
+COMMENT ON FUNCTION recommender.list_tables(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of noblestride_tables: turns the source''s tables into assets; dropped tables are no longer counted.';
 
 --
 -- Name: prepare_interactions(jsonb, bigint[], text[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
@@ -34217,7 +34218,7 @@ ALTER FUNCTION recommender.prepare_interactions(p_context jsonb, p_asset_ids big
 -- Name: FUNCTION prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON FUNCTION recommender.prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of recommender_preprocess, which makes no call: deals to learn from, features, and their counts.';
+COMMENT ON FUNCTION recommender.prepare_interactions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of recommender_preprocess, which makes no call: prepares deals, features and their counts for training.';
 
 --
 -- Name: promote_model(text, text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
@@ -34282,7 +34283,7 @@ ALTER FUNCTION recommender.promote_model(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION promote_model(p_pipeline text, p_run_id text); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON FUNCTION recommender.promote_model(p_pipeline text, p_run_id text) IS 'Put the run''s model in use if it is better than popularity and the one in use; returns what it decided, and why.';
+COMMENT ON FUNCTION recommender.promote_model(p_pipeline text, p_run_id text) IS 'Put the run''s model in use if it is better than popularity and not worse than the model in use; returns the decision and its reason.';
 
 --
 -- Name: read_interactions(jsonb, bigint[]); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
@@ -34309,7 +34310,7 @@ ALTER FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint
 -- Name: FUNCTION read_interactions(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of recommender_model: who took what, and what is known of companies.';
+COMMENT ON FUNCTION recommender.read_interactions(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of recommender_model: deals, followed by the features of companies.';
 
 --
 -- Name: require_integration(text, text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
@@ -34337,7 +34338,7 @@ begin
     order by e.finished_at desc
     limit 1;
     if v_found is null then
-        -- Not of the class HG: Airflow does not try those again, and this one may be right in five minutes.
+        -- Not of the class HG: Airflow does not retry errors of that class, and this check may succeed in five minutes.
         raise exception 'no run of noblestride_integration_pipeline has succeeded today' using
             hint = 'run it, or train with --param wait_for_integration=false';
     end if;
@@ -34351,7 +34352,7 @@ ALTER FUNCTION recommender.require_integration(p_pipeline text, p_run_id text) O
 -- Name: FUNCTION require_integration(p_pipeline text, p_run_id text); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON FUNCTION recommender.require_integration(p_pipeline text, p_run_id text) IS 'Fails until an integration run of the day has succeeded, where the run''s parameter asks for one.';
+COMMENT ON FUNCTION recommender.require_integration(p_pipeline text, p_run_id text) IS 'Raises until an integration run of the day has succeeded, if the run''s parameter requires one.';
 
 --
 -- Name: summarize_tables(text, text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
@@ -34376,7 +34377,7 @@ ALTER FUNCTION recommender.summarize_tables(p_pipeline text, p_run_id text) OWNE
 -- Name: FUNCTION summarize_tables(p_pipeline text, p_run_id text); Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON FUNCTION recommender.summarize_tables(p_pipeline text, p_run_id text) IS 'The source''s tables, as they were counted last.';
+COMMENT ON FUNCTION recommender.summarize_tables(p_pipeline text, p_run_id text) IS 'The source''s tables, as last counted.';
 
 --
 -- Name: write_report(text, text); Type: FUNCTION; Schema: recommender; Owner: headgate_plan_recommender
@@ -36830,7 +36831,7 @@ COMMENT ON COLUMN freshpoc.answers.answer IS 'Its answer: JSON, or text as a JSO
 -- Name: COLUMN answers.answered_at; Type: COMMENT; Schema: freshpoc; Owner: headgate_plan_freshpoc
 --
 
-COMMENT ON COLUMN freshpoc.answers.answered_at IS 'When it was kept.';
+COMMENT ON COLUMN freshpoc.answers.answered_at IS 'When it was stored.';
 
 --
 -- Name: _breakers; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -42143,7 +42144,7 @@ COMMENT ON COLUMN onpoint.health_checks.run_id IS 'The run.';
 -- Name: COLUMN health_checks.checked_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.health_checks.checked_at IS 'When it looked.';
+COMMENT ON COLUMN onpoint.health_checks.checked_at IS 'When the checks ran.';
 
 --
 -- Name: COLUMN health_checks.overall_status; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42161,7 +42162,7 @@ COMMENT ON COLUMN onpoint.health_checks.failed_checks IS 'The checks that were n
 -- Name: COLUMN health_checks.detailed_results; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.health_checks.detailed_results IS 'What each check saw.';
+COMMENT ON COLUMN onpoint.health_checks.detailed_results IS 'What each check found.';
 
 --
 -- Name: onpoint_comments; Type: VIEW; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42182,7 +42183,7 @@ ALTER VIEW onpoint.onpoint_comments OWNER TO headgate_plan_onpoint;
 -- Name: VIEW onpoint_comments; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON VIEW onpoint.onpoint_comments IS 'Comments, the last state of each.';
+COMMENT ON VIEW onpoint.onpoint_comments IS 'Comments, the latest state of each.';
 
 --
 -- Name: COLUMN onpoint_comments.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42194,7 +42195,7 @@ COMMENT ON COLUMN onpoint.onpoint_comments.id IS 'Its number.';
 -- Name: COLUMN onpoint_comments.post_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.onpoint_comments.post_id IS 'The post that it is about.';
+COMMENT ON COLUMN onpoint.onpoint_comments.post_id IS 'The post that it comments on.';
 
 --
 -- Name: COLUMN onpoint_comments.name; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42206,7 +42207,7 @@ COMMENT ON COLUMN onpoint.onpoint_comments.name IS 'Its title.';
 -- Name: COLUMN onpoint_comments.email; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.onpoint_comments.email IS 'Who wrote it, in lower case.';
+COMMENT ON COLUMN onpoint.onpoint_comments.email IS 'The author''s mail address, in lower case.';
 
 --
 -- Name: COLUMN onpoint_comments.body; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42218,7 +42219,7 @@ COMMENT ON COLUMN onpoint.onpoint_comments.body IS 'Its text.';
 -- Name: COLUMN onpoint_comments.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.onpoint_comments.etl_processed_at IS 'When a run found it last.';
+COMMENT ON COLUMN onpoint.onpoint_comments.etl_processed_at IS 'When a run last loaded it.';
 
 --
 -- Name: onpoint_posts; Type: VIEW; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42238,7 +42239,7 @@ ALTER VIEW onpoint.onpoint_posts OWNER TO headgate_plan_onpoint;
 -- Name: VIEW onpoint_posts; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON VIEW onpoint.onpoint_posts IS 'Posts, the last state of each.';
+COMMENT ON VIEW onpoint.onpoint_posts IS 'Posts, the latest state of each.';
 
 --
 -- Name: COLUMN onpoint_posts.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42250,7 +42251,7 @@ COMMENT ON COLUMN onpoint.onpoint_posts.id IS 'Its number.';
 -- Name: COLUMN onpoint_posts.user_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.onpoint_posts.user_id IS 'Who wrote it.';
+COMMENT ON COLUMN onpoint.onpoint_posts.user_id IS 'The user who wrote it.';
 
 --
 -- Name: COLUMN onpoint_posts.title; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42268,7 +42269,7 @@ COMMENT ON COLUMN onpoint.onpoint_posts.body IS 'Its text.';
 -- Name: COLUMN onpoint_posts.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.onpoint_posts.etl_processed_at IS 'When a run found it last.';
+COMMENT ON COLUMN onpoint.onpoint_posts.etl_processed_at IS 'When a run last loaded it.';
 
 --
 -- Name: onpoint_users; Type: VIEW; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42292,7 +42293,7 @@ ALTER VIEW onpoint.onpoint_users OWNER TO headgate_plan_onpoint;
 -- Name: VIEW onpoint_users; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON VIEW onpoint.onpoint_users IS 'Users, the last state of each.';
+COMMENT ON VIEW onpoint.onpoint_users IS 'Users, the latest state of each.';
 
 --
 -- Name: COLUMN onpoint_users.id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42310,13 +42311,13 @@ COMMENT ON COLUMN onpoint.onpoint_users.name IS 'Their name.';
 -- Name: COLUMN onpoint_users.username; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.onpoint_users.username IS 'Their name there.';
+COMMENT ON COLUMN onpoint.onpoint_users.username IS 'Their user name at the service.';
 
 --
 -- Name: COLUMN onpoint_users.email; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.onpoint_users.email IS 'Their address for mail, in lower case.';
+COMMENT ON COLUMN onpoint.onpoint_users.email IS 'Their mail address, in lower case.';
 
 --
 -- Name: COLUMN onpoint_users.phone; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42328,25 +42329,25 @@ COMMENT ON COLUMN onpoint.onpoint_users.phone IS 'Their telephone number as they
 -- Name: COLUMN onpoint_users.website; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.onpoint_users.website IS 'Their site.';
+COMMENT ON COLUMN onpoint.onpoint_users.website IS 'Their web site.';
 
 --
 -- Name: COLUMN onpoint_users.city; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.onpoint_users.city IS 'Where they live.';
+COMMENT ON COLUMN onpoint.onpoint_users.city IS 'The city they live in.';
 
 --
 -- Name: COLUMN onpoint_users.company; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.onpoint_users.company IS 'For whom they work.';
+COMMENT ON COLUMN onpoint.onpoint_users.company IS 'The company they work for.';
 
 --
 -- Name: COLUMN onpoint_users.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.onpoint_users.etl_processed_at IS 'When a run found them last.';
+COMMENT ON COLUMN onpoint.onpoint_users.etl_processed_at IS 'When a run last loaded them.';
 
 --
 -- Name: pages; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42373,7 +42374,7 @@ ALTER TABLE onpoint.pages OWNER TO headgate_plan_onpoint;
 -- Name: TABLE pages; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON TABLE onpoint.pages IS 'Pages of the web site, the last state of each.';
+COMMENT ON TABLE onpoint.pages IS 'Pages of the web site, the latest state of each.';
 
 --
 -- Name: COLUMN pages.asset_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42391,7 +42392,7 @@ COMMENT ON COLUMN onpoint.pages.path IS 'Its path and query.';
 -- Name: COLUMN pages.depth; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.pages.depth IS 'How many links away it is from where the crawl begins.';
+COMMENT ON COLUMN onpoint.pages.depth IS 'Its distance in links from the first page of the crawl.';
 
 --
 -- Name: COLUMN pages.title; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42403,19 +42404,19 @@ COMMENT ON COLUMN onpoint.pages.title IS 'Its title.';
 -- Name: COLUMN pages.description; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.pages.description IS 'What it says of itself in short.';
+COMMENT ON COLUMN onpoint.pages.description IS 'Its own short description.';
 
 --
 -- Name: COLUMN pages.language; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.pages.language IS 'The language that it says it is in.';
+COMMENT ON COLUMN onpoint.pages.language IS 'The language that it declares.';
 
 --
 -- Name: COLUMN pages.encoding; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.pages.encoding IS 'What it was read as.';
+COMMENT ON COLUMN onpoint.pages.encoding IS 'The character encoding it was read with.';
 
 --
 -- Name: COLUMN pages.content; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42427,7 +42428,7 @@ COMMENT ON COLUMN onpoint.pages.content IS 'Its text, without markup.';
 -- Name: COLUMN pages.content_hash; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.pages.content_hash IS 'The same for pages with the same text.';
+COMMENT ON COLUMN onpoint.pages.content_hash IS 'MD5 of the text: equal for pages with the same text.';
 
 --
 -- Name: COLUMN pages.links; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42439,13 +42440,13 @@ COMMENT ON COLUMN onpoint.pages.links IS 'How many pages it links to.';
 -- Name: COLUMN pages.run_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.pages.run_id IS 'The run that found it as it is.';
+COMMENT ON COLUMN onpoint.pages.run_id IS 'The run that stored it in this state.';
 
 --
 -- Name: COLUMN pages.crawled_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.pages.crawled_at IS 'When that was.';
+COMMENT ON COLUMN onpoint.pages.crawled_at IS 'When that run stored it.';
 
 --
 -- Name: raw_documents; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42464,13 +42465,13 @@ ALTER TABLE onpoint.raw_documents OWNER TO headgate_plan_onpoint;
 -- Name: TABLE raw_documents; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON TABLE onpoint.raw_documents IS 'Lists of records as services answered them, run by run.';
+COMMENT ON TABLE onpoint.raw_documents IS 'Lists of records as services returned them, run by run.';
 
 --
 -- Name: COLUMN raw_documents.run_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.raw_documents.run_id IS 'The run that asked.';
+COMMENT ON COLUMN onpoint.raw_documents.run_id IS 'The run that requested it.';
 
 --
 -- Name: COLUMN raw_documents.name; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42488,7 +42489,7 @@ COMMENT ON COLUMN onpoint.raw_documents.document IS 'The answer: an array of rec
 -- Name: COLUMN raw_documents.crawled_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.raw_documents.crawled_at IS 'When it was kept.';
+COMMENT ON COLUMN onpoint.raw_documents.crawled_at IS 'When it was stored.';
 
 --
 -- Name: raw_stories; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42508,19 +42509,19 @@ ALTER TABLE onpoint.raw_stories OWNER TO headgate_plan_onpoint;
 -- Name: TABLE raw_stories; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON TABLE onpoint.raw_stories IS 'Stories as Hacker News answered them, one for each request, run by run.';
+COMMENT ON TABLE onpoint.raw_stories IS 'Stories as Hacker News returned them, one for each request, run by run.';
 
 --
 -- Name: COLUMN raw_stories.run_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.raw_stories.run_id IS 'The run that asked.';
+COMMENT ON COLUMN onpoint.raw_stories.run_id IS 'The run that requested it.';
 
 --
 -- Name: COLUMN raw_stories.story_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.raw_stories.story_id IS 'Its number there.';
+COMMENT ON COLUMN onpoint.raw_stories.story_id IS 'Its number at Hacker News.';
 
 --
 -- Name: COLUMN raw_stories.rank; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42538,7 +42539,7 @@ COMMENT ON COLUMN onpoint.raw_stories.item IS 'The answer.';
 -- Name: COLUMN raw_stories.crawled_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.raw_stories.crawled_at IS 'When it was kept.';
+COMMENT ON COLUMN onpoint.raw_stories.crawled_at IS 'When it was stored.';
 
 --
 -- Name: user_activity; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42557,7 +42558,7 @@ ALTER TABLE onpoint.user_activity OWNER TO headgate_plan_onpoint;
 -- Name: TABLE user_activity; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON TABLE onpoint.user_activity IS 'How active users are, by the last run that found them.';
+COMMENT ON TABLE onpoint.user_activity IS 'Activity of users, as of the last run that loaded them.';
 
 --
 -- Name: COLUMN user_activity.user_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42581,7 +42582,7 @@ COMMENT ON COLUMN onpoint.user_activity.comments IS 'Comments on these posts.';
 -- Name: COLUMN user_activity.etl_processed_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.user_activity.etl_processed_at IS 'When a run found the user last.';
+COMMENT ON COLUMN onpoint.user_activity.etl_processed_at IS 'When a run last loaded the user.';
 
 --
 -- Name: v_raw_files; Type: VIEW; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42609,7 +42610,7 @@ ALTER VIEW onpoint.v_raw_files OWNER TO headgate_plan_onpoint;
 -- Name: VIEW v_raw_files; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON VIEW onpoint.v_raw_files IS 'What each run crawled: one row for each data set.';
+COMMENT ON VIEW onpoint.v_raw_files IS 'The crawled data sets of each run, one row for each.';
 
 --
 -- Name: COLUMN v_raw_files.run_id; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -42627,19 +42628,19 @@ COMMENT ON COLUMN onpoint.v_raw_files.file IS 'The data set''s name as a file.';
 -- Name: COLUMN v_raw_files.records; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.v_raw_files.records IS 'How many records it has.';
+COMMENT ON COLUMN onpoint.v_raw_files.records IS 'Number of its records.';
 
 --
 -- Name: COLUMN v_raw_files.bytes; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.v_raw_files.bytes IS 'How long it is as JSON.';
+COMMENT ON COLUMN onpoint.v_raw_files.bytes IS 'Its length as JSON, in bytes.';
 
 --
 -- Name: COLUMN v_raw_files.crawled_at; Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON COLUMN onpoint.v_raw_files.crawled_at IS 'When its last record was kept.';
+COMMENT ON COLUMN onpoint.v_raw_files.crawled_at IS 'When its last record was stored.';
 
 --
 -- Name: businesses; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
@@ -42673,7 +42674,7 @@ COMMENT ON COLUMN recommender.businesses.business_id IS 'The source''s id.';
 -- Name: COLUMN businesses.name; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.businesses.name IS 'As the source has it.';
+COMMENT ON COLUMN recommender.businesses.name IS 'Its name in the source.';
 
 --
 -- Name: COLUMN businesses.status; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -42722,7 +42723,7 @@ ALTER TABLE recommender.deals OWNER TO headgate_plan_recommender;
 -- Name: TABLE deals; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON TABLE recommender.deals IS 'Who invested in which company: what a model learns from.';
+COMMENT ON TABLE recommender.deals IS 'Which investor invested in which company: the data that a model learns from.';
 
 --
 -- Name: COLUMN deals.investor_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -42763,7 +42764,7 @@ ALTER TABLE recommender.features OWNER TO headgate_plan_recommender;
 -- Name: TABLE features; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON TABLE recommender.features IS 'What is known of companies beside their deals.';
+COMMENT ON TABLE recommender.features IS 'Features of companies beside their deals.';
 
 --
 -- Name: COLUMN features.business_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -42836,13 +42837,13 @@ COMMENT ON COLUMN recommender.investors.investor_id IS 'The source''s id.';
 -- Name: COLUMN investors.name; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.investors.name IS 'As the source has it.';
+COMMENT ON COLUMN recommender.investors.name IS 'Its name in the source.';
 
 --
 -- Name: COLUMN investors.is_accelerator; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.investors.is_accelerator IS 'It is in nearly every company, so it says nothing about taste and trains no model.';
+COMMENT ON COLUMN recommender.investors.is_accelerator IS 'It invested in nearly every company, so it reveals no taste and is left out of training.';
 
 --
 -- Name: COLUMN investors.updated_at; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -42873,7 +42874,7 @@ ALTER TABLE recommender.model_weights OWNER TO headgate_plan_recommender;
 -- Name: TABLE model_weights; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON TABLE recommender.model_weights IS 'A model: what having invested in one company says for another.';
+COMMENT ON TABLE recommender.model_weights IS 'The weights of a model: how much an investment in one company speaks for another.';
 
 --
 -- Name: COLUMN model_weights.model_version; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -42885,7 +42886,7 @@ COMMENT ON COLUMN recommender.model_weights.model_version IS 'The model.';
 -- Name: COLUMN model_weights.business_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.model_weights.business_id IS 'A company the investor has.';
+COMMENT ON COLUMN recommender.model_weights.business_id IS 'A company that the investor has invested in.';
 
 --
 -- Name: COLUMN model_weights.recommended_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -42925,13 +42926,13 @@ ALTER TABLE recommender.models OWNER TO headgate_plan_recommender;
 -- Name: TABLE models; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON TABLE recommender.models IS 'Trained models and what was measured of them; model_weights has their weights.';
+COMMENT ON TABLE recommender.models IS 'Trained models and their measurements; model_weights holds their weights.';
 
 --
 -- Name: COLUMN models.model_version; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.models.model_version IS 'vYYYYMMDD_HHMMSS, when it was trained, UTC.';
+COMMENT ON COLUMN recommender.models.model_version IS 'vYYYYMMDD_HHMMSS: when it was trained, UTC.';
 
 --
 -- Name: COLUMN models.run_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -42949,61 +42950,61 @@ COMMENT ON COLUMN recommender.models.trained_at IS 'When.';
 -- Name: COLUMN models.training_samples; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.models.training_samples IS 'Deals it learned from.';
+COMMENT ON COLUMN recommender.models.training_samples IS 'Number of deals it learned from.';
 
 --
 -- Name: COLUMN models.tested_users; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.models.tested_users IS 'Investors tested, over all folds.';
+COMMENT ON COLUMN recommender.models.tested_users IS 'Number of investors tested, over all folds.';
 
 --
 -- Name: COLUMN models.precision_at_10; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.models.precision_at_10 IS 'Of ten recommendations, the share that was held out.';
+COMMENT ON COLUMN recommender.models.precision_at_10 IS 'Share of ten recommendations that are held-out deals.';
 
 --
 -- Name: COLUMN models.recall_at_10; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.models.recall_at_10 IS 'Of the held out, the share among ten recommendations.';
+COMMENT ON COLUMN recommender.models.recall_at_10 IS 'Share of held-out deals found among ten recommendations.';
 
 --
 -- Name: COLUMN models.ndcg_at_10; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.models.ndcg_at_10 IS 'As recall, but first places count more; 1 is perfect.';
+COMMENT ON COLUMN recommender.models.ndcg_at_10 IS 'Like recall, but higher ranks count more; 1 is perfect.';
 
 --
 -- Name: COLUMN models.popularity_precision_at_10; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.models.popularity_precision_at_10 IS 'The same, of recommending the most popular.';
+COMMENT ON COLUMN recommender.models.popularity_precision_at_10 IS 'The same measure when the most popular companies are recommended.';
 
 --
 -- Name: COLUMN models.popularity_recall_at_10; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.models.popularity_recall_at_10 IS 'The same, of recommending the most popular.';
+COMMENT ON COLUMN recommender.models.popularity_recall_at_10 IS 'The same measure when the most popular companies are recommended.';
 
 --
 -- Name: COLUMN models.popularity_ndcg_at_10; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.models.popularity_ndcg_at_10 IS 'The same, of recommending the most popular.';
+COMMENT ON COLUMN recommender.models.popularity_ndcg_at_10 IS 'The same measure when the most popular companies are recommended.';
 
 --
 -- Name: COLUMN models.is_in_use; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.models.is_in_use IS 'Recommendations come from it.';
+COMMENT ON COLUMN recommender.models.is_in_use IS 'True: recommendations come from it.';
 
 --
 -- Name: COLUMN models.decision; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.models.decision IS 'Why it was put in use, or why not; null: not decided yet.';
+COMMENT ON COLUMN recommender.models.decision IS 'Why it was put in use or not; null: not decided yet.';
 
 --
 -- Name: reports; Type: TABLE; Schema: recommender; Owner: headgate_plan_recommender
@@ -43064,7 +43065,7 @@ ALTER TABLE recommender.table_counts OWNER TO headgate_plan_recommender;
 -- Name: TABLE table_counts; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON TABLE recommender.table_counts IS 'How many rows each table of the source has.';
+COMMENT ON TABLE recommender.table_counts IS 'The number of rows of each table of the source.';
 
 --
 -- Name: COLUMN table_counts.asset_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -43076,7 +43077,7 @@ COMMENT ON COLUMN recommender.table_counts.asset_id IS 'The table, an asset of t
 -- Name: COLUMN table_counts.rows; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.table_counts.rows IS 'Its rows.';
+COMMENT ON COLUMN recommender.table_counts.rows IS 'Number of its rows.';
 
 --
 -- Name: COLUMN table_counts.counted_at; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -43104,7 +43105,7 @@ ALTER TABLE recommender.training_sets OWNER TO headgate_plan_recommender;
 -- Name: TABLE training_sets; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON TABLE recommender.training_sets IS 'What preprocess_data found, for each run.';
+COMMENT ON TABLE recommender.training_sets IS 'The result of preprocess_data, for each run.';
 
 --
 -- Name: COLUMN training_sets.run_id; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -43134,13 +43135,13 @@ COMMENT ON COLUMN recommender.training_sets.deals IS 'Deals to learn from.';
 -- Name: COLUMN training_sets.cold_investors; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.training_sets.cold_investors IS 'Investors with one deal: nothing to test on.';
+COMMENT ON COLUMN recommender.training_sets.cold_investors IS 'Investors with a single deal, on whom nothing can be tested.';
 
 --
 -- Name: COLUMN training_sets.features; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.training_sets.features IS 'Different features of companies.';
+COMMENT ON COLUMN recommender.training_sets.features IS 'Distinct features of companies.';
 
 --
 -- Name: COLUMN training_sets.prepared_at; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
@@ -43209,13 +43210,13 @@ COMMENT ON COLUMN recommender.v_recommendations.rank IS '1 is the best.';
 -- Name: COLUMN v_recommendations.score; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.v_recommendations.score IS 'By the model; comparable for one investor only.';
+COMMENT ON COLUMN recommender.v_recommendations.score IS 'The model''s score; comparable within one investor only.';
 
 --
 -- Name: COLUMN v_recommendations.model_version; Type: COMMENT; Schema: recommender; Owner: headgate_plan_recommender
 --
 
-COMMENT ON COLUMN recommender.v_recommendations.model_version IS 'The model that says so.';
+COMMENT ON COLUMN recommender.v_recommendations.model_version IS 'The model that computed it.';
 
 --
 -- Name: _requests caller; Type: DEFAULT; Schema: headgate; Owner: headgate_owner

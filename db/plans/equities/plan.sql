@@ -38,7 +38,7 @@ select headgate.put_rule('eodhd', '400-499', 'failed', 'the provider refuses the
 
 -- A new listing: all data of the company, and its history, together or not at all.
 select headgate.put_operation('fundamentals_bulk', 'equities', due => 'once', provider => 'eodhd',
-    description => 'All that is known of a company; one call per listing.',
+    description => 'All data of a company; one call per listing.',
     request => 'GET /fundamentals/{asset.code}?fmt=json', units => 10, bundle => 'new_listing', priority => 5,
     chunk_size => 50, timeout => '60 seconds', ingest_function => 'equities.ingest_fundamentals');
 select headgate.put_operation('prices_historical', 'equities', due => 'once', provider => 'eodhd',
@@ -69,7 +69,7 @@ select headgate.put_operation('eod_bulk', 'equities', due => 'session', provider
 -- stocks only, and only their last four quarters and years.
 select headgate.put_operation('fundamentals_batch', 'equities', due => 'once', provider => 'eodhd',
     bulk_call_of => 'fundamentals_bulk',
-    description => 'What is known of up to 500 companies of an exchange, by one call.',
+    description => 'Data of up to 500 companies of an exchange, by one call.',
     request => 'GET /bulk-fundamentals/{asset.group_key}?fmt=json&version=1.2&symbols={chunk.codes}', units => 100,
     units_per_asset => 1, batch_size => 500, feature => 'bulk_fundamentals', priority => 5, timeout => '5 minutes',
     ingest_function => 'equities.ingest_fundamentals_batch');
@@ -87,7 +87,7 @@ select headgate.put_operation('dividends_bulk', 'equities_days', due => 'functio
 -- Bars are corrected for days after they first arrive, and a call for a whole exchange covers one session and has no
 -- overlap. So these sessions are read again, with the units that the window has left.
 select headgate.put_operation('corrections_bulk', 'equities_days', due => 'function equities.corrections_due_at',
-    provider => 'eodhd', description => 'A session of an exchange again, for what was corrected since.',
+    provider => 'eodhd', description => 'Read a session of an exchange again, for later corrections.',
     follows => 'splits_bulk', is_backfill => true,
     request => 'GET /eod-bulk-last-day/{asset.group_key}?fmt=json&date={asset.session}', units => 100, priority => 9,
     chunk_size => 1, timeout => '2 minutes', ingest_function => 'equities.ingest_corrections');

@@ -1,8 +1,8 @@
--- FreshPoC_E2E: five services called in strict order, each by one GET. Where each of them is, is a row.
+-- FreshPoC_E2E: five services called in strict order, each by one GET. A row holds the address of each service.
 select headgate.begin_plan('freshpoc');
 
--- Services are assets, their addresses attributes. A call is repeated until its service is ready. What was surely not
--- served costs nothing: connections that are refused, and 502 to 504.
+-- Services are assets, their addresses attributes. A call is repeated until its service is ready. Requests that
+-- certainly did not reach a service cost nothing: refused connections, and status 502 to 504.
 select headgate.put_provider('freshpoc', '{asset.base_url}', 'FreshPoC''s services.');
 select headgate.put_rule('freshpoc', '200', 'failed', 'the service has failed: {url}', body => '"ok"\s*:\s*false');
 select headgate.put_rule('freshpoc', '200-399', 'success', 'answered');
@@ -13,10 +13,10 @@ select headgate.put_rule('freshpoc', 'error:timeout', 'retry', 'service not read
 select headgate.put_rule('freshpoc', 'error:cut', 'retry', 'service not ready: {url}, last answer {answer}');
 select headgate.put_rule('freshpoc', '400-599', 'failed', 'the service has failed: {url}');
 
--- Readiness: 30 attempts, 1 second apart, 3 seconds each. The writer adds nodes to the graph at every call: one that
--- may have been served is not repeated, until a person says so.
+-- Readiness: 30 attempts, 1 second apart, 3 seconds each. The writer adds nodes to the graph at every call, so a call
+-- that may have been served is not repeated before an operator says so.
 select headgate.put_operation('freshpoc_trigger', 'freshpoc_ingestion', due => 'run', provider => 'freshpoc',
-    request => 'GET /trigger?repo={param.repo}', description => 'Has a repository taken in.',
+    request => 'GET /trigger?repo={param.repo}', description => 'Start the ingestion of a repository.',
     max_attempts => 30, backoff => '1 second', backoff_max => '1 second', jitter => 0, timeout => '3 seconds',
     ingest_function => 'freshpoc.keep_answer');
 select headgate.put_operation('freshpoc_run', 'freshpoc_workers', due => 'run', provider => 'freshpoc',
@@ -24,7 +24,7 @@ select headgate.put_operation('freshpoc_run', 'freshpoc_workers', due => 'run', 
     max_attempts => 30, backoff => '1 second', backoff_max => '1 second', jitter => 0, timeout => '3 seconds',
     ingest_function => 'freshpoc.keep_answer');
 select headgate.put_operation('freshpoc_write', 'freshpoc_writers', due => 'run', provider => 'freshpoc',
-    request => 'GET /{asset.path}', description => 'A call that adds something each time.',
+    request => 'GET /{asset.path}', description => 'A call that adds data each time.',
     max_attempts => 30, backoff => '1 second', backoff_max => '1 second', jitter => 0, timeout => '3 seconds',
     delivery => 'at_most_once', ingest_function => 'freshpoc.keep_answer');
 
@@ -54,8 +54,8 @@ select headgate.put_step('FreshPoC_E2E', 'finalize_execution', function => 'head
 
 select headgate.end_plan();
 
--- Where the services are; an address that an environment has set stays. The query API is a sixth: declare it as an
--- asset of freshpoc_workers, group query, path health, and the report step asks for its health.
+-- Addresses of the services; an address that an environment has set stays. The query API is a sixth service: declare it
+-- as an asset of freshpoc_workers, group query, path health, and the report step checks its health.
 select headgate.upsert_assets(s.universe, jsonb_build_array(jsonb_build_object(
     'code', s.code, 'group_key', s.code, 'attributes', jsonb_build_object('base_url', s.base_url, 'path', s.path)
 )))

@@ -1,4 +1,4 @@
--- Maintenance: stored functions, which know no other plan, and the trading sessions to come.
+-- Maintenance: stored functions that know no other plan, and future trading sessions.
 select headgate.begin_plan('maintenance');
 
 select headgate.put_pipeline('headgate_maintenance', 'Retention, statistics, health; daily.');
@@ -12,8 +12,7 @@ select headgate.put_step('headgate_maintenance', 'check_health', function => 'he
 select headgate.put_step('headgate_maintenance', 'finalize_execution', function => 'headgate.finalize_execution',
     depends_on => '{check_health}', trigger_rule => 'all_done');
 
--- The calendars that assets go by are assets themselves: once a week their sessions are computed a year and a half
--- ahead.
+-- The calendars of assets are assets themselves: once a week their sessions are computed a year and a half ahead.
 select headgate.put_operation('trading_calendars', 'trading_calendars', due => 'every 7 days',
     description => 'The sessions of a calendar, a year and a half ahead.', priority => 2,
     handler => 'calendars', ingest_function => 'headgate.ingest_sessions');

@@ -1,8 +1,9 @@
--- Sends what waits in the outbox. Channels and routes are declared by the plans of a site: docs/notifications.md.
+-- Sends the notices in the outbox. The plans of a site declare channels and routes: docs/notifications.md.
 select headgate.begin_plan('notify');
 
--- One notice is one chunk: when its runner dies, it is about one. A web hook's is sent again, under the same
--- Idempotency-Key; whether Slack or a mail server has taken theirs stays unknown, and they are not sent twice.
+-- One notice is one chunk, so a runner that dies leaves at most that one in doubt. A web hook's notice is sent again
+-- under the same Idempotency-Key. Whether Slack or a mail server has accepted a notice stays unknown, so those are not
+-- sent twice.
 select headgate.put_operation('send_notices', 'outbox', due => 'once', description => 'Send a notice by Slack or mail.',
     priority => 1, chunk_size => 1, max_attempts => 6, backoff => '5 seconds', timeout => '60 seconds',
     handler => 'notices', input_function => 'headgate.read_notices', delivery => 'at_most_once');

@@ -1,5 +1,5 @@
--- OnPoint: three lists, the top stories and a web site are crawled, validated, processed, written to files and loaded
--- every night; every quarter of an hour the monitoring looks at database, tables, runs, errors and machine.
+-- OnPoint: every night three lists, the top stories and a web site are crawled, validated, processed, written to files
+-- and loaded; every quarter of an hour the monitoring checks database, tables, runs, errors and machine.
 select headgate.begin_plan('onpoint');
 
 select headgate.put_pool('crawling_pool', 4, 'Pool for web crawling tasks');
@@ -8,16 +8,18 @@ select headgate.put_pool('database_pool', 3, 'Pool for database operations');
 
 select headgate.put_pool('s3_pool', 2, 'Pool for S3 upload operations');
 
--- A run's own files, which go when it ends, and those that stay. headgate.set_store moves them, for example to S3.
+-- Temporary files of a run, which are removed when it ends, and files that stay. headgate.set_store moves a store, for
+-- example to S3.
 select headgate.put_store('onpoint_files', 'file:///var/lib/headgate/onpoint/files');
 select headgate.put_store('onpoint_lake', 'file:///var/lib/headgate/onpoint/lake');
 
--- Where news of a run goes: headgate.set_channel sets what differs between environments.
+-- Recipients of news about a run; headgate.set_channel sets what differs between environments.
 select headgate.put_channel('onpoint_slack', 'slack', secret_name => 'ONPOINT_SLACK_URL');
 select headgate.put_channel('onpoint_mail', 'mail', host => 'localhost', port => 25,
     sender => 'headgate@localhost', recipients => '{data-team@localhost}');
 
--- Ten requests a second to each. What comes too fast (429) waits 1, 2, 4, ... seconds, and others go on.
+-- Ten requests a second to each service. A request that is answered by 429 is repeated after 1, 2, 4, ... seconds while
+-- others go on.
 select headgate.put_provider('onpoint_jsonplaceholder', 'https://jsonplaceholder.typicode.com', 'Lists of records.',
     requests_per_minute => 600);
 select headgate.put_provider('onpoint_hackernews', 'https://hacker-news.firebaseio.com', 'Hacker News.',
@@ -32,7 +34,7 @@ select headgate.put_rule('onpoint_website', '304', 'skipped', 'unchanged since i
 select headgate.put_rule('onpoint_website', '200-499', 'success', 'answered');
 
 select headgate.put_operation('onpoint_lists', 'onpoint_lists', due => 'run', provider => 'onpoint_jsonplaceholder',
-    request => 'GET /{asset.path}', description => 'A list of records, as it is answered.', pool => 'crawling_pool',
+    request => 'GET /{asset.path}', description => 'A list of records, stored as returned.', pool => 'crawling_pool',
     max_attempts => 5, backoff => '1 second', backoff_max => '32 seconds', max_wait => '2 minutes',
     timeout => '30 seconds', ingest_function => 'onpoint.keep_documents');
 select headgate.put_operation('onpoint_top_stories', due => 'run', provider => 'onpoint_hackernews',
@@ -40,7 +42,7 @@ select headgate.put_operation('onpoint_top_stories', due => 'run', provider => '
     max_attempts => 5, backoff => '1 second', backoff_max => '32 seconds', max_wait => '2 minutes',
     timeout => '30 seconds', ingest_function => 'onpoint.list_stories');
 select headgate.put_operation('onpoint_story', 'onpoint_stories', due => 'run', provider => 'onpoint_hackernews',
-    request => 'GET /v0/item/{asset.code}.json', description => 'One of them.', pool => 'crawling_pool',
+    request => 'GET /v0/item/{asset.code}.json', description => 'A top story.', pool => 'crawling_pool',
     max_attempts => 5, backoff => '1 second', backoff_max => '32 seconds', max_wait => '2 minutes',
     timeout => '30 seconds', ingest_function => 'onpoint.keep_stories');
 
@@ -58,7 +60,7 @@ select headgate.put_operation('onpoint_page', 'onpoint_pages', due => 'run', pro
     max_attempts => 5, backoff => '1 second', backoff_max => '32 seconds', max_wait => '2 minutes',
     timeout => '30 seconds', parser => 'html', max_bytes => 2000000, ingest_function => 'onpoint.keep_pages');
 
--- Each data set as Parquet and Excel, and as JSON packed by gzip; no file is larger than 128 MB.
+-- Each data set as Parquet and Excel, and as gzip-compressed JSON; no file is larger than 128 MB.
 select headgate.put_operation(format('onpoint_%s_tables', d.name), 'onpoint_tables', due => 'run', handler => 'export',
     description => format('The %s as tables.', d.name), input_function => 'onpoint.export_' || d.name,
     input_format => 'csv', handler_options => '{"max_rows": 1000000, "max_bytes": 100000000}', store => 'onpoint_files',
@@ -72,24 +74,24 @@ select headgate.put_operation(format('onpoint_%s_lines', d.name), 'onpoint_lines
     pool => 'processing_pool', timeout => '30 minutes')
 from unnest('{posts, users, comments, stories}'::text[]) as d (name);
 select headgate.put_operation('onpoint_load_' || d.name, due => 'run', handler => 'load',
-    description => format('The %s from Parquet into their table.', d.name), input_function => 'onpoint.files_to_load',
+    description => format('Load the %s from Parquet.', d.name), input_function => 'onpoint.files_to_load',
     stage => 'onpoint.' || d.name, ingest_function => 'onpoint.merge_' || d.name, pool => 'database_pool',
     timeout => '30 minutes')
 from unnest('{posts, users, comments, stories}'::text[]) as d (name);
 select headgate.put_operation('onpoint_upload', 'onpoint_data_sets', due => 'run', handler => 'copy',
-    description => 'A data set''s files to where they stay.', input_function => 'onpoint.files_to_upload',
+    description => 'Copy a data set''s files to the lake.', input_function => 'onpoint.files_to_upload',
     store => 'onpoint_lake', chunk_size => 1, pool => 's3_pool', timeout => '30 minutes');
 select headgate.put_operation('onpoint_cleanup', due => 'run', handler => 'remove',
-    description => 'Removes temporary files.', input_function => 'onpoint.files_to_remove', store => 'onpoint_files',
+    description => 'Remove temporary files.', input_function => 'onpoint.files_to_remove', store => 'onpoint_files',
     timeout => '10 minutes');
 
 select headgate.put_pipeline('onpoint_data_pipeline', 'Crawl, validate, process, load; 02:00 UTC daily.');
 select headgate.put_parameter('onpoint_data_pipeline', 'max_stories', effect => 'request', type => 'integer',
-    default_value => '500', description => 'How many of the top stories to ask for.');
+    default_value => '500', description => 'Number of top stories to load.');
 select headgate.put_parameter('onpoint_data_pipeline', 'max_depth', effect => 'request', type => 'integer',
-    default_value => '5', description => 'How many links away from the first page the last ones may be.');
+    default_value => '5', description => 'Maximum distance in links from the first page.');
 select headgate.put_parameter('onpoint_data_pipeline', 'max_pages', effect => 'request', type => 'integer',
-    default_value => '2000', description => 'How many pages of the site to know at most.');
+    default_value => '2000', description => 'Maximum number of pages of the site.');
 select headgate.put_step('onpoint_data_pipeline', 'start_pipeline', function => 'headgate.start_execution');
 select headgate.put_step('onpoint_data_pipeline', 'crawl_apis', operations => '{onpoint_lists, onpoint_top_stories}',
     depends_on => '{start_pipeline}', max_failed_share => 0, retries => 2, retry_delay => '5 minutes');
@@ -128,15 +130,15 @@ select headgate.put_step('onpoint_data_pipeline', 'finalize_execution', function
     depends_on => '{cleanup_temp_files}', trigger_rule => 'all_done');
 
 select headgate.put_check('row_count_check', 'row_count', "on" => 'onpoint.posts', error_if => '< 1',
-    pipeline => 'onpoint_data_pipeline', description => 'There are posts.');
+    pipeline => 'onpoint_data_pipeline', description => 'The table holds posts.');
 select headgate.put_check('null_check', 'not_null', "on" => 'onpoint.users', columns => '{email}', error_if => '> 0',
-    pipeline => 'onpoint_data_pipeline', description => 'Every user has an address.');
+    pipeline => 'onpoint_data_pipeline', description => 'Every user has a mail address.');
 select headgate.put_check('duplicate_check', 'unique', "on" => 'onpoint.posts', columns => '{id}', error_if => '> 0',
-    pipeline => 'onpoint_data_pipeline', description => 'No post is there twice.');
+    pipeline => 'onpoint_data_pipeline', description => 'No post is stored twice.');
 
 select headgate.put_operation('onpoint_machine', due => 'run', handler => 'machine', timeout => '1 minute',
     description => 'How busy the machine is.');
-select headgate.put_pipeline('pipeline_monitoring', 'Whether all is well; every quarter of an hour.');
+select headgate.put_pipeline('pipeline_monitoring', 'Health checks; every quarter of an hour.');
 select headgate.put_step('pipeline_monitoring', 'initialize_execution', function => 'headgate.start_execution');
 select headgate.put_step('pipeline_monitoring', 'measure_machine', operations => '{onpoint_machine}',
     depends_on => '{initialize_execution}');

@@ -1,16 +1,16 @@
--- The recommender: extraction from the source database, a model that is trained, measured and put in use only when it
--- is better, and a report of the source every six hours.
+-- The recommender: extraction from the source database; a model that is trained, measured, and put in use only if it is
+-- better; and a report on the source every six hours.
 select headgate.begin_plan('recommender');
 
--- Two slots for all that is heavy, whichever pipeline it runs in.
+-- Two slots for all heavy work, whichever pipeline runs it.
 select headgate.put_pool('ml_training_pool', 2, 'Pool for ML training tasks to limit concurrent resource usage');
 
--- The source is read only; the connection string is the runners'. The services' addresses are set for each environment:
--- headgate migrate --base-url noblestride_fastapi=http://...
+-- The source is only read; its connection string is a secret of the runners. The services' addresses are set for each
+-- environment: headgate migrate --base-url noblestride_fastapi=http://...
 select headgate.put_provider('noblestride_postgres', kind => 'postgres', secret_name => 'NOBLESTRIDE_POSTGRES_DSN',
     description => 'The application''s database: investors, businesses and their deals.', max_in_flight => 2);
 select headgate.put_provider('noblestride_fastapi', 'http://host.docker.internal:8010',
-    'The recommender''s service; it hears of models and synchronizations.');
+    'The recommender''s service; it is notified of models and synchronizations.');
 select headgate.put_provider('noblestride_nodejs', 'http://host.docker.internal:3030', 'The application''s backend.');
 
 -- Rows that have changed since the last extraction; a transaction of the source may last ten minutes.
@@ -45,7 +45,7 @@ select headgate.put_operation('noblestride_table_rows', 'noblestride_tables', du
         from {asset.schema!}.{asset.code!}', "into" => 'recommender.table_counts', rows => '$[*]', key => '{asset_id}',
     columns => '{"rows": "$.rows", "counted_at": "$.counted_at"}');
 
--- Both services are asked at once; a run goes on while one of them is healthy.
+-- Both services are checked at once; a run goes on while one of them is healthy.
 select headgate.put_operation('noblestride_fastapi_health', due => 'run', provider => 'noblestride_fastapi',
     request => 'GET /health', timeout => '30 seconds', description => 'Whether the recommender''s service is healthy.',
     max_attempts => 1, max_wait => '1 second', outputs => '{"status": "$.body.status"}',
@@ -55,21 +55,21 @@ select headgate.put_operation('noblestride_nodejs_health', due => 'run', provide
     max_attempts => 1, max_wait => '1 second', outputs => '{"status": "$.body.status"}');
 
 select headgate.put_operation('recommender_preprocess', due => 'run', pool => 'ml_training_pool',
-    description => 'Deals to learn from, cleaned and counted.', timeout => '10 minutes',
+    description => 'Clean and count the deals to learn from.', timeout => '10 minutes',
     ingest_function => 'recommender.prepare_interactions');
 select headgate.put_operation('recommender_model', due => 'run', pool => 'ml_training_pool',
-    description => 'A model: trained, and measured beside popularity.', timeout => '30 minutes',
+    description => 'Train a model and compare it with popularity.', timeout => '30 minutes',
     handler => 'recommender', input_function => 'recommender.read_interactions',
     ingest_function => 'recommender.ingest_model');
 select headgate.put_operation('recommender_training_complete', due => 'run', provider => 'noblestride_fastapi',
-    description => 'The service hears of a new model.', timeout => '30 seconds', max_attempts => 3,
+    description => 'Announce a new model to the service.', timeout => '30 seconds', max_attempts => 3,
     max_wait => '5 minutes', headers => '{"Idempotency-Key": "{job.key}"}',
     request => 'POST /api/model/training-complete', body => '{
         "model_type": "{steps.promote_model.model_type}", "training_samples": "{steps.promote_model.training_samples}",
         "training_timestamp": "{steps.promote_model.training_timestamp}",
         "model_version": "{steps.promote_model.model_version}", "metrics": "{steps.promote_model.metrics}"}');
 select headgate.put_operation('noblestride_sync', due => 'run', provider => 'noblestride_fastapi',
-    description => 'The service hears what the source holds.', timeout => '30 seconds', max_attempts => 1,
+    description => 'Report the source''s counts to the service.', timeout => '30 seconds', max_attempts => 1,
     max_wait => '1 second', request => 'POST /api/model/training-complete', body => '{
         "source": "noblestride_database", "table_summary": "{steps.summarize_tables.table_summary}",
         "sync_timestamp": "{run.now}", "total_records": "{steps.summarize_tables.total_records}"}');
@@ -119,8 +119,8 @@ select headgate.put_step('noblestride_integration_pipeline', 'generate_report', 
 select headgate.put_step('noblestride_integration_pipeline', 'finalize_execution',
     function => 'headgate.finalize_execution', depends_on => '{generate_report}', trigger_rule => 'all_done');
 
--- Who hears of runs that fail or are cancelled. The hook is a secret of the runners, the mail server and the recipients
--- are set for each environment: headgate.set_channel.
+-- Recipients of news about runs that fail or are cancelled. The hook is a secret of the runners; the mail server and
+-- the recipients are set for each environment: headgate.set_channel.
 select headgate.put_channel('recommender_slack', 'slack', secret_name => 'RECOMMENDER_SLACK_URL');
 select headgate.put_channel('recommender_mail', 'mail', host => 'localhost', port => 25,
     sender => 'headgate@localhost', recipients => '{recommendation-team@localhost}');
@@ -133,7 +133,7 @@ select headgate.put_route('noblestride_integration_slack', 'recommender_slack', 
 select headgate.put_route('noblestride_integration_mail', 'recommender_mail', 'run',
     pipeline => 'noblestride_integration_pipeline', statuses => '{failed,cancelled}');
 
--- How good the extracted data are; the maintenance looks. Before the first extraction nothing is judged.
+-- Quality of the extracted data, checked by the maintenance pipeline. Nothing is judged before the first extraction.
 select headgate.put_check('recommender_completeness', severity => 'warn', warn_if => '< 0.5',
     description => 'The share of companies with status and categories.',
     query => 'select b.business_id, b.status, b.categories from recommender.businesses as b

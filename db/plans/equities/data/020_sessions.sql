@@ -1,4 +1,4 @@
--- Sessions: the file's word for the time it covers, so that a holiday that was announced late disappears here too.
+-- Sessions: the file is authoritative for the time it covers, so that a holiday that was announced late disappears.
 delete from headgate.trading_sessions as t
 using (
     select s.calendar, min(s.session) as first_session, max(s.session) as last_session

@@ -1,4 +1,4 @@
--- Keeps each service's answer, in the commit that ends its job.
+-- Stores each service's answer, in the commit that ends its job.
 
 create or replace function freshpoc.keep_answer(
     p_context jsonb,
@@ -33,4 +33,4 @@ as $func$
 $func$;
 
 comment on function freshpoc.keep_answer(jsonb, bigint[], text[]) is
-    'Ingest function of freshpoc''s calls: keeps the services'' answers.';
+    'Ingest function of freshpoc''s calls: stores the services'' answers.';

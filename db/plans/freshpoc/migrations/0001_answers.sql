@@ -1,4 +1,4 @@
--- What the services answered, run by run.
+-- The services' answers, run by run.
 
 comment on schema freshpoc is 'FreshPoC_E2E: services called in strict order, and their answers.';
 
@@ -18,4 +18,4 @@ comment on column freshpoc.answers.step is 'The step that called the service.';
 comment on column freshpoc.answers.service is 'The service.';
 comment on column freshpoc.answers.asked is 'The base URL that was called.';
 comment on column freshpoc.answers.answer is 'Its answer: JSON, or text as a JSON string.';
-comment on column freshpoc.answers.answered_at is 'When it was kept.';
+comment on column freshpoc.answers.answered_at is 'When it was stored.';

@@ -1,3 +1,3 @@
--- Housekeeping has no tables of its own; its schema says what it is.
+-- Housekeeping has no tables of its own; the schema only carries a description.
 
-comment on schema maintenance is 'House-keeping: a pipeline of stored functions and one call; no tables.';
+comment on schema maintenance is 'Housekeeping: a pipeline of stored functions and one call; no tables.';

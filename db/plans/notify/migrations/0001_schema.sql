@@ -1,3 +1,3 @@
--- The notices are the core's; the schema says what it is.
+-- Notices belong to the core; this schema only carries a description.
 
 comment on schema notify is 'Sends the notices of the outbox; no tables.';

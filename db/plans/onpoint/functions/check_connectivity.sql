@@ -1,4 +1,4 @@
--- Whether the database answers in time, how many are connected, and how large it is (null: the plan may not ask).
+-- Response time, number of connections and size of the database (null: the plan lacks the right to read the size).
 
 create or replace function onpoint.check_connectivity()
 returns jsonb

@@ -1,4 +1,4 @@
--- How much failed in the last hour, whichever pipeline it was for.
+-- Failed jobs of the last hour, across all pipelines.
 
 create or replace function onpoint.check_errors()
 returns jsonb
@@ -28,5 +28,4 @@ as $func$
 $func$;
 
 comment on function onpoint.check_errors() is
-    'Of the jobs of an hour: FAILED where more than one in 20 failed, WARNING where any did or is degraded, else '
-    'HEALTHY.';
+    'FAILED if more than one in 20 jobs of the last hour failed, WARNING if any failed or is degraded, else HEALTHY.';

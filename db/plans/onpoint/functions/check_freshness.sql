@@ -1,4 +1,4 @@
--- How old the newest row of each table is.
+-- The age of the newest row of each table.
 
 create or replace function onpoint.check_freshness()
 returns jsonb
@@ -32,4 +32,4 @@ as $func$
 $func$;
 
 comment on function onpoint.check_freshness() is
-    'Of posts, users and comments: HEALTHY under 25 hours, STALE, or NO_DATA.';
+    'For posts, users and comments: HEALTHY under 25 hours, else STALE, or NO_DATA for an empty table.';

@@ -1,4 +1,4 @@
--- How long the last runs took, what they processed, and what waits.
+-- How long the last runs took, what they processed, and how many chunks wait.
 
 create or replace function onpoint.check_latency()
 returns jsonb

@@ -1,4 +1,4 @@
--- Processor, memory and disk of the machine that the step measure_machine ran on, and the runners that are alive.
+-- Processor, memory and disk of the machine on which the step measure_machine ran, and the number of live runners.
 
 create or replace function onpoint.check_resources(p_pipeline text, p_run_id text)
 returns jsonb

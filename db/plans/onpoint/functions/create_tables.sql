@@ -1,4 +1,4 @@
--- Migrations and views make what is loaded and queried; a run that would load into nothing stops here, by name.
+-- Migrations and views create the tables to load and query. A run without them stops here and names what is missing.
 
 create or replace function onpoint.create_tables(p_pipeline text, p_run_id text)
 returns jsonb
@@ -29,4 +29,4 @@ end;
 $func$;
 
 comment on function onpoint.create_tables(text, text) is
-    'Of each table and view how many columns it has; raises with the names of those that are not there.';
+    'The number of columns of each table and view; raises with the names of those that are missing.';

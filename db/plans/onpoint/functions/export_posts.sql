@@ -1,4 +1,4 @@
--- The posts of a run as files have them: narrow numbers, and in order, so that equal rows are equal files.
+-- The posts of a run as exported to files: compact number types, and sorted, so that equal rows give equal files.
 
 create or replace function onpoint.export_posts(p_context jsonb, p_asset_ids bigint[])
 returns table (

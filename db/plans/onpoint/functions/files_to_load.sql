@@ -1,4 +1,4 @@
--- The run's Parquet files of the data set that an operation onpoint_load_<data set> loads.
+-- The run's Parquet files of the data set of an operation onpoint_load_<data set>.
 
 create or replace function onpoint.files_to_load(p_context jsonb, p_asset_ids bigint[])
 returns table (asset_id bigint, to_fetch bigint[])

@@ -1,4 +1,4 @@
--- The run's temporary files, and those that a run left which never came to clean up.
+-- The run's temporary files, and files that earlier runs left because they never reached their cleanup.
 
 create or replace function onpoint.files_to_remove(p_context jsonb, p_asset_ids bigint[])
 returns table (asset_id bigint, to_remove bigint[])
@@ -18,4 +18,4 @@ as $func$
 $func$;
 
 comment on function onpoint.files_to_remove(jsonb, bigint[]) is
-    'Input function of onpoint_cleanup: a run''s temporary files, and what is older than a day.';
+    'Input function of onpoint_cleanup: a run''s temporary files, and files older than a day.';

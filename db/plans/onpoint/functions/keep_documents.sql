@@ -1,4 +1,4 @@
--- Lists of records are kept as they came; one that is none fails.
+-- Stores lists of records as they came; an answer that is not a list fails.
 
 create or replace function onpoint.keep_documents(
     p_context jsonb,
@@ -37,4 +37,4 @@ as $func$
 $func$;
 
 comment on function onpoint.keep_documents(jsonb, bigint[], text[]) is
-    'Ingest function of onpoint_lists: each answer is a raw document of the run.';
+    'Ingest function of onpoint_lists: stores each answer as a raw document of the run.';

@@ -1,4 +1,4 @@
--- Pages are kept in their last state, and each text once: one that another address has already is skipped.
+-- Stores the latest state of each page, and each text once: a page with the same text as another address is skipped.
 
 create or replace function onpoint.keep_pages(
     p_context jsonb,
@@ -72,4 +72,4 @@ as $func$
 $func$;
 
 comment on function onpoint.keep_pages(jsonb, bigint[], headgate.answer[]) is
-    'Ingest function of onpoint_page: pages are kept, and their links become assets.';
+    'Ingest function of onpoint_page: stores pages, and turns their links into assets.';

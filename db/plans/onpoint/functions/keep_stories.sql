@@ -1,4 +1,5 @@
--- One answer for each story. Deleted ones are answered null, or say so; some are jobs or polls.
+-- Stores one answer for each story. A deleted story is answered by null, or marked as deleted; some items are jobs or
+-- polls.
 
 create or replace function onpoint.keep_stories(
     p_context jsonb,
@@ -48,4 +49,4 @@ as $func$
 $func$;
 
 comment on function onpoint.keep_stories(jsonb, bigint[], text[]) is
-    'Ingest function of onpoint_story: each story is a raw document of the run; what is none is skipped.';
+    'Ingest function of onpoint_story: stores each story as a raw document of the run; other items are skipped.';

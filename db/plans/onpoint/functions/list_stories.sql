@@ -1,4 +1,5 @@
--- The top stories become assets, so that each is asked for by a job of its own; those no longer listed rest.
+-- Turns the top stories into assets, so that each is requested by a job of its own; stories no longer listed become
+-- inactive.
 
 create or replace function onpoint.list_stories(
     p_context jsonb,
@@ -37,4 +38,4 @@ end;
 $func$;
 
 comment on function onpoint.list_stories(jsonb, bigint[], text[]) is
-    'Ingest function of onpoint_top_stories: the first max_stories of the list become assets.';
+    'Ingest function of onpoint_top_stories: turns the first max_stories of the list into assets.';

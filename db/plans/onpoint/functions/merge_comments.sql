@@ -1,4 +1,4 @@
--- The comments of a run, from their stage into their table.
+-- Merges the comments of a run from their stage into their table.
 
 create or replace function onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
 returns setof headgate.ingest_result
@@ -28,4 +28,4 @@ end;
 $func$;
 
 comment on function onpoint.merge_comments(jsonb, bigint[], text[]) is
-    'Ingest function of onpoint_load_comments: rows that were staged; one that a later run has written stays.';
+    'Ingest function of onpoint_load_comments: merges the staged rows; a row written by a later run stays.';

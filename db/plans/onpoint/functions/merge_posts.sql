@@ -1,4 +1,4 @@
--- The posts of a run, from their stage into their table.
+-- Merges the posts of a run from their stage into their table.
 
 create or replace function onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
 returns setof headgate.ingest_result
@@ -27,4 +27,4 @@ end;
 $func$;
 
 comment on function onpoint.merge_posts(jsonb, bigint[], text[]) is
-    'Ingest function of onpoint_load_posts: rows that were staged; one that a later run has written stays.';
+    'Ingest function of onpoint_load_posts: merges the staged rows; a row written by a later run stays.';

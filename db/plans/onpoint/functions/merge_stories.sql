@@ -1,4 +1,4 @@
--- The stories of a run, from their stage into their table.
+-- Merges the stories of a run from their stage into their table.
 
 create or replace function onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
 returns setof headgate.ingest_result
@@ -33,4 +33,4 @@ end;
 $func$;
 
 comment on function onpoint.merge_stories(jsonb, bigint[], text[]) is
-    'Ingest function of onpoint_load_stories: rows that were staged; one that a later run has written stays.';
+    'Ingest function of onpoint_load_stories: merges the staged rows; a row written by a later run stays.';

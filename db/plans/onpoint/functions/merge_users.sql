@@ -1,4 +1,4 @@
--- The users of a run, from their stage into their table.
+-- Merges the users of a run from their stage into their table.
 
 create or replace function onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
 returns setof headgate.ingest_result
@@ -31,4 +31,4 @@ end;
 $func$;
 
 comment on function onpoint.merge_users(jsonb, bigint[], text[]) is
-    'Ingest function of onpoint_load_users: rows that were staged; one that a later run has written stays.';
+    'Ingest function of onpoint_load_users: merges the staged rows; a row written by a later run stays.';

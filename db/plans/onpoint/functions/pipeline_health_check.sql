@@ -1,4 +1,5 @@
--- Five checks, kept, and an alert that names those that failed. A check that raises has failed; the others still run.
+-- Runs five checks, stores their results, and raises an alert that names the failed ones. A check that raises counts as
+-- failed; the others still run.
 
 create or replace function onpoint.pipeline_health_check(p_pipeline text, p_run_id text)
 returns jsonb
@@ -52,10 +53,10 @@ end;
 $func$;
 
 comment on function onpoint.pipeline_health_check(text, text) is
-    'Run all checks of the monitoring, keep what they saw, raise or resolve the alert; its status fails the step where '
-    'one failed. A WARNING fails nothing.';
+    'Run all checks of the monitoring, store their results, and raise or resolve the alert; the step fails if a check '
+    'failed. A WARNING fails nothing.';
 
--- What a check returns, or why it could not.
+-- Returns the result of a check, or the error that it raised.
 create or replace function onpoint._checked(p_check text)
 returns jsonb
 language plpgsql

@@ -1,5 +1,5 @@
--- What processing makes of the run's records, data set by data set: how many came, are duplicates, are kept, and how
--- many values are null. The processed records themselves are what onpoint.processed_posts and its like return.
+-- Statistics of processing the run's records, by data set: records received, duplicates, rows kept, and null values.
+-- The processed records themselves are returned by onpoint.processed_posts and its counterparts.
 
 create or replace function onpoint.process_data(p_pipeline text, p_run_id text)
 returns jsonb
@@ -47,5 +47,5 @@ as $func$
 $func$;
 
 comment on function onpoint.process_data(text, text) is
-    'Of each data set of a run: records that came, rows that are kept, duplicates, columns and null values; and the '
-    'partition of its files.';
+    'For each data set of a run: records received, rows kept, duplicates, columns and null values; and the partition '
+    'of its files.';

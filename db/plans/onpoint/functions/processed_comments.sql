@@ -1,4 +1,4 @@
--- The comments of a run as they are kept: one for each number, with types, and null for what is empty.
+-- The cleaned comments of a run: one per number, typed, and null for empty values.
 
 create or replace function onpoint.processed_comments(p_run_id text)
 returns setof onpoint.comments
@@ -19,4 +19,4 @@ as $func$
     order by r.id, r.place desc;
 $func$;
 
-comment on function onpoint.processed_comments(text) is 'A run''s comments, cleaned: the last of each number.';
+comment on function onpoint.processed_comments(text) is 'A run''s comments, cleaned: the last record of each number.';

@@ -1,4 +1,4 @@
--- The posts of a run as they are kept: one for each number, with types, and null for what is empty.
+-- The cleaned posts of a run: one per number, typed, and null for empty values.
 
 create or replace function onpoint.processed_posts(p_run_id text)
 returns setof onpoint.posts
@@ -17,4 +17,4 @@ as $func$
     order by r.id, r.place desc;
 $func$;
 
-comment on function onpoint.processed_posts(text) is 'A run''s posts, cleaned: the last of each number.';
+comment on function onpoint.processed_posts(text) is 'A run''s posts, cleaned: the last record of each number.';

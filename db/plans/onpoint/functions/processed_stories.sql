@@ -1,4 +1,4 @@
--- The stories of a run as they are kept, with types, and null for what is empty.
+-- The cleaned stories of a run: typed, and null for empty values.
 
 create or replace function onpoint.processed_stories(p_run_id text)
 returns setof onpoint.stories

@@ -1,4 +1,4 @@
--- The users of a run as they are kept: one for each number, with types, and null for what is empty.
+-- The cleaned users of a run: one per number, typed, and null for empty values.
 
 create or replace function onpoint.processed_users(p_run_id text)
 returns setof onpoint.users
@@ -22,4 +22,4 @@ as $func$
     order by r.id, r.place desc;
 $func$;
 
-comment on function onpoint.processed_users(text) is 'A run''s users, cleaned: the last of each number.';
+comment on function onpoint.processed_users(text) is 'A run''s users, cleaned: the last record of each number.';

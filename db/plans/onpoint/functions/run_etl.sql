@@ -1,4 +1,4 @@
--- What follows from the run's records together: how active each user is, and records that belong to nothing.
+-- Derives data from several record types of a run: the activity of each user, and the number of orphaned records.
 
 create or replace function onpoint.run_etl(p_pipeline text, p_run_id text)
 returns jsonb
@@ -36,4 +36,5 @@ as $func$
 $func$;
 
 comment on function onpoint.run_etl(text, text) is
-    'Derive onpoint.user_activity from a run; returns how many users changed, and how many records belong to nothing.';
+    'Derive onpoint.user_activity from a run; returns how many users changed, and how many records lack their user or '
+    'post.';

@@ -1,4 +1,4 @@
--- A run that went well is told of, with its own figures; a notice that was sent is not sent again.
+-- Announces a successful run with its own figures; a notice that was sent is not sent again.
 
 create or replace function onpoint.send_success_notification(p_pipeline text, p_run_id text)
 returns jsonb
@@ -52,4 +52,4 @@ end;
 $func$;
 
 comment on function onpoint.send_success_notification(text, text) is
-    'Tell Slack and mail of a run that went well: date, duration, rows of each data set, files. Returns what it says.';
+    'Announce a successful run by Slack and mail: date, duration, rows of each data set, files. Returns the text.';

@@ -1,4 +1,4 @@
--- Two of the three data sets have to be there, with records; one that a crawl has missed is told.
+-- At least two of the three data sets must have records; the return value names a missing one.
 
 create or replace function onpoint.validate_raw_data(p_pipeline text, p_run_id text)
 returns jsonb
@@ -20,7 +20,8 @@ begin
     ) as e (file)
     left join onpoint.v_raw_files as r on r.run_id = p_run_id and r.file = e.file;
     if cardinality(v_missing) > 1 then
-        -- Not of the class HG: Airflow does not try those again, and another crawl may bring what is missing.
+        -- Not of the class HG: Airflow does not retry errors of that class, and another crawl may bring what is
+        -- missing.
         raise exception 'too little was crawled: no records of %', array_to_string(v_missing, ', ') using
             hint = format('headgate logs %s says why; headgate retry %s asks again', p_run_id, p_run_id);
     end if;
@@ -29,4 +30,4 @@ end;
 $func$;
 
 comment on function onpoint.validate_raw_data(text, text) is
-    'What was crawled, file by file; raises where fewer than two of the three that are needed are there.';
+    'The crawled data sets, file by file; raises if fewer than two of the three required ones have records.';

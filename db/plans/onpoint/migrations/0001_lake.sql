@@ -1,7 +1,7 @@
--- What was crawled, as it came, and the tables that people query.
+-- The crawled records as they came, and the tables that people query.
 
 comment on schema onpoint is
-    'From crawl to lake: what services and pages answer, cleaned, checked, and kept in files and tables.';
+    'From crawl to lake: answers of services and pages, cleaned, checked, and stored in files and tables.';
 
 create table onpoint.raw_documents (
     run_id text not null,
@@ -11,11 +11,11 @@ create table onpoint.raw_documents (
     constraint raw_documents_pkey primary key (run_id, name)
 );
 
-comment on table onpoint.raw_documents is 'Lists of records as services answered them, run by run.';
-comment on column onpoint.raw_documents.run_id is 'The run that asked.';
+comment on table onpoint.raw_documents is 'Lists of records as services returned them, run by run.';
+comment on column onpoint.raw_documents.run_id is 'The run that requested it.';
 comment on column onpoint.raw_documents.name is 'The data set, such as jsonplaceholder_posts.';
 comment on column onpoint.raw_documents.document is 'The answer: an array of records.';
-comment on column onpoint.raw_documents.crawled_at is 'When it was kept.';
+comment on column onpoint.raw_documents.crawled_at is 'When it was stored.';
 
 create table onpoint.raw_stories (
     run_id text not null,
@@ -26,12 +26,12 @@ create table onpoint.raw_stories (
     constraint raw_stories_pkey primary key (run_id, story_id)
 );
 
-comment on table onpoint.raw_stories is 'Stories as Hacker News answered them, one for each request, run by run.';
-comment on column onpoint.raw_stories.run_id is 'The run that asked.';
-comment on column onpoint.raw_stories.story_id is 'Its number there.';
+comment on table onpoint.raw_stories is 'Stories as Hacker News returned them, one for each request, run by run.';
+comment on column onpoint.raw_stories.run_id is 'The run that requested it.';
+comment on column onpoint.raw_stories.story_id is 'Its number at Hacker News.';
 comment on column onpoint.raw_stories.rank is 'Its place among the top stories when they were listed, from 1.';
 comment on column onpoint.raw_stories.item is 'The answer.';
-comment on column onpoint.raw_stories.crawled_at is 'When it was kept.';
+comment on column onpoint.raw_stories.crawled_at is 'When it was stored.';
 
 create table onpoint.posts (
     id bigint not null,
@@ -42,12 +42,12 @@ create table onpoint.posts (
     constraint posts_pkey primary key (id)
 );
 
-comment on table onpoint.posts is 'Posts, the last state of each.';
+comment on table onpoint.posts is 'Posts, the latest state of each.';
 comment on column onpoint.posts.id is 'Its number.';
-comment on column onpoint.posts.user_id is 'Who wrote it.';
+comment on column onpoint.posts.user_id is 'The user who wrote it.';
 comment on column onpoint.posts.title is 'Its title.';
 comment on column onpoint.posts.body is 'Its text.';
-comment on column onpoint.posts.etl_processed_at is 'When a run found it last.';
+comment on column onpoint.posts.etl_processed_at is 'When a run last loaded it.';
 
 create table onpoint.users (
     id bigint not null,
@@ -62,16 +62,16 @@ create table onpoint.users (
     constraint users_pkey primary key (id)
 );
 
-comment on table onpoint.users is 'Users, the last state of each.';
+comment on table onpoint.users is 'Users, the latest state of each.';
 comment on column onpoint.users.id is 'Their number.';
 comment on column onpoint.users.name is 'Their name.';
-comment on column onpoint.users.username is 'Their name there.';
-comment on column onpoint.users.email is 'Their address for mail, in lower case.';
+comment on column onpoint.users.username is 'Their user name at the service.';
+comment on column onpoint.users.email is 'Their mail address, in lower case.';
 comment on column onpoint.users.phone is 'Their telephone number as they wrote it.';
-comment on column onpoint.users.website is 'Their site.';
-comment on column onpoint.users.city is 'Where they live.';
-comment on column onpoint.users.company is 'For whom they work.';
-comment on column onpoint.users.etl_processed_at is 'When a run found them last.';
+comment on column onpoint.users.website is 'Their web site.';
+comment on column onpoint.users.city is 'The city they live in.';
+comment on column onpoint.users.company is 'The company they work for.';
+comment on column onpoint.users.etl_processed_at is 'When a run last loaded them.';
 
 create table onpoint.comments (
     id bigint not null,
@@ -83,13 +83,13 @@ create table onpoint.comments (
     constraint comments_pkey primary key (id)
 );
 
-comment on table onpoint.comments is 'Comments, the last state of each.';
+comment on table onpoint.comments is 'Comments, the latest state of each.';
 comment on column onpoint.comments.id is 'Its number.';
-comment on column onpoint.comments.post_id is 'The post that it is about.';
+comment on column onpoint.comments.post_id is 'The post that it comments on.';
 comment on column onpoint.comments.name is 'Its title.';
-comment on column onpoint.comments.email is 'Who wrote it, in lower case.';
+comment on column onpoint.comments.email is 'The author''s mail address, in lower case.';
 comment on column onpoint.comments.body is 'Its text.';
-comment on column onpoint.comments.etl_processed_at is 'When a run found it last.';
+comment on column onpoint.comments.etl_processed_at is 'When a run last loaded it.';
 
 create table onpoint.stories (
     id bigint not null,
@@ -104,16 +104,16 @@ create table onpoint.stories (
     constraint stories_pkey primary key (id)
 );
 
-comment on table onpoint.stories is 'Stories, the last state of each.';
+comment on table onpoint.stories is 'Stories, the latest state of each.';
 comment on column onpoint.stories.id is 'Its number.';
 comment on column onpoint.stories.title is 'Its title.';
-comment on column onpoint.stories.url is 'What it links to; null: it is a text.';
+comment on column onpoint.stories.url is 'The address it links to; null: it is a text.';
 comment on column onpoint.stories.author is 'Who submitted it.';
 comment on column onpoint.stories.score is 'Its points.';
 comment on column onpoint.stories.comments_count is 'How many comments it has.';
 comment on column onpoint.stories.rank is 'Its place among the top stories, from 1.';
 comment on column onpoint.stories.published_at is 'When it was submitted.';
-comment on column onpoint.stories.etl_processed_at is 'When a run found it last.';
+comment on column onpoint.stories.etl_processed_at is 'When a run last loaded it.';
 
 create table onpoint.user_activity (
     user_id bigint not null,
@@ -123,8 +123,8 @@ create table onpoint.user_activity (
     constraint user_activity_pkey primary key (user_id)
 );
 
-comment on table onpoint.user_activity is 'How active users are, by the last run that found them.';
+comment on table onpoint.user_activity is 'Activity of users, as of the last run that loaded them.';
 comment on column onpoint.user_activity.user_id is 'The user.';
 comment on column onpoint.user_activity.posts is 'Posts of the user.';
 comment on column onpoint.user_activity.comments is 'Comments on these posts.';
-comment on column onpoint.user_activity.etl_processed_at is 'When a run found the user last.';
+comment on column onpoint.user_activity.etl_processed_at is 'When a run last loaded the user.';

@@ -1,4 +1,4 @@
--- What a run crawled, as the files that it is known by.
+-- What a run crawled, listed by file name.
 
 drop view if exists onpoint.v_raw_files cascade;
 
@@ -20,9 +20,9 @@ select
 from onpoint.raw_stories as s
 group by s.run_id;
 
-comment on view onpoint.v_raw_files is 'What each run crawled: one row for each data set.';
+comment on view onpoint.v_raw_files is 'The crawled data sets of each run, one row for each.';
 comment on column onpoint.v_raw_files.run_id is 'The run.';
 comment on column onpoint.v_raw_files.file is 'The data set''s name as a file.';
-comment on column onpoint.v_raw_files.records is 'How many records it has.';
-comment on column onpoint.v_raw_files.bytes is 'How long it is as JSON.';
-comment on column onpoint.v_raw_files.crawled_at is 'When its last record was kept.';
+comment on column onpoint.v_raw_files.records is 'Number of its records.';
+comment on column onpoint.v_raw_files.bytes is 'Its length as JSON, in bytes.';
+comment on column onpoint.v_raw_files.crawled_at is 'When its last record was stored.';

@@ -15,13 +15,13 @@ select
     t.etl_processed_at
 from onpoint.users as t;
 
-comment on view onpoint.onpoint_users is 'Users, the last state of each.';
+comment on view onpoint.onpoint_users is 'Users, the latest state of each.';
 comment on column onpoint.onpoint_users.id is 'Their number.';
 comment on column onpoint.onpoint_users.name is 'Their name.';
-comment on column onpoint.onpoint_users.username is 'Their name there.';
-comment on column onpoint.onpoint_users.email is 'Their address for mail, in lower case.';
+comment on column onpoint.onpoint_users.username is 'Their user name at the service.';
+comment on column onpoint.onpoint_users.email is 'Their mail address, in lower case.';
 comment on column onpoint.onpoint_users.phone is 'Their telephone number as they wrote it.';
-comment on column onpoint.onpoint_users.website is 'Their site.';
-comment on column onpoint.onpoint_users.city is 'Where they live.';
-comment on column onpoint.onpoint_users.company is 'For whom they work.';
-comment on column onpoint.onpoint_users.etl_processed_at is 'When a run found them last.';
+comment on column onpoint.onpoint_users.website is 'Their web site.';
+comment on column onpoint.onpoint_users.city is 'The city they live in.';
+comment on column onpoint.onpoint_users.company is 'The company they work for.';
+comment on column onpoint.onpoint_users.etl_processed_at is 'When a run last loaded them.';

@@ -12,10 +12,10 @@ select
     t.etl_processed_at
 from onpoint.comments as t;
 
-comment on view onpoint.onpoint_comments is 'Comments, the last state of each.';
+comment on view onpoint.onpoint_comments is 'Comments, the latest state of each.';
 comment on column onpoint.onpoint_comments.id is 'Its number.';
-comment on column onpoint.onpoint_comments.post_id is 'The post that it is about.';
+comment on column onpoint.onpoint_comments.post_id is 'The post that it comments on.';
 comment on column onpoint.onpoint_comments.name is 'Its title.';
-comment on column onpoint.onpoint_comments.email is 'Who wrote it, in lower case.';
+comment on column onpoint.onpoint_comments.email is 'The author''s mail address, in lower case.';
 comment on column onpoint.onpoint_comments.body is 'Its text.';
-comment on column onpoint.onpoint_comments.etl_processed_at is 'When a run found it last.';
+comment on column onpoint.onpoint_comments.etl_processed_at is 'When a run last loaded it.';

@@ -1,4 +1,5 @@
--- A trained model: its figures in a row, its weights beside it. promote_model decides whether it is used.
+-- Stores a trained model: its figures in one row, its weights in rows of their own. promote_model decides whether it is
+-- used.
 
 create or replace function recommender.ingest_model(
     p_context jsonb,
@@ -42,4 +43,4 @@ end;
 $func$;
 
 comment on function recommender.ingest_model(jsonb, bigint[], recommender.trained_row[]) is
-    'Ingest function of recommender_model: a model, its figures and its weights.';
+    'Ingest function of recommender_model: stores a model, its figures and its weights.';

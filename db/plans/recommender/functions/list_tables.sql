@@ -1,4 +1,4 @@
--- The source's tables become assets, so that each is counted by a job of its own.
+-- Turns the source's tables into assets, so that each is counted by a job of its own.
 
 create or replace function recommender.list_tables(
     p_context jsonb,
@@ -31,4 +31,5 @@ end;
 $func$;
 
 comment on function recommender.list_tables(jsonb, bigint[], text[]) is
-    'Ingest function of noblestride_tables: the source''s tables become assets, those gone are no longer counted.';
+    'Ingest function of noblestride_tables: turns the source''s tables into assets; dropped tables are no longer '
+    'counted.';

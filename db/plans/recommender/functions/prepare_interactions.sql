@@ -1,4 +1,4 @@
--- Clean what was extracted: deals whose investor and company are known, without accelerators; and companies' features.
+-- Cleans the extracted data: deals whose investor and company are known, without accelerators; and companies' features.
 
 create or replace function recommender.prepare_interactions(
     p_context jsonb,
@@ -59,4 +59,5 @@ end;
 $func$;
 
 comment on function recommender.prepare_interactions(jsonb, bigint[], text[]) is
-    'Ingest function of recommender_preprocess, which makes no call: deals to learn from, features, and their counts.';
+    'Ingest function of recommender_preprocess, which makes no call: prepares deals, features and their counts for '
+    'training.';

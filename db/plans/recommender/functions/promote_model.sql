@@ -1,4 +1,5 @@
--- The run's model is put in use if it beats popularity and the model in use at NDCG at 10; otherwise it is kept beside.
+-- Puts the run's model in use if its NDCG at 10 exceeds popularity's and is not below the current model's; otherwise
+-- the model is stored unused.
 
 create or replace function recommender.promote_model(p_pipeline text, p_run_id text)
 returns jsonb
@@ -57,4 +58,5 @@ end;
 $func$;
 
 comment on function recommender.promote_model(text, text) is
-    'Put the run''s model in use if it is better than popularity and the one in use; returns what it decided, and why.';
+    'Put the run''s model in use if it is better than popularity and not worse than the model in use; returns the '
+    'decision and its reason.';

@@ -1,4 +1,4 @@
--- All deals to learn from, and behind them the companies' features, for the one asset that is trained.
+-- All deals to learn from, followed by the companies' features, for the single asset that is trained.
 
 create or replace function recommender.read_interactions(p_context jsonb, p_asset_ids bigint[])
 returns table (asset_id bigint, user_id bigint[], item_id bigint[], is_feature boolean[])
@@ -19,4 +19,4 @@ as $func$
 $func$;
 
 comment on function recommender.read_interactions(jsonb, bigint[]) is
-    'Input function of recommender_model: who took what, and what is known of companies.';
+    'Input function of recommender_model: deals, followed by the features of companies.';

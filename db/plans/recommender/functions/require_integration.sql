@@ -1,4 +1,4 @@
--- With the parameter wait_for_integration a training starts after an integration run of the same day has succeeded.
+-- With the parameter wait_for_integration, training starts only after an integration run of the same day has succeeded.
 
 create or replace function recommender.require_integration(p_pipeline text, p_run_id text)
 returns jsonb
@@ -25,7 +25,7 @@ begin
     order by e.finished_at desc
     limit 1;
     if v_found is null then
-        -- Not of the class HG: Airflow does not try those again, and this one may be right in five minutes.
+        -- Not of the class HG: Airflow does not retry errors of that class, and this check may succeed in five minutes.
         raise exception 'no run of noblestride_integration_pipeline has succeeded today' using
             hint = 'run it, or train with --param wait_for_integration=false';
     end if;
@@ -34,4 +34,4 @@ end;
 $func$;
 
 comment on function recommender.require_integration(text, text) is
-    'Fails until an integration run of the day has succeeded, where the run''s parameter asks for one.';
+    'Raises until an integration run of the day has succeeded, if the run''s parameter requires one.';

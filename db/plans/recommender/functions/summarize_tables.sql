@@ -1,4 +1,4 @@
--- The source's tables and how many rows each has: {"total_records": 1397, "table_summary": {"users": 1247, ...}}.
+-- The source's tables and their numbers of rows: {"total_records": 1397, "table_summary": {"users": 1247, ...}}.
 
 create or replace function recommender.summarize_tables(p_pipeline text, p_run_id text)
 returns jsonb
@@ -16,4 +16,4 @@ as $func$
     join headgate.v_assets as a on a.asset_id = c.asset_id and a.is_active;
 $func$;
 
-comment on function recommender.summarize_tables(text, text) is 'The source''s tables, as they were counted last.';
+comment on function recommender.summarize_tables(text, text) is 'The source''s tables, as last counted.';

@@ -1,4 +1,4 @@
--- The report of an integration run, kept by its name and returned.
+-- Stores the report of an integration run under its name, and returns it.
 
 create or replace function recommender.write_report(p_pipeline text, p_run_id text)
 returns jsonb
@@ -49,7 +49,7 @@ $func$;
 comment on function recommender.write_report(text, text) is
     'Write a run''s report: services, tables, synchronization; once for each run.';
 
--- healthy; unhealthy: it answered something else; unreachable: it did not answer.
+-- healthy; unhealthy: it answered anything else; unreachable: it did not answer.
 create or replace function recommender._services_health(p_run_id text)
 returns jsonb
 language sql

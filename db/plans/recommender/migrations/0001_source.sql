@@ -1,6 +1,7 @@
--- What is taken over from the source database, as it was read last.
+-- Rows copied from the source database, as last read.
 
-comment on schema recommender is 'Which company an investor may like: the source''s rows, models and recommendations.';
+comment on schema recommender is
+    'Which companies an investor may like: the source''s rows, models and recommendations.';
 
 create table recommender.investors (
     investor_id bigint not null,
@@ -13,9 +14,9 @@ create table recommender.investors (
 
 comment on table recommender.investors is 'Investors of the source database.';
 comment on column recommender.investors.investor_id is 'The source''s id.';
-comment on column recommender.investors.name is 'As the source has it.';
+comment on column recommender.investors.name is 'Its name in the source.';
 comment on column recommender.investors.is_accelerator is
-    'It is in nearly every company, so it says nothing about taste and trains no model.';
+    'It invested in nearly every company, so it reveals no taste and is left out of training.';
 comment on column recommender.investors.updated_at is 'When the source changed the row.';
 comment on column recommender.investors.asset_id is 'The asset of the operation that read it.';
 
@@ -32,7 +33,7 @@ create table recommender.businesses (
 
 comment on table recommender.businesses is 'Companies of the source database.';
 comment on column recommender.businesses.business_id is 'The source''s id.';
-comment on column recommender.businesses.name is 'As the source has it.';
+comment on column recommender.businesses.name is 'Its name in the source.';
 comment on column recommender.businesses.status is 'Operating, Exited or Dead; null: unknown.';
 comment on column recommender.businesses.categories is 'Separated by |.';
 comment on column recommender.businesses.joined_year is 'When it joined the application; null: unknown.';
@@ -47,7 +48,7 @@ create table recommender.deals (
     constraint deals_pkey primary key (investor_id, business_id)
 );
 
-comment on table recommender.deals is 'Who invested in which company: what a model learns from.';
+comment on table recommender.deals is 'Which investor invested in which company: the data that a model learns from.';
 comment on column recommender.deals.investor_id is 'The investor.';
 comment on column recommender.deals.business_id is 'The company.';
 comment on column recommender.deals.updated_at is 'When the source wrote the row.';
@@ -60,9 +61,9 @@ create table recommender.table_counts (
     constraint table_counts_pkey primary key (asset_id)
 );
 
-comment on table recommender.table_counts is 'How many rows each table of the source has.';
+comment on table recommender.table_counts is 'The number of rows of each table of the source.';
 comment on column recommender.table_counts.asset_id is 'The table, an asset of the universe noblestride_tables.';
-comment on column recommender.table_counts.rows is 'Its rows.';
+comment on column recommender.table_counts.rows is 'Number of its rows.';
 comment on column recommender.table_counts.counted_at is 'When they were counted.';
 
 create table recommender.reports (

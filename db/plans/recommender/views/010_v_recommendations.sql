@@ -30,5 +30,5 @@ comment on view recommender.v_recommendations is 'Ten companies for each investo
 comment on column recommender.v_recommendations.investor is 'The investor.';
 comment on column recommender.v_recommendations.company is 'A company they have not invested in.';
 comment on column recommender.v_recommendations.rank is '1 is the best.';
-comment on column recommender.v_recommendations.score is 'By the model; comparable for one investor only.';
-comment on column recommender.v_recommendations.model_version is 'The model that says so.';
+comment on column recommender.v_recommendations.score is 'The model''s score; comparable within one investor only.';
+comment on column recommender.v_recommendations.model_version is 'The model that computed it.';
