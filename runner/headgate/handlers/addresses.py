@@ -1,4 +1,4 @@
-"""Addresses as crawlers compare them: one page, one address (RFC 3986, section 6)."""
+"""Canonical addresses for crawlers: one page, one address (RFC 3986, section 6)."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from typing import Final
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 LONGEST: Final = 2_000
-"""Characters of an address; longer ones come out of traps."""
+"""Maximum length of an address in characters; longer ones come from crawler traps."""
 PORTS: Final = {"http": 80, "https": 443}
 ESCAPE: Final = re.compile(r"(%[0-9A-Fa-f]{2})")
 UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]")
 IN_PATHS: Final = "/!$&'()*+,;=:@"
 HIDDEN_DOTS: Final = re.compile(r"(?:/|%2F|%5C)\.{1,2}(?:/|%2F|%5C|$)")
-"""Dots that lead up once somebody on the way decodes what is around them."""
+"""Dots that would lead upwards once a server or proxy decodes the characters around them."""
 TRACKING: Final = re.compile(
     r"utm_\w+|_ga|_gl|fbclid|gclid|gbraid|wbraid|dclid|msclkid|yclid|twclid|igshid|mc_[ce]id"
     r"|phpsessid|jsessionid",
     re.IGNORECASE,
 )
-"""Parameters that say who comes from where, not which page it is."""
+"""Query parameters that identify the visitor or the referrer, not the page."""
 SESSION: Final = re.compile(r";jsessionid=[^/;]*", re.IGNORECASE)
 
 
 def canonical(address: str, base: str = "") -> str | None:
-    """Return an address of http(s), absolute, as all links to its page are compared.
+    """Return the canonical, absolute form of an http(s) address, for comparing links.
 
-    None for what leads to no page: other schemes, user names, what is broken or too long.
+    Returns None for an address that leads to no page: another scheme, a user name, or a broken or
+    too long address.
     """
     with suppress(ValueError):
         url = urlsplit(urljoin(base, address.strip().replace("\\", "/")))
@@ -41,8 +42,8 @@ def canonical(address: str, base: str = "") -> str | None:
 
 
 def escaped(text: str, safe: str) -> str:
-    """Return text with what needs it, and nothing else, as percent and two digits."""
-    pieces = ESCAPE.split(text)  # every other one is an escape
+    """Return the text with exactly those characters percent-encoded that need it."""
+    pieces = ESCAPE.split(text)  # every second piece is an escape
     pieces[::2] = [quote(x, safe) for x in pieces[::2]]
     pieces[1::2] = [_plain(x) for x in pieces[1::2]]
     return "".join(pieces)

@@ -1,4 +1,4 @@
-"""Arrow's types for PostgreSQL's, by their OIDs: in files that are exported, and in stages."""
+"""Arrow types by the OIDs of PostgreSQL types, for exported files and for stages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 NUMERIC: Final = 1700
 ANY_NUMERIC: Final = pa.decimal128(38, 9)
-"""The type of a numeric whose digits are not declared."""
+"""The type of a numeric without declared precision."""
 TYPES: Final[Mapping[int, Any]] = {
     16: pa.bool_(),
     21: pa.int16(),
@@ -21,4 +21,4 @@ TYPES: Final[Mapping[int, Any]] = {
     1114: pa.timestamp("us"),
     1184: pa.timestamp("us", tz="UTC"),
 }
-"""Booleans, numbers and times; numeric and texts are up to the caller."""
+"""Booleans, numbers and times; the caller adds numeric and texts."""

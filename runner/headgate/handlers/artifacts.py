@@ -1,6 +1,6 @@
-"""Handlers that move artifacts: `copy` into another store, `remove` out of their own.
+"""Handlers that move artifacts: `copy` into another store, `remove` out of their store.
 
-Both are told which ones by their input function, in an array of numbers of `v_artifacts`.
+The input function names the artifacts in an array of ids of `v_artifacts`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from headgate.handlers.contract import Chunk, Result
 
 
 def require_column(chunk: Chunk, handler: str, column: str) -> None:
-    """Raise WrongPlan unless the input has a column of artifacts' numbers."""
+    """Raise WrongPlan unless the input has this column of artifact ids."""
     if column not in chunk.columns:
         raise WrongPlan(f"{handler} needs an input function with asset_id and {column} bigint[]")
 
 
 def copy(chunk: Chunk) -> Result:
-    """Put the files that were fetched into the operation's store, under the names they have."""
+    """Put the fetched files into the operation's store, under their current names."""
     require_column(chunk, "copy", "to_fetch")
     return Result(
         files=chunk.files,
@@ -28,7 +28,7 @@ def copy(chunk: Chunk) -> Result:
 
 
 def remove(chunk: Chunk) -> Result:
-    """Give up the artifacts that the input names; the runner removes what nobody else has."""
+    """Release the artifacts that the input names; the runner removes those unused elsewhere."""
     require_column(chunk, "remove", "to_remove")
     return Result(
         removed=chunk.columns["to_remove"].tolist(),

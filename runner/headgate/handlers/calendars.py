@@ -41,7 +41,7 @@ class Session:
     is_early_close: bool
 
     def as_csv(self) -> tuple[str, ...]:
-        """Return the values as the CSV file carries them."""
+        """Return the values in the format of the CSV file."""
         cells = []
         for value in astuple(self):
             if isinstance(value, bool):

@@ -133,7 +133,7 @@ def _series(
 
 
 def _with_room_for_nulls(body: bytes, count: int, size: int) -> bytes:
-    """Return the body with zero bytes for nulls, which have no bytes in PostgreSQL's format."""
+    """Return the body with zero bytes for nulls, which PostgreSQL's format omits."""
     pieces = []
     place = 0
     for _ in range(count):

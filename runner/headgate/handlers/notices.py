@@ -97,7 +97,7 @@ def send(chunk: Chunk) -> Result:
 
 
 def _post(notice: Notice) -> str:
-    """Send a notice to a hook; return an empty string, as nobody was left out."""
+    """Send a notice to a hook; return an empty string, because a hook refuses no recipients."""
     name = f"channel {notice.channel}"
     try:
         address = urlsplit(notice.secret)

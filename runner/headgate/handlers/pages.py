@@ -1,4 +1,4 @@
-"""HTML pages as crawlers read them: text, links, and what a page tells crawlers."""
+"""Reads HTML pages for crawlers: text, links, and a page's instructions to crawlers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from headgate.handlers.document import Document
 from headgate.handlers.parsers import missing
 
 UNREAD: Final = "script, style, noscript, template"
-"""What of a page is no text."""
+"""Elements whose content is not text of the page."""
 META_CHARSET: Final = re.compile(
     rb"""<meta[^>]{1,200}charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE
 )
 META_BYTES: Final = 1024
-"""Within so many of its first bytes a page names its charset, says the HTML standard."""
+"""The HTML standard requires a page to declare its charset within this many bytes."""
 MARKS: Final = ((BOM_UTF8, "utf-8"), (BOM_UTF16_LE, "utf-16-le"), (BOM_UTF16_BE, "utf-16-be"))
 READ_AS: Final = {
     "ascii": "cp1252",
@@ -32,16 +32,16 @@ READ_AS: Final = {
     "utf-8-sig": "utf-8",
     "utf-16": "utf-16-le",
 }
-"""What browsers read texts as that say they are in these, by the Encoding standard."""
+"""Encodings that browsers use for these declared charsets, by the Encoding standard."""
 NO_CHARSETS: Final = ("utf-7", "punycode", "idna", "unicode-escape", "raw-unicode-escape")
-"""What Python knows besides charsets of pages."""
+"""Encodings of Python that are not charsets of pages."""
 
 
 def parse_html(document: Document) -> dict[str, Any]:
-    """Return a page's title, description, language, text, links, and what it tells crawlers.
+    """Return a page's title, description, language, text, links and instructions to crawlers.
 
-    Addresses are canonical: links in the page's order, once each; `canonical` is what the page
-    says its own is, and `redirect` where its sender says that it has moved to.
+    Addresses are canonical: `links` in the page's order, without duplicates; `canonical` is the
+    address that the page declares as its own, `redirect` the one that its server redirects to.
     """
     try:
         from selectolax.lexbor import LexborHTMLParser
@@ -83,14 +83,14 @@ def _attribute(page: Any, selector: str, name: str) -> str | None:
 
 
 def _encoding(data: bytes, said: str) -> str:
-    """Return what a page is read as: by its mark, its sender, itself, or as most pages are."""
+    """Return a page's encoding: from its byte order mark, headers or markup, or the usual one."""
     for mark, encoding in MARKS:
         if data.startswith(mark):
             return encoding
     named = META_CHARSET.search(data[:META_BYTES])
     meta = _known(named[1].decode("ascii", "replace")) if named else None
     if meta and meta.startswith("utf-16"):
-        meta = "utf-8"  # it could not have been read, were it so
+        meta = "utf-8"  # if it were UTF-16, the declaration itself would have been unreadable
     if found := _known(said) or meta:
         return found
     with suppress(UnicodeDecodeError):
@@ -100,9 +100,9 @@ def _encoding(data: bytes, said: str) -> str:
 
 
 def _known(label: str) -> str | None:
-    """Return the charset that a label means; None for one that is not known."""
+    """Return the encoding that a label means; None for an unknown label."""
     with suppress(LookupError, ValueError):
-        "".encode(label)  # refuses what is no text, such as hex
+        "".encode(label)  # raises for encodings that are not of text, such as hex
         name = lookup(label).name
         return READ_AS.get(name, name) if name not in NO_CHARSETS else None
     return None

@@ -1,4 +1,4 @@
-"""Handler `recommender`: trains on users' items, and measures the model beside popularity.
+"""Handler `recommender`: trains on users' items, and compares the model with popularity.
 
 The model is EASE (`headgate.handlers.ease`). Its weights are stored as rows, so that SQL makes the
 recommendations; no model is ever pickled.
@@ -18,7 +18,7 @@ from headgate.handlers.ease import BLOCK, Floats, Pairs, Places, Weights, fit
 
 FOLDS: Final = 5
 TESTED: Final = 2_000
-"""Maximum number of users tested over all folds: more would hardly make the figures more exact."""
+"""Maximum number of users tested over all folds; more would hardly make figures more exact."""
 TOP: Final = 10
 """Number of recommendations per user that the evaluation looks at."""
 
@@ -139,7 +139,7 @@ def popular(known: Pairs) -> Scorer:
 
 
 def marks(score: Scorer, known: Pairs, hidden: Pairs, tested: Places) -> Floats:
-    """Return precision, recall and NDCG at 10 for each user, users x 3."""
+    """Return precision, recall and NDCG at 10 for each user, shape users x 3."""
     blocks = [tested[x : x + BLOCK] for x in range(0, len(tested), BLOCK)]
     return np.concatenate([_marks(score(x), known.rows(x), hidden.rows(x)) for x in blocks])
 

@@ -1,4 +1,4 @@
-"""robots.txt (RFC 9309): which rules are for us, as rows; SQL matches addresses with them."""
+"""Reads robots.txt (RFC 9309): its rules for Headgate become rows, with which SQL matches paths."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from headgate.handlers.addresses import IN_PATHS, escaped
 from headgate.handlers.document import Document
 
 OURS: Final = "headgate"
-"""The name that a group of rules for Headgate has."""
+"""Headgate's user agent in robots.txt."""
 LARGEST: Final = 512_000
-"""Bytes that are read; the RFC asks for 500 KiB at least."""
+"""Number of bytes read; the RFC requires at least 500 KiB."""
 PRODUCT: Final = re.compile(r"[a-z_-]+|\*", re.IGNORECASE)
 RULES: Final = ("allow", "disallow", "crawl-delay")
 
 
 def parse_robots(document: Document) -> dict[str, Any]:
-    """Return the rules for us: path patterns that are allowed or not, and the crawl delay.
+    """Return the rules for Headgate: allowed and disallowed path patterns, and the crawl delay.
 
-    They are those of all groups for us or, if there is none, of all groups for everybody.
+    These are the rules of all groups that name Headgate or, if there is none, of all groups for
+    `*`.
     """
     groups: dict[str, list[tuple[str, str]]] = {}
     named: list[str] = []

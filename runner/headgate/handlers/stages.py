@@ -1,7 +1,7 @@
-"""The rows of a handler into its operation's stage: what `worker.loading` copies from a pipe.
+"""Writes a handler's rows to the pipe of its operation's stage, which `worker.loading` copies.
 
-Rows are Arrow batches with the stage's columns, encoded here as PostgreSQL's binary COPY has them.
-Each piece of them is its length, then whole rows.
+Rows are Arrow batches with the stage's columns, encoded here in the binary format of COPY. Each
+piece in the pipe is its length followed by whole rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from headgate.handlers.pool_messages import PIECE_LENGTH, Target
 
 PIECE_BYTES: Final = 2 * 1024 * 1024
 END: Final = b"\xff\xff"
-"""Behind the last row, which the runner writes."""
+"""The end marker of COPY, which the runner writes."""
 JSONB: Final = 3802
 STAGE_TYPES: Final[Mapping[int, Any]] = {
     **TYPES,
@@ -30,11 +30,11 @@ STAGE_TYPES: Final[Mapping[int, Any]] = {
     17: pa.binary(),
     NUMERIC: ANY_NUMERIC,
 }
-"""By the types of a stage's columns, Arrow's."""
+"""Arrow types by the OIDs of the stage's column types."""
 
 
 class Stage:
-    """A stage that takes batches; how many rows it has got."""
+    """A stage that takes batches and counts their rows."""
 
     def __init__(self, target: Target, asset_id: int, stream: BinaryIO) -> None:
         self.rows = 0
@@ -46,7 +46,7 @@ class Stage:
         self._schema: Any = None
 
     def write(self, batch: Any) -> None:
-        """Add rows, whose columns are found by name. Raises InvalidValue where one does not fit."""
+        """Add rows, matching columns by name. Raises InvalidValue if a column does not fit."""
         if lacking := [x for x in self.columns if x not in batch.schema.names]:
             raise InvalidValue(f"the rows lack the stage's columns {', '.join(lacking)}")
         columns = [_fit(batch.column(name), name, kind) for name, kind in self.columns.items()]
@@ -65,7 +65,7 @@ class Stage:
         self.rows += len(rows)
 
     def flush(self) -> None:
-        """Send what the encoder has kept."""
+        """Send what the encoder has buffered."""
         if self._encoder is not None:
             self._send(self._encoder.finish().removesuffix(END))
             self._encoder = self._schema = None
@@ -75,7 +75,7 @@ class Stage:
             self._stream.write(PIECE_LENGTH.pack(len(piece)) + piece)
 
     def _begin(self, schema: Any) -> None:
-        """Make an encoder for these columns: the next file may have other decimals."""
+        """Make an encoder for these columns; the next file may have other decimal types."""
         if schema == self._schema:
             return
         self.flush()
@@ -90,12 +90,12 @@ class Stage:
                 for field in schema
             },
         )
-        self._encoder.write_header()  # each piece gets one from the runner
+        self._encoder.write_header()  # the runner writes one header for each piece
 
 
 @contextmanager
 def open_stage(chunk: Chunk) -> Iterator[Stage]:
-    """Open the stage of the chunk's operation for the rows of its one asset."""
+    """Open the stage of the chunk's operation for the rows of its single asset."""
     if chunk.stage is None:
         raise WrongPlan("the handler writes to a stage: give the operation one (stage => '...')")
     with open(chunk.stage.pipe, "wb") as stream:
@@ -114,9 +114,9 @@ def _type(name: str, shown: str, oid: int) -> Any:
 
 
 def _fit(column: Any, name: str, kind: Any) -> Any:
-    """Return a column in the stage's type; raises InvalidValue with its name."""
+    """Return a column in the stage's type. Raises InvalidValue that names the column."""
     if pa.types.is_decimal(kind) and pa.types.is_decimal128(column.type):
-        return column  # with the digits that it has
+        return column  # with its own digits
     try:
         return column.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as exc:

@@ -63,7 +63,7 @@ def export(chunk: Chunk) -> Result:
 
 
 def bytes_of(files: Mapping[str, File]) -> int:
-    """Return how many bytes files in a folder have."""
+    """Return the total size in bytes of files in a folder."""
     return sum(Path(str(file.content)).stat().st_size for file in files.values())
 
 

@@ -110,7 +110,7 @@ def _type(name: str, oid: int, told: str | None) -> Any:
 
 
 def numeric(told: str) -> Any:
-    """Return the type that is called numeric(digits, scale); None: it is none."""
+    """Return the type numeric(digits, scale) for its name; None for any other name."""
     found = re.fullmatch(r"numeric\((\d+), ?(\d+)\)", told)
     if found is None or not 0 < int(found[1]) <= 38 or int(found[2]) > int(found[1]):
         return None

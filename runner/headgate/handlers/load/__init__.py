@@ -1,1 +1,1 @@
-"""Handler `load`: artifacts of Parquet, CSV or NDJSON become rows of the operation's stage."""
+"""Handler `load`: loads Parquet, CSV or NDJSON artifacts into the operation's stage."""

@@ -1,7 +1,8 @@
 """Load the artifacts that an operation's input names into its stage: the handler `load`.
 
-The format is what an artifact's name ends in. Columns are found by name, and have the stage's
-types; others of a file are left out. The operation's ingest function merges what is staged.
+The ending of an artifact's name sets the format. Columns are matched by name and converted to the
+stage's types; other columns of a file are ignored. The operation's ingest function merges the
+staged rows.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ READERS: Final[Mapping[str, Callable[..., Iterator[Any]]]] = {
 
 
 def load(chunk: Chunk) -> Result:
-    """Stage the rows of the asset's files; its output says how many files and rows."""
+    """Stage the rows of the asset's files; its output has the numbers of files and rows."""
     asset_id = int(chunk.asset_ids[0])
     files = chunk.files.get(asset_id, {})
     if not files:

@@ -1,4 +1,4 @@
-"""Files of tables as Arrow batches, in flat memory: Parquet, CSV and JSON lines."""
+"""Reads tables from Parquet, CSV and JSON lines as Arrow batches, in constant memory."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from headgate.errors import InvalidValue
 
 ROWS: Final = 65_536
 BLOCK_BYTES: Final = 8 * 1024 * 1024
-"""Of CSV read at once; no row may be longer."""
+"""Bytes of CSV read at once; no row may be longer."""
 LINES: Final = 10_000
 MISREAD: Final = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?(.*)", re.S)
 MISSING: Final = re.compile(r"Column '(.*)' in include_columns does not exist")
 
 
 def read_parquet(path: str, columns: Mapping[str, Any], *, is_packed: bool) -> Iterator[Any]:
-    """Yield the columns that are wanted of a Parquet file; raises InvalidValue."""
+    """Yield the wanted columns of a Parquet file. Raises InvalidValue."""
     try:
         with pa.parquet.ParquetFile(path) as file:
             names = file.schema_arrow.names
@@ -35,7 +35,7 @@ def read_parquet(path: str, columns: Mapping[str, Any], *, is_packed: bool) -> I
 
 
 def read_csv(path: str, columns: Mapping[str, Any], *, is_packed: bool) -> Iterator[Any]:
-    """Yield batches of a CSV file with a header: a null is empty, an empty text quoted."""
+    """Yield batches of a CSV file with a header; an empty field is null, "" an empty text."""
     with _open(path, is_packed) as stream:
         names = stream.readline().decode("utf-8-sig", "replace")
     try:
@@ -59,9 +59,9 @@ def read_csv(path: str, columns: Mapping[str, Any], *, is_packed: bool) -> Itera
 
 
 def read_ndjson(path: str, columns: Mapping[str, Any], *, is_packed: bool) -> Iterator[Any]:
-    """Yield batches of JSON objects, a line each; what an object lacks is null.
+    """Yield batches of JSON objects, one per line; fields that an object lacks are null.
 
-    Numbers stay texts until they have the stage's type, so that no digit is lost on the way.
+    Numbers stay texts until they are converted to the stage's type, so that no digit is lost.
     """
     with _open(path, is_packed) as stream:
         count = 0
@@ -84,14 +84,14 @@ def _object(line: bytes, nth: int) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    """Return a value as text with all its digits, but for fractions within arrays and objects."""
+    """Return a value as text, with all digits except of fractions inside arrays and objects."""
     if value is None or isinstance(value, str):
         return value
     return str(value) if isinstance(value, Decimal) else json.dumps(value, default=float)
 
 
 def _misread(said: str, header: str) -> str:
-    """Return what is wrong with a CSV file, by the column's name."""
+    """Return a message that names the column at fault in a CSV file."""
     if "Empty CSV file" in said:
         return "it is empty, without a header"
     if found := MISSING.search(said):

@@ -1,1 +1,1 @@
-"""Handlers `convert_formats` and `process_data`: files of records made others."""
+"""Handlers `convert_formats` and `process_data`: convert and clean files of JSON records."""

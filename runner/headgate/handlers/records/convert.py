@@ -1,12 +1,12 @@
-"""Convert files of JSON records, lines or arrays, packed or not: the handler `convert_formats`.
+"""Convert files of JSON records to other formats: the handler `convert_formats`.
 
-The input function names by its column `to_fetch` the artifacts to read, whose records become those
-of one file. It is called as `artifact_name` says, with its format behind it. Memory stays flat.
-`handler_options`:
+The files hold lines or one array, compressed or not. The input function names the artifacts to read
+in its column `to_fetch`; their records go into one file for each format. Its name is the
+`artifact_name` followed by the format. Memory use is constant. `handler_options`:
 
-- `formats`: what to write, such as ["parquet", "csv.gz", "xlsx", "json", "ndjson.gz"]
-- `types`: the types of columns that JSON does not tell, as {"at": "timestamptz"}
-- `max_rows`, `max_bytes`, `formulas`: as export has them
+- `formats`: the formats to write, such as ["parquet", "csv.gz", "xlsx", "json", "ndjson.gz"]
+- `types`: types of columns that JSON cannot express, as in {"at": "timestamptz"}
+- `max_rows`, `max_bytes`, `formulas`: as for `export`
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OPTIONS: Final = {"formats", "types", "max_rows", "max_bytes", "formulas"}
 
 
 def convert(chunk: Chunk) -> Result:
-    """Write each asset's records in each format; its output says how many there were."""
+    """Write each asset's records in each format; its output counts records and files."""
     check_options("convert_formats", chunk.options, OPTIONS)
     formats = chunk.options.get("formats")
     if not isinstance(formats, list) or not formats:
@@ -59,7 +59,7 @@ def convert(chunk: Chunk) -> Result:
 
 
 def sources_of(handler: str, chunk: Chunk) -> Iterable[tuple[int, list[Path], str]]:
-    """Yield each asset's id, the files it reads, and the name of those it makes."""
+    """Yield each asset's id, the files it reads, and the name of the files it writes."""
     for asset_id, name in zip(chunk.asset_ids.tolist(), chunk.names or [None], strict=True):
         if name is None:
             raise WrongPlan(f"{handler} needs a store and an artifact_name")
@@ -87,7 +87,7 @@ class Files:
             self._formats[ending] = form, parts
 
     def write(self, batch: Any, block: bytes | None = None) -> None:
-        """Write a batch; where it was read from lines as they are, those go into JSON."""
+        """Write a batch; JSON files get the lines of `block` unchanged, if it is given."""
         for form, parts in self._formats.values():
             if form in LINES:
                 parts.write(_lines_of(batch) if block is None else _split(block))
@@ -95,7 +95,7 @@ class Files:
                 parts.write(flat(batch) if form in FLAT else batch)
 
     def close(self) -> dict[str, File]:
-        """End all files, and return them by name."""
+        """Close all files and return them by name."""
         files: dict[str, File] = {}
         for _, parts in self._formats.values():
             parts.close()
@@ -115,5 +115,5 @@ def _lines_of(batch: Any) -> list[bytes]:
 
 
 def _plain(value: Any) -> str:
-    """Return a time as ISO 8601 has it, and a decimal with all of its digits."""
+    """Return a time in ISO 8601, or a decimal with all of its digits."""
     return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)

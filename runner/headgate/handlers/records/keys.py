@@ -1,4 +1,4 @@
-"""Which records are the last ones with their keys, found out on disk: memory is that of a part."""
+"""Finds the last record of each key on disk: memory holds one part of the keys at a time."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from headgate.errors import InvalidValue
 
 PARTS: Final = 64
 ENTRY: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
-"""Of a record 128 bits that stand for its key, and its place."""
+"""A record's entry: 128 bits that stand for its key, and its position."""
 HASH: Final[Any] = util.hash_array  # pandas exports it without a type
 SALTS: Final = {"high": "0123456789abcdef", "low": "fedcba9876543210"}
 BETWEEN: Final = "\x1f"
 
 
 class Keys:
-    """The keys of a file's records: first all of them are added, then those that stay are read."""
+    """The keys of a file's records: add all of them, then ask which records are the last."""
 
     def __init__(self, folder: Path, columns: Sequence[str], files: ExitStack) -> None:
         self.count = 0
         self.missing = 0
-        """How many records have none."""
+        """Number of records without a key."""
         self._columns = columns
         self._parts = [files.enter_context(TemporaryFile(dir=folder)) for _ in range(PARTS)]
 
     def add(self, batch: Any) -> None:
-        """Note the keys of records; raises InvalidValue."""
+        """Add the keys of a batch of records. Raises InvalidValue."""
         keys = self._texts(batch)
         has_key = keys.is_valid().to_numpy(zero_copy_only=False)
         texts = keys.to_numpy(zero_copy_only=False)[has_key]
@@ -52,7 +52,7 @@ class Keys:
         self.missing += len(has_key) - len(texts)
 
     def last(self) -> Callable[[int], npt.NDArray[np.bool_]]:
-        """Return what says of the next so many records whether each is the last with its key."""
+        """Return a function from a count to flags: is each of the next records its key's last?"""
         bits, at = self._last_bits(), 0
 
         def take(count: int) -> npt.NDArray[np.bool_]:
@@ -75,7 +75,7 @@ class Keys:
         return bits
 
     def _texts(self, batch: Any) -> Any:
-        """Return each record's key as a text, null where it lacks a part of it."""
+        """Return each record's key as text; null if any of its columns is null."""
         texts = []
         for name in self._columns:
             if name not in batch.schema.names:

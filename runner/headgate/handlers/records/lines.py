@@ -1,6 +1,7 @@
-"""The records of a JSON file, block by block: lines with an object each.
+"""Reads the records of a JSON file in blocks of lines, one object per line.
 
-The file is JSON lines or one array of objects, packed by gzip or not; its first bytes tell.
+The file holds JSON lines or one array of objects, compressed by gzip or not; its first bytes
+decide.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SPACE: Final = re.compile(r"[ \t\r\n]*")
 
 
 def blocks(path: Path) -> Iterator[bytes]:
-    """Yield whole lines, some at once; raises InvalidValue for what is no record."""
+    """Yield blocks of whole lines. Raises InvalidValue for anything but an object."""
     with _opened(path) as file:
         start = file.read(BLOCK_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
         if start.startswith(b"["):
@@ -64,7 +65,7 @@ def _objects(block: bytes) -> bytes:
 
 
 def _array(start: bytes, file: BinaryIO) -> Iterator[bytes]:
-    """Yield the elements of one array, a line each."""
+    """Yield the elements of an array, one per line."""
     decode = codecs.getincrementaldecoder("utf-8")().decode
     scan = json.JSONDecoder().raw_decode
     text, at, lines, is_whole = decode(start), 1, list[str](), False

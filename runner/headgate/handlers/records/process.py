@@ -1,12 +1,14 @@
-"""Clean files of JSON records, and say what was in them: the handler `process_data`.
+"""Clean files of JSON records and report figures about them: the handler `process_data`.
 
-Objects become columns with dots in their names. Texts lose the space around them, and empty ones
-become null; of records with one key the last stays, and those without it go. What stays goes into
-files, into the operation's stage, or both, in flat memory. `handler_options`:
+Nested objects become columns with dots in their names. Texts are trimmed, and empty texts become
+null. Of the records with the same key the last one is kept, and records without a key are dropped.
+The kept records go into files, into the operation's stage, or both, in constant memory.
+`handler_options`:
 
-- `key`: the columns that tell records apart, as ["id"]
-- `columns`: what to keep, by its new name, as {"id": "id", "city": "address.city"}; else all of it
-- `formats`, `types`, `max_rows`, `max_bytes`, `formulas`: as convert_formats has them
+- `key`: the columns that identify a record, as in ["id"]
+- `columns`: columns to keep, by their new names, as in {"id": "id", "city": "address.city"};
+  default: all
+- `formats`, `types`, `max_rows`, `max_bytes`, `formulas`: as for `convert_formats`
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ OPTIONS: Final = convert.OPTIONS | {"key", "columns"}
 
 
 def process(chunk: Chunk) -> Result:
-    """Process the file of each asset; its output has figures of records and columns."""
+    """Process the files of each asset; its output has figures about records and columns."""
     check_options("process_data", chunk.options, OPTIONS)
     files: dict[int, dict[str, File]] = {}
     output: dict[int, Any] = {}
@@ -54,7 +56,7 @@ def process(chunk: Chunk) -> Result:
 
 
 class Cleaned:
-    """Records as they are kept."""
+    """The cleaned records, without duplicates."""
 
     def __init__(self, chunk: Chunk, sources: list[Path], opened: ExitStack) -> None:
         assert chunk.folder is not None
@@ -70,14 +72,14 @@ class Cleaned:
         self._nulls: Counter[str] = Counter()
 
     def batches(self) -> Iterator[Any]:
-        """Yield what is kept, and count it."""
+        """Yield the kept records and count them."""
         for batch in self._kept(self._clean(batch) for _, batch in self._records.blocks()):
             self._rows += len(batch)
             self._nulls.update({name: batch.column(name).null_count for name in batch.schema.names})
             yield batch
 
     def figures(self) -> dict[str, Any]:
-        """Return what there was, and what became of it."""
+        """Return the numbers of records read, kept and dropped, and figures about the columns."""
         records = self._records.count
         without_key = 0 if self._keys is None else self._keys.missing
         return {
@@ -103,7 +105,7 @@ class Cleaned:
             yield batch.filter(pa.array(last(len(batch))))
 
     def _clean(self, batch: Any) -> Any:
-        """Return the columns that are wanted, without empty texts."""
+        """Return the wanted columns, trimmed, with null instead of empty texts."""
         batch = flat(batch)
         names = self._wanted or {name: name for name in batch.schema.names}
         columns = [_column(batch, name) for name in names.values()]
@@ -111,7 +113,7 @@ class Cleaned:
 
 
 def _column(batch: Any, name: str) -> Any:
-    """Return a column; one that no record of a block has is null there."""
+    """Return a column of a batch; nulls if no record of the batch has it."""
     if name in batch.schema.names:
         return batch.column(name)
     return pa.nulls(len(batch), pa.string())

@@ -1,7 +1,7 @@
-"""Blocks of JSON records as Arrow batches of one schema, which is found out before, in flat memory.
+"""Reads JSON records as Arrow batches with one schema, found by a first pass, in constant memory.
 
-JSON tells texts, whole and other numbers, booleans, lists and objects apart, and no more: times and
-decimals have to be told. Whole numbers become as narrow as all of their column's values allow.
+JSON distinguishes only texts, integers, other numbers, booleans, lists and objects: the plan has to
+declare times and decimals. Integers get the smallest type that holds all values of their column.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ TYPES: Final[Mapping[str, Any]] = {
 }
 WHOLE: Final = (pa.int8(), pa.int16(), pa.int32(), pa.int64())
 EXACT: Final = 2**53
-"""Whole numbers below this are exact in a double."""
+"""Integers below this limit are exact in a double."""
 NOTHING: Final = pa.RecordBatch.from_pylist([])
 MISREAD: Final = re.compile(r"(?:Column\(/?([^)]*)\) )?(.*?)(?: in row (\d+))?", re.S)
 
 
 def told_types(types: Mapping[str, str]) -> dict[str, Any]:
-    """Return the types of columns that a plan tells; raises WrongPlan."""
+    """Return the types of columns that a plan declares. Raises WrongPlan."""
     found = {name: TYPES.get(kind) or numeric(kind) for name, kind in types.items()}
     if wrong := [name for name, kind in found.items() if kind is None]:
         raise WrongPlan(
@@ -51,7 +51,7 @@ def told_types(types: Mapping[str, str]) -> dict[str, Any]:
 
 
 class Records:
-    """The records of some JSON files: their schema, and their rows."""
+    """The records of some JSON files: their schema and their rows."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Records:
         types: Mapping[str, Any],
         look: Callable[[Any], None] | None = None,
     ) -> None:
-        """Read them once; `look` is shown each batch. Raises InvalidValue."""
+        """Find the schema in a first pass, and show `look` each batch. Raises InvalidValue."""
         self._paths = paths
         self._told = types
         self.count = 0
@@ -79,7 +79,7 @@ class Records:
         self.schema = pa.schema([(name, self._final(name, found[name])) for name in found])
 
     def blocks(self) -> Iterator[tuple[bytes, Any]]:
-        """Yield the lines of a block, and its rows as a batch."""
+        """Yield the lines of each block, and its rows as a batch."""
         self.count = 0
         told = [(x.name, self._told.get(x.name, x.type)) for x in self.schema]
         reading = self._as_read(dict(told))
@@ -113,7 +113,7 @@ class Records:
 
     @staticmethod
     def _as_read(types: Mapping[str, Any]) -> Any:
-        """Return what the reader takes: it reads days as times."""
+        """Return the schema for the reader, which can only read a date as a timestamp."""
         seconds = pa.timestamp("s")
         return pa.schema(
             [(name, seconds if pa.types.is_date(kind) else kind) for name, kind in types.items()]
@@ -147,13 +147,13 @@ def _batch_of(table: Any) -> Any:
 
 
 def _order(block: bytes, names: Iterable[str]) -> list[str]:
-    """Return the names as the first record has them; the reader begins with those that are told."""
+    """Return the names in the order of the first record; the reader puts declared ones first."""
     first, _ = json.JSONDecoder().raw_decode(block.lstrip().decode())
     return sorted(names, key=lambda name: list(first).index(name) if name in first else len(first))
 
 
 def flat(batch: Any) -> Any:
-    """Return a batch whose objects are columns, named with dots, and whose lists are JSON."""
+    """Return a batch with nested objects as columns with dotted names, and lists as JSON texts."""
     table = pa.Table.from_batches([batch])
     while any(pa.types.is_struct(x.type) for x in table.schema):
         table = table.flatten()
@@ -174,7 +174,7 @@ def _text_of_lists(column: Any) -> Any:
 
 
 def _of_json(kind: Any) -> Any:
-    """Return a type without times: what looks like one in JSON is a text."""
+    """Return a type with text for times, as which the reader takes texts that look like them."""
     if pa.types.is_timestamp(kind):
         return pa.string()
     if pa.types.is_struct(kind):
@@ -183,7 +183,7 @@ def _of_json(kind: Any) -> Any:
 
 
 def _without_null(kind: Any) -> Any:
-    """Return a type in which what was always null is a text."""
+    """Return a type with text in place of null types, whose values were all null."""
     if pa.types.is_null(kind):
         return pa.string()
     if pa.types.is_struct(kind):
@@ -192,7 +192,7 @@ def _without_null(kind: Any) -> Any:
 
 
 def _joined(name: str, one: Any, other: Any) -> Any:
-    """Return the type that holds the values of both; raises InvalidValue."""
+    """Return a type that holds the values of both. Raises InvalidValue if there is none."""
     if one.equals(other) or pa.types.is_null(other):
         return one
     if pa.types.is_null(one):
@@ -213,7 +213,7 @@ def _joined(name: str, one: Any, other: Any) -> Any:
 
 
 def _numbers(column: Any) -> Iterator[Any]:
-    """Yield all numbers of a column, those in its objects and lists too."""
+    """Yield all numbers of a column, including those in its objects and lists."""
     kind = column.type
     if pa.types.is_struct(kind):
         for nth in range(kind.num_fields):
