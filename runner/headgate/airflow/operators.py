@@ -205,9 +205,10 @@ class CallFunction(BaseOperator):
     def _hear_tasks(self, run: Any, named: Row) -> list[str]:
         """Mark steps as failed whose tasks failed, for example marked by a person before they ran.
 
-        If such a step has succeeded all the same, the steps behind it that did not run are marked.
-        If there are none, or the plan has no such step, this task's own step is marked as failed,
-        until this task runs again and no other is red. Returns the tasks that cause the latter.
+        If such a step has succeeded nevertheless, the later steps that did not run are marked
+        instead. If there are none, or the plan has no such step, this task's own step is marked as
+        failed, until this task runs again and no other task is failed. Returns the tasks that
+        caused the latter.
         """
         red = self._tasks_in("failed", run)
         own = {self.task_id: OurTask(self.task_id, self._declared, self.step)}
@@ -366,7 +367,7 @@ class RunStep(BaseOperator):
         self.pipeline = pipeline
         self.step = step or self.label
         self.conn_id = conn_id
-        # Airflow ends what a worker does when the task's time is over.
+        # Airflow ends a worker's wait at the task's timeout, so the wait takes at most half of it.
         self.worker_wait = min(worker_wait, self._longest() / 2)
         self._waiting: Any = None
         self.start_from_trigger = not worker_wait

@@ -1,4 +1,4 @@
-"""Puts the files in a handler's folder into a store before their jobs complete."""
+"""Moves files between stores and the folders of handlers, and removes artifacts."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 PREFIX: Final = "headgate-files-"
 LEFT_SECONDS: Final = 86_400
 FETCH: Final = "to_fetch"
-"""The column of an input whose artifacts are fetched for the handler."""
+"""Column of an input that names the artifacts to fetch for the handler."""
 BIGINTS: Final = 1016
 HEAD: Final = 20
 LENGTH: Final = 4
 ELEMENT: Final = LENGTH + 8
-"""Of an array in PostgreSQL's binary form: its head, an element's length, both with its value."""
+"""Byte counts in a binary array: its head, an element's length field, and field plus element."""
 NO_OBSTORE: Final = "the runner lacks obstore, which stores need: install headgate[files]"
 
 
@@ -52,7 +52,7 @@ def remove_left_over() -> None:
 
 
 def wanted_artifacts(given: Input) -> dict[int, list[int]]:
-    """Return the numbers of artifacts that an input has in its column `to_fetch`, by asset."""
+    """Return the artifact ids in the input's column `to_fetch`, by asset."""
     places = [n for n, (name, _) in enumerate(given.columns) if name == FETCH]
     if not places:
         return {}
@@ -70,7 +70,7 @@ def _numbers(cell: bytes) -> list[int]:
 async def fetch_files(
     wanted: Mapping[int, Sequence[int]], folder: Path | None, connections: ConnectionPool
 ) -> tuple[list[Spooled], dict[int, Job]]:
-    """Fetch artifacts into the folder; return them, and the jobs for which that failed."""
+    """Fetch artifacts into the folder; return the files, and the jobs whose fetch failed."""
     numbers = sorted({x for ids in wanted.values() for x in ids})
     if not numbers:
         return [], {}
@@ -145,7 +145,7 @@ async def put_files(
 
 
 async def remove_files(store: Store | None, done: Done, connections: ConnectionPool) -> list[Job]:
-    """Remove the artifacts that a handler gave up; return the jobs as they are after that."""
+    """Remove the artifacts that a handler released; return the jobs, to be retried on failure."""
     if not done.removed:
         return done.jobs
     if store is None:
@@ -163,7 +163,7 @@ async def remove_files(store: Store | None, done: Done, connections: ConnectionP
 
 
 async def remove_keys(store: Store, keys: Sequence[str], connections: ConnectionPool) -> int:
-    """Remove those of the keys that no artifact has, and what has expired; return how many."""
+    """Remove the keys that no artifact has, and expired ones; return their number."""
     from headgate.worker import stores
 
     gone = await connections.run(lambda queue: queue.remove_keys(store.name, keys))

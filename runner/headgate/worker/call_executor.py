@@ -188,7 +188,7 @@ class CallExecutor:
 
 
 def _refused(held: CallLease, index: int) -> Reply:
-    if held.call.fault is not None:  # "item": the provider is not at fault
+    if held.call.fault is not None:  # "item": not the provider's fault
         return Reply(Outcome("deferred", "item", held.call.fault), 0, None, 0)
     asset_ids = held.chunk.asset_ids
     asset_id = asset_ids[0] if held.call.serves_all else asset_ids[index]

@@ -152,7 +152,7 @@ class Caller:
 
     def _opened_sources(self) -> Sources:
         if self._sources is None:
-            from headgate.worker.sources import Sources  # most runners ask no database
+            from headgate.worker.sources import Sources  # most runners call no database
 
             self._sources = Sources(self._buffer, self._open_target)
         return self._sources

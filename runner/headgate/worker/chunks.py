@@ -375,7 +375,7 @@ class Report:
     files: list[dict[str, Any]] | None = None
     """The files that were put into the operation's store, as rows for artifacts."""
     position: str | None = None
-    """How far a table's changes were read."""
+    """Position to which a table's changes were read."""
 
     def __len__(self) -> int:
         return len(self.asset_ids)

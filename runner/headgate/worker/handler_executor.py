@@ -178,9 +178,9 @@ class HandlerExecutor:
     async def _run(
         self, held: HandlerLease, task: Task, folder: Path | None
     ) -> tuple[Done, str | None]:
-        """Run a task with its pipes; an error of one of them ends its jobs.
+        """Run a task with its pipes; an error of a pipe ends the task's jobs.
 
-        Also return how far a table's changes were read.
+        Also returns the position to which a table's changes were read.
         """
         handling, is_over = held.handling, threading.Event()
         works: list[asyncio.Task[str | None]] = []
@@ -257,7 +257,7 @@ def _blamed(function: str, exc: psycopg.Error | HeadgateError, asset_ids: list[i
 
 
 def _ended(exc: BaseException, function: str | None, asset_ids: list[int]) -> list[Job]:
-    """Return what becomes of assets whose stream or stage broke."""
+    """Return the jobs of assets whose stream or stage failed."""
     if isinstance(exc, Unstorable):
         return [Job(x, "failed", str(exc)) for x in asset_ids]
     if isinstance(exc, psycopg.Error | HeadgateError):

@@ -1,7 +1,7 @@
-"""A handler's rows from a pipe into its operation's stage, in a thread.
+"""Copies a handler's rows from a pipe into its operation's stage, in a thread.
 
-They come in pieces, each whole rows in binary; each is a COPY of its own, begun when all of it is
-there, so that no transaction is open while the handler thinks.
+Rows arrive in pieces of whole rows in binary format. Each piece is a COPY of its own, begun once
+the piece is complete, so that no transaction is open while the handler computes.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from headgate.worker.staging import Writer
 
 PIPE: Final = "rows"
 LOOK_SECONDS: Final = 0.1
-"""So often it is looked whether the handler has ended without having opened its end."""
+"""Interval at which to check whether the handler has ended without opening its end of the pipe."""
 
 
 def make_pipe(folder: Path) -> Path:
-    """Return the pipe of a task, for its handler to write."""
+    """Create the pipe in a task's folder, for its handler to write, and return its path."""
     os.mkfifo(folder / PIPE, 0o600)
     return folder / PIPE
 
@@ -38,7 +38,7 @@ def drain(
     stage: Stage,
     is_over: threading.Event,
 ) -> None:
-    """Copy what comes from the pipe. Raises HeadgateError, Unstorable, Unwanted."""
+    """Copy the rows from the pipe. Raises HeadgateError, Unstorable, Unwanted."""
     descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
         pieces = _pieces(descriptor, is_over)
@@ -56,7 +56,7 @@ def drain(
 
 
 def _pieces(descriptor: int, is_over: threading.Event) -> Iterator[list[bytes]]:
-    """Yield each piece in parts; raises Unwanted where the last one is not whole."""
+    """Yield each piece in parts. Raises Unwanted if the last piece is incomplete."""
     while head := b"".join(_read(descriptor, PIECE_LENGTH.size, is_over)):
         if len(head) < PIECE_LENGTH.size:
             raise Unwanted
@@ -68,7 +68,7 @@ def _pieces(descriptor: int, is_over: threading.Event) -> Iterator[list[bytes]]:
 
 
 def _read(descriptor: int, size: int, is_over: threading.Event) -> Iterator[bytes]:
-    """Yield so many bytes, or what comes before the end."""
+    """Yield `size` bytes, or fewer if the handler ends before."""
     while size:
         ready, _, _ = select.select([descriptor], [], [], LOOK_SECONDS)
         if not ready:

@@ -210,22 +210,22 @@ class Queue:
         return Store(*rows[0]) if rows else None
 
     async def find_artifacts(self, artifact_ids: Sequence[int]) -> dict[int, Artifact]:
-        """Return the artifacts that are there, by their numbers."""
+        """Return the existing artifacts among these ids."""
         rows = await self._call(FIND, {"artifact_ids": arrays.bigints(artifact_ids)})
         return {number: Artifact(Store.from_row(store), *file) for number, store, *file in rows}
 
     async def expire_artifacts(self, store: str, artifact_ids: Sequence[int]) -> list[str]:
-        """Let artifacts expire now; return their keys."""
+        """Make artifacts expire now; return their keys."""
         arguments = {"store": store, "artifact_ids": arrays.bigints(artifact_ids)}
         return [key for (key,) in await self._call(EXPIRE, arguments)]
 
     async def remove_keys(self, store: str, keys: Sequence[str]) -> list[str]:
-        """Give up keys without an artifact, and expired ones; return the keys to remove."""
+        """Release keys without an artifact, and expired ones; return those to remove."""
         rows = await self._call(REMOVE, {"store": store, "keys": arrays.texts(keys)})
         return [key for (key,) in rows]
 
     async def forget_keys(self, store: str, keys: Sequence[str]) -> None:
-        """Report that keys that were given up have been removed."""
+        """Report that released keys have been removed from the store."""
         await self._call(FORGET, {"store": store, "keys": arrays.texts(keys)})
 
     async def read_input(

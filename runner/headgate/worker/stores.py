@@ -69,7 +69,7 @@ async def put(store: Store, key: str, path: Path, sha256: str) -> None:
 
 
 async def get(store: Store, key: str, path: Path, sha256: str) -> None:
-    """Fetch what is under a key into a new file; raises StoreFailed unless it is what was put."""
+    """Fetch a key's content into a new file. Raises StoreFailed if its hash is wrong."""
     digest = hashlib.sha256()
     with _told(store, key):
         try:

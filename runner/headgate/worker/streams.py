@@ -66,7 +66,7 @@ def feed(
     asset_id: int,
     is_unwanted: threading.Event,
 ) -> str | None:
-    """Write an asset's rows into the pipe; of changes, return up to where they were read.
+    """Write an asset's rows into the pipe; of changes, return the position they were read to.
 
     Raises psycopg.Error, HeadgateError, Unwanted.
     """
@@ -98,7 +98,7 @@ def feed(
 
 
 def _open_changes(source: Connection[Any], operation: str) -> tuple[sql.SQL, str]:
-    """Return the columns of an operation's changes, and up to where this transaction reads them."""
+    """Return the columns of an operation's changes, and the position to which they are read."""
     row = source.cursor(row_factory=tuple_row).execute(OPEN, (operation,)).fetchone()
     if row is None:
         raise WrongPlan(f"operation {operation} exports no changes", hint="declare changes_of")

@@ -37,7 +37,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """A request that cannot be answered, and costs nothing."""
+    """A request that is rejected, at no cost."""
 
     def __init__(self, status: int, text: str | None = None) -> None:
         super().__init__(status)

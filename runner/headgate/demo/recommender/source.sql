@@ -1,5 +1,5 @@
--- A source database of made-up investors and companies: four circles of taste, in each of which investors favour their
--- own sector. Deterministic, so that a demonstration tells the same each time. Applied in an empty database.
+-- A source database of invented investors and companies: four groups of investors, each of which favours its own
+-- sector. Deterministic, so that every demo shows the same results. Applied to an empty database.
 
 create table public.investors (
     id bigint primary key,
@@ -44,7 +44,7 @@ select
     2018 + n % 6
 from generate_series(0, 47) as n;
 
--- Six or seven companies of an investor's own sector, one of another; the accelerator is everywhere.
+-- Six or seven companies from an investor's own sector and one from another; the accelerator invests everywhere.
 insert into public.deals (investor_id, business_id)
 select i.id, i.id % 4 * 12 + (i.id * 7 + k * 5) % 12
 from public.investors as i

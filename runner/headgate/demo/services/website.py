@@ -1,4 +1,4 @@
-"""A small web site with everything that crawlers trip over: circles, traps, redirects, charsets."""
+"""A small web site with everything that trips up crawlers: cycles, traps, redirects, charsets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from headgate.demo.services.stand_in import Ask, Reply, StandIn
 
 ELSEWHERE: Final = "http://elsewhere.test/"
 BIG: Final = 10_000_000
-"""Bytes of the page /big."""
+"""Size of the page /big in bytes."""
 ROBOTS: Final = b"""# Other crawlers are not welcome.
 User-agent: *
 Disallow: /
@@ -48,7 +48,7 @@ LINKS: Final[Mapping[str, tuple[str, ...]]] = {
     "/hidden": ("/found",),
     "/found": (),
 }
-"""What each page links to."""
+"""Links of each page."""
 MOVED: Final[Mapping[str, str]] = {
     "/moved": "/here",
     "/moved/away": ELSEWHERE,
@@ -65,7 +65,7 @@ CHARSETS: Final[Mapping[str, tuple[str, str]]] = {
     "/charset/mark": ("; charset=iso-8859-1", "utf-8-sig"),
     "/charset/none": ("", "cp1252"),
 }
-"""What the header says, and what a page is written in."""
+"""The charset in a page's header, and the encoding it is written in."""
 TITLES: Final[Mapping[str, str]] = {
     "/charset/header": "Привет",
     "/charset/meta": "Привет",
@@ -76,7 +76,7 @@ TRAP: Final = re.compile(r"/trap/(\d+)")
 
 
 def website() -> StandIn:
-    """Return the site: GET /robots.txt and its pages."""
+    """Return the site, which serves GET /robots.txt and its pages."""
     return StandIn("website", {("GET", "/robots.txt"): _robots}, rest=_page)
 
 
@@ -102,7 +102,7 @@ def _page(ask: Ask) -> Reply:
 
 
 def _written(ask: Ask, path: str, links: tuple[str, ...]) -> Reply:
-    """Return a page, or that it has not changed."""
+    """Return a page, or status 304 if the client has its current version."""
     said, charset = CHARSETS.get(path, ("; charset=utf-8", "utf-8"))
     anchors = "".join(f'<a href="{x}">{x}</a>' for x in links)
     text = (

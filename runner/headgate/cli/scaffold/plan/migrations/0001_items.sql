@@ -1,4 +1,4 @@
--- What the service says of its items. Once applied this file is frozen: a change is a new one, 0002_what_it_does.sql.
+-- The service's items. Once applied this file is frozen: write a change as a new file, 0002_what_it_does.sql.
 
 create table __plan__.items (
     asset_id bigint not null,
@@ -7,7 +7,7 @@ create table __plan__.items (
     constraint items_pkey primary key (asset_id)
 );
 
-comment on table __plan__.items is 'Items, as they were last read.';
+comment on table __plan__.items is 'Items, as last read.';
 comment on column __plan__.items.asset_id is 'The item, as in headgate.v_assets.';
 comment on column __plan__.items.title is 'Its title.';
 comment on column __plan__.items.price is 'Its price.';
