@@ -6,7 +6,7 @@ from typing import LiteralString
 
 from tests.plan import Plan
 
-# Each query finds violations of a rule.
+# Each query finds violations of one rule.
 RULES: dict[str, LiteralString] = {
     "units spent are in details or are carried by chunks": """
         select p.name, w.spent, coalesce(d.units, 0) as ended, coalesce(c.units, 0) as carried

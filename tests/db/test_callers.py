@@ -1,4 +1,4 @@
-"""No private function of the core is left that nobody calls."""
+"""Every private function of the core has a caller."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A fresh install has the catalogue that db/schema.sql describes, on any version of the server.
 
-On PostgreSQL 18 the text is compared as well (tests/test_schema.py). Here the file is loaded into
-an empty database, and what the server then knows is compared with what `migrate` made.
+On PostgreSQL 18 the text is compared as well (tests/test_schema.py). Here the file is loaded into an empty database,
+whose catalogue is compared with the one that `migrate` made.
 """
 
 from __future__ import annotations
@@ -92,14 +92,14 @@ def test_the_file_and_the_install_agree(
 
 
 def _loadable(text: str) -> str:
-    """Leave out what only psql, or only a newer server, understands."""
+    """Remove what only psql, or only a newer server, understands."""
     return "\n".join(
         x for x in text.splitlines() if not x.startswith(("\\", "SET transaction_timeout"))
     )
 
 
 def catalogue(settings: Settings) -> dict[str, set[str]]:
-    """Return what the server knows of our schemas, by kind."""
+    """Return the server's catalogue of our schemas, by kind."""
     found = {}
     with connect(settings, "test") as connection:
         for kind, query in CATALOGUE.items():

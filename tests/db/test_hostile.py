@@ -1,4 +1,4 @@
-"""Hostile keys, groups, parameters, templates and payloads: they are kept as they are, or refused clearly."""
+"""Hostile keys, groups, parameters, templates and payloads: stored unchanged, or rejected with a clear error."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HOSTILE = {
     "control characters": "".join(map(chr, range(1, 32))),
 }
 CLEAR = ("22", "23", "HG")
-"""Classes of an error that says what is wrong with the data."""
+"""SQLSTATE classes of errors that describe bad data."""
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)

@@ -1,4 +1,4 @@
-"""Functions that pin no search path do so to be inlined, and then they must be."""
+"""Functions without a pinned search path exist to be inlined, and must be inlined."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_what_pins_no_search_path_is_inlined(db: Plan):
 
 
 def explained(db: Plan, name: str, types: list[str], is_set: bool, signature: str) -> str:
-    """Return the plan of a call with columns of unknown content."""
+    """Return the plan of a call whose arguments are columns of unknown content."""
     columns = ", ".join(f"null::{x} as a{n}" for n, x in enumerate(types))
     arguments = ", ".join(f"x.a{n}" for n in range(len(types)))
     call = f"{name}({arguments})"

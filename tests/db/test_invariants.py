@@ -23,7 +23,7 @@ RETRYABLE = ("40001", "40P01")
 
 
 class TestNeverAboveQuota:
-    """1. Per window, booked <= usable, through any number of planners and runners."""
+    """1. Per window, reserved plus spent <= usable, with any number of planners and runners."""
 
     @pytest.mark.parametrize("change", ["reserved = usable - spent + 1", "spent = usable - reserved + 1",
                                         "usable = reserved + spent - 1", "reserved = -1"])  # fmt: skip
@@ -187,7 +187,7 @@ class TestNoLostWork:
         one, slow, holder = toys.one, toys.another(), toys.another()
         one.add(3)
         one.call("run_pipeline", p_pipeline="plain", p_run_id="r1")
-        # the second runner sees a step that is ready, and comes too late for it
+        # the second runner sees a ready step, but is too late for it
         one.sql(
             "alter function headgate._advanceable(timestamptz) rename to _advanceable_at_once;"
             "create function headgate._advanceable(p_now timestamptz)"
@@ -209,7 +209,7 @@ class TestNoLostWork:
 
 
 class TestExactlyOnce:
-    """3. Effects are there once, whatever is repeated."""
+    """3. Effects exist once, whatever is repeated."""
 
     def times(self, toy: Toy) -> set[int]:
         """Return how often rows of the plan's own table were written."""
@@ -262,7 +262,7 @@ class TestExactlyOnce:
 
 
 class TestSupersededToken:
-    """4. A token that is not current writes no row, moves no unit, no counter, no message."""
+    """4. A superseded token writes no row, and changes no unit, no counter and no message."""
 
     @pytest.mark.parametrize("how", ["claimed", "finished", "split", "released", "finalized"])
     def test_it_changes_nothing(self, toy: Toy, how: str):
@@ -305,7 +305,7 @@ class TestSupersededToken:
         assert toy.units() == (0, 10)
 
     def release(self, toy: Toy, chunk: Row) -> list[Row]:
-        """Give a chunk back."""
+        """Release a chunk."""
         return toy.call(
             "release_jobs",
             p_runner="w1",
@@ -315,7 +315,7 @@ class TestSupersededToken:
 
 
 class TestOneBadItem:
-    """5. It harms only itself."""
+    """5. A bad item harms only itself."""
 
     def test_one_poisonous_payload_in_a_hundred(self, toy: Toy):
         toy.tune(chunk_size=100)
@@ -482,11 +482,11 @@ class System:
         self.ends = time.monotonic() + self.SECONDS
 
     def goes_on(self) -> bool:
-        """Return whether there is time left; a busy machine takes longer to its first success."""
+        """Return whether time is left; a busy machine takes longer to its first success."""
         return time.monotonic() < self.ends + (0 if self.has_success else PATIENCE)
 
     def attempt(self, what: Callable[..., Any], *given: Any, **named: Any) -> Any:
-        """Do one thing; whatever is not an answer of ours is a surprise."""
+        """Perform one action; any result other than a known one is an error."""
         try:
             return what(*given, **named)
         except psycopg.Error as exc:
@@ -495,7 +495,7 @@ class System:
             return None
 
     def runner(self, number: int) -> None:
-        """Claim, report something, claim again with it."""
+        """Claim, report something, and claim again with it."""
         toy, dice, name = self.sessions[number], random.Random(number), f"w{number}"
         chunks: list[Row] = []
         while self.goes_on():
@@ -506,7 +506,7 @@ class System:
                 chunks += self.attempt(self.work, toy, dice, name, chunks.pop()) or []
 
     def work(self, toy: Toy, dice: random.Random, name: str, chunk: Row) -> list[Row]:
-        """Report something of a chunk, or give it back; return what is claimed with it."""
+        """Report something of a chunk, or release it; return what is claimed with it."""
         if dice.random() < 0.1:
             tokens = {"p_chunk_ids": [chunk["chunk_id"]], "p_lease_nos": [chunk["lease_no"]]}
             toy.call("release_jobs", p_runner=name, **tokens)
@@ -565,7 +565,7 @@ class System:
             time.sleep(0.02)
 
     def end(self) -> None:
-        """Resume and finalize what still runs."""
+        """Resume and finalize whatever still runs."""
         one = self.toys.one
         for pipeline in ("plain", "library"):
             one.call("resume_pipeline", p_pipeline=pipeline)
@@ -599,7 +599,7 @@ class TestClosedProvider:
 
 
 class TestSecrets:
-    """9. Secrets are never in a table; only the name of the variable is."""
+    """9. A secret is never in a table, only the name of its variable."""
 
     def test_a_setting_cannot_hold_one(self, toy: Toy):
         for changes in ({"secret": "abc"}, {"base_url": "http://user:abc@shop.test"},
@@ -617,7 +617,7 @@ class TestSecrets:
 
 
 class TestClock:
-    """10. The database's clock decides time, session by session."""
+    """10. The database's clock decides what time it is, for each session."""
 
     def test_a_run_of_another_year_is_a_run_of_that_year(self, toy: Toy):
         toy.at("2017-12-29 21:30:00+00:00")

@@ -14,12 +14,12 @@ LAYERS = (
     {"support"},
     {"assets", "quota"},
     {"outbox", "queue"},
-    {"load", "plan"},  # a load of rows wakes what waits for them, as a completion does
+    {"load", "plan"},  # a load of rows wakes jobs that wait for them, as a completion does
     {"declare", "executions"},
     {"maintenance"},
     {"runner"},  # what a runner calls
 )
-"""From the bottom up. Areas of one layer do not know each other."""
+"""From the bottom up. Areas of one layer do not call each other."""
 LEVEL = {area: level for level, areas in enumerate(LAYERS) for area in areas}
 
 UPWARD: dict[tuple[str, str], str] = {}
@@ -31,7 +31,7 @@ CALLED = re.compile(r"\b([a-z]\w*\.[a-z_]\w*)\s*\(")
 
 
 class Call(NamedTuple):
-    """One function names another."""
+    """One function that names another."""
 
     caller: str
     called: str
@@ -39,7 +39,7 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Sources:
-    """The function files: where each function is, and what it calls."""
+    """The function files: the place of each function, and its calls."""
 
     homes: dict[str, Path]
     calls: set[Call]
@@ -51,7 +51,7 @@ class Sources:
 
 
 def read(paths: list[Path]) -> Sources:
-    """Read function files: names in comments and strings are no calls."""
+    """Read function files; names in comments and strings are not calls."""
     bodies = {name: (path, body) for path in paths for name, body in functions_of(path.read_text())}
     return Sources(
         {name: path for name, (path, _) in bodies.items()},
@@ -65,7 +65,7 @@ def read(paths: list[Path]) -> Sources:
 
 
 def functions_of(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the name of each function in a file, and what follows it up to the next."""
+    """Yield the name of each function in a file, and the text up to the next function."""
     code = NOT_CODE.sub("", text)
     begins = list(BEGINS.finditer(code))
     for begin, end in zip(begins, [*(x.start() for x in begins[1:]), len(code)], strict=True):

@@ -1,6 +1,6 @@
 """Every role tries every table, view and function: it can do its work, and nothing else.
 
-What a role holds is asked in tests/db/views/test_rights.py; here it really tries, one by one.
+tests/db/views/test_rights.py checks the granted rights; here each role really tries, one by one.
 """
 
 from __future__ import annotations
@@ -148,11 +148,11 @@ WORK = {
     },
     **{x: PLANS_WORK for x in PLAN_ROLES},
 }
-"""The functions of the core that are a role's work."""
+"""Functions of the core that belong to a role's work."""
 
 REFUSED_FOR_OTHER_REASONS = (
-    psycopg.errors.WrongObjectType,  # a view is no table
-    psycopg.errors.ObjectNotInPrerequisiteState,  # nor is it written
+    psycopg.errors.WrongObjectType,  # a view is not a table
+    psycopg.errors.ObjectNotInPrerequisiteState,  # and it cannot be written
 )
 
 
@@ -226,7 +226,7 @@ def test_it_makes_no_temporary_tables(template: Settings, role: str):
 
 
 def test_no_statement_is_compiled(template: Settings):
-    """Where the server can, compiling a completion takes seconds; running it takes milliseconds."""
+    """With JIT, compiling a completion's statements takes seconds; running them takes milliseconds."""
     with connect(template, "test") as connection:
         assert connection.execute("show jit").fetchone() == {"jit": "off"}
 
@@ -297,7 +297,7 @@ def may_read(db: Plan, relation: Row) -> bool:
 
 
 def may_write(db: Plan, relation: Row) -> bool:
-    """Any way of writing, one after the other: none of them touches a row."""
+    """Try all ways of writing, one after the other; none of them touches a row."""
     if relation["kind"] == "S":
         return is_allowed(
             db,
@@ -320,7 +320,7 @@ def may_write(db: Plan, relation: Row) -> bool:
 
 
 def may_call(db: Plan, function: Row) -> bool:
-    """Call it with nulls: what it then says is not asked, only whether it was let run."""
+    """Call it with nulls; only whether the call is permitted matters, not its result."""
     nulls = sql.SQL(", ").join(
         sql.SQL("(select null::{})").format(sql.SQL(x)) for x in function["types"]
     )
@@ -331,7 +331,7 @@ def may_call(db: Plan, function: Row) -> bool:
 def is_allowed(
     db: Plan, query: sql.Composed, function: str = "", but: tuple[type[psycopg.Error], ...] = ()
 ) -> bool:
-    """Return whether the server let it run; whatever it did is undone."""
+    """Return whether the server permitted the call; its effects are undone."""
     try:
         with db.connection.transaction(force_rollback=True):
             db.connection.execute(query)

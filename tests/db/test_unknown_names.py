@@ -1,4 +1,4 @@
-"""An unknown pipeline or run is refused by every function that takes one, however the planner reads empty tables."""
+"""Every function that takes a pipeline or run rejects an unknown one, even if tables look empty to the planner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upgrading a released database keeps its rows, and ends where a fresh install begins."""
+"""Upgrading a released database keeps its rows, and gives the same catalogue as a fresh install."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from headgate.settings import Settings
 from tests.db.test_catalogue import OURS, catalogue
 
 RELEASED = {"migrations": 21, "plans/equities/migrations": 9, "plans/maintenance/migrations": 1}
-"""The number of the last migration of 0.1.0 in each folder: it stays, and others come after it."""
+"""The number of the last migration of 0.1.0 in each folder; later ones follow it."""
 ADDED = {
     "migrations": """
         alter table headgate.assets add column note text not null default 'none';
@@ -33,9 +33,9 @@ ADDED = {
     """,
 }
 AGAIN = {"roles", "views", "grants", "limits"}
-"""What is applied again after a migration, which may have dropped a view along."""
+"""Kinds of files applied again after a migration, which may have dropped a view by cascade."""
 MIGRATES_OWN = {"headgate.schema_files", "headgate.schema_notes"}
-"""Tables whose rows say what was applied."""
+"""Tables whose rows record what was applied."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def with_pgmq(clone: Callable[[Settings | None], Settings]) -> Settings:
 
 @pytest.fixture
 def with_added(template: Settings, tmp_path: Path) -> tuple[Path, list[str]]:
-    """All of db/, and the next migration of the core and of a plan."""
+    """All of db/, plus the next migration of the core and of a plan."""
     db = tmp_path / "more" / "db"
     shutil.copytree(template.db, db)
     added = []
@@ -61,7 +61,7 @@ def with_added(template: Settings, tmp_path: Path) -> tuple[Path, list[str]]:
 
 @pytest.fixture
 def in_use(clone_for_test: Callable[[Settings | None], Settings], template: Settings) -> Settings:
-    """A database with all that is shipped, a run that has planned its work, and an order."""
+    """A database with everything shipped, a run that has planned its work, and an order."""
     settings = clone_for_test(template)
     with connect(settings, "test") as connection:
         connection.execute("select headgate.start_execution('data_collection_equities', 'one')")
@@ -84,7 +84,7 @@ def test_from_what_was_released_the_others_lead_to_a_fresh_install(
     template: Settings,
     tmp_path: Path,
 ):
-    """Of the old version there are the migrations alone: what else it had is replaced."""
+    """Only the migrations of the old version exist: everything else is replaced."""
     there = migrations(template.db)
     released = [x for x in there if number_of(x) <= RELEASED.get(x.rpartition("/")[0], 0)]
     for path in (*released, "roles/010_roles.sql"):
@@ -136,7 +136,7 @@ def test_an_upgrade_equals_a_fresh_install(
 
 
 def migrations(db: Path) -> list[str]:
-    """Return the paths of all migrations in the order in which they are applied."""
+    """Return the paths of all migrations in the order of application."""
     found = (*sorted(db.glob("migrations/*.sql")), *sorted(db.glob("plans/*/migrations/*.sql")))
     return [str(x.relative_to(db)) for x in found]
 
@@ -146,13 +146,13 @@ def number_of(path: str) -> int:
 
 
 def without_rows(db: Path, to: Path) -> Path:
-    """Copy db/ without the shipped rows, which make no difference to the catalogue."""
+    """Copy db/ without the shipped rows, which do not affect the catalogue."""
     shutil.copytree(db, to / "without" / "db", ignore=shutil.ignore_patterns("data"))
     return to / "without" / "db"
 
 
 def rows(settings: Settings) -> dict[str, list[str]]:
-    """Return the rows of all our tables, without the column that is added to one."""
+    """Return the rows of all our tables, without the column that was added to one."""
     tables = (
         "select c.oid::regclass::text as name from pg_class as c join pg_namespace as n"
         f" on n.oid = c.relnamespace where c.relkind in ('r', 'p') and not c.relispartition and ({OURS})"

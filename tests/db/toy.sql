@@ -1,5 +1,5 @@
--- A small world for tests of the SQL core, as rows: three providers, four pipelines, an ingest function that does as its
--- payload says. The assets are the tests' own.
+-- A small world for tests of the SQL core, as rows: three providers, four pipelines, and an ingest function that obeys
+-- its payload. Tests add their own assets.
 
 do $role$
 begin
@@ -24,7 +24,8 @@ create table toy.answers (
     constraint answers_pkey primary key (asset_id, operation)
 );
 
--- A payload is what the ingest function shall say of it: {"status", "records", "watermark", "reason"}, or {"raise": SQLSTATE}.
+-- A payload states the ingest function's result for it: {"status", "records", "watermark", "reason"}, or {"raise":
+-- SQLSTATE}.
 create function toy.keep(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
 returns setof headgate.ingest_result
 language plpgsql

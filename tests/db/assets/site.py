@@ -1,4 +1,4 @@
-"""A site of a test's own: its pages are assets, its robots.txt an operation; nothing is called."""
+"""A site for tests: its pages are assets and its robots.txt is an operation; no call is made."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLAN = (
 
 
 def site(toy: Toy, *codes: str) -> Toy:
-    """Declare it, with these pages to begin with."""
+    """Declare the site with these first pages."""
     Shelf(toy).put(*PLAN, plan="site")
     toy.upsert([{"code": x, "group_key": "page"} for x in codes], "pages")
     toy.call("check_plans")
@@ -31,13 +31,13 @@ def site(toy: Toy, *codes: str) -> Toy:
 
 
 def pages(toy: Toy) -> dict[str, Row]:
-    """Return the pages that are known, by code."""
+    """Return the known pages by code."""
     rows = toy.sql("select * from headgate.assets where universe = 'pages'")
     return {x["code"]: x for x in rows}
 
 
 def answer(toy: Toy, code: str, *links: str, status: int = 200, **page: Any) -> Row:
-    """Return what the parser html makes of a page."""
+    """Return the payload that the html parser makes of a page."""
     told = {"url": HOME + code, "robots": "", "canonical": None, "redirect": None, "links": links}
     return {
         "asset_id": pages(toy)[code]["asset_id"],
@@ -47,7 +47,7 @@ def answer(toy: Toy, code: str, *links: str, status: int = 200, **page: Any) -> 
 
 
 def take(toy: Toy, *answers: Row, **limits: Any) -> dict[str, Row]:
-    """Take pages; return what became of each, by code."""
+    """Ingest pages; return the result of each by code."""
     query = (
         "select a.code, t.* from headgate.take_pages('page', array(select r from jsonb_populate_recordset("
         "null::headgate.answer, %(answers)s::jsonb) as r), p_max_depth => %(max_depth)s,"
@@ -60,7 +60,7 @@ def take(toy: Toy, *answers: Row, **limits: Any) -> dict[str, Row]:
 def robots(
     toy: Toy, *rules: str, status: int = 200, delay: float | None = None, **headers: str
 ) -> Row:
-    """Take a robots.txt with rules such as -/a and +/a/b; return what became of it."""
+    """Ingest a robots.txt with rules such as -/a and +/a/b; return the result."""
     told = {
         "rules": [{"pattern": x[1:], "is_allowed": x[0] == "+"} for x in rules],
         "crawl_delay": delay,

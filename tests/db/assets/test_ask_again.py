@@ -1,4 +1,4 @@
-"""A plan makes assets due again: at once, or later, and never later than they were."""
+"""A plan makes assets due again, now or later, but never later than they already were."""
 
 from __future__ import annotations
 

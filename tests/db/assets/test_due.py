@@ -1,4 +1,4 @@
-"""When a need is due next: the rules of _due.sql, seen through completions."""
+"""When a need is due next: the rules of _due.sql, checked through completions."""
 
 from __future__ import annotations
 

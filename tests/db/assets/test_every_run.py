@@ -1,4 +1,4 @@
-"""The due rule run: due once in every execution, whatever was done or failed before."""
+"""The due rule run: due once in every execution, whatever succeeded or failed before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EVENING = ("put_pipeline('evening')", "put_step('evening', 'ring', operations =>
 
 @pytest.fixture
 def bell(toy: Toy) -> Toy:
-    """Two pipelines that ring one bell, in every execution."""
+    """Two pipelines with one operation that is due in every execution."""
     shelf = Shelf(toy)
     shelf.put(PROVIDER, RING, *MORNING, *EVENING, plan="bell")
     toy.call("check_plans")
@@ -29,12 +29,12 @@ def ring(toy: Toy) -> int:
 
 
 def begin(toy: Toy, run: str, pipeline: str = "morning", driver: str = "headgate") -> None:
-    """Start a run whose runners advance it."""
+    """Start a run that runners advance."""
     toy.start(run, pipeline, p_driver=driver)
 
 
 def status(toy: Toy, run: str, pipeline: str = "morning") -> tuple[str, int]:
-    """Return how the step stands, and how many jobs were planned for it."""
+    """Return the step's status and the number of its planned jobs."""
     row = toy.step("ring", run, pipeline)
     return row["status"], row["planned"]
 

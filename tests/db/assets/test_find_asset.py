@@ -1,4 +1,4 @@
-"""What people type, and the asset it means."""
+"""Finding an asset by what a person types."""
 
 from __future__ import annotations
 

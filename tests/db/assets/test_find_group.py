@@ -1,4 +1,4 @@
-"""A group's key as people type it."""
+"""Finding a group's key by what a person types."""
 
 from __future__ import annotations
 

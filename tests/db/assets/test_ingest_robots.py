@@ -1,4 +1,4 @@
-"""robots.txt is taken: rules, the pace of all calls, and pages that rest or go on."""
+"""Ingesting robots.txt: rules, the pace of all calls, and pages that become inactive or active."""
 
 from __future__ import annotations
 
@@ -104,5 +104,5 @@ def test_calls_start_as_the_crawl_delay_says(shop: Toy):
     assert chunk["call"]["schedule"]["every"] == 2
     assert shop.next_start_at("site") == shop.now + timedelta(
         seconds=4 * 2
-    )  # robots.txt counts, too
+    )  # the request for robots.txt counts, too
     shop.complete(chunk)

@@ -1,4 +1,4 @@
-"""Sessions that a handler computed become those of the trading calendar."""
+"""Sessions computed by a handler are stored in the trading calendar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a provider has the data of a session."""
+"""The time at which a provider publishes the data of a session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Another code for the same asset."""
+"""Renaming: an asset gets another code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking for an asset's operations again."""
+"""Resetting an asset makes its operations due again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.db.toy import Toy
 
 
 def done(toy: Toy) -> int:
-    """Return an asset that was looked at today."""
+    """Return an asset whose operation was done today."""
     (asset,) = toy.add(1)
     toy.begin()
     toy.drain()

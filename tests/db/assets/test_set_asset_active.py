@@ -1,4 +1,4 @@
-"""Taking an asset out of all plans, and back in."""
+"""Deactivated assets are in no plan until they are activated again."""
 
 from __future__ import annotations
 

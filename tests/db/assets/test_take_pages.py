@@ -1,4 +1,4 @@
-"""Pages that were read: what becomes of each, and which of their links are read next."""
+"""Pages that were read: the result of each, and which of their links become assets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.db.toy import Toy
 
 @pytest.fixture
 def shop(toy: Toy) -> Toy:
-    """Open a site that begins with one page."""
+    """Open a site with one first page."""
     return site(toy, "/")
 
 

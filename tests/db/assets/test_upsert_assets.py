@@ -1,4 +1,4 @@
-"""Assets come as one document."""
+"""upsert_assets takes assets as one document."""
 
 from __future__ import annotations
 

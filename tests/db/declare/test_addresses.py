@@ -29,7 +29,7 @@ def home(toy: Toy, **attributes: Any) -> int:
 
 
 def request(toy: Toy, asset_id: int) -> dict[str, Any]:
-    """Return what would be asked."""
+    """Return the request that would be sent."""
     return toy.row("preview_request", p_operation="ask", p_asset_id=asset_id)
 
 

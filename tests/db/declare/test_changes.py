@@ -36,7 +36,7 @@ def shelf(toy: Toy) -> Shelf:
 
 
 def logged(toy: Toy) -> list[tuple[str, Any]]:
-    """Return what was logged, and forget it."""
+    """Return the logged changes and delete them."""
     rows = toy.sql(
         "with gone as (delete from headgate_changes.dust as c returning c.*)"
         " select g.operation, g.content -> 'n' as n from gone as g order by g.cdc_id"

@@ -47,7 +47,7 @@ def test_what_no_history_refers_to_is_deleted(shelf: Shelf, toy: Toy):
 
 @pytest.fixture
 def running(shelf: Shelf, toy: Toy) -> Shelf:
-    """Declare the plan, and start a run that one of its two operations has work in."""
+    """Declare the plan, and start a run with work for one of its two operations."""
     shelf.put(DUST, WAX, PIPELINE, BOTH)
     toy.call("check_plans")
     toy.add(1, universe="tomes")

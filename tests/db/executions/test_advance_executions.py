@@ -1,4 +1,4 @@
-"""Runners carry executions with driver headgate from step to step, by a call of its own."""
+"""Runners advance executions with driver headgate from step to step, in calls of their own."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ CALLS = "select f.funcname as name, f.calls from pg_stat_xact_user_functions as 
 
 
 def run(toy: Toy, name: str = "r1", pipeline: str = "plain") -> None:
-    """Order a run."""
+    """Start a run by an order."""
     toy.call("run_pipeline", p_pipeline=pipeline, p_run_id=name)
 
 
 def advance(toy: Toy) -> bool:
-    """Call it once."""
+    """Call advance_executions once."""
     return bool(toy.value("advance_executions"))
 
 
@@ -102,7 +102,7 @@ def test_it_costs_the_same_however_many_executions_wait_for_their_jobs(toy: Toy)
 
 
 def graph_of_one_job(toy: Toy, number: int) -> None:
-    """Start a run of a pipeline of its own, whose only job is under way."""
+    """Start a run of a pipeline of its own, whose only job is leased."""
     toy.sql(
         "insert into headgate.pipelines (name) values (%(name)s)",
         name=f"waits{number}",
@@ -128,7 +128,7 @@ def test_what_another_runner_advances_is_skipped_and_others_go_on(toys: Toys):
     start(one)
     one.add(3)
     run(one, "r2")
-    assert advance(busy)  # holds the graph's run until it commits
+    assert advance(busy)  # holds a lock on the graph's run until it commits
 
     with meanwhile(one.advance, one, busy):
         pass

@@ -1,4 +1,4 @@
-"""The scheduler is told of each order once, when it comes next."""
+"""Each order is announced to the scheduler once, when its turn comes."""
 
 from __future__ import annotations
 

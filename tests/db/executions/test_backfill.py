@@ -1,4 +1,4 @@
-"""A back-fill: a run for each day that has none that succeeded, oldest first, one after the other."""
+"""A backfill: one run for each day without a successful run, oldest first, one after the other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = ["backfill-2024-02-28", "backfill-2024-02-29", "backfill-2024-03-01"]
 
 
 def dated(toy: Toy) -> Toy:
-    """Let the requests of `plain` name their day; it has two assets, done today."""
+    """Make the requests of `plain` contain the date; it has two assets, done today."""
     toy.tune("look", path="/look/{asset.code}/{run.date}", query={})
     toy.add(2)
     toy.begin(run="today")
@@ -34,17 +34,17 @@ def dated(toy: Toy) -> Toy:
 
 @pytest.fixture
 def past(toy: Toy) -> Toy:
-    """A pipeline whose requests name their day."""
+    """Return a pipeline whose requests contain the date."""
     return dated(toy)
 
 
 def backfill(toy: Toy, first: str | None = FIRST, last: str | None = LAST, **more: Any) -> Row:
-    """Ask for these days."""
+    """Request a backfill of these days."""
     return toy.row("backfill", p_pipeline="plain", p_from=first, p_to=last, **more)
 
 
 def names(toy: Toy) -> list[str]:
-    """Return the names of the runs for days that are past."""
+    """Return the names of the runs for past days."""
     return [x["run_id"] for x in toy.sql(RUNS) if x["is_backfill"]]
 
 

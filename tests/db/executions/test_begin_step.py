@@ -1,4 +1,4 @@
-"""Before Airflow calls a function it asks the step's condition, as with driver headgate."""
+"""Before Airflow calls a function, begin_step evaluates the step's condition, as with driver headgate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = {"p_pipeline": "graph", "p_run_id": "r1"}
 
 
 def begin(toy: Toy, name: str = "act") -> list[Row]:
-    """Ask whether a step is to be called."""
+    """Return whether a step is to be called."""
     return toy.call("begin_step", **NAMES, p_step=name)
 
 
@@ -25,7 +25,7 @@ def report(toy: Toy, name: str, status: str = "succeeded", state: str | None = N
 
 
 def begun(toy: Toy, state: str, driver: str = "airflow") -> Toy:
-    """Start a run whose first step has answered."""
+    """Start a run whose first step has ended with an output."""
     asked(toy, state)
     start(toy, driver=driver)
     report(toy, "ask", state=state)

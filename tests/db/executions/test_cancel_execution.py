@@ -1,4 +1,4 @@
-"""Nothing more of it starts; calls under way keep their effect."""
+"""A cancelled run starts nothing more; calls in flight keep their effect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.db.toy import Toy
 
 
 def cancel(toy: Toy) -> int:
-    """Cancel r1; return the number of jobs."""
+    """Cancel r1; return the number of cancelled jobs."""
     return int(toy.value("cancel_execution", p_pipeline="plain", p_run_id="r1"))
 
 

@@ -1,4 +1,4 @@
-"""Steps that run only where a predicate over the run document holds."""
+"""Steps that run only if a predicate over the run document holds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ as 'select ''{{"state": "{}", "count": 3}}''::jsonb'
 
 
 def asked(toy: Toy, state: str, condition: str = HEALTHY, **then: Any) -> None:
-    """Write a step that answers, one that goes on only on a condition, and one behind it."""
+    """Declare a step with an output, a conditional step, and one after it."""
     toy.sql(ANSWER.format(state))
     graph(
         toy,
@@ -147,7 +147,9 @@ def test_two_runners_that_advance_at_once_decide_it_once(toys: Toys):
     asked(one, "ill")
     start(one)
     one.value("advance_executions")
-    assert two.value("advance_executions")  # skips the step, and holds the run until it commits
+    assert two.value(
+        "advance_executions"
+    )  # skips the step, and holds the run's lock until it commits
 
     with meanwhile(one.advance, one, two):
         pass

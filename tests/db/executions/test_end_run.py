@@ -1,4 +1,4 @@
-"""A scheduler's run has ended by hand, or is gone: what it left open ends here, too."""
+"""A scheduler's run that was ended by hand or deleted: what it left open in the database ends, too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAMED = {"p_pipeline": "graph", "p_run_id": "r1"}
 
 @pytest.fixture
 def under_way(toy: Toy) -> Toy:
-    """Three jobs of a scheduler's run wait in the queue."""
+    """Three jobs of a scheduler's run that wait in the queue."""
     graph(
         toy,
         x={"operations": ["look"], "group_keys": ["B"]},

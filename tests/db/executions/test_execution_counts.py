@@ -1,4 +1,4 @@
-"""How an execution stands, for who only looks: the same as its status, and nothing is sent by asking."""
+"""Counts of an execution for viewers: equal to its status, but without side effects such as notifications."""
 
 from __future__ import annotations
 

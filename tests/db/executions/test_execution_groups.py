@@ -1,4 +1,4 @@
-"""What an execution has brought, group by group."""
+"""The results of an execution, by group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notifications say an id, which whoever may ask finds out, and nothing else; anybody may send any."""
+"""Notifications carry only an execution's id, which every reader may look up; any role may send any notification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps that have failed, for a scheduler to compare with its tasks."""
+"""Failed steps, which a scheduler compares with its tasks."""
 
 from __future__ import annotations
 

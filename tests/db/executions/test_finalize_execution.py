@@ -1,4 +1,4 @@
-"""Settling an execution without waiting for anybody."""
+"""Finalizing an execution without waiting for other sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pipelines that run after others: once for each date for which all of these have succeeded."""
+"""Pipelines that run after others: once for each date on which all of these have succeeded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUEUED = "select run_id, position, reason from headgate.v_queued_runs where pipe
 
 
 def add(toy: Toy, name: str, *after: str) -> None:
-    """Write a pipeline of one step, after others."""
+    """Declare a pipeline of one step, after others."""
     toy.sql(
         "insert into headgate.pipelines (name, after) values (%(name)s, %(after)s::text[])",
         name=name,
@@ -55,12 +55,12 @@ def names(toy: Toy, name: str = "behind") -> list[str]:
 
 @pytest.fixture
 def after(toy: Toy) -> Toy:
-    """The pipeline graph of one step, and behind after it."""
+    """Pipeline graph with one step, and pipeline behind, which runs after it."""
     return arranged(toy)
 
 
 def arranged(toy: Toy) -> Toy:
-    """Write both pipelines."""
+    """Declare both pipelines."""
     graph(toy, x={"function": "well"})
     add(toy, "behind", "graph")
     return toy
@@ -163,7 +163,9 @@ def test_it_is_queued_until_its_pipeline_is_free(after: Toy, way: str):
         work(after)
         after.call("pause_pipeline", p_pipeline="behind")
     else:
-        after.sql("update headgate.process_steps set status = 'running'")  # by another runner
+        after.sql(
+            "update headgate.process_steps set status = 'running'"
+        )  # advanced by another runner
     start(after)
     work(after)
     reason = "run by hand is under way" if way == "open" else "the pipeline is paused"

@@ -1,4 +1,4 @@
-"""A scheduler says how its DAGs stand: their pauses reach the plan, and no order is lost by one."""
+"""A scheduler reports the state of its DAGs: their pauses reach the plan, and no order is lost through one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.db.toy import Toy
 def hear(
     toy: Toy, dag: str = "plain", *, paused: bool, runs: int = 0, of: str = "", **more: Any
 ) -> list[tuple[str, str]]:
-    """Let a scheduler say how one of its DAGs stands; return what that has changed."""
+    """Report the state of one DAG; return what that has changed."""
     dags = [{"dag": dag, "is_paused": paused, "active_runs": runs, "orders_of": [of]}]
     found = toy.call("hear_dags", **{"p_deployment": None, "p_dags": Jsonb(dags)} | more)
     return [(x["pipeline"], x["action"]) for x in found]
 
 
 def is_paused(toy: Toy) -> tuple[bool, bool]:
-    """Return whether `plain` is paused, and whether that is for its DAG."""
+    """Return whether `plain` is paused, and whether the DAG's pause is the reason."""
     (row,) = toy.sql(
         "select is_paused, is_paused_with_dag from headgate.v_pipelines where pipeline = 'plain'"
     )

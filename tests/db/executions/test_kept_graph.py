@@ -1,4 +1,4 @@
-"""An execution keeps the graph it started with, whatever becomes of its pipeline meanwhile."""
+"""An execution keeps the graph that it started with, however its pipeline changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An operator says how a step ended, and the chain goes on."""
+"""An operator sets a step's result, and the chain continues."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.db.toy import Toy
 
 
 def chain(toy: Toy, **first: object) -> None:
-    """Write three steps in a row, the first of which fails unless told otherwise."""
+    """Declare three steps in a row, the first of which fails by default."""
     graph(
         toy,
         x=first or {"function": "badly"},

@@ -1,4 +1,4 @@
-"""Whoever looks at a run that is not wholly done is told how to go on with it, and the call works."""
+"""next_actions proposes how to continue an unfinished run, and the proposed calls work."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CLOSE_EXECUTION = {"until": "execution", "reason": "the token was refused"}
 
 
 def actions(toy: Toy, run: str = "r1", pipeline: str = "plain") -> list[Row]:
-    """Ask how to go on."""
+    """Return the proposed actions."""
     return toy.call("next_actions", p_pipeline=pipeline, p_run_id=run)
 
 
 def only(toy: Toy, **names: Any) -> Row:
-    """Ask how to go on, when there is but one answer."""
+    """Return the only proposed action."""
     (row,) = actions(toy, **names)
     return row
 

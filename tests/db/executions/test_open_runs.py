@@ -1,4 +1,4 @@
-"""What a scheduler has left open, for it to look whether it still has it."""
+"""Runs that a scheduler has left open, for it to check whether they still exist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_open_runs_are_those_of_one_scheduler(toy: Toy):
 
 
 def test_a_run_that_was_opened_again_after_its_end_is_none_of_them(toy: Toy):
-    """It ends by itself; its run has ended in the scheduler, which would cancel it."""
+    """Such a run ends by itself; the scheduler's run has ended, so the scheduler would cancel it."""
     toy.add(1)
     toy.begin()
     toy.drain(outcome="failed")

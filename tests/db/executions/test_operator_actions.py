@@ -1,4 +1,4 @@
-"""The operator's hands in mid-run: each is idempotent, and recorded with who and when."""
+"""Operators' actions in the middle of a run: each is idempotent, and recorded with who and when."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HANDS: dict[str, Callable[[Toy], Row]] = {
 
 @pytest.fixture
 def busy(toy: Toy) -> Toy:
-    """A run in its middle: jobs that succeeded, failed, are under way, and wait."""
+    """A run in progress: jobs that succeeded, failed, are leased, and wait."""
     toy.tune(chunk_size=2)
     toy.add(12)
     toy.begin("a", "b")
@@ -50,7 +50,7 @@ def test_it_works_in_mid_run_and_twice_is_once(busy: Toy, hand: str):
     with busy.unchanged():
         again = HANDS[hand](busy)
 
-    if hand not in ("reset_asset", "set_provider"):  # these say what they looked at
+    if hand not in ("reset_asset", "set_provider"):  # these record what they were asked about
         assert set(again.values()) == {0}
 
 

@@ -1,4 +1,4 @@
-"""Runs for days that are past: each does that day's work, and what is due today stays due."""
+"""Runs for past days: each does that day's work, and what is due today stays due."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAST = ["2024-02-01", "2024-02-02"]
 
 @pytest.fixture
 def dated(toy: Toy) -> Toy:
-    """Let the requests name their day, and three assets have been looked at today."""
+    """Make the requests contain the date; three assets were done today."""
     toy.tune("look", query={"day": "{run.date}"})
     toy.add(3)
     toy.begin()
@@ -24,7 +24,7 @@ def dated(toy: Toy) -> Toy:
 
 
 def run(toy: Toy, day: str, name: str = "", **how: Any) -> int:
-    """Do a past day's work; return the number of its jobs."""
+    """Run for a past day; return the number of its jobs."""
     name = name or f"for {day}"
     toy.start(name, p_logical_date=day, p_is_backfill=True)
     (delta,) = toy.call("discover_delta", p_pipeline="plain", p_run_id=name) or [{"due": 0}]
@@ -81,5 +81,5 @@ def test_what_computes_from_it_becomes_due(toy: Toy):
     toy.drain()
 
     done = [x["operation"] for x in toy.details(book) if x["run_id"] == "past"]
-    assert done == ["history", "update"]  # which names no day, and is due
+    assert done == ["history", "update"]  # its requests contain no date, and it is due
     assert toy.state(book, "sum")["input_changed_at"] == toy.now

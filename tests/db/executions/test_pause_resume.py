@@ -1,4 +1,4 @@
-"""A paused pipeline holds its place: nothing of it is sent or claimed until it is resumed."""
+"""A paused pipeline keeps its place: nothing of it is sent or claimed until it is resumed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from tests.db.toy import Toy
 
 
 def pause(toy: Toy) -> tuple[int, int]:
-    """Pause; return executions and chunks."""
+    """Pause the pipeline; return executions and chunks."""
     row = toy.row("pause_pipeline", p_pipeline="plain")
     return row["paused_executions"], row["paused_chunks"]
 
 
 def resume(toy: Toy) -> tuple[int, int]:
-    """Resume; return executions and chunks."""
+    """Resume the pipeline; return executions and chunks."""
     row = toy.row("resume_pipeline", p_pipeline="plain")
     return row["resumed_executions"], row["sent_chunks"]
 
@@ -90,7 +90,7 @@ def test_a_lease_that_runs_out_during_the_pause_waits_for_its_end(toy: Toy):
     assert toy.units() == (0, 3)
     assert toy.chunks()[0]["state"] == "leased", "who cancels it relies on that"
     resume(toy)
-    toy.expire(chunk)  # its message is looked at again every five seconds
+    toy.expire(chunk)  # its message is read again every five seconds
     (again,) = toy.claim("w2")
     assert again["lease_no"] > chunk["lease_no"]
     assert toy.units() == (0, 6)

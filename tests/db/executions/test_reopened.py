@@ -1,4 +1,4 @@
-"""A run of a scheduler's that had ended and goes on, by a cleared task or a retry, ends by itself."""
+"""A scheduler's run that had ended and continues, through a cleared task or a retry, ends by itself."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ where e.reopened_at is not null
 
 
 def chain(toy: Toy, **more: Any) -> None:
-    """Write three fan-outs in a row between two functions, as Airflow runs them."""
+    """Declare three fan-outs in a row between two functions, run as Airflow does."""
     g.graph(
         toy,
         ready={"function": "well"},
@@ -55,19 +55,19 @@ def report(toy: Toy, step: str, status: str = "succeeded") -> None:
 
 
 def send(toy: Toy, step: str, attempt: int = 1) -> str:
-    """Send a step, as its task does; return how it stands."""
+    """Send a step as its task does; return its status."""
     return str(toy.enqueue(step, pipeline="graph", p_attempt=attempt)["status"])
 
 
 def reopened(toy: Toy) -> bool:
-    """Return whether the run counts as opened again."""
+    """Return whether the run counts as reopened."""
     return bool(
         toy.scalar("select count(*) from headgate.process_executions where reopened_at is not null")
     )
 
 
 def failed(toy: Toy, **more: Any) -> None:
-    """Let the first fan-out fail, and the run with it."""
+    """Let the first fan-out fail, and with it the run."""
     chain(toy, **more)
     send(toy, "fetch")
     g.work(toy, "fetch")
@@ -113,7 +113,7 @@ def test_the_totals_are_those_of_the_second_end(toy: Toy):
 
 
 def test_tasks_behind_that_airflow_runs_then_open_it_again(toy: Toy):
-    """A task is cleared with its downstream: each of them in turn, at its first try."""
+    """A task is cleared with its downstream tasks: each of them runs in turn, at its first try."""
     failed(toy)
     send(toy, "fetch", 2)
     g.work(toy)
@@ -146,7 +146,7 @@ def test_a_task_behind_that_fails_fails_the_run(toy: Toy):
 
 
 def test_a_step_that_was_never_opened_again_is_not_run_by_its_first_attempt(toy: Toy):
-    """Who finalizes a run by hand ends it: a task that comes later finds it so."""
+    """A person who finalizes a run ends it: a task that comes later finds it ended."""
     chain(toy)
     send(toy, "fetch")
     g.work(toy)
@@ -193,7 +193,7 @@ def test_failures_in_a_row_run_in_their_order(toy: Toy):
 
 
 def test_what_is_planned_behind_a_failure_that_stays_ends_as_it_had(toy: Toy):
-    """The second waits for the first to succeed: red does not become green because nobody ran it."""
+    """The second step waits for the first to succeed: red does not become green because nobody ran it."""
     chain(toy)
     send(toy, "fetch")
     send(toy, "judge")
@@ -369,14 +369,14 @@ ACTIONS = st.one_of(
 
 
 class Hand:
-    """Does what it is told with run r1, and holds what it claims."""
+    """Performs random actions on run r1, and keeps the chunks that it claims."""
 
     def __init__(self, toy: Toy) -> None:
         self.toy = toy
         self.held: list[Any] = []
 
     def do(self, what: str, *how: Any) -> None:
-        """Do one thing; what is refused changes nothing."""
+        """Perform one action; a rejected action changes nothing."""
         names: dict[str, Any] = {"p_pipeline": "graph", "p_run_id": "r1"}
         match what:
             case "send":
@@ -397,14 +397,14 @@ class Hand:
                 self.take(self.toy.call, what, **names)
 
     def work(self, outcome: str) -> None:
-        """Complete the chunks that are held, each by itself, or the next there is."""
+        """Complete the claimed chunks one by one, or the next one there is."""
         held, self.held = self.held or self.take(self.toy.claim) or [], []
         fault = "provider" if outcome == "retry" else "item"
         for chunk in held:
             self.take(self.toy.complete, chunk, outcome, fault=fault)
 
     def take(self, act: Callable[..., Any], *how: Any, **more: Any) -> Any:
-        """Do it whole, or not at all where it is refused."""
+        """Perform the action as a whole, or not at all if it is rejected."""
         try:
             with self.toy.connection.transaction():
                 return act(*how, **more)
@@ -432,7 +432,7 @@ def test_no_sequence_leaves_it_open_with_nothing_to_do(
             assert toy.sql(WITHOUT_ANYTHING_TO_DO) == [], action
         hand.do("resume_pipeline")
         hand.do("work", "success")
-        for _ in range(4):  # what has been put off comes again
+        for _ in range(4):  # the deferred work is due again
             toy.drain()
             toy.later(minutes=10)
         assert not reopened(toy), "it has nothing to do any more"

@@ -1,4 +1,4 @@
-"""What Airflow tells the plan of the function steps it has called."""
+"""Airflow's reports on the function steps that it has called."""
 
 from __future__ import annotations
 

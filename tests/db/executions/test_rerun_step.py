@@ -1,4 +1,4 @@
-"""Running a step, and all that is behind it, again."""
+"""Running a step and all later steps again."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.db.toy import Toy
 
 
 def rerun(toy: Toy, name: str = "y") -> int:
-    """Run a step of r1 again; return how many steps that are."""
+    """Rerun a step of r1; return the number of steps reset."""
     return int(toy.value("rerun_step", p_pipeline="graph", p_run_id="r1", p_step=name))
 
 
 def ended(toy: Toy, *failing: str) -> None:
-    """Let a run of four steps end; w is beside the others."""
+    """Let a run of four steps end; w is parallel to the others."""
     graph(
         toy,
         w={"operations": ["look"], "group_keys": ["D"]},

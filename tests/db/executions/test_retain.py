@@ -1,4 +1,4 @@
-"""Old history goes by the month."""
+"""Old history is dropped by the month."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.db.toy import Toy
 
 
 def retain(toy: Toy, keep: str | None) -> tuple[int, int]:
-    """Forget what is older; return partitions and executions."""
+    """Drop older history; return partitions and executions."""
     row = toy.sql("select * from headgate.retain(%(keep)s::interval)", keep=keep)[0]
     return row["dropped_partitions"], row["deleted_executions"]
 
@@ -115,8 +115,8 @@ def test_two_that_make_the_same_month_at_once_both_succeed(toys: Toys):
 
 
 def test_other_tables_that_end_in_six_digits_are_none_of_its_months(toy: Toy):
-    """A TOAST table has its owner's number, which is no month: 106187 has a month 61."""
+    """A TOAST table's name ends in its owner's OID, not in a month: 106187 would be month 61."""
     toy.sql("create table headgate.elsewhere_106187 ()")
-    toy.sql("set local enable_nestloop = off")  # all tables are looked at first
+    toy.sql("set local enable_nestloop = off")  # checks all tables first
 
     assert toy.row("retain", p_keep="400 days")["dropped_partitions"] == 0

@@ -1,4 +1,4 @@
-"""Steps that run again by themselves, after a delay, as new rounds."""
+"""Steps that are retried automatically, after a delay, as new rounds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ as 'select ''{}''::jsonb'
 
 
 def chain(toy: Toy, kind: str, **more: Any) -> None:
-    """Start a step that fails, and one behind it; the first is run again after 5, 10, 20, ... minutes."""
+    """Start a step that fails, and one after it; the first is retried after 5, 10, 20, ... minutes."""
     given = {"retries": 2, "retry_backoff": 2, **KINDS[kind], **more}
     graph(toy, x=given, y={"function": "well", "depends_on": ["x"]})
     toy.add(2)
@@ -32,12 +32,12 @@ def chain(toy: Toy, kind: str, **more: Any) -> None:
 
 
 def works(toy: Toy) -> None:
-    """Work off what there is, failing x."""
+    """Work off everything, failing x."""
     work(toy, "x")
 
 
 def repair_function(toy: Toy) -> None:
-    """Let the function do well from now on."""
+    """Make the function succeed from now on."""
     toy.sql(WELL)
     adopt(toy.connection, "toy")
 

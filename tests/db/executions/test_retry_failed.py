@@ -1,4 +1,4 @@
-"""Running again what failed, was deferred or cancelled."""
+"""Retrying failed, deferred and cancelled jobs."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_deferred_and_cancelled_jobs_are_taken_too(toy: Toy):
     assert retry(toy) == (4, 1)
     assert (
         toy.step("b")["status"] == "skipped"
-    )  # an operator's decision stays until he names the step
+    )  # an operator's decision stays until that operator names the step
     assert retry(toy, p_step="b") == (2, 1)
     step = toy.step("b")
     assert (step["status"], step["skipped"], step["queued"]) == ("running", 0, 2)
@@ -171,9 +171,9 @@ def test_a_task_that_is_cleared_afterwards_opens_a_round_of_its_own(toy: Toy):
 
 @pytest.mark.parametrize("how", ["retry_failed", "enqueue_step"])
 def test_who_waits_for_a_cancellation_sees_it(toys: Toys, how: str):
-    """The execution was running when it was looked up, and is cancelled by the time it may plan.
+    """The execution was running when it was looked up, but is cancelled before it may plan.
 
-    A cleared task opens no round of it; an operator does, who says so.
+    A cleared task opens no round of it; an operator who requests it does.
     """
     one, two = toys.another(autocommit=False), toys.another()
     failed(toys.one, 4)
@@ -189,11 +189,11 @@ def test_who_waits_for_a_cancellation_sees_it(toys: Toys, how: str):
         assert answers[0].sqlstate == "HG014" and toys.one.chunks() == []
 
 
-# ------------------------------------------------------------- what is behind a failure
+# ------------------------------------------------------------- steps after a failure
 
 
 def chain(toy: Toy) -> None:
-    """Three fan-outs in a row, a report behind them, and one that is tolerated to fail beside them."""
+    """Three fan-outs in a row, a report after them, and a parallel one that may fail."""
     g.graph(
         toy,
         fetch={"operations": ["look"], "group_keys": ["A"]},
@@ -277,7 +277,7 @@ def test_for_airflow_it_waits_until_its_task_runs_again(toy: Toy):
     assert toy.finish(pipeline="graph")["status"] == "failed"
     assert g.step(toy, "judge")["skip_reason"] == "finalized"
 
-    # The task is cleared, with those behind it, which have never run.
+    # The task is cleared with its downstream tasks, which have never run.
     toy.enqueue("fetch", pipeline="graph", p_attempt=2)
     assert g.work(toy) == ["fetch"]
     assert toy.enqueue("judge", pipeline="graph")["sent"] == 1

@@ -1,4 +1,4 @@
-"""A run's history, line by line, in order of time."""
+"""A run's history, line by line, ordered by time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def lines(toy: Toy, since: datetime | None = None, run: str = "r1") -> list[tupl
 
 
 def messages(toy: Toy, event: str) -> list[str]:
-    """Return what the lines of one kind say."""
+    """Return the messages of one kind of event."""
     return [x[3] for x in lines(toy) if x[1] == event]
 
 

@@ -1,4 +1,4 @@
-"""A run that headgate's own runners carry from step to step."""
+"""A run that Headgate's own runners advance from step to step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.db.toy import Toy
 
 
 def run(toy: Toy, pipeline: str = "plain", **arguments: object) -> str:
-    """Start a pipeline with our own driver."""
+    """Start a pipeline with driver headgate."""
     return str(toy.value("run_pipeline", p_pipeline=pipeline, **arguments))
 
 
@@ -90,7 +90,7 @@ def test_after_a_failed_step_those_that_need_it_are_skipped(toy: Toy):
         toy.complete(claimed[0], "failed")
 
     assert statuses(toy)["b"] == "skipped"
-    # what was planned for it ends with the execution
+    # its planned work ends with the execution
     assert toy.endings() == {"failed": 2, "deferred": 2}
     assert toy.execution(name)["status"] == "failed"
 

@@ -1,4 +1,4 @@
-"""Leaving a step out."""
+"""Skipping a step."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_what_is_unknown_is_refused(toy: Toy):
 
 
 def three(toy: Toy, **arguments: object) -> None:
-    """Skip the first of three steps in a row, so that those behind it are decided."""
+    """Skip the first of three steps in a row, so that the later ones are decided."""
     graph(
         toy,
         x={"function": "badly"},

@@ -1,4 +1,4 @@
-"""A run begins, once."""
+"""Starting a run, once per run id."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_run_that_has_ended_is_not_started_again_and_says_so_loudly(toy: Toy):
     assert "nothing that succeeded is done twice" in line
 
 
-# ------------------------------------------------------------------- for a day that is past
+# ------------------------------------------------------------------- for a past day
 
 
 def test_a_pipeline_that_knows_no_dates_does_no_work_for_a_day_that_is_past(toy: Toy):

@@ -1,4 +1,4 @@
-"""What a start would be refused for can be asked before one."""
+"""The reason why a start would be rejected can be queried before starting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.plan import Row
 
 
 def obstacle(toy: Toy) -> Row | None:
-    """Return what keeps `plain` from being started, if anything does."""
+    """Return the reason why `plain` cannot be started, or null."""
     rows = toy.call("start_obstacle", p_pipeline="plain")
     return rows[0] if rows else None
 

@@ -1,4 +1,4 @@
-"""How a step and an execution stand, in jobs; asking also sweeps."""
+"""Status of a step and of an execution, in jobs; the status functions also sweep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong in a step, for the log of whoever waited for it."""
+"""Errors of a step, for the log of its waiting task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step has to say to later ones: what its function returned, or its jobs' outputs, by step_output and document."""
+"""Outputs of steps for later steps: function results or jobs' outputs, by step_output and in the run document."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OUTPUTS = {"status": "$.status", "total": "$.body.total", "code": "$.asset.code"
 
 
 def output(toy: Toy, step: str = "y", run: str = "r1", pipeline: str = "graph") -> Any:
-    """Ask for a step's output."""
+    """Return a step's output."""
     return toy.scalar(
         "select headgate.step_output(%(pipeline)s, %(run)s, %(step)s)",
         pipeline=pipeline, run=run, step=step,
@@ -24,7 +24,7 @@ def output(toy: Toy, step: str = "y", run: str = "r1", pipeline: str = "graph") 
 
 
 def begin(toy: Toy, count: int = 1, outputs: dict[str, str] | None = None) -> list[Row]:
-    """Start a run of a function step and, behind it, a fan-out with outputs; return its chunks."""
+    """Start a run of a function step and, after it, a fan-out with outputs; return its chunks."""
     toy.add(count)
     toy.tune("look", outputs=outputs or OUTPUTS, chunk_size=1000)
     g.graph(toy, x={"function": "well"}, y={"operations": ["look"], "depends_on": ["x"]})

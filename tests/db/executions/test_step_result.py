@@ -1,4 +1,4 @@
-"""What a function step returned is its output, whoever has called it; a report may say that it failed."""
+"""The result of a function step is its output, whoever called it; a report may state a failure."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ cross join lateral headgate.report_step(
 
 
 def result(toy: Toy, body: LiteralString, driver: str) -> tuple[str, Any]:
-    """Let a function of this result and body be a step; return the step's status and output."""
+    """Let a function with this result and body be a step; return the step's status and output."""
     g.graph(toy, x={"function": "well"}, y={"function": "badly", "depends_on": ["x"]})
     toy.sql("drop function toy.well(text, text)")
     toy.sql(CREATE + body)

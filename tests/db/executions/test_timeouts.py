@@ -1,4 +1,4 @@
-"""Steps and runs that are not over in time."""
+"""Steps and runs that exceed their time limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALERTS = "select subject, message from headgate.v_alerts where resolved_at is nu
 
 
 def begun(toy: Toy, **more: object) -> None:
-    """Start a step of two chunks, one of which is leased, with an hour's time; one is behind it."""
+    """Start a step of two chunks, one of them leased, with a limit of an hour; another step follows it."""
     graph(
         toy,
         x={"operations": ["look"], "timeout": "1 hour", **more},

@@ -1,4 +1,4 @@
-"""Orders: written in psql, taken by the scheduler's runs in turn, announced once."""
+"""Orders: given in psql, taken by the scheduler's runs in turn, announced once."""
 
 from __future__ import annotations
 

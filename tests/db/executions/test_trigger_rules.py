@@ -1,4 +1,4 @@
-"""What runs behind a step, by its trigger rule and by how the step has ended."""
+"""Which steps run after a step, by their trigger rule and its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PASSED = {"succeeded", "skipped by an operator", "marked as succeeded"}
 
 
 def run(toy: Toy, end: str, rule: str, other: str | None = None) -> str:
-    """End a step so, beside another one that does well or badly; return what became of the step behind."""
+    """End a step this way, beside another that succeeds or fails; return the status of the step after both."""
     depends_on = ["x", "y"] if other else ["x"]
     beside = {"y": {"function": other}} if other else {}
     behind = {"function": "well", "depends_on": depends_on, "trigger_rule": rule}
@@ -84,8 +84,8 @@ def test_what_was_planned_for_a_step_that_is_skipped_stays_due_and_returns_its_u
     toy.drain()
 
 
-# Airflow's table, of any number of steps before it: which of the four states there are among them, and what becomes of
-# the step: R runs, S skipped, U upstream_failed.
+# Airflow's table, for any number of upstream steps: which of the four states occur among them, and the result for the
+# step: R runs, S skipped, U upstream_failed.
 STATES = {"s": "succeeded", "f": "failed", "u": "upstream_failed", "k": "skipped"}
 RULES = (
     "all_success", "all_done", "one_success", "one_failed", "all_failed", "none_failed", "none_failed_min_one_success",

@@ -1,4 +1,4 @@
-"""Waves: a step is planned once more in the same run when its jobs have made more due, each asset once."""
+"""Waves: a step is planned again in the same run if its jobs have made more assets due, each asset once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def step(waves: int) -> str:
 
 @pytest.fixture
 def site(toy: Toy) -> Toy:
-    """Read the pages of a site that has one, due in every run, in up to ten waves."""
+    """Crawl a site that starts with one page, due in every run, in up to ten waves."""
     return declared(toy, page("run"), step(10))
 
 
@@ -38,7 +38,7 @@ def declared(toy: Toy, *calls: str) -> Toy:
 
 
 def walk(toy: Toy, found: int, run: str = "r1", outcome: str = "success", waves: int = 3) -> int:
-    """Work the run off: each wave finds so many pages, until enough waves have; return the jobs."""
+    """Work the run off: each wave finds `found` pages, until enough waves have; return the jobs."""
     jobs = wave = 0
     while claimed := toy.claim(chunks=10):
         wave += 1

@@ -1,4 +1,4 @@
-"""What came by a file counts as done: state, watermarks, and what follows from them."""
+"""Rows loaded from a file count as done: state, watermarks, and their consequences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alerts of a scheduler's runs: failed and late ones, until one succeeds."""
+"""Alerts about a scheduler's failed and late runs, which last until one succeeds."""
 
 from __future__ import annotations
 

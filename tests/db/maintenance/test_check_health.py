@@ -1,4 +1,4 @@
-"""Alerts come with their cause, once, and go with it."""
+"""An alert is raised once with its cause, and resolved with it."""
 
 from __future__ import annotations
 

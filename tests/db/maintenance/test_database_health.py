@@ -1,4 +1,4 @@
-"""How calm the database is: what is measured, by whom it may be read, and when it warns."""
+"""The database's health: what is measured, who may read it, and when it warns."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_hot_tables_and_queues_are_vacuumed_by_number_not_by_share(db: Plan):
 
 
 def test_reading_a_message_touches_no_index(plan: Plan):
-    """Postgres counts it: an update that found room in its page and changed no index."""
+    """PostgreSQL counts it: an update that found room in its page and changed no index."""
     plan.sql(
         "alter table pgmq.q_local_low set (autovacuum_enabled = off)"
     )  # its snapshot keeps rows

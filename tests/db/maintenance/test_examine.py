@@ -1,4 +1,4 @@
-"""The doctor's eyes: each thing that can be wrong is found, named, and comes with advice."""
+"""The doctor's checks: each possible fault is found, named, and reported with advice."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.db.toy import Toy
 from tests.plan import Plan, Row
 
 ALWAYS = {"rights of the database", "history"}
-"""True of every test's clone: it has no rights of its own, and its clock stands in a month long gone."""
+"""Findings in every test's clone: it has no rights of its own, and its clock is in a past month."""
 
 
 def wrong(plan: Plan) -> dict[str, Row]:
-    """Return what is found, by subject, but for the dead rows that tests leave when they roll back."""
+    """Return the findings by subject, except dead rows, which rolled-back tests leave."""
     return {
         x["subject"]: x
         for x in plan.call("examine")
@@ -25,7 +25,7 @@ def wrong(plan: Plan) -> dict[str, Row]:
 
 @pytest.fixture
 def busy(toy: Toy) -> Toy:
-    """A run in its middle: chunks planned, queued, leased and parked; jobs that ended."""
+    """A run in progress: chunks planned, queued, leased and parked; jobs that ended."""
     toy.tune(chunk_size=2)
     toy.add(12)
     toy.add(2, "B")
@@ -161,7 +161,7 @@ def test_a_stuck_step_and_its_lost_jobs_are_named(busy: Toy):
     busy.call("repair")
     busy.sql(
         "update headgate.quota_windows set spent = 2"
-    )  # what was under way can be known by nobody
+    )  # nobody can know the result of what was in flight
 
 
 def test_chunks_that_were_never_sent_are_reported(busy: Toy):
@@ -284,7 +284,7 @@ def test_what_no_runner_has_done_in_time_is_told(toy: Toy):
 
 
 def waits(toy: Toy) -> dict[str, str]:
-    """Return what a runner should have done."""
+    """Return the overdue work that a runner should have done."""
     return {
         x["subject"]: x["found"]
         for x in toy.call("examine")

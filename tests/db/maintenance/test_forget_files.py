@@ -1,4 +1,4 @@
-"""What can be applied again is forgotten; migrations and rows are not."""
+"""The ledger forgets files that can be applied again, but not migrations and rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""History is forgotten in time."""
+"""Old history is dropped in time."""
 
 from __future__ import annotations
 

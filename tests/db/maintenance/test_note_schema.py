@@ -1,4 +1,4 @@
-"""What the schema should be is what the last migrate left."""
+"""The expected schema is the one that the last migrate left."""
 
 from __future__ import annotations
 

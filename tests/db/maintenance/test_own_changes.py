@@ -1,4 +1,4 @@
-"""Changes that were logged on another server become ours; those that were logged here stay as they are."""
+"""Changes logged on another server are adopted; those logged here stay unchanged."""
 
 from __future__ import annotations
 

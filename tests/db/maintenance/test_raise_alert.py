@@ -1,4 +1,4 @@
-"""Alerts that plans raise: one open alert for a subject."""
+"""Alerts raised by plans: one open alert per subject."""
 
 from __future__ import annotations
 

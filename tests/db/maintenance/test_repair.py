@@ -1,4 +1,4 @@
-"""The doctor's hands: what is repaired is whole again, goes on to its end, and is recorded."""
+"""The doctor's repairs: repaired runs continue to their end, and each repair is recorded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BREAKAGES = {
 
 @pytest.fixture
 def waiting(toy: Toy) -> Toy:
-    """A run of which nothing has been claimed yet."""
+    """A run without a claimed chunk."""
     toy.sql("select headgate._open_months(3)")
     toy.tune(chunk_size=2)
     toy.add(6)

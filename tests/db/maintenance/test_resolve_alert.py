@@ -1,4 +1,4 @@
-"""The cause of an alert is gone."""
+"""Resolving an alert whose cause is gone."""
 
 from __future__ import annotations
 

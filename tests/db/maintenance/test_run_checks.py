@@ -1,4 +1,4 @@
-"""run_checks: failing rows are counted and compared as dbt does; results stay, whatever becomes of the step."""
+"""run_checks counts and compares failing rows as dbt does; results stay, however the step ends."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ reset role;
 
 
 class Checks:
-    """Declares checks of the plan toy and makes them; those of shipped plans are gone."""
+    """Declares checks of the plan toy and runs them; checks of shipped plans are removed."""
 
     def __init__(self, toy: Toy) -> None:
         self.toy = toy
@@ -49,18 +49,18 @@ class Checks:
         self._shelf = Shelf(toy)
 
     def put(self, **checks: str) -> None:
-        """Declare checks by their name: what follows it in put_check; of no pipeline."""
+        """Declare checks by name and arguments of put_check, without a pipeline."""
         calls = [f"put_check('{name}', {rest})" for name, rest in checks.items()]
         with self.toy.connection.transaction():
             self._shelf.put(*calls, plan="toy")
 
     def put_pipeline(self, **checks: str) -> None:
-        """Declare a pipeline with these checks and the step that makes them."""
+        """Declare a pipeline with these checks and the step that runs them."""
         calls = [f"put_check('{x}', {y}, pipeline => 'checked')" for x, y in checks.items()]
         self._shelf.put(PIPELINE, *STEPS, *calls, plan="toy")
 
     def run(self) -> Row:
-        """Make them; return the report."""
+        """Run the checks; return the report."""
         return dict(self.toy.value("run_checks"))
 
     def result(self, name: str) -> Row:
@@ -73,7 +73,7 @@ class Checks:
         return row
 
     def statuses(self) -> dict[str, str]:
-        """Return how each ended last."""
+        """Return the latest status of each check."""
         return {
             x["name"]: x["status"]
             for x in self.toy.sql("select name, status from headgate.v_checks")

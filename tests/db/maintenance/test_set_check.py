@@ -1,4 +1,4 @@
-"""set_check: how a check is judged is the operator's."""
+"""set_check: operators decide how a check is judged."""
 
 from __future__ import annotations
 

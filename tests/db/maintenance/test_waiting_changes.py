@@ -1,4 +1,4 @@
-"""An export that falls behind is told before its log fills the disk, and no longer when it has caught up."""
+"""An export that falls behind raises an alert before its log fills the disk; catching up resolves it."""
 
 from __future__ import annotations
 

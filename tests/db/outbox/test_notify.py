@@ -1,4 +1,4 @@
-"""News in the outbox: one notice per event and channel, in the transaction that has the news."""
+"""Notices in the outbox: one per event and channel, in the transaction of the event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTICES = (
 
 @pytest.fixture
 def site(toy: Toy) -> Toy:
-    """Two channels, and what goes to them."""
+    """Two channels and their routes."""
     for call in (
         "begin_plan('site')",
         "put_channel('ops', 'slack', secret_name => 'OPS_HOOK')",
@@ -34,12 +34,12 @@ def site(toy: Toy) -> Toy:
 
 
 def notify(toy: Toy, key: str = "k", channel: str = "ops") -> None:
-    """Have news."""
+    """Write a notice to the outbox."""
     toy.call("notify", p_channel=channel, p_subject="News", p_body="It works.", p_key=key)
 
 
 def subjects(toy: Toy) -> list[tuple[str, str]]:
-    """Return the notices, by channel and subject."""
+    """Return the notices by channel and subject."""
     return [(x["channel"], x["subject"]) for x in toy.sql(NOTICES)]
 
 
@@ -197,7 +197,7 @@ SHOWN = "select status, error from headgate.v_notices order by asset_id"
 
 
 def four_notices(site: Toy) -> None:
-    """Have one that was sent, one refused, one that may have got there, and one on its way."""
+    """Make four notices: sent, refused, possibly received, and being sent."""
     for key in ("sent", "refused", "lost", "leased"):
         notify(site, key)
     chunks = sorted(site.claim(chunks=4), key=lambda x: x["asset_ids"])

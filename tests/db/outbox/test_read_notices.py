@@ -1,4 +1,4 @@
-"""What the handler that sends notices is given."""
+"""The input of the handler that sends notices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""set_channel: an operator says where a channel is in this environment."""
+"""set_channel: an operator sets the address of a channel for this environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.db.toy import Toy
 
 @pytest.fixture
 def toy(toy: Toy) -> Toy:
-    """Have one channel."""
+    """Declare one channel."""
     toy.sql(
         "insert into headgate.channels (name, kind, host, sender, recipients)"
         " values ('inbox', 'mail', 'localhost', 'a@site.test', '{b@site.test}')"

@@ -1,4 +1,4 @@
-"""charge_call: the units of a call that no run makes count before it is made, and are used elsewhere."""
+"""charge_call: the units of a call outside any run are charged before the call, as used elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that name what does not exist are refused at migrate, with their name."""
+"""Rows that name something that does not exist are rejected by migrate, with the name."""
 
 from __future__ import annotations
 
@@ -232,4 +232,4 @@ def test_an_operation_that_moves_to_another_universe_needs_nothing_of_the_one_be
     assert [x["asset_ids"] for x in toy.chunks()] == [others]
     toy.call("check_plans")
     assert toy.scalar(needs) == 2
-    assert len(toy.details()) == 3  # what was done stays known
+    assert len(toy.details()) == 3  # what was done stays recorded

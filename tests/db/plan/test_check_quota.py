@@ -1,4 +1,4 @@
-"""What is due becomes what will be done, as far as the budget carries."""
+"""Due work becomes planned work, as far as the budget reaches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.db.toy import Toy
 
 
 def planned(toy: Toy) -> dict[str, list[str]]:
-    """Return the codes each operation's chunks hold, in their order."""
+    """Return the codes in the chunks of each operation, in order."""
     rows = toy.sql(
         "select o.name as operation, a.code from headgate.chunks as c"
         " join headgate.operations as o using (operation_id)"
@@ -25,7 +25,7 @@ def planned(toy: Toy) -> dict[str, list[str]]:
 
 
 def put_off(toy: Toy) -> dict[tuple[str, str], tuple[int, int]]:
-    """Return what was deferred: (operation, reason) to assets and units."""
+    """Return the deferrals: (operation, reason) to assets and units."""
     rows = toy.sql(
         "select o.name, d.reason, sum(cardinality(d.asset_ids))::int as n, sum(d.units)::int as units"
         " from headgate.planner_deferrals as d join headgate.operations as o using (operation_id)"
@@ -198,7 +198,7 @@ def test_a_bundle_is_granted_whole_or_not_at_all(toy: Toy, quota: int, granted: 
 
 
 def tie(toy: Toy, **columns: Any) -> list[int]:
-    """Let nothing rank a book's opening and its history before each other; return the books."""
+    """Let a book's opening and its history have equal rank; return the books."""
     toy.tune("open", bundle=None, units=1, **columns)
     toy.tune("history", bundle=None)
     toy.provider(quota=7)
@@ -447,7 +447,7 @@ def test_a_group_no_step_covers_is_not_planned(toy: Toy):
     assert plan(toy) == {}
 
 
-# ----------------------------------------------------------------- closed and ended
+# ----------------------------------------------------------------- blocked and ended
 
 
 def test_a_provider_blocked_beyond_max_wait_is_not_planned_and_costs_nothing(toy: Toy):

@@ -1,4 +1,4 @@
-"""What somebody has typed is checked before anything else is checked or started."""
+"""Parameters that a person typed are checked before anything else is checked or started."""
 
 from __future__ import annotations
 

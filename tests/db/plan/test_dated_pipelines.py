@@ -1,4 +1,4 @@
-"""Which pipelines there can be runs of for days that are past."""
+"""Which pipelines support runs for past days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is due is found by the one index made for it, and not by reading all that exists."""
+"""Due work is found through the one index made for it, without reading all rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_due_pairs_reads_the_index_of_what_is_due(toy: Toy, limit: str):
 
 
 def _scans(toy: Toy, limit: str) -> list[tuple[str, str | None]]:
-    """Explain the function's query; return how it reads the state: the nodes and their indexes."""
+    """Explain the function's query; return how it reads the state: scan nodes and their indexes."""
     body = toy.scalar("select prosrc from pg_proc where oid = 'headgate._due_pairs'::regproc")
     arguments = {**ARGUMENTS, "p_limit": f"{limit}::bigint"}
     query = re.sub(r"\bp_\w+\b", lambda match: f"({arguments[match[0]]})", body)

@@ -1,4 +1,4 @@
-"""What is due, before any budget."""
+"""Due work, before any budget is applied."""
 
 from __future__ import annotations
 

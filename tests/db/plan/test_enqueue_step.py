@@ -1,4 +1,4 @@
-"""Starting a step; a later attempt runs again what did not succeed."""
+"""Starting a step; a later attempt reruns what did not succeed."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_the_same_attempt_again_opens_no_new_round(toy: Toy):
 
 
 def test_an_attempt_that_came_while_the_step_ran_opens_no_round_later(toy: Toy):
-    """A task is cleared in mid-run, and its triggerer started again after the end."""
+    """A task is cleared while it runs, and its trigger is restarted after the end."""
     toy.add(1)
     toy.begin()
     assert toy.enqueue(p_attempt=2)["sent"] == 0

@@ -1,4 +1,4 @@
-"""Why was it not loaded last Tuesday? One query, whatever the reason was."""
+""" "Why was it not loaded last Tuesday?" is one query, whatever the reason was."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def why(toy: Toy, asset: str = "A0", day: str = TUESDAY, **more: Any) -> list[di
 
 
 def only(toy: Toy, asset: str = "A0", day: str = TUESDAY, operation: str = "look") -> Any:
-    """Return the one answer for an operation, as (decision, outcome, reason)."""
+    """Return the only answer for an operation, as (decision, outcome, reason)."""
     (row,) = [x for x in why(toy, asset, day) if x["operation"] == operation]
     return row["decision"], row["outcome"], row["reason"]
 

@@ -1,4 +1,4 @@
-"""EXPLAIN for the plan: equal to what is then done, and nothing is changed by asking."""
+"""EXPLAIN for the plan: it equals what a run then does, and changes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def explain(toy: Toy, pipeline: str = "library", **arguments: Any) -> list[dict[
 
 
 def crowd(toy: Toy) -> None:
-    """Books of two regions, some done, some weighty, some failing, with a budget that cannot carry all."""
+    """Books of two regions, some done, some with high weight, some failing, with a budget too small for all."""
     toy.add(6, "W", "books")
     toy.begin("west", pipeline="library")
     toy.drain(says={"watermark": "2024-03-04"})
@@ -205,10 +205,10 @@ def test_the_session_that_should_be_there_is_reported(toy: Toy):
 
 
 class TestSkips:
-    """Pairs that are not due appear only when they are asked for."""
+    """Assets and operations that are not due are listed only on request."""
 
     def skip(self, toy: Toy, asset: int, operation: str = "look", **arguments: Any) -> str:
-        """Return why an asset's operation is left out."""
+        """Return why an asset's operation is skipped."""
         pipeline = "plain" if operation == "look" else "library"
         rows = explain(toy, pipeline, p_assets=[asset], **arguments)
         (reason,) = [

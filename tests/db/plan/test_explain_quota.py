@@ -1,4 +1,4 @@
-"""What a run could spend, as the plan sees it."""
+"""What a run could spend according to the plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What whole steps and runs wait for, and which will be skipped, is told beside the plan of their jobs."""
+"""What whole steps and runs wait for, and which will be skipped, is listed beside the plan of their jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.plan import Row
 
 
 def explained(toy: Toy, **more: Any) -> list[Row]:
-    """Ask; the plan says the same, of no asset."""
+    """Return the rows of explain_steps, which explain_plan has too, without an asset."""
     rows = toy.call("explain_steps", p_pipeline="graph", **more)
     plan = toy.call("explain_plan", p_pipeline="graph", **more)
     told = [(x["decision"], x["reason"], x["run_at"]) for x in plan if x["asset"] is None]

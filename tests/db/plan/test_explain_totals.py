@@ -1,4 +1,4 @@
-"""The plan counted: it agrees with the plan row for row, and every pair of the pipeline is in it once."""
+"""Totals of the plan: they agree with its rows, and count every pair of the pipeline once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A forecast is the planner itself on a moving clock, and touches nothing."""
+"""A forecast is the planner itself on a moving clock, and changes nothing."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def test_wrong_questions_are_refused(toy: Toy):
 
 
 def pooled(toy: Toy, slots: int) -> None:
-    """Have an operation whose jobs take slots of a pool."""
+    """Let the jobs of an operation take slots of a pool."""
     toy.sql("insert into headgate.pools (name, slots) values ('tills', %(n)s)", n=slots)
     toy.tune(pool="tills")
 
 
 def in_pool(toy: Toy, days: int = 2) -> list[Any]:
-    """Return which pool is busy longest on each day, and for how many seconds."""
+    """Return the pool that is busy longest on each day, and for how many seconds."""
     rows = toy.call("forecast", p_pipeline="plain", p_days=days)
     return [(x["pool"], x["pool_time"] and x["pool_time"].total_seconds()) for x in rows]
 

@@ -1,4 +1,4 @@
-"""A handler's environment is declared by its operation, and holds no secret and no way to the database."""
+"""An operation declares its handler's environment, which never holds secrets or access to the database."""
 
 from __future__ import annotations
 

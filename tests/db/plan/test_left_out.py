@@ -1,4 +1,4 @@
-"""Pairs left out after failures: a run says so, and a step of which nothing else is left has failed."""
+"""Pairs skipped after failures: a run reports them, and a step with nothing else to do has failed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def fail(toy: Toy, times: int = 5) -> None:
 
 
 def left_out(toy: Toy, run: str = "r1") -> list[dict[str, Any]]:
-    """Return the deferrals of a run after failures."""
+    """Return a run's deferrals because of failures."""
     return toy.sql(
         "select operation, group_key, assets, units, asset_ids, meaning from headgate.v_deferrals"
         " where run_id = %(run)s and reason = 'failures'",
@@ -105,7 +105,7 @@ def test_what_the_budget_cannot_carry_is_something_else_than_left_out(toy: Toy):
 
 
 def test_what_waits_for_an_input_it_never_had_does_not_count(toy: Toy):
-    """A book's update opens with its history: where that is left out, nothing of the book can run."""
+    """A book's update requires its history: if the history is skipped, nothing of the book can run."""
     books = toy.add(2, "W", "books")
     toy.sql(
         LEAVE_OUT + " and operation_id in"
@@ -139,7 +139,7 @@ def test_an_asset_that_is_not_active_is_in_nobody_s_scope(toy: Toy):
 
 
 def test_a_retry_runs_what_was_left_out(toy: Toy):
-    """Five failures may have been the service's: somebody who says `again` means these, too."""
+    """Five failures may have been the service's fault: an operator who says `again` includes these."""
     assets = toy.add(3)
     toy.sql(LEAVE_OUT, assets=assets)
     toy.begin()

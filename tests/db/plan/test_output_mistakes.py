@@ -1,4 +1,4 @@
-"""Outputs that are named before they are there, or cannot be kept, are refused at migrate, and by name."""
+"""Outputs that are used before they exist, or cannot be stored, are rejected by migrate, by name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Y = {"operations": ["peek"], "depends_on": ["x"]}
 def refused(
     toy: Toy, query: str, *words: str, code: str = "HG017", **steps: dict[str, Any]
 ) -> None:
-    """Let `peek` name a field in a pipeline of these steps, which must be refused with these words."""
+    """Let `peek` use a field in a pipeline of these steps, and expect a rejection with these words."""
     toy.tune("peek", query={"v": query})
     with toy.refused(code, *words):
         g.graph(toy, **steps)

@@ -1,4 +1,4 @@
-"""preview_request: the request a claim would hand out, by the same functions, of a run that never was."""
+"""preview_request renders the request that a claim would return, by the same functions, without a run."""
 
 from __future__ import annotations
 

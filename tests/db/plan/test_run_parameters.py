@@ -1,4 +1,4 @@
-"""What a form of a run knows: names, types, choices."""
+"""What a form for a run shows: names, types, choices."""
 
 from __future__ import annotations
 

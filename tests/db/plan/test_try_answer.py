@@ -1,4 +1,4 @@
-"""try_answer: what the ingest function would make of an answer, and the rows it would write; all undone."""
+"""try_answer: the ingest function's result for an answer, and the rows it would write; all undone."""
 
 from __future__ import annotations
 

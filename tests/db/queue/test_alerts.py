@@ -1,4 +1,4 @@
-"""An open breaker, a refused secret and what our own fault keeps back are in v_alerts at once, and leave it with their cause."""
+"""An open breaker, a refused secret and an internal fault are in v_alerts at once, and as long as they last."""
 
 from __future__ import annotations
 

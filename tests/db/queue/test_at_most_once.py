@@ -1,4 +1,4 @@
-"""delivery at_most_once: what may have been sent is not sent again, and says so."""
+"""delivery at_most_once: a request that may have been sent is not sent again, and its job says so."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def chunk(toy: Toy) -> Row:
 
 
 def lose(toy: Toy, chunk: Row) -> None:
-    """Say that the runner's work on the chunk died."""
+    """Report that the work on the chunk died."""
     token = {"p_chunk_id": chunk["chunk_id"], "p_lease_no": chunk["lease_no"]}
     toy.call("lose_lease", p_runner="w1", **token, p_reason="it hung")
 
 
 def run_out(toy: Toy, chunk: Row) -> None:
-    """Let the lease run out."""
+    """Let the lease expire."""
     toy.expire(chunk)
 
 
 def due(toy: Toy) -> int:
-    """Return how many needs are due at some time."""
+    """Return how many needs are due at any time."""
     return int(
         toy.scalar(
             "select count(*) from headgate.asset_processing_state as s"
@@ -98,7 +98,7 @@ def test_an_answer_that_costs_nothing_has_served_nothing(toy: Toy, chunk: Row):
 
 
 def retry(toy: Toy) -> int:
-    """Run again what failed; return the jobs planned."""
+    """Retry failed jobs; return the number of jobs planned."""
     return int(toy.row("retry_failed", p_pipeline="plain", p_run_id="r1")["planned"])
 
 

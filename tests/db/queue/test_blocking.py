@@ -1,4 +1,4 @@
-"""What is admitted: breaker, probes, and closed providers, as claims and the sweep see them (_block_until.sql, _sweep.sql)."""
+"""Admission: breaker, probes and blocked providers in claims and the sweep (_block_until.sql, _sweep.sql)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def blocked_for(toy: Toy) -> float:
 
 
 class TestBreaker:
-    """Ten failures in a row open it, one probe asks again, an answer closes it."""
+    """Ten failures in a row open it, one probe tests the provider, an answer closes it."""
 
     def test_nine_failures_leave_it_flowing(self, shop: Toy):
         fail(shop, shop.claim()[0], 9)
@@ -210,7 +210,7 @@ class TestBreaker:
 
 
 class TestErrorShare:
-    """Failures that never come ten in a row, but are half of a minute's answers."""
+    """Failures that are never ten in a row, but half of a minute's answers."""
 
     @pytest.fixture
     def many(self, toy: Toy) -> Toy:
@@ -302,11 +302,11 @@ class TestErrorShare:
 
 
 class TestAuthFailures:
-    """401 and 403: the token is wrong, and the provider is well."""
+    """401 and 403: the token is wrong, but the provider is well."""
 
     @pytest.fixture(autouse=True)
     def _refused(self, shop: Toy) -> None:
-        """A chunk's ten calls are refused."""
+        """Report a chunk's ten calls as refused."""
         block = {"until": "execution", "reason": "401"}
         shop.complete(shop.claim()[0], "deferred", fault="internal", block=block)
 
@@ -434,7 +434,7 @@ class TestClosed:
 
 
 class TestWindowTurn:
-    """A reservation dies with its window and is taken anew; near the reset nothing starts."""
+    """A reservation ends with its window and is made anew; nothing starts shortly before the reset."""
 
     def test_in_the_last_seconds_no_call_starts(self, toy: Toy):
         toy.at("2024-03-05 23:59:54+00:00")
@@ -524,11 +524,11 @@ class TestWindowTurn:
 
 
 class TestRate:
-    """Requests are spread over the minute: each has its time to start."""
+    """Requests are spread over the minute: each has its start time."""
 
     @pytest.fixture
     def fast(self, toy: Toy) -> Toy:
-        """Jobs one by one, forty a minute."""
+        """Single jobs, at forty a minute."""
         toy.provider(quota=1000, requests_per_minute=40)
         toy.tune(chunk_size=1)
         toy.add(200)
@@ -536,7 +536,7 @@ class TestRate:
         return toy
 
     def starts(self, toy: Toy, runner: str = "w1") -> list[datetime]:
-        """Claim what there is; return when its calls may start."""
+        """Claim all work; return the start times of its calls."""
         found = []
         for chunk in toy.claim(runner, 20):
             schedule = chunk["call"]["schedule"]

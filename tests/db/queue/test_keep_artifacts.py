@@ -1,4 +1,4 @@
-"""Files of a completion become artifacts: with the job, or not at all."""
+"""The files of a completion become artifacts together with their job, or not at all."""
 
 from __future__ import annotations
 

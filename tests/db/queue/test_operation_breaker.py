@@ -1,4 +1,4 @@
-"""An operation's own breaker: one broken endpoint closes itself, and the others of its provider go on (_block_until.sql)."""
+"""An operation's own breaker: it blocks one broken endpoint, and the provider's others go on (_block_until.sql)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.plan import Row
 
 @pytest.fixture
 def library(toy: Toy) -> Toy:
-    """Thirty new books: `open` and `history` are asked of the same provider; ten faults open a breaker."""
+    """Thirty new books: `open` and `history` are calls to the same provider; ten faults open a breaker."""
     toy.provider(quota=10_000)
     toy.tune("open", max_wait="1 hour")
     toy.tune("history", max_wait="1 hour")
@@ -23,7 +23,7 @@ def library(toy: Toy) -> Toy:
 
 
 def claim_of(toy: Toy, operation: str, runner: str = "w1") -> Row:
-    """Claim until a chunk of this operation comes; others are answered."""
+    """Claim until a chunk of this operation comes; complete the others."""
     for _ in range(20):
         (chunk,) = toy.claim(runner)
         if chunk["operation"] == operation:
@@ -33,7 +33,7 @@ def claim_of(toy: Toy, operation: str, runner: str = "w1") -> Row:
 
 
 def break_down(toy: Toy, operation: str = "open") -> None:
-    """A chunk's ten calls of an operation fail."""
+    """Report a chunk's ten calls of an operation as failed."""
     toy.complete(claim_of(toy, operation), "retry", fault="provider")
 
 
@@ -48,13 +48,13 @@ def health(toy: Toy, operation: str = "open") -> Row:
 
 
 def seconds(toy: Toy, operation: str = "open") -> float:
-    """Return for how many seconds the operation is closed."""
+    """Return for how many seconds the operation is blocked."""
     until = health(toy, operation)["blocked_until"]
     return (until - toy.now).total_seconds() if until else 0.0
 
 
 def drained(toy: Toy) -> set[str]:
-    """Answer whatever may be claimed; return the operations that were called."""
+    """Complete everything that can be claimed; return the operations that were called."""
     called = set()
     while claimed := toy.claim("w1", 5):
         for chunk in claimed:
@@ -122,7 +122,7 @@ def test_faults_of_several_operations_are_the_provider_s(library: Toy):
 
 
 def test_faults_between_the_answers_of_others_add_up(library: Toy):
-    """The provider's own row starts anew with each answer; the operation's does not."""
+    """Each answer resets the provider's own series of failures, but not the operation's."""
     library.provider(breaker_share=1)
     one, *_ = (claim_of(library, "open") for _ in range(1))
     library.complete(one, "retry", one["asset_ids"][:5], fault="provider")

@@ -1,4 +1,4 @@
-"""Pages: an answer that names a next one parks its job for it, in the same commit; a page is a call."""
+"""Pages: an answer that names a next page parks its job for it, in the same commit; each page is a call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def paged(toy: Toy) -> Toy:
 
 
 def turn(toy: Toy, *said: Any, **more: Any) -> list[str]:
-    """Answer page by page with these cursors; return what was asked."""
+    """Answer page by page with these cursors; return the requests."""
     asked = []
     for cursor in said:
         (chunk,) = toy.claim()

@@ -1,4 +1,4 @@
-"""Pools: slots that operations share; a lease takes them, and whatever ends a lease frees them for the next in line."""
+"""Pools: slots that operations share; a lease takes them, and any end of a lease frees them for the next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a step has ended, by what became of its jobs and by whose fault (max_failed_share: 5 %)."""
+"""How a step ends, by its jobs' results and whose fault they are (max_failed_share: 5 %)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""headgate.trust_bulk: assets that calls for their group lacked are served by them again."""
+"""headgate.trust_bulk: bulk calls serve assets again that they lacked before."""
 
 from __future__ import annotations
 

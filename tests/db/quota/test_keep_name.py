@@ -1,4 +1,4 @@
-"""A provider cannot be renamed: its queues and the chunks in them bear its name."""
+"""A provider cannot be renamed: its queues, and the chunks in them, carry its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The provider's own count."""
+"""Reconciling the quota with the provider's own count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.db.toy import Toy
 
 
 def reconcile(toy: Toy, reported: int | None, day: date | None = date(2024, 3, 5)) -> int | None:
-    """Take over the provider's count; return what was used elsewhere."""
+    """Apply the provider's count; return the units used elsewhere."""
     found: int | None = toy.value(
         "reconcile_quota", p_provider="shop", p_reported=reported, p_reported_on=day
     )

@@ -1,4 +1,4 @@
-"""The operator's hand on a provider."""
+"""set_provider: an operator changes a provider's settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quota windows tile time: every moment is in one, whatever clocks do, and none opens beside another (_windows.sql)."""
+"""Quota windows tile time: every moment is in exactly one, however clocks change (_windows.sql)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ where n.opened_at <> k.closes_at
 
 
 def window(toy: Toy, at: datetime) -> Row:
-    """Return the window of a moment."""
+    """Return the window that contains a moment."""
     (row,) = toy.sql(WINDOW, at=at)
     return row
 

@@ -1,4 +1,4 @@
-"""put_operation(..., body => 'schema.function'): a chunk's bodies are written by one call when it is claimed."""
+"""put_operation(..., body => 'schema.function'): one call writes a chunk's bodies when it is claimed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shelf(toy: Toy) -> Shelf:
 
 
 def write(toy: Toy, code: str, language: str = "sql", volatility: str = "stable") -> None:
-    """Let this write the bodies of the operation `look`."""
+    """Let this function write the bodies of the operation `look`."""
     toy.sql(HEAD.format(code=code, language=language, volatility=volatility))
     toy.tune(method="POST", body_function="toy.bodies")
     adopt(toy.connection, "toy")

@@ -1,4 +1,4 @@
-"""A runner of a queue that nobody has would wait for ever."""
+"""A runner of a queue that does not exist would wait for ever."""
 
 from __future__ import annotations
 

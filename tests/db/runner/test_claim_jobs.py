@@ -1,4 +1,4 @@
-"""A runner asks for work."""
+"""Claiming work for a runner."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_a_lease_is_nobody_else_s(toy: Toy):
 
 
 class TestNothing:
-    """Without work there is one row that says when to ask again."""
+    """Without work the one returned row names the time of the next claim."""
 
     def idle(self, toy: Toy) -> tuple[object, int | None]:
         """Return wake_at, relative to now, and lease_seconds."""
@@ -201,7 +201,7 @@ class TestNothing:
 
 
 class TestLeaseExpirations:
-    """An expired lease was charged: its calls may have been made."""
+    """An expired lease stays charged: its calls may have been made."""
 
     def test_it_is_claimed_again_by_a_new_token_and_pays_again(self, toy: Toy):
         (asset,) = toy.add(1)
@@ -307,9 +307,7 @@ class TestLeaseExpirations:
         }
         assert toy.details(poison)[0]["reason"].startswith("internal: its lease expired")
         assert toy.state(poison)["consecutive_failures"] == 0
-        assert (
-            toy.step()["status"] == "failed"
-        )  # a third of its jobs is kept back by an internal fault
+        assert toy.step()["status"] == "failed"  # an internal fault holds back a third of its jobs
 
     def test_singles_that_cannot_be_paid_for_end_deferred(self, toy: Toy):
         toy.provider(quota=7)
@@ -325,7 +323,7 @@ class TestLeaseExpirations:
 
 
 class TestMessages:
-    """It never fails for one message."""
+    """A claim never fails because of one message."""
 
     @pytest.mark.parametrize(
         "message", ["{}", '{"chunk_id": 0}', '{"chunk_id": "x"}', '{"chunk_id": 99999999999999999999999}',
@@ -353,7 +351,7 @@ class TestMessages:
 
         assert len(toy.claim(chunks=5) + toy.claim(chunks=5)) == 1
         assert toy.units() == (0, 3)
-        toy.call("repair")  # nobody reads a queue in which no chunk travels
+        toy.call("repair")  # nobody reads a queue without chunks
 
     def test_a_lost_message_is_sent_again(self, toy: Toy):
         toy.add(13)
@@ -389,7 +387,8 @@ class TestMessages:
         assert chunk["chunk_id"] == first["chunk_id"]
 
     def test_what_is_over_is_left_to_who_holds_its_execution(self, toys: Toys):
-        """He may wait for its message, which the claim has read: waiting for him were a deadlock."""
+        """The session that holds the execution may wait for the message that the claim has read: waiting for it would
+        be a deadlock."""
         one, two = toys.one, toys.another(autocommit=False)
         one.add(3)
         one.begin()

@@ -1,4 +1,4 @@
-"""A runner hands in results."""
+"""Handing in a runner's results."""
 
 from __future__ import annotations
 
@@ -300,7 +300,7 @@ def test_a_job_the_ingest_function_says_nothing_of_has_failed(toy: Toy, chunk: R
 
 
 def test_what_would_hide_in_an_error_is_written_out(toy: Toy, chunk: Row):
-    """PostgreSQL repeats the payload in its errors: an answer could turn what an operator reads."""
+    """PostgreSQL repeats the payload in its errors: an answer could garble what an operator reads."""
     toy.sql(
         "create or replace function toy.keep(p_context jsonb, p_asset_ids bigint[], p_payloads text[])"
         " returns setof headgate.ingest_result language plpgsql security definer"
@@ -583,7 +583,7 @@ def test_a_refused_token_leaves_the_next_execution_alone(toy: Toy):
 
 @pytest.mark.parametrize("slices", [1, 2])
 def test_a_late_completion_does_not_claim_the_chunk_it_completes(toy: Toy, slices: int):
-    """Its lease has run out and nobody else has taken it: its message is the next to be read."""
+    """Its lease has expired and nobody else has taken it: its message is the next to be read."""
     toy.add(10)
     toy.begin()
     (chunk,) = toy.claim()

@@ -1,4 +1,4 @@
-"""See test_heartbeat.py, which tells a runner's whole life; here what its end leaves alone (end_runner.sql)."""
+"""What the end of a runner leaves unchanged (end_runner.sql); test_heartbeat.py covers a runner's whole life."""
 
 from __future__ import annotations
 

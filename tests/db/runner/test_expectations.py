@@ -1,4 +1,4 @@
-"""Expectations: what must hold of a good answer, and what becomes of one of which it does not."""
+"""Expectations: what must hold of a good answer, and the result of a job whose answer violates them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEALTHY = '$.body.state == "healthy"'
 
 
 def expect(toy: Toy, *rows: tuple[str, str, str | None], **columns: Any) -> None:
-    """Let the operation `look` expect this."""
+    """Declare these expectations of the operation `look`."""
     expectations = [dict(zip(("predicate", "verdict", "reason"), row, strict=True)) for row in rows]
     toy.tune(expectations=expectations, **columns)
 
@@ -27,7 +27,7 @@ def claimed(toy: Toy, count: int = 1, **more: Any) -> Row:
 
 
 def answered(toy: Toy, chunk: Row, *answers: Any, outcome: str = "success", **head: Any) -> None:
-    """Hand in an answer per job, as a runner does."""
+    """Complete one job per answer, as a runner does."""
     many = len(answers)
     toy.call(
         "complete_jobs",

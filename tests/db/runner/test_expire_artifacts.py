@@ -1,4 +1,4 @@
-"""expire_artifacts: what a handler gives up has expired, and its keys go."""
+"""expire_artifacts: artifacts that a handler releases expire, and their keys are removed."""
 
 from __future__ import annotations
 

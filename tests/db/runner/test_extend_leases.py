@@ -1,4 +1,4 @@
-"""Keeping leases for another term."""
+"""Extending leases by another term."""
 
 from __future__ import annotations
 

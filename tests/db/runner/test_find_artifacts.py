@@ -1,4 +1,4 @@
-"""find_artifacts: where the files are that a handler reads."""
+"""find_artifacts: the places of the files that a handler reads."""
 
 from __future__ import annotations
 

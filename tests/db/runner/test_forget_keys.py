@@ -1,4 +1,4 @@
-"""forget_keys: see test_remove_keys.py, of which it is the end."""
+"""forget_keys ends the removal that test_remove_keys.py covers."""
 
 from __future__ import annotations
 

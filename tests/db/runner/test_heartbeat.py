@@ -1,4 +1,4 @@
-"""A runner that was killed is found out, and one that is only slow is not (heartbeat.sql, end_runner.sql)."""
+"""A killed runner is detected, and one that is only slow is not (heartbeat.sql, end_runner.sql)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def beat(toy: Toy, runner: str = "w2") -> int:
 
 
 def is_settled(toy: Toy) -> bool:
-    """Return whether the server has run for so long that silence means something."""
+    """Return whether the server has run long enough for silence to mean something."""
     return bool(
         toy.scalar("select pg_postmaster_start_time() < clock_timestamp() - interval '15 seconds'")
     )

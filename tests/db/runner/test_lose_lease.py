@@ -1,4 +1,4 @@
-"""Giving a lease up for lost: it counts as one that ran out, and its reason is kept."""
+"""lose_lease ends a lease as if it had expired, and keeps the reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.plan import Row
 
 
 def lose(toy: Toy, chunk: Row, *, runner: str = "w1") -> None:
-    """Tell that the work on a chunk died."""
+    """Report that the work on a chunk died."""
     token = {"p_chunk_id": chunk["chunk_id"], "p_lease_no": chunk["lease_no"]}
     toy.call("lose_lease", p_runner=runner, **token, p_reason="it hung")
 

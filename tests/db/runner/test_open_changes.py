@@ -1,4 +1,4 @@
-"""A runner is told the columns of a table's changes, of PostgreSQL's own types or as text, and up to where it reads."""
+"""A runner gets the columns of a table's changes, as PostgreSQL's own types or text, and where to stop reading."""
 
 from __future__ import annotations
 

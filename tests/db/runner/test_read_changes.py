@@ -1,4 +1,4 @@
-"""What was logged of a table is read as it was written, whatever the settings of who wrote it."""
+"""Logged changes of a table are read as they were written, whatever the writer's settings."""
 
 from __future__ import annotations
 

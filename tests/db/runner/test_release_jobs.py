@@ -1,4 +1,4 @@
-"""Giving chunks back whose remaining jobs were not started."""
+"""Releasing chunks whose remaining jobs were not started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""remove_keys: what no artifact has may go, and what has expired; what is made anew meanwhile is not lost."""
+"""remove_keys: keys without an artifact and expired keys are removed; a file put again meanwhile is not lost."""
 
 from __future__ import annotations
 

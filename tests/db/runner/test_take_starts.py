@@ -1,4 +1,4 @@
-"""More times to start, for calls whose own have passed (take_starts.sql)."""
+"""Further start times for calls whose own times have passed (take_starts.sql)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.db.toy import Toy
 
 @pytest.fixture
 def token(toy: Toy) -> dict[str, Any]:
-    """Lease a chunk of ten calls, forty a minute; return what its runner says to ask for more."""
+    """Lease a chunk of ten calls, forty a minute; return the arguments that request more times."""
     toy.provider(requests_per_minute=40)
     toy.add(15)
     toy.begin()

@@ -8,7 +8,7 @@ from tests.db.toy import Toy
 def test_each_store_is_given_out_once_a_day(toy: Toy):
     toy.sql("insert into headgate.stores (name, url) values ('a', 'file:///a'), ('b', 'file:///b')")
 
-    (row,) = toy.sql("select count(*) as stores from headgate.stores")  # plans have some
+    (row,) = toy.sql("select count(*) as stores from headgate.stores")  # plans declare some
 
     def given() -> set[str]:
         return {x["name"] for _ in range(row["stores"]) for x in toy.call("take_store")}

@@ -1,4 +1,4 @@
-"""Conditional requests: what an answer says of its version goes with the next request, until it is reset."""
+"""Conditional requests: an answer's validators are sent with the next request, until a reset."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ask(toy: Toy, run: str) -> Row:
 
 
 def told(toy: Toy, chunk: Row, outcome: str = "success", **headers: str) -> None:
-    """Hand in an answer with these headers."""
+    """Complete it with an answer with these headers."""
     answer = json.dumps({"status": 200, "headers": headers})
     toy.complete(chunk, outcome, p_answers=[answer])
     toy.finish(chunk["run_id"], "crawl")

@@ -1,4 +1,4 @@
-"""Functions that rows name are called with rights of their plan and no others, whatever was made of them."""
+"""Functions named in rows are called with exactly the rights of their plan, however they were altered."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ returns integer language plpgsql %s as $$ begin {STEAL}; return 1; end; $$
 
 
 def as_plan(toy: Toy, *statements: str) -> None:
-    """Do what the plan's role may do: with what it owns, it may do anything."""
+    """Act with the rights of the plan's role, which may do anything with what it owns."""
     toy.connection.execute(f"set local role {PLAN}".encode())
     for statement in statements:
         toy.connection.execute(statement.encode())
@@ -45,7 +45,7 @@ def as_plan(toy: Toy, *statements: str) -> None:
 
 
 def put_step(toy: Toy) -> None:
-    """Let the pipeline `within` begin with a function of the plan's."""
+    """Let the pipeline `within` begin with a function of the plan."""
     as_plan(
         toy,
         "create function toy.stroll(p_pipeline text, p_run_id text) returns integer"
@@ -127,7 +127,7 @@ def test_so_has_a_due_function(toy: Toy, kind: str):
 
 
 def test_defaults_casts_and_triggers_that_are_put_off_have_none_either(toy: Toy):
-    """What a fit function brings along is evaluated where it is called: there, nobody has rights."""
+    """Code that a valid function triggers is evaluated at its call, where nobody has rights."""
     put_step(toy)
     thief = (
         "create function toy.thief() returns integer language plpgsql as"

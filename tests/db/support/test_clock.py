@@ -1,4 +1,4 @@
-"""The database decides the time."""
+"""The database decides what time it is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def real(toy: Toy) -> datetime:
 
 @pytest.fixture
 def clock(toy: Toy) -> Toy:
-    """A clock that nobody has moved."""
+    """A clock that was never set."""
     toy.offset_clock("")
     return toy
 

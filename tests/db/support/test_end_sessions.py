@@ -1,4 +1,4 @@
-"""A role may lift its own limits: what is then beyond those of the rows is ended, and nobody else."""
+"""A role may lift its own limits: sessions beyond the limits in the rows are ended, and no others."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def set_limit(toys: Toys, limit: str, name: str = "transaction_age") -> None:
 
 
 def is_ended(toys: Toys, session: Connection[DictRow]) -> bool:
-    """Return whether the session is gone, as soon as a signal has had its effect."""
+    """Return whether the session has ended, once a signal has had time to take effect."""
     pid = session.info.backend_pid
     deadline = time.monotonic() + 60
     while toys.one.sql(THERE, pid=pid):
@@ -107,7 +107,7 @@ def test_so_is_a_login_that_is_a_member_of_the_reader(toys: Toys):
 
 
 def test_an_owner_that_may_not_end_sessions_says_which_grant_is_missing(toys: Toys):
-    owner = toys.another(autocommit=False)  # others of this server keep their right
+    owner = toys.another(autocommit=False)  # sessions of others on this server stay
     owner.sql("revoke pg_signal_backend from headgate_owner")
     with holding(toys, "headgate_reader") as reader:
         owner.sql(

@@ -1,4 +1,4 @@
-"""A name that is not known is answered with what was probably meant, and with what there is."""
+"""An unknown name is answered with similar names and a list of the known ones."""
 
 from __future__ import annotations
 

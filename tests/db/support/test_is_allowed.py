@@ -1,4 +1,4 @@
-"""What robots.txt allows, matched by SQL; protego, which crawlers use, is asked the same."""
+"""What robots.txt allows, matched in SQL and compared with protego, a parser that crawlers use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks are rows that only the owner may touch: nobody else can hold up what they keep apart."""
+"""Locks are rows that only the owner may touch, so no other role can hold up what they protect."""
 
 from __future__ import annotations
 

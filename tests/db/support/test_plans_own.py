@@ -1,4 +1,4 @@
-"""A plan may touch what its functions are named for: its universes, its providers, and no other's."""
+"""A plan may use the universes and providers of its own functions, and no others."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def ask(toy: Toy) -> Callable[..., Any]:
 
 
 def requests(asset: int) -> list[tuple[str, dict[str, Any], str]]:
-    """Return what a plan may ask of the toy world, and how what it touches is called."""
+    """Return what a plan may request of the toy world, and the names of what it uses."""
     document = psycopg.types.json.Jsonb([{"code": "X", "group_key": "A"}])
     at = ["2024-03-06 00:00+00"]
     return [

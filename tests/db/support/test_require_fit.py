@@ -1,4 +1,4 @@
-"""Who calls a plan's function himself asks first whether it still is the plan's own, and safe to call."""
+"""A caller of a plan's function first checks that it is still the plan's own, and safe to call."""
 
 from __future__ import annotations
 

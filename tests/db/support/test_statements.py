@@ -1,4 +1,4 @@
-"""Statements to databases: what is declared, and how a job's fields become parameters and names."""
+"""Statements for databases: their declaration, and how a job's fields become parameters and names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPERATION = (
 
 @pytest.fixture
 def shelf(toy: Toy) -> Shelf:
-    """Open the toy world, in which the plan has not been declared."""
+    """Open the toy world without the plan."""
     return Shelf(toy)
 
 

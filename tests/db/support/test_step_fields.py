@@ -1,4 +1,4 @@
-"""{steps.<step>.<path>}: what earlier steps put out, in paths, queries, headers and bodies."""
+"""{steps.<step>.<path>}: outputs of earlier steps in paths, queries, headers and bodies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ as 'select (jsonb_build_object() || current_setting(''toy.says'')::jsonb)'
 
 
 def claimed(toy: Toy, said: Any, **columns: Any) -> Row:
-    """Let a step `x` put this out, and claim the one job of the step behind it."""
+    """Let a step `x` have this output, and claim the only job of the next step."""
     toy.add(1)
     toy.sql("delete from headgate.pipeline_steps")  # those of other pipelines name no step x
     toy.tune("look", **columns)
@@ -33,7 +33,7 @@ def claimed(toy: Toy, said: Any, **columns: Any) -> Row:
 
 
 def body_of(toy: Toy, said: Any, template: Any) -> Any:
-    """Return the body of the request that follows."""
+    """Return the body of the following request."""
     chunk = claimed(toy, said, method="POST", body={"v": template})
     assert chunk["call"].get("refused") is None, chunk["call"]
     return json.loads(chunk["bodies"][0])["v"]

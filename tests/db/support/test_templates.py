@@ -1,4 +1,4 @@
-"""Requests made from rows: values are encoded, whatever they are (_render.sql, _requests.sql)."""
+"""Requests rendered from rows: all values are encoded, whatever they are (_render.sql, _requests.sql)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOSTILE = [
 
 
 def claimed(toy: Toy, **columns: Any) -> Row:
-    """Change the operation, plan what is there, and claim it."""
+    """Change the operation, plan its work, and claim it."""
     toy.tune(**columns)
     toy.begin()
     return toy.claim()[0]
@@ -147,7 +147,7 @@ def test_dots_in_a_name_are_not_a_way_up(toy: Toy, path: str):
 
 
 class TestMissing:
-    """A field without a value harms the job that lacks it, and no other."""
+    """A field without a value fails the job that lacks it, and no other."""
 
     def test_that_job_is_refused_and_the_others_have_their_requests(self, toy: Toy):
         toy.add(1, attributes={"isin": "US1"})
@@ -203,14 +203,14 @@ class TestMissing:
 
 
 def body_of(toy: Toy, template: Any, attributes: Row, **more: Any) -> Any:
-    """Return the body of one asset's request, read as JSON."""
+    """Return the body of one asset's request, parsed as JSON."""
     toy.upsert([{"code": "X", "group_key": "A", "attributes": attributes}])
     chunk = claimed(toy, method="POST", body=template, **more)
     return toy.scalar("select %(body)s::jsonb", body=chunk["bodies"][0])
 
 
 class TestBodies:
-    """A string of a body that is exactly one field is its value; in a longer string a field is text."""
+    """A string in a body that is exactly one field becomes its value; in a longer string a field is text."""
 
     VALUES: ClassVar[Row] = {
         "number": 2103, "part": 0.5, "yes": True, "list": [1, "two", None], "object": {"a": {"b": 1}}, "text": "7",
@@ -257,7 +257,7 @@ class TestBodies:
 
 
 class TestRun:
-    """What a request knows of its run."""
+    """Fields of a request that refer to its run."""
 
     PATH = "/{run.id}/{run.pipeline}/{run.date}/{run.logical_date}/{run.started_at}"
 
@@ -284,7 +284,7 @@ class TestRun:
 
 
 class TestHeaders:
-    """A header with a field is each job's own; the others are the call's."""
+    """A header with a field is rendered for each job; other headers belong to the call."""
 
     def test_each_job_has_its_own(self, toy: Toy):
         toy.add(2, attributes={"lang": "de"})
@@ -336,7 +336,7 @@ class TestHeaders:
 
 
 class TestJobKey:
-    """{job.key} names a job to the outside: in every delivery of its round, and in no other."""
+    """{job.key} identifies a job to the outside: the same in every delivery of its round, and in no other round."""
 
     def test_each_job_has_one_and_each_place_the_same(self, toy: Toy):
         toy.add(2)

@@ -1,4 +1,4 @@
-"""{asset.code!}: an asset's path and query go as they are, and only what URLs can hold."""
+"""{asset.code!}: an asset's path and query are inserted unencoded, if a URL can hold them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the views say: about quota, providers, queues, freshness and what was done."""
+"""Contents of the views on quota, providers, queues, freshness and history."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PIPELINE = "data_collection_equities"
 
 @pytest.fixture
 def now(db: Plan) -> datetime:
-    """Stop the clock."""
+    """Freeze the clock."""
     db.freeze_clock(NOW)
     return datetime(2026, 6, 17, 21, 30, tzinfo=UTC)
 

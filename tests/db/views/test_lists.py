@@ -1,4 +1,4 @@
-"""What there is: pipelines, operations, and how each need of an asset stands."""
+"""Lists: pipelines, operations, and the state of each need of an asset."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pipeline(toy: Toy, name: str = "plain") -> Row:
 
 
 def statuses(toy: Toy) -> dict[str, str]:
-    """Return how each asset's need to be looked at stands."""
+    """Return the state of each asset's need `look`."""
     rows = toy.sql("select * from headgate.v_asset_states where operation = 'look'")
     return {x["asset"]: x["status"] for x in rows}
 

@@ -1,4 +1,4 @@
-"""While a run is under way the views count its units as they are spent, as the window does."""
+"""While a run is in progress, the views count its units as they are spent, in agreement with the window."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STEP = "select units from headgate.v_execution_steps where run_id = 'r1' and ste
 
 
 def spent(toy: Toy) -> int:
-    """Return what the views say was spent, which is what the window says."""
+    """Return the units spent according to the views, which must equal the window's."""
     units = {toy.scalar(RUN), toy.scalar(STEP), toy.units()[1]}
     assert len(units) == 1, units
     return int(units.pop())

@@ -1,4 +1,4 @@
-"""v_orders tells who gave an order where it is, and what it waits for."""
+"""v_orders shows an order's status and what it waits for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may read and call what: each role its work, and nothing else."""
+"""Who may read and call what: each role's work, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""v_waiting says of all that waits why, and until when; v_leases who holds the rest."""
+"""v_waiting shows why everything that waits does so, and until when; v_leases shows who holds the rest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROWS = "select * from headgate.v_waiting order by reason"
 
 
 def waiting(toy: Toy) -> list[tuple[Any, ...]]:
-    """Return what waits: step, operation, reason, jobs, until when."""
+    """Return the waiting work: step, operation, reason, jobs, until when."""
     columns = ("step", "operation", "reason", "jobs", "next_try_at")
     return [tuple(x[y] for y in columns) for x in toy.sql(ROWS)]
 
@@ -26,7 +26,7 @@ def reasons(toy: Toy) -> dict[str, datetime | None]:
 
 @pytest.fixture
 def served(toy: Toy) -> Toy:
-    """Let a runner be heard of."""
+    """Let a runner send a heartbeat."""
     toy.row("heartbeat", p_runner="w9", p_host="here", p_pid=7, p_version="0.1.0")
     return toy
 

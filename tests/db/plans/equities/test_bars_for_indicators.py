@@ -1,4 +1,4 @@
-"""equities.bars_for_indicators: what indicators are computed from."""
+"""equities.bars_for_indicators: the input of the indicators."""
 
 from __future__ import annotations
 

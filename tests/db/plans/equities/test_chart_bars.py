@@ -1,4 +1,4 @@
-"""equities.chart_bars: what a chart is drawn from."""
+"""equities.chart_bars: the data of a chart."""
 
 from __future__ import annotations
 

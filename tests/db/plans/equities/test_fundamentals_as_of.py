@@ -1,4 +1,4 @@
-"""equities.fundamentals_as_of and reported_periods: what was known when, of which period."""
+"""equities.fundamentals_as_of and reported_periods: what was known when, about which period."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""equities.ingest_eod_bulk: one answer for an exchange, a bar for each listing asked for."""
+"""equities.ingest_eod_bulk: one answer for an exchange gives a bar for each listing of the chunk."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ WEDNESDAY = "2026-06-17"
 
 
 def line(symbol: str, **changes: Any) -> Row:
-    """Return a bar as the bulk answer has it."""
+    """Return a bar in the format of a bulk answer."""
     return {"code": symbol, "exchange_short_name": "US", **bar(WEDNESDAY), **changes}
 
 
 def take(plan: Plan, codes: list[str], payload: Any) -> dict[str, Row]:
-    """Hand in one answer for all, which stands at the first; return the results by code."""
+    """Ingest one answer for all, the payload of the first; return the results by code."""
     ids = {asset_id(plan, code): code for code in codes}
     text = payload if isinstance(payload, str) else json.dumps(payload)
     rows = plan.call(
@@ -87,7 +87,7 @@ def test_a_whole_exchange_is_one_quick_call(db: Plan):
 
 
 def take_all(plan: Plan, codes: list[str], answer: list[Row]) -> int:
-    """Hand in an answer for many listings; return how many succeeded."""
+    """Ingest an answer for many listings; return how many succeeded."""
     found = plan.scalar(
         """
         select count(*) filter (where r.status = 'success')

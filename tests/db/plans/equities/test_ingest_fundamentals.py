@@ -1,4 +1,4 @@
-"""equities.ingest_fundamentals: one row each time a company's data have changed."""
+"""equities.ingest_fundamentals: one row each time a company's data change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""equities.ingest_fundamentals_batch: one answer for many listings becomes fundamentals of each."""
+"""equities.ingest_fundamentals_batch: one answer for many listings gives the fundamentals of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CODES = ("AAPL.US", "MSFT.US", "IBM.US")
 
 
 def take(plan: Plan, page: Any, codes: tuple[str, ...] = CODES) -> dict[str, Row]:
-    """Ingest a page that was asked for these listings."""
+    """Ingest a page requested for these listings."""
     names = {asset_id(plan, x): x for x in codes}
     rows = plan.call(
         "equities.ingest_fundamentals_batch",

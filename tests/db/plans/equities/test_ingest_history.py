@@ -1,4 +1,4 @@
-"""equities.ingest_history: a restated history takes the stored one's place, whole or not at all."""
+"""equities.ingest_history: a restated history replaces the stored one as a whole, or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ where s.asset = 'AAPL.US' and s.operation = 'prices_historical'
 
 
 def history(factor: float = 1.0, days: list[str] = DAYS, **changes: Any) -> list[Row]:
-    """Return bars whose past is adjusted by a factor."""
+    """Return bars with past prices adjusted by a factor."""
     return [bar(x, adjusted_close=10.8 * factor, **changes) for x in days]
 
 
@@ -30,7 +30,7 @@ def take(plan: Plan, answer: Any, now: str = LATER) -> Row:
 
 
 def loaded(plan: Plan) -> None:
-    """Load a history, and nothing is due."""
+    """Load a history, so that nothing is due."""
     take(plan, history())
     plan.sql("update headgate.asset_processing_state set next_due_at = null")
 
@@ -80,7 +80,7 @@ def test_a_history_that_ends_while_an_overlap_is_compared_is_not_asked_for_again
 
         take(first, history(0.5))
         first.sql(held.format("null"))
-        first.sql("select from equities.prices_quarantine for update")  # holds up the other one
+        first.sql("select from equities.prices_quarantine for update")  # blocks the other session
         late = pool.submit(ingest_prices, second, overlap, LATER)
         wait_until(lambda: late.done() or Plan(watch).scalar(blocked), "an answer or a lock")
         one.commit()

@@ -1,4 +1,4 @@
-"""equities.ingest_indicators: one row for each listing, in the place of the one before."""
+"""equities.ingest_indicators: one row for each listing, which replaces the previous one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""equities.ingest_prices: what is believed, what is not and why, and nothing written twice."""
+"""equities.ingest_prices: which bars are believed, which are not and why; nothing is written twice."""
 
 from __future__ import annotations
 

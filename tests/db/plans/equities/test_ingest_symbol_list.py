@@ -1,4 +1,4 @@
-"""equities.ingest_symbol_list: renames keep their asset, delisted ones stay, short lists are refused."""
+"""equities.ingest_symbol_list: renamed listings keep their asset, delisted ones stay, short lists are refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def db(small_db: Plan) -> Plan:
 
 @pytest.fixture
 def listed(db: Plan) -> list[Row]:
-    """Watch Lisbon; return its list as it should be."""
+    """Watch Lisbon; return its expected list."""
     db.call(
         "upsert_assets",
         p_universe="equities_exchanges",
@@ -45,7 +45,7 @@ def listed(db: Plan) -> list[Row]:
 
 
 def take(plan: Plan, answer: list[Row], day: str = DAYS[0]) -> Row:
-    """Hand in a list; return what was made of it."""
+    """Ingest a list; return the result."""
     exchange = plan.value("find_asset", p_universe="equities_exchanges", p_code="LS")
     (result,) = plan.call(
         "equities.ingest_symbol_list",

@@ -1,4 +1,4 @@
-"""docs/equities.md shows what is: four evenings in Lisbon, with a split and a correction."""
+"""docs/equities.md shows real outputs: four evenings in Lisbon, with a split and a correction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = {x.marks["shows"]: x for x in blocks(PAGE) if "shows" in x.marks}
 
 
 class Corrected(Market):
-    """On the third evening the provider corrects what GALP closed at on the second."""
+    """On the third evening the provider corrects GALP's close of the second."""
 
     def bars(self, code: str) -> list[Row]:
         bars = super().bars(code)

@@ -1,4 +1,4 @@
-"""The plan: what the pipeline promises, how answers are read, and harmless repetition."""
+"""The plan: what the pipeline promises, how answers are read, and repeatability."""
 
 from __future__ import annotations
 

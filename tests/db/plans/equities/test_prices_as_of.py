@@ -1,4 +1,4 @@
-"""equities.prices_as_of: what was known on a day, and nothing of what came later."""
+"""equities.prices_as_of: what was known on a day, and nothing that came later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""equities.publish_prices: what stands the checks is shown, else yesterday's data and one alert."""
+"""equities.publish_prices: data that pass the checks are published, else yesterday's data stay, with one alert."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""equities.publish_screener: the screener's rows are shown when they look right, all at once."""
+"""equities.publish_screener: the screener's rows are published all at once if they look right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `exchanges` chooses: a group key and an exchange's name mean the same in all universes of the plan."""
+"""The parameter `exchanges`: a group key and an exchange's name mean the same in all universes of the plan."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def watched(db: Plan) -> Plan:
 
 
 def expected(db: Plan, names: list[str]) -> list[dict[str, object]]:
-    """Work out what is chosen: listings by their own exchange, days and exchanges by that of their group."""
+    """Return the expected selection: listings by their own exchange, days and exchanges by their group's."""
 
     def is_chosen(row: dict[str, object]) -> bool:
         group = str(row["group_key"])

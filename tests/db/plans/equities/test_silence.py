@@ -29,7 +29,7 @@ def test_a_whole_exchange_that_falls_silent_is_asked_again_in_one_quick_statemen
     now = "2026-06-17 21:30:00+00"
     db.freeze_clock(now)
     db.sql(LAST_BARS)
-    db.sql("analyze equities.prices")  # whatever autovacuum has found there before
+    db.sql("analyze equities.prices")  # whatever autovacuum found there before
     listed = db.scalar(
         "select array_agg(asset_id) from headgate.assets "
         "where universe = 'equities' and group_key = 'US'"

@@ -1,4 +1,4 @@
-"""A day on which everything is loaded, at full size: 21,817 listings of ten exchanges, with re-reading, under 5,000 units."""
+"""A day with everything loaded, at full size: 21,817 listings, ten exchanges, re-reading, under 5,000 units."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import pytest
 from tests.plan import Plan
 
 PIPELINE = "data_collection_equities"
-EVENING = "2026-09-14 23:30:00+00"  # a Monday; all data of the day are out, and no holiday is near
+EVENING = (
+    "2026-09-14 23:30:00+00"  # a Monday; all data of the day are published, and no holiday is near
+)
 LOADED = """
 update headgate.asset_processing_state as s
 set succeeded_at = %(now)s,

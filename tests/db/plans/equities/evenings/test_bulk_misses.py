@@ -1,4 +1,4 @@
-"""Listings that the call for their exchange lacks: twice late, then asked for alone, and seldom where they are silent."""
+"""Listings that bulk calls lack: twice late, then requested alone, and rarely if they are silent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAYS = weekdays("2026-06-15", 30)
 
 @pytest.fixture
 def market(db: Plan) -> Market:
-    """Lisbon, where one call for all costs less than two."""
+    """Lisbon, where one bulk call costs less than two single ones."""
     db.sql("update headgate.operations set units = 1 where name = 'eod_bulk'")
     market = Market(db, CODES)
     market.evening(DAYS[0])
@@ -25,7 +25,7 @@ def market(db: Plan) -> Market:
 
 
 def evening(market: Market, day: str) -> tuple[bool, bool]:
-    """Run an evening; tell whether EDP was asked for alone, and whether its bar is there."""
+    """Run an evening; return whether EDP was requested alone, and whether its bar arrived."""
     asked = {(x, y) for x, y in market.evening(day)}
     assert {x for x, _ in asked} >= {"eod_bulk"}, "the others are asked for together"
     return ("prices_incremental", EDP) in asked, day in prices(market.plan, EDP)

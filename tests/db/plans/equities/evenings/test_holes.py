@@ -1,4 +1,4 @@
-"""Sessions without a bar: asked for again ever more rarely, then known gaps."""
+"""Sessions without a bar: requested at growing intervals, then known gaps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def market(db: Plan) -> Market:
 
 
 def reloads(market: Market, days: list[str]) -> list[str]:
-    """Run some evenings; return the days on which EDP's whole history was asked for."""
+    """Run some evenings; return the days on which EDP's whole history was requested."""
     return [x for x in days if ("prices_historical", EDP) in market.evening(x)]
 
 

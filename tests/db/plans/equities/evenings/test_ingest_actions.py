@@ -66,7 +66,7 @@ def test_exchanges_are_watched_as_long_as_they_are_asked_for(db: Plan, market: M
 
 
 def take(plan: Plan, lines: Any) -> Row:
-    """Hand in what is told of a session; return the result."""
+    """Ingest the actions of a session; return the result."""
     (result,) = plan.call(
         "equities.ingest_actions",
         p_context={"now": NOW},

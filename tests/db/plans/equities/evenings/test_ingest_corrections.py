@@ -1,4 +1,4 @@
-"""corrections_bulk: what was corrected after one call read an exchange is read again, when it costs nobody anything."""
+"""corrections_bulk: sessions read by a bulk call are read again for corrections, with units left over."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ where operation = 'indicators_calculation' and next_due_at <= headgate.clock()
 
 @pytest.fixture
 def market(db: Plan) -> Market:
-    """Lisbon, where one call for all costs less than two, and is followed by re-reading."""
+    """Lisbon, where one bulk call costs less than two single ones, and sessions are read again."""
     db.sql("update headgate.operations set units = 1 where name = 'eod_bulk'")
     db.sql("update equities.settings set value = 3 where name = 'corrections_from'")
     return Market(db, CODES)
@@ -94,7 +94,7 @@ def test_indicators_of_what_was_corrected_are_due_again(db: Plan, market: Market
 
 
 def take(db: Plan, day: str, lines: list[Row] | str) -> Row:
-    """Hand in an answer for a session."""
+    """Ingest an answer for a session."""
     (result,) = db.call(
         "equities.ingest_corrections",
         p_context={"run_id": "a run", "now": f"{DAYS[3]} {EVENING}"},
@@ -142,7 +142,7 @@ def test_exchanges_that_are_asked_for_one_by_one_are_not_read_again(db: Plan):
 
 
 NEEDED = 200 + 1 + 1
-"""Units for what comes first: splits and dividends, one call for all, and the list of symbols."""
+"""Units for what comes first: splits and dividends, a bulk call, and the list of symbols."""
 LATER = """
 update headgate.asset_processing_state as s
 set next_due_at = case when o.name = 'prices_incremental' then %(at)s::timestamptz end
@@ -155,7 +155,7 @@ where a.asset_id = s.asset_id
 
 
 def decided(db: Plan, quota: int) -> list[tuple[str, str]]:
-    """Return what is decided of re-reading with so many units, and of nothing before it."""
+    """Return the decisions on re-reading with this many units, without any work before it."""
     rows = db.call("explain_plan", p_pipeline=PIPELINE, p_quota=quota)
     before = {x["decision"] for x in rows if x["operation"] != "corrections_bulk"}
     assert before == {"run"}
@@ -164,7 +164,7 @@ def decided(db: Plan, quota: int) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def evening(db: Plan, market: Market) -> Plan:
-    """Stand at the beginning of an evening on which two sessions are to be read again."""
+    """Move to the start of an evening on which two sessions are to be read again."""
     for day in DAYS[:5]:
         market.evening(day)
     db.freeze_clock(f"{DAYS[5]} {EVENING}")
