@@ -14572,10 +14572,10 @@ $$;
 ALTER FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _ingest(headgate.chunks, headgate.operations, bigint[], text[], text[], headgate.answer[], integer[], anyarray, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _ingest(headgate.chunks, headgate.operations, boolean, bigint[], text[], text[], headgate.answer[], integer[], anyarray, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) RETURNS headgate.ingest_result[]
+CREATE FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_is_whole boolean, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -14594,17 +14594,21 @@ begin
             else '{}'
         end;
     end if;
-    v_taken := array(
-        select u.nth
-        from (
-            select distinct on (r.asset_id) r.*
-            from unnest(p_asset_ids, p_outcomes) with ordinality as r (asset_id, outcome, nth)
-            order by r.asset_id, r.nth
-        ) as u
-        where u.outcome = 'success'
-            and u.asset_id = any (p_chunk.asset_ids)
-        order by u.nth
-    );
+    if p_is_whole and 'success' = all (p_outcomes) then
+        v_taken := array(select generate_series(1, cardinality(p_asset_ids)));
+    else
+        v_taken := array(
+            select u.nth
+            from (
+                select distinct on (r.asset_id) r.*
+                from unnest(p_asset_ids, p_outcomes) with ordinality as r (asset_id, outcome, nth)
+                order by r.asset_id, r.nth
+            ) as u
+            where u.outcome = 'success'
+                and u.asset_id = any (p_chunk.asset_ids)
+            order by u.nth
+        );
+    end if;
     if v_taken = '{}' then
         return '{}';
     end if;
@@ -14639,7 +14643,7 @@ begin
         select r.*, sum(r.count) over (order by r.nth) - r.count as place
         from unnest(p_asset_ids, p_row_counts) with ordinality as r (asset_id, count, nth)
     ) as u
-    where u.nth = any (v_taken);
+    where cardinality(v_taken) = cardinality(p_asset_ids) or u.nth = any (v_taken);
     if (select sum(u.count) from unnest(v_counts) as u (count)) <> cardinality(p_rows) then
         v_rows := array(
             select p_rows[u.place + i]
@@ -14654,7 +14658,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_is_whole boolean, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _ingest_as_nobody(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
@@ -21253,10 +21257,10 @@ $$;
 ALTER FUNCTION headgate._report_of_checks(p_results headgate.check_results[]) OWNER TO headgate_owner;
 
 --
--- Name: _reports(headgate.chunks, boolean, bigint[], text[], text[], text[], integer[], integer[], integer[], text[], headgate.ingest_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _reports(headgate.chunks, boolean, boolean, bigint[], text[], text[], text[], integer[], integer[], integer[], text[], headgate.ingest_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]) RETURNS SETOF headgate.job_report
+CREATE FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_whole boolean, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]) RETURNS SETOF headgate.job_report
     LANGUAGE sql STABLE
     AS $$
     select
@@ -21308,12 +21312,12 @@ CREATE FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean
             end::integer as charged
     ) as k
     left join unnest(p_results) as r using (asset_id)
-    where p_asset_ids = p_chunk.asset_ids
+    where p_is_whole
         or u.asset_id = any (p_chunk.asset_ids) and u.nth = array_position(p_asset_ids, u.asset_id)
     order by u.asset_id  -- the order in which state rows are locked
 $$;
 
-ALTER FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_whole boolean, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _request_bodies(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28016,6 +28020,7 @@ CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease
 declare
     v_now constant timestamptz := headgate.clock();
     v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
+    v_is_whole constant boolean := p_asset_ids = v_chunk.asset_ids;  -- each job of the chunk once
     v_operation headgate.operations;
     v_call headgate.operations;
     v_provider headgate.providers;
@@ -28062,7 +28067,7 @@ begin
         ) as j;
     end if;
     v_results := headgate._ingest(
-        v_chunk, v_call, p_asset_ids, v_outcomes, p_payloads,
+        v_chunk, v_call, v_is_whole, p_asset_ids, v_outcomes, p_payloads,
         case
             when v_call.is_ingest_of_answers
                 then headgate._answers(p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers)
@@ -28092,8 +28097,8 @@ begin
     v_reports := array(
         select r
         from headgate._reports(
-            v_chunk, v_call.ingest_function is not null, p_asset_ids, v_outcomes, v_faults, p_errors, p_request_counts,
-            p_charged, p_durations_ms, v_verdicts, v_results
+            v_chunk, v_is_whole, v_call.ingest_function is not null, p_asset_ids, v_outcomes, v_faults, p_errors,
+            p_request_counts, p_charged, p_durations_ms, v_verdicts, v_results
         ) as r
     );
     v_job_results := array(
@@ -32122,7 +32127,7 @@ begin
         ) as j;
         select r.* into v_result
         from unnest(headgate._ingest(
-            v_trial.chunk, v_trial.call, array[p_asset_id], v_judged.outcomes, array[p_answer],
+            v_trial.chunk, v_trial.call, true, array[p_asset_id], v_judged.outcomes, array[p_answer],
             case
                 when (v_trial.call).is_ingest_of_answers
                     then headgate._answers(array[p_asset_id], array[p_answer], array[1], null, array[p_head])
@@ -46690,10 +46695,10 @@ REVOKE ALL ON FUNCTION headgate._implied_universe(p_operation text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_is_whole boolean, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_is_whole boolean, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
@@ -47914,10 +47919,10 @@ REVOKE ALL ON FUNCTION headgate._repair_steps(p_now timestamp with time zone) FR
 REVOKE ALL ON FUNCTION headgate._report_of_checks(p_results headgate.check_results[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _reports(p_chunk headgate.chunks, p_is_whole boolean, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._reports(p_chunk headgate.chunks, p_is_whole boolean, p_is_ingested boolean, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_verdicts text[], p_results headgate.ingest_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -40,7 +40,7 @@ begin
         ) as j;
         select r.* into v_result
         from unnest(headgate._ingest(
-            v_trial.chunk, v_trial.call, array[p_asset_id], v_judged.outcomes, array[p_answer],
+            v_trial.chunk, v_trial.call, true, array[p_asset_id], v_judged.outcomes, array[p_answer],
             case
                 when (v_trial.call).is_ingest_of_answers
                     then headgate._answers(array[p_asset_id], array[p_answer], array[1], null, array[p_head])

@@ -6,6 +6,7 @@
 create or replace function headgate._ingest(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
+    p_is_whole boolean,
     p_asset_ids bigint[],
     p_outcomes text[],
     p_payloads text[],
@@ -34,17 +35,21 @@ begin
             else '{}'
         end;
     end if;
-    v_taken := array(
-        select u.nth
-        from (
-            select distinct on (r.asset_id) r.*
-            from unnest(p_asset_ids, p_outcomes) with ordinality as r (asset_id, outcome, nth)
-            order by r.asset_id, r.nth
-        ) as u
-        where u.outcome = 'success'
-            and u.asset_id = any (p_chunk.asset_ids)
-        order by u.nth
-    );
+    if p_is_whole and 'success' = all (p_outcomes) then
+        v_taken := array(select generate_series(1, cardinality(p_asset_ids)));
+    else
+        v_taken := array(
+            select u.nth
+            from (
+                select distinct on (r.asset_id) r.*
+                from unnest(p_asset_ids, p_outcomes) with ordinality as r (asset_id, outcome, nth)
+                order by r.asset_id, r.nth
+            ) as u
+            where u.outcome = 'success'
+                and u.asset_id = any (p_chunk.asset_ids)
+            order by u.nth
+        );
+    end if;
     if v_taken = '{}' then
         return '{}';
     end if;
@@ -79,7 +84,7 @@ begin
         select r.*, sum(r.count) over (order by r.nth) - r.count as place
         from unnest(p_asset_ids, p_row_counts) with ordinality as r (asset_id, count, nth)
     ) as u
-    where u.nth = any (v_taken);
+    where cardinality(v_taken) = cardinality(p_asset_ids) or u.nth = any (v_taken);
     if (select sum(u.count) from unnest(v_counts) as u (count)) <> cardinality(p_rows) then
         v_rows := array(
             select p_rows[u.place + i]

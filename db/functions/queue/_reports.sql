@@ -1,8 +1,10 @@
 -- What is known of each reported job: the runner's outcome, what the ingest function made of it, and the calls made for
--- it. The calls and cost of a bulk call are on its first job. Pins no search path, so that it is inlined.
+-- it. The calls and cost of a bulk call are on its first job. p_is_whole: the chunk's jobs are reported, each once.
+-- Pins no search path, so that it is inlined.
 
 create or replace function headgate._reports(
     p_chunk headgate.chunks,
+    p_is_whole boolean,
     p_is_ingested boolean,
     p_asset_ids bigint[],
     p_outcomes text[],
@@ -67,7 +69,7 @@ as $func$
             end::integer as charged
     ) as k
     left join unnest(p_results) as r using (asset_id)
-    where p_asset_ids = p_chunk.asset_ids
+    where p_is_whole
         or u.asset_id = any (p_chunk.asset_ids) and u.nth = array_position(p_asset_ids, u.asset_id)
     order by u.asset_id  -- the order in which state rows are locked
 $func$;

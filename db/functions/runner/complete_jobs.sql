@@ -41,6 +41,7 @@ as $func$
 declare
     v_now constant timestamptz := headgate.clock();
     v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
+    v_is_whole constant boolean := p_asset_ids = v_chunk.asset_ids;  -- each job of the chunk once
     v_operation headgate.operations;
     v_call headgate.operations;
     v_provider headgate.providers;
@@ -87,7 +88,7 @@ begin
         ) as j;
     end if;
     v_results := headgate._ingest(
-        v_chunk, v_call, p_asset_ids, v_outcomes, p_payloads,
+        v_chunk, v_call, v_is_whole, p_asset_ids, v_outcomes, p_payloads,
         case
             when v_call.is_ingest_of_answers
                 then headgate._answers(p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers)
@@ -117,8 +118,8 @@ begin
     v_reports := array(
         select r
         from headgate._reports(
-            v_chunk, v_call.ingest_function is not null, p_asset_ids, v_outcomes, v_faults, p_errors, p_request_counts,
-            p_charged, p_durations_ms, v_verdicts, v_results
+            v_chunk, v_is_whole, v_call.ingest_function is not null, p_asset_ids, v_outcomes, v_faults, p_errors,
+            p_request_counts, p_charged, p_durations_ms, v_verdicts, v_results
         ) as r
     );
     v_job_results := array(
