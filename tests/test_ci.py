@@ -18,7 +18,7 @@ TRUSTED = {"actions/checkout", "actions/setup-python"}
 
 
 def commands(job: dict[str, Any]) -> list[str]:
-    """Return what a job runs."""
+    """Return the commands that a job runs."""
     return [step["run"] for step in job["steps"] if "run" in step]
 
 

@@ -30,16 +30,16 @@ TERMS = {
 SYNTAX = {
     "p_", "v_", "search_path", "drop view if exists", "feat(db): ...", "fix(cli): ...", "docs: ...",
 }  # fmt: skip
-"""What stands for itself: prefixes, keywords, the beginning of a commit's subject."""
+"""Words that need no reference: prefixes, keywords, commit types."""
 
 
 def code(page) -> list[str]:
-    """Return what stands between backticks, outside of fenced blocks."""
+    """Return the texts between backticks, outside of fenced blocks."""
     return CODE.findall(FENCED.sub("", page.read_text()))
 
 
 def is_path(text: str) -> bool:
-    """Return whether it is meant as a file or a folder."""
+    """Return whether a text names a file or a folder."""
     return "/" in text or re.search(r"\.(md|py|sql|yml|toml)$", text) is not None
 
 

@@ -40,7 +40,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 def after_run(
     clone: Callable[[Settings | None], Settings], template: Settings
 ) -> Iterator[Connection[DictRow]]:
-    """Do once what `make run` does, with answers made up here instead of an HTTP server."""
+    """Do once what `make run` does, with answers made up here instead of from an HTTP server."""
     with connect(clone(template), "test", autocommit=False) as connection:
         db = Plan(connection)
         changes = {"quota": 5000, "buffer": 0, "requests_per_minute": None}
@@ -56,7 +56,7 @@ def after_run(
 
 @pytest.fixture
 def run(after_run: Connection[DictRow]) -> Iterator[Plan]:
-    """Look at, or go on from, the end of that run; rolled back."""
+    """Return the end of that run, to look at or to continue; rolled back."""
     with after_run.transaction(force_rollback=True):
         yield Plan(after_run)
 
@@ -140,7 +140,7 @@ def test_a_run_prints_what_the_readme_shows(run, capsys):
 
 
 def commands() -> list[tuple[str, list[str]]]:
-    """Return every command of every page: those in shell blocks, and those between backticks."""
+    """Return every command on every page, from shell blocks and between backticks."""
     found = []
     for block in SHELL:
         for line in block.text.splitlines():
@@ -230,7 +230,7 @@ PROVOKED |= {
 
 
 def documented() -> dict[str, tuple[str, str]]:
-    """Return what docs/errors.md has for each code: the class and the message."""
+    """Return the class and the message that docs/errors.md has for each code."""
     page = (ROOT / "docs" / "errors.md").read_text()
     rows = re.findall(r"^\| (HG\d{3}) \| `(\w+)` \| (.*?) \|", page, re.MULTILINE)
     return {code: (name, message) for code, name, message in rows}

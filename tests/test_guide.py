@@ -1,4 +1,4 @@
-"""The worked example of docs/adding-a-pipeline.md, built from its page and run."""
+"""The worked example of docs/adding-a-pipeline.md, built from the page and run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REAL = "jsonplaceholder.typicode.com"
 
 @dataclass
 class Blog:
-    """The service of the page, with posts and comments made up here."""
+    """The page's service, with invented posts and comments."""
 
     url: str = ""
     untitled: set[int] = field(default_factory=set)
@@ -79,7 +79,7 @@ class Blog:
 
 @contextmanager
 def open_blog() -> Iterator[Blog]:
-    """Serve the blog from a thread: whoever asks it is another process."""
+    """Serve the blog from a thread, for clients in other processes."""
     blog, loop, ready, end = Blog(), asyncio.new_event_loop(), threading.Event(), asyncio.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=[blog.serve(ready, end)])
     thread.start()
@@ -96,7 +96,7 @@ def open_blog() -> Iterator[Blog]:
 def installed(
     clone: Callable[[Settings | None], Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
-    """Migrate a database with the core and the files of the page, and no other plan."""
+    """Migrate a database with the core and the page's files, and no other plan."""
     db = tmp_path_factory.mktemp("guide") / "db"
     shutil.copytree(DB, db, ignore=shutil.ignore_patterns("plans"))
     for block in blocks(PAGE):
@@ -129,7 +129,7 @@ def block(text: str, *, after: bool = False) -> Block:
 
 @pytest.fixture
 def cli(headgate: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., str]:
-    """Run the command line as the page's reader would: on the embedded server, in its roles."""
+    """Run the command line as a reader of the page would: on the embedded server, in its roles."""
 
     def run(settings: Settings, *arguments: str) -> str:
         environ = {"HEADGATE_DATABASE": settings.database, "HEADGATE_DB": str(settings.db)}
@@ -189,7 +189,7 @@ def test_one_job_is_tried_as_the_page_says(blog, cli, tmp_path):
 
 
 def timeless(text: str) -> list[str]:
-    """Return the lines of a text, whatever the times in it are."""
+    """Return the lines of a text with its times replaced."""
     return squeezed(re.sub(r"\d{4}-\d\d-\d\d [\d:]{8}[+-]\d\d:\d\d", "TIME", text))
 
 

@@ -13,7 +13,7 @@ SCHEMAS = """
     select n.oid, n.nspname from pg_namespace as n
     where n.nspname = 'headgate' or pg_get_userbyid(n.nspowner) like 'headgate\\_plan\\_%'
 """
-# Called only by roles that have rights of their own, or with nothing to protect.
+# Called only by roles that have the needed rights themselves, or with nothing to protect.
 INVOKERS = {
     "ask_again", "cover_groups", "raise_alert", "reconcile_quota", "rename_asset",
     "reset_asset", "resolve_alert", "set_asset_active", "take_pages", "trust_bulk", "upsert_assets",
@@ -21,8 +21,8 @@ INVOKERS = {
     "put_pipeline", "put_step", "put_parameter", "put_pool", "put_store", "put_check", "run_checks",
     "put_channel", "put_route", "notify", "set_channel", "hold_notices",
 }  # fmt: skip
-# Private, and called with rights that are not the caller's: a trigger of the owner's, queues that are to be the
-# owner's whoever declares a plan, and calls as nobody.
+# Private, but not with the caller's rights: a trigger of the owner, queues that belong to the owner whoever declares
+# a plan, and calls without rights.
 DEFINERS = {
     "_answer", "_note_address", "_open_implied", "_ingest_as_nobody", "_due_as_nobody", "_step_as_nobody",
     "_check_as_nobody", "_bodies_as_nobody",
@@ -125,7 +125,7 @@ def test_a_comment_is_a_sentence(db: Plan):
 
 
 def test_constraints_are_named_by_their_rule(db: Plan):
-    """A check named by Postgres (table_column_check) says nothing to whom it stops."""
+    """A check named by PostgreSQL (table_column_check) does not explain itself to a user whose row it rejects."""
     found = db.sql(
         f"""
         select k.conrelid::regclass::text || ' ' || k.conname as name
@@ -199,7 +199,7 @@ def test_a_public_function_lives_in_the_file_of_its_name():
 
 
 def test_no_line_of_sql_is_longer_than_120_columns():
-    """Of the files that people edit; db/schema.sql is generated."""
+    """Checks files that people edit; db/schema.sql is generated."""
     long = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in sorted(DB.glob("**/*.sql"))
@@ -247,7 +247,7 @@ def test_every_area_s_public_functions_have_tests_of_their_own():
 
 
 def test_no_function_runs_without_a_pinned_search_path(db: Plan):
-    """But for private ones in plain SQL, which a pinned path would keep from being inlined."""
+    """Except private functions in plain SQL that must be inlined, which a pinned path prevents."""
     loose = db.sql(
         f"""
         select p.oid::regprocedure::text as name
@@ -321,7 +321,7 @@ def test_no_table_of_the_core_is_named_in_runner_or_dags(db: Plan):
 
 
 def test_nothing_in_runner_knows_a_provider():
-    """But for the demonstrations, which stand in for one."""
+    """Except the demos, which stand in for one."""
     demo = ROOT / "runner" / "headgate" / "demo"
     for path in python_files("runner"):
         if demo in path.parents:

@@ -23,13 +23,13 @@ TEXT = (
     "check-sql",
 )
 SKIPPED = {"tests/test_words.py", "db/schema.sql", "CHANGELOG.md"}
-"""This list itself, what is generated, and history."""
+"""This list itself, generated files, and history."""
 
 EVERYWHERE = ""
 CODE = r"^(db|runner|dags)/"
 PROSE = r"^(db/(?!plans/)|docs/|README|CONTRIBUTING)"
 
-# Old words, where they must not stand, and the word that has taken their place.
+# Old words with the files where they must not occur, and their replacements.
 OLD = [
     (r"\bjob_fate\b|\bfates?\b", EVERYWHERE, "result, job_result"),
     (r"headgate\._judge\b|\b_verdict\b|\bv_verdict\b", EVERYWHERE, "_resolve, _disposition"),
@@ -74,7 +74,7 @@ OLD = [
     (r"\bleftovers?\b", CODE, "orphans"),
     (r"headgate\.why\(", r"^(docs/|README|runner/)", "explain_asset_day"),
 ]
-# How a native engineer would not put it.
+# Phrases that are not idiomatic English.
 RIDDLES = [
     (r"\b[Ww]hoever\b", PROSE, "a session that, any role that"),
     (r"\banew\b", PROSE, "again"),
@@ -94,7 +94,7 @@ ALLOWED = {
     "docs/equities.md": r"price_to_book|book value",
     "docs/adding-a-pipeline.md": r"\bbooks?\b",
 }
-"""Lines that mean something else by the word."""
+"""Lines that use such a word in another meaning."""
 
 
 def files() -> list[str]:

@@ -1,4 +1,4 @@
-"""A backup taken in the middle of a run, restored: it goes on, and no call is made needlessly twice."""
+"""A backup taken in the middle of a run, restored: the run continues, and no call is repeated needlessly."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_restored_database_goes_on_where_the_backup_was_taken(system: System):
 
 
 def wrong(system: System) -> set[str]:
-    """Return what the doctor finds in a database that has just been restored."""
+    """Return the doctor's findings in a database that was just restored."""
     return {x["subject"] for x in system.plan.call("examine") if x["verdict"] == "fail"}
 
 

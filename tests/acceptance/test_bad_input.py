@@ -91,7 +91,7 @@ def test_a_database_that_was_not_migrated_is_reported_with_what_to_do(system, cl
 
 
 def written(settings: Settings) -> list[Row]:
-    """Return for each table how many rows it has, and which transaction wrote the latest."""
+    """Return the number of rows of each table, and the transaction that wrote the latest."""
     with connect(settings, "test") as connection:
         names = [row["name"] for row in connection.execute(TABLES)]
         states = [sql.SQL(STATE).format(sql.Literal(x), sql.SQL(x)) for x in names]

@@ -1,4 +1,4 @@
-"""One call for a whole exchange, from the plan over HTTP to each listing's own bar, and what follows from splits."""
+"""One call for a whole exchange, from the plan over HTTP to each listing's own bar, and the effects of splits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.plan import Row
 GROUP = "exchanges=MC"
 BEFORE = datetime(
     2025, 12, 10, 21, 30, tzinfo=UTC
-)  # a Wednesday: Madrid's data are out since 19:35
+)  # a Wednesday: Madrid's data are published at 19:35
 SPLIT = "YMPI.MC"  # on the next day, four for one
 SESSION = "2025-12-11"
 UNWANTED = 5
@@ -112,7 +112,7 @@ def actions(code: str) -> list[object]:
 
 
 def retire(system: System, codes: list[str]) -> None:
-    """Stop following some listings: the provider still has them."""
+    """Stop following some listings that the provider still has."""
     system.plan.sql(
         "select x.* from headgate.assets as a "
         "cross join lateral headgate.set_asset_active(a.asset_id, false) as x "
@@ -129,7 +129,7 @@ def asked(system: System) -> dict[str, int]:
 def check_outcomes(
     system: System, run_id: str, wanted: list[str], missing: list[str], acted: set[str]
 ) -> None:
-    """Each listing has a row of its own; the call's units stand on the first alone."""
+    """Check that each listing has a row of its own, and only the first carries the call's units."""
     rows = system.plan.sql(BULK_JOBS, run_id=run_id)
     assert sorted(x["code"] for x in rows) == sorted(wanted)
     assert [x["units"] for x in rows] == [100] + [0] * (len(rows) - 1)
@@ -144,7 +144,7 @@ def check_outcomes(
 def check_watermarks(
     system: System, wanted: list[str], missing: list[str], acted: set[str]
 ) -> None:
-    """What was in the answer has the session; what was not has the one before, and is due."""
+    """Check the watermarks: a listing in the answer has the session; any other has the previous one, and is due."""
     for state in system.plan.sql(STATES, codes=[x for x in wanted if x not in acted]):
         is_missing = state["code"] in missing
         day = BEFORE.date().isoformat() if is_missing else SESSION
@@ -153,7 +153,7 @@ def check_watermarks(
 
 
 def check_dropped(system: System, unwanted: list[str]) -> None:
-    """Bars of listings that nobody follows are dropped."""
+    """Check that bars of listings that nobody follows are dropped."""
     stored = system.plan.scalar(
         "select count(*) from equities.prices as p join headgate.assets as a using (asset_id) "
         "where p.date = %(day)s and a.code = any (%(codes)s)",
@@ -164,7 +164,7 @@ def check_dropped(system: System, unwanted: list[str]) -> None:
 
 
 def check_reloads(system: System, acted: set[str]) -> None:
-    """Each listing with an action has had its whole history loaded anew, once."""
+    """Check that each listing with an action had its whole history reloaded, once."""
     rows: list[Row] = system.plan.sql(
         "select a.code, c.applied_at is not null as is_applied "
         "from equities.corporate_actions as c join headgate.assets as a using (asset_id)"
@@ -185,7 +185,7 @@ def check_reloads(system: System, acted: set[str]) -> None:
 
 
 def check_bars_of(system: System, wanted: list[str]) -> None:
-    """The bars are the stand-in's as of now, adjusted for the day's actions; the books agree."""
+    """Check that the bars are the stand-in's current ones, adjusted for the day's actions; the ledgers agree."""
     with system.plan.connection.transaction(force_rollback=True):
         system.plan.sql(
             "delete from equities.prices as p using headgate.assets as a "

@@ -1,4 +1,4 @@
-"""A full run, looked at from another session: no transaction is open while a call is under way."""
+"""A full run, watched from another session: no transaction is open while a call is in flight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is killed, at whatever moment: the tables are exact, and the books agree."""
+"""Whatever is killed, at whatever moment: the tables are exact, and the ledgers agree."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ select count(*) from pg_stat_activity
 where datname = current_database() and application_name = 'headgate worker, listening'
 """
 BUSY = "select count(distinct runner) from headgate.chunks where state = 'leased'"
-# The first calls are answered at once, the others slowly: whatever happens then, it is in the middle.
+# The first calls are answered at once, the others slowly, so that the kill happens in the middle.
 MOSTLY_SLOW = {"match": {"after": 20}, "fault": {"kind": "latency", "ms": 1000}}
 
 
@@ -138,7 +138,7 @@ def test_runners_wait_for_a_server_that_was_stopped_and_finish(system):
     server = Server(system.settings.home)
     running = server.running()
     assert running is not None
-    os.kill(running.pid, signal.SIGQUIT)  # what pg_ctl -m immediate sends
+    os.kill(running.pid, signal.SIGQUIT)  # the signal of pg_ctl -m immediate
     wait_until(lambda: not psutil.pid_exists(running.pid), "the end of the server")
     system.disconnect()
     system.wait(lambda: "waiting for it" in system.said(runner), "word that the server is gone")

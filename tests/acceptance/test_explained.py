@@ -1,4 +1,4 @@
-"""What explain_plan says is what is then done."""
+"""A run does what explain_plan said."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_run_does_what_explain_plan_said_row_for_row(system):
 
 
 def check(system: System, **params: Any) -> None:
-    """Ask, in a transaction that may change nothing, what a run would do; do it, and compare."""
+    """Explain a run in a read-only transaction, run it, and compare."""
     system.plan.sql("drop table if exists said")
     system.plan.sql(SAID)
     with system.plan.connection.transaction():
@@ -82,6 +82,6 @@ def check(system: System, **params: Any) -> None:
 
 
 def summary(system: System) -> dict[str, tuple[int, int]]:
-    """Return jobs and units of each operation that were to run."""
+    """Return the planned jobs and units of each operation."""
     rows = system.plan.sql(SUMMARY)
     return {row["operation"]: (row["count"], row["units"]) for row in rows}

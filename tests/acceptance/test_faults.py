@@ -1,4 +1,4 @@
-"""A provider that errs, refuses, stalls or lies: what can be done is done, and the books agree."""
+"""A provider that errs, refuses, stalls or lies: all possible work is done, and the ledgers agree."""
 
 from __future__ import annotations
 

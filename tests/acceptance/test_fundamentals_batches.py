@@ -1,4 +1,4 @@
-"""Fundamentals by pages, where the account has them: from the plan over HTTP to each listing's own row."""
+"""Fundamentals by pages, if the account includes them: from the plan over HTTP to each listing's own row."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def run(system: System) -> str:
 
 
 def check_stored(system: System, codes: set[str]) -> None:
-    """Each listing has the fundamentals of its own company, once."""
+    """Check that each listing has the fundamentals of its own company, once."""
     rows = system.plan.sql(STORED)
     assert {x["code"] for x in rows} == codes
     assert all(x["symbol"] == x["code"].rpartition(".")[0] and x["many"] == 1 for x in rows)

@@ -1,4 +1,4 @@
-"""A worker that has nothing to do."""
+"""A worker without work."""
 
 from __future__ import annotations
 

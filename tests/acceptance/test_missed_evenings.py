@@ -1,4 +1,4 @@
-"""Evenings without a run: the next one brings every listing up to date, by the calls that cost least."""
+"""Evenings without a run: the next run brings every listing up to date, by the cheapest calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.acceptance.ledger import check_bars, check_settled, jobs, windows
 from tests.acceptance.system import System, killed_at_the_end
 from tests.attacks.form import either
 
-LAST_RUN = datetime(2025, 12, 10, 21, 30, tzinfo=UTC)  # Madrid's data are out since 19:35
+LAST_RUN = datetime(2025, 12, 10, 21, 30, tzinfo=UTC)  # Madrid's data are published at 19:35
 LISTINGS = 80
 BULK, ONE_BY_ONE = "eod-bulk-last-day", "eod"
 SESSIONS = """
@@ -90,12 +90,12 @@ def run(system: System, codes: list[str], mode: str) -> str:
 
 
 def evening_of(session: date) -> datetime:
-    """Return when the session's data are out."""
+    """Return the time at which the session's data are published."""
     return datetime(session.year, session.month, session.day, 21, 30, tzinfo=UTC)
 
 
 def succeeded(system: System, run_id: str) -> set[str]:
-    """Return the listings whose update succeeded; the others' whole history is loaded next."""
+    """Return the listings whose update succeeded; the histories of the others are loaded next."""
     assert jobs(system, run_id).keys() <= {"success", "skipped"}
     rows = system.plan.sql(
         "select asset from headgate.v_asset_processing_history "
@@ -111,7 +111,7 @@ def actions(code: str, sessions: list[date]) -> list[object]:
 
 
 def check_bars_of(system: System, codes: list[str]) -> None:
-    """The bars of these listings are the stand-in's."""
+    """Check that the bars of these listings are the stand-in's."""
     with system.plan.connection.transaction(force_rollback=True):
         system.plan.sql(
             "delete from equities.prices as p using headgate.assets as a "

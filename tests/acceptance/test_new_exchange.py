@@ -77,7 +77,7 @@ def carry_out(system: System) -> None:
 
 
 def bars(system: System) -> set[tuple[str, str]]:
-    """Return which listings have bars of which days."""
+    """Return the dates of the bars of each listing."""
     rows = system.plan.sql(
         "select a.code, p.date::text as day from equities.prices as p join headgate.assets as a using (asset_id)"
     )

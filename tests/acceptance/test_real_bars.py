@@ -1,4 +1,4 @@
-"""481 real symbols, five years, real defects: all of it comes out again, sorted by its worth.
+"""481 real symbols, five years, real defects: every bar is stored, in prices or in the quarantine.
 
 The short form takes all symbols with defects, and every fifth of the others.
 """
@@ -113,7 +113,7 @@ def test_every_real_bar_is_in_prices_or_with_its_true_reason_in_quarantine(syste
 
 
 def read_file(system: System) -> list[str]:
-    """Put the file into a table as it is; return the codes its symbols have with the provider."""
+    """Copy the file into a table unchanged; return its symbols with their codes at the provider."""
     system.plan.sql(FILE)
     with (
         gzip.open(FOLDER / "eod.csv.gz", "rb") as file,
@@ -131,7 +131,7 @@ def read_file(system: System) -> list[str]:
 
 
 def add_missing(system: System, codes: list[str]) -> None:
-    """List those that have gone since, and make all of them due in 2017."""
+    """Add listings that have been delisted since, and make all of them due in 2017."""
     listed = {x["code"] for x in system.plan.sql("select code from headgate.assets")}
     missing = [{"code": x, "group_key": "US", "calendar": "XNYS"} for x in codes if x not in listed]
     system.plan.sql(
@@ -148,7 +148,7 @@ def add_missing(system: System, codes: list[str]) -> None:
 
 
 def check_bars(system: System) -> None:
-    """Row by row: prices and quarantine are disjoint, and together they are the file."""
+    """Check row by row that prices and quarantine are disjoint, and together equal the file."""
     plan = system.plan
     plan.sql(EXPECTED)
     plan.sql(STORED)
@@ -164,7 +164,7 @@ def check_bars(system: System) -> None:
 
 
 def true_reason(bar: Row) -> str:
-    """Say what is wrong with a bar."""
+    """Return what is wrong with a bar."""
     missing = [name for name in PRICES if bar[name] is None]
     reasons = [", ".join(missing) + " missing"] if missing else []
     low, high = bar["low"], bar["high"]

@@ -1,4 +1,4 @@
-"""Real bars as they were first published and corrected, real splits and dividends, day by day."""
+"""Real bars as first published and as corrected, real splits and dividends, day by day."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def db(small_db: Plan) -> Plan:
 
 @dataclass
 class Provider:
-    """What the files' provider said on a day."""
+    """Answers of the provider of the files, as of a day."""
 
     bars: dict[str, list[dict[str, str]]]
     actions: dict[str, list[dict[str, str]]]
@@ -35,7 +35,7 @@ class Provider:
     ids: dict[str, int] = field(default_factory=dict)
 
     def answer(self, symbol: str, day: str, since: str = START) -> list[Row]:
-        """Return a listing's bars as of a day, adjusted for what had happened by then."""
+        """Return a listing's bars as of a day, adjusted for the actions so far."""
         known = [x for x in self.actions[symbol] if max(x["ex_date"], x["first_seen"]) <= day]
         found = []
         for row in self.bars[symbol]:
@@ -99,7 +99,7 @@ def read(db: Plan) -> Provider:
 
 
 def replay(db: Plan, provider: Provider, day: str) -> None:
-    """Do what an evening's run does: actions, overlapping bars, and histories that are asked for."""
+    """Do what an evening's run does: load actions, overlapping bars, and requested histories."""
     now = at(db, day)
     told = [
         {"code": x, "date": row["ex_date"], "split": row["split_ratio"]}
@@ -156,7 +156,7 @@ def call(db: Plan, function: str, now: str, answers: dict[int, Any]) -> list[Row
 
 
 def check_prices(db: Plan, provider: Provider, day: str, since: str = START) -> None:
-    """Each bar is the file's last word by then, adjusted for all that had happened by then."""
+    """Check that each bar is the file's latest value as of then, adjusted for all actions so far."""
     for symbol, asset in provider.ids.items():
         stored = db.sql("select * from equities.prices where asset_id = %(x)s", x=asset)
         apart = db.sql(
@@ -171,7 +171,7 @@ def check_prices(db: Plan, provider: Provider, day: str, since: str = START) -> 
 
 
 def check_revisions(db: Plan, provider: Provider, days: list[str], *, more_than: int) -> None:
-    """What was published and then corrected stands in the revisions as it was published first."""
+    """Check that bars that were published and then corrected are in the revisions as first published."""
     expected = {
         (provider.ids[x], row["date"], float(row["close"]), int(row["volume"]))
         for x in provider.ids
@@ -188,7 +188,7 @@ def check_revisions(db: Plan, provider: Provider, days: list[str], *, more_than:
 
 
 def check_splits(db: Plan, provider: Provider, days: list[str]) -> None:
-    """Each split has reloaded its history on the day it was told of, once."""
+    """Check that each split reloaded its history once, on the day it was reported."""
     splits = {
         (provider.ids[x], row["first_seen"])
         for x in provider.ids

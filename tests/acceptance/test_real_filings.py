@@ -1,4 +1,4 @@
-"""Real filings in the order they arrived: no day sees what came later."""
+"""Real filings in the order of their arrival: no day sees later ones."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read() -> dict[str, list[dict[str, str]]]:
 
 
 def restates(filings: list[dict[str, str]]) -> bool:
-    """Return whether a period came again on a later day, with other figures."""
+    """Return whether a period was reported again on a later day, with other figures."""
     seen: dict[tuple[str, str], dict[str, str]] = {}
     for row in filings:
         key = (row["period_focus"], row["end_date"])
@@ -70,12 +70,12 @@ def restates(filings: list[dict[str, str]]) -> bool:
 
 
 def figures(row: dict[str, str]) -> dict[str, str]:
-    """Return what a filing says."""
+    """Return the figures of a filing."""
     return {x: row[x] for x in ("revenues", "net_income", "eps_basic", "assets", "equity")}
 
 
 def answer(filings: list[dict[str, str]], day: str) -> dict[str, Any]:
-    """Return what the provider knew of a company on a day."""
+    """Return the provider's answer about a company on a day."""
     told: Told = {"quarterly": {}, "yearly": {}}
     for row in filings:
         if row["first_seen"] <= day:

@@ -56,8 +56,8 @@ def test_a_month_at_once_may_take_more_than_two_percent_away_and_is_refused(db: 
 def read(*, weekly: bool = True) -> tuple[Events, dict[str, str], dict[str, dict[str, str]]]:
     """Return events by list, the names by symbol before them, and each list.
 
-    The files hold what changed from month to month. The list had as many other symbols as make NASDAQ's
-    as it is shipped. What a month removed and added is spread over its weeks; renames come with its last.
+    The files hold the changes from month to month. Each list has enough other symbols to reach the size of the
+    shipped list of NASDAQ. A month's removals and additions are spread over its weeks; renames are in its last week.
     """
     months: Events = defaultdict(list)
     for row in rows(EVENTS):
@@ -88,7 +88,7 @@ def read(*, weekly: bool = True) -> tuple[Events, dict[str, str], dict[str, dict
 
 
 def _by_week(months: Events) -> Events:
-    """Spread each month's events over its weekly lists; what belongs to a rename stays together."""
+    """Spread each month's events over its weekly lists; events of one rename stay together."""
     renamed = {x for row in rows(CHANGES) for x in (row["old_symbol"], row["new_symbol"])}
     weeks: Events = defaultdict(list)
     for month, events in months.items():
@@ -102,7 +102,7 @@ def _by_week(months: Events) -> Events:
 
 
 def make_listings(db: Plan, names: dict[str, str]) -> dict[str, int]:
-    """Make the first list's symbols our listings; return their assets."""
+    """Turn the first list's symbols into our listings; return their assets."""
     db.call("upsert_assets", p_universe="equities_exchanges", p_assets=one("NQ"))
     listed = [
         {"code": f"{x}.NQ", "group_key": "NQ", "attributes": {"name": y}} for x, y in names.items()
@@ -122,7 +122,7 @@ def one(group: str) -> str:
 
 
 def take(db: Plan, month: str, names: dict[str, str]) -> None:
-    """Hand in a month's list."""
+    """Ingest a list."""
     answer: list[dict[str, Any]] = [{"Code": x, "Name": y, "Isin": None} for x, y in names.items()]
     db.call(
         "equities.ingest_symbol_list",
@@ -133,7 +133,7 @@ def take(db: Plan, month: str, names: dict[str, str]) -> None:
 
 
 def check_renames(db: Plan, ids: dict[str, int]) -> None:
-    """Each rename that the source found is ours, by the same asset."""
+    """Check that each rename in the source is a rename here, of the same asset."""
     dated = db.sql("select asset_id, code, lower(valid)::text as since from equities.listings")
     begun = {(x["asset_id"], x["code"].removesuffix(".NQ"), x["since"]) for x in dated}
     renames = [x for x in rows(CHANGES) if x["listing"] == "nasdaq" and x["old_symbol"] in ids]
@@ -150,7 +150,7 @@ def check_delisted(
     ids: dict[str, int],
     last: dict[str, str],
 ) -> None:
-    """What was removed is found under its code as of the day before, and not after."""
+    """Check that removed listings are found under their code as of the day before, and not after."""
     weeks = sorted(by_week)
     renamed = {x["old_symbol"] for x in rows(CHANGES)}
     gone = {

@@ -1,4 +1,4 @@
-"""Real bars, corrections, splits and dividends over HTTP, evening after evening: the last word is what stays."""
+"""Real bars, corrections, splits and dividends over HTTP, evening after evening: the latest values remain."""
 
 from __future__ import annotations
 
@@ -22,7 +22,15 @@ pytestmark = needs(BARS, ACTIONS)
 
 START = "2015-03-20"
 FIRST, LAST = either(("2015-06-23", "2015-06-26"), ("2015-06-15", "2015-07-01"))
-SYMBOLS = ("FREE", "IDXX", "INFY", "PRSN", "TRS", "TVIX", "ZGNX")  # they split in these weeks
+SYMBOLS = (
+    "FREE",
+    "IDXX",
+    "INFY",
+    "PRSN",
+    "TRS",
+    "TVIX",
+    "ZGNX",
+)  # these split in the weeks of the test
 FOLLOWED = 315
 EVENING = 23
 STALE = """
@@ -79,7 +87,7 @@ def test_what_one_call_reads_for_an_exchange_is_corrected_two_evenings_later_at_
 
 
 def some(count: int) -> list[str]:
-    """Return the first symbols that are published throughout these weeks."""
+    """Return the first symbols with bars in all of these weeks."""
     first: dict[str, str] = {}
     last: dict[str, str] = {}
     for row in rows(BARS):
@@ -89,7 +97,7 @@ def some(count: int) -> list[str]:
 
 
 def stale(system: System, provider: Provider, day: str) -> list[tuple[str, str]]:
-    """Return the bars of sessions that are not the provider's as of a day: missing, or with other figures."""
+    """Return the bars of sessions that differ from the provider's as of a day: missing, or with other figures."""
     stored = {(x["asset_id"], x["date"]): x for x in system.plan.sql(STORED)}
     apart = {(x["asset_id"], x["date"]) for x in system.plan.sql(APART)}
     found = []
@@ -106,7 +114,7 @@ def stale(system: System, provider: Provider, day: str) -> list[tuple[str, str]]
 
 
 def is_other(stored: Row | None, bar: Row) -> bool:
-    """Compare a stored bar with an answer's."""
+    """Return whether a stored bar differs from an answer's."""
     return (
         stored is None
         or any(stored[x] != bar[x] for x in ("open", "high", "low", "close", "volume"))
@@ -117,7 +125,7 @@ def is_other(stored: Row | None, bar: Row) -> bool:
 def late(
     system: System, provider: Provider, sessions: list[str], evenings: int
 ) -> set[tuple[str, str]]:
-    """Return the corrections within five sessions that were written more evenings later than that."""
+    """Return the corrections within five sessions that were stored more evenings later than that."""
     revised = system.plan.sql(
         "select asset_id, date::text, min(known_to at time zone 'UTC')::date::text as day "
         "from equities.bar_revisions group by 1, 2"
@@ -140,7 +148,7 @@ def late(
 
 
 def read(system: System, symbols: Iterable[str] = SYMBOLS) -> Provider:
-    """Follow some symbols, and no others; they are due on the first evening."""
+    """Follow only these symbols, due on the first evening."""
     bars: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows(BARS):
         if row["symbol"] in symbols and row["date"] <= LAST:
@@ -174,12 +182,12 @@ def read(system: System, symbols: Iterable[str] = SYMBOLS) -> Provider:
 
 
 def at(day: str, hour: int) -> datetime:
-    """Return an hour of a day."""
+    """Return an hour of a day as a time."""
     return datetime.fromisoformat(f"{day}T{hour}:00").replace(tzinfo=UTC)
 
 
 def evening(system: System, day: str) -> None:
-    """Run the pipeline on an evening, and again for histories that it found to be restated."""
+    """Run the pipeline on an evening, and again for histories that the run found to be restated."""
     system.set_clock(at(day, EVENING))
     while True:
         code, said = system.run("exchanges=US")
@@ -190,7 +198,7 @@ def evening(system: System, day: str) -> None:
 
 
 def check_splits(system: System, provider: Provider, days: list[str]) -> None:
-    """Each split or dividend has reloaded its history on its evening, once, and nothing else has."""
+    """Check that each split or dividend has reloaded its history once, on its evening, and that nothing else has."""
     reloads = system.plan.sql(
         "select asset_id, (reloaded_at at time zone 'UTC')::date as day from equities.history_reloads"
     )

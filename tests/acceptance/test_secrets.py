@@ -1,4 +1,4 @@
-"""A canary for a token, through a full run with every kind of answer: it is in the runner, and nowhere else."""
+"""A canary token in a full run with all kinds of answers: it is in the runner, and nowhere else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from tests.acceptance.system import System, killed_at_the_end
 from tests.limits import PATIENCE
 
 CANARY = "canary-7f3a9c/e+5%d1"
-PIECES = ("canary-7f3a9c", "7f3a9c%2Fe", "Y2FuYXJ5")  # as it is, as a URL has it, as base64 begins
+PIECES = (
+    "canary-7f3a9c",
+    "7f3a9c%2Fe",
+    "Y2FuYXJ5",
+)  # plain, as escaped in a URL, and the start of its base64 form
 ACTIVITY = "select string_agg(query, ' ') as said from pg_stat_activity"
 TROUBLE: list[dict[str, Any]] = [
     {"match": {"every": 9}, "fault": {"kind": "wrong_json", "body": {"echo": CANARY}}},
@@ -35,7 +39,7 @@ TROUBLE: list[dict[str, Any]] = [
 
 @pytest.fixture
 def canary(database: Settings, tmp_path: Path) -> Iterator[System]:
-    """A system whose provider asks for the canary, and whose server writes every statement down."""
+    """A system whose provider requires the canary, and whose server logs every statement."""
     if database.dsn is not None:
         pytest.skip("reads the server's log, which only the embedded one keeps here")
     with spawn(Options(quota=None, rate=None, tokens=(CANARY,))) as standin:
@@ -111,5 +115,5 @@ def dumped(settings: Settings) -> str:
 
 
 def server_log(settings: Settings) -> str:
-    """Return what the embedded server wrote down: every statement, with its parameters."""
+    """Return the embedded server's log: every statement, with its parameters."""
     return (settings.home / "postgres" / "server.log").read_text(errors="replace")

@@ -40,7 +40,7 @@ class Scene(Airflow):
     standin: Process
     answers: Answers
     services: dict[str, StandIn]
-    """The recommender's, and Slack."""
+    """The stand-ins for the recommender's services, and for Slack."""
     mailbox: MailServer
     tickers: list[str] = field(default_factory=list)
     """Listings that were not requested yet."""
@@ -96,7 +96,7 @@ def served(server: Server) -> Iterator[Postgres]:
 # Shorter intervals than in production: orphaned tasks are found and next tasks started sooner.
 # DAG files never change, so they are not parsed again.
 BRISK = {
-    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",  # until a test's file lets them go
+    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",  # paused until a test's file unpauses them
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",
@@ -144,7 +144,7 @@ def arrange(settings: Settings, standin: Process, clicks_url: str) -> None:
 
 
 def arrange_services(settings: Settings, services: dict[str, StandIn], mailbox: MailServer) -> None:
-    """Say where the recommender's services are, and the mail server that tells of its failed runs."""
+    """Set the addresses of the recommender's services, and of the mail server that announces its failed runs."""
     with connect(settings, "test") as connection:
         locate(connection, "recommender", {x: y.url for x, y in services.items()})
         server = {"host": "127.0.0.1", "port": mailbox.port}

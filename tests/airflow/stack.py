@@ -110,7 +110,7 @@ class Airflow:
         assert answers[-1].is_success, answers[-1].text
 
     def let_go(self, *dags: str) -> None:
-        """Let DAGs run that were paused as they were found, and their pipelines with them."""
+        """Unpause DAGs that were paused when Airflow found them, and with them their pipelines."""
         for dag in dags:
             self._wait_for_dag(dag)
             self.change(f"dags/{dag}", {"is_paused": False})

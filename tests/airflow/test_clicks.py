@@ -1,6 +1,6 @@
-"""What persons do by hand, each thing alone and all of it in any order: both sides agree.
+"""What people do by hand, each action alone and all in any order: both sides agree.
 
-docs/airflow-clicks.md has a row for each thing that can be done, with the test that shows it.
+docs/airflow-clicks.md has a row for each possible action, with the test that covers it.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ HALF = ASSETS // 2
 
 @pytest.fixture(scope="module", autouse=True)
 def let_go(stack: Scene) -> None:
-    """Let the DAG of clicks run, and one that knows no dates."""
+    """Unpause the DAG `clicks`, and one whose requests contain no date."""
     stack.let_go(CLICKS, "trading_calendars")
     wait_until(lambda: first_run(stack, CLICKS, "scheduled"), "the run by the clock")
 
 
 @pytest.fixture
 def desk(stack: Scene) -> Iterator[Desk]:
-    """Sit down before both windows; everything is due, and the provider answers."""
+    """Return a desk; everything is due, and the provider answers."""
     desk = Desk(stack)
     desk.tidy()
     yield desk
@@ -56,7 +56,7 @@ def ended(desk: Desk, run: str) -> dict[str, Any]:
 
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """Let a process stand still."""
+    """Suspend a process in the block."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -65,7 +65,7 @@ def stopped(pid: int) -> Iterator[None]:
 
 
 def picture(desk: Desk, run: str) -> Row:
-    """Return what a run came to: its counts, and how its fan-outs ended."""
+    """Return a run's result: its counts, and the ends of its fan-outs."""
     execution = desk.stack.execution(CLICKS, run)
     names = ("status", "planned", "succeeded", "failed", "deferred", "skipped", "units")
     steps = desk.steps(run)
@@ -73,7 +73,7 @@ def picture(desk: Desk, run: str) -> Row:
 
 
 def retried_by_psql(desk: Desk) -> Row:
-    """Return what a run without Airflow comes to that has failed, and whose failures run again."""
+    """Return the result of a failed run without Airflow whose failures are retried."""
     plan = desk.stack.plan
     make_clicks_due(plan)
     desk.the_provider("fails")
@@ -86,7 +86,7 @@ def retried_by_psql(desk: Desk) -> Row:
 
 
 def by_psql_filled(desk: Desk, *days: str) -> list[Row]:
-    """Return the executions of a back-fill by psql, without their dates."""
+    """Return the executions of a backfill by psql, without their dates."""
     plan = desk.stack.plan
     asked = {"p_pipeline": CLICKS, "p_from": days[0], "p_to": days[-1]}
     assert plan.row("backfill", **asked)["queued"] == len(days)
@@ -99,7 +99,7 @@ def by_psql_filled(desk: Desk, *days: str) -> list[Row]:
 
 
 def dated(desk: Desk, runs: list[str]) -> dict[str, Row]:
-    """Return the executions of these runs by the dates that they are for."""
+    """Return the executions of these runs by their dates."""
     rows = desk.stack.rows(
         "select e.status, e.is_backfill, e.planned, e.succeeded, e.failed, e.deferred, e.skipped,"
         " e.units, to_char(e.logical_date, 'YYYY-MM-DD') as date"
@@ -111,7 +111,7 @@ def dated(desk: Desk, runs: list[str]) -> dict[str, Row]:
 
 
 def has_failed(desk: Desk) -> str:
-    """Let a run fail, as every other asset is unknown to the provider; return it."""
+    """Let a run fail because the provider does not know every other asset; return the run."""
     desk.the_provider("fails")
     run = desk.stack.trigger(CLICKS)
     execution = ended(desk, run)
@@ -138,7 +138,9 @@ def test_a_step_that_is_cleared_alone_repeats_its_jobs_and_its_run_stays_red(des
 
     execution = ended(desk, run)
     assert (desk.runs()[run], desk.states_of(run)["first"]) == ("failed", "success")
-    assert execution["status"] == "succeeded"  # as its steps say: nothing of it has failed now
+    assert (
+        execution["status"] == "succeeded"
+    )  # by its steps: nothing has failed in this run any more
     assert execution["units"] == (ASSETS + HALF) * UNITS
 
 
@@ -187,7 +189,7 @@ def test_marking_a_step_as_failed_when_all_is_done_fails_the_run_in_both_windows
         assert desk.mark_the_task(run, "second", "failed") == "done"
         assert desk.states_of(run)["look_back"] in looking
 
-    # Airflow ends the run of itself where the mark comes while that task ends: it is cancelled then.
+    # Airflow ends the run by itself if the mark comes while that task ends: then the run is cancelled.
     assert ended(desk, run)["status"] in AGREE["failed"]
     assert desk.runs()[run] == "failed"
     assert desk.steps(run)["second"] == "succeeded"
@@ -195,7 +197,7 @@ def test_marking_a_step_as_failed_when_all_is_done_fails_the_run_in_both_windows
 
 @contextmanager
 def its_end_unheard(desk: Desk, run: str, step: str) -> Iterator[None]:
-    """Let a step end, whose calls the provider holds, while nobody waits for it."""
+    """Let a step end whose calls the provider holds, while no trigger waits for it."""
     wait_until(lambda: desk.states_of(run)[step] == "deferred", "the step's task")
     wait_until(lambda: desk.steps(run).get(step) == "running", "the step")
     with stopped(desk.stack.pid("triggerer")):

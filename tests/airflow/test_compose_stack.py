@@ -1,6 +1,6 @@
 """Every service of docker-compose.yaml as a process, in compose's order, with its own role.
 
-PostgreSQL is Debian's 15 over TCP, where everybody needs a password. `make test/airflow-long`.
+PostgreSQL is Debian's 15 over TCP, where every role needs a password. `make test/airflow-long`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ROLES = ("headgate_planner", "headgate_runner", "airflow")
 
 @dataclass(frozen=True)
 class Place:
-    """Where everything is."""
+    """Addresses of all services."""
 
     values: dict[str, str]
     composed: Composed
@@ -105,7 +105,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def finished(place: Place) -> str:
-    """Unpause the DAG, and let its first scheduled run end; return its name."""
+    """Unpause the DAG, and let its first scheduled run end; return the run's name."""
     changes = '{"quota": 2205, "buffer": 0}'
     query = "select * from headgate.set_provider(p_provider => 'eodhd', p_changes => %s::jsonb)"
     place.rows(query, changes, role="headgate_planner")

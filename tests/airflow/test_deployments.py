@@ -1,4 +1,4 @@
-"""Two Airflows, each with a database of its own, on one of Headgate's, over TLS with its own CA."""
+"""Two Airflows, each with its own metadata database, on one database of Headgate, over TLS with its own CA."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ print(name, run.run_id, run.state, sep="|")
 
 @dataclass(frozen=True)
 class Authority:
-    """What signs this machine's certificate."""
+    """Certificate authority for this machine's certificate."""
 
     ca: Any
     folder: Path
 
     def file(self) -> Path:
-        """Write its own certificate; return where."""
+        """Write the CA's own certificate; return its path."""
         path = self.folder / f"{id(self)}.pem"
         self.ca.cert_pem.write_to_path(str(path))
         return path
@@ -72,7 +72,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def system(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Run a server that speaks TLS and asks the planner for its password, and a runner."""
+    """Run a server that speaks TLS and requires the planner's password, and a runner."""
     folder, port = tmp_path_factory.mktemp("internal"), free_port()
     certificate = authority.ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes()
     with (
@@ -90,7 +90,7 @@ def system(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def connection(system: System, deployment: str, authority: Authority) -> Row:
-    """Return an Airflow's connection to it."""
+    """Return an Airflow connection to the server."""
     given = conninfo_to_dict(str(system.settings.dsn))
     ca = str(authority.file())
     return {
@@ -107,7 +107,7 @@ def connection(system: System, deployment: str, authority: Authority) -> Row:
 def dag_run(
     system: System, authority: Authority, deployment: str, dag: str, at: datetime
 ) -> tuple[str, str]:
-    """Let an Airflow run a DAG for a date; return the run's name and its end."""
+    """Let an Airflow run a DAG for a date; return the run's name and its state."""
     given = connection(system, deployment, authority)
     home = authority.folder / deployment
     dags = authority.folder / "dags"

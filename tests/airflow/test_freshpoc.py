@@ -1,4 +1,4 @@
-"""FreshPoC_E2E under Airflow's own scheduler: its services are played, its recoveries are clicks."""
+"""FreshPoC_E2E under Airflow's own scheduler: stand-ins play its services, clicks are its recoveries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = NEEDS_AIRFLOW
 
 @dataclass
 class Window:
-    """Airflow's window on the DAG, and the services that it calls."""
+    """Airflow's API for the DAG, and the services that it calls."""
 
     stack: Scene
     services: dict[str, StandIn]
@@ -31,36 +31,36 @@ class Window:
         wait_for_run(self.stack, PIPELINE, run)
 
     def wait_for_task(self, run: str, task: str, state: str) -> None:
-        """Wait until Airflow says so of a task."""
+        """Wait until Airflow reports this state of a task."""
         wait_until(
             lambda: self.stack.tasks(PIPELINE, run)[task]["state"] == state, f"{task}: {state}"
         )
 
     def clear(self, run: str, task: str) -> None:
-        """Clear a task, and what is behind it."""
+        """Clear a task and its downstream tasks."""
         given = {"dry_run": False, "dag_run_id": run, "task_ids": [task], "only_failed": False}
         given["include_downstream"] = True
         self.stack.api(f"dags/{PIPELINE}/clearTaskInstances", given)
 
     def mark(self, run: str, task: str, state: str) -> None:
-        """Say how a task has ended."""
+        """Set the state of a task."""
         path = f"dags/{PIPELINE}/dagRuns/{run}/taskInstances/{task}"
         self.stack.change(path, {"new_state": state})
 
     def served(self) -> list[int]:
-        """Return how often each service in the chain has done its work."""
+        """Return the number of calls that each service in the chain has served."""
         return [self.services[x].served for x in CALLED]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def let_go(stack: Scene) -> None:
-    """Let the DAG run."""
+    """Unpause the DAG."""
     stack.let_go(PIPELINE)
 
 
 @pytest.fixture
 def window(stack: Scene) -> Iterator[Window]:
-    """Let the plan's addresses lead to stand-ins."""
+    """Point the plan's addresses at stand-ins."""
     with running(freshpoc.services()) as services:
         with connect(stack.settings, "test") as connection:
             locate(connection, "freshpoc", {x: y.url for x, y in services.items()})

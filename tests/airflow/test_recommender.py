@@ -22,13 +22,13 @@ TRAINING, INTEGRATION = "recommender_training_pipeline", "noblestride_integratio
 
 @pytest.fixture(scope="module", autouse=True)
 def let_go(stack: Scene) -> None:
-    """Let both DAGs run, and the one that tells of their failures."""
+    """Unpause both DAGs, and the one that sends notices of their failures."""
     stack.let_go(TRAINING, INTEGRATION, "notify")
 
 
 @pytest.fixture(autouse=True)
 def healed(stack: Scene) -> Iterator[None]:
-    """Let the runs by the clock be over before, and the services be well again afterwards."""
+    """Wait until earlier scheduled runs have ended, and make the services healthy again afterwards."""
     for dag in (TRAINING, INTEGRATION):
         wait_for_run(stack, dag, scheduled(stack, dag))
     yield
@@ -37,7 +37,7 @@ def healed(stack: Scene) -> Iterator[None]:
 
 
 def scheduled(stack: Scene, dag: str) -> str:
-    """Return the first run that the scheduler has begun of itself."""
+    """Return the first run that the scheduler has started by itself."""
     wait_until(lambda: first_run(stack, dag, "scheduled"), f"a run of {dag}")
     run = first_run(stack, dag, "scheduled")
     assert run is not None
@@ -45,14 +45,14 @@ def scheduled(stack: Scene, dag: str) -> str:
 
 
 def wait_for_retry(stack: Scene, dag: str, run: str, task: str) -> None:
-    """Wait until a task has failed and is to be tried again."""
+    """Wait until a task has failed and waits for its retry."""
     wait_until(
         lambda: stack.tasks(dag, run)[task]["state"] == "up_for_retry", f"a failure of {task}"
     )
 
 
 def let_pass(stack: Scene, run: str, task: str, time: timedelta) -> None:
-    """Let Airflow think that a task's try has ended so long ago."""
+    """Let Airflow believe that a task's try ended this long ago."""
     stack.metadata(
         "update task_instance set end_date = end_date - %(time)s"
         " where run_id = %(run)s and task_id = %(task)s and state = 'up_for_retry'",
@@ -63,7 +63,7 @@ def let_pass(stack: Scene, run: str, task: str, time: timedelta) -> None:
 
 
 def notices(stack: Scene, run: str) -> dict[str, str]:
-    """Return by channel how a run's notices stand."""
+    """Return the status of a run's notices by channel."""
     rows = stack.rows(
         "select channel, status from headgate.v_notices where body like %(run)s", run=f"%{run}%"
     )
@@ -79,7 +79,7 @@ def text_of(mail: Message) -> str:
 
 
 def output(stack: Scene, run: str, step: str) -> Row:
-    """Return what a step hands on."""
+    """Return the output of a step."""
     (row,) = stack.rows(
         "select document #> array['steps', %(step)s, 'output'] as output"
         " from headgate.v_run_documents where run_id = %(run)s",

@@ -51,7 +51,7 @@ FUNCTIONS = (
     "publish_prices",
     "finalize_execution",
 )
-"""Tasks that are at a worker; who looks seldom sees those behind the step, too."""
+"""Tasks seen at a worker; a rare look also sees the tasks after the step."""
 SHIPPED = DB.parent / "dags"
 OWN = ("bad_input", "hasty", "hasty_mapped", "own_shapes", "rusty", *airflow.ALL)
 """DAGs of tests and benchmarks."""
@@ -59,7 +59,7 @@ OWN = ("bad_input", "hasty", "hasty_mapped", "own_shapes", "rusty", *airflow.ALL
 
 @pytest.fixture(scope="module", autouse=True)
 def let_go(stack: Scene) -> None:
-    """Let all DAGs run."""
+    """Unpause all DAGs."""
     stack.let_go(*(x.stem for x in SHIPPED.glob("*.py")), *OWN)
 
 
@@ -91,7 +91,7 @@ def mistakes(stack: Scene) -> str:
     return stack.trigger("bad_input")
 
 
-@pytest.mark.usefixtures("mistakes")  # which run along
+@pytest.mark.usefixtures("mistakes")  # which runs beside these tests
 @pytest.mark.parametrize(
     ("dag", "kind"),
     [
@@ -119,7 +119,7 @@ def test_scheduled_runs_and_the_one_by_asset_end_green_in_both_windows(
         assert counts.items() <= xcom_of(stack, run, "finalize_execution", "counts").items()
         of_step = json.loads(xcom_of(stack, run, STEP, "counts"))
         assert 0 < of_step["succeeded"] == of_step["planned"] and of_step["units"] > 0
-        for task in ("finalize_execution", STEP):  # whose end is the triggerer's
+        for task in ("finalize_execution", STEP):  # for tasks that end in the triggerer
             links = stack.api(f"dags/{PIPELINE}/dagRuns/{run}/taskInstances/{task}/links")
             assert links["extra_links"] == {"Headgate report": "docs/airflow-dags.md#reports"}
 
@@ -298,7 +298,7 @@ def test_five_orders_at_once_end_as_five_executions(stack: Scene, orders: list[i
         wait_for_run(stack, PIPELINE, run)
         said.append(assert_both_windows_agree(stack, PIPELINE, run)["status"])
     assert said == ["succeeded", "succeeded", "failed", "succeeded", "succeeded"]
-    # Those by the clock, and these: nobody was woken for nothing.
+    # Scheduled runs, and these: no DAG was woken without an order.
     others = set(stack.runs(PIPELINE)) - set(runs)
     assert [x for x in others if not x.startswith("scheduled")] == []
 
@@ -345,7 +345,7 @@ def silence(stack: Scene) -> Iterator[None]:
 
 @pytest.fixture
 def under_way(stack: Scene, codes: list[str], silence: None) -> str:
-    """Begin a run of ten listings; return it while its step waits for their answers."""
+    """Start a run of ten listings; return it while its step waits for their answers."""
     enlarge_quota(stack)
     stack.tickers = stack.tickers[10:] or codes[1342:]
     limits = {"eodhd_daily_quota": 1_000_000, "eodhd_quota_buffer": 0}
@@ -362,13 +362,13 @@ def under_way(stack: Scene, codes: list[str], silence: None) -> str:
 
 
 def enlarge_quota(stack: Scene) -> None:
-    """Let units be no matter."""
+    """Raise the quota so that units do not matter."""
     changes = {"quota": 1_000_000, "buffer": 0}
     stack.plan.call("set_provider", p_provider="eodhd", p_changes=changes)
 
 
 def reserved(stack: Scene) -> int:
-    """Return the units that are promised."""
+    """Return the reserved units."""
     (row,) = stack.rows("select reserved from headgate.v_quota where provider = 'eodhd'")
     return int(row["reserved"])
 
@@ -442,7 +442,7 @@ def test_a_run_that_airflow_no_longer_has_is_cancelled_within_seconds(stack: Sce
 
 
 def test_a_run_waits_for_the_one_before_it_instead_of_failing(stack: Scene, codes: list[str]):
-    other = {"p_run_id": "psql", "p_deployment": "another"}  # which nobody here drives
+    other = {"p_run_id": "psql", "p_deployment": "another"}  # which no runner here drives
     stack.plan.call("start_execution", p_pipeline=PIPELINE, **other)
     run = stack.trigger(PIPELINE, {"tickers": codes[:1], "mode": "incremental"})
     wait_for_task(stack, run, "initialize_execution", "deferred")

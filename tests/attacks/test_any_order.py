@@ -1,4 +1,4 @@
-"""Any order of calls, by planners, runners, operators and clocks: after each the books balance."""
+"""Calls in any order, by planners, runners, operators and clocks: the ledger balances after each."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class AnyOrder(RuleBasedStateMachine):
     # ------------------------------------------------------------------ helpers
 
     def attempt(self, what: Callable[..., Any], *given: Any, **named: Any) -> Any:
-        """Do something; an error of ours is an answer and changes nothing, any other is a fault."""
+        """Perform an action; an error of Headgate is an answer and changes nothing, any other is a fault."""
         AnyOrder.steps += 1
         self.is_broken = True
         answer: Any
@@ -70,7 +70,7 @@ class AnyOrder(RuleBasedStateMachine):
         return answer
 
     def call(self, function: str, **arguments: Any) -> Any:
-        """Call a function that may be refused."""
+        """Call a function that may reject the call."""
         return self.attempt(self.toy.call, function, **arguments)
 
     def run_of(self, pipeline: str, pick: int) -> str:
@@ -89,7 +89,7 @@ class AnyOrder(RuleBasedStateMachine):
         return self.toy.now.replace(hour=0, minute=0, second=0, microsecond=0)
 
     def register(self, rows: Sequence[Row] | psycopg.Error, runner: str) -> None:
-        """Note what was claimed."""
+        """Record what was claimed."""
         if isinstance(rows, psycopg.Error):
             return
         for row in rows:
@@ -103,9 +103,9 @@ class AnyOrder(RuleBasedStateMachine):
             self.model.claimed(row, runner, self.midnight)
 
     def is_valid(self, token: Token) -> bool:
-        """Return whether a lease that is late, or whose run has ended itself, is still its holder's.
+        """Return whether a late lease, or one of a run that has ended itself, is still valid.
 
-        A run that ends itself takes the leases of its steps; cancelled by an operator it leaves them.
+        A run that ends itself takes the leases of its steps; a run cancelled by an operator leaves them.
         """
         ends_itself = token.run_id in self.by_themselves
         if ends_itself and self.toy.sql(OVER, run=token.run_id) and not self.is_held(token):
@@ -113,7 +113,7 @@ class AnyOrder(RuleBasedStateMachine):
         return not token.is_late or self.is_held(token)
 
     def is_held(self, token: Token) -> bool:
-        """Return whether the chunk is still leased so."""
+        """Return whether the chunk is still leased under this token."""
         return bool(
             self.toy.scalar(
                 "select count(*) from headgate.chunks where chunk_id = %(chunk_id)s"
@@ -271,7 +271,7 @@ class AnyOrder(RuleBasedStateMachine):
         poison: dict[int, str | None] | None = None,
         claims: int = 0,
     ) -> None:
-        """Hand in results as a runner does, each twice and one of somebody else's with them."""
+        """Hand in results as a runner does, each twice, together with a result for somebody else's job."""
         poison, is_valid = poison or {}, self.is_valid(token)
         requests = {x: 0 if outcome == "unsent" else 1 for x, outcome in jobs}
         twice = [*jobs, *((x, "failed") for x, _ in jobs), (-1, "success")]
@@ -305,7 +305,7 @@ class AnyOrder(RuleBasedStateMachine):
         return None
 
     def note_block(self, token: Token, block: str | None) -> None:
-        """Note until when a provider has closed itself."""
+        """Record until when a provider is blocked."""
         tomorrow = self.midnight + timedelta(days=1)
         until: datetime | None = None
         if token.operation == "sum" or block in (None, "401"):
@@ -365,7 +365,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(pipeline=PIPELINE, pick=PICK, status=st.sampled_from((None, "skipped", "succeeded")))
     def mark_step(self, pipeline: str, pick: int, status: str | None) -> None:
-        """Skip or mark a step: behind one that had ended, its run may go on."""
+        """Skip or mark a step; if the step had ended, its run may continue after it."""
         run_id, steps = self.run_of(pipeline, pick), PIPELINES[pipeline]
         names = {"p_pipeline": pipeline, "p_run_id": run_id, "p_step": steps[pick % len(steps)]}
         if status is None:
@@ -452,7 +452,7 @@ class AnyOrder(RuleBasedStateMachine):
         return row["run_id"], row["name"]
 
     def look_again(self, pipeline: str, run_id: str) -> None:
-        """Note whether a new round has opened a run again."""
+        """Record whether a new round has reopened a run."""
         rows = self.toy.sql(ENDED + " and finished_at is null", run=run_id)
         if rows and (pipeline, run_id) in self.model.over:
             self.model.over.discard((pipeline, run_id))
@@ -476,7 +476,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.is_broken = False
 
     def teardown(self) -> None:
-        """Whatever has happened: with everything open again, all work ends, and nothing is stuck."""
+        """Check that, whatever happened, all work ends once everything is unblocked, and nothing is stuck."""
         try:
             if not self.is_broken:
                 self.settle()
@@ -503,7 +503,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.the_ledger_balances()
 
     def work_off(self) -> None:
-        """Claim and complete until there is nothing to do."""
+        """Claim and complete until there is no more work."""
         for _ in range(200):
             rows = self.toy.claim("w9", 5)
             if not rows:

@@ -1,4 +1,4 @@
-"""Answers that are wrong and arguments that are hostile: a clear word about each, and nobody else harmed."""
+"""Wrong answers and hostile arguments: each gets a clear error, and nobody else is harmed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHARSETS = (
     "utf-8", "utf-8", "utf-8", "latin-1", "cp1252", "utf-16", "utf-32", "shift_jis", "gb18030", "utf-7", "hex", "undefined",
     "unicode_escape", "klingon",
 )  # fmt: skip
-"""What a spoilt answer says it is written in."""
+"""Content types that a spoilt answer may claim."""
 ANSWERS = either(100, 2_000)
 CALLS = either(250, 2_500)
 SWEPT = 200
@@ -59,11 +59,11 @@ where n.nspname in ('headgate', 'equities')
 order by 1
 """
 GENTLE = ("22", "23", "42501", "54", "HG")
-"""Classes of what an argument may be spared for: data, constraints, rights, limits, and our own."""
+"""SQLSTATE classes with which an argument may be rejected: data, constraints, rights, limits, and our own."""
 
 
 def healthy_answers(operation: str, codes: list[str]) -> list[bytes]:
-    """Return what the stand-in would answer."""
+    """Return the answers that the stand-in would give."""
     if operation == "fundamentals_bulk":
         return [json.dumps(fundamentals(x, NOW.date())).encode() for x in codes]
     source = Synthetic()
@@ -91,7 +91,7 @@ def chunk_of(db: Plan, operation: str) -> Row:
 
 
 def hand_in(db: Plan, chunk: Row, bodies: list[bytes], kinds: list[str]) -> str | None:
-    """Do with answers what a runner does; return what it says of the spoilt one, if it refuses it."""
+    """Handle answers as a runner does; return the error about the spoilt one, if it is rejected."""
     refused: str | None = None
     outcomes, payloads, errors = ["success"] * len(bodies), list[str | None](), list[str | None]()
     for n, (body, kind) in enumerate(zip(bodies, kinds, strict=True)):
@@ -223,7 +223,7 @@ TIMES = ("infinity", "-infinity", "0001-01-01", "294276-12-31", "4714-01-01 BC",
 
 
 def arguments(throws: random.Random, function: Row) -> dict[str, Any]:
-    """Choose a hostile value for some arguments and a plausible one for the others."""
+    """Choose hostile values for some arguments and plausible ones for the others."""
     needed = len(function["names"]) - function["defaults"]
     chosen: dict[str, Any] = {}
     for n, (name, kind) in enumerate(zip(function["names"], function["types"], strict=True)):

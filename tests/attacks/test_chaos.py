@@ -1,4 +1,4 @@
-"""Runners, server, line and disk are hit at random moments; the books hold after each blow."""
+"""Runners, server, connection and disk are hit at random moments; the ledger holds after each blow."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ from headgate.quota_windows as w join headgate.providers as p using (provider_id
 
 @dataclass
 class Battle:
-    """A system under attack: three runners, one of them behind a line, and a run after the other."""
+    """A system under attack: three runners, one of them behind a proxy, and one run after the other."""
 
     system: System
     ground: Ground
@@ -101,12 +101,12 @@ class Battle:
         self.go_on()
 
     def recruit(self, number: int) -> subprocess.Popen[str]:
-        """Start a runner; the first one's connections go over the line."""
+        """Start a runner; the first one's connections go through the proxy."""
         dsn = f"postgresql://postgres@127.0.0.1:{self.line.port}/{self.system.settings.database}"
         return self.system.worker(concurrency=10, **({} if number else {"HEADGATE_DSN": dsn}))
 
     def go_on(self) -> None:
-        """Start the next run when there is none, and a runner for each that found no server."""
+        """Start the next run if there is none, and a replacement for each runner that found no server."""
         for number, runner in enumerate(self.runners):
             if runner.poll() is not None:
                 said = self.system.said(runner)
@@ -118,7 +118,7 @@ class Battle:
             self.patiently(lambda plan: plan.call("run_pipeline", **run))
 
     def patiently(self, what: Callable[[Plan], T]) -> T:
-        """Ask the server something; when it is gone, wait for it, and start it if need be."""
+        """Query the server; if it is gone, wait for it, and start it if need be."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -133,7 +133,7 @@ class Battle:
     # ------------------------------------------------------------------- the blows
 
     def strike(self) -> None:
-        """Hit something: each way in turn, in any order."""
+        """Hit something: each way in turn, in random order."""
         if not self.ways:
             names = ["kill", "kill", "stop", "stop", "terminate", "terminate", "restart", "hold"]
             self.ways = names + ["fill"] * self.ground.has_disk
@@ -143,14 +143,14 @@ class Battle:
         getattr(self, name)()
 
     def kill(self) -> None:
-        """Kill a runner, and let another one come."""
+        """Kill a runner, and start another one."""
         number = self.dice.randrange(RUNNERS)
         self.runners[number].kill()
         self.runners[number].wait()
         self.runners[number] = self.recruit(number)
 
     def stop(self) -> None:
-        """Let a runner sleep until it has lost its leases."""
+        """Suspend a runner until its leases are lost."""
         process = self.dice.choice(self.runners)
         process.send_signal(signal.SIGSTOP)
         self.in_time(lambda: process.send_signal(signal.SIGCONT))
@@ -167,7 +167,7 @@ class Battle:
         self.ground.start()
 
     def hold(self) -> None:
-        """Hold the line until the leases behind it are lost, then cut it."""
+        """Hold the proxy until the leases behind it are lost, then cut it."""
         self.line.hold()
         self.in_time(self.line.cut)
 
@@ -178,11 +178,11 @@ class Battle:
         self.ground.empty()
 
     def in_time(self, what: Callable[[], None]) -> None:
-        """Do something when the leases of now have run out."""
+        """Do something once all current leases have expired."""
         self.later.append((time.monotonic() + LEASE_SECONDS + 0.7, what))
 
     def wait(self, seconds: float) -> None:
-        """Let the runners work, and do what is to be done meanwhile."""
+        """Let the runners work, and do the pending actions meanwhile."""
         until = time.monotonic() + seconds
         while (now := time.monotonic()) < until:
             for due in [x for x in self.later if x[0] <= now]:
@@ -193,12 +193,12 @@ class Battle:
     # -------------------------------------------------------------------- proving
 
     def check(self) -> Row:
-        """See that both books agree, that nothing was done twice, and that nothing is lost."""
+        """Check that both ledgers agree, that nothing was done twice, and that nothing is lost."""
         served = self.system.standin.ledger()["served_units"]
         return self.patiently(lambda plan: self.checked(plan, served))
 
     def checked(self, plan: Plan, served: int) -> Row:
-        """Check on one connection; whatever was served by then must have been charged."""
+        """Check on one connection: everything served so far must have been charged."""
         (ledger,) = plan.sql(LEDGER)
         assert served <= ledger["charged"] and ledger["fits"], (served, ledger)
         assert_ledger_balances(plan)
@@ -207,7 +207,7 @@ class Battle:
         return {**row, **ledger, "served": served}
 
     def end(self) -> Row:
-        """Wait until all is done: nothing is stuck."""
+        """Wait until all work is done: nothing is stuck."""
         self.wait(LEASE_SECONDS + 1)
         self.go_on()
 

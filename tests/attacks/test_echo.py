@@ -1,4 +1,4 @@
-"""A provider that echoes all it was sent, in every encoding: its secret is in no table, no log and no backup."""
+"""A provider that echoes every request in every encoding: its secret is in no table, no log and no backup."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PIECES = sorted(
     | {encode(SECRET[skip:][:6]) for encode in ENCODINGS[11:] for skip in range(3)}
     | {encode(SECRET[skip:][12:18]) for encode in ENCODINGS[11:] for skip in range(3)}
 )
-"""Its beginning and its end in every form; base64 wherever a group of three may begin."""
+"""The secret's beginning and end in every form; in base64, from each possible offset in a group of three."""
 PLACES = ({"in": "query", "name": "api_token"}, {"in": "header", "name": "X-Key"}, {"in": "bearer"})
 STATUSES = (200, 404, 402, 410)
 COUNT = len(ENCODINGS) * len(STATUSES)
@@ -60,7 +60,7 @@ RULES = (
 
 
 def echo(request: web.Request) -> web.Response:
-    """Send back the request line and the headers, so that the secret is where a cut might fall."""
+    """Send back the request line and the headers, with the secret where a cut might fall."""
     number = int(request.path.rpartition("T")[2])
     encode = ENCODINGS[number % len(ENCODINGS)]
     told = f"{request.method} {request.raw_path} " + " ".join(
@@ -125,7 +125,7 @@ async def test_an_echo_leaves_no_trace_of_the_secret(core_plan, core, auth, tmp_
 
 
 def work_off(plan, shop: Shop, auth: dict[str, str]) -> Callable[[], list[Row]]:
-    """Start a run over all encodings and statuses; return what reads how its jobs ended."""
+    """Start a run over all encodings and statuses; return a function that reads its jobs' results."""
     write_plan(
         plan,
         base_url=shop.url,
@@ -142,7 +142,7 @@ def work_off(plan, shop: Shop, auth: dict[str, str]) -> Callable[[], list[Row]]:
 
 
 def around(text: str, found: list[str]) -> str:
-    """Return where the first piece stands."""
+    """Return the offset of the first piece that occurs."""
     place = text.find(found[0]) if found else 0
     return text[max(0, place - 100) : place + 100]
 

@@ -1,4 +1,4 @@
-"""Many pipelines at once, readers that stay, and a long day: all succeeds, and nothing grows."""
+"""Many pipelines at once, long-lived readers, and a long day: every run succeeds, and nothing grows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.limits import PATIENCE
 from tests.plan import Plan, Row
 
 SOURCE = {1: 100, 2: 100, 5: 99, 10: 97, 20: 94}
-"""Pipelines at once, and the share of runs that succeeded in the system we come from."""
+"""Concurrent pipelines, and the share of successful runs in the source system."""
 LEVELS = either((1, 5), tuple(SOURCE))
 PIPELINE_JOBS = either(60, 400)
 READ_SECONDS = 60
@@ -36,7 +36,7 @@ GOAL_SHARE = 0.7
 SOAK_RUNS = 10
 SOAK_JOBS = 20_000
 MAX_GROWTH_MB = 6.0
-"""What runner and sessions may have gained at the end, over 200,000 jobs."""
+"""Maximum growth of runner and sessions over 200,000 jobs, in MB."""
 MEGABYTE = 1024 * 1024
 ENDS = """
 select e.status, e.planned, e.succeeded, date_part('epoch', e.finished_at - e.started_at) as seconds
@@ -71,7 +71,7 @@ class Arena:
     plan: Plan
 
     def resident(self, worker: psutil.Process) -> tuple[float, float]:
-        """Return what a runner and its sessions hold of their own, in MB."""
+        """Return the private memory of a runner and its sessions, in MB."""
         sessions = [psutil.Process(x["pid"]) for x in self.plan.sql(SESSIONS)]
         own = sum(x.memory_info().rss - x.memory_info().shared for x in sessions)
         return worker.memory_info().rss / MEGABYTE, own / MEGABYTE
@@ -103,7 +103,7 @@ def test_pipelines_at_once_all_succeed(arena: Arena):
 
 
 def at_once(arena: Arena, names: list[str], worker: psutil.Process, throws: random.Random) -> None:
-    """Run some pipelines at the same time, and ask how they stand meanwhile."""
+    """Run some pipelines at the same time, and query their status meanwhile."""
     plan, answers = arena.plan, list[float]()
     for name in names:
         system.make_due(plan, name, 50)
@@ -124,7 +124,7 @@ def at_once(arena: Arena, names: list[str], worker: psutil.Process, throws: rand
 
 
 def line_of(level: int, ends: list[Row], answers: list[float], memory: tuple[float, float]) -> str:
-    """Say how a level went, beside the source system's."""
+    """Describe the result of a level, beside the source system's."""
     seconds = [x["seconds"] for x in ends]
     return (
         f"load: {level:2} at once, {PIPELINE_JOBS} jobs each: 100 % succeeded (source system {SOURCE[level]} %);"
@@ -138,7 +138,7 @@ def line_of(level: int, ends: list[Row], answers: list[float], memory: tuple[flo
 def test_readers_that_stay_do_not_halve_the_rate(arena: Arena):
     plan = arena.plan
     names = [f"read_{n:02}" for n in range(QUIET_DRAINS + READ_DRAINS)]
-    for name in names:  # a drain has assets of its own: nothing is asked for twice in a minute
+    for name in names:  # each drain has its own assets: nothing is requested twice in a minute
         system.write_plan(plan, name, operation={"chunk_size": 200})
         system.add_assets(plan, name, READ_JOBS)
     with system.listening(arena.settings) as ends, system.worker(arena.settings):
@@ -165,7 +165,7 @@ def test_readers_that_stay_do_not_halve_the_rate(arena: Arena):
 
 @contextmanager
 def readers(settings: Settings) -> Iterator[None]:
-    """Let four sessions look with snapshots that last a second, and one report last a minute."""
+    """Let four sessions read with snapshots that last a second, and one report with one that lasts a minute."""
     is_over = threading.Event()
 
     def look(number: int) -> None:
@@ -223,11 +223,11 @@ def test_a_long_day_leaves_nothing_behind(arena: Arena):
 
 
 def _slope(values: tuple[float, ...]) -> float:
-    """Return what a run adds, once the first three have warmed things up."""
+    """Return the growth per run, once the first three runs have warmed up."""
     warm = values[3:]
     return statistics.linear_regression(range(len(warm)), warm).slope
 
 
 def _course(values: tuple[float, ...]) -> str:
-    """Say where values begin and end, and what a run adds."""
+    """Describe the first and last values, and the growth per run."""
     return f"{values[0]:.1f} -> {values[-1]:.1f} (slope {_slope(values):+.2f} a run)"

@@ -1,4 +1,4 @@
-"""What a handler could tell, forge or take with it: it sees no secret, and nothing that it answers can run."""
+"""What a hostile handler could reveal, forge or take: it sees no secret, and no code in its answers can run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two and three sessions, pair by pair and at random: nobody waits for ever, and the order of locks holds."""
+"""Two and three sessions, pair by pair and at random: no session waits for ever, and the lock order holds."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ FORGOTTEN: tuple[LiteralString, ...] = (
 
 
 class World:
-    """The plain pipeline in full flight, set up anew for each case: planned, queued, leased, parked.
+    """The plain pipeline in progress, set up afresh for each case: planned, queued, leased, parked.
 
-    Every other time its operation has nothing to call.
+    In every second case its operation makes no calls.
     """
 
     def __init__(self, toys: Toys) -> None:
@@ -53,11 +53,11 @@ class World:
         self.kinds = cycle((CALLED, IDLE))
 
     def renew(self) -> None:
-        """End what was, and begin another run."""
+        """End the previous run, and start another."""
         one = self.one
         one.call("resume_pipeline", p_pipeline="plain")
         one.provider(blocked_until=None)
-        for chunk in one.chunks("leased"):  # of a run that was cancelled
+        for chunk in one.chunks("leased"):  # of a cancelled run
             one.expire(chunk)
         for row in one.sql(OPEN):
             one.finish(row["run_id"], row["name"])
@@ -65,7 +65,7 @@ class World:
             one.claim("w9", 20)
         for row in one.sql("select asset_id from headgate.assets where not is_active"):
             one.call("set_asset_active", p_asset_id=row["asset_id"], p_is_active=True)
-        for table in FORGOTTEN:  # a truncation would have every session plan everything anew
+        for table in FORGOTTEN:  # truncating would make every session plan its statements again
             one.sql(f"delete from headgate.{table}")
         one.tune(**next(self.kinds))
         one.later(minutes=5)
@@ -78,7 +78,7 @@ class World:
         one.expire(dead)
 
     def fail(self) -> None:
-        """Let all that is under way fail: the steps have ended, and may open another round."""
+        """Let all running jobs fail: the steps have ended, and may open another round."""
         one = self.one
         one.later(minutes=1)
         one.enqueue("b")
@@ -90,7 +90,7 @@ class World:
 
     @property
     def actions(self) -> dict[str, Callable[[Toy], Any]]:
-        """Return what may be done at this moment, by the name of the function."""
+        """Return the actions that are possible now, by the name of the function."""
         first, second = self.leases
         tokens = {
             "p_chunk_ids": [x["chunk_id"] for x in self.leases],
@@ -196,7 +196,7 @@ def test_three_at_once_again_and_again_without_a_deadlock(world: World):
     tell(f"interleavings: {ROUNDS:,} rounds of three sessions, {rate:.0f} calls/s, no deadlock")
 
 
-# Who waits for a row of one kind holds no row of a later kind.
+# A session that waits for a row of one kind holds no row of a later kind.
 ORDER: dict[str, LiteralString] = {
     "lock": "headgate.locks",
     "chunk": "headgate.chunks",
@@ -234,7 +234,7 @@ def test_who_waits_for_a_row_holds_no_row_of_a_later_kind(world: World, kind: st
 
 
 def _answer(toy: Toy, does: Callable[[Toy], Any]) -> Any:
-    """Do it; an error of ours is an answer."""
+    """Perform the call; an error of Headgate is an answer."""
     try:
         with toy.connection.transaction():
             return does(toy)
@@ -249,7 +249,7 @@ def _is_fine(answers: list[Any]) -> bool:
 
 
 def _is_held(witness: Toy, table: LiteralString) -> bool:
-    """Return whether somebody holds a row of a table, stronger than a reference to it."""
+    """Return whether a session holds a row lock on a table that is stronger than a reference."""
     count = witness.connection.execute(
         f"select (select count(*) from {table}) > (select count(*) from ("
         f"select 1 from {table} for no key update skip locked) as free) as held".encode()

@@ -1,6 +1,6 @@
-"""Keys from rows to the wire: whatever a key is, it stays in its segment of the path and in its parameter.
+"""Keys from rows to the wire: any key stays within its path segment and its parameter.
 
-SQL writes the URL, the runner sends it, a server without an HTTP library records what came.
+SQL writes the URL, the runner sends it, and a server without an HTTP library records what arrives.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def test_a_key_stays_in_its_place_on_the_wire(toy: Toy, monkeypatch: pytest.Monk
 
 
 def claimed(toy: Toy, assets: dict[str, str], path: str, base: str) -> list[Row]:
-    """Plan the assets, and claim what is to be asked of them."""
+    """Plan the assets, and claim their requests."""
     toy.upsert(
         [{"code": x, "group_key": "A", "attributes": {"mark": y}} for x, y in assets.items()]
     )
@@ -106,7 +106,7 @@ def claimed(toy: Toy, assets: dict[str, str], path: str, base: str) -> list[Row]
 
 
 async def asked(urls: dict[str, tuple[dict[str, Any], str | None]]) -> dict[str, str | None]:
-    """Send the requests; return what came on the wire for each, if it came."""
+    """Send the requests; return what arrived for each, if it was sent."""
     targets: dict[str, str | None] = {}
     async with open_raw() as raw:
         raw.answer = ANSWER
@@ -123,7 +123,7 @@ async def asked(urls: dict[str, tuple[dict[str, Any], str | None]]) -> dict[str,
 
 
 def assert_is_clear(reply: Reply, requests: int) -> None:
-    """An answer was taken, or the item was refused before anything was sent."""
+    """Check that an answer was accepted, or the item rejected before anything was sent."""
     assert reply.requests == requests
     assert "s3cr3t" not in repr(reply)
     if not requests:
@@ -132,7 +132,7 @@ def assert_is_clear(reply: Reply, requests: int) -> None:
 
 
 def check(code: str, mark: str, path: str, base: str, target: str | None) -> str:
-    """Compare what came with the template, filled in by other means."""
+    """Compare what arrived with the template, rendered by other means."""
     filled = path.replace("{asset.code}", quote(code, "")).replace("{asset.mark}", quote(mark, ""))
     decoded = re.split(r"[/\\]", unquote(filled))
     leads_away = bool({".", ".."} & set(decoded)) or filled.split("/").count("") > path.split(

@@ -1,4 +1,4 @@
-"""A plan's function, called by the core, tries to leave its plan's schema; no way leads out."""
+"""A plan's function, called by the core, tries to reach other schemas; no way succeeds."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ REFUSED = (
 
 @pytest.fixture
 def leaver(db: Plan) -> Plan:
-    """Give the plan a function that does whatever it is told, as the plan's role may."""
+    """Give the plan a function that runs any given code with the rights of the plan's role."""
     database = db.connection.info.dbname
     db.connection.execute(f'revoke temporary on database "{database}" from public'.encode())
     db.connection.execute(f"set local role {ROLE}".encode())
@@ -109,7 +109,7 @@ def test_its_own_tables_are_its_own(leaver: Plan):
     "way", [x for x in WAYS if x.startswith(("update", "select *", "create table"))]
 )
 def test_nor_is_there_one_for_a_function_with_its_callers_rights(leaver: Plan, way: str):
-    """Made an invoker it is not called; called between check and change, it has nobody's rights."""
+    """As an invoker it is not called; if altered between check and call, it has no rights."""
     leaver.connection.execute("reset role")
     leaver.connection.execute("alter function equities.leave(text, text) security invoker")
     leaver.connection.execute("set local role headgate_owner")

@@ -1,4 +1,4 @@
-"""Other logins of the server: they may not connect, and no role takes all of its connections."""
+"""Other logins of the server cannot connect, and no role can use up all connections."""
 
 from __future__ import annotations
 

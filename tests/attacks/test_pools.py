@@ -24,8 +24,8 @@ KILLS = either(25, 200)
 JOBS = either(150, 1_200)
 SLOTS, FEWER = 5, 2
 WAYS = ("complete",) * 12 + ("retry", "release", "lose", "forget", "idle", "extend")
-"""What a runner does with a lease. What it forgets, or is too slow for, runs out at once, and what
-a killed one held after a second."""
+"""Actions of a runner with a lease. A lease that it forgets, or is too slow for, expires at once; a killed runner's
+lease expires after a second."""
 LEASE: Row = {"lease": "1 second", "backoff": "10 ms", "backoff_max": "50 ms", "chunk_size": 1}
 IDLE: Row = {"path": None, "ingest_function": None, "units": 0, "pool": "tills", **LEASE}
 TERMINATE = """
@@ -37,7 +37,7 @@ OPEN = "select count(*) from headgate.chunks"
 
 @dataclass
 class Shift:
-    """Runners at work: each has a connection that may be cut at any moment."""
+    """Runners at work, each with a connection that may be cut at any moment."""
 
     toys: Toys
     dice: random.Random
@@ -49,7 +49,7 @@ class Shift:
 
     @contextmanager
     def begun(self) -> Iterator[None]:
-        """Let runners work and a witness watch until the shift is over."""
+        """Let runners work, watched by a witness, until the shift is over."""
         threads = [threading.Thread(target=self.guard, args=(self.watch,), daemon=True)]
         for number in range(RUNNERS):
             throws = random.Random(self.dice.random())
@@ -67,7 +67,7 @@ class Shift:
         assert self.errors == []
 
     def guard(self, what: Any, *arguments: Any) -> None:
-        """Keep what goes wrong in a thread."""
+        """Record errors in a thread."""
         try:
             what(*arguments)
         except BaseException as exc:
@@ -76,12 +76,12 @@ class Shift:
     # ---------------------------------------------------------------- the witness
 
     def watch(self) -> None:
-        """Look all the time: never over; after it was made smaller, never more than before."""
+        """Check all the time that no limit is exceeded; after a pool has shrunk, that its leases do not grow."""
         toy = self.another()
         before, slots = 0, SLOTS
         while not self.is_over.is_set():
             (row,) = toy.sql("select slots, used from headgate.v_pools where pool = 'tills'")
-            # Until it was changed, so many could have been taken since the look before.
+            # Until the change, this many slots could have been taken since the previous look.
             most = max(row["slots"], before if row["slots"] == slots else slots)
             assert row["used"] <= most, f"{row}, and {before} of {slots} before"
             before, slots = row["used"], row["slots"]
@@ -90,7 +90,7 @@ class Shift:
     # ---------------------------------------------------------------- the runners
 
     def serve(self, number: int, throws: random.Random) -> None:
-        """Work under a new name whenever the connection was cut."""
+        """Work, under a new name whenever the connection was cut."""
         life = 0
         while not self.is_over.is_set():
             life += 1
@@ -105,13 +105,13 @@ class Shift:
                 self.did["killed"] += 1
 
     def another(self) -> Toy:
-        """Open a connection whose clock runs."""
+        """Open a connection with a running clock."""
         toy = self.toys.another()
         toy.offset_clock("0")
         return toy
 
     def turn(self, toy: Toy, runner: str, throws: random.Random) -> None:
-        """Ask for work, and do something with what there is."""
+        """Claim work, and do something with it."""
         if throws.random() < 0.1:
             toy.row("heartbeat", p_runner=runner, p_host="h", p_pid=1, p_version="1")
         toy.call("advance_executions")
@@ -122,13 +122,13 @@ class Shift:
             try:
                 self.act(toy, runner, chunk, way)
             except psycopg.OperationalError as exc:
-                if exc.sqlstate != "HG012":  # somebody else has it by now
+                if exc.sqlstate != "HG012":  # another runner has it by now
                     raise
         if not claimed:
             self.is_over.wait(0.02)
 
     def act(self, toy: Toy, runner: str, chunk: Row, way: str) -> None:
-        """Do one of the things that runners do with a lease."""
+        """Perform one of the actions of runners on a lease."""
         tokens = {
             "p_runner": runner,
             "p_chunk_ids": [chunk["chunk_id"]],
@@ -145,7 +145,7 @@ class Shift:
             toy.complete(chunk, "retry", fault="provider", runner=runner)
         else:
             if way in ("forget", "idle"):
-                toy.expire(chunk)  # and may be another's from now on
+                toy.expire(chunk)  # from now on it may be another runner's
             if way == "forget":
                 return
             if way in ("idle", "extend"):

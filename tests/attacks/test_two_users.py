@@ -1,4 +1,4 @@
-"""Two users of one machine: what one leaves in a folder of everybody's neither leads nor delays the other."""
+"""Two users of one machine: files that one leaves in a shared folder neither mislead nor delay the other."""
 
 from __future__ import annotations
 

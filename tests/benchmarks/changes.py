@@ -56,7 +56,7 @@ ONE: Final = (
 def run(
     server: Settings, *, rows: int = 200_000, singles: int = 2_000, runs: int = 3
 ) -> Iterator[Figure]:
-    """Measure so many rows in a statement, and so many alone, in turns."""
+    """Measure `rows` rows in one statement, and `singles` rows one by one, in turns."""
     with (
         tempfile.TemporaryDirectory() as folder,
         system.own_database(server, "changes") as settings,
@@ -123,7 +123,7 @@ def _write_alone(connection: Connection[DictRow], table: str, count: int) -> flo
 
 
 def _export(plan: Plan, settings: Settings) -> float:
-    """Run the export; return how long it took."""
+    """Run the export; return its duration."""
     run_id = plan.row("run_pipeline", p_pipeline="lake")["run_id"]
 
     async def has_ended() -> bool:

@@ -1,4 +1,4 @@
-"""What a forecast says is what really running those days does; what explain says is what is done; nothing above the quota."""
+"""Real runs do what the forecast said, a run does what explain said, and nothing exceeds the quota."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOSE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 @st.composite
 def worlds(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw a library: books loaded and new, prices, a budget, a time of day."""
+    """Draw a library: loaded and new books, prices, a budget, a time of day."""
     return {
         "west": draw(st.integers(0, 9)),
         "east": draw(st.integers(0, 5)),
@@ -35,7 +35,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def build(toy: Toy, world: dict[str, Any]) -> dict[str, int]:
-    """Put the world up; return the run's parameters."""
+    """Create the library; return the run's parameters."""
     toy.at(toy.now.replace(hour=world["hour"]))
     arrange(toy, call_units=world["call_units"], holidays=(HOLIDAY,))
     loaded(toy, world["west"], "W", "2024-03-01")

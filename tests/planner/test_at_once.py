@@ -1,4 +1,4 @@
-"""Several planners at once on overlapping pipelines and one window: never above quota, no pair twice, nobody waits for ever."""
+"""Concurrent planners on overlapping pipelines and one window: never above quota, no pair twice, no endless wait."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.db.together import at_once, meanwhile, waits
 from tests.db.toy import Toy
 from tests.planner.world import answer, arrange, loaded
 
-# Each takes some of the groups that the others take as well; the last has no step that plans it in advance.
+# Each pipeline shares some groups with the others; the last has no step that plans it in advance.
 PIPELINES: dict[str, list[str] | None] = {"west": ["W"], "both": ["W", "E"], "all": None}
 OPERATIONS = ["open", "history", "update"]
 ROUNDS = either(12, 300)
@@ -45,7 +45,7 @@ QUOTA = 60
 
 @pytest.fixture
 def library(toys: Toys) -> Toys:
-    """Put up books that are new, books with a missing session, and three pipelines that all want them."""
+    """Add new books, books with a missing session, and three pipelines that need them all."""
     one = toys.one
     arrange(one)
     loaded(one, 12, "W", "2024-03-01")
@@ -125,7 +125,7 @@ def test_at_random_they_never_exceed_the_window_and_plan_no_pair_twice(library: 
 
 
 def check(toy: Toy) -> None:
-    """Nothing is booked above the window, no pair is planned twice, and the books balance."""
+    """Check that nothing exceeds the window, no pair is planned twice, and the ledger balances."""
     assert toy.sql(TWICE) == []
     for window in toy.sql("select * from headgate.quota_windows"):
         assert window["reserved"] + window["spent"] <= window["usable"]
@@ -143,14 +143,14 @@ def _run(toy: Toy, name: str, pause: float) -> None:
 
 
 def _work(toy: Toy, runner: str, times: int) -> None:
-    """Claim and answer meanwhile."""
+    """Claim and complete meanwhile."""
     for _ in range(times):
         for chunk in toy.claim(runner, 2):
             answer(toy, chunk, runner=runner)
 
 
 def _renew(toy: Toy, quota: int) -> None:
-    """End what was; what it had done is due again."""
+    """End the previous runs; finished work is due again."""
     for name in PIPELINES:
         if toy.sql(
             "select from headgate.process_executions as e join headgate.pipelines as p"
@@ -172,7 +172,7 @@ def _renew(toy: Toy, quota: int) -> None:
 
 
 def _answer(toy: Toy, does: Callable[[Toy, str], Any], name: str) -> Any:
-    """Do it in a transaction of its own; an error is an answer."""
+    """Perform a call in a transaction of its own; an error is an answer."""
     try:
         with toy.connection.transaction():
             toy.at(toy.now)

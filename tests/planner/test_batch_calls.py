@@ -1,4 +1,4 @@
-"""Calls that name some assets of a group: when they are chosen, what they cost, and what becomes of each asset."""
+"""Calls that name some assets of a group: when they are chosen, what they cost, and each asset's result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIZES = st.fixed_dictionaries(
 
 
 def explained(toy: Toy, **arguments: object) -> list[Row]:
-    """Explain what opens books."""
+    """Explain the pipeline that opens books."""
     rows = toy.call("explain_plan", p_pipeline="library", **arguments)
     return [x for x in rows if x["operation"] == "open"]
 

@@ -1,4 +1,4 @@
-"""One call for a whole group: when it is chosen, what it costs, and what becomes of each asset."""
+"""One call for a whole group: when it is chosen, what it costs, and each asset's result."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_what_the_window_cannot_pay_for_the_group_is_put_off(toy: Toy):
 
 
 def breaker(toy: Toy, **columns: object) -> None:
-    """Set how the breaker of the call for the group stands; its closing in minutes from now."""
+    """Set the breaker of the group's call, blocked for some minutes from now."""
     toy.sql(
         "insert into headgate.breakers as k (operation_id, blocked_until, opened)"
         " select o.operation_id, %(now)s::timestamptz + make_interval(mins => %(minutes)s), %(opened)s"

@@ -1,4 +1,4 @@
-"""The cheapest combination of bulk and single calls, against all that exist."""
+"""The cheapest combination of bulk and single calls, compared with all possible ones."""
 
 from __future__ import annotations
 

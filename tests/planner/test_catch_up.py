@@ -41,7 +41,7 @@ WAITING = """
 
 @pytest.fixture
 def catch_up(db: Plan) -> Plan:
-    """Stand at the source system's starting point."""
+    """Return the source system's starting point."""
     db.freeze_clock(NOW)
     db.sql(LOADED)
     db.sql(WAITING)

@@ -1,4 +1,4 @@
-"""docs/planner.md shows what is: its outputs are those of one evening in Lisbon, and of the source system's catch-up."""
+"""docs/planner.md shows real outputs: of one evening in Lisbon, and of the source system's catch-up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def block(name: str) -> Block:
 def lisbon(
     clone: Callable[[Settings | None], Settings], template: Settings
 ) -> Iterator[tuple[Settings, Plan]]:
-    """Load what 500 units carry of Lisbon's listings on a Tuesday evening."""
+    """Load as many of Lisbon's listings as 500 units allow, on a Tuesday evening."""
     settings = clone(template)
     with connect(settings, "test") as connection:
         db = Plan(connection)
@@ -57,7 +57,7 @@ def answer(operation: str, code: str, url: str) -> Any:
 def shown(
     lisbon: tuple[Settings, Plan], headgate: Callable[..., subprocess.CompletedProcess[str]]
 ) -> Callable[[str], list[str]]:
-    """Type one of the page's commands; return what it prints."""
+    """Run one of the page's commands; return its output."""
     settings, _ = lisbon
 
     def type_in(command: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Shares of a window: floors, ceilings, and a backfill that eats leftovers only."""
+"""Shares of a window: floors, ceilings, and a backfill that uses only leftovers."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ host=other.example
 
 @pytest.fixture
 def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Write a service file, and set variables of libpq's."""
+    """Write a service file, and set libpq's variables."""
     file = tmp_path / "services.conf"
     file.write_text(SERVICES)
 

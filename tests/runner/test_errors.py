@@ -17,7 +17,7 @@ def all_errors(kind: type[HeadgateError] = HeadgateError) -> list[type[HeadgateE
 
 
 WITHDRAWN = {"HG015", "HG016"}
-"""They were never raised; no other error gets their codes."""
+"""Codes that were never raised; no other error gets them."""
 
 
 def test_the_codes_are_consecutive():

@@ -30,7 +30,7 @@ SETTINGS = (
     ("quote_all_identifiers", "on"),
 )
 ONE_BY_ONE = either([x for x in SETTINGS if x not in dict(SETTINGS).items()], SETTINGS)
-"""The short form tries the others all at once alone."""
+"""The settings that the short form tries alone; it tries the others all at once."""
 AND_MORE = {
     "bytea_output": "escape",
     "extra_float_digits": "-15",

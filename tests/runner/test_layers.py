@@ -25,7 +25,7 @@ LAYERS = (
     {"cli"},
     {"__main__"},
 )
-"""From the bottom up. Those of one layer do not know each other."""
+"""From the bottom up. Modules of one layer do not import each other."""
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 HEAVY = {
@@ -41,10 +41,10 @@ HEAVY = {
     "xlsxwriter",
     "xmltodict",
 }
-"""Of extras: the base package and its worker do without them."""
+"""Libraries of extras: the base package and its worker do without them."""
 
 SERIES = {"headgate.handlers.indicators.series"}
-"""What the surface of a sub-package offers as a whole module."""
+"""Whole modules that the surface of a sub-package offers."""
 
 
 def files() -> dict[str, Path]:
@@ -60,7 +60,7 @@ MODULES = files()
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Yield the modules of ours that a file imports, also late, inside a function."""
+    """Yield our modules that a file imports, including late imports inside functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (x.name for x in node.names if x.name.split(".")[0] == "headgate")
@@ -140,7 +140,7 @@ FLOW = {
     "completer": {"keeper"},
     "keeper": set(),
 }
-"""A chunk's way through a worker: which of these parts each one may know."""
+"""A chunk's way through a worker: the parts that each part may know."""
 
 
 @pytest.mark.parametrize("part", FLOW)
@@ -151,7 +151,7 @@ def test_a_part_of_the_worker_knows_only_those_behind_it(part):
 
 
 def test_no_part_of_the_worker_is_given_another_one_after_it_was_made():
-    """What one part sets in another is a count or a flag of its own class, never a part."""
+    """One part only sets counts and flags of another's own class, never a part."""
     parts = {"producer", "executor", "completer", "keeper", "handler_executor", "connections"}
     found = [
         f"{module}: {ast.unparse(node)}"

@@ -78,7 +78,7 @@ def test_with_all_names_right_the_missing_secret_is_reported(
 def other(
     clone_for_test: Callable[[Settings | None], Settings], template: Settings, database: Settings
 ) -> Settings:
-    """Make a second database, in which something has run; the first one is empty."""
+    """Create a second database with a run in it; the first one has none."""
     settings = clone_for_test(template)
     with connect(settings, "test") as connection:
         plan = Plan(connection)
@@ -125,7 +125,7 @@ def test_a_database_that_is_missing_or_empty_is_reported_with_those_that_have_ru
 def test_databases_of_others_are_left_alone(
     database: Settings, other: Settings, clone: Callable[[Settings | None], Settings]
 ):
-    foreign = clone(None)  # somebody else's, without any table of ours
+    foreign = clone(None)  # somebody else's, without any of our tables
 
     found = "\n".join(elsewhere.elsewhere(database))
 

@@ -45,7 +45,7 @@ LISTENERS = "select 1 from pg_catalog.pg_stat_activity where query = 'listen hea
 
 @contextmanager
 def dropped(settings: Settings) -> Iterator[Settings]:
-    """Drop at the end what a test has made through a pooler."""
+    """Drop at the end what a test has created through a pooler."""
     try:
         yield settings
     finally:
@@ -55,7 +55,7 @@ def dropped(settings: Settings) -> Iterator[Settings]:
 
 
 def what_is_left(settings: Settings) -> list[dict[str, Any]]:
-    """Look into the sessions that a pooler has open, one after the other."""
+    """Inspect the sessions that a pooler has open, one after the other."""
     with connect(settings, "test") as connection:
         rows = [connection.execute(SESSION).fetchone() for _ in range(8)]
     return [dict(x) for x in rows if x and x != LEFT_ALONE]

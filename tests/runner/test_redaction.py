@@ -40,7 +40,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "capital hexadecimal": lambda x: x.encode().hex().upper(),
 }  # fmt: skip
 BARE = ("base64", "base64 further in", "base64 for URLs", "hexadecimal", "capital hexadecimal")
-"""Of these a few digits may stay, which hold less than a character of the secret."""
+"""Of these a few digits may remain, which hold less than a character of the secret."""
 
 clear = Redactor(SECRET).clear
 

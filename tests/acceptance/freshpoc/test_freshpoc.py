@@ -1,4 +1,4 @@
-"""[P1] to [P6]: what FreshPoC_E2E must be, over real HTTP on real ports."""
+"""[P1] to [P6]: the requirements on FreshPoC_E2E, over real HTTP on real ports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_p1_readiness_is_tried_30_times_1_second_apart_and_says_which_service_wa
     (row,) = poc.plan.sql(
         "select attempts from headgate.asset_processing_details where status = 'failed'"
     )
-    assert row["attempts"] in (0, 30)  # requests that may have reached it: none
+    assert row["attempts"] in (0, 30)  # requests that may have reached the service: none
     assert 29 <= time.monotonic() - began < 50
 
 

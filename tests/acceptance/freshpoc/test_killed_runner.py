@@ -1,7 +1,7 @@
-"""A runner is killed while a service is at work for it; then the run is told what to do.
+"""A runner is killed while a service works on its call; then an operator decides how to continue.
 
-No service is called twice, but the one whose call may have been made, where that is harmless; none
-is left out.
+No service is called twice except the one whose call may have been made, where repeating is harmless; none is left
+out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from tests.attacks.form import either
 WRITER = CALLED.index("writer")
 EACH = pytest.mark.parametrize("at", range(5), ids=STEPS)
 SOME = pytest.mark.parametrize("at", either((0, WRITER), range(5)), ids=lambda at: STEPS[at])
-"""What a person does is tried at the step that only they can judge and at an ordinary one; in the long form at each."""
+"""Operators' actions are tried at the step that needs a person's decision and at an ordinary one; the long form tries
+them at every step."""
 
 
 @pytest.fixture
@@ -36,12 +37,12 @@ def killed(poc: Poc, at: int) -> Poc:
 
 
 def once_each(**other: int) -> list[int]:
-    """Return how often each service has been called: once, or as the argument of its name says."""
+    """Return the expected number of calls of each service: one, or as given by the argument of its name."""
     return [other.get(x, 1) for x in CALLED]
 
 
 def assert_carried_on(poc: Poc, at: int) -> None:
-    """Another runner does the rest: the writer's step needs a person who knows what became of it."""
+    """Check that another runner does the rest: the writer's step needs a person who knows its result."""
     poc.spawn("worker")
     run = poc.end()
     if at != WRITER:

@@ -1,4 +1,4 @@
-"""docs/freshpoc.md: its plan is the plan, its steps are the steps, its commands and functions exist."""
+"""docs/freshpoc.md: it shows the shipped plan and its steps, and its commands and functions exist."""
 
 from __future__ import annotations
 

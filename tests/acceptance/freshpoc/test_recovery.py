@@ -1,4 +1,4 @@
-"""[P3]: how a run that has failed goes on, told in psql and by the command line."""
+"""[P3]: continuing a failed run, from psql and from the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def failed(poc: Poc) -> Poc:
 
 
 def tell(poc: Poc, way: str, function: str, command: list[str], **more: Any) -> None:
-    """Give an order in either way, and let a runner carry it out."""
+    """Carry out an action either way, and let a runner continue the run."""
     if way == "psql":
         poc.recover(function, **more)
     else:

@@ -27,7 +27,7 @@ class Lake:
     plan: Plan
     services: dict[str, StandIn]
     folder: Path
-    """Where both stores are, `files` and `lake`."""
+    """Folder of both stores, `files` and `lake`."""
     run: Callable[..., Awaitable[str]]
     go_on: Callable[[str, str], Awaitable[None]]
 

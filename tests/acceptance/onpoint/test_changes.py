@@ -1,4 +1,4 @@
-"""[O11]: what happens to onpoint's posts is in files by the hour, each change once, late commits included."""
+"""[O11]: changes of onpoint's posts go to hourly files, each change once, including late commits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAN = """
 
 
 def changes(lake: Lake) -> dict[str, Counter[tuple[str, Any]]]:
-    """Return what files have of each hour: operation and post."""
+    """Return the contents of each hour's files: operation and post."""
     found: dict[str, Counter[tuple[str, Any]]] = {}
     for row in lake.plan.sql("select url from headgate.v_artifacts where store = 'changes'"):
         path = Path(row["url"].removeprefix("file://"))

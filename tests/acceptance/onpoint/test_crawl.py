@@ -1,4 +1,4 @@
-"""[O1] to [O3], [O7]: what is crawled, validated, processed and checked, over real HTTP."""
+"""[O1] to [O3], [O7]: records are crawled, validated, processed and checked, over real HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""[O1]: a web site with traps is crawled: every page once, none that it disallows, in its own pace."""
+"""[O1]: a web site with traps is crawled: every page once, none that it disallows, at its own pace."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALLOWED = {
     *("/copy", "/original", "/hidden", "/found"),
     *(f"/trap/{n}" for n in range(1, 10)),
 }
-"""What is asked for: five redirects in a row and five links into the trap, and no more."""
+"""Expected requests: five redirects in a row and five links into the trap, and no more."""
 SKIPPED = {
     "/moved": "it has moved to /here",
     "/moved/away": "it has moved out of the site, to http://elsewhere.test/",
@@ -42,7 +42,7 @@ def site(lake: Lake) -> StandIn:
 
 
 def asked(site: StandIn, since: int = 0) -> Counter[str]:
-    """Count what it was asked for, from a call on."""
+    """Count the site's requests, from a given call on."""
     return Counter(
         "?".join(filter(None, (x.ask.path, "&".join(f"{y}={z}" for y, z in x.ask.query.items()))))
         for x in site.calls[since:]
@@ -50,7 +50,7 @@ def asked(site: StandIn, since: int = 0) -> Counter[str]:
 
 
 def endings(lake: Lake, run_id: str, status: str) -> dict[str, str]:
-    """Return why pages were not kept."""
+    """Return the reasons why pages were not stored."""
     rows = lake.plan.sql(
         "select asset, coalesce(reason, error) as reason from headgate.v_asset_processing_history"
         " where run_id = %(r)s and operation = 'onpoint_page' and status = %(s)s",

@@ -1,4 +1,4 @@
-"""docs/crawling.md: its plan crawls the site of the demonstration, and its queries answer."""
+"""docs/crawling.md: its plan crawls the demo's site, and its queries return rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""[O4] to [O6], [O8], [O9]: files of four formats, loaded, uploaded, told of, and cleaned up."""
+"""[O4] to [O6], [O8], [O9]: files of four formats are loaded, uploaded, announced, and cleaned up."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PARTITION = r"year=\d{4}/month=\d\d/day=\d\d/hour=\d\d"
 
 
 def files(folder: Path) -> dict[str, str]:
-    """Return the hash of each file, by its path."""
+    """Return the hash of each file by its path."""
     return {
         str(x.relative_to(folder)): hashlib.sha256(x.read_bytes()).hexdigest()
         for x in folder.rglob("*")
@@ -42,7 +42,7 @@ def file_of(lake: Lake, data_set: str, form: str) -> Path:
 
 
 def records(lake: Lake, data_set: str, form: str) -> list[dict[str, Any]]:
-    """Read a file back with another library than wrote it."""
+    """Read a file with another library than the one that wrote it."""
     place = file_of(lake, data_set, form)
     if form == "parquet":
         rows: list[dict[str, Any]] = pyarrow.parquet.read_table(place).to_pylist()
@@ -64,7 +64,7 @@ def records(lake: Lake, data_set: str, form: str) -> list[dict[str, Any]]:
 
 
 def bring_back(lake: Lake) -> None:
-    """Undo the cleaning up: the temporary files are there again."""
+    """Undo the cleanup: the temporary files exist again."""
     lake.plan.sql("update headgate.artifacts set deleted_at = null where store = 'onpoint_files'")
     for path in files(lake.folder / "lake"):
         place = lake.folder / "files" / path

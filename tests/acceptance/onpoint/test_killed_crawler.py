@@ -1,4 +1,4 @@
-"""[O1]: a runner is killed in mid-crawl: what it had handed in is not asked for again, nothing is left out."""
+"""[O1]: a runner is killed in the middle of a crawl: pages handed in are not requested again, none is left out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.limits import wait_until
 
 @pytest.fixture
 def runners(lake: Lake, small_database: Settings, tmp_path: Path) -> Iterator[Poc]:
-    """Start runners as processes of their own."""
+    """Start runners in their own processes."""
     runners = Poc(small_database, lake.services, tmp_path, lake.plan)
     try:
         yield runners
@@ -49,7 +49,7 @@ def test_o1_another_runner_goes_on_with_the_crawl(lake: Lake, runners: Poc, at: 
     site.release()
     done = handed_in(lake)
     runners.spawn("worker")
-    wait_until(  # the notices' own run goes on: no mail server listens
+    wait_until(  # the run of the notices goes on: no mail server listens
         lambda: lake.steps(run["run_id"])["finalize_execution"] == "succeeded", "the end of the run"
     )
 

@@ -1,11 +1,11 @@
-"""pipeline_monitoring: five checks with real figures, kept, and an alert that names those that failed."""
+"""pipeline_monitoring: five checks with real figures, stored, and an alert that names the failed ones."""
 
 from __future__ import annotations
 
 from tests.acceptance.onpoint.conftest import DATA, MONITORING, Lake
 
 BROKEN_PAGES = 2
-"""Jobs of each run that fail: a page of the web site is too large, another redirects too often."""
+"""Jobs that fail in each run: a page of the web site is too large, another redirects too often."""
 CHECKS = {
     "database_connectivity",
     "data_freshness",

@@ -1,4 +1,4 @@
-"""docs/onpoint.md: its plan is the plan, its graph and run have its steps, its queries run."""
+"""docs/onpoint.md: it shows the shipped plan, its graph and run have the plan's steps, and its queries run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`headgate demo recommender`: a source of its own, both runs, and what they leave behind."""
+"""`headgate demo recommender`: a source of its own, both runs, and their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""[R4] Who hears of runs that fail: by mail and by Slack, once, with DAG, task, time and error."""
+"""[R4] Recipients of failed runs: notified by mail and Slack, once, with DAG, task, time and error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BUSY = (
 
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    """Run Slack; runners know its hook."""
+    """Run a Slack stand-in, whose hook the runners know."""
     with running([slack()]) as services:
         monkeypatch.setenv("RECOMMENDER_SLACK_URL", services["slack"].url + HOOK)
         yield services["slack"]
@@ -32,7 +32,7 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
 
 @pytest.fixture
 def mailbox(world: World) -> Iterator[MailServer]:
-    """Run a mail server, and say that it is this environment's."""
+    """Run a mail server, and set it as this environment's."""
     with mail_server() as mailbox:
         world.plan.call(
             "set_channel",
@@ -48,7 +48,7 @@ def mailbox(world: World) -> Iterator[MailServer]:
 
 @pytest.fixture
 def send(world: World) -> Callable[[], Awaitable[None]]:
-    """Let a runner work until nothing waits."""
+    """Let a runner work until no notice waits."""
 
     async def is_done() -> bool:
         return all(x["count"] == 0 for x in world.plan.sql(BUSY))
@@ -88,7 +88,12 @@ async def test_r4_a_failed_run_is_told_once_by_mail_and_slack_with_dag_task_time
     assert "503" in error
     assert lines[-1].endswith(f"headgate retry {run_id} --pipeline {pipeline} goes on with it")
     assert mail["To"] == "team@noblestride.test"
-    assert mail["Subject"].split() == [pipeline, "failed:", "run", run_id]  # a long one is folded
+    assert mail["Subject"].split() == [
+        pipeline,
+        "failed:",
+        "run",
+        run_id,
+    ]  # long header lines are folded
     assert failed in str(mail.get_payload(decode=True))
 
 

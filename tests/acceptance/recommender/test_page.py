@@ -1,4 +1,4 @@
-"""docs/recommender.md: its plan is the plan, its steps are the steps, its queries run."""
+"""docs/recommender.md: it shows the shipped plan and its steps, and its queries run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""[R3] Trainings and an extraction at once: the pool's two slots are never exceeded, and who waits is shown."""
+"""[R3] Concurrent trainings and an extraction: the pool's two slots are never exceeded, waiting jobs are listed."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ $do$
 
 @pytest.fixture
 def busy(world: World) -> Iterator[Plan]:
-    """Have four more trainings in the pool, which go on when the lock is given up."""
+    """Start four more trainings in the pool, which continue once the lock is released."""
     world.plan.sql(FUNCTIONS)
     world.plan.sql(PLAN)
     with connect(world.settings, "test") as connection:
@@ -131,6 +131,6 @@ async def test_r3_trainings_and_an_extraction_never_take_more_than_two_slots_and
 
 
 def slots(plan: Plan) -> tuple[int, int]:
-    """Return how many slots of the pool are taken, and how many jobs wait for one."""
+    """Return the number of taken slots of the pool, and of jobs that wait for one."""
     (row,) = plan.sql("select used, waiting from headgate.v_pools where pool = %(p)s", p=POOL)
     return row["used"], row["waiting"]

@@ -1,4 +1,4 @@
-"""The recommender as a whole: [R1] to [R6] of its contract, on a source of made-up rows and on real ones."""
+"""The recommender as a whole: [R1] to [R6] of its contract, on a source of invented rows and of real ones."""
 
 from __future__ import annotations
 
@@ -147,19 +147,19 @@ async def test_r6_figures_of_data_quality(world: World):
 
 
 def start(world: World) -> None:
-    """Start the run `waits`, which nobody works on."""
+    """Start the run `waits`, without a runner."""
     params = {"wait_for_integration": True}
     world.plan.call("run_pipeline", p_pipeline=TRAINING, p_params=params, p_run_id="waits")
 
 
 def needs_real_data() -> None:
-    """Skip a test where the files are missing."""
+    """Skip a test if the files are missing."""
     if not (real.FOLDER / FOLDER).exists():
         pytest.skip(f"HEADGATE_DATA names no folder that holds {FOLDER}")
 
 
 def load_real(source: Any) -> None:
-    """Put the real rows in the place of the made-up ones."""
+    """Replace the invented rows by the real ones."""
     source.sql("truncate deals, businesses, investors cascade")
     for row in real.rows(f"{FOLDER}/investors.csv.gz"):
         source.sql(

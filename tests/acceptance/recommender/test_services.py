@@ -1,4 +1,4 @@
-"""What becomes of the recommender's runs while one of its services, or both, are out of order."""
+"""The recommender's runs while one of its services, or both, are down."""
 
 from __future__ import annotations
 

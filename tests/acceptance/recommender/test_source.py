@@ -1,4 +1,4 @@
-"""What becomes of an extraction whose source is stopped, altered or written to, and of the pool of two."""
+"""An extraction whose source is stopped, altered or written to, and the pool of two."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Session = psycopg.Connection[tuple[object, ...]]
 
 @pytest.fixture
 def other(source_settings: Settings) -> Iterator[Session]:
-    """Be another user of the source."""
+    """Connect to the source as another user."""
     with psycopg.connect(dsn_of(source_settings)) as connection:
         yield connection
 
@@ -114,7 +114,7 @@ async def test_a_row_that_is_committed_after_the_read_is_read_the_next_time(
 
 
 def taken_over(world: World) -> tuple[list[tuple[str, object]], object]:
-    """Return the companies as they were read, and how far the extraction has come."""
+    """Return the companies as read, and the position of the extraction."""
     rows = world.plan.sql("select name, updated_at from recommender.businesses order by 1")
     watermark = world.plan.scalar(
         "select watermark from headgate.v_asset_states where operation = 'noblestride_businesses'"

@@ -387,8 +387,7 @@ class TestMessages:
         assert chunk["chunk_id"] == first["chunk_id"]
 
     def test_what_is_over_is_left_to_who_holds_its_execution(self, toys: Toys):
-        """The session that holds the execution may wait for the message that the claim has read: waiting for it would
-        be a deadlock."""
+        """The execution's holder may wait for a message that the claim has read; waiting for it would deadlock."""
         one, two = toys.one, toys.another(autocommit=False)
         one.add(3)
         one.begin()

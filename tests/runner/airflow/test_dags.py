@@ -26,7 +26,7 @@ OPEN = "select subject, message from headgate.v_alerts where resolved_at is null
 
 @pytest.fixture(autouse=True)
 def _alone(airflow_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Import Airflow in a home of its own, and see no setting of the user's."""
+    """Import Airflow with a home of its own, without the user's settings."""
     for name in ("HEADGATE_DAGS", "HEADGATE_DOCS_URL", "HEADGATE_POOL", "HEADGATE_REPORTS_URL"):
         monkeypatch.delenv(name, raising=False)
 
@@ -175,7 +175,7 @@ def test_openlineage_is_reported_the_call_where_its_provider_is(
 
 @pytest.fixture
 def told(database: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
-    """Return a notifier of this database, whose failed task is `load`."""
+    """Return a notifier of this database; the run's failed task is `load`."""
     from headgate.airflow.notifier import AlertNotifier
 
     monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", connection_of(database))
@@ -188,7 +188,7 @@ def told(database: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
 
 def context_of(run: str) -> dict[str, Any]:
-    """Return a context as the DAG processor has it when no task is to be told of."""
+    """Return a context like the DAG processor's if there is no task to report."""
     return {"dag": SimpleNamespace(dag_id="nightly"), "run_id": run, "reason": "task_failure"}
 
 
@@ -224,7 +224,7 @@ def group(key: str, universe: str = "equities", last: str | None = "2026-01-02")
 
 
 class Event:
-    """What Airflow has an outlet's event collected in."""
+    """A double of Airflow's collected outlet event."""
 
     def __init__(self) -> None:
         self.extra: dict[str, Any] = {}
@@ -279,7 +279,7 @@ Sent = list[MutableMapping[str, Any]]
 
 
 def ask(path: str, given: Any, *, dag: dict[str, Any] | None) -> tuple[int, str, list[bytes]]:
-    """Send a request through the guard; return the answer, and what has come through."""
+    """Send a request through the guard; return the answer, and the request that was passed on."""
     from headgate.airflow.guard import ParameterGuard
 
     passed: list[bytes] = []

@@ -95,7 +95,7 @@ def connected(
         parts = json.loads(connection_of(database)) | changes
         monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", json.dumps(parts))
 
-    # No task runs here that may ask Airflow for its runs: it still has them all.
+    # No task here may ask Airflow for its runs: all of them still exist there.
     monkeypatch.setattr("headgate.airflow.runs.state_of_run", lambda *_: "alive")
     point()
     return point
@@ -122,14 +122,14 @@ def operator(function: str, args: Row | None = None, **more: Any) -> Any:
 def call(
     function: str, args: Row | None = None, *, dag: str = PIPELINE, run: str = "r1", **more: Any
 ) -> list[Row]:
-    """Execute the operator as a task of this DAG and run would."""
+    """Execute the operator as a task of this DAG and run."""
     context = {"dag_run": SimpleNamespace(dag_id=dag, run_id=run), "ti": INSTANCE}
     rows: list[Row] = operator(function, args, **more).execute(context)
     return rows
 
 
 def deferred(function: str, *, run: str) -> Any:
-    """Execute the operator, and return what it waits for in the triggerer."""
+    """Execute the operator, and return the trigger that it defers to."""
     from airflow.sdk.exceptions import TaskDeferred
 
     with pytest.raises(TaskDeferred) as caught:
@@ -155,7 +155,7 @@ def fails(*words: str, for_good: bool = True) -> Any:
 
 
 def step(step: str = STEP, run: str = "r1", attempt: int = 1) -> str:
-    """Carry the step's trigger through, as the triggerer does; return the name of its event."""
+    """Run the step's trigger as the triggerer does; return the name of its event."""
     from headgate.airflow.triggers import StepTrigger
 
     async def run_it() -> str:
@@ -583,7 +583,7 @@ def test_a_pooler_that_lets_no_transaction_pass_fails_a_task_for_good(
 
 
 def output_of(plan: Plan, step: str = "discover_delta") -> tuple[str, Any]:
-    """Return how a step ended, and its output."""
+    """Return a step's status and its output."""
     (row,) = plan.sql(
         "select status, output from headgate.v_execution_steps where step = %(step)s", step=step
     )
@@ -613,7 +613,7 @@ def test_a_failed_run_is_settled_and_fails_and_a_cleared_task_runs_what_failed(
     served = system.standin.ledger()["served_units"]
     assert served == 12 * 11
 
-    assert step(attempt=1) == "TaskFailedEvent"  # the triggerer was started again
+    assert step(attempt=1) == "TaskFailedEvent"  # the triggerer was restarted
     assert system.standin.ledger()["served_units"] == served
     system.standin.set_faults([])
     assert step(attempt=2) == "TaskSuccessEvent"
@@ -650,7 +650,7 @@ def test_after_a_step_that_an_operator_skipped_the_tasks_behind_go_on(
     assert step() == "TaskSuccessEvent"
 
     call("headgate.finalize_execution")
-    assert step("process_lse") == "TaskSkippedEvent"  # its run was ended before it came to it
+    assert step("process_lse") == "TaskSkippedEvent"  # its run was ended before its turn
 
 
 def test_a_function_step_whose_condition_is_false_is_skipped_with_the_reason(
@@ -743,7 +743,7 @@ def test_an_unknown_step_fails_its_task_at_once(connected: object):
 # ------------------------------------------------------------------------ whole DAGs
 
 
-@pytest.mark.filterwarnings("default")  # what Airflow's own libraries say of each other
+@pytest.mark.filterwarnings("default")  # warnings among Airflow's own libraries
 def test_all_dags_run_green_by_dag_test(system: System, standin: Process):
     from airflow.dag_processing.dagbag import DagBag
 
@@ -768,14 +768,14 @@ def test_all_dags_run_green_by_dag_test(system: System, standin: Process):
     standin.spend(500)
     assert str(bag.dags["equities_account"].test().state) == "success"
     (quota,) = system.plan.sql("select used_elsewhere, spent from headgate.v_quota")
-    assert quota["used_elsewhere"] == 499  # the provider's count lacks the call that asks for it
+    assert quota["used_elsewhere"] == 499  # the provider's count lacks the call that reads it
 
 
 @pytest.mark.filterwarnings("default")
 def test_conditions_and_all_trigger_rules_do_the_same_in_airflow_and_without_it(
     system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A step that succeeds, one that its condition skips, one that fails; and behind them each rule."""
+    """A step that succeeds, one that its condition skips, one that fails; and after them one step per rule."""
     from airflow.dag_processing.dagbag import DagBag
 
     ask = "ruled.ask"
@@ -809,7 +809,7 @@ def test_conditions_and_all_trigger_rules_do_the_same_in_airflow_and_without_it(
     words = {"succeeded": "success", "upstream_failed": "upstream_failed", "rule": "skipped"}
     words |= {"condition": "skipped", "failed": "failed"}
     ended = {x["step"]: words[x["skip_reason"] or x["status"]] for x in kept}
-    del states["finish"], ended["finish"]  # Airflow's fails the DAG's run with it
+    del states["finish"], ended["finish"]  # in Airflow it fails the DAG's run as well
 
     assert states == ended
     assert set(states.values()) == {"success", "skipped", "failed", "upstream_failed"}

@@ -15,7 +15,7 @@ from tests.servers import has_debian
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Have programs of these versions, and no others."""
+    """Pretend that programs of exactly these versions are installed."""
 
     def install(*versions: str) -> dict[str, Path]:
         paths = {}

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture
 def make_run(server, clone, template, tmp_path):
-    """Run the demonstration on the server of the tests."""
+    """Run the demo on the tests' server."""
     database = clone(template, DATABASE)
     places = {"HEADGATE_DSN": dsn_of(server), "HEADGATE_HOME": str(tmp_path)}
 

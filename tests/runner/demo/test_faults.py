@@ -21,7 +21,7 @@ async def ask(rules, path="eod/AAPL.US", **query):
     """Return status, content type, headers and body of one answer, and the units it cost."""
     async with serve(Options(faults=tuple(rules))) as standin, aiohttp.ClientSession() as session:
         standin.clock.set(FRIDAY_NIGHT)
-        session._retry_connection = False  # a cut connection would be tried again, and charged
+        session._retry_connection = False  # a cut connection would be retried, and charged
         query = {"api_token": standin.token, "fmt": "json"} | query
         try:
             async with session.get(

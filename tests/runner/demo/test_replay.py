@@ -65,7 +65,7 @@ def test_a_figure_is_a_number_however_the_file_writes_it_and_null_where_it_has_n
 
 
 def nothing_of(day: int) -> str:
-    """Return a bar of which the file knows nothing but that it was."""
+    """Return a bar about which the file knows only its date."""
     return f"A.B,2015-06-{day},,,,,,,2015-06-{day},,,,"
 
 

@@ -83,7 +83,7 @@ def add_pipeline(plan: Plan, operation: str) -> None:
 
 
 def add_assets(plan: Plan, assets: int, bars: int, *, table: str = "public.bars") -> None:
-    """Add papers P0, P1, ... and give each so many bars, with closes 1, 2, 3, ..."""
+    """Add papers P0, P1, ... with this many bars each, with closes 1, 2, 3, ..."""
     plan.call(
         "upsert_assets",
         p_universe="paper",
@@ -108,7 +108,7 @@ def status(plan: Plan, run_id: str = "r1") -> dict[str, Any]:
 
 
 def ends(plan: Plan) -> dict[str, set[tuple[str, str | None]]]:
-    """Return how jobs ended, and why, by asset."""
+    """Return each job's status and reason by asset."""
     rows = plan.sql(
         "select a.code, d.status, d.reason from headgate.asset_processing_details as d"
         " join headgate.assets as a using (asset_id)"

@@ -23,7 +23,7 @@ def plan(core_plan):
 
 @pytest.fixture
 def hurry(monkeypatch):
-    """Return what leaves time short only to chunks with a certain asset: others take what they take."""
+    """Return a function after which only chunks with a certain asset keep their short time limit."""
     whole = Handling.from_row
 
     def hurry(code):

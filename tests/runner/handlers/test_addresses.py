@@ -1,4 +1,4 @@
-"""Addresses: all spellings of a page are one, and what leads to none is left out."""
+"""Addresses: all spellings of a page become one, and addresses that lead to no page are dropped."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ done = stores.{function}
 stores.{function} = die
 asyncio.run(work(Settings.from_env(os.environ), processes=1))
 """
-"""A runner that is killed when it has begun to do it."""
+"""A runner that is killed right after it has begun the removal."""
 
 
 @pytest.fixture

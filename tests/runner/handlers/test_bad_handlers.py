@@ -16,7 +16,7 @@ from tests.runner.handlers.compute_plan import ends, start, status, write_plan
 from tests.servers import DB
 
 NAP = f"9877.{os.getpid()}"
-"""What is left behind sleeps so many seconds: a number that no other tests on this machine use."""
+"""Processes left behind sleep this many seconds: a number that no other test on this machine uses."""
 SUCCESS = {("success", None)}
 SEES_NAP: dict[str, Any] = {"handler_environment": ["HEADGATE_TEST_NAP"]}
 RUN_ONE = """
@@ -36,7 +36,7 @@ def _our_own_nap(monkeypatch):
 
 
 async def work_off(plan, run, handler, **operation):
-    """Run a handler over ten assets, of which P3 is the guilty one; return its end."""
+    """Run a handler over ten assets, with P3 at fault; return the end of the run."""
     write_plan(
         plan,
         f"tests.runner.handlers.samples:{handler}",

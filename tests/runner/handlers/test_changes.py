@@ -55,7 +55,7 @@ class Notes:
         await self._run(run_id)
 
     async def export(self) -> list[tuple[str, Any, Any]]:
-        """Run the export; return operation, id and text of what its files have."""
+        """Run the export; return operation, id and text from its files."""
         run_id = self.start()
         await self.work(run_id)
         assert status(self.plan, run_id)["status"] == "succeeded", ends(self.plan)

@@ -76,13 +76,13 @@ def test_a_matrix_is_inverted_in_its_place_by_halves(size: int):
 
 
 def pairs_of(matrix: np.ndarray) -> Pairs:
-    """Return what stands in a matrix of users x items."""
+    """Return the pairs in a matrix of users x items."""
     users, items = np.nonzero(matrix)
     return Pairs(users, items, len(matrix), matrix.shape[1])
 
 
 def whole(weights: Weights) -> np.ndarray:
-    """Return items x items."""
+    """Return the weights as a matrix of items x items."""
     matrix = np.zeros((weights.items, weights.items))
     matrix[weights.item_at, weights.neighbour_at] = weights.value
     return matrix

@@ -30,7 +30,7 @@ SAMPLES = "tests.runner.handlers.samples"
 
 @pytest.fixture
 def lake(tmp_path, monkeypatch) -> Path:
-    """Return the store's folder; what is on its way is beside it."""
+    """Return the store's folder; unfinished files are beside it."""
     (tmp_path / "spool").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "spool"))
     return Path(tmp_path / "lake")
@@ -173,7 +173,7 @@ asyncio.run(work(Settings.from_env(os.environ), processes=1))
 
 
 def kill_after_put(settings: Settings, spool: Path) -> None:
-    """Run a runner that is killed when its first file is in the store."""
+    """Run a runner that is killed once its first file is in the store."""
     environ = {
         **os.environ,
         "HEADGATE_DSN": dsn_of(settings),

@@ -99,7 +99,7 @@ FILES = {
 
 
 def artifact(plan: Plan, lake: Path, name: str, content: bytes) -> Path:
-    """Put an artifact where a handler would have."""
+    """Write an artifact as a handler would have done."""
     place = lake / name
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(content)
@@ -113,7 +113,7 @@ def artifact(plan: Plan, lake: Path, name: str, content: bytes) -> Path:
 
 @pytest.fixture
 def lake(plan, tmp_path, monkeypatch) -> Path:
-    """Return the folder of the store `lake`; the operation `mean` loads what is there."""
+    """Return the folder of the store `lake`; the operation `mean` loads its files."""
     (tmp_path / "spool").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "spool"))
     insert(plan, "stores", name="lake", url=f"file://{tmp_path}/lake")

@@ -34,7 +34,7 @@ Services = dict[str, StandIn]
 
 @pytest.fixture
 def services() -> Iterator[Services]:
-    """Run Slack, and a web hook."""
+    """Run stand-ins for Slack and a web hook."""
     hook = StandIn("hook", {("POST", "/hook"): lambda _: "taken"})
     with running((slack(), hook)) as services:
         yield services
@@ -48,7 +48,7 @@ def mailbox() -> Iterator[MailServer]:
 
 
 def keys(service: StandIn) -> Counter[str]:
-    """Return how often each Idempotency-Key came."""
+    """Return how often each Idempotency-Key was received."""
     return Counter(x.ask.headers["Idempotency-Key"] for x in service.calls)
 
 
@@ -82,7 +82,7 @@ def plan(
 
 @pytest.fixture
 def send(database: Settings, plan: Plan) -> Callable[..., Any]:
-    """Let runners work until nothing waits, or until something failed."""
+    """Let runners work until no notice waits, or until one has failed."""
 
     async def is_done() -> bool:
         is_sent = plan.scalar(WAITING) == 0 or bool(plan.sql(FAILED))
@@ -98,7 +98,7 @@ def send(database: Settings, plan: Plan) -> Callable[..., Any]:
 
 
 def notify(plan: Plan, channel: str, number: int = 0) -> None:
-    """Have news."""
+    """Write a notice to the outbox."""
     key = f"event {number}"
     plan.call("notify", p_channel=channel, p_subject=f"News {number}", p_body="x", p_key=key)
 
@@ -154,7 +154,7 @@ async def test_two_runners_send_each_of_many_once(
 
 
 def secret_is_nowhere(plan: Plan, secret: str) -> bool:
-    """Return whether no error, alert or history holds it."""
+    """Return whether no error, alert or history contains the secret."""
     kept = plan.sql(
         "select to_jsonb(x)::text as kept from headgate.asset_processing_details as x"
         " union all select to_jsonb(x)::text from headgate.asset_processing_state as x"
@@ -242,7 +242,7 @@ async def test_a_mail_server_that_refuses_is_said_once(
 
 @pytest.fixture
 def strict(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
-    """Have mail go through a server that takes a password, and that over TLS alone."""
+    """Send mail through a server that requires a password, and TLS for it."""
     certificate = make_certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.setenv("MAIL_PASSWORD", "open sesame")
@@ -329,7 +329,7 @@ async def test_a_mail_server_that_is_not_there_is_asked_again_and_then_said(
     assert [x["last_error"] for x in plan.sql(FAILED)] == [
         "channel inbox: mail server 127.0.0.1:1: no connection (ConnectionRefusedError)"
     ]
-    assert plan.scalar(WAITING) == 1  # the next run tries again
+    assert plan.scalar(WAITING) == 1  # the next run tries it again
 
 
 async def test_a_missing_secret_is_named_and_the_notice_waits(

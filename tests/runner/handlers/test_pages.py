@@ -1,4 +1,4 @@
-"""Pages as crawlers read them: charsets as browsers take them, hostile links, what a page tells crawlers."""
+"""HTML pages for crawlers: charsets as in browsers, hostile links, and instructions to crawlers."""
 
 from __future__ import annotations
 

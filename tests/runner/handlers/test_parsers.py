@@ -1,4 +1,4 @@
-"""The parsers that are shipped, on what servers really send: charsets, gzip, broken lines."""
+"""The shipped parsers, on inputs of real servers: charsets, gzip, broken lines."""
 
 from __future__ import annotations
 

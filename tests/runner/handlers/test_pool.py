@@ -28,7 +28,7 @@ HANGS = Task(
 
 
 def processes() -> list[int]:
-    """Return the processes of this one that run handlers; those that have ended run none."""
+    """Return this process's children that run handlers; ended ones run none."""
     found = []
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):  # a zombie, too
@@ -39,7 +39,7 @@ def processes() -> list[int]:
 
 @pytest.mark.parametrize("times", [1, 2])
 async def test_a_task_that_is_cancelled_while_its_process_is_killed_leaves_none(times: int):
-    """Cancelled twice, the task does not wait for the end of its process: the pool does."""
+    """Cancelled twice, the task does not wait for the end of its process; the pool does."""
     pool = Pool(1)
     running = asyncio.create_task(pool.run(HANGS))
     await until(processes)
@@ -55,7 +55,7 @@ async def test_a_task_that_is_cancelled_while_its_process_is_killed_leaves_none(
 
 
 async def test_a_process_serves_one_set_of_variables(monkeypatch: pytest.MonkeyPatch):
-    """Each sees what its operation declares; an idle one makes room for one that sees others."""
+    """Each handler sees what its operation declares; an idle process is replaced for other variables."""
     monkeypatch.setenv("MODEL_KEY", "the-model-s-key")
     monkeypatch.setenv("OTHER_KEY", "another-key")
     tells = replace(

@@ -12,7 +12,7 @@ from headgate.handlers.recommender import TESTED, Interactions, evaluate, train
 
 
 def test_a_pattern_is_found_that_popularity_misses():
-    """Each circle takes its own items; popularity recommends the same ones to all."""
+    """Each group of users takes its own items; popularity recommends the same items to all."""
     users, items = circles()
 
     figures = evaluate(Interactions.of(users, items))
@@ -34,7 +34,7 @@ def test_without_a_pattern_it_is_no_better_than_popularity():
 
 
 def test_the_figures_of_one_user_are_as_counted_by_hand(monkeypatch):
-    """One of two items held out is found in the first place, the other not at all."""
+    """One of two held-out items is ranked first, the other not at all."""
     users = np.array([1, 1, 1, 2, 2, 2, 3, 3])
     items = np.array([10, 11, 12, 10, 11, 13, 10, 14])
     given = Interactions.of(users, items)
@@ -127,7 +127,7 @@ def test_parameters_of_the_run_replace_the_defaults():
 
 
 def test_features_help_with_items_that_few_took():
-    """Each item is taken by a few users of its own circle alone; the feature is the circle."""
+    """Each item is taken only by a few users of its own group; the feature is the group."""
     random = np.random.default_rng(8)
     users = np.repeat(np.arange(100), 3)
     items = 100 * (users % 20) + random.integers(0, 8, len(users))
@@ -166,13 +166,13 @@ def test_too_little_to_train_on_fails_and_says_so():
 
 
 def columns(result: Result) -> dict[str, np.ndarray]:
-    """Return the rows of a result that has some."""
+    """Return the columns of a result that has rows."""
     assert isinstance(result.rows, dict)
     return result.rows
 
 
 def circles() -> tuple[np.ndarray, np.ndarray]:
-    """Return four circles of 15 users, each of whom took 8 of the circle's own 12 items."""
+    """Return four groups of 15 users, each of whom took 8 of the group's own 12 items."""
     random = np.random.default_rng(11)
     users = np.repeat(np.arange(60), 8)
     items = [
@@ -189,7 +189,7 @@ def chunk(
     is_feature: np.ndarray | None = None,
     **parameters: float,
 ) -> Chunk:
-    """Return a chunk of the one asset 7."""
+    """Return a chunk of the single asset 7."""
     given = {} if is_feature is None else {"is_feature": is_feature}
     return Chunk(
         asset_ids=np.array([7]),

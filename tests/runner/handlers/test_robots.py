@@ -1,4 +1,4 @@
-"""robots.txt by RFC 9309: which rules are ours."""
+"""robots.txt by RFC 9309: which rules apply to Headgate."""
 
 from __future__ import annotations
 

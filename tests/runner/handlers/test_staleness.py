@@ -27,7 +27,7 @@ LOAD = """
 
 
 def load_bars_first(plan: Plan) -> None:
-    """Give the pipeline a step before the computing one: it changes bars, and is its input."""
+    """Add a step before the computing one that changes bars, which are its input."""
     insert(
         plan,
         "operations",

@@ -25,7 +25,7 @@ def _looked_up_anew():
 
 @pytest.fixture
 def system(tmp_path, monkeypatch):
-    """Install a package of somebody else's with one handler."""
+    """Install a third party's package with one handler."""
     (tmp_path / "shop_averages.py").write_text("def mean(chunk): ...\n")
     folder = tmp_path / "acme-1.0.dist-info"
     folder.mkdir()

@@ -15,7 +15,7 @@ from headgate.migrate.load import load_rows
 
 @pytest.fixture(autouse=True)
 def _inside_a_transaction(db):
-    """Make the load's own transaction a part of the one that is rolled back."""
+    """Nest the load's own transaction in the one that is rolled back."""
     db.sql("select 1")
 
 

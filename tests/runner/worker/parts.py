@@ -1,4 +1,4 @@
-"""Chunks, leases and answers as a claim and a call bring them, for tests of one part of a worker."""
+"""Chunks, leases and replies like those of a claim and a call, for tests of one part of a worker."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAULT = Outcome("retry", "provider", "it is down")
 def chunk_of(
     jobs: int = 3, *, chunk_id: int = 1, url: str | None = "http://127.0.0.1:9/api", **columns: Any
 ) -> Chunk:
-    """Return a leased chunk of the provider `shop`; without a URL there is nothing to call."""
+    """Return a leased chunk of the provider `shop`; without a URL it makes no call."""
     call: dict[str, Any] = {"base_url": url, "rules": [OK], "timeout_seconds": PATIENCE}
     given: dict[str, Any] = {
         "chunk_id": chunk_id,
@@ -41,10 +41,10 @@ def chunk_of(
 
 
 def lease_of(chunk: Chunk, kind: type[CallLease] = CallLease, *, at: float = 0.0) -> Any:
-    """Return the lease of a chunk that was claimed at this time of the loop's."""
+    """Return the lease of a chunk that was claimed at this time of the event loop."""
     return kind(chunk, at, Call.from_row(chunk.call), list(chunk.urls or []))
 
 
 def reply(outcome: Outcome = ANSWERED, payload: bytes | None = b"{}") -> Reply:
-    """Return what came of one call."""
+    """Return the reply to one call."""
     return Reply(outcome, 1, payload if outcome.is_success else None, 5)

@@ -207,7 +207,7 @@ def megabytes(count: float) -> int:
 
 
 class Watched(Buffer):
-    """A buffer that remembers the most it has held."""
+    """A buffer that records the most it has held."""
 
     most_taken = 0
 

@@ -33,7 +33,7 @@ SHAPES = [
 
 
 def write(plan: Plan, shop: Shop, code: str, language: str = "sql", assets: int = 1) -> list[bytes]:
-    """Write a plan that posts what this code writes; return the list of what is posted."""
+    """Write a plan that posts bodies written by this code; return the list of posted bodies."""
     posted: list[bytes] = []
 
     async def hear(request: web.Request) -> web.Response:

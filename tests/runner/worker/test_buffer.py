@@ -13,13 +13,13 @@ from tests.limits import PATIENCE
 
 
 async def settle() -> None:
-    """Let everybody go on who can."""
+    """Let all tasks continue that can."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
 def waiting(share: Share, count: int) -> asyncio.Task[None]:
-    """Begin to wait for room."""
+    """Start waiting for room."""
     assert not share.take(count)
     return asyncio.ensure_future(share.wait(count))
 

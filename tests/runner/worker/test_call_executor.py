@@ -19,7 +19,7 @@ from tests.runner.worker.parts import chunk_of, lease_of
 
 
 class Noting(CallExecutor):
-    """Makes calls, three at once; notes on whom it has called back."""
+    """A caller of at most three calls at once that records the callbacks."""
 
     def __init__(self, caller: Caller) -> None:
         self.results: list[CallLease] = []
@@ -30,7 +30,7 @@ class Noting(CallExecutor):
 
 
 def lease(shop: Shop, jobs: int, **call: int) -> Any:
-    """Lease a chunk just now, whose calls go to the shop."""
+    """Lease a chunk just now, with calls to the shop."""
     chunk = chunk_of(jobs, url=shop.url, call={"in_flight": 10} | call)
     held = lease_of(chunk, at=asyncio.get_running_loop().time())
     return held
@@ -38,7 +38,7 @@ def lease(shop: Shop, jobs: int, **call: int) -> Any:
 
 @pytest.fixture
 async def executor():
-    """Make an executor of calls."""
+    """Make a call executor."""
     caller = Caller(3, Buffer(2**28))
     made = Noting(caller)
     yield made

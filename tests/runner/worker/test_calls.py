@@ -247,7 +247,7 @@ async def test_a_redirect_to_nonsense_is_an_answer_like_any_other(shop, caller):
 
 @pytest.mark.parametrize("answer", [never(), drip])
 async def test_a_call_takes_no_longer_than_it_may(shop, caller, answer):
-    await caller.fetch(call(shop), "/first")  # whose connection is there for the second
+    await caller.fetch(call(shop), "/first")  # whose connection is there for the second request
     shop.answer = answer
 
     reply = await caller.fetch(call(shop, timeout_seconds=1), "/a")

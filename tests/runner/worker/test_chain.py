@@ -27,7 +27,7 @@ GONE = text_of("gone", status=404)
 
 @pytest.fixture
 def run(core_database, plan):
-    """Start a run, unless it is there, and work until it has ended; return its status."""
+    """Start a run unless it exists, and work until it has ended; return its status."""
 
     async def work_off(run_id: str = "r1", *, goes_on: bool = False, **arguments: Any) -> str:
         if not goes_on:
@@ -67,7 +67,7 @@ async def test_a_failed_step_does_not_vanish_after_five_runs(plan, shop, run):
     assert "left out after 5 failures in a row" in deferral["meaning"]
 
     del shop.special["/api/analyze"]  # the service is up again
-    assert await run("r2") == "failed"  # and nobody has said so yet
+    assert await run("r2") == "failed"  # but nobody has asked for a retry yet
     assert plan.row("retry_failed", **names("r2"))["planned"] == 1
     assert await run("r2", goes_on=True) == "succeeded"
     assert steps(plan, "r2") == GREEN
@@ -185,7 +185,7 @@ async def test_a_request_knows_its_run_and_its_fields_keep_their_types(plan, sho
 
 
 async def test_a_call_that_may_have_been_served_is_sent_again_with_its_key(plan, shop, run):
-    """The connection breaks after the request: the provider tells the second one by its key."""
+    """The connection breaks after the request: the provider recognizes the second request by its key."""
     write_chain(
         plan,
         shop.url,
@@ -207,7 +207,7 @@ async def test_a_call_that_may_have_been_served_is_sent_again_with_its_key(plan,
 
 
 async def test_what_our_own_fault_kept_back_fails_its_step(plan, shop, run):
-    """The ingest function cannot work: the answers are deferred, and no run is green by that."""
+    """The ingest function cannot work: the answers are deferred, and that makes no run green."""
     write_chain(plan, shop.url)
     plan.sql("drop table public.answers")
 
@@ -220,7 +220,7 @@ async def test_what_our_own_fault_kept_back_fails_its_step(plan, shop, run):
 
 
 def remember(shop: Any, path: str) -> list[Any]:
-    """Keep the bodies that a path is sent."""
+    """Record the bodies sent to a path."""
     bodies: list[Any] = []
 
     async def keep(request):

@@ -20,7 +20,7 @@ DAY = 86_400
 
 @pytest.fixture
 def lake(core_plan, tmp_path) -> Path:
-    """Fill a store with an artifact, one that has expired, and what no artifact has, old and new."""
+    """Fill a store with an artifact, an expired one, and keys without an artifact, old and new."""
     folder = tmp_path / "lake"
     (folder / "a").mkdir(parents=True)
     insert(core_plan, "stores", name="lake", url=f"file://{folder}")

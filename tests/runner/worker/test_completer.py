@@ -21,7 +21,7 @@ ENDED = "select count(*) from headgate.asset_processing_details where status = '
 
 
 class Upstream:
-    """Where chunks come from and where calls are made: it wants as many chunks as it is told."""
+    """A source of chunks and calls that wants as many chunks as it is told."""
 
     def __init__(self, wanted: int) -> None:
         self.wanted, self.freed_bytes = wanted, 0
@@ -46,7 +46,7 @@ class Upstream:
 
 @pytest.fixture
 async def make(connections):
-    """Make a completer whose upstream wants so many chunks."""
+    """Make a completer whose upstream wants this many chunks."""
     backgrounds = []
 
     def make(wanted: int = 0) -> tuple[Completer, Upstream, Totals]:
@@ -72,7 +72,7 @@ async def leased(plan, connections, **more):
 
 
 def answer(held) -> None:
-    """Let all of its calls have been answered."""
+    """Record an answer to each of its calls."""
     for index in range(held.next, len(held.urls)):
         held.next = index + 1
         held.record(index, reply(), now=0.0)

@@ -43,7 +43,7 @@ def endings(plan) -> dict[str, int]:
 
 
 def ledger(plan) -> dict[str, int]:
-    """Return what the window has reserved and spent."""
+    """Return the window's reserved and spent units."""
     (window,) = plan.sql("select reserved, spent from headgate.quota_windows")
     return dict(window)
 

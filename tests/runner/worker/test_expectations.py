@@ -15,7 +15,7 @@ from tests.runner.small_plan import start, write_plan
 
 
 def write(plan: Plan, shop: Shop, *rows: tuple[str, str, str], assets: int = 1) -> None:
-    """Write a plan whose one operation expects this."""
+    """Write a plan whose only operation has these expectations."""
     expectations = [dict(zip(("predicate", "verdict", "reason"), row, strict=True)) for row in rows]
     columns = {
         "expectations": Jsonb(expectations),

@@ -29,7 +29,7 @@ from tests.servers import embedded_server, primary_and_standby, scratch_folder
 
 @pytest.fixture
 def pair(core_template: Settings) -> Iterator[tuple[Server, Server]]:
-    """Give a primary with Headgate in it, and its standby."""
+    """Run a primary with Headgate in it, and its standby."""
     with scratch_folder(in_memory=True) as folder:
         with embedded_server(keep=folder / "data") as settings:
             migrate(replace(settings, database="headgate", db=core_template.db))
@@ -38,7 +38,7 @@ def pair(core_template: Settings) -> Iterator[tuple[Server, Server]]:
 
 
 def both(standby: Server, primary: Server, db: Path, *, port: str = "5432") -> Settings:
-    """Name both servers, the standby first."""
+    """Return a connection string of both servers, the standby first."""
     running = [x.running() for x in (standby, primary)]
     hosts = ",".join(x.socket_dir for x in running if x)
     dsn = make_conninfo("", host=hosts, port=port, user=SUPERUSER, dbname="headgate")
@@ -90,7 +90,7 @@ def test_of_several_hosts_one_that_takes_writes_is_chosen_unless_told_otherwise(
 
 
 def kill(server: Server) -> None:
-    """End a server at once, as a machine that goes dark."""
+    """Kill a server at once, like a machine that loses power."""
     running = server.running()
     assert running is not None
     process = psutil.Process(running.pid)
@@ -99,7 +99,7 @@ def kill(server: Server) -> None:
 
 
 def alone(settings: Settings, server: Server) -> Settings:
-    """Name one server, whatever it is."""
+    """Return a connection string of one server, whatever its role."""
     running = server.running()
     assert running is not None
     return replace(settings, dsn=running.dsn("headgate"))

@@ -12,7 +12,7 @@ from tests.runner.worker.parts import FAULT, chunk_of, lease_of, reply
 
 @pytest.fixture
 def held():
-    """Lease three sessions of two assets, all of them asked for."""
+    """Lease three sessions of two assets, with all calls started."""
     urls = [f"http://127.0.0.1:9/api/day{n}" for n in range(3)]
     lease = lease_of(chunk_of(2, urls=urls, call={"serves_all": True}), GroupLease)
     assert isinstance(lease, GroupLease)
@@ -22,7 +22,7 @@ def held():
 
 
 def answer(held, index, came):
-    """Let a call end, as the executor of calls does."""
+    """Record the end of a call as the call executor does."""
     del held.open[index]
     held.record(index, came, now=1.0)
 

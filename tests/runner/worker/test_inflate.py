@@ -17,7 +17,7 @@ LIMIT = 1_000_000
 
 
 def bare(data: bytes) -> bytes:
-    """Pack as many servers do that say deflate: without zlib's wrapping."""
+    """Compress as many servers do under `deflate`: without zlib's wrapper."""
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return packer.compress(data) + packer.flush()
 
@@ -40,7 +40,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def inflated(encoding: str, body: bytes, size: int = 7, limit: int = LIMIT) -> bytes:
-    """Undo an encoding of a body that comes in pieces."""
+    """Decode a body that arrives in pieces."""
     inflater = Inflater([encoding], limit)
     pieces = [
         piece for at in range(0, len(body), size) for piece in inflater.feed(body[at : at + size])

@@ -21,7 +21,7 @@ LEFT = "select leased_until - clock_timestamp() > interval '30 minutes' from hea
 
 @pytest.fixture
 async def keeper(connections):
-    """Keep leases; what is lost is noted."""
+    """Make a keeper that records lost leases."""
     lost: list[Leased] = []
     background = Background()
     made = Keeper(connections, ServerClock(), Totals(), background, lost.append, lambda: None)

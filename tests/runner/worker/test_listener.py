@@ -17,7 +17,7 @@ LISTENS = """
 
 @asynccontextmanager
 async def listening(settings, plan, queues=None):
-    """Listen, and forget what woke the runner as it began."""
+    """Listen, and clear the wake-up of the start."""
     wake = asyncio.Event()
     task = asyncio.create_task(listen(settings, "headgate_runner", queues, wake))
     await until(lambda: plan.sql(LISTENS))

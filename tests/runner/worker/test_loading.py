@@ -50,7 +50,7 @@ def pipe(tmp_path: Path) -> Path:
 
 @contextmanager
 def written(pipe: Path, content: bytes) -> Iterator[None]:
-    """Write to the pipe as a handler does, once somebody reads."""
+    """Write to the pipe as a handler does, once it is read."""
 
     def write() -> None:
         with open(pipe, "wb") as stream:

@@ -18,7 +18,7 @@ SECRET = "a-long-enough-secret"
 
 
 def write_chain(plan: Plan, url: str, body: Any, assets: int = 1, **more: Any) -> None:
-    """Write a step `all` that asks and, behind it, a step `tell` that posts what came of it."""
+    """Write a step `all` that makes calls and, after it, a step `tell` that posts their outputs."""
     columns = {"outputs": {"value": "$.body.value"}}
     write_plan(plan, base_url=url, assets=assets, operation_columns=columns, **more)
     plan.sql(
@@ -36,7 +36,7 @@ def write_chain(plan: Plan, url: str, body: Any, assets: int = 1, **more: Any) -
 
 
 def listening(shop: Shop) -> list[Any]:
-    """Collect what is posted."""
+    """Collect the posted bodies."""
     told: list[Any] = []
 
     async def hear(request: web.Request) -> web.Response:

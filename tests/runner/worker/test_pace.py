@@ -35,7 +35,7 @@ def starts(pace: Pace, looks: list[float]) -> list[float]:
 
 
 def most_in(found: list[float], seconds: float) -> int:
-    """Return how many starts there are at most in a stretch of time."""
+    """Return the maximum number of starts within a period."""
     return max((sum(x <= y < x + seconds for y in found) for x in found), default=0)
 
 
@@ -71,7 +71,9 @@ def test_without_a_limit_any_more_all_may_start():
 
 def test_a_slow_answer_does_not_shift_the_times_it_brings():
     clock = ServerClock()
-    assert clock.loop_time(1000.0, 5.001) == pytest.approx(5.001)  # the first: a millisecond?
+    assert clock.loop_time(1000.0, 5.001) == pytest.approx(
+        5.001
+    )  # the first answer's delay is unknown
     assert clock.loop_time(1010.0, 15.4) == pytest.approx(15.001, abs=0.002)
     assert clock.loop_time(1020.0, 25.0005) == pytest.approx(25.0005)
     assert clock.loop_time(1030.0, 535.0) == pytest.approx(535.0), "a clock was set"

@@ -68,7 +68,7 @@ def worker(
 
 
 def page_of(count: int) -> Callable[[web.Request], Any]:
-    """Answer with one of so many pages, a moment later."""
+    """Answer with one of `pages` pages, a moment later."""
 
     async def answer(request: web.Request) -> web.Response:
         await asyncio.sleep(0.02)

@@ -18,7 +18,7 @@ OWN = f"{samples.__name__}:{samples.reads_only_what_is_good.__name__}"
 
 
 def answers(shop: Shop, *bodies: bytes | str, content_type: str = "text/plain") -> None:
-    """Have each thing answer with its body."""
+    """Set each asset's answer to its body."""
     for number, body in enumerate(bodies):
         data = body.encode() if isinstance(body, str) else body
 
@@ -36,7 +36,7 @@ def write(plan: Plan, shop: Shop, parser: str, assets: int, **columns: Any) -> N
 
 
 def jobs(plan: Plan) -> list[tuple[str, str | None]]:
-    """Return how each asset's job ended, in order of the assets."""
+    """Return how each job ended, in order of the assets."""
     rows = plan.sql("select status, error from headgate.asset_processing_details order by asset_id")
     return [(x["status"], x["error"]) for x in rows]
 

@@ -32,12 +32,12 @@ SURROGATES = (
 
 
 def text_of(body: bytes, content_type: str) -> str:
-    """Return what is read of a body."""
+    """Return the text read from a body."""
     return read_text(bytearray(body), content_type).decode()
 
 
 def is_storable(text: str) -> bool:
-    """Return whether a text column takes a text: PostgreSQL has neither NUL nor halves of pairs."""
+    """Return whether a text column can hold a text: PostgreSQL takes neither NUL nor lone surrogates."""
     return "\0" not in text and not any("\ud800" <= x <= "\udfff" for x in text)
 
 

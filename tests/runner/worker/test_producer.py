@@ -14,7 +14,7 @@ from tests.runner.worker.parts import chunk_of
 
 @pytest.fixture
 async def producer(core_database):
-    """Make a worker of ten calls at once, which has not begun to work."""
+    """Make a worker for ten calls at once that has not started."""
     worker = Worker(core_database, 10, None, "me", Pool(2))
     yield worker._producer
     await worker._caller.aclose()

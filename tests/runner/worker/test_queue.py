@@ -43,7 +43,7 @@ async def mine(connect):
 
 
 async def claim(queue: Queue, chunks: int = 1):
-    """Advance and claim, and ask again while the plan moves on."""
+    """Advance and claim, again while executions advance."""
     for _ in range(20):
         while await queue.advance():
             pass

@@ -31,7 +31,7 @@ def name_of(value: Any) -> str:
 
 
 def write(plan: Plan, shop: Shop, value: Any, **templates: Any) -> list[Any]:
-    """Write a plan whose only asset has the value; return the list of the bodies that are posted."""
+    """Write a plan whose only asset has the value; return the list of posted bodies."""
     told: list[Any] = []
 
     async def hear(request: web.Request) -> web.Response:
@@ -52,7 +52,7 @@ def write(plan: Plan, shop: Shop, value: Any, **templates: Any) -> list[Any]:
 
 
 def text_of(value: Any) -> str:
-    """Return a value as PostgreSQL writes it into a text."""
+    """Return a value as PostgreSQL converts it to text."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -65,7 +65,7 @@ async def test_a_body_has_an_attribute_with_its_type_and_in_a_text(plan, shop, r
 
     (said,) = told
     assert (said["list"], said["{asset.x}"]) == ([value], 1)
-    if not isinstance(value, dict):  # jsonb orders the keys of an object
+    if not isinstance(value, dict):  # jsonb orders an object's keys
         assert said["text"] == f"<{text_of(value)}>"
 
 

@@ -43,23 +43,23 @@ FAULTS = ("503", "cut", "garbage", "429")
 
 @dataclass
 class World:
-    """What an example is about."""
+    """The world of one example."""
 
     missed: list[int]
-    """How many sessions each asset lacks."""
+    """Number of sessions that each asset lacks."""
     lacks: set[int]
-    """Assets that no answer for the group has."""
+    """Assets that answers for their group lack."""
     faults: list[str]
-    """What goes wrong with the first calls."""
+    """Faults of the first calls."""
     stop_after: int | None
-    """The first runner ends after so many calls."""
+    """Number of calls after which the first runner ends."""
     lease_expirations: int
-    """So often a runner dies with the first chunk in its hands."""
+    """How often a runner dies while it holds the first chunk."""
 
 
 @dataclass
 class Service:
-    """The server: it answers as an honest provider does, but for its faults, and keeps a book."""
+    """The server: it answers like an honest provider, apart from its faults, and keeps its own ledger."""
 
     shop: Shop
     world: World
@@ -71,7 +71,7 @@ class Service:
         self.shop.answer = self.answer
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer a call, or do what goes wrong with it."""
+        """Answer a call, or play its fault."""
         kind = request.path.split("/")[2]
         fault = self.faults.pop(0) if self.faults else None
         if fault == "503":
@@ -89,7 +89,7 @@ class Service:
         return await json_of(json.dumps(self.says(kind, request)))(request)
 
     def says(self, kind: str, request: web.Request) -> list[str]:
-        """Return what a good answer says."""
+        """Return the content of a good answer."""
         if kind == "bars":
             return [x.isoformat() for x in sessions(date.fromisoformat(request.query["from"]))]
         everybody = [f"T{n}" for n in range(len(self.world.missed)) if n not in self.world.lacks]
@@ -101,13 +101,13 @@ class Service:
 
 
 def sessions(first: date) -> list[date]:
-    """Return the weekdays from one up to the last that has closed."""
+    """Return the weekdays from `first` up to the last closed one."""
     days = (first + timedelta(days=n) for n in range((FRIDAY - first).days + 1))
     return [x for x in days if x.isoweekday() < 6]
 
 
 def before(missed: int) -> date:
-    """Return the session up to which an asset has data that lacks so many."""
+    """Return the session up to which an asset with that many missing sessions has data."""
     return [x for x in sessions(date(2025, 1, 1)) if x <= FRIDAY][-missed - 1]
 
 
@@ -144,7 +144,7 @@ def database(clone: Any, core: Settings, world: World, url: str) -> Iterator[tup
 
 
 async def carry_out(target: Settings, plan: Plan, service: Service) -> None:
-    """Run the pipeline until nothing is due, with the interruptions of the example."""
+    """Run the pipeline until nothing is due, with the example's interruptions."""
     stop_after = service.world.stop_after
     for nth in range(MAX_RUNS):
         plan.call("run_pipeline", p_pipeline="shapes", p_run_id=f"r{nth}")
@@ -165,7 +165,7 @@ async def carry_out(target: Settings, plan: Plan, service: Service) -> None:
 
 
 async def work_until(target: Settings, condition: Callable[[], bool]) -> None:
-    """Let a runner work until something is true."""
+    """Let a runner work until a condition is true."""
 
     async def is_so() -> bool:
         return condition()
@@ -175,13 +175,13 @@ async def work_until(target: Settings, condition: Callable[[], bool]) -> None:
 
 
 def ended(plan: Plan) -> bool:
-    """Return whether no run is under way."""
+    """Return whether no run is in progress."""
     running = "select count(*) from headgate.process_executions where finished_at is null"
     return bool(plan.scalar(running) == 0)
 
 
 def die(plan: Plan) -> None:
-    """Claim a chunk as a runner that dies with it."""
+    """Claim a chunk as a runner that then dies."""
     for _ in range(20):
         plan.advance()
         (row, *_) = plan.call("claim_jobs", p_runner="ghost", p_max_chunks=1)
@@ -195,7 +195,7 @@ def die(plan: Plan) -> None:
 
 
 def cheapest(world: World) -> int:
-    """Return the least that the bars can cost: the last sessions for all, the others one by one."""
+    """Return the minimum cost of the bars: the last sessions for all, the others one by one."""
     missed = [x for x in world.missed if x]
     return min(
         UNITS["bulk"] * many + UNITS["bars"] * sum(x > many for x in missed)
@@ -204,7 +204,7 @@ def cheapest(world: World) -> int:
 
 
 def check(plan: Plan, service: Service) -> None:
-    """All is there, nothing is held or reserved, and the books agree."""
+    """Check that all data are there, nothing is held or reserved, and the ledgers agree."""
     world = service.world
     have = {
         (row["code"], row["session"])
@@ -243,7 +243,7 @@ WORLDS = st.builds(
 
 
 def play(clone: Any, core_template: Settings, world: World) -> Service:
-    """Carry an example out, and check what has come of it."""
+    """Carry out an example, and check the result."""
 
     async def run() -> Service:
         async with open_shop() as shop:

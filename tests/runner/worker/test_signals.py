@@ -27,7 +27,7 @@ CONTROLLING = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
     " os.execv(sys.executable, [sys.executable, '-m', 'headgate', *sys.argv[1:]])"
 )
-"""Makes standard input the terminal that a process belongs to, as a login does."""
+"""Makes standard input the controlling terminal of a process, as a login does."""
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def plan(core_plan: Plan) -> Plan:
 
 @pytest.fixture(autouse=True)
 def _heeding() -> Iterator[None]:
-    """Let hang-ups be heard by what is started, though these tests themselves run under nohup."""
+    """Let started processes receive SIGHUP, even if these tests run under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
@@ -50,7 +50,7 @@ def _heeding() -> Iterator[None]:
 
 @pytest.fixture
 def spawn(database: Settings) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start a command in a process of its own, killed at the end if need be."""
+    """Start a command in its own process, killed at the end if need be."""
     environ = {**os.environ, "HEADGATE_DSN": dsn_of(database), "HEADGATE_DB": str(database.db)}
     started = []
 
@@ -68,7 +68,7 @@ def spawn(database: Settings) -> Iterator[Callable[..., subprocess.Popen[bytes]]
 
 @pytest.fixture
 def on_terminal(spawn) -> Callable[..., tuple[subprocess.Popen[bytes], int]]:
-    """Start `headgate` on a terminal of its own; closing what is returned closes the window."""
+    """Start `headgate` on a terminal of its own; closing the returned descriptor closes the terminal."""
 
     def begin(*arguments: str) -> tuple[subprocess.Popen[bytes], int]:
         window, terminal = pty.openpty()

@@ -57,7 +57,7 @@ def source(clone_for_test, monkeypatch) -> Iterator[Source]:
 
 @pytest.fixture
 def read(core_database, core_plan):
-    """Run the pipeline once; return the orders that came, as often as they did."""
+    """Run the pipeline once; return the orders read, including repetitions."""
     runs = iter(range(100))
 
     async def reading(plan=core_plan) -> list[int]:
@@ -102,7 +102,7 @@ async def test_a_transaction_that_commits_late_brings_its_rows_once(
 async def test_without_a_column_rows_come_again_while_an_older_transaction_is_open(
     core_plan, read, source
 ):
-    """A subtransaction's rows have a number that no snapshot lists: nothing of that time is left out."""
+    """A subtransaction's rows have a number that no snapshot lists: no row of that time is left out."""
     declared(core_plan, BY_XMIN)
     with opened(source) as late:
         late.execute(ORDER, (10,))
@@ -171,7 +171,7 @@ async def test_a_reset_reads_everything_again(core_plan, read, source):
 
 @pytest.mark.parametrize("condition", [BY_XMIN, BY_COLUMN])
 async def test_another_source_is_read_from_its_start(core_plan, read, source, condition):
-    """Its transactions begin below those that the last read has seen."""
+    """Its transaction numbers begin below those that the last read has seen."""
     declared(core_plan, condition)
     await read()
     core_plan.sql(
@@ -181,7 +181,7 @@ async def test_another_source_is_read_from_its_start(core_plan, read, source, co
 
 
 async def test_a_standby_says_only_what_is_older_than_all_that_is_open(source):
-    """A standby lists no open transactions between the two ends."""
+    """A standby lists no open transactions between the two ends of its snapshot."""
     with opened(source) as late, opened(source) as reader:
         oldest = late.execute("select pg_current_xact_id()::text").fetchone()[0]
         source.sql("select pg_current_xact_id()")

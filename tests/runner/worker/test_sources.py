@@ -42,7 +42,7 @@ def source(clone_for_test) -> Iterator[Source]:
 
 @pytest.fixture
 def dsn(source: Source, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Tell the runner where the source is."""
+    """Give the runner the source's address."""
     found = source.dsn_for_reader()
     monkeypatch.setenv(VARIABLE, found)
     return found
@@ -279,7 +279,7 @@ async def test_a_run_reads_what_is_new_since_its_watermark(core_plan, run, sourc
 
 
 async def test_the_dsn_is_nowhere(core_plan, run, source, dsn, monkeypatch, caplog):
-    """Neither in a table, nor a log, nor an error, whatever goes wrong."""
+    """Not in a table, a log or an error, whatever goes wrong."""
     monkeypatch.setenv(VARIABLE, source.dsn_for_reader(dbname="no_such_database"))
     declare(core_plan, INGEST, OPERATION, statement=STATEMENT)
     with caplog.at_level(logging.DEBUG):

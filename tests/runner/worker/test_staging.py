@@ -120,7 +120,7 @@ async def test_an_altered_table_fails_and_moves_nothing(plan, run, source, chang
 
 @pytest.fixture
 def in_the_middle(source, monkeypatch):
-    """Give c1 more orders than fit on the way, and call a function once when some are staged."""
+    """Give c1 more orders than fit into the buffers, and call a function once some are staged."""
     source.sql(
         "insert into public.orders select n * 2 + 1, 'c1', n * 3 + 1.5, timestamptz '2026-01-02 00:00+00'"
         " from generate_series(500, 30499) as n"
@@ -197,7 +197,7 @@ async def test_rows_that_change_while_they_are_read_come_as_they_were(
 
 
 async def test_rows_of_a_superseded_lease_are_never_merged(plan, run):
-    """Whatever another lease has staged of the same chunk goes with the completion."""
+    """Rows that another lease of the same chunk has staged are deleted by the completion."""
     plan.sql(
         "insert into headgate_stage.read_orders (chunk_id, lease_no, asset_id, order_id, amount, changed_at)"
         " select c, 0, a.asset_id, 99, 1, '2030-01-01 00:00+00'"
@@ -211,7 +211,7 @@ async def test_rows_of_a_superseded_lease_are_never_merged(plan, run):
 
 
 async def test_rows_that_are_gone_before_they_are_merged_fail_their_job(plan, run):
-    """A crash of our server empties the stage: it is as if a trigger had skipped the rows."""
+    """A crash of our server empties the stage: the result is as if a trigger had skipped the rows."""
     plan.sql(
         "create function public.skip() returns trigger language plpgsql as 'begin return null; end'"
     )
@@ -275,7 +275,7 @@ def test_batches_are_whole_rows(plan, core_database, source, monkeypatch):
 
 
 def test_the_end_is_in_no_piece(plan, core_database, source, monkeypatch):
-    """A row is 60 bytes or so, behind a header of 19: at one of these sizes the end fills a piece."""
+    """A row has about 60 bytes, after a header of 19: at one of these sizes the end marker fills a piece."""
     for size in range(60, 100):
         monkeypatch.setattr(copying, "PIECE_BYTES", size)
         assert copied(core_database, source, f"{ROWS} where n < 2") == 1

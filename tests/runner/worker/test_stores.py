@@ -63,7 +63,7 @@ def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
 
 @pytest.fixture(params=["folder", "bucket"])
 def store(request, tmp_path, monkeypatch) -> tuple[Store, Path]:
-    """Return a store and where its files can be looked at."""
+    """Return a store, and the folder of its files."""
     if request.param == "folder":
         return Store("lake", f"file://{tmp_path}/lake"), tmp_path / "lake"
     address, folder = request.getfixturevalue("server")

@@ -119,7 +119,7 @@ async def test_each_strange_answer_harms_its_own_job_at_most(plan, database):
 
 @pytest.fixture
 def start_worker(database: Settings) -> Iterator[Callable[..., psutil.Popen]]:
-    """Start a worker in a process of its own, killed at the end."""
+    """Start a worker in its own process, killed at the end."""
     known = {"HEADGATE_DSN": dsn_of(database), "HEADGATE_DB": str(database.db)}
     started = []
 
@@ -143,7 +143,7 @@ def peak_of(process: psutil.Popen) -> int:
 
 
 def bomb(size: int) -> bytes:
-    """Pack spaces, as many as asked for, without ever holding them."""
+    """Compress this many spaces, without ever holding them in memory."""
     packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)
     piece = b" " * MEGABYTE
     return b"".join([*(packer.compress(piece) for _ in range(size // MEGABYTE)), packer.flush()])
@@ -152,7 +152,7 @@ def bomb(size: int) -> bytes:
 async def peak_while_answered(
     plan: Plan, shop: Shop, start_worker: Callable[..., psutil.Popen], **operation: int
 ) -> int:
-    """Let a worker with a buffer of 64 MB ask twenty times at once; return by how much it grew."""
+    """Let a worker with a buffer of 64 MB make twenty calls at once; return the growth of its memory."""
     operation_columns = {"max_attempts": 1, "chunk_size": 1, **operation}
     write_plan(plan, base_url=shop.url, assets=20, operation_columns=operation_columns)
     worker = start_worker(HEADGATE_MAX_BUFFER="64MB")
@@ -176,7 +176,7 @@ async def test_what_answers_inflate_to_is_bounded_for_the_whole_worker(plan, sho
 
 @pytest.mark.parametrize("sign", either(["🐟"], ["", "🐟"]))
 async def test_large_answers_are_read_in_turn_and_all_are_taken(plan, shop, start_worker, sign):
-    """A character beyond the first 65,536 would make a text of Python four times as large."""
+    """A character beyond the first 65,536 makes a Python string four times as large."""
     body = f'["{sign}'.encode() + b" " * (15 * MEGABYTE) + b'"]'
     shop.answer = body_of(body, "application/json")
 

@@ -25,7 +25,7 @@ ROWS = """
 
 @pytest.fixture
 def feeding(core_database, core_plan, tmp_path):
-    """Return the pipe, the thread that writes into it, and what tells it to stop."""
+    """Return the pipe, the thread that writes into it, and the event that stops it."""
     core_plan.sql(ROWS)
     core_plan.sql(
         "alter function public.rows_of owner to headgate_owner; alter schema public owner to headgate_owner"

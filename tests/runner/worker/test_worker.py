@@ -46,7 +46,7 @@ def database(core_database):
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
-    """Let a connection take as long as a busy machine needs for it."""
+    """Let a connection take as long as a busy machine needs."""
     monkeypatch.setattr("headgate.worker.calls.CONNECT_SECONDS", PATIENCE)
 
 
@@ -81,7 +81,7 @@ async def working(settings: Settings, stop: asyncio.Event | None = None, **more)
 
 @pytest.fixture
 def ask_again(plan, monkeypatch):
-    """Return what wakes a runner, and waits until it has asked for work once more."""
+    """Return a function that wakes a runner and waits until it has claimed again."""
     claims, claim = [], Queue.claim
 
     async def counted(self, *arguments, **named):
@@ -100,7 +100,7 @@ def ask_again(plan, monkeypatch):
 
 @pytest.fixture
 def eager(monkeypatch):
-    """Let a runner ask for its leases at every tick, not only at a third of their time."""
+    """Let a runner extend its leases at every tick, not only after a third of their time."""
 
     def extended(self, at, lease_seconds):
         self.lease_ends, self.beat_at = at + lease_seconds, at
@@ -110,7 +110,7 @@ def eager(monkeypatch):
 
 @pytest.fixture
 def draining(monkeypatch):
-    """Return an event: the runner starts nothing more, and waits for what is under way."""
+    """Return an event: the runner starts nothing more, and waits for open calls."""
     event, finish = asyncio.Event(), CallExecutor.finish
 
     async def told(self, *arguments):
@@ -142,7 +142,7 @@ def answers_wait_for_slices(plan, shop, size: int):
 
 
 def slices(plan) -> list[int]:
-    """Return how many jobs each completion has ended, in order."""
+    """Return the number of jobs that each completion has ended, in order."""
     rows = plan.sql(
         "select count(*) as jobs from headgate.asset_processing_details"
         " group by ended_at order by ended_at"

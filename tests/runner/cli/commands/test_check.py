@@ -81,7 +81,7 @@ class Fruit:
         migrate(replace(self.settings, plans=(self.folder,)))
 
     def traces(self) -> list[str]:
-        """Return what there is of it in the database."""
+        """Return the plan's traces in the database."""
         query = """
             select nspname::text as name from pg_namespace where nspname = 'fruit'
             union all select name from headgate.operations where name like 'fruit%'

@@ -74,7 +74,7 @@ def test_a_snapshot_that_pins_the_horizon_is_reported_until_it_is_gone(headgate,
 
 
 def told(printed: str) -> dict[str, dict[str, str]]:
-    """Return what a doctor says, by what it looked at."""
+    """Return a doctor's messages by subject."""
     return {x["check"]: x for x in json.loads(printed)}
 
 

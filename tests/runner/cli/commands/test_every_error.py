@@ -92,7 +92,7 @@ OF_RUNS: dict[str, tuple[Callable[[Plan], None] | None, list[str]]] = {
 BEFORE: dict[str, LiteralString] = {
     "HG017": "delete from headgate.asset_processing_state; delete from headgate.assets"
 }
-"""What was done by hand: with assets there, the plan's own check finds the field first."""
+"""Statements run by hand: once assets exist, the plan's own check would find the field first."""
 OF_PLANS = {
     "HG017": ("plan.sql", PLAN.format(**RIGHT | {"request": "GET /{asset.cusip}"})),
     "HG018": ("functions/keep.sql", KEEP.replace("security definer\n", "")),
@@ -117,7 +117,7 @@ def test_a_command_is_refused_with_code_and_hint(refused: Ask, monday: Plan, cod
 
 @pytest.fixture
 def fruit(tmp_path: Path) -> Path:
-    """Write a plan that is right."""
+    """Write a valid plan."""
     folder = tmp_path / "fruit"
     (folder / "functions").mkdir(parents=True)
     (folder / "functions" / "keep.sql").write_text(KEEP)

@@ -60,7 +60,7 @@ def test_one_that_has_ended_is_followed_to_its_end_at_once(shown: Ask, monday: P
 
 
 def test_a_line_that_commits_late_is_not_lost(shown: Ask, monday: Plan, monkeypatch):
-    """It bears a time before the last one that was seen, further back than is looked at again."""
+    """Its time precedes the last line seen, by more than the period that is read again."""
     monkeypatch.setattr(logs, "OVERLAP", timedelta(0))
 
     def rest(_: float) -> None:

@@ -45,13 +45,13 @@ def new(run: Run, tmp_path: Path) -> Any:
 
 
 def written(folder: Path) -> list[str]:
-    """Return the files of a folder, hidden ones among them."""
+    """Return the files of a folder, including hidden ones."""
     return sorted(str(x.relative_to(folder)) for x in folder.rglob("*") if x.is_file())
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """Choose one for the example."""
+    """Choose a port for the example."""
     yield free_port()
 
 

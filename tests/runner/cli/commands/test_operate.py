@@ -17,7 +17,7 @@ def named(arguments: list[str], run_id: str) -> list[str]:
 
 
 def name_the_date(plan: Plan) -> None:
-    """Let the requests of small_shop be for a day."""
+    """Let the requests of small_shop contain a date."""
     plan.sql(
         """update headgate.operations set query = '{"day": "{run.date}"}' where name = 'look_shop'"""
     )

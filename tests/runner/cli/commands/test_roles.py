@@ -33,7 +33,7 @@ ACTING = (
 
 @pytest.fixture
 def roles(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
-    """Note as whom commands log in."""
+    """Record the roles with which commands log in."""
     noted: list[str | None] = []
 
     def note(*arguments: Any, **named: Any) -> Any:

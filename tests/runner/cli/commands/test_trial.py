@@ -27,7 +27,7 @@ QUOTA = "select used_elsewhere, spent from headgate.v_quota where provider = 'sh
 
 @dataclass
 class Service:
-    """A provider on loopback, which answers as told and notes what it was asked."""
+    """A provider on loopback that gives the set answer and records its requests."""
 
     url: str = ""
     status: int = 200
@@ -62,7 +62,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def things(core_plan: Plan, service: Service) -> Plan:
-    """Write a plan that asks it."""
+    """Write a plan that calls it."""
     write_plan(
         core_plan,
         base_url=service.url,
@@ -85,7 +85,7 @@ def body(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tried(run: Run, core: Settings) -> Any:
-    """Try an operation with the secret at hand."""
+    """Try an operation with the secret set."""
 
     def call(*arguments: str) -> SimpleNamespace:
         result: SimpleNamespace = run("try", *arguments, settings=core, SHOP_TOKEN=SECRET)

@@ -49,7 +49,7 @@ When = Callable[[Callable[[], object], Callable[[Plan], object]], None]
 
 @pytest.fixture
 def when(database: Settings) -> Iterator[When]:
-    """Do something, beside the command that runs, as soon as a condition holds."""
+    """Do something once a condition holds, while the command runs."""
     threads: list[threading.Thread] = []
     over = threading.Event()
     late: list[str] = []
@@ -77,7 +77,7 @@ def when(database: Settings) -> Iterator[When]:
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
-    """Let progress be logged with every look; returns what was logged so far."""
+    """Log progress at every look; return the lines logged so far."""
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
     caplog.set_level("INFO", "headgate.cli.commands.progress")
     return lambda: "\n".join(x.getMessage() for x in list(caplog.records))
@@ -248,11 +248,11 @@ def test_retry_leaves_a_run_of_airflow_to_airflow(run: Run, database: Settings, 
 
 
 LATER = {"backoff": "1 hour", "backoff_max": "1 hour", "max_wait": "2 hours"}
-"""A retry that does not come while somebody looks."""
+"""A retry time that does not come during the test."""
 
 
 def outage(plan: Plan) -> None:
-    """Bring a run to where its three jobs wait for a retry, and as many for a runner."""
+    """Bring a run to the point where three jobs wait for a retry, and three for a runner."""
     write_plan(
         plan,
         assets=6,

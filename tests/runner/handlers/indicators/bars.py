@@ -1,4 +1,4 @@
-"""Daily bars to calculate with: made up, or the real ones beside this checkout."""
+"""Daily bars for calculations: invented, or the real ones beside this checkout."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def real() -> dict[str, pd.DataFrame]:
 
 
 def block_of(assets: Mapping[str, pd.DataFrame]) -> Block:
-    """Put the assets side by side, in their order, adjusted as the input function does it."""
+    """Return the assets side by side in their order, adjusted like by the input function."""
     flat = pd.concat(assets.values())
     factor = flat["adjusted_close"] / flat["close"]
     for name in ("high", "low", "close"):

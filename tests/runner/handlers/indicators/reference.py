@@ -1,7 +1,7 @@
-"""The indicators once more, in plain pandas, from their definitions: nothing of the code under test.
+"""The indicators once more, in plain pandas, from their definitions, without the code under test.
 
-Written per column and for the whole history, as textbooks give them. Recursive averages start at
-their first value (`adjust=False`).
+Written per column and for the whole history, as in textbooks. Recursive averages start at their first value
+(`adjust=False`).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _trend(close: Wide) -> dict[str, Wide]:
 
 def _direction(high: Wide, low: Wide, close: Wide) -> dict[str, Wide]:
     up, down = high.diff(), -low.diff()
-    least = 1e-11 * close  # a tie is a tie, whatever the last digit of a float says
+    least = 1e-11 * close  # a tie is a tie, whatever the last digit of a float is
     plus = up.where((up - down > least) & (up > least), 0).where(close.notna())
     minus = down.where((down - up > least) & (down > least), 0).where(close.notna())
     before = close.shift()

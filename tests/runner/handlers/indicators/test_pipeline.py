@@ -82,7 +82,7 @@ def calculated(clone, template, run_id):
 
 
 def ingest(plan: Plan, function: str, code: str, payload: str) -> None:
-    """Hand in one answer."""
+    """Ingest one answer."""
     asset = plan.value("find_asset", p_universe="equities", p_code=code)
     (result,) = plan.call(
         f"equities.{function}",

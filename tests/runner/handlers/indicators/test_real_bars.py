@@ -61,7 +61,7 @@ def _by_ta_lib(bars: pd.DataFrame) -> dict[str, float]:
     high, low, close, volume = (
         bars[x].to_numpy(dtype=np.float64) for x in ("high", "low", "close", "volume")
     )
-    # Shares of one another are the same in hundredths of a cent, where a tie is exact.
+    # Ratios are the same in hundredths of a cent, in which a tie is exact.
     highs, lows, closes = (np.round(10_000 * x) for x in (high, low, close))
     k, d = talib.STOCH(high, low, close, fastk_period=14, slowk_period=3, slowd_period=3)
     upper, _, lower = talib.BBANDS(close, 20, 2, 2)

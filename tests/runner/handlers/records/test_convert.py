@@ -44,7 +44,7 @@ class Raw:
         self.folder = folder
 
     def put(self, name: str, content: str) -> Path:
-        """Put one there."""
+        """Put a file into the store."""
         return artifact(self._plan, self.folder, f"raw/{name}", content.encode())
 
 
@@ -63,7 +63,7 @@ def converting(
     input_function: str = "public.raw_files",
     **options: Any,
 ) -> None:
-    """Write the plan of an operation that converts."""
+    """Write the plan of a converting operation."""
     write_plan(
         plan, "convert_formats", assets=assets, input_function=input_function, ingest_function=None,
         store="lake", artifact_name=name, max_attempts=1, max_wait="1 second", backoff="0.1 seconds",
@@ -73,7 +73,7 @@ def converting(
 
 
 def artifacts(plan: Plan) -> dict[str, bytes]:
-    """Return what is in the store, by name."""
+    """Return the store's contents by name."""
     rows: list[Row] = plan.sql(
         "select name, url from headgate.v_artifacts where name not like 'raw/%'"
     )

@@ -19,7 +19,7 @@ LINES = "".join(json.dumps(x) + "\n" for x in RECORDS).encode()
 
 @pytest.fixture
 def records(tmp_path, monkeypatch):
-    """Return the records of a file with this content, read in blocks of so many bytes."""
+    """Return the records of a file with this content, read in blocks of this many bytes."""
 
     def read(content: bytes, size: int = 1000) -> list[object]:
         monkeypatch.setattr(lines, "BLOCK_BYTES", size)

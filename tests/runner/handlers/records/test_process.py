@@ -44,7 +44,7 @@ TABLE = """
 
 
 def processing(plan: Plan, *, operation: dict[str, Any] | None = None, **options: Any) -> None:
-    """Write the plan of an operation that processes."""
+    """Write the plan of a processing operation."""
     write_plan(
         plan, "process_data", assets=1, store="lake", artifact_name="{asset.code}", max_attempts=1,
         handler_options=options,
@@ -129,7 +129,7 @@ async def test_a_key_that_is_no_exact_value_is_refused_by_name(plan, run, raw):
 
 
 def test_keys_of_many_blocks_are_as_a_dictionary_has_them(tmp_path, monkeypatch):
-    """Each record's place is its value: the last of each key is what a dictionary keeps."""
+    """Each record's value is its position: a dictionary keeps the last of each key, too."""
     from contextlib import ExitStack
 
     import pyarrow as pa
