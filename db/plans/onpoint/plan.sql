@@ -17,6 +17,15 @@ select headgate.put_store('onpoint_lake', 'file:///var/lib/headgate/onpoint/lake
 select headgate.put_channel('onpoint_slack', 'slack', secret_name => 'ONPOINT_SLACK_URL');
 select headgate.put_channel('onpoint_mail', 'mail', host => 'localhost', port => 25,
     sender => 'headgate@localhost', recipients => '{data-team@localhost}');
+select headgate.put_route(
+    format('onpoint_runs_%s', c.name), 'onpoint_' || c.name, 'run', pipeline => 'onpoint_data_pipeline',
+    statuses => '{failed,cancelled}'
+)
+from unnest('{slack, mail}'::text[]) as c (name);
+select headgate.put_route(
+    format('onpoint_health_%s', c.name), 'onpoint_' || c.name, 'alert', subject => 'onpoint health'
+)
+from unnest('{slack, mail}'::text[]) as c (name);
 
 -- Ten requests a second to each service. A request that is answered by 429 is repeated after 1, 2, 4, ... seconds while
 -- others go on.

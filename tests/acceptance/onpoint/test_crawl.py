@@ -57,6 +57,13 @@ async def test_o2_a_run_goes_on_without_one_of_three_data_sets_and_names_it(lake
     assert (steps["crawl_apis"], steps["load_data"]) == ("failed", "succeeded")
     assert lake.output(run_id, "validate_raw_data")["missing"] == ["hackernews_stories.json"]
     assert lake.tables() == {"posts": 100, "users": 10, "comments": 500, "stories": 0}
+    summary = lake.output(run_id, "send_success_notification")["summary"]
+    assert summary.endswith("\nNot crawled: hackernews_stories.json\nFailed: crawl_apis")
+    told = {f"{DATA} has loaded its data without crawl_apis", f"{DATA} failed: run {run_id}"}
+    notices = lake.plan.sql("select channel, subject from headgate.v_notices")
+    assert {(x["channel"], x["subject"]) for x in notices} == {
+        (channel, subject) for channel in ("onpoint_mail", "onpoint_slack") for subject in told
+    }
 
 
 async def test_o2_fewer_than_two_stop_it(lake: Lake):

@@ -52,6 +52,8 @@ async def test_tables_without_rows_are_no_data_and_the_step_fails_after_it_is_ke
     }
     (said,) = alerts(lake)
     assert said.startswith("UNHEALTHY: data_freshness;")
+    notices = lake.plan.sql("select channel from headgate.v_notices where body like 'UNHEALTHY: %'")
+    assert {x["channel"] for x in notices} == {"onpoint_mail", "onpoint_slack"}
 
 
 async def test_what_is_older_than_25_hours_is_stale_and_fresh_rows_resolve_the_alert(lake: Lake):

@@ -1,4 +1,5 @@
--- Announces a successful run with its own figures; a notice that was sent is not sent again.
+-- Announces a run that has loaded its data, with its own figures and what failed of the crawl; a notice that was sent
+-- is not sent again.
 
 create or replace function onpoint.send_success_notification(p_pipeline text, p_run_id text)
 returns jsonb
@@ -15,6 +16,11 @@ declare
         select string_agg(format('%s: %s rows', s.key, s.value ->> 'rows'), E'\n' order by s.key)
         from jsonb_each(v_document #> '{steps,process_data,output}') as s
         where s.value ? 'rows'
+    );
+    v_failed constant text := (
+        select string_agg(s.key, ', ' order by s.key)
+        from jsonb_each(v_document -> 'steps') as s
+        where s.value ->> 'status' = 'failed'
     );
     v_files text;
     v_body text;
@@ -41,10 +47,12 @@ begin
         'Not crawled: ' || (
             select string_agg(m.file, ', ')
             from jsonb_array_elements_text(v_document #> '{steps,validate_raw_data,output,missing}') as m (file)
-        )
+        ),
+        'Failed: ' || v_failed
     );
     perform headgate.notify(
-        c.name, p_pipeline || ' succeeded', v_body, format('%s %s succeeded', p_pipeline, p_run_id)
+        c.name, p_pipeline || coalesce(' has loaded its data without ' || v_failed, ' succeeded'), v_body,
+        format('%s %s succeeded', p_pipeline, p_run_id)
     )
     from unnest('{onpoint_slack, onpoint_mail}'::text[]) as c (name);
     return jsonb_build_object('summary', v_body);
@@ -52,4 +60,5 @@ end;
 $func$;
 
 comment on function onpoint.send_success_notification(text, text) is
-    'Announce a successful run by Slack and mail: date, duration, rows of each data set, files. Returns the text.';
+    'Announce a run that has loaded its data by Slack and mail: date, duration, rows of each data set, files, what was '
+    'not crawled, what failed. Returns the text.';
