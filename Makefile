@@ -33,7 +33,7 @@ PARALLEL := -n 4 --dist worksteal
 ATTACKS_ALONE := tests/attacks/test_endurance.py
 
 # The tests of all of Airflow's processes mostly wait: the others run beside them.
-AIRFLOW_TESTS := tests/airflow/test_clicks.py tests/airflow/test_stack.py tests/airflow/test_freshpoc.py tests/airflow/test_recommender.py tests/airflow/test_deployments.py \
+AIRFLOW_TESTS := tests/airflow/test_clicks.py tests/airflow/test_stack.py tests/airflow/test_freshpoc.py tests/airflow/test_recommender.py tests/airflow/test_onpoint.py tests/airflow/test_deployments.py \
 	tests/airflow/test_compose_file.py tests/runner/airflow/test_operators.py tests/runner/airflow/test_dags.py tests/dags
 AIRFLOW_LONG_TESTS := tests/airflow/test_compose_stack.py
 WITHOUT_AIRFLOW := $(addprefix --ignore=,$(AIRFLOW_TESTS) $(AIRFLOW_LONG_TESTS))

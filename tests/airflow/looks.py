@@ -1,13 +1,16 @@
-"""Helpers of test_stack.py that read and wait for states, in Airflow and in the plan."""
+"""Helpers of the stack's tests that read and wait for states, in Airflow and in the plan."""
 
 from __future__ import annotations
 
 import subprocess
 import time
+from datetime import timedelta
+from email.message import Message
 from typing import Any
 
 import psutil
 
+from headgate.demo.services.slack import texts
 from tests.acceptance.system import PIPELINE
 from tests.airflow.scene import Scene
 from tests.airflow.stack import HEADGATE
@@ -110,6 +113,86 @@ def xcom_of(stack: Scene, run: str, task: str, key: str) -> Any:
 def first_run(stack: Scene, dag: str, kind: str) -> str | None:
     """Return a run whose id begins with this kind, if any."""
     return next((x for x in stack.runs(dag) if x.startswith(kind)), None)
+
+
+def scheduled(stack: Scene, dag: str) -> str:
+    """Return the first run that the scheduler has started by itself."""
+    wait_until(lambda: first_run(stack, dag, "scheduled"), f"a run of {dag}")
+    run = first_run(stack, dag, "scheduled")
+    assert run is not None
+    return run
+
+
+def wait_for_retry(stack: Scene, dag: str, run: str, task: str) -> None:
+    """Wait until a task has failed and waits for its retry."""
+    wait_until(
+        lambda: stack.tasks(dag, run)[task]["state"] == "up_for_retry", f"a failure of {task}"
+    )
+
+
+def let_pass(stack: Scene, run: str, task: str, time: timedelta) -> None:
+    """Let Airflow believe that a task's try ended this long ago."""
+    stack.metadata(
+        "update task_instance set end_date = end_date - %(time)s"
+        " where run_id = %(run)s and task_id = %(task)s and state = 'up_for_retry'",
+        time=time,
+        run=run,
+        task=task,
+    )
+
+
+def _notices(stack: Scene, run: str) -> dict[str, str]:
+    """Return the status of a run's notices by channel."""
+    rows = stack.rows(
+        "select channel, status from headgate.v_notices where body like %(run)s", run=f"%{run}%"
+    )
+    assert len({x["channel"] for x in rows}) == len(rows), rows
+    return {x["channel"]: x["status"] for x in rows}
+
+
+def _text_of(mail: Message) -> str:
+    """Return a mail's subject and text."""
+    text = mail.get_payload(decode=True)
+    assert isinstance(text, bytes)
+    return f"{mail['subject']}\n{text.decode()}"
+
+
+def output(stack: Scene, dag: str, run: str, step: str) -> Row:
+    """Return the output of a step."""
+    (row,) = stack.rows(
+        "select document #> array['steps', %(step)s, 'output'] as output"
+        " from headgate.v_run_documents where pipeline = %(dag)s and run_id = %(run)s",
+        step=step,
+        dag=dag,
+        run=run,
+    )
+    found: Row = row["output"]
+    return found
+
+
+def wait_past_retries(stack: Scene, dag: str, run: str) -> None:
+    """Wait until a run has ended in Airflow, and let the pauses before its tasks' retries pass."""
+    passed: set[tuple[str, int]] = set()
+
+    def has_ended() -> bool:
+        for name, task in stack.tasks(dag, run).items():
+            attempt = name, task["try_number"]
+            if task["state"] == "up_for_retry" and attempt not in passed:
+                let_pass(stack, run, name, timedelta(hours=1))
+                passed.add(attempt)
+        return stack.runs(dag).get(run) in ("success", "failed")
+
+    wait_until(has_ended, f"{dag} {run}")
+
+
+def assert_told(stack: Scene, plan: str, run: str, *words: str) -> None:
+    """Wait for one notice of a run in each of a plan's two channels, and look for words in it."""
+    sent = {f"{plan}_slack": "sent", f"{plan}_mail": "sent"}
+    wait_until(lambda: _notices(stack, run) == sent, "news of it")
+    (message,) = [x for x in texts(stack.services["slack"]) if run in x]
+    (mail,) = [x for x in stack.mailbox.mails if run in _text_of(x)]
+    for said in (message, _text_of(mail)):
+        assert {x for x in words if x not in said} == set(), said
 
 
 def leased_units(stack: Scene) -> int:

@@ -13,7 +13,7 @@ from typing import LiteralString
 from headgate.database import connect
 from headgate.demo.eodhd import Options, Process, spawn
 from headgate.demo.recommender import source_database
-from headgate.demo.services import StandIn, noblestride
+from headgate.demo.services import StandIn, noblestride, onpoint
 from headgate.demo.services import running as services_running
 from headgate.demo.services.mail import MailServer, mail_server
 from headgate.demo.services.slack import HOOK, slack
@@ -40,7 +40,7 @@ class Scene(Airflow):
     standin: Process
     answers: Answers
     services: dict[str, StandIn]
-    """The stand-ins for the recommender's services, and for Slack."""
+    """The stand-ins for the recommender's and OnPoint's services, and for Slack."""
     mailbox: MailServer
     tickers: list[str] = field(default_factory=list)
     """Listings that were not requested yet."""
@@ -57,13 +57,14 @@ def running(folder: Path) -> Iterator[Scene]:
         scratch_folder() as home,
         spawn(Options(quota=None, rate=None)) as standin,
         answering() as (answers, base_url),
-        services_running((*noblestride.services(), slack())) as services,
+        services_running((*noblestride.services(), *onpoint.services(), slack())) as services,
         mail_server() as mailbox,
     ):
         settings = Settings(dsn=None, database=DATABASE, home=home, db=DB)
         with served(Server(home)) as postgres, source_database(settings):
             more = BRISK | bad_connections(postgres) | {"EODHD_API_TOKEN": standin.token}
-            more |= {"RECOMMENDER_SLACK_URL": services["slack"].url + HOOK}
+            hook = services["slack"].url + HOOK
+            more |= {"RECOMMENDER_SLACK_URL": hook, "ONPOINT_SLACK_URL": hook}
             environ, port = environ_of(settings, folder, **more), free_port()
             arrange(settings, standin, base_url)
             arrange_services(settings, services, mailbox)
@@ -144,8 +145,14 @@ def arrange(settings: Settings, standin: Process, clicks_url: str) -> None:
 
 
 def arrange_services(settings: Settings, services: dict[str, StandIn], mailbox: MailServer) -> None:
-    """Set the addresses of the recommender's services, and of the mail server that announces its failed runs."""
+    """Set the addresses of both plans' services, of OnPoint's files, and of the mail server."""
+    urls = {x: y.url for x, y in services.items()}
     with connect(settings, "test") as connection:
-        locate(connection, "recommender", {x: y.url for x, y in services.items()})
+        plan = Plan(connection)
+        locate(connection, "recommender", urls)
+        locate(connection, "onpoint", urls, pace=600_000)
+        for store in ("onpoint_files", "onpoint_lake"):
+            plan.call("set_store", p_store=store, p_url=(settings.home / store).as_uri())
         server = {"host": "127.0.0.1", "port": mailbox.port}
-        Plan(connection).call("set_channel", p_channel="recommender_mail", p_changes=server)
+        for channel in ("recommender_mail", "onpoint_mail"):
+            plan.call("set_channel", p_channel=channel, p_changes=server)

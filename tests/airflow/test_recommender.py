@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from email.message import Message
 
 import pytest
 
-from headgate.demo.services.slack import texts
-from tests.airflow.looks import assert_both_windows_agree, first_run, wait_for_run
+from tests.airflow.looks import (
+    assert_both_windows_agree,
+    assert_told,
+    let_pass,
+    output,
+    scheduled,
+    wait_for_retry,
+    wait_for_run,
+)
 from tests.airflow.scene import Scene
 from tests.airflow_home import NEEDS_AIRFLOW
-from tests.limits import wait_until
-from tests.plan import Row
 
 pytestmark = NEEDS_AIRFLOW
 
@@ -34,60 +38,6 @@ def healed(stack: Scene) -> Iterator[None]:
     yield
     for service in stack.services.values():
         service.faults.clear()
-
-
-def scheduled(stack: Scene, dag: str) -> str:
-    """Return the first run that the scheduler has started by itself."""
-    wait_until(lambda: first_run(stack, dag, "scheduled"), f"a run of {dag}")
-    run = first_run(stack, dag, "scheduled")
-    assert run is not None
-    return run
-
-
-def wait_for_retry(stack: Scene, dag: str, run: str, task: str) -> None:
-    """Wait until a task has failed and waits for its retry."""
-    wait_until(
-        lambda: stack.tasks(dag, run)[task]["state"] == "up_for_retry", f"a failure of {task}"
-    )
-
-
-def let_pass(stack: Scene, run: str, task: str, time: timedelta) -> None:
-    """Let Airflow believe that a task's try ended this long ago."""
-    stack.metadata(
-        "update task_instance set end_date = end_date - %(time)s"
-        " where run_id = %(run)s and task_id = %(task)s and state = 'up_for_retry'",
-        time=time,
-        run=run,
-        task=task,
-    )
-
-
-def notices(stack: Scene, run: str) -> dict[str, str]:
-    """Return the status of a run's notices by channel."""
-    rows = stack.rows(
-        "select channel, status from headgate.v_notices where body like %(run)s", run=f"%{run}%"
-    )
-    assert len({x["channel"] for x in rows}) == len(rows), rows
-    return {x["channel"]: x["status"] for x in rows}
-
-
-def text_of(mail: Message) -> str:
-    """Return a mail's subject and text."""
-    text = mail.get_payload(decode=True)
-    assert isinstance(text, bytes)
-    return f"{mail['subject']}\n{text.decode()}"
-
-
-def output(stack: Scene, run: str, step: str) -> Row:
-    """Return the output of a step."""
-    (row,) = stack.rows(
-        "select document #> array['steps', %(step)s, 'output'] as output"
-        " from headgate.v_run_documents where run_id = %(run)s",
-        step=step,
-        run=run,
-    )
-    found: Row = row["output"]
-    return found
 
 
 @pytest.mark.parametrize(
@@ -137,12 +87,7 @@ def test_r4_a_run_that_fails_after_its_retry_is_one_mail_and_one_message(stack: 
     assert tasks["check_services"]["try_number"] == 2
     assert tasks["generate_report"]["state"] == "success"
     assert len(nodejs.calls) == asked + 2
-    sent = {"recommender_slack": "sent", "recommender_mail": "sent"}
-    wait_until(lambda: notices(stack, run) == sent, "news of it")
-    (message,) = [x for x in texts(stack.services["slack"]) if run in x]
-    (mail,) = [x for x in stack.mailbox.mails if run in text_of(x)]
-    for said in (message, text_of(mail)):
-        assert {x for x in (INTEGRATION, "check_services", "500") if x not in said} == set(), said
+    assert_told(stack, "recommender", run, INTEGRATION, "check_services", "500")
 
 
 def test_r5_a_training_that_is_to_wait_goes_on_when_an_integration_run_has_succeeded(
@@ -165,4 +110,4 @@ def test_r5_a_training_that_is_to_wait_goes_on_when_an_integration_run_has_succe
 
     assert assert_both_windows_agree(stack, TRAINING, run)["status"] == "succeeded"
     waited = {"waited": True, "integration_run": before}
-    assert output(stack, run, "await_integration") in (waited, [waited])
+    assert output(stack, TRAINING, run, "await_integration") == waited
