@@ -33697,6 +33697,11 @@ declare
         from jsonb_each(v_document #> '{steps,process_data,output}') as s
         where s.value ? 'rows'
     );
+    v_failed constant text := (
+        select string_agg(s.key, ', ' order by s.key)
+        from jsonb_each(v_document -> 'steps') as s
+        where s.value ->> 'status' = 'failed'
+    );
     v_files text;
     v_body text;
 begin
@@ -33722,10 +33727,12 @@ begin
         'Not crawled: ' || (
             select string_agg(m.file, ', ')
             from jsonb_array_elements_text(v_document #> '{steps,validate_raw_data,output,missing}') as m (file)
-        )
+        ),
+        'Failed: ' || v_failed
     );
     perform headgate.notify(
-        c.name, p_pipeline || ' succeeded', v_body, format('%s %s succeeded', p_pipeline, p_run_id)
+        c.name, p_pipeline || coalesce(' has loaded its data without ' || v_failed, ' succeeded'), v_body,
+        format('%s %s succeeded', p_pipeline, p_run_id)
     )
     from unnest('{onpoint_slack, onpoint_mail}'::text[]) as c (name);
     return jsonb_build_object('summary', v_body);
@@ -33738,7 +33745,7 @@ ALTER FUNCTION onpoint.send_success_notification(p_pipeline text, p_run_id text)
 -- Name: FUNCTION send_success_notification(p_pipeline text, p_run_id text); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
-COMMENT ON FUNCTION onpoint.send_success_notification(p_pipeline text, p_run_id text) IS 'Announce a successful run by Slack and mail: date, duration, rows of each data set, files. Returns the text.';
+COMMENT ON FUNCTION onpoint.send_success_notification(p_pipeline text, p_run_id text) IS 'Announce a run that has loaded its data by Slack and mail: date, duration, rows of each data set, files, what was not crawled, what failed. Returns the text.';
 
 --
 -- Name: validate_raw_data(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint

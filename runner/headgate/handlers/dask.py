@@ -1,9 +1,9 @@
 """Runs handlers on a Dask cluster, with the same contract as in local processes.
 
 The cluster's workers need this package and the handlers' imports, but no access to the database or
-to stores: a task carries its input and the files it reads, and its result carries the rows and
-files. On each worker a task runs in a separate process, so that its time and memory are limited
-there, too. If a worker is lost, Dask runs its tasks on another one.
+to stores: a task carries its input and the files it reads, and its result carries files and rows,
+also those for a stage. On each worker a task runs in a separate process, so that its time and
+memory are limited there, too. If a worker is lost, Dask runs its tasks on another one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 
 from headgate.errors import HeadgateError
 from headgate.handlers.pool import Pool
-from headgate.handlers.pool_messages import Done, Parsing, Spooled, Task, Work, WorkLost
+from headgate.handlers.pool_messages import Done, Parsing, Task, Work, WorkLost
 from headgate.shown import redacted
 
 logger = logging.getLogger(__name__)
@@ -50,13 +50,19 @@ async def compute_here(task: Work, contents: Contents) -> tuple[Done, Contents]:
         return await pool.run(task), {}
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         await asyncio.to_thread(_write, folder, contents)
-        done = await pool.run(replace(task, folder=folder))
-        return done, await asyncio.to_thread(_read, folder, done.files)
+        task, made = replace(task, folder=folder), list[str]()
+        if task.stage is not None:  # its rows wait in a file, and not in a pipe to the runner
+            made = [Path(task.stage.pipe).name]
+            Path(folder, *made).touch()
+            task = replace(task, stage=replace(task.stage, pipe=str(Path(folder, *made))))
+        done = await pool.run(task)
+        made += [file.file for file in done.files]
+        return done, await asyncio.to_thread(_read, folder, made)
 
 
-def _read(folder: str, files: Iterable[Spooled]) -> Contents:
+def _read(folder: str, files: Iterable[str]) -> Contents:
     """Return files' contents. Raises WorkLost if they are too large to be sent."""
-    places = [Path(folder) / file.file for file in files]
+    places = [Path(folder) / file for file in files]
     if (size := sum(place.stat().st_size for place in places)) > MAX_BYTES:
         raise WorkLost(
             f"its files have {size >> 20} MB, and {MAX_BYTES >> 20} MB at most travel to and from "
@@ -111,7 +117,7 @@ class DaskBackend:
         if asyncio.get_running_loop().time() > self._counted_at + REFRESH_SECONDS:
             await self._count()
         folder = task.folder if isinstance(task, Task) else None
-        files = task.files if isinstance(task, Task) else []
+        files = [file.file for file in task.files] if isinstance(task, Task) else []
         contents = await asyncio.to_thread(_read, folder or "", files)
         future = client.submit(compute_here, task, contents, pure=False)
         try:

@@ -31,7 +31,7 @@ from headgate.worker.artifacts import (
     spool_of,
     wanted_artifacts,
 )
-from headgate.worker.chunks import Chunk, Handling, Report, Rows
+from headgate.worker.chunks import Chunk, Handling, Report, Rows, Stage
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.copying import Unwanted
@@ -137,8 +137,8 @@ class HandlerExecutor:
         """Return why this runner cannot compute a chunk; None: it can."""
         if find_spec("numpy") is None:
             return "the runner lacks numpy, which handlers need: install headgate[handlers]"
-        if handling.has_pipe and not self._backend.is_local:
-            return "streams and stages need the runner's processes, not a Dask cluster"
+        if handling.input_format is not None and not self._backend.is_local:
+            return "streams need the runner's processes, not a Dask cluster"
         return None
 
     async def _compute(self, held: HandlerLease, folder: Path | None) -> Report:
@@ -192,16 +192,15 @@ class HandlerExecutor:
                 handling.input_format, handling.context, task.asset_ids[0], is_over,
             )  # fmt: skip
             works.append(asyncio.create_task(feeding))
+        drain: Callable[[], None] | None = None
         if handling.stage is not None and folder is not None:
-            pipe = loading.make_pipe(folder)
-            token = (held.chunk.chunk_id, held.chunk.lease_no)
-            task = replace(task, stage=Target(handling.stage.columns, token, str(pipe)))
-            draining = asyncio.to_thread(
-                loading.drain, partial(self._connect, "staging"), pipe, handling.stage, is_over
-            )
-            works.append(asyncio.create_task(draining))
+            task, drain = self._to_stage(held, handling.stage, task, folder, is_over)
         try:
+            if drain is not None and self._backend.is_local:
+                works.append(asyncio.create_task(asyncio.to_thread(drain)))
             done = await self._backend.run(task)
+            if drain is not None and not self._backend.is_local:  # the rows came with the answer
+                works.append(asyncio.create_task(asyncio.to_thread(drain)))
         finally:
             is_over.set()
             ends = await asyncio.gather(*works, return_exceptions=True)
@@ -209,6 +208,23 @@ class HandlerExecutor:
             if isinstance(end, BaseException) and not isinstance(end, Unwanted):
                 return Done(_ended(end, handling.input_function, task.asset_ids)), None
         return done, next((x for x in ends if isinstance(x, str)), None)
+
+    def _to_stage(
+        self,
+        held: HandlerLease,
+        stage: Stage,
+        task: Task,
+        folder: Path,
+        is_over: threading.Event,
+    ) -> tuple[Task, Callable[[], None]]:
+        """Return the task with its way into the stage, and what copies the rows from there.
+
+        It is a pipe to the runner's own processes; a cluster sends a file in its place.
+        """
+        place = loading.make_pipe(folder) if self._backend.is_local else folder / loading.PIPE
+        target = Target(stage.columns, (held.chunk.chunk_id, held.chunk.lease_no), str(place))
+        connect = partial(self._connect, "staging")
+        return replace(task, stage=target), partial(loading.drain, connect, place, stage, is_over)
 
     async def _gather(
         self, held: HandlerLease, asset_ids: list[int], folder: Path | None

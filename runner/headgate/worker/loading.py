@@ -38,7 +38,7 @@ def drain(
     stage: Stage,
     is_over: threading.Event,
 ) -> None:
-    """Copy the rows from the pipe. Raises HeadgateError, Unstorable, Unwanted."""
+    """Copy what a pipe or a file holds. Raises HeadgateError, Unstorable, Unwanted."""
     descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
         pieces = _pieces(descriptor, is_over)

@@ -66,7 +66,7 @@ def converting(
     """Write the plan of a converting operation."""
     write_plan(
         plan, "convert_formats", assets=assets, input_function=input_function, ingest_function=None,
-        store="lake", artifact_name=name, max_attempts=1, max_wait="1 second", backoff="0.1 seconds",
+        store="lake", artifact_name=name, max_attempts=1, max_wait="1 second", backoff="0.1 seconds", due_rule="run",
         handler_options={"formats": formats, **options},
     )  # fmt: skip
     start(plan)
@@ -104,11 +104,15 @@ async def test_each_format_has_the_same_records(plan, run, raw):
 @pytest.mark.filterwarnings("ignore")
 async def test_a_dask_cluster_makes_the_same_files(plan, run, raw, cluster):
     raw.put("P0.json", json.dumps(RECORDS))
-    converting(plan, "ndjson")
-    await run(dask=cluster.scheduler_address)
+    converting(plan, "parquet", "csv", "xlsx", "ndjson.gz", "json")
+    await run()
+    start(plan, "r2")
+    await run("r2", dask=cluster.scheduler_address)
 
-    (made,) = artifacts(plan).values()
-    assert [json.loads(x) for x in made.splitlines()] == RECORDS
+    files = artifacts(plan)
+    made = {x.removeprefix("r2/"): files.pop(x) for x in list(files) if x.startswith("r2/")}
+    assert made == {x.removeprefix("r1/"): y for x, y in files.items()}
+    assert len(made) == 5
 
 
 async def test_its_output_says_what_there_was_and_files_are_of_the_size_that_is_wanted(

@@ -56,6 +56,14 @@ def processing(plan: Plan, *, operation: dict[str, Any] | None = None, **options
     start(plan)
 
 
+def into_table(plan: Plan, **options: Any) -> None:
+    """Write the plan of an operation that processes records into public.posts."""
+    operation = {
+        "stage": "public.posts", "ingest_function": "public.keep_posts", "chunk_size": 1,
+    }  # fmt: skip
+    processing(plan, operation=operation, key=["id"], columns=COLUMNS, **options)
+
+
 def output(plan: Plan) -> Any:
     return plan.scalar("select headgate.step_output('compute', 'r1', 'all')")
 
@@ -71,13 +79,29 @@ async def test_the_last_record_of_each_key_stays_and_texts_are_trimmed(plan, run
 
 
 @pytest.mark.filterwarnings("ignore")
-async def test_a_dask_cluster_processes_alike(plan, run, raw, cluster):
+async def test_a_dask_cluster_processes_alike_into_files_and_the_stage(plan, run, raw, cluster):
     raw.put("P0.json", json.dumps(RECORDS))
-    processing(plan, formats=["ndjson"], key=["id"], columns=COLUMNS)
+    plan.sql(TABLE)
+    into_table(plan, formats=["ndjson"])
     await run(dask=cluster.scheduler_address)
 
     assert [json.loads(x) for x in artifacts(plan)["P0.ndjson"].splitlines()] == KEPT
+    assert plan.sql("select * from public.posts order by score") == KEPT, ends(plan)
     assert output(plan)["duplicates"] == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+async def test_a_row_that_does_not_fit_the_stage_fails_its_job_on_a_dask_cluster_too(
+    plan, run, raw, cluster
+):
+    raw.put("P0.json", json.dumps([*RECORDS, {"id": 3, "title": "a\0b"}]))
+    plan.sql(TABLE)
+    into_table(plan)
+    await run(dask=cluster.scheduler_address)
+
+    (((outcome, reason),),) = ends(plan).values()
+    assert (outcome, "a row does not fit the stage" in str(reason)) == ("failed", True), reason
+    assert plan.scalar("select count(*) from headgate_stage.mean") == 0
 
 
 async def test_its_output_has_the_figures(plan, run, raw):
@@ -107,10 +131,7 @@ async def test_without_a_key_all_records_stay(plan, run, raw):
 async def test_rows_go_into_the_stage_and_are_merged_with_the_job(plan, run, raw):
     raw.put("P0.json", json.dumps(RECORDS))
     plan.sql(TABLE)
-    processing(
-        plan, key=["id"], columns=COLUMNS, formats=["csv"],
-        operation={"stage": "public.posts", "ingest_function": "public.keep_posts", "chunk_size": 1},
-    )  # fmt: skip
+    into_table(plan, formats=["csv"])
     await run()
 
     assert plan.sql("select * from public.posts order by score") == KEPT
