@@ -10447,6 +10447,24 @@ $$;
 ALTER FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _columns_as_staged(regclass); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._columns_as_staged(p_stage regclass) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_object_agg(a.attname, a.attname)
+    from pg_attribute as a
+    where a.attrelid = p_stage
+        and a.attnum > 0
+        and not a.attisdropped
+        and a.attname <> 'asset_id';
+$$;
+
+ALTER FUNCTION headgate._columns_as_staged(p_stage regclass) OWNER TO headgate_owner;
+
+--
 -- Name: _columns_of(regclass, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13013,95 +13031,6 @@ $$;
 ALTER FUNCTION headgate._find_check_mistakes(p_name text, p_kind text, p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text, p_comparisons text[]) OWNER TO headgate_owner;
 
 --
--- Name: _find_ingest_mistakes(text, text, text, text[], jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) RETURNS boolean
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-declare
-    v_table constant regclass := to_regclass(p_into);
-    v_columns constant text[] := array(
-        select a.attname::text from pg_attribute as a where a.attrelid = v_table and a.attnum > 0 and not a.attisdropped
-    );
-    v_mistake record;
-    v_found boolean := false;
-begin
-    for v_mistake in
-        select format('into: there is no table %s', quote_literal(p_into)) as fault, headgate._known(
-            'tables of the schema', p_into, array(
-                select format('%s.%s', n.nspname, c.relname)
-                from pg_class as c
-                join pg_namespace as n on n.oid = c.relnamespace
-                where n.nspname = split_part(p_into, '.', 1)
-                    and c.relkind in ('r', 'p')
-            )
-        ) as hint
-        where v_table is null
-        union all
-        select
-            format('%s has no column %s', p_into, quote_literal(c.name)),
-            headgate._known('its columns', c.name, v_columns)
-        from (
-            select k.name from jsonb_object_keys(p_columns) as k (name)
-            union
-            select k.name from unnest(p_key) as k (name)
-            union
-            select 'asset_id'
-        ) as c
-        where v_table is not null
-            and c.name <> all (v_columns)
-        union all
-        select format('key: %s has no value in columns', quote_literal(k.name)), 'give it a path, e.g. {"id": "$.id"}'
-        from unnest(p_key) as k (name)
-        where k.name <> 'asset_id'
-            and not coalesce(p_columns, '{}') ? k.name
-        union all
-        select
-            format('%s has no unique key (%s)', p_into, array_to_string(coalesce(p_key, '{asset_id}'), ', ')),
-            'rows are merged by a primary key or unique index of exactly these columns'
-        where v_table is not null
-            and coalesce(p_key, '{asset_id}') <@ v_columns
-            and not exists (
-                select
-                from pg_index as i
-                where i.indrelid = v_table
-                    and i.indisunique
-                    and i.indpred is null
-                    and array(
-                        select a.attname::text
-                        from pg_attribute as a
-                        where a.attrelid = v_table
-                            and a.attnum = any (i.indkey)
-                    ) <@ coalesce(p_key, '{asset_id}')
-                    and i.indnkeyatts = cardinality(coalesce(p_key, '{asset_id}'))
-            )
-        union all
-        select
-            format('%s is not a JSON path: %s', p.what, quote_literal(p.path)),
-            'a JSON path: $[*] for rows, $.name for a value'
-        from (
-            select 'rows' as what, p_rows as path
-            union all
-            select 'watermark', p_watermark
-            union all
-            select 'column ' || c.name, c.path from jsonb_each_text(p_columns) as c (name, path)
-        ) as p
-        where not headgate._is_path(p.path)
-    loop
-        v_found := true;
-        perform headgate._note_mistake(
-            'operation', p_operation, format('operation %s: %s', p_operation, v_mistake.fault), v_mistake.hint
-        );
-    end loop;
-    return v_found;
-end;
-$_$;
-
-ALTER FUNCTION headgate._find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) OWNER TO headgate_owner;
-
---
 -- Name: _find_violations(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13784,6 +13713,22 @@ $$;
 ALTER FUNCTION headgate._given(p_settings jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _given_answers(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._given_answers(p_rows text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select format(
+        E'from unnest(p_asset_ids, p_payloads) with ordinality as a (asset_id, payload, nth)\n        '
+        'cross join lateral %s as r (value)', headgate._json_rows('a.payload::jsonb', p_rows)
+    );
+$$;
+
+ALTER FUNCTION headgate._given_answers(p_rows text) OWNER TO headgate_owner;
+
+--
 -- Name: _given_arguments(text, text[], text[], text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13799,6 +13744,23 @@ CREATE FUNCTION headgate._given_arguments(p_relation text, p_columns text[], p_a
 $$;
 
 ALTER FUNCTION headgate._given_arguments(p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text) OWNER TO headgate_owner;
+
+--
+-- Name: _given_rows(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._given_rows(p_operation text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select format(
+        E'from headgate_stage.%I as a\n        where a.chunk_id = (p_context ->> ''chunk_id'')::bigint\n            '
+        'and a.lease_no = (p_context ->> ''lease_no'')::integer\n            and a.asset_id = any (p_asset_ids)',
+        p_operation
+    );
+$$;
+
+ALTER FUNCTION headgate._given_rows(p_operation text) OWNER TO headgate_owner;
 
 --
 -- Name: _go_on(headgate.chunks, headgate.operations, headgate.operations, text[], integer[], integer[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14764,6 +14726,88 @@ $$;
 ALTER FUNCTION headgate._ingest_last(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _ingest_mistakes(text, text, text[], jsonb, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._ingest_mistakes(p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text, p_stage text) RETURNS TABLE(fault text, hint text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    with target as (
+        select t.oid, array(
+            select a.attname::text from pg_attribute as a
+            where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
+        ) as columns
+        from (select to_regclass(p_into) as oid) as t
+    )
+    select format('into: there is no table %s', quote_literal(p_into)), headgate._known(
+        'tables of the schema', p_into, array(
+            select format('%s.%s', n.nspname, c.relname)
+            from pg_class as c
+            join pg_namespace as n on n.oid = c.relnamespace
+            where n.nspname = split_part(p_into, '.', 1)
+                and c.relkind in ('r', 'p')
+        )
+    )
+    from target as t
+    where t.oid is null
+    union all
+    select
+        format('%s has no column %s', p_into, quote_literal(c.name)), headgate._known('its columns', c.name, t.columns)
+    from target as t
+    cross join (
+        select k.name from jsonb_object_keys(p_columns) as k (name)
+        union
+        select k.name from unnest(p_key) as k (name)
+    ) as c
+    where t.oid is not null
+        and c.name <> all (t.columns)
+    union all
+    select format('%s: %s has no value in columns', k.what, quote_literal(k.name)), case
+        when p_stage is null then 'give it a path, e.g. {"id": "$.id"}'
+        else format('name a column of the stage, e.g. {"id": "id"}; without columns they are those of %s', p_stage)
+    end
+    from (
+        select 'key' as what, u.name from unnest(p_key) as u (name)
+        where u.name <> 'asset_id'
+        union all
+        select 'sequence_by', p_sequence_by
+    ) as k
+    where not p_columns ? k.name
+    union all
+    select
+        format('%s has no unique key (%s)', p_into, array_to_string(p_key, ', ')),
+        'rows are merged by a primary key or unique index of exactly these columns'
+    from target as t
+    where p_key <@ t.columns
+        and not exists (
+            select
+            from pg_index as i
+            where i.indrelid = t.oid
+                and i.indisunique
+                and i.indpred is null
+                and array(
+                    select a.attname::text
+                    from pg_attribute as a
+                    where a.attrelid = t.oid
+                        and a.attnum = any (i.indkey)
+                ) <@ p_key
+                and i.indnkeyatts = cardinality(p_key)
+        )
+    union all
+    select m.fault, m.hint
+    from headgate._source_mistakes(p_rows, p_columns, p_watermark) as m
+    where p_stage is null
+    union all
+    select m.fault, m.hint
+    from target as t
+    cross join headgate._staged_mistakes(t.oid, p_rows, p_columns, p_watermark, to_regclass(p_stage)) as m
+    where p_stage is not null;
+$_$;
+
+ALTER FUNCTION headgate._ingest_mistakes(p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text, p_stage text) OWNER TO headgate_owner;
+
+--
 -- Name: _ingest_set(text, jsonb, bigint[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14806,96 +14850,87 @@ $$;
 ALTER FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) OWNER TO headgate_owner;
 
 --
--- Name: _ingest_source(regclass, text, text[], jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _ingest_source(regclass, text, boolean, text[], jsonb, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text) RETURNS text
+CREATE FUNCTION headgate._ingest_source(p_table regclass, p_given text, p_is_staged boolean, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
     select format(
         $body$
     with given as (
-        select%s a.asset_id%s%s
-        from unnest(p_asset_ids, p_payloads)%s
-        cross join lateral %s as r (value)%s
+        select distinct on (%1$s) a.asset_id%2$s%3$s
+        %4$s
+        order by %1$s%5$s%6$s
     ),
     written as (
-        insert into %s as t (asset_id%s)
-        select g.asset_id%s
+        insert into %7$s as t (%8$s)
+        select %9$s
         from given as g
-        on conflict (%s) do %s
-        returning t.asset_id
+        on conflict (%1$s) do %10$s
+        returning %11$s
     )
-    select u.asset_id, 'success', %s, %s, null::text
+    select u.asset_id, 'success', coalesce(r.records, 0)::integer, %12$s, null::text
     from unnest(p_asset_ids) as u (asset_id)
-    left join %s using (asset_id)%s;
+    left join (
+        select g.asset_id, count(w.*) as records%13$s
+        from given as g
+        left join written as w using (%1$s)
+        group by g.asset_id
+    ) as r using (asset_id);
 $body$,
-        case when not c.is_one_row then format(' distinct on (%s)', k.given) else '' end,
+        k.names,
         c.selected,
-        ', ' || headgate._json_text('r.value', p_watermark, 'timestamptz') || ' as watermark_',
-        case
-            when c.is_one_row then ' as a (asset_id, payload)'
-            else ' with ordinality as a (asset_id, payload, nth)'
-        end,
-        headgate._json_rows('a.payload::jsonb', p_rows),
-        case when not c.is_one_row then format(E'\n        order by %s, a.nth desc', k.given) else '' end,
-        p_table, c.names, c.given, k.names,
+        E',\n            ' || headgate._value_as_sql(p_watermark, 'timestamptz', p_is_staged) || ' as watermark_',
+        p_given,
+        ', ' || quote_ident(p_sequence_by) || ' desc nulls last',
+        case when not p_is_staged then ', a.nth desc' end,
+        p_table, c.names, c.given,
         coalesce(
             format(
-                E'update\n        set %s\n        where (%s) is distinct from (%s)',
-                c.assigned, c.old_values, c.new_values
+                E'update\n        set %s\n        where (%s) is distinct from (%s)%s',
+                c.assigned, c.old_values, c.new_values,
+                replace(E'\n            and (t.$ <= excluded.$ or t.$ is null)', '$', quote_ident(p_sequence_by))
             ),
             'nothing'
         ),
-        case when c.is_one_row then '(w.asset_id is not null)::integer' else 'coalesce(w.records, 0)::integer' end,
-        case when p_watermark is null then 'null::timestamptz' else 'm.watermark' end,
-        case
-            when c.is_one_row then 'written as w'
-            else '(select w.asset_id, count(*) as records from written as w group by w.asset_id) as w'
-        end,
-        case
-            when p_watermark is null then ''
-            else
-                E'\n    left join (select g.asset_id, max(g.watermark_) as watermark from given as g group by 1) as m '
-                'using (asset_id)'
-        end
+        k.written,
+        case when p_watermark is null then 'null::timestamptz' else 'r.watermark' end,
+        case when p_watermark is not null then ', max(g.watermark_) as watermark' end
     )
     from (
         select
-            p_rows = '$' and 'asset_id' = any (p_key) as is_one_row,
             coalesce(string_agg(
                 format(
                     E',\n            %s as %I',
-                    headgate._json_text('r.value', s.path, format_type(a.atttypid, a.atttypmod)), a.attname
+                    headgate._value_as_sql(s.path, format_type(a.atttypid, a.atttypmod), p_is_staged), a.attname
                 ), '' order by a.attnum
-            ), '') as selected,
-            coalesce(string_agg(format(', %I', a.attname), '' order by a.attnum), '') as names,
-            coalesce(string_agg(format(', g.%I', a.attname), '' order by a.attnum), '') as given,
-            string_agg(format('%I = excluded.%1$I', a.attname), ', ' order by a.attnum)
-                filter (where a.attname <> all (p_key)) as assigned,
+            ) filter (where s.path is not null), '') as selected,
+            string_agg(format('%I', a.attname), ', ' order by a.attnum) as names,
+            string_agg(format('g.%I', a.attname), ', ' order by a.attnum) as given,
+            string_agg(format('%I = excluded.%1$I', a.attname), E',\n            ' order by a.attnum)
+                filter (where s.path is not null and a.attname <> all (p_key)) as assigned,
             string_agg(format('t.%I', a.attname), ', ' order by a.attnum)
-                filter (where a.attname <> all (p_key)) as old_values,
+                filter (where s.path is not null and a.attname <> all (p_key)) as old_values,
             string_agg(format('excluded.%I', a.attname), ', ' order by a.attnum)
-                filter (where a.attname <> all (p_key)) as new_values
-        from jsonb_each_text(p_columns) as s (name, path)
-        join pg_attribute as a on a.attrelid = p_table and a.attname = s.name
+                filter (where s.path is not null and a.attname <> all (p_key)) as new_values
+        from pg_attribute as a
+        left join jsonb_each_text(p_columns) as s (name, path) on s.name = a.attname
+        where a.attrelid = p_table
+            and a.attnum > 0
+            and not a.attisdropped
+            and (s.name is not null or a.attname = 'asset_id')
     ) as c
     cross join (
         select
             string_agg(format('%I', u.name), ', ' order by u.nth) as names,
-            string_agg(
-                case
-                    when u.name = 'asset_id' then 'a.asset_id'
-                    else headgate._json_text('r.value', p_columns ->> u.name, format_type(a.atttypid, a.atttypmod))
-                end, ', ' order by u.nth
-            ) as given
+            string_agg(format('t.%I', u.name), ', ' order by u.nth) as written
         from unnest(p_key) with ordinality as u (name, nth)
-        join pg_attribute as a on a.attrelid = p_table and a.attname = u.name
     ) as k;
 $_$;
 
-ALTER FUNCTION headgate._ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._ingest_source(p_table regclass, p_given text, p_is_staged boolean, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text) OWNER TO headgate_owner;
 
 --
 -- Name: _ingest_staged(headgate.chunks, headgate.operations, bigint[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23854,6 +23889,29 @@ $$;
 ALTER FUNCTION headgate._skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _source_mistakes(text, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._source_mistakes(p_rows text, p_columns jsonb, p_watermark text) RETURNS TABLE(fault text, hint text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select
+        format('%s is not a JSON path: %s', p.what, quote_literal(p.path)),
+        'a JSON path: $[*] for rows, $.name for a value'
+    from (
+        select 'rows' as what, p_rows as path
+        union all
+        select 'watermark', p_watermark
+        union all
+        select 'column ' || c.name, c.path from jsonb_each_text(p_columns) as c (name, path)
+    ) as p
+    where not headgate._is_path(p.path);
+$_$;
+
+ALTER FUNCTION headgate._source_mistakes(p_rows text, p_columns jsonb, p_watermark text) OWNER TO headgate_owner;
+
+--
 -- Name: _spelling_hint(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24078,6 +24136,53 @@ CREATE FUNCTION headgate._stage_columns(p_operation headgate.operations) RETURNS
 $$;
 
 ALTER FUNCTION headgate._stage_columns(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
+-- Name: _staged_mistakes(regclass, text, jsonb, text, regclass); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._staged_mistakes(p_table regclass, p_rows text, p_columns jsonb, p_watermark text, p_stage regclass) RETURNS TABLE(fault text, hint text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with staged as (
+        select a.attname::text as name, a.atttypid, format_type(a.atttypid, a.atttypmod) as type
+        from pg_attribute as a
+        where a.attrelid = p_stage
+            and a.attnum > 0
+            and not a.attisdropped
+    ),
+    wanted as (
+        select 'column ' || c.name as what, c.source, a.atttypid, format_type(a.atttypid, a.atttypmod) as type
+        from jsonb_each_text(p_columns) as c (name, source)
+        left join pg_attribute as a on a.attrelid = p_table and a.attname = c.name and a.attnum > 0
+        union all
+        select 'watermark', p_watermark, 'timestamptz'::regtype, 'timestamp with time zone'
+    )
+    select 'rows: those of the stage are taken', 'leave rows out' where p_rows is not null
+    union all
+    select
+        format('%s: stage %s has no column %s', w.what, p_stage, quote_literal(w.source)),
+        headgate._known('its columns', w.source, array(select s.name from staged as s))
+    from wanted as w
+    where w.source not in (select s.name from staged as s)
+    union all
+    select
+        format('%s is %s, and %s of the stage %s', w.what, w.type, s.name, s.type),
+        format('give it the same type in %s, or cast it where rows are staged', p_stage)
+    from wanted as w
+    join staged as s on s.name = w.source
+    where s.atttypid <> w.atttypid
+        and not exists (
+            select
+            from pg_cast as c
+            where c.castsource = s.atttypid
+                and c.casttarget = w.atttypid
+                and c.castcontext = 'i'
+        );
+$$;
+
+ALTER FUNCTION headgate._staged_mistakes(p_table regclass, p_rows text, p_columns jsonb, p_watermark text, p_stage regclass) OWNER TO headgate_owner;
 
 --
 -- Name: _standing(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26470,6 +26575,23 @@ $_$;
 ALTER FUNCTION headgate._url_encode(p_text text) OWNER TO headgate_owner;
 
 --
+-- Name: _value_as_sql(text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._value_as_sql(p_path text, p_type text, p_is_staged boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_path is null then null
+        when p_is_staged then format('a.%I', p_path)
+        else headgate._json_text('r.value', p_path, p_type)
+    end;
+$$;
+
+ALTER FUNCTION headgate._value_as_sql(p_path text, p_type text, p_is_staged boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _value_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27175,23 +27297,31 @@ $$;
 ALTER FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _write_ingest_function(text, text, text, text[], jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _write_ingest_function(text, text, text, text[], jsonb, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) RETURNS text
+CREATE FUNCTION headgate._write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text, p_stage text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
     v_name constant text := format('%I.%I', split_part(p_into, '.', 1), 'ingest_' || p_operation);
+    v_key constant text[] := coalesce(p_key, '{asset_id}');
+    v_columns constant jsonb := coalesce(p_columns, headgate._columns_as_staged(to_regclass(p_stage)), '{}');
     v_source text;
     v_owner text;
 begin
-    if headgate._find_ingest_mistakes(p_operation, p_into, p_rows, p_key, p_columns, p_watermark) then
+    perform headgate._note_mistake('operation', p_operation, format('operation %s: %s', p_operation, m.fault), m.hint)
+    from headgate._ingest_mistakes(p_into, p_rows, v_key, v_columns, p_watermark, p_sequence_by, p_stage) as m;
+    if found then
         return null;
     end if;
     v_source := headgate._ingest_source(
-        p_into::regclass, coalesce(p_rows, '$'), coalesce(p_key, '{asset_id}'), coalesce(p_columns, '{}'), p_watermark
+        p_into::regclass, case
+            when p_stage is null then headgate._given_answers(coalesce(p_rows, '$'))
+            else headgate._given_rows(p_operation)
+        end,
+        p_stage is not null, v_key, v_columns, p_watermark, p_sequence_by
     );
     if exists (
         select
@@ -27202,10 +27332,12 @@ begin
         return replace(v_name, '"', '');
     end if;
     select pg_get_userbyid(n.nspowner) into v_owner from pg_namespace as n where n.nspname = split_part(p_into, '.', 1);
+    -- A stage has no statistics: a nested loop over a million rows must not look cheap.
     execute format(
         'create or replace function %s(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) '
         'returns setof headgate.ingest_result language sql volatile security definer '
-        'set search_path = pg_catalog, pg_temp set timezone = ''UTC'' as %L', v_name, v_source
+        'set search_path = pg_catalog, pg_temp set timezone = ''UTC''%s as %L', v_name,
+        case when p_stage is not null then ' set enable_nestloop = off' else '' end, v_source
     );
     execute format('alter function %s(jsonb, bigint[], text[]) owner to %I', v_name, v_owner);
     execute format('revoke all on function %s(jsonb, bigint[], text[]) from public', v_name);
@@ -27218,7 +27350,7 @@ begin
 end;
 $_$;
 
-ALTER FUNCTION headgate._write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text, p_stage text) OWNER TO headgate_owner;
 
 --
 -- Name: _write_inputs(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30144,15 +30276,16 @@ ALTER FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[
 COMMENT ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) IS 'Declare a check of data: a kind and a relation, or a query for failing rows. It runs in its pipeline''s runs by headgate.run_checks, without a pipeline in the maintenance. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, input_format text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer, changes_of text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, sequence_by text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, input_format text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer, changes_of text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_variable
 declare
+    v_stage constant text := headgate._open_stage(operation, stage, coalesce("into", ingest_function));
     v_due constant jsonb := headgate._as_due(operation, due);
     v_request constant jsonb := headgate._as_request(operation, request) || headgate._as_body(operation, body);
 begin
@@ -30188,7 +30321,10 @@ begin
         'expectations', headgate._as_expectations(operation, expectations),
         'ingest_function', case
             when "into" is null then ingest_function
-            else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
+            when v_stage is distinct from stage then null
+            else headgate._write_ingest_function(
+                operation, "into", rows, key, columns, watermark, sequence_by, v_stage
+            )
         end,
         'handler', coalesce(handler, case when changes_of is not null then 'export' end),
         'handler_environment', handler_environment,
@@ -30203,7 +30339,7 @@ begin
         'pool', case when headgate._check_reference('operation', operation, 'pool', pool) then pool end,
         'pool_slots', pool_slots,
         'jitter', jitter,
-        'stage', headgate._open_stage(operation, stage, ingest_function),
+        'stage', v_stage,
         'input_format', coalesce(input_format, case when changes_of is not null then 'csv' end),
         'handler_options', case
             when changes_of is null then handler_options
@@ -30219,13 +30355,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -32785,6 +32921,240 @@ ALTER FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigint[]) OW
 COMMENT ON FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of onpoint_upload: a run''s files of each data set.';
 
 --
+-- Name: ingest_onpoint_load_comments(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.ingest_onpoint_load_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET enable_nestloop TO 'off'
+    AS $$
+    with given as (
+        select distinct on (id) a.asset_id,
+            a.id as id,
+            a.post_id as post_id,
+            a.name as name,
+            a.email as email,
+            a.body as body,
+            a.etl_processed_at as etl_processed_at
+        from headgate_stage.onpoint_load_comments as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+        order by id, etl_processed_at desc nulls last
+    ),
+    written as (
+        insert into onpoint.comments as t (id, post_id, name, email, body, etl_processed_at)
+        select g.id, g.post_id, g.name, g.email, g.body, g.etl_processed_at
+        from given as g
+        on conflict (id) do update
+        set post_id = excluded.post_id,
+            name = excluded.name,
+            email = excluded.email,
+            body = excluded.body,
+            etl_processed_at = excluded.etl_processed_at
+        where (t.post_id, t.name, t.email, t.body, t.etl_processed_at) is distinct from (excluded.post_id, excluded.name, excluded.email, excluded.body, excluded.etl_processed_at)
+            and (t.etl_processed_at <= excluded.etl_processed_at or t.etl_processed_at is null)
+        returning t.id
+    )
+    select u.asset_id, 'success', coalesce(r.records, 0)::integer, null::timestamptz, null::text
+    from unnest(p_asset_ids) as u (asset_id)
+    left join (
+        select g.asset_id, count(w.*) as records
+        from given as g
+        left join written as w using (id)
+        group by g.asset_id
+    ) as r using (asset_id);
+$$;
+
+ALTER FUNCTION onpoint.ingest_onpoint_load_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION ingest_onpoint_load_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.ingest_onpoint_load_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_comments, generated from what its plan declares.';
+
+--
+-- Name: ingest_onpoint_load_posts(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.ingest_onpoint_load_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET enable_nestloop TO 'off'
+    AS $$
+    with given as (
+        select distinct on (id) a.asset_id,
+            a.id as id,
+            a.user_id as user_id,
+            a.title as title,
+            a.body as body,
+            a.etl_processed_at as etl_processed_at
+        from headgate_stage.onpoint_load_posts as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+        order by id, etl_processed_at desc nulls last
+    ),
+    written as (
+        insert into onpoint.posts as t (id, user_id, title, body, etl_processed_at)
+        select g.id, g.user_id, g.title, g.body, g.etl_processed_at
+        from given as g
+        on conflict (id) do update
+        set user_id = excluded.user_id,
+            title = excluded.title,
+            body = excluded.body,
+            etl_processed_at = excluded.etl_processed_at
+        where (t.user_id, t.title, t.body, t.etl_processed_at) is distinct from (excluded.user_id, excluded.title, excluded.body, excluded.etl_processed_at)
+            and (t.etl_processed_at <= excluded.etl_processed_at or t.etl_processed_at is null)
+        returning t.id
+    )
+    select u.asset_id, 'success', coalesce(r.records, 0)::integer, null::timestamptz, null::text
+    from unnest(p_asset_ids) as u (asset_id)
+    left join (
+        select g.asset_id, count(w.*) as records
+        from given as g
+        left join written as w using (id)
+        group by g.asset_id
+    ) as r using (asset_id);
+$$;
+
+ALTER FUNCTION onpoint.ingest_onpoint_load_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION ingest_onpoint_load_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.ingest_onpoint_load_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_posts, generated from what its plan declares.';
+
+--
+-- Name: ingest_onpoint_load_stories(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.ingest_onpoint_load_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET enable_nestloop TO 'off'
+    AS $$
+    with given as (
+        select distinct on (id) a.asset_id,
+            a.id as id,
+            a.title as title,
+            a.url as url,
+            a.author as author,
+            a.score as score,
+            a.comments_count as comments_count,
+            a.rank as rank,
+            a.published_at as published_at,
+            a.etl_processed_at as etl_processed_at
+        from headgate_stage.onpoint_load_stories as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+        order by id, etl_processed_at desc nulls last
+    ),
+    written as (
+        insert into onpoint.stories as t (id, title, url, author, score, comments_count, rank, published_at, etl_processed_at)
+        select g.id, g.title, g.url, g.author, g.score, g.comments_count, g.rank, g.published_at, g.etl_processed_at
+        from given as g
+        on conflict (id) do update
+        set title = excluded.title,
+            url = excluded.url,
+            author = excluded.author,
+            score = excluded.score,
+            comments_count = excluded.comments_count,
+            rank = excluded.rank,
+            published_at = excluded.published_at,
+            etl_processed_at = excluded.etl_processed_at
+        where (t.title, t.url, t.author, t.score, t.comments_count, t.rank, t.published_at, t.etl_processed_at) is distinct from (excluded.title, excluded.url, excluded.author, excluded.score, excluded.comments_count, excluded.rank, excluded.published_at, excluded.etl_processed_at)
+            and (t.etl_processed_at <= excluded.etl_processed_at or t.etl_processed_at is null)
+        returning t.id
+    )
+    select u.asset_id, 'success', coalesce(r.records, 0)::integer, null::timestamptz, null::text
+    from unnest(p_asset_ids) as u (asset_id)
+    left join (
+        select g.asset_id, count(w.*) as records
+        from given as g
+        left join written as w using (id)
+        group by g.asset_id
+    ) as r using (asset_id);
+$$;
+
+ALTER FUNCTION onpoint.ingest_onpoint_load_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION ingest_onpoint_load_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.ingest_onpoint_load_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_stories, generated from what its plan declares.';
+
+--
+-- Name: ingest_onpoint_load_users(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.ingest_onpoint_load_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET enable_nestloop TO 'off'
+    AS $$
+    with given as (
+        select distinct on (id) a.asset_id,
+            a.id as id,
+            a.name as name,
+            a.username as username,
+            a.email as email,
+            a.phone as phone,
+            a.website as website,
+            a.city as city,
+            a.company as company,
+            a.etl_processed_at as etl_processed_at
+        from headgate_stage.onpoint_load_users as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+        order by id, etl_processed_at desc nulls last
+    ),
+    written as (
+        insert into onpoint.users as t (id, name, username, email, phone, website, city, company, etl_processed_at)
+        select g.id, g.name, g.username, g.email, g.phone, g.website, g.city, g.company, g.etl_processed_at
+        from given as g
+        on conflict (id) do update
+        set name = excluded.name,
+            username = excluded.username,
+            email = excluded.email,
+            phone = excluded.phone,
+            website = excluded.website,
+            city = excluded.city,
+            company = excluded.company,
+            etl_processed_at = excluded.etl_processed_at
+        where (t.name, t.username, t.email, t.phone, t.website, t.city, t.company, t.etl_processed_at) is distinct from (excluded.name, excluded.username, excluded.email, excluded.phone, excluded.website, excluded.city, excluded.company, excluded.etl_processed_at)
+            and (t.etl_processed_at <= excluded.etl_processed_at or t.etl_processed_at is null)
+        returning t.id
+    )
+    select u.asset_id, 'success', coalesce(r.records, 0)::integer, null::timestamptz, null::text
+    from unnest(p_asset_ids) as u (asset_id)
+    left join (
+        select g.asset_id, count(w.*) as records
+        from given as g
+        left join written as w using (id)
+        group by g.asset_id
+    ) as r using (asset_id);
+$$;
+
+ALTER FUNCTION onpoint.ingest_onpoint_load_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION ingest_onpoint_load_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.ingest_onpoint_load_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_users, generated from what its plan declares.';
+
+--
 -- Name: keep_documents(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -32993,157 +33363,6 @@ ALTER FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_pay
 --
 
 COMMENT ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_top_stories: turns the first max_stories of the list into assets.';
-
---
--- Name: merge_comments(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
---
-
-CREATE FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_count integer;
-begin
-    insert into onpoint.comments as t (id, post_id, name, email, body, etl_processed_at)
-    select s.id, s.post_id, s.name, s.email, s.body, s.etl_processed_at
-    from headgate_stage.onpoint_load_comments as s
-    where s.chunk_id = (p_context ->> 'chunk_id')::bigint
-        and s.lease_no = (p_context ->> 'lease_no')::integer
-    on conflict (id) do update set
-        post_id = excluded.post_id,
-        name = excluded.name,
-        email = excluded.email,
-        body = excluded.body,
-        etl_processed_at = excluded.etl_processed_at
-    where t.etl_processed_at < excluded.etl_processed_at;
-    get diagnostics v_count = row_count;
-    return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
-end;
-$$;
-
-ALTER FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
-
---
--- Name: FUNCTION merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
---
-
-COMMENT ON FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_comments: merges the staged rows; a row written by a later run stays.';
-
---
--- Name: merge_posts(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
---
-
-CREATE FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_count integer;
-begin
-    insert into onpoint.posts as t (id, user_id, title, body, etl_processed_at)
-    select s.id, s.user_id, s.title, s.body, s.etl_processed_at
-    from headgate_stage.onpoint_load_posts as s
-    where s.chunk_id = (p_context ->> 'chunk_id')::bigint
-        and s.lease_no = (p_context ->> 'lease_no')::integer
-    on conflict (id) do update set
-        user_id = excluded.user_id,
-        title = excluded.title,
-        body = excluded.body,
-        etl_processed_at = excluded.etl_processed_at
-    where t.etl_processed_at < excluded.etl_processed_at;
-    get diagnostics v_count = row_count;
-    return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
-end;
-$$;
-
-ALTER FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
-
---
--- Name: FUNCTION merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
---
-
-COMMENT ON FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_posts: merges the staged rows; a row written by a later run stays.';
-
---
--- Name: merge_stories(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
---
-
-CREATE FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_count integer;
-begin
-    insert into onpoint.stories as t (
-        id, title, url, author, score, comments_count, rank, published_at, etl_processed_at
-    )
-    select s.id, s.title, s.url, s.author, s.score, s.comments_count, s.rank, s.published_at, s.etl_processed_at
-    from headgate_stage.onpoint_load_stories as s
-    where s.chunk_id = (p_context ->> 'chunk_id')::bigint
-        and s.lease_no = (p_context ->> 'lease_no')::integer
-    on conflict (id) do update set
-        title = excluded.title,
-        url = excluded.url,
-        author = excluded.author,
-        score = excluded.score,
-        comments_count = excluded.comments_count,
-        rank = excluded.rank,
-        published_at = excluded.published_at,
-        etl_processed_at = excluded.etl_processed_at
-    where t.etl_processed_at < excluded.etl_processed_at;
-    get diagnostics v_count = row_count;
-    return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
-end;
-$$;
-
-ALTER FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
-
---
--- Name: FUNCTION merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
---
-
-COMMENT ON FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_stories: merges the staged rows; a row written by a later run stays.';
-
---
--- Name: merge_users(jsonb, bigint[], text[]); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
---
-
-CREATE FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_count integer;
-begin
-    insert into onpoint.users as t (id, name, username, email, phone, website, city, company, etl_processed_at)
-    select s.id, s.name, s.username, s.email, s.phone, s.website, s.city, s.company, s.etl_processed_at
-    from headgate_stage.onpoint_load_users as s
-    where s.chunk_id = (p_context ->> 'chunk_id')::bigint
-        and s.lease_no = (p_context ->> 'lease_no')::integer
-    on conflict (id) do update set
-        name = excluded.name,
-        username = excluded.username,
-        email = excluded.email,
-        phone = excluded.phone,
-        website = excluded.website,
-        city = excluded.city,
-        company = excluded.company,
-        etl_processed_at = excluded.etl_processed_at
-    where t.etl_processed_at < excluded.etl_processed_at;
-    get diagnostics v_count = row_count;
-    return query select p_asset_ids[1], 'success', v_count, null::timestamptz, null::text;
-end;
-$$;
-
-ALTER FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
-
---
--- Name: FUNCTION merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
---
-
-COMMENT ON FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_load_users: merges the staged rows; a row written by a later run stays.';
 
 --
 -- Name: pipeline_health_check(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -33978,30 +34197,39 @@ CREATE FUNCTION recommender.ingest_noblestride_businesses(p_context jsonb, p_ass
     SET "TimeZone" TO 'UTC'
     AS $$
     with given as (
-        select distinct on ((r.value ->> 'id')::bigint) a.asset_id,
+        select distinct on (business_id) a.asset_id,
             (r.value ->> 'id')::bigint as business_id,
             (r.value ->> 'name')::text as name,
             (r.value ->> 'status')::text as status,
             (r.value ->> 'categories')::text as categories,
             (r.value ->> 'joined_year')::integer as joined_year,
-            (r.value ->> 'updated_at')::timestamp with time zone as updated_at, (r.value ->> 'updated_at')::timestamptz as watermark_
+            (r.value ->> 'updated_at')::timestamp with time zone as updated_at,
+            (r.value ->> 'updated_at')::timestamptz as watermark_
         from unnest(p_asset_ids, p_payloads) with ordinality as a (asset_id, payload, nth)
         cross join lateral jsonb_array_elements(a.payload::jsonb) as r (value)
-        order by (r.value ->> 'id')::bigint, a.nth desc
+        order by business_id, a.nth desc
     ),
     written as (
-        insert into recommender.businesses as t (asset_id, business_id, name, status, categories, joined_year, updated_at)
-        select g.asset_id, g.business_id, g.name, g.status, g.categories, g.joined_year, g.updated_at
+        insert into recommender.businesses as t (business_id, name, status, categories, joined_year, updated_at, asset_id)
+        select g.business_id, g.name, g.status, g.categories, g.joined_year, g.updated_at, g.asset_id
         from given as g
         on conflict (business_id) do update
-        set name = excluded.name, status = excluded.status, categories = excluded.categories, joined_year = excluded.joined_year, updated_at = excluded.updated_at
+        set name = excluded.name,
+            status = excluded.status,
+            categories = excluded.categories,
+            joined_year = excluded.joined_year,
+            updated_at = excluded.updated_at
         where (t.name, t.status, t.categories, t.joined_year, t.updated_at) is distinct from (excluded.name, excluded.status, excluded.categories, excluded.joined_year, excluded.updated_at)
-        returning t.asset_id
+        returning t.business_id
     )
-    select u.asset_id, 'success', coalesce(w.records, 0)::integer, m.watermark, null::text
+    select u.asset_id, 'success', coalesce(r.records, 0)::integer, r.watermark, null::text
     from unnest(p_asset_ids) as u (asset_id)
-    left join (select w.asset_id, count(*) as records from written as w group by w.asset_id) as w using (asset_id)
-    left join (select g.asset_id, max(g.watermark_) as watermark from given as g group by 1) as m using (asset_id);
+    left join (
+        select g.asset_id, count(w.*) as records, max(g.watermark_) as watermark
+        from given as g
+        left join written as w using (business_id)
+        group by g.asset_id
+    ) as r using (asset_id);
 $$;
 
 ALTER FUNCTION recommender.ingest_noblestride_businesses(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_recommender;
@@ -34022,27 +34250,32 @@ CREATE FUNCTION recommender.ingest_noblestride_deals(p_context jsonb, p_asset_id
     SET "TimeZone" TO 'UTC'
     AS $$
     with given as (
-        select distinct on ((r.value ->> 'investor_id')::bigint, (r.value ->> 'business_id')::bigint) a.asset_id,
+        select distinct on (investor_id, business_id) a.asset_id,
             (r.value ->> 'investor_id')::bigint as investor_id,
             (r.value ->> 'business_id')::bigint as business_id,
-            (r.value ->> 'updated_at')::timestamp with time zone as updated_at, (r.value ->> 'updated_at')::timestamptz as watermark_
+            (r.value ->> 'updated_at')::timestamp with time zone as updated_at,
+            (r.value ->> 'updated_at')::timestamptz as watermark_
         from unnest(p_asset_ids, p_payloads) with ordinality as a (asset_id, payload, nth)
         cross join lateral jsonb_array_elements(a.payload::jsonb) as r (value)
-        order by (r.value ->> 'investor_id')::bigint, (r.value ->> 'business_id')::bigint, a.nth desc
+        order by investor_id, business_id, a.nth desc
     ),
     written as (
-        insert into recommender.deals as t (asset_id, investor_id, business_id, updated_at)
-        select g.asset_id, g.investor_id, g.business_id, g.updated_at
+        insert into recommender.deals as t (investor_id, business_id, updated_at, asset_id)
+        select g.investor_id, g.business_id, g.updated_at, g.asset_id
         from given as g
         on conflict (investor_id, business_id) do update
         set updated_at = excluded.updated_at
         where (t.updated_at) is distinct from (excluded.updated_at)
-        returning t.asset_id
+        returning t.investor_id, t.business_id
     )
-    select u.asset_id, 'success', coalesce(w.records, 0)::integer, m.watermark, null::text
+    select u.asset_id, 'success', coalesce(r.records, 0)::integer, r.watermark, null::text
     from unnest(p_asset_ids) as u (asset_id)
-    left join (select w.asset_id, count(*) as records from written as w group by w.asset_id) as w using (asset_id)
-    left join (select g.asset_id, max(g.watermark_) as watermark from given as g group by 1) as m using (asset_id);
+    left join (
+        select g.asset_id, count(w.*) as records, max(g.watermark_) as watermark
+        from given as g
+        left join written as w using (investor_id, business_id)
+        group by g.asset_id
+    ) as r using (asset_id);
 $$;
 
 ALTER FUNCTION recommender.ingest_noblestride_deals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_recommender;
@@ -34063,28 +34296,35 @@ CREATE FUNCTION recommender.ingest_noblestride_investors(p_context jsonb, p_asse
     SET "TimeZone" TO 'UTC'
     AS $$
     with given as (
-        select distinct on ((r.value ->> 'id')::bigint) a.asset_id,
+        select distinct on (investor_id) a.asset_id,
             (r.value ->> 'id')::bigint as investor_id,
             (r.value ->> 'name')::text as name,
             (r.value ->> 'is_accelerator')::boolean as is_accelerator,
-            (r.value ->> 'updated_at')::timestamp with time zone as updated_at, (r.value ->> 'updated_at')::timestamptz as watermark_
+            (r.value ->> 'updated_at')::timestamp with time zone as updated_at,
+            (r.value ->> 'updated_at')::timestamptz as watermark_
         from unnest(p_asset_ids, p_payloads) with ordinality as a (asset_id, payload, nth)
         cross join lateral jsonb_array_elements(a.payload::jsonb) as r (value)
-        order by (r.value ->> 'id')::bigint, a.nth desc
+        order by investor_id, a.nth desc
     ),
     written as (
-        insert into recommender.investors as t (asset_id, investor_id, name, is_accelerator, updated_at)
-        select g.asset_id, g.investor_id, g.name, g.is_accelerator, g.updated_at
+        insert into recommender.investors as t (investor_id, name, is_accelerator, updated_at, asset_id)
+        select g.investor_id, g.name, g.is_accelerator, g.updated_at, g.asset_id
         from given as g
         on conflict (investor_id) do update
-        set name = excluded.name, is_accelerator = excluded.is_accelerator, updated_at = excluded.updated_at
+        set name = excluded.name,
+            is_accelerator = excluded.is_accelerator,
+            updated_at = excluded.updated_at
         where (t.name, t.is_accelerator, t.updated_at) is distinct from (excluded.name, excluded.is_accelerator, excluded.updated_at)
-        returning t.asset_id
+        returning t.investor_id
     )
-    select u.asset_id, 'success', coalesce(w.records, 0)::integer, m.watermark, null::text
+    select u.asset_id, 'success', coalesce(r.records, 0)::integer, r.watermark, null::text
     from unnest(p_asset_ids) as u (asset_id)
-    left join (select w.asset_id, count(*) as records from written as w group by w.asset_id) as w using (asset_id)
-    left join (select g.asset_id, max(g.watermark_) as watermark from given as g group by 1) as m using (asset_id);
+    left join (
+        select g.asset_id, count(w.*) as records, max(g.watermark_) as watermark
+        from given as g
+        left join written as w using (investor_id)
+        group by g.asset_id
+    ) as r using (asset_id);
 $$;
 
 ALTER FUNCTION recommender.ingest_noblestride_investors(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_recommender;
@@ -34105,25 +34345,31 @@ CREATE FUNCTION recommender.ingest_noblestride_table_rows(p_context jsonb, p_ass
     SET "TimeZone" TO 'UTC'
     AS $$
     with given as (
-        select distinct on (a.asset_id) a.asset_id,
+        select distinct on (asset_id) a.asset_id,
             (r.value ->> 'rows')::bigint as rows,
             (r.value ->> 'counted_at')::timestamp with time zone as counted_at
         from unnest(p_asset_ids, p_payloads) with ordinality as a (asset_id, payload, nth)
         cross join lateral jsonb_array_elements(a.payload::jsonb) as r (value)
-        order by a.asset_id, a.nth desc
+        order by asset_id, a.nth desc
     ),
     written as (
         insert into recommender.table_counts as t (asset_id, rows, counted_at)
         select g.asset_id, g.rows, g.counted_at
         from given as g
         on conflict (asset_id) do update
-        set rows = excluded.rows, counted_at = excluded.counted_at
+        set rows = excluded.rows,
+            counted_at = excluded.counted_at
         where (t.rows, t.counted_at) is distinct from (excluded.rows, excluded.counted_at)
         returning t.asset_id
     )
-    select u.asset_id, 'success', coalesce(w.records, 0)::integer, null::timestamptz, null::text
+    select u.asset_id, 'success', coalesce(r.records, 0)::integer, null::timestamptz, null::text
     from unnest(p_asset_ids) as u (asset_id)
-    left join (select w.asset_id, count(*) as records from written as w group by w.asset_id) as w using (asset_id);
+    left join (
+        select g.asset_id, count(w.*) as records
+        from given as g
+        left join written as w using (asset_id)
+        group by g.asset_id
+    ) as r using (asset_id);
 $$;
 
 ALTER FUNCTION recommender.ingest_noblestride_table_rows(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_recommender;
@@ -46006,6 +46252,12 @@ REVOKE ALL ON FUNCTION headgate._close_stage(p_operation text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _columns_as_staged(p_stage regclass); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._columns_as_staged(p_stage regclass) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _columns_of(p_table regclass, p_after integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -46462,12 +46714,6 @@ REVOKE ALL ON FUNCTION headgate._find_changes_mistakes(p_operation text, p_table
 REVOKE ALL ON FUNCTION headgate._find_check_mistakes(p_name text, p_kind text, p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text, p_comparisons text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) FROM PUBLIC;
-
---
 -- Name: FUNCTION _find_violations(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -46552,10 +46798,22 @@ REVOKE ALL ON FUNCTION headgate._function_mistakes(p_operation text, p_function 
 REVOKE ALL ON FUNCTION headgate._given(p_settings jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _given_answers(p_rows text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._given_answers(p_rows text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _given_arguments(p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._given_arguments(p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _given_rows(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._given_rows(p_operation text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_request_counts integer[], p_charged integer[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -46726,16 +46984,22 @@ REVOKE ALL ON FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_opera
 REVOKE ALL ON FUNCTION headgate._ingest_last(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _ingest_mistakes(p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text, p_stage text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ingest_mistakes(p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text, p_stage text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _ingest_source(p_table regclass, p_given text, p_is_staged boolean, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ingest_source(p_table regclass, p_given text, p_is_staged boolean, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -48322,6 +48586,12 @@ REVOKE ALL ON FUNCTION headgate._since(p_asset headgate.assets, p_state headgate
 REVOKE ALL ON FUNCTION headgate._skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _source_mistakes(p_rows text, p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._source_mistakes(p_rows text, p_columns jsonb, p_watermark text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _spelling_hint(p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -48350,6 +48620,12 @@ REVOKE ALL ON FUNCTION headgate._spread_grants(p_entries headgate.plan_entry[], 
 --
 
 REVOKE ALL ON FUNCTION headgate._stage_columns(p_operation headgate.operations) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _staged_mistakes(p_table regclass, p_rows text, p_columns jsonb, p_watermark text, p_stage regclass); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._staged_mistakes(p_table regclass, p_rows text, p_columns jsonb, p_watermark text, p_stage regclass) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _standing(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -48766,6 +49042,12 @@ REVOKE ALL ON FUNCTION headgate._url_decode(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._url_encode(p_text text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _value_as_sql(p_path text, p_type text, p_is_staged boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._value_as_sql(p_path text, p_type text, p_is_staged boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _value_of(p_column text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -48874,10 +49156,10 @@ REVOKE ALL ON FUNCTION headgate._write_check(p_function text, p_query text, p_ca
 REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text, p_stage text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text, p_stage text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _write_inputs(p_operation text, p_inputs text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -49452,10 +49734,10 @@ REVOKE ALL ON FUNCTION headgate.put_channel(channel text, kind text, secret_name
 REVOKE ALL ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50028,6 +50310,34 @@ GRANT ALL ON FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigin
 GRANT ALL ON FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
 
 --
+-- Name: FUNCTION ingest_onpoint_load_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.ingest_onpoint_load_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.ingest_onpoint_load_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION ingest_onpoint_load_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.ingest_onpoint_load_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.ingest_onpoint_load_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION ingest_onpoint_load_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.ingest_onpoint_load_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.ingest_onpoint_load_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION ingest_onpoint_load_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.ingest_onpoint_load_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.ingest_onpoint_load_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
 -- Name: FUNCTION keep_documents(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -50054,34 +50364,6 @@ GRANT ALL ON FUNCTION onpoint.keep_stories(p_context jsonb, p_asset_ids bigint[]
 
 REVOKE ALL ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
-
---
--- Name: FUNCTION merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
---
-
-REVOKE ALL ON FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onpoint.merge_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
-
---
--- Name: FUNCTION merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
---
-
-REVOKE ALL ON FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onpoint.merge_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
-
---
--- Name: FUNCTION merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
---
-
-REVOKE ALL ON FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onpoint.merge_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
-
---
--- Name: FUNCTION merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
---
-
-REVOKE ALL ON FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION onpoint.merge_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION pipeline_health_check(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint

@@ -1,5 +1,6 @@
 -- Generate the standard ingest function when its operation is declared: plain SQL with the table's columns and types,
--- visible with \sf. Nothing is interpreted per row. Returns its name, or null if the declaration is invalid.
+-- visible with \sf. Nothing is interpreted per row. With a stage its rows are those that were staged, and columns and
+-- watermark name columns of the stage instead of paths in an answer. Returns its name, or null for a mistake.
 
 create or replace function headgate._write_ingest_function(
     p_operation text,
@@ -7,7 +8,9 @@ create or replace function headgate._write_ingest_function(
     p_rows text,
     p_key text[],
     p_columns jsonb,
-    p_watermark text
+    p_watermark text,
+    p_sequence_by text,
+    p_stage text
 )
 returns text
 language plpgsql
@@ -16,14 +19,22 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_name constant text := format('%I.%I', split_part(p_into, '.', 1), 'ingest_' || p_operation);
+    v_key constant text[] := coalesce(p_key, '{asset_id}');
+    v_columns constant jsonb := coalesce(p_columns, headgate._columns_as_staged(to_regclass(p_stage)), '{}');
     v_source text;
     v_owner text;
 begin
-    if headgate._find_ingest_mistakes(p_operation, p_into, p_rows, p_key, p_columns, p_watermark) then
+    perform headgate._note_mistake('operation', p_operation, format('operation %s: %s', p_operation, m.fault), m.hint)
+    from headgate._ingest_mistakes(p_into, p_rows, v_key, v_columns, p_watermark, p_sequence_by, p_stage) as m;
+    if found then
         return null;
     end if;
     v_source := headgate._ingest_source(
-        p_into::regclass, coalesce(p_rows, '$'), coalesce(p_key, '{asset_id}'), coalesce(p_columns, '{}'), p_watermark
+        p_into::regclass, case
+            when p_stage is null then headgate._given_answers(coalesce(p_rows, '$'))
+            else headgate._given_rows(p_operation)
+        end,
+        p_stage is not null, v_key, v_columns, p_watermark, p_sequence_by
     );
     if exists (
         select
@@ -34,10 +45,12 @@ begin
         return replace(v_name, '"', '');
     end if;
     select pg_get_userbyid(n.nspowner) into v_owner from pg_namespace as n where n.nspname = split_part(p_into, '.', 1);
+    -- A stage has no statistics: a nested loop over a million rows must not look cheap.
     execute format(
         'create or replace function %s(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) '
         'returns setof headgate.ingest_result language sql volatile security definer '
-        'set search_path = pg_catalog, pg_temp set timezone = ''UTC'' as %L', v_name, v_source
+        'set search_path = pg_catalog, pg_temp set timezone = ''UTC''%s as %L', v_name,
+        case when p_stage is not null then ' set enable_nestloop = off' else '' end, v_source
     );
     execute format('alter function %s(jsonb, bigint[], text[]) owner to %I', v_name, v_owner);
     execute format('revoke all on function %s(jsonb, bigint[], text[]) from public', v_name);
@@ -50,13 +63,15 @@ begin
 end;
 $func$;
 
--- The function's body.
+-- The function's body. Of rows with the same key one is written, and counts for the asset that brought it.
 create or replace function headgate._ingest_source(
     p_table regclass,
-    p_rows text,
+    p_given text,
+    p_is_staged boolean,
     p_key text[],
     p_columns jsonb,
-    p_watermark text
+    p_watermark text,
+    p_sequence_by text
 )
 returns text
 language sql
@@ -66,83 +81,134 @@ as $func$
     select format(
         $body$
     with given as (
-        select%s a.asset_id%s%s
-        from unnest(p_asset_ids, p_payloads)%s
-        cross join lateral %s as r (value)%s
+        select distinct on (%1$s) a.asset_id%2$s%3$s
+        %4$s
+        order by %1$s%5$s%6$s
     ),
     written as (
-        insert into %s as t (asset_id%s)
-        select g.asset_id%s
+        insert into %7$s as t (%8$s)
+        select %9$s
         from given as g
-        on conflict (%s) do %s
-        returning t.asset_id
+        on conflict (%1$s) do %10$s
+        returning %11$s
     )
-    select u.asset_id, 'success', %s, %s, null::text
+    select u.asset_id, 'success', coalesce(r.records, 0)::integer, %12$s, null::text
     from unnest(p_asset_ids) as u (asset_id)
-    left join %s using (asset_id)%s;
+    left join (
+        select g.asset_id, count(w.*) as records%13$s
+        from given as g
+        left join written as w using (%1$s)
+        group by g.asset_id
+    ) as r using (asset_id);
 $body$,
-        case when not c.is_one_row then format(' distinct on (%s)', k.given) else '' end,
+        k.names,
         c.selected,
-        ', ' || headgate._json_text('r.value', p_watermark, 'timestamptz') || ' as watermark_',
-        case
-            when c.is_one_row then ' as a (asset_id, payload)'
-            else ' with ordinality as a (asset_id, payload, nth)'
-        end,
-        headgate._json_rows('a.payload::jsonb', p_rows),
-        case when not c.is_one_row then format(E'\n        order by %s, a.nth desc', k.given) else '' end,
-        p_table, c.names, c.given, k.names,
+        E',\n            ' || headgate._value_as_sql(p_watermark, 'timestamptz', p_is_staged) || ' as watermark_',
+        p_given,
+        ', ' || quote_ident(p_sequence_by) || ' desc nulls last',
+        case when not p_is_staged then ', a.nth desc' end,
+        p_table, c.names, c.given,
         coalesce(
             format(
-                E'update\n        set %s\n        where (%s) is distinct from (%s)',
-                c.assigned, c.old_values, c.new_values
+                E'update\n        set %s\n        where (%s) is distinct from (%s)%s',
+                c.assigned, c.old_values, c.new_values,
+                replace(E'\n            and (t.$ <= excluded.$ or t.$ is null)', '$', quote_ident(p_sequence_by))
             ),
             'nothing'
         ),
-        case when c.is_one_row then '(w.asset_id is not null)::integer' else 'coalesce(w.records, 0)::integer' end,
-        case when p_watermark is null then 'null::timestamptz' else 'm.watermark' end,
-        case
-            when c.is_one_row then 'written as w'
-            else '(select w.asset_id, count(*) as records from written as w group by w.asset_id) as w'
-        end,
-        case
-            when p_watermark is null then ''
-            else
-                E'\n    left join (select g.asset_id, max(g.watermark_) as watermark from given as g group by 1) as m '
-                'using (asset_id)'
-        end
+        k.written,
+        case when p_watermark is null then 'null::timestamptz' else 'r.watermark' end,
+        case when p_watermark is not null then ', max(g.watermark_) as watermark' end
     )
     from (
         select
-            p_rows = '$' and 'asset_id' = any (p_key) as is_one_row,
             coalesce(string_agg(
                 format(
                     E',\n            %s as %I',
-                    headgate._json_text('r.value', s.path, format_type(a.atttypid, a.atttypmod)), a.attname
+                    headgate._value_as_sql(s.path, format_type(a.atttypid, a.atttypmod), p_is_staged), a.attname
                 ), '' order by a.attnum
-            ), '') as selected,
-            coalesce(string_agg(format(', %I', a.attname), '' order by a.attnum), '') as names,
-            coalesce(string_agg(format(', g.%I', a.attname), '' order by a.attnum), '') as given,
-            string_agg(format('%I = excluded.%1$I', a.attname), ', ' order by a.attnum)
-                filter (where a.attname <> all (p_key)) as assigned,
+            ) filter (where s.path is not null), '') as selected,
+            string_agg(format('%I', a.attname), ', ' order by a.attnum) as names,
+            string_agg(format('g.%I', a.attname), ', ' order by a.attnum) as given,
+            string_agg(format('%I = excluded.%1$I', a.attname), E',\n            ' order by a.attnum)
+                filter (where s.path is not null and a.attname <> all (p_key)) as assigned,
             string_agg(format('t.%I', a.attname), ', ' order by a.attnum)
-                filter (where a.attname <> all (p_key)) as old_values,
+                filter (where s.path is not null and a.attname <> all (p_key)) as old_values,
             string_agg(format('excluded.%I', a.attname), ', ' order by a.attnum)
-                filter (where a.attname <> all (p_key)) as new_values
-        from jsonb_each_text(p_columns) as s (name, path)
-        join pg_attribute as a on a.attrelid = p_table and a.attname = s.name
+                filter (where s.path is not null and a.attname <> all (p_key)) as new_values
+        from pg_attribute as a
+        left join jsonb_each_text(p_columns) as s (name, path) on s.name = a.attname
+        where a.attrelid = p_table
+            and a.attnum > 0
+            and not a.attisdropped
+            and (s.name is not null or a.attname = 'asset_id')
     ) as c
     cross join (
         select
             string_agg(format('%I', u.name), ', ' order by u.nth) as names,
-            string_agg(
-                case
-                    when u.name = 'asset_id' then 'a.asset_id'
-                    else headgate._json_text('r.value', p_columns ->> u.name, format_type(a.atttypid, a.atttypmod))
-                end, ', ' order by u.nth
-            ) as given
+            string_agg(format('t.%I', u.name), ', ' order by u.nth) as written
         from unnest(p_key) with ordinality as u (name, nth)
-        join pg_attribute as a on a.attrelid = p_table and a.attname = u.name
     ) as k;
+$func$;
+
+-- Rows of answers, as value.
+create or replace function headgate._given_answers(p_rows text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select format(
+        E'from unnest(p_asset_ids, p_payloads) with ordinality as a (asset_id, payload, nth)\n        '
+        'cross join lateral %s as r (value)', headgate._json_rows('a.payload::jsonb', p_rows)
+    );
+$func$;
+
+-- Rows of a stage that this lease has copied.
+create or replace function headgate._given_rows(p_operation text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select format(
+        E'from headgate_stage.%I as a\n        where a.chunk_id = (p_context ->> ''chunk_id'')::bigint\n            '
+        'and a.lease_no = (p_context ->> ''lease_no'')::integer\n            and a.asset_id = any (p_asset_ids)',
+        p_operation
+    );
+$func$;
+
+-- A column of the stage, or a value in a row of an answer.
+create or replace function headgate._value_as_sql(
+    p_path text,
+    p_type text,
+    p_is_staged boolean
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when p_path is null then null
+        when p_is_staged then format('a.%I', p_path)
+        else headgate._json_text('r.value', p_path, p_type)
+    end;
+$func$;
+
+-- A stage's columns, each under its own name.
+create or replace function headgate._columns_as_staged(p_stage regclass)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select jsonb_object_agg(a.attname, a.attname)
+    from pg_attribute as a
+    where a.attrelid = p_stage
+        and a.attnum > 0
+        and not a.attisdropped
+        and a.attname <> 'asset_id';
 $func$;
 
 -- A row's value as a SQL expression: operators for a plain path, a path query for anything else.
@@ -199,94 +265,162 @@ as $func$
 $func$;
 
 -- All mistakes in the declaration.
-create or replace function headgate._find_ingest_mistakes(
-    p_operation text,
+create or replace function headgate._ingest_mistakes(
     p_into text,
     p_rows text,
     p_key text[],
     p_columns jsonb,
-    p_watermark text
+    p_watermark text,
+    p_sequence_by text,
+    p_stage text
 )
-returns boolean
-language plpgsql
-volatile
+returns table (fault text, hint text)
+language sql
+stable
 set search_path = pg_catalog, pg_temp
 as $func$
-declare
-    v_table constant regclass := to_regclass(p_into);
-    v_columns constant text[] := array(
-        select a.attname::text from pg_attribute as a where a.attrelid = v_table and a.attnum > 0 and not a.attisdropped
-    );
-    v_mistake record;
-    v_found boolean := false;
-begin
-    for v_mistake in
-        select format('into: there is no table %s', quote_literal(p_into)) as fault, headgate._known(
-            'tables of the schema', p_into, array(
-                select format('%s.%s', n.nspname, c.relname)
-                from pg_class as c
-                join pg_namespace as n on n.oid = c.relnamespace
-                where n.nspname = split_part(p_into, '.', 1)
-                    and c.relkind in ('r', 'p')
-            )
-        ) as hint
-        where v_table is null
+    with target as (
+        select t.oid, array(
+            select a.attname::text from pg_attribute as a
+            where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
+        ) as columns
+        from (select to_regclass(p_into) as oid) as t
+    )
+    select format('into: there is no table %s', quote_literal(p_into)), headgate._known(
+        'tables of the schema', p_into, array(
+            select format('%s.%s', n.nspname, c.relname)
+            from pg_class as c
+            join pg_namespace as n on n.oid = c.relnamespace
+            where n.nspname = split_part(p_into, '.', 1)
+                and c.relkind in ('r', 'p')
+        )
+    )
+    from target as t
+    where t.oid is null
+    union all
+    select
+        format('%s has no column %s', p_into, quote_literal(c.name)), headgate._known('its columns', c.name, t.columns)
+    from target as t
+    cross join (
+        select k.name from jsonb_object_keys(p_columns) as k (name)
+        union
+        select k.name from unnest(p_key) as k (name)
+    ) as c
+    where t.oid is not null
+        and c.name <> all (t.columns)
+    union all
+    select format('%s: %s has no value in columns', k.what, quote_literal(k.name)), case
+        when p_stage is null then 'give it a path, e.g. {"id": "$.id"}'
+        else format('name a column of the stage, e.g. {"id": "id"}; without columns they are those of %s', p_stage)
+    end
+    from (
+        select 'key' as what, u.name from unnest(p_key) as u (name)
+        where u.name <> 'asset_id'
         union all
-        select
-            format('%s has no column %s', p_into, quote_literal(c.name)),
-            headgate._known('its columns', c.name, v_columns)
-        from (
-            select k.name from jsonb_object_keys(p_columns) as k (name)
-            union
-            select k.name from unnest(p_key) as k (name)
-            union
-            select 'asset_id'
-        ) as c
-        where v_table is not null
-            and c.name <> all (v_columns)
+        select 'sequence_by', p_sequence_by
+    ) as k
+    where not p_columns ? k.name
+    union all
+    select
+        format('%s has no unique key (%s)', p_into, array_to_string(p_key, ', ')),
+        'rows are merged by a primary key or unique index of exactly these columns'
+    from target as t
+    where p_key <@ t.columns
+        and not exists (
+            select
+            from pg_index as i
+            where i.indrelid = t.oid
+                and i.indisunique
+                and i.indpred is null
+                and array(
+                    select a.attname::text
+                    from pg_attribute as a
+                    where a.attrelid = t.oid
+                        and a.attnum = any (i.indkey)
+                ) <@ p_key
+                and i.indnkeyatts = cardinality(p_key)
+        )
+    union all
+    select m.fault, m.hint
+    from headgate._source_mistakes(p_rows, p_columns, p_watermark) as m
+    where p_stage is null
+    union all
+    select m.fault, m.hint
+    from target as t
+    cross join headgate._staged_mistakes(t.oid, p_rows, p_columns, p_watermark, to_regclass(p_stage)) as m
+    where p_stage is not null;
+$func$;
+
+-- Paths that are none.
+create or replace function headgate._source_mistakes(
+    p_rows text,
+    p_columns jsonb,
+    p_watermark text
+)
+returns table (fault text, hint text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        format('%s is not a JSON path: %s', p.what, quote_literal(p.path)),
+        'a JSON path: $[*] for rows, $.name for a value'
+    from (
+        select 'rows' as what, p_rows as path
         union all
-        select format('key: %s has no value in columns', quote_literal(k.name)), 'give it a path, e.g. {"id": "$.id"}'
-        from unnest(p_key) as k (name)
-        where k.name <> 'asset_id'
-            and not coalesce(p_columns, '{}') ? k.name
+        select 'watermark', p_watermark
         union all
-        select
-            format('%s has no unique key (%s)', p_into, array_to_string(coalesce(p_key, '{asset_id}'), ', ')),
-            'rows are merged by a primary key or unique index of exactly these columns'
-        where v_table is not null
-            and coalesce(p_key, '{asset_id}') <@ v_columns
-            and not exists (
-                select
-                from pg_index as i
-                where i.indrelid = v_table
-                    and i.indisunique
-                    and i.indpred is null
-                    and array(
-                        select a.attname::text
-                        from pg_attribute as a
-                        where a.attrelid = v_table
-                            and a.attnum = any (i.indkey)
-                    ) <@ coalesce(p_key, '{asset_id}')
-                    and i.indnkeyatts = cardinality(coalesce(p_key, '{asset_id}'))
-            )
+        select 'column ' || c.name, c.path from jsonb_each_text(p_columns) as c (name, path)
+    ) as p
+    where not headgate._is_path(p.path);
+$func$;
+
+-- Columns that a stage does not have, or that would not convert without loss.
+create or replace function headgate._staged_mistakes(
+    p_table regclass,
+    p_rows text,
+    p_columns jsonb,
+    p_watermark text,
+    p_stage regclass
+)
+returns table (fault text, hint text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    with staged as (
+        select a.attname::text as name, a.atttypid, format_type(a.atttypid, a.atttypmod) as type
+        from pg_attribute as a
+        where a.attrelid = p_stage
+            and a.attnum > 0
+            and not a.attisdropped
+    ),
+    wanted as (
+        select 'column ' || c.name as what, c.source, a.atttypid, format_type(a.atttypid, a.atttypmod) as type
+        from jsonb_each_text(p_columns) as c (name, source)
+        left join pg_attribute as a on a.attrelid = p_table and a.attname = c.name and a.attnum > 0
         union all
-        select
-            format('%s is not a JSON path: %s', p.what, quote_literal(p.path)),
-            'a JSON path: $[*] for rows, $.name for a value'
-        from (
-            select 'rows' as what, p_rows as path
-            union all
-            select 'watermark', p_watermark
-            union all
-            select 'column ' || c.name, c.path from jsonb_each_text(p_columns) as c (name, path)
-        ) as p
-        where not headgate._is_path(p.path)
-    loop
-        v_found := true;
-        perform headgate._note_mistake(
-            'operation', p_operation, format('operation %s: %s', p_operation, v_mistake.fault), v_mistake.hint
+        select 'watermark', p_watermark, 'timestamptz'::regtype, 'timestamp with time zone'
+    )
+    select 'rows: those of the stage are taken', 'leave rows out' where p_rows is not null
+    union all
+    select
+        format('%s: stage %s has no column %s', w.what, p_stage, quote_literal(w.source)),
+        headgate._known('its columns', w.source, array(select s.name from staged as s))
+    from wanted as w
+    where w.source not in (select s.name from staged as s)
+    union all
+    select
+        format('%s is %s, and %s of the stage %s', w.what, w.type, s.name, s.type),
+        format('give it the same type in %s, or cast it where rows are staged', p_stage)
+    from wanted as w
+    join staged as s on s.name = w.source
+    where s.atttypid <> w.atttypid
+        and not exists (
+            select
+            from pg_cast as c
+            where c.castsource = s.atttypid
+                and c.casttarget = w.atttypid
+                and c.castcontext = 'i'
         );
-    end loop;
-    return v_found;
-end;
 $func$;

@@ -36,6 +36,7 @@ create or replace function headgate.put_operation(
     key text[] default null,
     columns jsonb default null,
     watermark text default null,
+    sequence_by text default null,
     ingest_function text default null,
     handler text default null,
     handler_environment text[] default null,
@@ -67,6 +68,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
 #variable_conflict use_variable
 declare
+    v_stage constant text := headgate._open_stage(operation, stage, coalesce("into", ingest_function));
     v_due constant jsonb := headgate._as_due(operation, due);
     v_request constant jsonb := headgate._as_request(operation, request) || headgate._as_body(operation, body);
 begin
@@ -102,7 +104,10 @@ begin
         'expectations', headgate._as_expectations(operation, expectations),
         'ingest_function', case
             when "into" is null then ingest_function
-            else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
+            when v_stage is distinct from stage then null
+            else headgate._write_ingest_function(
+                operation, "into", rows, key, columns, watermark, sequence_by, v_stage
+            )
         end,
         'handler', coalesce(handler, case when changes_of is not null then 'export' end),
         'handler_environment', handler_environment,
@@ -117,7 +122,7 @@ begin
         'pool', case when headgate._check_reference('operation', operation, 'pool', pool) then pool end,
         'pool_slots', pool_slots,
         'jitter', jitter,
-        'stage', headgate._open_stage(operation, stage, ingest_function),
+        'stage', v_stage,
         'input_format', coalesce(input_format, case when changes_of is not null then 'csv' end),
         'handler_options', case
             when changes_of is null then handler_options

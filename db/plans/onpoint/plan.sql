@@ -84,8 +84,8 @@ select headgate.put_operation(format('onpoint_%s_lines', d.name), 'onpoint_lines
 from unnest('{posts, users, comments, stories}'::text[]) as d (name);
 select headgate.put_operation('onpoint_load_' || d.name, due => 'run', handler => 'load',
     description => format('Load the %s from Parquet.', d.name), input_function => 'onpoint.files_to_load',
-    stage => 'onpoint.' || d.name, ingest_function => 'onpoint.merge_' || d.name, pool => 'database_pool',
-    timeout => '30 minutes')
+    stage => 'onpoint.' || d.name, "into" => 'onpoint.' || d.name, key => '{id}', sequence_by => 'etl_processed_at',
+    pool => 'database_pool', timeout => '30 minutes')
 from unnest('{posts, users, comments, stories}'::text[]) as d (name);
 select headgate.put_operation('onpoint_upload', 'onpoint_data_sets', due => 'run', handler => 'copy',
     description => 'Copy a data set''s files to the lake.', input_function => 'onpoint.files_to_upload',

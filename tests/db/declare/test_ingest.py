@@ -101,3 +101,99 @@ def test_what_is_wrong_with_it_is_said_at_once(leaves: Shelf):
         "operation bud: toy.leaves has no unique key (size)",
     ):
         assert part in said, said
+
+
+STAGE = "create table toy.buds (id integer, body text, size numeric, at date, asset_id bigint)"
+STAGED = (
+    """put_provider('shelf', kind => 'postgres', secret_name => 'SHELF_DSN')""",
+    (
+        """put_operation('leaf', 'tomes', due => 'once', provider => 'shelf', statement => 'select 1 as id',
+    stage => 'toy.buds', "into" => 'toy.leaves', key => '{leaf_id}', sequence_by => 'seen', watermark => 'at',
+    columns => '{"leaf_id": "id", "body": "body", "size": "size", "seen": "at"}')"""
+    ),
+)
+
+
+def merge(toy: Toy, *rows: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Stage rows (id, body, size, at, asset) for a lease, and others for one that is lost; merge them."""
+    toy.sql("delete from headgate_stage.leaf")
+    for lease, staged in ((2, rows), (1, [(x[0] + 100, *x[1:]) for x in rows])):
+        for number, body, size, at, asset in staged:
+            toy.sql(
+                f"insert into headgate_stage.leaf values (7, {lease}, %(asset)s, %(id)s, %(body)s, %(size)s, %(at)s)",
+                id=number, body=body, size=size, at=at, asset=asset,
+            )  # fmt: skip
+    found = toy.sql(
+        "select asset_id, status, records, watermark::text from"
+        """ toy.ingest_leaf('{"chunk_id": 7, "lease_no": 2}', '{1, 2}', null) order by asset_id"""
+    )
+    return [tuple(x.values()) for x in found]
+
+
+def test_staged_rows_are_merged_as_those_of_an_answer(leaves: Shelf, toy: Toy):
+    toy.connection.execute(STAGE)
+    assert leaves.put(*STAGED)[1] == "created"
+    found = "select asset_id, leaf_id, body, size::text from toy.leaves order by leaf_id"
+
+    assert merge(toy, (1, "green", 1, "2026-01-02", 1), (2, "green", 1, "2026-01-03", 1)) == [
+        (1, "success", 2, "2026-01-03 00:00:00+00"),
+        (2, "success", 0, None),
+    ]
+    assert merge(
+        toy,
+        (1, "green", 1, "2026-01-02", 1),  # unchanged
+        (2, "older", 1, "2026-01-01", 1),  # out of sequence
+        (3, "red", 2, "2026-01-05", 2),
+        (3, "older", 2, "2026-01-04", 2),
+    ) == [(1, "success", 0, "2026-01-02 00:00:00+00"), (2, "success", 1, "2026-01-05 00:00:00+00")]
+    assert [tuple(x.values()) for x in toy.sql(found)] == [
+        (1, 1, "green", "1"), (1, 2, "green", "1"), (2, 3, "red", "2")
+    ]  # fmt: skip
+
+    assert merge(toy, (1, "brown", 1, "2026-01-09", 2))[1][2] == 1, "it counts for who brought it"
+
+
+def test_a_table_without_a_column_for_assets_takes_a_stages_columns_by_their_names(
+    leaves: Shelf, toy: Toy
+):
+    toy.connection.execute(STAGE)
+    toy.connection.execute(
+        "create table toy.twigs (id bigint primary key, body text, size numeric, at timestamptz);"
+        "alter table toy.twigs owner to headgate_plan_toy"
+    )
+    leaves.put(
+        STAGED[0],
+        """put_operation('leaf', 'tomes', due => 'once', provider => 'shelf', statement => 'select 1 as id',
+        stage => 'toy.buds', "into" => 'toy.twigs', key => '{id}')""",
+    )
+
+    assert merge(toy, (1, "a", 1, "2026-01-02", 1), (2, "b", 1, "2026-01-02", 2), (3, "c", 1, None, 2)) == [
+        (1, "success", 1, None), (2, "success", 2, None),
+    ]  # fmt: skip
+    assert toy.scalar("select array_agg(body order by id) from toy.twigs") == ["a", "b", "c"]
+
+
+def test_what_is_wrong_between_a_stage_and_its_table_is_said_at_once(leaves: Shelf, toy: Toy):
+    toy.connection.execute(STAGE)
+    provider, staged = STAGED
+    said = leaves.mistakes(
+        provider,
+        staged.replace('"size": "size"', '"size": "sice"').replace("watermark => 'at'", "watermark => 'when'"),
+        staged.replace("'leaf'", "'twig'").replace('"size": "size"', '"size": "body"'),
+        staged.replace("'leaf'", "'bud'").replace('"leaf_id": "id", ', "").replace("'seen'", "'raw'"),
+        staged.replace("'leaf'", "'nut'").replace("key =>", "rows => '$[*]', key =>"),
+        staged.replace("'leaf'", "'cone'").replace("toy.buds", "toy.bugs"),
+    )  # fmt: skip
+
+    for part in (
+        "operation leaf: column size: stage toy.buds has no column 'sice'",
+        "did you mean size?",
+        "operation leaf: watermark: stage toy.buds has no column 'when'",
+        "operation twig: column size is numeric, and body of the stage text",
+        "operation bud: key: 'leaf_id' has no value in columns",
+        "operation bud: sequence_by: 'raw' has no value in columns",
+        "operation nut: rows: those of the stage are taken",
+        "operation cone: stage: there is no table 'toy.bugs'",
+    ):
+        assert part in said, said
+    assert said.count("operation cone") == 1, said

@@ -24,11 +24,7 @@ INPUT = """
     returns table (asset_id bigint, to_fetch bigint[]) language sql stable security definer
     set search_path = pg_catalog, pg_temp as $$ select 1, '{}'::bigint[] $$;
     alter function lake.raw_files owner to headgate_owner;
-    create table lake.quotes (price numeric);
-    create function lake.merge_quotes(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
-    returns setof headgate.ingest_result language sql security definer
-    set search_path = pg_catalog, pg_temp as $$ select p_asset_ids[1], 'success', 0, null::timestamptz, null::text $$;
-    alter function lake.merge_quotes owner to headgate_owner;
+    create table lake.quotes (symbol text, day date, price numeric, primary key (symbol, day));
 """
 
 

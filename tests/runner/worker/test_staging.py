@@ -28,34 +28,20 @@ STATEMENT = (
 )
 OPERATION = (
     "put_operation('read_orders', 'customers', due => 'every 1 minute', provider => 'orders_db',"
-    " statement => %(statement)s, stage => 'public.kept', ingest_function => 'public.merge_orders')"
+    " statement => %(statement)s, stage => 'public.kept',"
+    """ "into" => 'public.kept', key => '{order_id}', watermark => 'changed_at')"""
 )
-INGEST = """
+TABLE = """
     create table public.kept (
         order_id bigint primary key, asset_id bigint, amount numeric, changed_at timestamptz
     );
-    create table public.seen (rows bigint);
-    create function public.merge_orders(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
-    returns setof headgate.ingest_result language sql security definer
-    set search_path = pg_catalog, pg_temp as $func$
-        with given as (
-            select s.* from headgate_stage.read_orders as s
-            where s.chunk_id = (p_context ->> 'chunk_id')::bigint
-                and s.lease_no = (p_context ->> 'lease_no')::integer
-                and s.asset_id = any (p_asset_ids)
-        ), kept as (
-            insert into public.kept (order_id, asset_id, amount, changed_at)
-            select order_id, asset_id, amount, changed_at from given
-            on conflict (order_id) do update set amount = excluded.amount
-            where kept.amount is distinct from excluded.amount
-            returning asset_id
-        )
-        select a.asset_id, 'success', (select count(*)::integer from kept as k where k.asset_id = a.asset_id),
-            (select max(g.changed_at) from given as g where g.asset_id = a.asset_id), null
-        from unnest(p_asset_ids) as a (asset_id)
-    $func$;
 """
 KEPT = "select coalesce(array_agg(order_id order by order_id), '{}') from public.kept"
+VERSIONS = "select array_agg(xmin::text order by order_id) from public.kept where order_id < 7"
+RECORDS = (
+    "select h.asset, h.records, s.watermark::text from headgate.v_asset_processing_history as h"
+    " join headgate.v_asset_states as s using (asset, operation) where h.run_id = 'r2' order by h.asset"
+)
 STAGED = "select count(*) from headgate_stage.read_orders"
 
 
@@ -68,7 +54,7 @@ def source(clone_for_test):
 @pytest.fixture
 def plan(core_plan, source, monkeypatch):
     monkeypatch.setenv(VARIABLE, source.dsn_for_reader())
-    declare(core_plan, INGEST, OPERATION, statement=STATEMENT)
+    declare(core_plan, TABLE, OPERATION, statement=STATEMENT)
     return core_plan
 
 
@@ -88,8 +74,14 @@ async def test_rows_are_merged_and_the_stage_is_empty_again(plan, run, source):
 
     source.sql("insert into public.orders values (7, 'c1', 9, '2026-01-02 00:00+00')")
     again(plan)
+    before = plan.scalar(VERSIONS)
     assert (await run("r2"))["status"] == "succeeded"
     assert (plan.scalar(KEPT), plan.scalar(STAGED)) == ([1, 2, 3, 4, 5, 6, 7], 0)
+    assert plan.scalar(VERSIONS) == before, "a row that has not changed is not written"
+    assert plan.sql(RECORDS) == [
+        {"asset": "c0", "records": 0, "watermark": "2026-01-01 06:00:00+00"},
+        {"asset": "c1", "records": 1, "watermark": "2026-01-02 00:00:00+00"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +232,7 @@ def test_what_cannot_be_a_stage_is_a_mistake(core_plan, stage, said):
     core_plan.sql("create table public.odd (n public.small)")
     with pytest.raises(psycopg.Error, match=said):
         declare(
-            core_plan, INGEST, OPERATION.replace("public.kept", stage), statement="select 1 as n"
+            core_plan, TABLE, OPERATION.replace("public.kept", stage), statement="select 1 as n"
         )
 
 
