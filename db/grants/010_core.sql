@@ -48,7 +48,7 @@ begin
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'advance_executions', 'extend_leases', 'release_jobs', 'lose_lease',
-                'take_starts', 'heartbeat', 'read_notices', 'take_store', 'remove_keys', 'forget_keys',
+                'take_starts', 'look_up_answers', 'heartbeat', 'read_notices', 'take_store', 'remove_keys', 'forget_keys',
                 'find_artifacts', 'expire_artifacts',
                 'end_runner', 'check_queues', 'require_fit', 'open_changes', 'read_changes', 'applied_files', 'clock'
             ]),

@@ -10,7 +10,7 @@ comment on table headgate.settings is 'Settings of this database; only the owner
 comment on column headgate.settings.name is
     'test_clock: sessions may move headgate.clock(); keep_history: how long details '
     'are kept; sessions_ahead: fewer loaded trading sessions raise an alert; changes_wait, changes_bytes: changes that '
-    'wait longer for their export, or take more room, raise an alert.';
+    'wait longer for their export, or take more room, raise an alert; cache_bytes: how much the cached answers may take.';
 comment on column headgate.settings.value is 'Its value.';
 
 insert into headgate.settings (name, value)
@@ -19,7 +19,8 @@ values
     ('keep_history', '"400 days"'),
     ('sessions_ahead', '"90 days"'),
     ('changes_wait', '"1 day"'),
-    ('changes_bytes', '1073741824');
+    ('changes_bytes', '1073741824'),
+    ('cache_bytes', '268435456');
 
 create table headgate.role_limits (
     role text not null,

@@ -103,6 +103,7 @@ create table headgate.operations (
     next_page text,
     max_pages integer not null default 1000,
     parser text,
+    cache interval,
     outputs jsonb,
     expectations jsonb,
     ingest_function text,
@@ -164,6 +165,14 @@ create table headgate.operations (
     ),
     constraint a_handler_stages_rows_of_one_asset check (stage is null or handler is null or chunk_size = 1),
     constraint parser_reads_answers check (parser is null or path is not null),
+    constraint cached_are_requests_for_one_asset check (
+        cache is null
+        or cache > '0'
+        and path is not null
+        and bulk_call_of_operation_id is null
+        and next_page is null
+        and delivery = 'at_least_once'
+    ),
     constraint next_page_is_known check (next_page ~ '^[$]|^link [A-Za-z0-9_.-]+$|^offset [$]'),
     constraint pages_are_of_requests check (
         next_page is null
@@ -288,6 +297,8 @@ comment on column headgate.operations.next_page is
     'offset <JSON path> of its rows; null: there is only one page.';
 comment on column headgate.operations.max_pages is 'After this many pages a job ends as degraded.';
 comment on column headgate.operations.max_rows is 'The most rows that a statement may return; null: only bytes count.';
+comment on column headgate.operations.cache is
+    'How old a stored answer of an equal request may be that serves in place of a call; null: each request is made.';
 comment on column headgate.operations.outputs is
     'The job''s output from an answer: name to JSON path over {status, duration_ms, headers, body, asset}; null: none.';
 comment on column headgate.operations.expectations is

@@ -17,6 +17,7 @@ create table headgate.asset_processing_details (
     peak_memory bigint,
     error text,
     verdict text,
+    from_cache boolean not null default false,
     ended_at timestamptz not null,
     constraint job_status_is_known check (status in ('success', 'failed', 'deferred', 'skipped', 'cancelled')),
     constraint verdict_is_known check (verdict in ('degraded', 'failed', 'retry', 'skipped'))
@@ -44,6 +45,8 @@ comment on column headgate.asset_processing_details.error is 'The error, if any.
 comment on column headgate.asset_processing_details.verdict is
     'The verdict of the expectation that its last answer did not meet; a success with `degraded` is marked as such. '
     'Null: it met all.';
+comment on column headgate.asset_processing_details.from_cache is
+    'True: a cached answer served it, without a call.';
 comment on column headgate.asset_processing_details.ended_at is 'When it ended.';
 
 create table headgate.asset_processing_details_default

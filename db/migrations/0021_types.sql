@@ -98,7 +98,8 @@ create type headgate.job_result as (
     park_until timestamptz,
     refund integer,
     retry_count integer,
-    verdict text
+    verdict text,
+    from_cache boolean
 );
 
 comment on type headgate.job_result is

@@ -18,7 +18,8 @@ select
     d.verdict,
     d.reason,
     d.cpu_ms,
-    d.peak_memory
+    d.peak_memory,
+    d.from_cache
 from headgate.asset_processing_details as d
 join headgate.assets as a using (asset_id)
 join headgate.operations as o using (operation_id)
@@ -47,3 +48,5 @@ comment on column headgate.v_asset_processing_history.cpu_ms is
     'Its share of the processor time that its handler took; null: it has no handler.';
 comment on column headgate.v_asset_processing_history.peak_memory is
     'Peak memory of the handler''s process, in bytes; null: it has no handler.';
+comment on column headgate.v_asset_processing_history.from_cache is
+    'True: a cached answer served it, without a call.';

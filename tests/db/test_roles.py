@@ -62,6 +62,7 @@ WORK = {
         "lose_lease",
         "check_queues",
         "take_starts",
+        "look_up_answers",
         "heartbeat",
         "end_runner",
         "require_fit",

@@ -59,7 +59,8 @@ create or replace function headgate.put_operation(
     keep_files interval default null,
     next_page text default null,
     max_pages integer default null,
-    changes_of text default null
+    changes_of text default null,
+    cache interval default null
 )
 returns text
 language plpgsql
@@ -133,7 +134,8 @@ begin
         'keep_files', keep_files,
         'next_page', headgate._as_next_page(operation, next_page),
         'max_pages', max_pages,
-        'changes_of', headgate._open_changes(operation, changes_of, universe, artifact_name)
+        'changes_of', headgate._open_changes(operation, changes_of, universe, artifact_name),
+        'cache', cache
     ));
 end;
 $func$;

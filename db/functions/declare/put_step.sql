@@ -18,7 +18,8 @@ create or replace function headgate.put_step(
     timeout interval default null,
     request text default null,
     provider text default null,
-    max_waves integer default null
+    max_waves integer default null,
+    cache interval default null
 )
 returns text
 language plpgsql
@@ -31,8 +32,8 @@ declare
     v_operations text[] := operations;
 begin
     perform headgate._check_reference('step', v_name, 'pipeline', pipeline);
-    if request is not null or provider is not null then
-        v_operations := headgate._put_call(v_name, operations, function, request, provider);
+    if num_nonnulls(request, provider, cache) > 0 then
+        v_operations := headgate._put_call(v_name, operations, function, request, provider, cache);
     end if;
     perform headgate._check_reference('step', v_name, 'operation', o.name) from unnest(v_operations) as o (name);
     perform headgate._check_dependency(pipeline, step, d.step) from unnest(depends_on) as d (step);
@@ -66,7 +67,8 @@ create or replace function headgate._put_call(
     p_operations text[],
     p_function text,
     p_request text,
-    p_provider text
+    p_provider text,
+    p_cache interval
 )
 returns text[]
 language plpgsql
@@ -85,7 +87,9 @@ begin
         );
         return p_operations;
     end if;
-    perform headgate.put_operation(v_operation, due => 'run', provider => p_provider, request => p_request);
+    perform headgate.put_operation(
+        v_operation, due => 'run', provider => p_provider, request => p_request, cache => p_cache
+    );
     return array[v_operation];
 end;
 $func$;

@@ -62,7 +62,7 @@ begin
 
     v_jobs := array(
         select row(
-            l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0, 0, null
+            l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0, 0, null, false
         )::headgate.job_result
         from unnest(p_asset_ids, p_records, p_watermarks) as l (asset_id, records, watermark)
     );

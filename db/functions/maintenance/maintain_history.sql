@@ -9,6 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
     select headgate._clear_stages();
+    select headgate._clear_cache();
     select r.*
     from headgate.settings as s
     cross join lateral headgate.retain((s.value #>> '{}')::interval) as r
@@ -16,4 +17,5 @@ as $func$
 $func$;
 
 comment on function headgate.maintain_history(text, text) is
-    'Step of the maintenance: delete history older than the setting keep_history, and staged rows of lost leases.';
+    'Step of the maintenance: delete history older than the setting keep_history, staged rows of lost leases, '
+    'and cached answers that have expired.';

@@ -19,13 +19,19 @@ declare
     v_is_paced constant boolean := p_provider.start_every is not null;
     v_half_open jsonb;
     v_operation_id bigint;
+    v_cached bigint[];  -- operations whose calls take start times after the cache has been asked
+    v_has_half_open boolean;
 begin
     granted := '{}';
     starts_at := '{}';
     if p_is_probe and not headgate._lock_probe(p_provider, p_now) then
         return;
     end if;
-    if exists (select from headgate.breakers as b where b.opened > 0 and b.operation_id is not null) then
+    select
+        exists (select from headgate.breakers as b where b.opened > 0 and b.operation_id is not null),
+        case when v_is_paced then array(select o.operation_id from headgate.operations as o where o.cache is not null) end
+    into v_has_half_open, v_cached;
+    if v_has_half_open then
         v_half_open := headgate._lock_half_open(p_chunks, p_now);
     end if;
     if v_is_paced then
@@ -39,7 +45,9 @@ begin
             or not headgate._spend_lease(p_provider, v_chunk, p_now);
         granted := granted || v_chunk.chunk_id;
         starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
-        v_next := v_next + p_provider.start_every * v_chunk.calls;
+        if v_operation_id <> all (v_cached) then
+            v_next := v_next + p_provider.start_every * v_chunk.calls;
+        end if;
         if v_half_open ? v_operation_id::text then
             v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
             update headgate.breakers as b

@@ -37,8 +37,14 @@ as $func$
             when p_operation.is_ingest_of_answers
                 or concat(p_operation.outputs, p_operation.expectations) like '%headers%'
                 or p_operation.next_page like 'link %'
+                or p_operation.cache is not null
                 or p_operation.headers::text ~ '[{]state[.](etag|last_modified)[?]?[}]' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
+        end,
+        'cache', case
+            when p_operation.cache is not null then jsonb_build_object(
+                'at', extract(epoch from headgate.clock()), 'seconds', extract(epoch from p_operation.cache)
+            )
         end,
         'keeps_refused', case when p_operation.outputs::text like '%body%' then true end,
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,

@@ -35,13 +35,13 @@ begin
 
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
-        duration_ms, error, verdict, cpu_ms, peak_memory, ended_at
+        duration_ms, error, verdict, from_cache, cpu_ms, peak_memory, ended_at
     )
     select
         p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.result, j.reason,
         j.units,
-        j.request_count, j.records, j.units, j.duration_ms, j.error, j.verdict, p_cpu_ms,
-        p_peak_memory, p_now
+        j.request_count, j.records, j.units, j.duration_ms, j.error, j.verdict,
+        coalesce(j.from_cache, false), p_cpu_ms, p_peak_memory, p_now
     from unnest(p_jobs) as j;
 
     perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_tally, p_now);

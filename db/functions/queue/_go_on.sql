@@ -49,7 +49,7 @@ begin
         ),
         coalesce(array_agg(
             row(
-                r.asset_id, 'success', null, null, 0, 0, r.records, r.watermark, 0, 1, null, null, 0, 0, null
+                r.asset_id, 'success', null, null, 0, 0, r.records, r.watermark, 0, 1, null, null, 0, 0, null, false
             )::headgate.job_result
             order by r.asset_id
         ) filter (where r.asset_id is not null and (p_chunk.records is null or b.records is not null)), '{}')

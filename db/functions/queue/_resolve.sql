@@ -1,7 +1,8 @@
 -- Resolve each reported job: it ends, or it waits in a parked chunk. Only the item's own faults use up attempts.
 -- If calls may not be repeated, a call is repeated only if its answer says "not now" (a quota's), or its rule says that
 -- it is not charged: it was not served.
--- p_stop_reason: why the whole execution ends, null if it does not.
+-- p_stop_reason: why the whole execution ends, null if it does not. p_cached: the assets that were served from the
+-- cache. What waits for an equal request of another job (unsent: not now) wakes a moment later.
 
 create or replace function headgate._resolve(
     p_chunk headgate.chunks,
@@ -10,6 +11,7 @@ create or replace function headgate._resolve(
     p_blocked_until timestamptz,
     p_blocked_reason text,
     p_stop_reason text,
+    p_cached bigint[],
     p_now timestamptz
 )
 returns setof headgate.job_result
@@ -49,16 +51,19 @@ begin
         p_chunk.attempt + case when f.is_retry and f.fault = 'item' then 1 else 0 end as attempt,
         case
             when f.is_retry then greatest(v_retry_at, p_blocked_until)
+            when f.result = 'park' and f.is_equal then greatest(p_now + interval '500 milliseconds', p_blocked_until)
             when f.result = 'park' then greatest(p_now, p_blocked_until)
         end as wake_at,
         v_park_until as park_until,
         case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end as refund,
         p_chunk.retry_count + case when f.is_retry then 1 else 0 end as retry_count,
-        f.verdict
+        f.verdict,
+        f.asset_id = any (p_cached) as from_cache
     from (
         select
             j.*,
             j.result = 'park' and j.outcome = 'retry' as is_retry,
+            j.outcome = 'unsent' and j.fault = 'quota' as is_equal,
             v_is_sent_once and j.outcome = 'retry' and j.fault <> 'quota' and j.charged > 0 as is_unknown
         from (
             select
@@ -103,7 +108,10 @@ as $func$
         when p_result in ('success', 'skipped', 'failed') then left(headgate._visible(p_error), 500)
         when p_result = 'cancelled' then 'the execution had ended'
         when p_outcome = 'missing' then 'missing: the bulk answer does not contain it'
-        when p_outcome = 'unsent' then coalesce('internal: ' || p_stop_reason, p_blocked_reason, 'not started in time')
+        when p_outcome = 'unsent' then coalesce(
+            'internal: ' || p_stop_reason, p_blocked_reason, case when p_fault = 'quota' then p_error end,
+            'not started in time'
+        )
         else case when p_fault = 'item' and p_result <> 'park' then 'internal' else p_fault end || ': '
             || left(coalesce(headgate._visible(p_error), 'no reason given'), 490)
     end;

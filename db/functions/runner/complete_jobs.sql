@@ -58,6 +58,8 @@ declare
     v_faults text[] := p_faults;
     v_verdicts text[];
     v_outputs jsonb[];
+    v_cached bigint[];  -- assets that the cache served
+    v_asked text[] := p_outcomes;  -- p_outcomes, without what the cache served: it says nothing of the provider
 begin
     perform headgate._check_report(
         v_chunk, p_asset_ids, p_outcomes, p_faults, p_payloads, p_request_counts, p_charged, p_block, p_row_counts,
@@ -80,6 +82,10 @@ begin
         return;
     end if;
 
+    if v_call.cache is not null then
+        select s.assets, s.asked into v_cached, v_asked
+        from headgate._cached(p_asset_ids, p_outcomes, p_request_counts) as s;
+    end if;
     if num_nonnulls(v_call.outputs, v_call.expectations, v_call.handler) > 0 then
         select j.outcomes, j.faults, j.errors, j.verdicts, j.outputs
         into v_outcomes, v_faults, p_errors, v_verdicts, v_outputs
@@ -113,7 +119,7 @@ begin
         v_stop_reason := coalesce(v_block ->> 'reason', 'blocked');
     end if;
     select * into v_blocked from headgate._block_until(
-        v_provider, v_call.operation_id, v_block, p_outcomes, p_faults, v_now
+        v_provider, v_call.operation_id, v_block, v_asked, p_faults, v_now
     );
     v_reports := array(
         select r
@@ -125,7 +131,7 @@ begin
     v_job_results := array(
         select r
         from headgate._resolve(
-            v_chunk, v_call, v_reports, v_blocked.blocked_until, v_blocked.reason, v_stop_reason, v_now
+            v_chunk, v_call, v_reports, v_blocked.blocked_until, v_blocked.reason, v_stop_reason, v_cached, v_now
         ) as r
     );
 
@@ -153,6 +159,11 @@ begin
     if v_call.headers::text ~ '[{]state[.](etag|last_modified)[?]?[}]' and p_answers is not null then
         perform headgate._keep_validators(v_chunk, p_asset_ids, p_answers, v_job_results);
     end if;
+    if v_call.cache is not null then
+        perform headgate._keep_cached(
+            v_chunk, v_call, p_asset_ids, p_payloads, p_answers, v_cached, v_job_results, v_now
+        );
+    end if;
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
@@ -163,7 +174,7 @@ begin
         perform headgate._wake_pool(v_chunk.pool, v_now);
     end if;
     perform headgate._note_answers(
-        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_faults, v_block, v_blocked.provider_until,
+        v_provider, v_call.operation_id, v_chunk, v_asked, p_faults, v_block, v_blocked.provider_until,
         v_blocked.provider_reason, v_now
     );
     if v_unstarted <> '{}' then

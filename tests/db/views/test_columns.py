@@ -18,7 +18,8 @@ COLUMNS = {
     "headgate.v_today_processing_activity": (
         "operation status jobs records api_calls_used avg_duration_ms"
     ),
-    "headgate.v_asset_processing_history": f"asset_id asset {HISTORY} verdict reason cpu_ms peak_memory",
+    "headgate.v_asset_processing_history": f"asset_id asset {HISTORY} verdict reason cpu_ms peak_memory"
+    " from_cache",
     "headgate.v_failed_assets": f"asset_id asset {FAILED}",
     "headgate.v_quota": (
         "provider opened_at closes_at usable reserved spent used_elsewhere remaining blocked_until"
@@ -57,6 +58,7 @@ COLUMNS = {
         "runner host pid version started_at last_seen_at leases jobs calls connections_opened"
         " connections_reused memory peak_memory cpu_percent disk_percent"
     ),
+    "headgate.v_cache": "operation hits misses hit_ratio coalesced bytes",
     "headgate.v_pools": "pool slots used waiting",
     "headgate.v_stores": "store url endpoint region key_id_name secret_name files bytes cleaned_at",
     "headgate.v_artifacts": (

@@ -1,0 +1,9 @@
+-- Why a job is parked whose request another job is making; runners say so.
+create or replace function headgate._equal_request()
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select 'an equal request is under way';
+$func$;

@@ -1,0 +1,110 @@
+-- A runner asks for answers to a chunk's requests before it makes them: `hit`, with the answer; `fetch`, the runner is to
+-- make the request; `wait`, an equal one is under way. Of equal requests of the chunk, the first is the one to make.
+-- Answers of 8 MB at most are returned at a time: the runner asks again for keys that are missing from the result.
+
+create or replace function headgate.look_up_answers(
+    p_runner text,
+    p_chunk_id bigint,
+    p_lease_no integer,
+    p_asset_ids bigint[],
+    p_keys text[]
+)
+returns table (key text, state text, answered_at double precision, answer text, payload text)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $func$
+#variable_conflict use_column
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
+    v_oldest constant timestamptz := v_now - (
+        select o.cache from headgate.operations as o where o.operation_id = v_chunk.operation_id
+    );
+    v_missing text[];
+    v_ours text[] := '{}';
+begin
+    v_missing := headgate._not_cached(p_keys, v_oldest);
+    if v_missing <> '{}' then
+        v_ours := headgate._begin_fetches(v_chunk, v_missing, p_asset_ids, p_keys);
+        -- What has been stored meanwhile is a hit after all.
+        v_missing := headgate._not_cached(v_missing, v_oldest);
+        if not v_ours <@ v_missing then
+            delete from headgate.fetches as f where f.key = any (v_ours) and f.key <> all (v_missing);
+        end if;
+    end if;
+    return query
+    select m.key, case when m.key = any (v_ours) then 'fetch' else 'wait' end, null::double precision, null, null
+    from unnest(v_missing) as m (key)
+    union all
+    select c.key, 'hit', extract(epoch from c.answered_at)::double precision, c.answer::text, c.payload
+    from (
+        select
+            c.key,
+            sum(c.bytes) over (order by k.nth) - c.bytes as bytes_before
+        from unnest(p_keys) with ordinality as k (key, nth)
+        join headgate.cached_answers as c using (key)
+        where c.answered_at >= v_oldest
+    ) as f
+    join headgate.cached_answers as c using (key)
+    where f.bytes_before < 8388608;
+end;
+$func$;
+
+comment on function headgate.look_up_answers(text, bigint, integer, bigint[], text[]) is
+    'Cached answers to the requests of a leased chunk (hit), and which of the others this runner is to make (fetch) and '
+    'which are under way (wait).';
+
+create or replace function headgate._not_cached(
+    p_keys text[],
+    p_oldest timestamptz
+)
+returns text[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select array(
+        select distinct k.key
+        from unnest(p_keys) as k (key)
+        where not exists (
+            select from headgate.cached_answers as c where c.key = k.key and c.answered_at >= p_oldest
+        )
+    );
+$func$;
+
+-- Note that a chunk makes these requests, except those that another lease is making. In the order of the keys, so that
+-- runners wait for each other in one order.
+create or replace function headgate._begin_fetches(
+    p_chunk headgate.chunks,
+    p_missing text[],
+    p_asset_ids bigint[],
+    p_keys text[]
+)
+returns text[]
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    with ours as (
+        insert into headgate.fetches as f (key, chunk_id, lease_no, asset_id)
+        select m.key, p_chunk.chunk_id, p_chunk.lease_no, p_asset_ids[array_position(p_keys, m.key)]
+        from unnest(p_missing) as m (key)
+        order by m.key
+        on conflict (key) do update
+        set chunk_id = excluded.chunk_id, lease_no = excluded.lease_no, asset_id = excluded.asset_id
+        where not exists (
+            select
+            from headgate.chunks as c
+            where c.chunk_id = f.chunk_id
+                and c.lease_no = f.lease_no
+                and c.state = 'leased'
+                and c.leased_until > clock_timestamp()
+                and (f.chunk_id, f.asset_id) <> (excluded.chunk_id, excluded.asset_id)
+        )
+        returning f.key
+    )
+    select coalesce(array_agg(o.key), '{}') from ours as o;
+$func$;

@@ -1,0 +1,81 @@
+-- The answer cache. What may be lost is in unlogged tables: a crash of the server, or a backup, empties them, and answers
+-- are then requested again.
+
+create unlogged table headgate.cached_answers (
+    key text not null collate "C",
+    operation_id bigint not null,
+    payload text not null,
+    answer jsonb not null,
+    bytes integer not null,
+    answered_at timestamptz not null,
+    expires_at timestamptz not null,
+    constraint cached_answers_pkey primary key (key)
+);
+
+comment on table headgate.cached_answers is
+    'Answers that succeeded, for equal requests. The setting cache_bytes limits their size; those that expire first go '
+    'first.';
+comment on column headgate.cached_answers.key is
+    'Hash of provider, address, method, URL, headers, body and the name of the secret, never the secret.';
+comment on column headgate.cached_answers.operation_id is 'The operation whose job stored it.';
+comment on column headgate.cached_answers.payload is
+    'What the ingest function takes: the body, or what its parser made of it.';
+comment on column headgate.cached_answers.answer is 'Its status and headers.';
+comment on column headgate.cached_answers.bytes is 'Its size.';
+comment on column headgate.cached_answers.answered_at is 'When it was stored.';
+comment on column headgate.cached_answers.expires_at is 'When it is of no more use to the operation that stored it.';
+
+create index cached_answers_expiry_idx on headgate.cached_answers (expires_at);
+comment on index headgate.cached_answers_expiry_idx is 'Finds the answers to delete.';
+
+create index cached_answers_size_idx on headgate.cached_answers (operation_id) include (bytes);
+comment on index headgate.cached_answers_size_idx is 'Adds up an operation''s answers.';
+
+create unlogged table headgate.fetches (
+    key text not null collate "C",
+    chunk_id bigint not null,
+    lease_no integer not null,
+    asset_id bigint not null,
+    constraint fetches_pkey primary key (key)
+);
+
+comment on table headgate.fetches is
+    'Requests under way whose answers may be cached: equal ones wait as long as the lease is held.';
+comment on column headgate.fetches.key is 'The request, as in cached_answers.';
+comment on column headgate.fetches.chunk_id is 'The chunk in which it is made.';
+comment on column headgate.fetches.lease_no is 'The lease under which it is made.';
+comment on column headgate.fetches.asset_id is 'The asset for which it is made.';
+
+create index fetches_lease_idx on headgate.fetches (chunk_id);
+comment on index headgate.fetches_lease_idx is 'Finds the requests of a chunk.';
+
+create unlogged table headgate.cache_size (
+    is_only boolean not null default true,
+    bytes bigint not null,
+    constraint cache_size_pkey primary key (is_only),
+    constraint cache_has_one_size check (is_only)
+);
+
+comment on table headgate.cache_size is 'The size of all cached answers: one row, or none before the first.';
+comment on column headgate.cache_size.is_only is 'True.';
+comment on column headgate.cache_size.bytes is 'Their bytes.';
+
+create table headgate.cache_counts (
+    operation_id bigint not null references headgate.operations,
+    execution_id bigint not null references headgate.process_executions on delete cascade,
+    hits bigint not null default 0,
+    misses bigint not null default 0,
+    coalesced bigint not null default 0,
+    constraint cache_counts_pkey primary key (operation_id, execution_id),
+    constraint coalesced_are_hits check (coalesced between 0 and hits)
+);
+
+comment on table headgate.cache_counts is 'How often an operation''s jobs in an execution were served from the cache.';
+comment on column headgate.cache_counts.operation_id is 'The operation.';
+comment on column headgate.cache_counts.execution_id is 'The execution.';
+comment on column headgate.cache_counts.hits is 'Jobs that were served from the cache.';
+comment on column headgate.cache_counts.misses is 'Requests that were made.';
+comment on column headgate.cache_counts.coalesced is 'Hits that had waited for an equal request under way.';
+
+create index cache_counts_execution_idx on headgate.cache_counts (execution_id);
+comment on index headgate.cache_counts_execution_idx is 'Finds the counts of an execution.';
