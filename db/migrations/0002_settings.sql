@@ -10,7 +10,8 @@ comment on table headgate.settings is 'Settings of this database; only the owner
 comment on column headgate.settings.name is
     'test_clock: sessions may move headgate.clock(); keep_history: how long details '
     'are kept; sessions_ahead: fewer loaded trading sessions raise an alert; changes_wait, changes_bytes: changes that '
-    'wait longer for their export, or take more room, raise an alert; cache_bytes: how much the cached answers may take.';
+    'wait longer for their export, or take more room, raise an alert; cache_bytes: how much the cached answers may '
+    'take.';
 comment on column headgate.settings.value is 'Its value.';
 
 insert into headgate.settings (name, value)

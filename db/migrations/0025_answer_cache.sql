@@ -1,5 +1,5 @@
--- The answer cache. What may be lost is in unlogged tables: a crash of the server, or a backup, empties them, and answers
--- are then requested again.
+-- The answer cache. What may be lost is in unlogged tables: a crash of the server empties them, and answers are then
+-- requested again.
 
 create unlogged table headgate.cached_answers (
     key text not null collate "C",

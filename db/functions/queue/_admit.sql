@@ -29,7 +29,9 @@ begin
     end if;
     select
         exists (select from headgate.breakers as b where b.opened > 0 and b.operation_id is not null),
-        case when v_is_paced then array(select o.operation_id from headgate.operations as o where o.cache is not null) end
+        case
+            when v_is_paced then array(select o.operation_id from headgate.operations as o where o.cache is not null)
+        end
     into v_has_half_open, v_cached;
     if v_has_half_open then
         v_half_open := headgate._lock_half_open(p_chunks, p_now);

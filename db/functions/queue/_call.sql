@@ -41,11 +41,7 @@ as $func$
                 or p_operation.headers::text ~ '[{]state[.](etag|last_modified)[?]?[}]' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
         end,
-        'cache', case
-            when p_operation.cache is not null then jsonb_build_object(
-                'at', extract(epoch from headgate.clock()), 'seconds', extract(epoch from p_operation.cache)
-            )
-        end,
+        'cache', case when p_operation.cache is not null then true end,
         'keeps_refused', case when p_operation.outputs::text like '%body%' then true end,
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (

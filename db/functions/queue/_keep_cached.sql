@@ -17,7 +17,9 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_most constant bigint := (select (s.value #>> '{}')::bigint from headgate.settings as s where s.name = 'cache_bytes');
+    v_most constant bigint := (
+        select (s.value #>> '{}')::bigint from headgate.settings as s where s.name = 'cache_bytes'
+    );
     v_keys text[];
     v_places integer[];
     v_useless text[];
@@ -88,8 +90,8 @@ as $func$
     select -coalesce(sum(g.bytes), 0) from gone as g;
 $func$;
 
--- Note a change of the cache's size; if it is too large now, those that expire first are deleted. Its one row is locked,
--- so that one session at a time deletes; it waits for no answer that another holds.
+-- Note a change of the cache's size; if it is too large now, those that expire first are deleted. Its one row is
+-- locked, so that one session at a time deletes; it waits for no answer that another holds.
 create or replace function headgate._bound_cache(
     p_change bigint,
     p_most bigint

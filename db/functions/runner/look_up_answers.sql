@@ -1,13 +1,15 @@
--- A runner asks for answers to a chunk's requests before it makes them: `hit`, with the answer; `fetch`, the runner is to
--- make the request; `wait`, an equal one is under way. Of equal requests of the chunk, the first is the one to make.
--- Answers of 8 MB at most are returned at a time: the runner asks again for keys that are missing from the result.
+-- A runner asks for answers to a chunk's requests before it makes them: `hit`, with the answer, unless the runner holds
+-- that of the same time; `fetch`, the runner is to make the request; `wait`, an equal one is under way. Of equal
+-- requests of the chunk, the first is the one to make. Answers of 8 MB at most are returned at a time: the runner asks
+-- again for keys that are missing from the result. Null in p_held_at: the runner holds no answer to this request.
 
 create or replace function headgate.look_up_answers(
     p_runner text,
     p_chunk_id bigint,
     p_lease_no integer,
     p_asset_ids bigint[],
-    p_keys text[]
+    p_keys text[],
+    p_held_at double precision[]
 )
 returns table (key text, state text, answered_at double precision, answer text, payload text)
 language plpgsql
@@ -39,23 +41,28 @@ begin
     select m.key, case when m.key = any (v_ours) then 'fetch' else 'wait' end, null::double precision, null, null
     from unnest(v_missing) as m (key)
     union all
-    select c.key, 'hit', extract(epoch from c.answered_at)::double precision, c.answer::text, c.payload
+    select
+        f.key, 'hit', f.at, case when not f.is_held then c.answer::text end, case when not f.is_held then c.payload end
     from (
-        select
-            c.key,
-            sum(c.bytes) over (order by k.nth) - c.bytes as bytes_before
-        from unnest(p_keys) with ordinality as k (key, nth)
-        join headgate.cached_answers as c using (key)
-        where c.answered_at >= v_oldest
+        select h.key, h.at, h.is_held, sum(h.bytes) over (order by h.nth) - h.bytes as bytes_before
+        from (
+            select
+                k.key, k.nth, a.at, coalesce(a.at = k.held_at, false) as is_held,
+                case when a.at = k.held_at then 0 else c.bytes end as bytes
+            from unnest(p_keys, p_held_at) with ordinality as k (key, held_at, nth)
+            join headgate.cached_answers as c using (key)
+            cross join lateral (select extract(epoch from c.answered_at)::double precision as at) as a
+            where c.answered_at >= v_oldest
+        ) as h
     ) as f
     join headgate.cached_answers as c using (key)
     where f.bytes_before < 8388608;
 end;
 $func$;
 
-comment on function headgate.look_up_answers(text, bigint, integer, bigint[], text[]) is
-    'Cached answers to the requests of a leased chunk (hit), and which of the others this runner is to make (fetch) and '
-    'which are under way (wait).';
+comment on function headgate.look_up_answers(text, bigint, integer, bigint[], text[], double precision[]) is
+    'Cached answers to the requests of a leased chunk (hit), and which of the others this runner is to make (fetch) '
+    'and which are under way (wait).';
 
 create or replace function headgate._not_cached(
     p_keys text[],

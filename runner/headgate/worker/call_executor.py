@@ -6,10 +6,11 @@ import asyncio
 import logging
 import math
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from headgate.shown import cleared
+from headgate.worker.answer_cache import Deliver
 from headgate.worker.calls import Caller, Reply
 from headgate.worker.leases import CallLease
 from headgate.worker.pace import ServerClock
@@ -34,6 +35,7 @@ class CallExecutor:
         concurrency: int,
         on_result: Callable[[CallLease], None],
         on_starved: Callable[[CallLease], None],
+        look_up: Callable[[CallLease, Deliver], None],
     ) -> None:
         self.open = 0
         self.buffered = 0
@@ -43,6 +45,7 @@ class CallExecutor:
         self._concurrency = concurrency
         self._on_result = on_result
         self._on_starved = on_starved
+        self._look_up = look_up
         self._timer: asyncio.TimerHandle | None = None
         self._is_stopped = False
         self._loop = asyncio.get_running_loop()
@@ -55,6 +58,18 @@ class CallExecutor:
         state.load += held.waiting
         if state.stop_at_once(held, self._loop.time()) and held.block is not None:
             self.give_up(held, held.block.reason)
+        if held.is_looking:
+            self._look_up(held, self.serve)
+        self.pump()
+
+    def serve(self, held: CallLease, replies: Mapping[int, Reply]) -> None:
+        """Take replies to calls that need not be made; without any, let the others start."""
+        size = held.report.size
+        self._lighten(held, held.serve(replies, self._loop.time()))
+        self.buffered += held.report.size - size
+        held.is_looking = bool(replies)
+        if replies:
+            self._on_result(held)
         self.pump()
 
     def pump(self) -> None:
@@ -87,7 +102,7 @@ class CallExecutor:
         held.is_lost = True
         self.providers.of(held.chunk.provider).handed_in(held)
         self._lighten(held, held.waiting)
-        held.next = len(held.urls)
+        held.next = len(held.todo)
         self.buffered -= held.discard()
         for task in held.open.values():
             task.cancel()
@@ -126,7 +141,7 @@ class CallExecutor:
             self._timer = self._loop.call_at(at, self.pump)
 
     def _start(self, held: CallLease) -> None:
-        index = held.next
+        index = held.todo[held.next]
         if held.pace is not None:
             held.pace.take()
         held.next += 1

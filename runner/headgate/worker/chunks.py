@@ -165,6 +165,8 @@ class Call:
     answers: str = ""
     """What to report of an answer besides its body: `status`, `headers` (and the status), or the
     `snapshot` that a statement has seen."""
+    is_cached: bool = False
+    """Answers of equal requests may serve: they are looked up before a call is made."""
     keeps_refused: bool = False
     """Also report the start of a body that is not a payload."""
 
@@ -193,6 +195,7 @@ class Call:
             parser=row.get("parser"),
             max_memory=int(row.get("max_memory") or 0),
             answers=row.get("answers") or "",
+            is_cached=bool(row.get("cache")),
             keeps_refused=bool(row.get("keeps_refused")),
             is_statement=is_statement,
             max_rows=row.get("max_rows"),

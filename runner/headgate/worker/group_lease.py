@@ -71,7 +71,7 @@ class GroupLease(CallLease):
     def give_up(self, reason: str, now: float) -> int:
         """Start no more calls; return the number of calls that have not started."""
         count = self.waiting
-        self.next = len(self.urls)
+        self.next = len(self.todo)
         self.unsent_reason = reason
         self._collect(now)
         return count

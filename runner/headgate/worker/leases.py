@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -68,7 +69,12 @@ class CallLease(Leased):
     call: Call
     urls: list[str | None]
     starts_end: float = float("inf")
+    todo: list[int] = field(init=False)
+    """The calls to make, by index, in order: those that the cache does not serve."""
     next: int = 0
+    """How many of them have started."""
+    is_looking: bool = False
+    """Whether the cache is being asked; until then no call starts."""
     open: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     report: Report | GroupReport = field(default_factory=Report)
     oldest_at: float = 0.0
@@ -82,6 +88,8 @@ class CallLease(Leased):
 
     def __post_init__(self) -> None:
         self.extended(self.claimed_at, self.chunk.lease_seconds)
+        self.todo = list(range(len(self.urls)))
+        self.is_looking = self.call.is_cached
         if self.call.stop_before_seconds is not None:
             self.starts_end = self.claimed_at + self.call.stop_before_seconds
         self.is_probing = self.call.probe
@@ -89,17 +97,18 @@ class CallLease(Leased):
     @property
     def waiting(self) -> int:
         """Return the number of calls that have not started."""
-        return len(self.urls) - self.next
+        return len(self.todo) - self.next
 
     @property
     def is_ended(self) -> bool:
         """Return whether all calls have started and ended."""
-        return not self.open and self.next == len(self.urls)
+        return not self.open and not self.waiting
 
     @property
     def is_starved(self) -> bool:
         """Return whether calls wait, but no times to start are left."""
-        return self.pace is not None and self.waiting > 0 and self.pace.left == 0
+        is_calling = self.waiting > 0 and not self.is_looking
+        return self.pace is not None and is_calling and self.pace.left == 0
 
     @property
     def has_report(self) -> bool:
@@ -117,6 +126,11 @@ class CallLease(Leased):
         return self.is_ended or len(self.report) >= SLICE_JOBS or self.report.size >= SLICE_BYTES
 
     @property
+    def is_full(self) -> bool:
+        """Return whether results wait behind a slice that is being handed in."""
+        return self.is_settling and self.report.size >= SLICE_BYTES
+
+    @property
     def must_stop(self) -> bool:
         """Return whether no further call is worth starting."""
         return False
@@ -124,8 +138,7 @@ class CallLease(Leased):
     def may_start(self, now: float) -> bool:
         """Return whether lease, memory, pace and probe allow the next call to start."""
         is_safe = now < self.lease_ends - self.chunk.lease_seconds / 6
-        is_full = self.is_settling and self.report.size >= SLICE_BYTES
-        if not is_safe or is_full or (self.is_probing and self.next):
+        if not is_safe or self.is_full or self.is_looking or (self.is_probing and self.next):
             return False
         return self.pace is None or self.pace.may_start(now)
 
@@ -146,12 +159,21 @@ class CallLease(Leased):
         )
         self.is_fruitful = True
 
+    def serve(self, replies: Mapping[int, Reply], now: float) -> int:
+        """Add replies to calls that need not be made; return their number."""
+        served = [index for index in self.todo[self.next :] if index in replies]
+        for index in served:
+            self.record(index, replies[index], now)
+        done = set(served)
+        self.todo = [index for index in self.todo if index not in done]
+        return len(served)
+
     def give_up(self, reason: str, now: float) -> int:
         """Report all calls that have not started as unsent; return their number."""
         count = self.waiting
-        for index in range(self.next, len(self.urls)):
+        for index in self.todo[self.next :]:
             self._report_one(index, "unsent", now, fault="internal", error=reason)
-        self.next = len(self.urls)
+        self.next = len(self.todo)
         return count
 
     def take_report(self) -> Report | GroupReport:

@@ -72,6 +72,12 @@ STARTS: Final = """
     from headgate.take_starts(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
         p_lease_no => %(lease_no)s::integer, p_calls => %(calls)s::integer)
 """
+LOOK_UP: Final = """
+    select key, state, answered_at, answer, payload
+    from headgate.look_up_answers(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
+        p_lease_no => %(lease_no)s::integer, p_asset_ids => %(asset_ids)s, p_keys => %(keys)s,
+        p_held_at => %(held_at)s::double precision[])
+"""
 HEARTBEAT: Final = """
     select ended_leases
     from headgate.heartbeat(p_runner => %(runner)s, p_host => %(host)s, p_pid => %(pid)s::integer,
@@ -104,6 +110,19 @@ class Lease:
     chunk_id: int
     lease_no: int
     lease_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What the database says of one request."""
+
+    key: str
+    state: str
+    """hit; fetch: this runner is to make the request; wait: an equal one is under way."""
+    answered_at: float | None
+    answer: str | None
+    """JSON with status and headers; None: the runner holds the answer, or there is none."""
+    payload: str | None
 
 
 class Queue:
@@ -203,6 +222,26 @@ class Queue:
         token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "calls": calls}
         (row,) = await self._call(STARTS, token)
         return Schedule(*row)
+
+    async def look_up(
+        self,
+        chunk: Chunk,
+        asset_ids: Sequence[int],
+        keys: Sequence[str],
+        held_at: Sequence[float | None],
+    ) -> list[LookedUp]:
+        """Return the cached answers to requests of a chunk, and who makes the others.
+
+        Raises LostLease, with nothing noted, if the lease is lost.
+        """
+        arguments = {
+            "chunk_id": chunk.chunk_id,
+            "lease_no": chunk.lease_no,
+            "asset_ids": arrays.bigints(asset_ids),
+            "keys": arrays.texts(keys),
+            "held_at": list(held_at),
+        }
+        return [LookedUp(*row) for row in await self._call(LOOK_UP, arguments)]
 
     async def take_store(self) -> Store | None:
         """Return a store for this runner to clean; None if no store is due."""

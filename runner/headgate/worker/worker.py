@@ -19,6 +19,7 @@ from headgate.database import aconnect, connect
 from headgate.handlers import DaskBackend, Pool
 from headgate.settings import Settings
 from headgate.worker import heartbeat
+from headgate.worker.answer_cache import AnswerCache
 from headgate.worker.background import Background
 from headgate.worker.buffer import Buffer
 from headgate.worker.call_executor import CallExecutor
@@ -103,7 +104,13 @@ class Worker:
             self._connections, providers, self._keeper, self._totals, background, upstream=self
         )
         self._executor = CallExecutor(
-            self._caller, providers, clock, concurrency, self._on_result, self._keeper.take_starts
+            self._caller,
+            providers,
+            clock,
+            concurrency,
+            self._on_result,
+            self._keeper.take_starts,
+            AnswerCache(self._connections, background, self._keeper.lose).begin,
         )
         self._backend = backend
         reading = ConnectionPool(self._connect, READERS)

@@ -30,6 +30,7 @@ RUNNERS = {
         "release_jobs",
         "lose_lease",
         "take_starts",
+        "look_up_answers",
         "heartbeat",
         "end_runner",
     ),

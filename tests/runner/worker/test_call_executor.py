@@ -24,8 +24,15 @@ class Noting(CallExecutor):
     def __init__(self, caller: Caller) -> None:
         self.results: list[CallLease] = []
         self.starved: list[CallLease] = []
+        self.looking: list[CallLease] = []
         super().__init__(
-            caller, Providers(), ServerClock(), 3, self.results.append, self.starved.append
+            caller,
+            Providers(),
+            ServerClock(),
+            3,
+            self.results.append,
+            self.starved.append,
+            lambda held, _: self.looking.append(held),
         )
 
 
