@@ -1,0 +1,182 @@
+"""Answers of equal requests: looked up before a chunk's calls start.
+
+The database decides which answers serve, and lets one runner make a request that several need. This
+runner holds answers that it has looked up, so that it need not read them again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import psycopg
+
+from headgate.errors import HeadgateError, LostLease
+from headgate.worker.background import Background
+from headgate.worker.calls import Reply
+from headgate.worker.completion import reason_of
+from headgate.worker.connection_pool import ConnectionPool
+from headgate.worker.leases import CallLease
+from headgate.worker.queue import LookedUp
+from headgate.worker.rules import Outcome
+
+logger = logging.getLogger(__name__)
+
+MOST: Final = 16 * 1024 * 1024
+"""Bytes of answers that a runner holds."""
+AT_ONCE: Final = 200
+"""The maximum number of requests looked up at once."""
+PAUSE: Final = 0.02
+CONDITIONS: Final = ("if-none-match", "if-modified-since")
+"""Headers that ask for a newer version alone: an answer to a request without them serves too."""
+HIT: Final = Outcome("success", "item", "")
+EQUAL: Final = Reply(Outcome("unsent", "quota", "an equal request is under way"), 0, None, 0)
+
+Deliver: TypeAlias = Callable[[CallLease, Mapping[int, Reply]], None]
+"""Takes replies of a lease's calls by their index; with none, the look-up has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The reply that an answer makes, and when the answer was stored, by the database's clock."""
+
+    reply: Reply
+    answered_at: float | None
+    size: int
+
+
+class Shelf:
+    """Answers by key, up to a number of bytes; those not used for longest go first."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self.bytes = 0
+        self._most = most
+        self._held: OrderedDict[str, Held] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def answered_at(self, key: str) -> float | None:
+        """Return when the answer that is held was stored; None if none is."""
+        held = self._held.get(key)
+        return None if held is None else held.answered_at
+
+    def take(self, found: LookedUp) -> Reply | None:
+        """Return the reply of an answer; one that is new here is held. None if it is gone."""
+        if found.answer is None or found.payload is None:
+            held = self._held.get(found.key)
+            if held is None or held.answered_at != found.answered_at:
+                return None
+            self._held.move_to_end(found.key)
+            return held.reply
+        payload = found.payload.encode()
+        head = f'{found.answer[:-1]}, "from_cache": true, "key": "{found.key}"}}'
+        held = Held(Reply(HIT, 0, payload, 0, head), found.answered_at, len(payload) + len(head))
+        self._drop(found.key)
+        if held.size <= self._most:
+            self._held[found.key] = held
+            self.bytes += held.size
+        while self.bytes > self._most:
+            self._drop(next(iter(self._held)))
+        return held.reply
+
+    def _drop(self, key: str) -> None:
+        held = self._held.pop(key, None)
+        if held is not None:
+            self.bytes -= held.size
+
+
+class AnswerCache:
+    """Looks up the requests of leases before their calls start."""
+
+    def __init__(
+        self,
+        connections: ConnectionPool,
+        background: Background,
+        on_lost: Callable[[CallLease], None],
+        shelf: Shelf | None = None,
+    ) -> None:
+        self._shelf = shelf or Shelf()
+        self._connections = connections
+        self._background = background
+        self._on_lost = on_lost
+
+    def begin(self, held: CallLease, deliver: Deliver) -> None:
+        """Start to look up a lease's requests."""
+        self._background.begin(self._look_up_all(held, deliver))
+
+    async def _look_up_all(self, held: CallLease, deliver: Deliver) -> None:
+        """Deliver what is found; requests that cannot be looked up are made."""
+        keys = keys_of(held)
+        left = list(keys)
+        try:
+            while left and not held.is_lost and held.waiting:
+                if held.is_full:
+                    await asyncio.sleep(PAUSE)
+                    continue
+                replies, unknown = await self._look_up(held, keys, left[:AT_ONCE])
+                if replies:
+                    deliver(held, replies)
+                left = unknown + left[AT_ONCE:]
+        except LostLease as exc:
+            logger.warning("dropped: %s", exc)
+            self._on_lost(held)
+        except (psycopg.Error, HeadgateError) as exc:
+            logger.error("no answer could be looked up: %s", reason_of(exc))
+        if not held.is_lost:
+            deliver(held, {})
+
+    async def _look_up(
+        self, held: CallLease, keys: Mapping[int, str], indexes: Sequence[int]
+    ) -> tuple[dict[int, Reply], list[int]]:
+        """Return replies, and the requests of which nothing is known yet; others are to be made."""
+        asked: dict[str, int] = {}
+        for index in indexes:
+            asked.setdefault(keys[index], held.chunk.asset_ids[index])
+        held_at = [self._shelf.answered_at(key) for key in asked]
+        found = await self._connections.run(
+            lambda queue: queue.look_up(held.chunk, list(asked.values()), list(asked), held_at)
+        )
+        ours = {x.key for x in found if x.state == "fetch"}
+        known = {x.key: self._shelf.take(x) if x.state == "hit" else EQUAL for x in found}
+        replies, unknown = {}, []
+        for index in indexes:
+            key = keys[index]
+            reply = known.get(key)
+            if key in ours:
+                ours.remove(key)  # further equal ones of the chunk wait for this one
+            elif reply is None:
+                unknown.append(index)
+            else:
+                replies[index] = reply
+        return replies, unknown
+
+
+def keys_of(held: CallLease) -> dict[int, str]:
+    """Return the keys of a lease's requests by their index; equal ones have equal answers.
+
+    A key tells apart what changes an answer, but not the secret: in its place stand the provider
+    and the name of the variable that holds it.
+    """
+    call, chunk = held.call, held.chunk
+    auth = (call.auth.place, call.auth.name, call.auth.variable)
+    common = [chunk.provider, call.base_url, auth, call.method, sorted(call.headers), call.parser]
+    start = hashlib.sha256(json.dumps(common).encode())
+    keys = {}
+    for index in held.todo:
+        url = held.urls[index]
+        if url is None:
+            continue
+        own = (chunk.headers[index] if chunk.headers else None) or {}
+        own = {x: y for x, y in own.items() if x.lower() not in CONDITIONS}
+        body = chunk.bodies[index] if chunk.bodies else None
+        whole = start.copy()
+        whole.update(json.dumps([url, body, own], sort_keys=True).encode())
+        keys[index] = whole.hexdigest()
+    return keys
