@@ -92,10 +92,9 @@ def write_plan(
         provider_id=plan.scalar(
             "select provider_id from headgate.providers where name = %(name)s", name=provider
         ),
-        due_rule="once",
-        path=path,
         ingest_function="public.keep_answers" if base_url else None,
-        **{"timeout": f"{PATIENCE:.0f} s"} | (operation_columns or {}),
+        **{"timeout": f"{PATIENCE:.0f} s", "due_rule": "once", "path": path}
+        | (operation_columns or {}),
     )
     insert(plan, "pipelines", name=f"small_{provider}")
     plan.sql(

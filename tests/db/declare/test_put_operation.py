@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.db.declare.conftest import ALL, OPERATION, PIPELINE, PROVIDER, STEP, Shelf
@@ -168,6 +170,20 @@ def test_a_parser_reads_the_answers_of_a_request(shelf: Shelf):
     assert "breaks the rule: parser reads answers" in shelf.mistakes(computes)
     shelf.put(PROVIDER, asks)
     assert shelf.row("operations", "dust")["parser"] == "csv"
+
+
+def test_answers_of_requests_for_one_asset_are_cached(shelf: Shelf, toy: Toy):
+    asks = OPERATION.replace("units => 1", "units => 1, cache => '1 hour'")
+    rule = "breaks the rule: cached are requests for one asset"
+
+    assert rule in shelf.mistakes(PROVIDER, asks.replace("1 hour", "0"))
+    once = asks.replace("cache", "delivery => 'at_most_once', cache")
+    assert rule in shelf.mistakes(PROVIDER, once)
+    computes = "put_operation('dust', 'tomes', due => 'once', cache => '1 hour', ingest_function => 'toy.keep')"
+    assert rule in shelf.mistakes(computes)
+    shelf.put(PROVIDER, asks)
+    assert shelf.row("operations", "dust")["cache"] == timedelta(hours=1)
+    assert shelf.put(PROVIDER, OPERATION)[-1] == "changed: cache"
 
 
 def paged(next_page: str, request: str = "GET /dust/{asset.code}?after={page.cursor?}") -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.db.declare.conftest import OPERATION, PIPELINE, PROVIDER, STEP, Shelf
@@ -36,6 +38,15 @@ def test_a_step_is_a_function_or_operations(shelf: Shelf):
     )
 
     assert said.count("breaks the rule: fan out has its operations") == 2
+
+
+def test_the_answer_of_a_step_of_one_call_may_be_cached(shelf: Shelf):
+    asks = "put_step('shelves', 'look', {}, cache => '1 hour')"
+    assert "a step of one call has a request" in shelf.mistakes(
+        PROVIDER, OPERATION, PIPELINE, asks.format("'{dust}'")
+    )
+    shelf.put(PROVIDER, PIPELINE, asks.format("request => 'GET /rates', provider => 'shelf'"))
+    assert shelf.row("operations", "shelves_look")["cache"] == timedelta(hours=1)
 
 
 def test_groups_that_an_operator_has_added_stay(shelf: Shelf, toy: Toy):

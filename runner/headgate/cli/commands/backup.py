@@ -23,7 +23,11 @@ from headgate.settings import Settings
 
 ROLES = ("headgate_owner", "headgate_planner", "headgate_runner", "headgate_reader")
 OWNED = re.compile(r" (headgate_\w+)$", re.MULTILINE)
-STAGED_ROWS = "--exclude-table-data=headgate_stage.*"
+LEFT_OUT = (
+    "--exclude-table-data=headgate_stage.*",
+    "--exclude-table-data=headgate.(cached_answers|cache_size|fetches)",
+)
+"""Rows that a restored database gets again: staged ones, and the answer cache."""
 """Skips staged rows: they belong to leases that a restore ends, and jobs copy them again."""
 FORGET = "select * from headgate.forget_files()"
 OWN_CHANGES = "select * from headgate.own_changes()"
@@ -44,7 +48,7 @@ def backup(file: BackupFile) -> None:
     dsn, _ = client_connection(settings)
     try:
         with replacing(file, is_new=True) as draft:
-            _run(program, settings, "--format=custom", STAGED_ROWS, f"--dbname={dsn}", into=draft)
+            _run(program, settings, "--format=custom", *LEFT_OUT, f"--dbname={dsn}", into=draft)
     except FileExistsError as exc:
         raise taken from exc
     except OSError as exc:
