@@ -56,7 +56,7 @@ async def test_two_runners_make_equal_requests_once_and_hits_cost_nothing(plan, 
         base_url=shop.url,
         assets=20,
         operation_columns=RATES,
-        provider_columns={"quota": 20, "requests_per_minute": 60},
+        provider_columns={"quota": 40, "requests_per_minute": 60},
     )
 
     await run("r1", "shop")
