@@ -43,7 +43,7 @@ Deliver: TypeAlias = Callable[[CallLease, Mapping[int, Reply]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Shelved:
     """The reply that an answer makes, and when the answer was stored, by the database's clock."""
 
     reply: Reply
@@ -57,7 +57,7 @@ class Shelf:
     def __init__(self, most: int = MOST) -> None:
         self.bytes = 0
         self._most = most
-        self._held: OrderedDict[str, Held] = OrderedDict()
+        self._held: OrderedDict[str, Shelved] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -77,7 +77,7 @@ class Shelf:
             return held.reply
         payload = found.payload.encode()
         head = f'{found.answer[:-1]}, "from_cache": true, "key": "{found.key}"}}'
-        held = Held(Reply(HIT, 0, payload, 0, head), found.answered_at, len(payload) + len(head))
+        held = Shelved(Reply(HIT, 0, payload, 0, head), found.answered_at, len(payload) + len(head))
         self._drop(found.key)
         if held.size <= self._most:
             self._held[found.key] = held

@@ -29,7 +29,7 @@ def test_of_a_misspelt_argument_it_names_the_closest(shelf: Shelf, toy: Toy):
         noted(toy, "function headgate.put_stap(unknown) does not exist")
         shelf.run("end_plan()")
 
-    assert "did you mean operations? arguments: condition, depends_on, function" in said[0]
+    assert "did you mean operations? arguments: cache, condition, depends_on" in said[0]
     assert "did you mean put_step or put_store?" in said[0]
 
 

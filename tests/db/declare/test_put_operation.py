@@ -183,7 +183,7 @@ def test_answers_of_requests_for_one_asset_are_cached(shelf: Shelf, toy: Toy):
     assert rule in shelf.mistakes(computes)
     shelf.put(PROVIDER, asks)
     assert shelf.row("operations", "dust")["cache"] == timedelta(hours=1)
-    assert shelf.put(PROVIDER, OPERATION)[-1] == "changed: cache"
+    assert shelf.put(PROVIDER, OPERATION)[1] == "changed: cache"
 
 
 def paged(next_page: str, request: str = "GET /dust/{asset.code}?after={page.cursor?}") -> str:
