@@ -358,7 +358,8 @@ CREATE TYPE headgate.job_result AS (
 	park_until timestamp with time zone,
 	refund integer,
 	retry_count integer,
-	verdict text
+	verdict text,
+	from_cache boolean
 );
 
 ALTER TYPE headgate.job_result OWNER TO headgate_owner;
@@ -5810,13 +5811,21 @@ declare
     v_is_paced constant boolean := p_provider.start_every is not null;
     v_half_open jsonb;
     v_operation_id bigint;
+    v_cached bigint[];  -- operations whose calls take start times after the cache has been asked
+    v_has_half_open boolean;
 begin
     granted := '{}';
     starts_at := '{}';
     if p_is_probe and not headgate._lock_probe(p_provider, p_now) then
         return;
     end if;
-    if exists (select from headgate.breakers as b where b.opened > 0 and b.operation_id is not null) then
+    select
+        exists (select from headgate.breakers as b where b.opened > 0 and b.operation_id is not null),
+        case
+            when v_is_paced then array(select o.operation_id from headgate.operations as o where o.cache is not null)
+        end
+    into v_has_half_open, v_cached;
+    if v_has_half_open then
         v_half_open := headgate._lock_half_open(p_chunks, p_now);
     end if;
     if v_is_paced then
@@ -5830,7 +5839,9 @@ begin
             or not headgate._spend_lease(p_provider, v_chunk, p_now);
         granted := granted || v_chunk.chunk_id;
         starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
-        v_next := v_next + p_provider.start_every * v_chunk.calls;
+        if v_operation_id <> all (v_cached) then
+            v_next := v_next + p_provider.start_every * v_chunk.calls;
+        end if;
         if v_half_open ? v_operation_id::text then
             v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
             update headgate.breakers as b
@@ -6428,6 +6439,7 @@ CREATE TABLE headgate.operations (
     next_page text,
     max_pages integer DEFAULT 1000 NOT NULL,
     parser text,
+    cache interval,
     outputs jsonb,
     expectations jsonb,
     ingest_function text,
@@ -6454,6 +6466,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT a_stream_is_of_one_asset CHECK (((input_format IS NULL) OR ((input_function IS NOT NULL) AND (chunk_size = 1)))),
     CONSTRAINT artifact_name_has_its_store CHECK (((artifact_name IS NULL) OR (store IS NOT NULL))),
     CONSTRAINT artifact_name_is_a_path CHECK ((artifact_name !~ '^/|/$|//|(^|/)[.]{1,2}(/|$)|\\|^$'::text)),
+    CONSTRAINT cached_are_requests_for_one_asset CHECK (((cache IS NULL) OR ((cache > '00:00:00'::interval) AND (path IS NOT NULL) AND (bulk_call_of_operation_id IS NULL) AND (next_page IS NULL) AND (delivery = 'at_least_once'::text)))),
     CONSTRAINT called_or_handled CHECK ((num_nonnulls(path, statement, handler) <= 1)),
     CONSTRAINT changes_are_exported CHECK (((changes_of IS NULL) OR ((store IS NOT NULL) AND (input_format = 'csv'::text) AND (input_function = 'headgate.read_changes'::text)))),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
@@ -6779,6 +6792,12 @@ COMMENT ON COLUMN headgate.operations.max_pages IS 'After this many pages a job 
 --
 
 COMMENT ON COLUMN headgate.operations.parser IS 'Python function that turns an answer''s body into JSON before the ingest function: an entry point of the group headgate.parsers, or module:function; null: none.';
+
+--
+-- Name: COLUMN operations.cache; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.cache IS 'How old a stored answer of an equal request may be that serves in place of a call; null: each request is made.';
 
 --
 -- Name: COLUMN operations.outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7906,6 +7925,37 @@ $$;
 ALTER FUNCTION headgate._batch_cost(p_assets numeric, p_batch_size integer, p_units integer, p_units_per_asset integer) OWNER TO headgate_owner;
 
 --
+-- Name: _begin_fetches(headgate.chunks, text[], bigint[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._begin_fetches(p_chunk headgate.chunks, p_missing text[], p_asset_ids bigint[], p_keys text[]) RETURNS text[]
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with ours as (
+        insert into headgate.fetches as f (key, chunk_id, lease_no, asset_id)
+        select m.key, p_chunk.chunk_id, p_chunk.lease_no, p_asset_ids[array_position(p_keys, m.key)]
+        from unnest(p_missing) as m (key)
+        order by m.key
+        on conflict (key) do update
+        set chunk_id = excluded.chunk_id, lease_no = excluded.lease_no, asset_id = excluded.asset_id
+        where not exists (
+            select
+            from headgate.chunks as c
+            where c.chunk_id = f.chunk_id
+                and c.lease_no = f.lease_no
+                and c.state = 'leased'
+                and c.leased_until > clock_timestamp()
+                and (f.chunk_id, f.asset_id) <> (excluded.chunk_id, excluded.asset_id)
+        )
+        returning f.key
+    )
+    select coalesce(array_agg(o.key), '{}') from ours as o;
+$$;
+
+ALTER FUNCTION headgate._begin_fetches(p_chunk headgate.chunks, p_missing text[], p_asset_ids bigint[], p_keys text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _behind(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8047,6 +8097,51 @@ end;
 $$;
 
 ALTER FUNCTION headgate._body_value(p_payload text) OWNER TO headgate_owner;
+
+--
+-- Name: _bound_cache(bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._bound_cache(p_change bigint, p_most bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_bytes bigint;
+    v_freed bigint;
+begin
+    insert into headgate.cache_size as z (bytes)
+    values (greatest(0, p_change))
+    on conflict (is_only) do update set bytes = greatest(0, z.bytes + p_change)
+    returning z.bytes into v_bytes;
+    while v_bytes > p_most loop
+        with gone as (
+            delete from headgate.cached_answers as c
+            where c.key = any (array(
+                select o.key
+                from (
+                    select f.key, sum(f.bytes) over (order by f.expires_at, f.key) - f.bytes as freed_before
+                    from (
+                        select c.key, c.bytes, c.expires_at
+                        from headgate.cached_answers as c
+                        order by c.expires_at
+                        limit 5000
+                        for update skip locked
+                    ) as f
+                ) as o
+                -- A tenth more, so that not every completion deletes.
+                where o.freed_before < v_bytes - p_most * 9 / 10
+            ))
+            returning c.bytes
+        )
+        select coalesce(sum(g.bytes), 0) into v_freed from gone as g;
+        exit when v_freed = 0;
+        update headgate.cache_size as z set bytes = greatest(0, z.bytes - v_freed) returning z.bytes into v_bytes;
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate._bound_cache(p_change bigint, p_most bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _bound_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8521,6 +8616,24 @@ $$;
 ALTER FUNCTION headgate._by_rule(p_trigger_rule text, p_states text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _cached(bigint[], text[], integer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._cached(p_asset_ids bigint[], p_outcomes text[], p_request_counts integer[], OUT assets bigint[], OUT asked text[]) RETURNS record
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        array_agg(u.asset_id) filter (where u.outcome = 'success' and u.request_count = 0),
+        array_agg(
+            case when u.outcome = 'success' and u.request_count = 0 then 'unsent' else u.outcome end order by u.nth
+        )
+    from unnest(p_asset_ids, p_outcomes, p_request_counts) with ordinality as u (asset_id, outcome, request_count, nth);
+$$;
+
+ALTER FUNCTION headgate._cached(p_asset_ids bigint[], p_outcomes text[], p_request_counts integer[], OUT assets bigint[], OUT asked text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _calendar_of(headgate.providers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8585,9 +8698,11 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
             when p_operation.is_ingest_of_answers
                 or concat(p_operation.outputs, p_operation.expectations) like '%headers%'
                 or p_operation.next_page like 'link %'
+                or p_operation.cache is not null
                 or p_operation.headers::text ~ '[{]state[.](etag|last_modified)[?]?[}]' then 'headers'
             when num_nonnulls(p_operation.outputs, p_operation.expectations) > 0 then 'status'
         end,
+        'cache', case when p_operation.cache is not null then true end,
         'keeps_refused', case when p_operation.outputs::text like '%body%' then true end,
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
@@ -9899,6 +10014,42 @@ $$;
 ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _clear_cache(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._clear_cache() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_freed bigint;
+begin
+    delete from headgate.fetches as f
+    where not exists (
+        select
+        from headgate.chunks as c
+        where c.chunk_id = f.chunk_id
+            and c.lease_no = f.lease_no
+            and c.state = 'leased'
+    );
+    with gone as (
+        delete from headgate.cached_answers as c
+        where c.key = any (array(
+            select c.key
+            from headgate.cached_answers as c
+            where c.expires_at < headgate.clock()
+            for update skip locked
+        ))
+        returning c.bytes
+    )
+    select coalesce(sum(g.bytes), 0) into v_freed from gone as g;
+    update headgate.cache_size as z set bytes = greatest(0, z.bytes - v_freed) where v_freed > 0;
+end;
+$$;
+
+ALTER FUNCTION headgate._clear_cache() OWNER TO headgate_owner;
+
+--
 -- Name: _clear_stage(headgate.operations, headgate.chunks, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10573,6 +10724,33 @@ $$;
 ALTER FUNCTION headgate._cost_words(p_records bigint, p_units bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _count_cached(headgate.chunks, bigint[], headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._count_cached(p_chunk headgate.chunks, p_cached bigint[], p_job_results headgate.job_result[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    insert into headgate.cache_counts as c (operation_id, execution_id, hits, misses, coalesced)
+    select
+        p_chunk.operation_id, p_chunk.execution_id, n.hits, n.misses,
+        case when p_chunk.park_reason = headgate._equal_request() then n.hits else 0 end
+    from (
+        select
+            coalesce(cardinality(p_cached), 0) as hits,
+            count(*) filter (where not r.from_cache is true and r.request_count > p_chunk.request_count) as misses
+        from unnest(p_job_results) as r
+    ) as n
+    where n.hits + n.misses > 0
+    on conflict (operation_id, execution_id) do update
+    set hits = c.hits + excluded.hits,
+        misses = c.misses + excluded.misses,
+        coalesced = c.coalesced + excluded.coalesced;
+$$;
+
+ALTER FUNCTION headgate._count_cached(p_chunk headgate.chunks, p_cached bigint[], p_job_results headgate.job_result[]) OWNER TO headgate_owner;
+
+--
 -- Name: _count_jobs(bigint, text, headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11020,6 +11198,26 @@ $$;
 ALTER FUNCTION headgate._deferral_lines(p_execution headgate.process_executions) OWNER TO headgate_owner;
 
 --
+-- Name: _delete_cached(text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._delete_cached(p_keys text[]) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with gone as (
+        delete from headgate.cached_answers as c
+        where c.key = any (array(
+            select c.key from headgate.cached_answers as c where c.key = any (p_keys) order by c.key for update
+        ))
+        returning c.bytes
+    )
+    select -coalesce(sum(g.bytes), 0) from gone as g;
+$$;
+
+ALTER FUNCTION headgate._delete_cached(p_keys text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _differing_columns(text, text, jsonb, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11259,13 +11457,13 @@ begin
 
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
-        duration_ms, error, verdict, cpu_ms, peak_memory, ended_at
+        duration_ms, error, verdict, from_cache, cpu_ms, peak_memory, ended_at
     )
     select
         p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.result, j.reason,
         j.units,
-        j.request_count, j.records, j.units, j.duration_ms, j.error, j.verdict, p_cpu_ms,
-        p_peak_memory, p_now
+        j.request_count, j.records, j.units, j.duration_ms, j.error, j.verdict,
+        coalesce(j.from_cache, false), p_cpu_ms, p_peak_memory, p_now
     from unnest(p_jobs) as j;
 
     perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_tally, p_now);
@@ -11772,6 +11970,19 @@ end;
 $$;
 
 ALTER FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _equal_request(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._equal_request() RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select 'an equal request is under way';
+$$;
+
+ALTER FUNCTION headgate._equal_request() OWNER TO headgate_owner;
 
 --
 -- Name: _error_of_step(headgate.process_executions, headgate.process_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13803,7 +14014,7 @@ begin
         ),
         coalesce(array_agg(
             row(
-                r.asset_id, 'success', null, null, 0, 0, r.records, r.watermark, 0, 1, null, null, 0, 0, null
+                r.asset_id, 'success', null, null, 0, 0, r.records, r.watermark, 0, 1, null, null, 0, 0, null, false
             )::headgate.job_result
             order by r.asset_id
         ) filter (where r.asset_id is not null and (p_chunk.records is null or b.records is not null)), '{}')
@@ -15868,6 +16079,73 @@ end;
 $$;
 
 ALTER FUNCTION headgate._keep_artifacts(p_chunk headgate.chunks, p_operation headgate.operations, p_files jsonb, p_job_results headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _keep_cached(headgate.chunks, headgate.operations, bigint[], text[], text[], bigint[], headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._keep_cached(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_answers text[], p_cached bigint[], p_job_results headgate.job_result[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_most constant bigint := (
+        select (s.value #>> '{}')::bigint from headgate.settings as s where s.name = 'cache_bytes'
+    );
+    v_keys text[];
+    v_places integer[];
+    v_useless text[];
+    v_change bigint;
+begin
+    perform headgate._count_cached(p_chunk, p_cached, p_job_results);
+    with ended as (
+        select f.key, f.asset_id
+        from headgate.fetches as f
+        where f.chunk_id = p_chunk.chunk_id
+            and f.lease_no = p_chunk.lease_no
+            and f.asset_id = any (p_asset_ids)
+        order by f.key
+        for update
+    ),
+    gone as (
+        delete from headgate.fetches as f using ended as e where f.key = e.key
+    )
+    select array_agg(e.key order by e.key), array_agg(u.nth order by e.key)
+    into v_keys, v_places
+    from ended as e
+    join unnest(p_job_results) as r using (asset_id)
+    cross join lateral (select array_position(p_asset_ids, e.asset_id) as nth) as u
+    where r.result = 'success'
+        and p_answers[u.nth] is not null
+        and octet_length(p_payloads[u.nth]) <= v_most / 8;
+    v_useless := array(
+        select p_answers[array_position(p_asset_ids, r.asset_id)]::jsonb ->> 'key'
+        from unnest(p_job_results) as r
+        where r.from_cache
+            and r.result not in ('success', 'skipped')
+    );
+    if v_keys is null and v_useless = '{}' then
+        return;
+    end if;
+
+    v_change := headgate._delete_cached(v_keys || v_useless);
+    with added as (
+        insert into headgate.cached_answers (key, operation_id, payload, answer, bytes, answered_at, expires_at)
+        select
+            k.key, p_operation.operation_id, p_payloads[k.nth], a.answer,
+            octet_length(p_payloads[k.nth]) + octet_length(a.answer::text), p_now, p_now + p_operation.cache
+        from unnest(v_keys, v_places) as k (key, nth)
+        cross join lateral (select p_answers[k.nth]::jsonb - 'duration_ms' as answer offset 0) as a
+        order by k.key
+        on conflict (key) do nothing
+        returning bytes
+    )
+    select v_change + coalesce(sum(a.bytes), 0) into v_change from added as a;
+    perform headgate._bound_cache(v_change, v_most);
+end;
+$$;
+
+ALTER FUNCTION headgate._keep_cached(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_answers text[], p_cached bigint[], p_job_results headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _keep_name(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18070,6 +18348,25 @@ CREATE FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now tim
 $$;
 
 ALTER FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _not_cached(text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._not_cached(p_keys text[], p_oldest timestamp with time zone) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array(
+        select distinct k.key
+        from unnest(p_keys) as k (key)
+        where not exists (
+            select from headgate.cached_answers as c where c.key = k.key and c.answered_at >= p_oldest
+        )
+    );
+$$;
+
+ALTER FUNCTION headgate._not_cached(p_keys text[], p_oldest timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _note_address(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20322,10 +20619,10 @@ $$;
 ALTER FUNCTION headgate._put_back(p_queue text, p_msg_id bigint) OWNER TO headgate_owner;
 
 --
--- Name: _put_call(text, text[], text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _put_call(text, text[], text, text, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text) RETURNS text[]
+CREATE FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text, p_cache interval) RETURNS text[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -20341,12 +20638,14 @@ begin
         );
         return p_operations;
     end if;
-    perform headgate.put_operation(v_operation, due => 'run', provider => p_provider, request => p_request);
+    perform headgate.put_operation(
+        v_operation, due => 'run', provider => p_provider, request => p_request, cache => p_cache
+    );
     return array[v_operation];
 end;
 $$;
 
-ALTER FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text, p_cache interval) OWNER TO headgate_owner;
 
 --
 -- Name: _put_down(headgate.chunks, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20732,7 +21031,10 @@ CREATE FUNCTION headgate._reason(p_result text, p_outcome text, p_fault text, p_
         when p_result in ('success', 'skipped', 'failed') then left(headgate._visible(p_error), 500)
         when p_result = 'cancelled' then 'the execution had ended'
         when p_outcome = 'missing' then 'missing: the bulk answer does not contain it'
-        when p_outcome = 'unsent' then coalesce('internal: ' || p_stop_reason, p_blocked_reason, 'not started in time')
+        when p_outcome = 'unsent' then coalesce(
+            'internal: ' || p_stop_reason, p_blocked_reason, case when p_fault = 'quota' then p_error end,
+            'not started in time'
+        )
         else case when p_fault = 'item' and p_result <> 'park' then 'internal' else p_fault end || ': '
             || left(coalesce(headgate._visible(p_error), 'no reason given'), 490)
     end;
@@ -21910,10 +22212,10 @@ $$;
 ALTER FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) OWNER TO headgate_owner;
 
 --
--- Name: _resolve(headgate.chunks, headgate.operations, headgate.job_report[], timestamp with time zone, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _resolve(headgate.chunks, headgate.operations, headgate.job_report[], timestamp with time zone, text, text, bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_reports headgate.job_report[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_stop_reason text, p_now timestamp with time zone) RETURNS SETOF headgate.job_result
+CREATE FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_reports headgate.job_report[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_stop_reason text, p_cached bigint[], p_now timestamp with time zone) RETURNS SETOF headgate.job_result
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -21949,16 +22251,19 @@ begin
         p_chunk.attempt + case when f.is_retry and f.fault = 'item' then 1 else 0 end as attempt,
         case
             when f.is_retry then greatest(v_retry_at, p_blocked_until)
+            when f.result = 'park' and f.is_equal then greatest(p_now + interval '500 milliseconds', p_blocked_until)
             when f.result = 'park' then greatest(p_now, p_blocked_until)
         end as wake_at,
         v_park_until as park_until,
         case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end as refund,
         p_chunk.retry_count + case when f.is_retry then 1 else 0 end as retry_count,
-        f.verdict
+        f.verdict,
+        f.asset_id = any (p_cached) as from_cache
     from (
         select
             j.*,
             j.result = 'park' and j.outcome = 'retry' as is_retry,
+            j.outcome = 'unsent' and j.fault = 'quota' as is_equal,
             v_is_sent_once and j.outcome = 'retry' and j.fault <> 'quota' and j.charged > 0 as is_unknown
         from (
             select
@@ -21985,7 +22290,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_reports headgate.job_report[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_stop_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_reports headgate.job_report[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_stop_reason text, p_cached bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _resolve_alert(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28169,6 +28474,8 @@ declare
     v_faults text[] := p_faults;
     v_verdicts text[];
     v_outputs jsonb[];
+    v_cached bigint[];  -- assets that the cache served
+    v_asked text[] := p_outcomes;  -- p_outcomes, without what the cache served: it says nothing of the provider
 begin
     perform headgate._check_report(
         v_chunk, p_asset_ids, p_outcomes, p_faults, p_payloads, p_request_counts, p_charged, p_block, p_row_counts,
@@ -28191,6 +28498,10 @@ begin
         return;
     end if;
 
+    if v_call.cache is not null then
+        select s.assets, s.asked into v_cached, v_asked
+        from headgate._cached(p_asset_ids, p_outcomes, p_request_counts) as s;
+    end if;
     if num_nonnulls(v_call.outputs, v_call.expectations, v_call.handler) > 0 then
         select j.outcomes, j.faults, j.errors, j.verdicts, j.outputs
         into v_outcomes, v_faults, p_errors, v_verdicts, v_outputs
@@ -28224,7 +28535,7 @@ begin
         v_stop_reason := coalesce(v_block ->> 'reason', 'blocked');
     end if;
     select * into v_blocked from headgate._block_until(
-        v_provider, v_call.operation_id, v_block, p_outcomes, p_faults, v_now
+        v_provider, v_call.operation_id, v_block, v_asked, p_faults, v_now
     );
     v_reports := array(
         select r
@@ -28236,7 +28547,7 @@ begin
     v_job_results := array(
         select r
         from headgate._resolve(
-            v_chunk, v_call, v_reports, v_blocked.blocked_until, v_blocked.reason, v_stop_reason, v_now
+            v_chunk, v_call, v_reports, v_blocked.blocked_until, v_blocked.reason, v_stop_reason, v_cached, v_now
         ) as r
     );
 
@@ -28264,6 +28575,11 @@ begin
     if v_call.headers::text ~ '[{]state[.](etag|last_modified)[?]?[}]' and p_answers is not null then
         perform headgate._keep_validators(v_chunk, p_asset_ids, p_answers, v_job_results);
     end if;
+    if v_call.cache is not null then
+        perform headgate._keep_cached(
+            v_chunk, v_call, p_asset_ids, p_payloads, p_answers, v_cached, v_job_results, v_now
+        );
+    end if;
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
@@ -28274,7 +28590,7 @@ begin
         perform headgate._wake_pool(v_chunk.pool, v_now);
     end if;
     perform headgate._note_answers(
-        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_faults, v_block, v_blocked.provider_until,
+        v_provider, v_call.operation_id, v_chunk, v_asked, p_faults, v_block, v_blocked.provider_until,
         v_blocked.provider_reason, v_now
     );
     if v_unstarted <> '{}' then
@@ -29665,6 +29981,65 @@ ALTER FUNCTION headgate.is_allowed(p_provider text, p_path text) OWNER TO headga
 COMMENT ON FUNCTION headgate.is_allowed(p_provider text, p_path text) IS 'Whether a site''s robots.txt lets Headgate read a path with its query, as it was read last.';
 
 --
+-- Name: look_up_answers(text, bigint, integer, bigint[], text[], double precision[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.look_up_answers(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_keys text[], p_held_at double precision[]) RETURNS TABLE(key text, state text, answered_at double precision, answer text, payload text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
+    v_oldest constant timestamptz := v_now - (
+        select o.cache from headgate.operations as o where o.operation_id = v_chunk.operation_id
+    );
+    v_missing text[];
+    v_ours text[] := '{}';
+begin
+    v_missing := headgate._not_cached(p_keys, v_oldest);
+    if v_missing <> '{}' then
+        v_ours := headgate._begin_fetches(v_chunk, v_missing, p_asset_ids, p_keys);
+        -- What has been stored meanwhile is a hit after all.
+        v_missing := headgate._not_cached(v_missing, v_oldest);
+        if not v_ours <@ v_missing then
+            delete from headgate.fetches as f where f.key = any (v_ours) and f.key <> all (v_missing);
+        end if;
+    end if;
+    return query
+    select m.key, case when m.key = any (v_ours) then 'fetch' else 'wait' end, null::double precision, null, null
+    from unnest(v_missing) as m (key)
+    union all
+    select
+        f.key, 'hit', f.at, case when not f.is_held then c.answer::text end, case when not f.is_held then c.payload end
+    from (
+        select h.key, h.at, h.is_held, sum(h.bytes) over (order by h.nth) - h.bytes as bytes_before
+        from (
+            select
+                k.key, k.nth, a.at, coalesce(a.at = k.held_at, false) as is_held,
+                case when a.at = k.held_at then 0 else c.bytes end as bytes
+            from unnest(p_keys, p_held_at) with ordinality as k (key, held_at, nth)
+            join headgate.cached_answers as c using (key)
+            cross join lateral (select extract(epoch from c.answered_at)::double precision as at) as a
+            where c.answered_at >= v_oldest
+        ) as h
+    ) as f
+    join headgate.cached_answers as c using (key)
+    where f.bytes_before < 8388608;
+end;
+$$;
+
+ALTER FUNCTION headgate.look_up_answers(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_keys text[], p_held_at double precision[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION look_up_answers(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_keys text[], p_held_at double precision[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.look_up_answers(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_keys text[], p_held_at double precision[]) IS 'Cached answers to the requests of a leased chunk (hit), and which of the others this runner is to make (fetch) and which are under way (wait).';
+
+--
 -- Name: lose_lease(text, bigint, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29704,6 +30079,7 @@ CREATE FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) RETURN
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select headgate._clear_stages();
+    select headgate._clear_cache();
     select r.*
     from headgate.settings as s
     cross join lateral headgate.retain((s.value #>> '{}')::interval) as r
@@ -29716,7 +30092,7 @@ ALTER FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION maintain_history(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: delete history older than the setting keep_history, and staged rows of lost leases.';
+COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: delete history older than the setting keep_history, staged rows of lost leases, and cached answers that have expired.';
 
 --
 -- Name: maintain_statistics(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29870,7 +30246,7 @@ begin
 
     v_jobs := array(
         select row(
-            l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0, 0, null
+            l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0, 0, null, false
         )::headgate.job_result
         from unnest(p_asset_ids, p_records, p_watermarks) as l (asset_id, records, watermark)
     );
@@ -30276,10 +30652,10 @@ ALTER FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[
 COMMENT ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) IS 'Declare a check of data: a kind and a relation, or a query for failing rows. It runs in its pipeline''s runs by headgate.run_checks, without a pipeline in the maintenance. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, sequence_by text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, input_format text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer, changes_of text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, sequence_by text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, input_format text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer, changes_of text DEFAULT NULL::text, cache interval DEFAULT NULL::interval) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -30350,18 +30726,19 @@ begin
         'keep_files', keep_files,
         'next_page', headgate._as_next_page(operation, next_page),
         'max_pages', max_pages,
-        'changes_of', headgate._open_changes(operation, changes_of, universe, artifact_name)
+        'changes_of', headgate._open_changes(operation, changes_of, universe, artifact_name),
+        'cache', cache
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, cache interval) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, cache interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, cache interval) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30552,10 +30929,10 @@ ALTER FUNCTION headgate.put_rule(provider text, status text, outcome text, reaso
 COMMENT ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) IS 'Declare how answers are read; rules are tried in order. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean, text, integer, interval, real, interval, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean, text, integer, interval, real, interval, text, text, integer, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean, condition text DEFAULT NULL::text, retries integer DEFAULT NULL::integer, retry_delay interval DEFAULT NULL::interval, retry_backoff real DEFAULT NULL::real, timeout interval DEFAULT NULL::interval, request text DEFAULT NULL::text, provider text DEFAULT NULL::text, max_waves integer DEFAULT NULL::integer) RETURNS text
+CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean, condition text DEFAULT NULL::text, retries integer DEFAULT NULL::integer, retry_delay interval DEFAULT NULL::interval, retry_backoff real DEFAULT NULL::real, timeout interval DEFAULT NULL::interval, request text DEFAULT NULL::text, provider text DEFAULT NULL::text, max_waves integer DEFAULT NULL::integer, cache interval DEFAULT NULL::interval) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -30565,8 +30942,8 @@ declare
     v_operations text[] := operations;
 begin
     perform headgate._check_reference('step', v_name, 'pipeline', pipeline);
-    if request is not null or provider is not null then
-        v_operations := headgate._put_call(v_name, operations, function, request, provider);
+    if num_nonnulls(request, provider, cache) > 0 then
+        v_operations := headgate._put_call(v_name, operations, function, request, provider, cache);
     end if;
     perform headgate._check_reference('step', v_name, 'operation', o.name) from unnest(v_operations) as o (name);
     perform headgate._check_dependency(pipeline, step, d.step) from unnest(depends_on) as d (step);
@@ -30590,13 +30967,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer) IS 'Declare a step: a function, operations, or one request to a provider, after others. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval) IS 'Declare a step: a function, operations, or one request to a provider, after others. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_store(text, text, text, text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -36697,6 +37074,7 @@ CREATE TABLE headgate.asset_processing_details (
     peak_memory bigint,
     error text,
     verdict text,
+    from_cache boolean DEFAULT false NOT NULL,
     ended_at timestamp with time zone NOT NULL,
     CONSTRAINT job_status_is_known CHECK ((status = ANY (ARRAY['success'::text, 'failed'::text, 'deferred'::text, 'skipped'::text, 'cancelled'::text]))),
     CONSTRAINT verdict_is_known CHECK ((verdict = ANY (ARRAY['degraded'::text, 'failed'::text, 'retry'::text, 'skipped'::text])))
@@ -36808,6 +37186,12 @@ COMMENT ON COLUMN headgate.asset_processing_details.error IS 'The error, if any.
 COMMENT ON COLUMN headgate.asset_processing_details.verdict IS 'The verdict of the expectation that its last answer did not meet; a success with `degraded` is marked as such. Null: it met all.';
 
 --
+-- Name: COLUMN asset_processing_details.from_cache; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_details.from_cache IS 'True: a cached answer served it, without a call.';
+
+--
 -- Name: COLUMN asset_processing_details.ended_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -36836,7 +37220,8 @@ CREATE VIEW headgate.v_asset_processing_history AS
     d.verdict,
     d.reason,
     d.cpu_ms,
-    d.peak_memory
+    d.peak_memory,
+    d.from_cache
    FROM (((headgate.asset_processing_details d
      JOIN headgate.assets a USING (asset_id))
      JOIN headgate.operations o USING (operation_id))
@@ -36939,6 +37324,12 @@ COMMENT ON COLUMN headgate.v_asset_processing_history.cpu_ms IS 'Its share of th
 --
 
 COMMENT ON COLUMN headgate.v_asset_processing_history.peak_memory IS 'Peak memory of the handler''s process, in bytes; null: it has no handler.';
+
+--
+-- Name: COLUMN v_asset_processing_history.from_cache; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.from_cache IS 'True: a cached answer served it, without a call.';
 
 --
 -- Name: v_ticker_processing_history; Type: VIEW; Schema: equities; Owner: headgate_plan_equities
@@ -37548,6 +37939,151 @@ ALTER TABLE headgate.breakers ALTER COLUMN breaker_id ADD GENERATED ALWAYS AS ID
 );
 
 --
+-- Name: cache_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.cache_counts (
+    operation_id bigint NOT NULL,
+    execution_id bigint NOT NULL,
+    hits bigint DEFAULT 0 NOT NULL,
+    misses bigint DEFAULT 0 NOT NULL,
+    coalesced bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT coalesced_are_hits CHECK (((coalesced >= 0) AND (coalesced <= hits)))
+);
+
+ALTER TABLE headgate.cache_counts OWNER TO headgate_owner;
+
+--
+-- Name: TABLE cache_counts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.cache_counts IS 'How often an operation''s jobs in an execution were served from the cache.';
+
+--
+-- Name: COLUMN cache_counts.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_counts.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN cache_counts.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_counts.execution_id IS 'The execution.';
+
+--
+-- Name: COLUMN cache_counts.hits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_counts.hits IS 'Jobs that were served from the cache.';
+
+--
+-- Name: COLUMN cache_counts.misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_counts.misses IS 'Requests that were made.';
+
+--
+-- Name: COLUMN cache_counts.coalesced; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_counts.coalesced IS 'Hits that had waited for an equal request under way.';
+
+--
+-- Name: cache_size; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE UNLOGGED TABLE headgate.cache_size (
+    is_only boolean DEFAULT true NOT NULL,
+    bytes bigint NOT NULL,
+    CONSTRAINT cache_has_one_size CHECK (is_only)
+);
+
+ALTER TABLE headgate.cache_size OWNER TO headgate_owner;
+
+--
+-- Name: TABLE cache_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.cache_size IS 'The size of all cached answers: one row, or none before the first.';
+
+--
+-- Name: COLUMN cache_size.is_only; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_size.is_only IS 'True.';
+
+--
+-- Name: COLUMN cache_size.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_size.bytes IS 'Their bytes.';
+
+--
+-- Name: cached_answers; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE UNLOGGED TABLE headgate.cached_answers (
+    key text NOT NULL COLLATE pg_catalog."C",
+    operation_id bigint NOT NULL,
+    payload text NOT NULL,
+    answer jsonb NOT NULL,
+    bytes integer NOT NULL,
+    answered_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE headgate.cached_answers OWNER TO headgate_owner;
+
+--
+-- Name: TABLE cached_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.cached_answers IS 'Answers that succeeded, for equal requests. The setting cache_bytes limits their size; those that expire first go first.';
+
+--
+-- Name: COLUMN cached_answers.key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cached_answers.key IS 'Hash of provider, address, method, URL, headers, body and the name of the secret, never the secret.';
+
+--
+-- Name: COLUMN cached_answers.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cached_answers.operation_id IS 'The operation whose job stored it.';
+
+--
+-- Name: COLUMN cached_answers.payload; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cached_answers.payload IS 'What the ingest function takes: the body, or what its parser made of it.';
+
+--
+-- Name: COLUMN cached_answers.answer; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cached_answers.answer IS 'Its status and headers.';
+
+--
+-- Name: COLUMN cached_answers.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cached_answers.bytes IS 'Its size.';
+
+--
+-- Name: COLUMN cached_answers.answered_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cached_answers.answered_at IS 'When it was stored.';
+
+--
+-- Name: COLUMN cached_answers.expires_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cached_answers.expires_at IS 'When it is of no more use to the operation that stored it.';
+
+--
 -- Name: channels; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -37851,6 +38387,49 @@ COMMENT ON COLUMN headgate.declarations.place IS 'File and line of its declarati
 --
 
 COMMENT ON COLUMN headgate.declarations.is_declared IS 'False only between begin_plan and end_plan: not declared yet by the file. end_plan retires such objects.';
+
+--
+-- Name: fetches; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE UNLOGGED TABLE headgate.fetches (
+    key text NOT NULL COLLATE pg_catalog."C",
+    chunk_id bigint NOT NULL,
+    lease_no integer NOT NULL,
+    asset_id bigint NOT NULL
+);
+
+ALTER TABLE headgate.fetches OWNER TO headgate_owner;
+
+--
+-- Name: TABLE fetches; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.fetches IS 'Requests under way whose answers may be cached: equal ones wait as long as the lease is held.';
+
+--
+-- Name: COLUMN fetches.key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.fetches.key IS 'The request, as in cached_answers.';
+
+--
+-- Name: COLUMN fetches.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.fetches.chunk_id IS 'The chunk in which it is made.';
+
+--
+-- Name: COLUMN fetches.lease_no; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.fetches.lease_no IS 'The lease under which it is made.';
+
+--
+-- Name: COLUMN fetches.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.fetches.asset_id IS 'The asset for which it is made.';
 
 --
 -- Name: job_pages; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -39050,7 +39629,7 @@ COMMENT ON TABLE headgate.settings IS 'Settings of this database; only the owner
 -- Name: COLUMN settings.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert; changes_wait, changes_bytes: changes that wait longer for their export, or take more room, raise an alert.';
+COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert; changes_wait, changes_bytes: changes that wait longer for their export, or take more room, raise an alert; cache_bytes: how much the cached answers may take.';
 
 --
 -- Name: COLUMN settings.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39550,6 +40129,90 @@ COMMENT ON COLUMN headgate.v_asset_states.last_error IS 'What went wrong last; n
 --
 
 COMMENT ON COLUMN headgate.v_asset_states.last_failed_at IS 'When it last failed by its own fault.';
+
+--
+-- Name: v_cache; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_cache AS
+ SELECT o.name AS operation,
+    n.hits,
+    n.misses,
+    round(((n.hits)::numeric / (NULLIF((n.hits + n.misses), 0))::numeric), 4) AS hit_ratio,
+    (COALESCE(c.coalesced, (0)::numeric))::bigint AS coalesced,
+    COALESCE(b.bytes, (0)::bigint) AS bytes
+   FROM ((((headgate.operations o
+     LEFT JOIN ( SELECT k.operation_id,
+            sum(k.hits) AS hits,
+            sum(k.misses) AS misses,
+            sum(k.coalesced) AS coalesced
+           FROM headgate.cache_counts k
+          GROUP BY k.operation_id) c USING (operation_id))
+     LEFT JOIN ( SELECT a.operation_id,
+            sum(a.bytes) AS bytes
+           FROM headgate.cached_answers a
+          GROUP BY a.operation_id) b USING (operation_id))
+     LEFT JOIN LATERAL ( SELECT sum(GREATEST((0)::bigint, (p.pairs - s.planned))) AS spared,
+            sum(s.planned) AS made
+           FROM (((( SELECT count(*) AS pairs
+                   FROM headgate.asset_processing_state t
+                  WHERE (t.operation_id = o.operation_id)) p
+             JOIN headgate.pipeline_steps g ON (((g.operations = ARRAY[o.name]) AND (g.group_keys IS NULL))))
+             JOIN headgate.process_executions e USING (pipeline_id))
+             JOIN headgate.process_steps s ON (((s.execution_id = e.execution_id) AND (s.step = g.step) AND (s.status = ANY (ARRAY['succeeded'::text, 'failed'::text])))))
+          WHERE ((o.due_rule = 'every'::text) AND o.is_call)) f ON (true))
+     CROSS JOIN LATERAL ( SELECT ((COALESCE(c.hits, (0)::numeric) + COALESCE(f.spared, (0)::numeric)))::bigint AS hits,
+            (COALESCE(c.misses, (
+                CASE
+                    WHEN (o.cache IS NULL) THEN f.made
+                    ELSE NULL::bigint
+                END)::numeric, (0)::numeric))::bigint AS misses) n)
+  WHERE ((o.cache IS NOT NULL) OR (c.operation_id IS NOT NULL) OR ((o.due_rule = 'every'::text) AND o.is_call))
+  ORDER BY o.name;
+
+ALTER VIEW headgate.v_cache OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_cache; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_cache IS 'Operations whose answers are cached, or that are due every so often: how many calls were spared, over the runs that history keeps.';
+
+--
+-- Name: COLUMN v_cache.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_cache.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_cache.hits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_cache.hits IS 'Jobs that the cache served; of the due rule every also the pairs that were not due yet, by today''s number of pairs.';
+
+--
+-- Name: COLUMN v_cache.misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_cache.misses IS 'Jobs for which a request was made.';
+
+--
+-- Name: COLUMN v_cache.hit_ratio; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_cache.hit_ratio IS 'The share of hits; null: there was neither.';
+
+--
+-- Name: COLUMN v_cache.coalesced; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_cache.coalesced IS 'Hits that had waited for an equal request under way.';
+
+--
+-- Name: COLUMN v_cache.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_cache.bytes IS 'What the cached answers of its jobs take.';
 
 --
 -- Name: v_changes; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -43672,6 +44335,27 @@ ALTER TABLE ONLY headgate.breakers
     ADD CONSTRAINT breakers_pkey PRIMARY KEY (breaker_id);
 
 --
+-- Name: cache_counts cache_counts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.cache_counts
+    ADD CONSTRAINT cache_counts_pkey PRIMARY KEY (operation_id, execution_id);
+
+--
+-- Name: cache_size cache_size_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.cache_size
+    ADD CONSTRAINT cache_size_pkey PRIMARY KEY (is_only);
+
+--
+-- Name: cached_answers cached_answers_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.cached_answers
+    ADD CONSTRAINT cached_answers_pkey PRIMARY KEY (key);
+
+--
 -- Name: channels channels_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -43719,6 +44403,13 @@ ALTER TABLE ONLY headgate.declaration_mistakes
 
 ALTER TABLE ONLY headgate.declarations
     ADD CONSTRAINT declarations_pkey PRIMARY KEY (kind, name);
+
+--
+-- Name: fetches fetches_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.fetches
+    ADD CONSTRAINT fetches_pkey PRIMARY KEY (key);
 
 --
 -- Name: job_outputs job_outputs_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -44326,6 +45017,42 @@ CREATE INDEX assets_group_idx ON headgate.assets USING btree (universe, group_ke
 COMMENT ON INDEX headgate.assets_group_idx IS 'Finds a group''s assets for freshness and for checking that a group exists.';
 
 --
+-- Name: cache_counts_execution_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX cache_counts_execution_idx ON headgate.cache_counts USING btree (execution_id);
+
+--
+-- Name: INDEX cache_counts_execution_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.cache_counts_execution_idx IS 'Finds the counts of an execution.';
+
+--
+-- Name: cached_answers_expiry_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX cached_answers_expiry_idx ON headgate.cached_answers USING btree (expires_at);
+
+--
+-- Name: INDEX cached_answers_expiry_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.cached_answers_expiry_idx IS 'Finds the answers to delete.';
+
+--
+-- Name: cached_answers_size_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX cached_answers_size_idx ON headgate.cached_answers USING btree (operation_id) INCLUDE (bytes);
+
+--
+-- Name: INDEX cached_answers_size_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.cached_answers_size_idx IS 'Adds up an operation''s answers.';
+
+--
 -- Name: check_results_execution_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -44432,6 +45159,18 @@ CREATE INDEX declarations_plan_idx ON headgate.declarations USING btree (plan, k
 --
 
 COMMENT ON INDEX headgate.declarations_plan_idx IS 'Finds what a plan declares.';
+
+--
+-- Name: fetches_lease_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX fetches_lease_idx ON headgate.fetches USING btree (chunk_id);
+
+--
+-- Name: INDEX fetches_lease_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.fetches_lease_idx IS 'Finds the requests of a chunk.';
 
 --
 -- Name: job_pages_cursor_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -44698,6 +45437,20 @@ ALTER TABLE ONLY headgate.breakers
 
 ALTER TABLE ONLY headgate.breakers
     ADD CONSTRAINT breakers_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: cache_counts cache_counts_execution_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.cache_counts
+    ADD CONSTRAINT cache_counts_execution_id_fkey FOREIGN KEY (execution_id) REFERENCES headgate.process_executions(execution_id) ON DELETE CASCADE;
+
+--
+-- Name: cache_counts cache_counts_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.cache_counts
+    ADD CONSTRAINT cache_counts_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
 
 --
 -- Name: check_results check_results_execution_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -45868,6 +46621,12 @@ REVOKE ALL ON FUNCTION headgate._batch_calls(p_classes headgate.plan_class[], p_
 REVOKE ALL ON FUNCTION headgate._batch_cost(p_assets numeric, p_batch_size integer, p_units integer, p_units_per_asset integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _begin_fetches(p_chunk headgate.chunks, p_missing text[], p_asset_ids bigint[], p_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._begin_fetches(p_chunk headgate.chunks, p_missing text[], p_asset_ids bigint[], p_keys text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _behind(p_execution_id bigint, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -45896,6 +46655,12 @@ REVOKE ALL ON FUNCTION headgate._bodies_as_nobody(p_query text, p_context jsonb,
 --
 
 REVOKE ALL ON FUNCTION headgate._body_value(p_payload text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _bound_cache(p_change bigint, p_most bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._bound_cache(p_change bigint, p_most bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _bound_of(p_comparison text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -45956,6 +46721,12 @@ REVOKE ALL ON FUNCTION headgate._busiest_pool(p_done jsonb, p_pools jsonb) FROM 
 --
 
 REVOKE ALL ON FUNCTION headgate._by_rule(p_trigger_rule text, p_states text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _cached(p_asset_ids bigint[], p_outcomes text[], p_request_counts integer[], OUT assets bigint[], OUT asked text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._cached(p_asset_ids bigint[], p_outcomes text[], p_request_counts integer[], OUT assets bigint[], OUT asked text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _calendar_of(p_provider headgate.providers); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -46216,6 +46987,12 @@ REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.provid
 REVOKE ALL ON FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _clear_cache(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._clear_cache() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _clear_stage(p_operation headgate.operations, p_chunk headgate.chunks, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -46292,6 +47069,12 @@ REVOKE ALL ON FUNCTION headgate._cooled_at(p_provider headgate.providers, p_brea
 --
 
 REVOKE ALL ON FUNCTION headgate._cost_words(p_records bigint, p_units bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _count_cached(p_chunk headgate.chunks, p_cached bigint[], p_job_results headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._count_cached(p_chunk headgate.chunks, p_cached bigint[], p_job_results headgate.job_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -46382,6 +47165,12 @@ REVOKE ALL ON FUNCTION headgate._defaults(p_kind text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._deferral_lines(p_execution headgate.process_executions) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _delete_cached(p_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._delete_cached(p_keys text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -46520,6 +47309,12 @@ REVOKE ALL ON FUNCTION headgate._enter_planning(p_execution headgate.process_exe
 --
 
 REVOKE ALL ON FUNCTION headgate._entry_charges(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _equal_request(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._equal_request() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _error_of_step(p_execution headgate.process_executions, p_step headgate.process_steps); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -47224,6 +48019,12 @@ REVOKE ALL ON FUNCTION headgate._judged_page(p_answer headgate.answer, OUT asset
 REVOKE ALL ON FUNCTION headgate._keep_artifacts(p_chunk headgate.chunks, p_operation headgate.operations, p_files jsonb, p_job_results headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _keep_cached(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_answers text[], p_cached bigint[], p_job_results headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._keep_cached(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_answers text[], p_cached bigint[], p_job_results headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _keep_name(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -47614,6 +48415,12 @@ REVOKE ALL ON FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_no
 REVOKE ALL ON FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _not_cached(p_keys text[], p_oldest timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._not_cached(p_keys text[], p_oldest timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _note_address(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -47998,10 +48805,10 @@ REVOKE ALL ON FUNCTION headgate._publication_lag(p_provider_id bigint, p_calenda
 REVOKE ALL ON FUNCTION headgate._put_back(p_queue text, p_msg_id bigint) FROM PUBLIC;
 
 --
--- Name: FUNCTION _put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text, p_cache interval); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text, p_cache interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _put_down(p_chunk headgate.chunks, p_is_current boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -48262,10 +49069,10 @@ REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now time
 REVOKE ALL ON FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_reports headgate.job_report[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_stop_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_reports headgate.job_report[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_stop_reason text, p_cached bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_reports headgate.job_report[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_stop_reason text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_reports headgate.job_report[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_stop_reason text, p_cached bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _resolve_alert(p_subject text, p_caller text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -49609,6 +50416,13 @@ GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headg
 GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_recommender;
 
 --
+-- Name: FUNCTION look_up_answers(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_keys text[], p_held_at double precision[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.look_up_answers(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_keys text[], p_held_at double precision[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.look_up_answers(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_keys text[], p_held_at double precision[]) TO headgate_runner;
+
+--
 -- Name: FUNCTION lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -49734,10 +50548,10 @@ REVOKE ALL ON FUNCTION headgate.put_channel(channel text, kind text, secret_name
 REVOKE ALL ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, cache interval); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, cache interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -49776,10 +50590,10 @@ REVOKE ALL ON FUNCTION headgate.put_route(route text, channel text, event text, 
 REVOKE ALL ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_store(store text, url text, endpoint text, region text, key_id_name text, secret_name text, description text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50870,6 +51684,19 @@ GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_recommender;
+
+--
+-- Name: TABLE v_cache; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_cache TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_cache TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_cache TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_cache TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_cache TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_cache TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_cache TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_cache TO headgate_plan_recommender;
 
 --
 -- Name: TABLE v_changes; Type: ACL; Schema: headgate; Owner: headgate_owner
