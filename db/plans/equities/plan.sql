@@ -145,11 +145,11 @@ select headgate.put_check(c.name, pipeline => 'data_collection_equities', severi
         %s nulls last', c.share, c.bars, case when c.rule like '>%' then 'desc' end), description => c.says)
 from (values
     ('bars_there', 'error', '< 0.95', 'expected_bars', 1, 'is_there',
-        'Of the listings that traded in half of the last 20 sessions or more, the share with a bar now.'),
+        'The share of listings that traded in at least half of the last 20 sessions and have a bar now.'),
     ('bars_believed', 'error', '< 0.95', 'session_bars', 20, 'case when is_quarantined then 0 else sign(close) end',
         'The share of the session''s bars that are believed.'),
     ('closes_unchanged', 'error', '> 0.5', 'session_bars', 20, 'close = previous_close',
-        'The share of closes that are those of the session before: a feed that stands still.'),
+        'The share of closes that equal the previous session''s: a stalled feed.'),
     ('closes_doubled', 'warn', '> 0.02', 'session_bars', 20, 'close > 2 * previous_close or previous_close > 2 * close',
         'The share of closes more than twice or less than half of those before.')
 ) as c (name, severity, rule, bars, least, share, says);
