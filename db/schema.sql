@@ -32083,20 +32083,12 @@ declare
         'operation'
     ];
     v_operation_id constant bigint := headgate._operation_of(v_old, p_changes ->> 'operation');
-    v_unknown text;
     v_blocked_until timestamptz;
 begin
     if jsonb_typeof(p_changes) is distinct from 'object' then
         perform headgate._raise('HG008', 'the changes must be an object', 'e.g. {"quota": 5000, "buffer": 0}');
     end if;
-    select k.key into v_unknown from jsonb_object_keys(p_changes) as k (key) where k.key <> all (v_known) limit 1;
-    if v_unknown is not null then
-        perform headgate._raise(
-            'HG008', format('a provider has no setting %s', quote_literal(v_unknown)),
-            headgate._known('settings', v_unknown, v_known)
-        );
-    end if;
-
+    perform headgate._check_settings(format('provider %s', p_provider), p_changes, v_known);
     if p_changes ? 'operation'
         and (
             v_operation_id is null
