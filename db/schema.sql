@@ -5747,7 +5747,7 @@ COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once a
 -- Name: COLUMN providers.crawl_delay; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.crawl_delay IS 'The time between two requests that its robots.txt asks for; requests_per_minute holds besides. Null: none.';
+COMMENT ON COLUMN headgate.providers.crawl_delay IS 'The minimum time between two requests that its robots.txt demands, besides requests_per_minute. Null: none.';
 
 --
 -- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6797,7 +6797,7 @@ COMMENT ON COLUMN headgate.operations.parser IS 'Python function that turns an a
 -- Name: COLUMN operations.cache; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.cache IS 'How old a stored answer of an equal request may be that serves in place of a call; null: each request is made.';
+COMMENT ON COLUMN headgate.operations.cache IS 'Maximum age of a stored answer to an equal request that replaces a call; null: every request is made.';
 
 --
 -- Name: COLUMN operations.outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7127,13 +7127,13 @@ COMMENT ON COLUMN headgate.asset_processing_state.cursor IS 'The last cursor tha
 -- Name: COLUMN asset_processing_state.etag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.etag IS 'The ETag of the last answer that was stored, where its requests name {state.etag}.';
+COMMENT ON COLUMN headgate.asset_processing_state.etag IS 'The ETag of the last stored answer, if its requests use {state.etag}.';
 
 --
 -- Name: COLUMN asset_processing_state.last_modified; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.last_modified IS 'Its Last-Modified, where its requests name {state.last_modified}.';
+COMMENT ON COLUMN headgate.asset_processing_state.last_modified IS 'Its Last-Modified, if its requests use {state.last_modified}.';
 
 --
 -- Name: COLUMN asset_processing_state.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7187,19 +7187,19 @@ COMMENT ON COLUMN headgate.asset_processing_state.input_changed_at IS 'When an i
 -- Name: COLUMN asset_processing_state.bulk_missed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'When a bulk answer failed or did not contain this asset: until its next success it is called for alone.';
+COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'When a bulk answer failed or did not contain this asset: until its next success it is requested alone.';
 
 --
 -- Name: COLUMN asset_processing_state.bulk_misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.bulk_misses IS 'Consecutive bulk answers that did not contain this asset; after two it is called for alone.';
+COMMENT ON COLUMN headgate.asset_processing_state.bulk_misses IS 'Consecutive bulk answers that did not contain this asset; after two it is requested alone.';
 
 --
 -- Name: COLUMN asset_processing_state.alone_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.alone_until IS 'Until when it is called for alone after two such answers; null: until a bulk answer contains it.';
+COMMENT ON COLUMN headgate.asset_processing_state.alone_until IS 'Until when it is requested alone after two such answers; null: until a bulk answer contains it.';
 
 --
 -- Name: assets; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -8129,7 +8129,7 @@ begin
                         for update skip locked
                     ) as f
                 ) as o
-                -- A tenth more, so that not every completion deletes.
+                -- A tenth more than needed, so that not every completion deletes.
                 where o.freed_before < v_bytes - p_most * 9 / 10
             ))
             returning c.bytes
@@ -10387,7 +10387,7 @@ COMMENT ON COLUMN headgate.process_steps.timeout IS 'A round that does not end w
 -- Name: COLUMN process_steps.max_waves; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.max_waves IS 'How often it is planned, as long as each wave finds something that became due meanwhile.';
+COMMENT ON COLUMN headgate.process_steps.max_waves IS 'The maximum number of times that it is planned; each wave follows only if the previous one made more work due.';
 
 --
 -- Name: COLUMN process_steps.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -10459,7 +10459,7 @@ COMMENT ON COLUMN headgate.process_steps.round IS 'Grows each time failed jobs a
 -- Name: COLUMN process_steps.wave; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.wave IS 'How often it was planned since it started; waves behind the first have only what the run has not done yet.';
+COMMENT ON COLUMN headgate.process_steps.wave IS 'How often it was planned since it started; later waves contain only what the run has not done yet.';
 
 --
 -- Name: COLUMN process_steps.planned_before; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -16742,7 +16742,7 @@ COMMENT ON COLUMN headgate.pipeline_steps.timeout IS 'With driver headgate: a ro
 -- Name: COLUMN pipeline_steps.max_waves; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps.max_waves IS 'How often it is planned in a run: once more each time that its jobs have ended, for what became due meanwhile, such as pages that were found; 1: once.';
+COMMENT ON COLUMN headgate.pipeline_steps.max_waves IS 'How often it may be planned in a run: each time that its jobs have ended, again for work that became due meanwhile, such as pages that were found; 1: once.';
 
 --
 -- Name: _known_outputs(headgate.pipeline_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29554,7 +29554,7 @@ ALTER FUNCTION headgate.find_artifacts(p_artifact_ids bigint[]) OWNER TO headgat
 -- Name: FUNCTION find_artifacts(p_artifact_ids bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.find_artifacts(p_artifact_ids bigint[]) IS 'The artifacts with these numbers that were not given up, and where they are.';
+COMMENT ON FUNCTION headgate.find_artifacts(p_artifact_ids bigint[]) IS 'The artifacts with these ids that have not been removed, and their places.';
 
 --
 -- Name: find_asset(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29690,7 +29690,7 @@ ALTER FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota intege
 -- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (including those left out after failures), and the backlog at the end of each day; the pool that the day''s work keeps busy longest, and how long at least, by how long such jobs took (null: none has ended).';
+COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (including those left out after failures), the backlog at the end of each day, and the pool that the day''s work keeps busy longest, with its minimum time by the mean time of such jobs (null: none has ended).';
 
 --
 -- Name: forget_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29851,7 +29851,7 @@ ALTER FUNCTION headgate.hold_notices() OWNER TO headgate_owner;
 -- Name: FUNCTION hold_notices(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.hold_notices() IS 'After a restore: notices that waited and may have been sent since are not sent again; returns how many.';
+COMMENT ON FUNCTION headgate.hold_notices() IS 'After a restore: hold back waiting notices that may have been sent since; returns how many.';
 
 --
 -- Name: ingest_robots(jsonb, bigint[], headgate.answer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29978,7 +29978,7 @@ ALTER FUNCTION headgate.is_allowed(p_provider text, p_path text) OWNER TO headga
 -- Name: FUNCTION is_allowed(p_provider text, p_path text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.is_allowed(p_provider text, p_path text) IS 'Whether a site''s robots.txt lets Headgate read a path with its query, as it was read last.';
+COMMENT ON FUNCTION headgate.is_allowed(p_provider text, p_path text) IS 'Whether a site''s robots.txt, as last read, allows Headgate to read a path with its query.';
 
 --
 -- Name: look_up_answers(text, bigint, integer, bigint[], text[], double precision[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30002,7 +30002,7 @@ begin
     v_missing := headgate._not_cached(p_keys, v_oldest);
     if v_missing <> '{}' then
         v_ours := headgate._begin_fetches(v_chunk, v_missing, p_asset_ids, p_keys);
-        -- What has been stored meanwhile is a hit after all.
+        -- An answer that was stored meanwhile is a hit after all.
         v_missing := headgate._not_cached(v_missing, v_oldest);
         if not v_ours <@ v_missing then
             delete from headgate.fetches as f where f.key = any (v_ours) and f.key <> all (v_missing);
@@ -30037,7 +30037,7 @@ ALTER FUNCTION headgate.look_up_answers(p_runner text, p_chunk_id bigint, p_leas
 -- Name: FUNCTION look_up_answers(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_keys text[], p_held_at double precision[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.look_up_answers(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_keys text[], p_held_at double precision[]) IS 'Cached answers to the requests of a leased chunk (hit), and which of the others this runner is to make (fetch) and which are under way (wait).';
+COMMENT ON FUNCTION headgate.look_up_answers(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_keys text[], p_held_at double precision[]) IS 'Cached answers to the requests of a leased chunk (hit), and which of the others this runner makes (fetch) or waits for, because an equal one is in flight (wait).';
 
 --
 -- Name: lose_lease(text, bigint, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -32470,7 +32470,7 @@ ALTER FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[]
 -- Name: FUNCTION take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) IS 'Judge pages that the parser html has read, and make assets of the pages of their site that they link to, up to a depth and a number, except paths that are LIKE what is refused; returns what becomes of each page, and how many links were left out because there are enough.';
+COMMENT ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) IS 'Judge pages parsed by html, and turn their links within the site into assets, up to a depth and a number, except paths that match p_refuse (LIKE); returns the result of each page, and the number of links left out beyond the limit.';
 
 --
 -- Name: take_starts(text, bigint, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -32741,7 +32741,7 @@ ALTER FUNCTION headgate.waiting_changes() OWNER TO headgate_owner;
 -- Name: FUNCTION waiting_changes(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.waiting_changes() IS 'Changes of tables that wait for their export, and whether that has fallen behind; what v_changes shows.';
+COMMENT ON FUNCTION headgate.waiting_changes() IS 'Changes of tables that wait for their export, and whether the export has fallen behind; shown by v_changes.';
 
 --
 -- Name: why(text, date, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -37979,7 +37979,7 @@ COMMENT ON COLUMN headgate.cache_counts.misses IS 'Requests that were made.';
 -- Name: COLUMN cache_counts.coalesced; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.cache_counts.coalesced IS 'Hits that had waited for an equal request under way.';
+COMMENT ON COLUMN headgate.cache_counts.coalesced IS 'Hits that had waited for an equal request in flight.';
 
 --
 -- Name: cache_size; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -38009,7 +38009,7 @@ COMMENT ON COLUMN headgate.cache_size.is_only IS 'True.';
 -- Name: COLUMN cache_size.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.cache_size.bytes IS 'Their bytes.';
+COMMENT ON COLUMN headgate.cache_size.bytes IS 'Their size in bytes.';
 
 --
 -- Name: cached_answers; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -38031,7 +38031,7 @@ ALTER TABLE headgate.cached_answers OWNER TO headgate_owner;
 -- Name: TABLE cached_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.cached_answers IS 'Answers that succeeded, for equal requests. The setting cache_bytes limits their size; those that expire first go first.';
+COMMENT ON TABLE headgate.cached_answers IS 'Answers of successful requests, for equal requests. The setting cache_bytes limits their size; those that expire first are deleted first.';
 
 --
 -- Name: COLUMN cached_answers.key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38049,7 +38049,7 @@ COMMENT ON COLUMN headgate.cached_answers.operation_id IS 'The operation whose j
 -- Name: COLUMN cached_answers.payload; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.cached_answers.payload IS 'What the ingest function takes: the body, or what its parser made of it.';
+COMMENT ON COLUMN headgate.cached_answers.payload IS 'The payload for the ingest function: the body, or its parsed form.';
 
 --
 -- Name: COLUMN cached_answers.answer; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -38073,7 +38073,7 @@ COMMENT ON COLUMN headgate.cached_answers.answered_at IS 'When it was stored.';
 -- Name: COLUMN cached_answers.expires_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.cached_answers.expires_at IS 'When it is of no more use to the operation that stored it.';
+COMMENT ON COLUMN headgate.cached_answers.expires_at IS 'When it becomes useless to the operation that stored it.';
 
 --
 -- Name: channels; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -38397,7 +38397,7 @@ ALTER TABLE headgate.fetches OWNER TO headgate_owner;
 -- Name: TABLE fetches; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.fetches IS 'Requests under way whose answers may be cached: equal ones wait as long as the lease is held.';
+COMMENT ON TABLE headgate.fetches IS 'Requests in flight whose answers may be cached; equal requests wait while the lease is held.';
 
 --
 -- Name: COLUMN fetches.key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39281,7 +39281,7 @@ ALTER TABLE headgate.robots_rules OWNER TO headgate_owner;
 -- Name: TABLE robots_rules; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.robots_rules IS 'What a site''s robots.txt says to Headgate, as it was read last: of the patterns that fit a path, the longest decides.';
+COMMENT ON TABLE headgate.robots_rules IS 'The rules for Headgate in a site''s robots.txt, as last read: of the patterns that match a path, the longest decides.';
 
 --
 -- Name: COLUMN robots_rules.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -39293,7 +39293,7 @@ COMMENT ON COLUMN headgate.robots_rules.provider_id IS 'The site.';
 -- Name: COLUMN robots_rules.pattern; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.robots_rules.pattern IS 'What a path begins with; * is anything, $ the end. Percent-encoded as addresses of pages are.';
+COMMENT ON COLUMN headgate.robots_rules.pattern IS 'The start of matching paths; * matches anything, $ the end. Percent-encoded like addresses of pages.';
 
 --
 -- Name: COLUMN robots_rules.is_allowed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -40102,7 +40102,7 @@ COMMENT ON COLUMN headgate.v_asset_states.is_held IS 'True: a chunk holds it.';
 -- Name: COLUMN v_asset_states.bulk_misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Consecutive bulk answers that did not contain it; after two it is called for alone.';
+COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Consecutive bulk answers that did not contain it; after two it is requested alone.';
 
 --
 -- Name: COLUMN v_asset_states.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -40168,7 +40168,7 @@ ALTER VIEW headgate.v_cache OWNER TO headgate_owner;
 -- Name: VIEW v_cache; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_cache IS 'Operations whose answers are cached, or that are due every so often: how many calls were spared, over the runs that history keeps.';
+COMMENT ON VIEW headgate.v_cache IS 'Operations whose answers are cached, or whose due rule is every: how many calls were saved, over the runs that history keeps.';
 
 --
 -- Name: COLUMN v_cache.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -40180,7 +40180,7 @@ COMMENT ON COLUMN headgate.v_cache.operation IS 'The operation.';
 -- Name: COLUMN v_cache.hits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_cache.hits IS 'Jobs that the cache served; of the due rule every also the pairs that were not due yet, by today''s number of pairs.';
+COMMENT ON COLUMN headgate.v_cache.hits IS 'Jobs served by the cache; for the due rule every also the pairs that were not due yet, by today''s number of pairs.';
 
 --
 -- Name: COLUMN v_cache.misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -40198,13 +40198,13 @@ COMMENT ON COLUMN headgate.v_cache.hit_ratio IS 'The share of hits; null: there 
 -- Name: COLUMN v_cache.coalesced; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_cache.coalesced IS 'Hits that had waited for an equal request under way.';
+COMMENT ON COLUMN headgate.v_cache.coalesced IS 'Hits that had waited for an equal request in flight.';
 
 --
 -- Name: COLUMN v_cache.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_cache.bytes IS 'What the cached answers of its jobs take.';
+COMMENT ON COLUMN headgate.v_cache.bytes IS 'Size of the cached answers of its jobs.';
 
 --
 -- Name: v_changes; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -41135,7 +41135,7 @@ COMMENT ON COLUMN headgate.v_execution_steps.degraded IS 'Of the succeeded, thos
 -- Name: COLUMN v_execution_steps.wave; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_execution_steps.wave IS 'How often it was planned: more than once where it goes on with what its jobs have found (max_waves).';
+COMMENT ON COLUMN headgate.v_execution_steps.wave IS 'How often it was planned: more than once if it continues with what its jobs find (max_waves).';
 
 --
 -- Name: v_leases; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -41950,7 +41950,7 @@ COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive inter
 -- Name: COLUMN v_provider_health.blocked_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.blocked_operations IS 'Its operations that are blocked or probing by themselves, with details in v_operation_health; the others go on.';
+COMMENT ON COLUMN headgate.v_provider_health.blocked_operations IS 'Its operations that are blocked or probing by themselves, with details in v_operation_health; its other operations continue.';
 
 --
 -- Name: v_queue_depth; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -42416,7 +42416,7 @@ ALTER VIEW headgate.v_robots OWNER TO headgate_owner;
 -- Name: VIEW v_robots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_robots IS 'The rules of sites'' robots.txt that are for Headgate: of those that fit a path the first here decides.';
+COMMENT ON VIEW headgate.v_robots IS 'The rules for Headgate in sites'' robots.txt: of those that match a path, the first in this order decides.';
 
 --
 -- Name: COLUMN v_robots.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -42428,7 +42428,7 @@ COMMENT ON COLUMN headgate.v_robots.provider IS 'The site.';
 -- Name: COLUMN v_robots.pattern; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_robots.pattern IS 'What a path begins with; * is anything, $ the end.';
+COMMENT ON COLUMN headgate.v_robots.pattern IS 'The start of matching paths; * matches anything, $ the end.';
 
 --
 -- Name: COLUMN v_robots.is_allowed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -42440,13 +42440,13 @@ COMMENT ON COLUMN headgate.v_robots.is_allowed IS 'Whether such pages may be rea
 -- Name: COLUMN v_robots.crawl_delay; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_robots.crawl_delay IS 'The time between two requests that it asks for; null: none.';
+COMMENT ON COLUMN headgate.v_robots.crawl_delay IS 'The minimum time between two requests that it demands; null: none.';
 
 --
 -- Name: COLUMN v_robots.fits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_robots.fits IS 'The pattern for LIKE.';
+COMMENT ON COLUMN headgate.v_robots.fits IS 'The same pattern for LIKE.';
 
 --
 -- Name: v_run_documents; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -43012,7 +43012,7 @@ COMMENT ON COLUMN headgate.v_waiting.jobs IS 'How many jobs; of queued runs: how
 -- Name: COLUMN v_waiting.next_try_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_waiting.next_try_at IS 'When it goes on; for unplanned work, the earliest time at which a run can take it. Null: not by time alone.';
+COMMENT ON COLUMN headgate.v_waiting.next_try_at IS 'When it continues; for unplanned work, the earliest time at which a run can take it. Null: not by time alone.';
 
 --
 -- Name: COLUMN v_waiting.gives_up_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -45042,7 +45042,7 @@ CREATE INDEX cached_answers_size_idx ON headgate.cached_answers USING btree (ope
 -- Name: INDEX cached_answers_size_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.cached_answers_size_idx IS 'Adds up an operation''s answers.';
+COMMENT ON INDEX headgate.cached_answers_size_idx IS 'Sums the sizes of an operation''s answers.';
 
 --
 -- Name: check_results_execution_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner

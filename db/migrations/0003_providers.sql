@@ -104,7 +104,7 @@ comment on column headgate.providers.burst is
     'Requests that may start at once after a pause; the rest of the minute has that many fewer. Null: a tenth of a '
     'second''s worth.';
 comment on column headgate.providers.crawl_delay is
-    'The time between two requests that its robots.txt asks for; requests_per_minute holds besides. Null: none.';
+    'The minimum time between two requests that its robots.txt demands, besides requests_per_minute. Null: none.';
 comment on column headgate.providers.starts_at_once is 'Requests that may start at once after a pause.';
 comment on column headgate.providers.start_every is
     'Time between the starts of two requests: a minute, wherever it begins, holds '
@@ -187,11 +187,11 @@ create table headgate.robots_rules (
 );
 
 comment on table headgate.robots_rules is
-    'What a site''s robots.txt says to Headgate, as it was read last: of the patterns that fit a path, the longest '
+    'The rules for Headgate in a site''s robots.txt, as last read: of the patterns that match a path, the longest '
     'decides.';
 comment on column headgate.robots_rules.provider_id is 'The site.';
 comment on column headgate.robots_rules.pattern is
-    'What a path begins with; * is anything, $ the end. Percent-encoded as addresses of pages are.';
+    'The start of matching paths; * matches anything, $ the end. Percent-encoded like addresses of pages.';
 comment on column headgate.robots_rules.is_allowed is 'Whether such pages may be read.';
 
 -- Written only when an authorised role sets it, in a plan's file or by hand.

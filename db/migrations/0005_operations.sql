@@ -298,7 +298,7 @@ comment on column headgate.operations.next_page is
 comment on column headgate.operations.max_pages is 'After this many pages a job ends as degraded.';
 comment on column headgate.operations.max_rows is 'The most rows that a statement may return; null: only bytes count.';
 comment on column headgate.operations.cache is
-    'How old a stored answer of an equal request may be that serves in place of a call; null: each request is made.';
+    'Maximum age of a stored answer to an equal request that replaces a call; null: every request is made.';
 comment on column headgate.operations.outputs is
     'The job''s output from an answer: name to JSON path over {status, duration_ms, headers, body, asset}; null: none.';
 comment on column headgate.operations.expectations is

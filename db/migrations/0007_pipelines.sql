@@ -140,8 +140,8 @@ comment on column headgate.pipeline_steps.retry_backoff is
 comment on column headgate.pipeline_steps.timeout is
     'With driver headgate: a round that does not end within it fails, and waiting work is deferred; null: no limit.';
 comment on column headgate.pipeline_steps.max_waves is
-    'How often it is planned in a run: once more each time that its jobs have ended, for what became due meanwhile, '
-    'such as pages that were found; 1: once.';
+    'How often it may be planned in a run: each time that its jobs have ended, again for work that became due '
+    'meanwhile, such as pages that were found; 1: once.';
 
 create table headgate.step_groups (
     pipeline_id bigint not null references headgate.pipelines,

@@ -156,7 +156,7 @@ comment on column headgate.process_steps.retry_delay is 'How long it waits befor
 comment on column headgate.process_steps.retry_backoff is 'The factor by which each further delay is longer.';
 comment on column headgate.process_steps.timeout is 'A round that does not end within it fails; null: no limit.';
 comment on column headgate.process_steps.max_waves is
-    'How often it is planned, as long as each wave finds something that became due meanwhile.';
+    'The maximum number of times that it is planned; each wave follows only if the previous one made more work due.';
 comment on column headgate.process_steps.status is 'pending, running, succeeded, failed, skipped or cancelled.';
 comment on column headgate.process_steps.skip_reason is
     'Why it was skipped: upstream_failed (its trigger rule, because of a failure before it), rule (its trigger rule, '
@@ -180,7 +180,7 @@ comment on column headgate.process_steps.reopened_from is
     'Its status before it was reopened, which it gets back if its task does not run; null: it waits for no task.';
 comment on column headgate.process_steps.round is 'Grows each time failed jobs are run again.';
 comment on column headgate.process_steps.wave is
-    'How often it was planned since it started; waves behind the first have only what the run has not done yet.';
+    'How often it was planned since it started; later waves contain only what the run has not done yet.';
 comment on column headgate.process_steps.planned_before is 'Jobs of the waves before this one.';
 comment on column headgate.process_steps.attempt is 'The caller''s attempt that opened the round.';
 comment on column headgate.process_steps.planned_at is 'When its round was planned; null: not yet.';

@@ -45,9 +45,9 @@ comment on column headgate.asset_processing_state.source_snapshot is
 comment on column headgate.asset_processing_state.cursor is
     'The last cursor that an answer named, where its requests name {state.cursor}.';
 comment on column headgate.asset_processing_state.etag is
-    'The ETag of the last answer that was stored, where its requests name {state.etag}.';
+    'The ETag of the last stored answer, if its requests use {state.etag}.';
 comment on column headgate.asset_processing_state.last_modified is
-    'Its Last-Modified, where its requests name {state.last_modified}.';
+    'Its Last-Modified, if its requests use {state.last_modified}.';
 comment on column headgate.asset_processing_state.chunk_id is 'The chunk that holds it; null: free.';
 comment on column headgate.asset_processing_state.succeeded_at is 'Its last success.';
 comment on column headgate.asset_processing_state.attempts is 'Attempts since the last success.';
@@ -60,11 +60,11 @@ comment on column headgate.asset_processing_state.reprocess_requested_at is
 comment on column headgate.asset_processing_state.input_changed_at is
     'When an input changed; a job planned earlier does not clear it.';
 comment on column headgate.asset_processing_state.bulk_missed_at is
-    'When a bulk answer failed or did not contain this asset: until its next success it is called for alone.';
+    'When a bulk answer failed or did not contain this asset: until its next success it is requested alone.';
 comment on column headgate.asset_processing_state.bulk_misses is
-    'Consecutive bulk answers that did not contain this asset; after two it is called for alone.';
+    'Consecutive bulk answers that did not contain this asset; after two it is requested alone.';
 comment on column headgate.asset_processing_state.alone_until is
-    'Until when it is called for alone after two such answers; null: until a bulk answer contains it.';
+    'Until when it is requested alone after two such answers; null: until a bulk answer contains it.';
 
 create index asset_processing_state_due_idx
     on headgate.asset_processing_state (operation_id, priority, next_due_at);

@@ -1,5 +1,5 @@
--- The answer cache. What may be lost is in unlogged tables: a crash of the server empties them, and answers are then
--- requested again.
+-- The answer cache. Its tables are unlogged: a crash of the server empties them, and the answers are then requested
+-- again.
 
 create unlogged table headgate.cached_answers (
     key text not null collate "C",
@@ -13,23 +13,23 @@ create unlogged table headgate.cached_answers (
 );
 
 comment on table headgate.cached_answers is
-    'Answers that succeeded, for equal requests. The setting cache_bytes limits their size; those that expire first go '
-    'first.';
+    'Answers of successful requests, for equal requests. The setting cache_bytes limits their size; those that expire '
+    'first are deleted first.';
 comment on column headgate.cached_answers.key is
     'Hash of provider, address, method, URL, headers, body and the name of the secret, never the secret.';
 comment on column headgate.cached_answers.operation_id is 'The operation whose job stored it.';
 comment on column headgate.cached_answers.payload is
-    'What the ingest function takes: the body, or what its parser made of it.';
+    'The payload for the ingest function: the body, or its parsed form.';
 comment on column headgate.cached_answers.answer is 'Its status and headers.';
 comment on column headgate.cached_answers.bytes is 'Its size.';
 comment on column headgate.cached_answers.answered_at is 'When it was stored.';
-comment on column headgate.cached_answers.expires_at is 'When it is of no more use to the operation that stored it.';
+comment on column headgate.cached_answers.expires_at is 'When it becomes useless to the operation that stored it.';
 
 create index cached_answers_expiry_idx on headgate.cached_answers (expires_at);
 comment on index headgate.cached_answers_expiry_idx is 'Finds the answers to delete.';
 
 create index cached_answers_size_idx on headgate.cached_answers (operation_id) include (bytes);
-comment on index headgate.cached_answers_size_idx is 'Adds up an operation''s answers.';
+comment on index headgate.cached_answers_size_idx is 'Sums the sizes of an operation''s answers.';
 
 create unlogged table headgate.fetches (
     key text not null collate "C",
@@ -40,7 +40,7 @@ create unlogged table headgate.fetches (
 );
 
 comment on table headgate.fetches is
-    'Requests under way whose answers may be cached: equal ones wait as long as the lease is held.';
+    'Requests in flight whose answers may be cached; equal requests wait while the lease is held.';
 comment on column headgate.fetches.key is 'The request, as in cached_answers.';
 comment on column headgate.fetches.chunk_id is 'The chunk in which it is made.';
 comment on column headgate.fetches.lease_no is 'The lease under which it is made.';
@@ -58,7 +58,7 @@ create unlogged table headgate.cache_size (
 
 comment on table headgate.cache_size is 'The size of all cached answers: one row, or none before the first.';
 comment on column headgate.cache_size.is_only is 'True.';
-comment on column headgate.cache_size.bytes is 'Their bytes.';
+comment on column headgate.cache_size.bytes is 'Their size in bytes.';
 
 create table headgate.cache_counts (
     operation_id bigint not null references headgate.operations,
@@ -75,7 +75,7 @@ comment on column headgate.cache_counts.operation_id is 'The operation.';
 comment on column headgate.cache_counts.execution_id is 'The execution.';
 comment on column headgate.cache_counts.hits is 'Jobs that were served from the cache.';
 comment on column headgate.cache_counts.misses is 'Requests that were made.';
-comment on column headgate.cache_counts.coalesced is 'Hits that had waited for an equal request under way.';
+comment on column headgate.cache_counts.coalesced is 'Hits that had waited for an equal request in flight.';
 
 create index cache_counts_execution_idx on headgate.cache_counts (execution_id);
 comment on index headgate.cache_counts_execution_idx is 'Finds the counts of an execution.';

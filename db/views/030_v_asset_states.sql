@@ -42,7 +42,7 @@ comment on column headgate.v_asset_states.succeeded_at is 'Its last success.';
 comment on column headgate.v_asset_states.consecutive_failures is 'Failures by its own fault since then.';
 comment on column headgate.v_asset_states.is_held is 'True: a chunk holds it.';
 comment on column headgate.v_asset_states.bulk_misses is
-    'Consecutive bulk answers that did not contain it; after two it is called for alone.';
+    'Consecutive bulk answers that did not contain it; after two it is requested alone.';
 comment on column headgate.v_asset_states.status is
     'due; held (a chunk has it); waiting for next_due_at; done; left out after 5 failures in a row, until it is reset; '
     'inactive.';

@@ -72,4 +72,4 @@ comment on column headgate.v_execution_steps.deadline_at is
 comment on column headgate.v_execution_steps.degraded is
     'Of the succeeded, those whose answer did not meet an expectation.';
 comment on column headgate.v_execution_steps.wave is
-    'How often it was planned: more than once where it goes on with what its jobs have found (max_waves).';
+    'How often it was planned: more than once if it continues with what its jobs find (max_waves).';

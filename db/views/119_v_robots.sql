@@ -17,9 +17,9 @@ join headgate.providers as p using (provider_id)
 order by p.name, length(r.pattern) desc, r.is_allowed desc;
 
 comment on view headgate.v_robots is
-    'The rules of sites'' robots.txt that are for Headgate: of those that fit a path the first here decides.';
+    'The rules for Headgate in sites'' robots.txt: of those that match a path, the first in this order decides.';
 comment on column headgate.v_robots.provider is 'The site.';
-comment on column headgate.v_robots.pattern is 'What a path begins with; * is anything, $ the end.';
+comment on column headgate.v_robots.pattern is 'The start of matching paths; * matches anything, $ the end.';
 comment on column headgate.v_robots.is_allowed is 'Whether such pages may be read.';
-comment on column headgate.v_robots.crawl_delay is 'The time between two requests that it asks for; null: none.';
-comment on column headgate.v_robots.fits is 'The pattern for LIKE.';
+comment on column headgate.v_robots.crawl_delay is 'The minimum time between two requests that it demands; null: none.';
+comment on column headgate.v_robots.fits is 'The same pattern for LIKE.';

@@ -44,4 +44,5 @@ comment on column headgate.v_provider_health.auth_failures is
     'Consecutive internal faults in calling it (401, 403, no token): they end that execution''s work with it and '
     'block nothing else.';
 comment on column headgate.v_provider_health.blocked_operations is
-    'Its operations that are blocked or probing by themselves, with details in v_operation_health; the others go on.';
+    'Its operations that are blocked or probing by themselves, with details in v_operation_health; its other '
+    'operations continue.';

@@ -1,4 +1,4 @@
--- Why work does not go on, and until when: jobs in flight that wait for something, steps that wait for a retry, runs
+-- Why work does not continue, and until when: jobs in flight that wait for something, steps that wait for a retry, runs
 -- that are queued, and what the newest run of each pipeline left out of its plan. Work that is merely next in turn is
 -- not included.
 
@@ -182,7 +182,7 @@ comment on column headgate.v_waiting.reason is
     'The error before a retry, a block, a limit, a pause, a runner that is gone or missing, or why it was not planned.';
 comment on column headgate.v_waiting.jobs is 'How many jobs; of queued runs: how many runs.';
 comment on column headgate.v_waiting.next_try_at is
-    'When it goes on; for unplanned work, the earliest time at which a run can take it. Null: not by time alone.';
+    'When it continues; for unplanned work, the earliest time at which a run can take it. Null: not by time alone.';
 comment on column headgate.v_waiting.gives_up_at is
     'When its run stops waiting and leaves it to the next one; null: it does not give up by time.';
 comment on column headgate.v_waiting.retries is

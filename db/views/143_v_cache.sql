@@ -1,4 +1,4 @@
--- What the answer cache serves, and what fresh pairs spare: a pair of the due rule every that a run finds not due yet.
+-- What the answer cache and freshness save: a pair of the due rule every that is not due yet in a run saves a call.
 
 drop view if exists headgate.v_cache cascade;
 
@@ -44,13 +44,13 @@ where o.cache is not null
 order by o.name;
 
 comment on view headgate.v_cache is
-    'Operations whose answers are cached, or that are due every so often: how many calls were spared, over the runs '
-    'that history keeps.';
+    'Operations whose answers are cached, or whose due rule is every: how many calls were saved, over the runs that '
+    'history keeps.';
 comment on column headgate.v_cache.operation is 'The operation.';
 comment on column headgate.v_cache.hits is
-    'Jobs that the cache served; of the due rule every also the pairs that were not due yet, by today''s number of '
+    'Jobs served by the cache; for the due rule every also the pairs that were not due yet, by today''s number of '
     'pairs.';
 comment on column headgate.v_cache.misses is 'Jobs for which a request was made.';
 comment on column headgate.v_cache.hit_ratio is 'The share of hits; null: there was neither.';
-comment on column headgate.v_cache.coalesced is 'Hits that had waited for an equal request under way.';
-comment on column headgate.v_cache.bytes is 'What the cached answers of its jobs take.';
+comment on column headgate.v_cache.coalesced is 'Hits that had waited for an equal request in flight.';
+comment on column headgate.v_cache.bytes is 'Size of the cached answers of its jobs.';

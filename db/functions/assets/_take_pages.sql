@@ -1,5 +1,6 @@
--- A page's code is its path and query. What has moved, or says that its address is another one of the site, is left for
--- that address, at most five times in a row. Links are followed nearest to the start first, and such pages weigh more.
+-- A page's code is its path and query. A page that redirects, or that names another address of the site as its own, is
+-- read at that address instead, for at most five steps in a row. Links are followed nearest to the start first: nearer
+-- pages have a greater weight.
 
 create or replace function headgate._take_pages(
     p_operation text,
@@ -58,8 +59,7 @@ begin
 end;
 $func$;
 
--- Pages of the same site to which a page leads: where it has moved to, or else what it links to, unless it asks that
--- nobody follows.
+-- Pages of the same site to which a page leads: the target of its redirect or else its links, unless it says nofollow.
 create or replace function headgate._links_of(p_answer headgate.answer)
 returns table (code text, depth integer, hops integer, group_key text, found_on text)
 language sql
@@ -82,7 +82,7 @@ as $func$
     ) as l;
 $func$;
 
--- An answer as a page: whose it is, the site it belongs to, and where it says that it is instead.
+-- An answer as a page: its asset, the site it belongs to, and the address that it names instead of its own.
 create or replace function headgate._judged_page(
     p_answer headgate.answer,
     out asset_id bigint,

@@ -1,6 +1,6 @@
--- What a site's robots.txt says: its rules, and its crawl delay as the pace of all calls. Pages that it has come to
--- disallow rest, those that it allows again go on. No file (4xx) allows everything; where no answer came, there is none
--- to take, and the step behind this one does not run.
+-- Stores a site's robots.txt: its rules, and its crawl delay as the pace of all calls. Pages that it newly disallows
+-- become inactive, those that it allows again become active. A missing file (4xx) allows everything. Without any answer
+-- nothing is stored, and the step after this one does not run.
 
 create or replace function headgate.ingest_robots(
     p_context jsonb,
@@ -64,7 +64,7 @@ as $func$
     from jsonb_to_recordset(p_said -> 'rules') as r (pattern text, is_allowed boolean);
 $func$;
 
--- The pages of a site are the assets whose codes are paths. Returns why there is nothing to read; null: there is.
+-- The pages of a site are the assets whose codes are paths. Returns why no page can be read; null if one can.
 create or replace function headgate._rest_disallowed(p_provider headgate.providers)
 returns text
 language plpgsql

@@ -1,4 +1,4 @@
--- For ingest functions of pages: what becomes of each, and assets for what they link to.
+-- For ingest functions of pages: returns the result of each page, and turns its links into assets.
 
 create or replace function headgate.take_pages(
     p_operation text,
@@ -28,6 +28,6 @@ as $func$
 $func$;
 
 comment on function headgate.take_pages(text, headgate.answer[], integer, integer, text[]) is
-    'Judge pages that the parser html has read, and make assets of the pages of their site that they link to, up to a '
-    'depth and a number, except paths that are LIKE what is refused; returns what becomes of each page, and how many '
-    'links were left out because there are enough.';
+    'Judge pages parsed by html, and turn their links within the site into assets, up to a depth and a number, except '
+    'paths that match p_refuse (LIKE); returns the result of each page, and the number of links left out beyond the '
+    'limit.';

@@ -1,4 +1,4 @@
--- Delete cached answers that are of no more use, and requests whose lease has ended.
+-- Delete cached answers that have expired, and requests whose lease has ended.
 
 create or replace function headgate._clear_cache()
 returns void

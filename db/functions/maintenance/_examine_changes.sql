@@ -36,7 +36,7 @@ as $func$
     where c.is_behind;
 $func$;
 
--- A transaction number that this server has not reached yet is of another server.
+-- A transaction number that this server has not reached yet is from another server.
 create or replace function headgate._has_strange_changes(p_operation text)
 returns boolean
 language plpgsql

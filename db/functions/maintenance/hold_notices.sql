@@ -1,5 +1,5 @@
--- After a restore: what waited when the backup was taken may have been sent since. Notices whose receiver knows no key
--- are not sent again; all others are, under the keys that they had.
+-- After a restore: notices that waited when the backup was taken may have been sent since. Those whose receiver
+-- recognizes no key are not sent again; all others are, under their old keys.
 
 create or replace function headgate.hold_notices()
 returns table (held integer)
@@ -27,4 +27,4 @@ end;
 $func$;
 
 comment on function headgate.hold_notices() is
-    'After a restore: notices that waited and may have been sent since are not sent again; returns how many.';
+    'After a restore: hold back waiting notices that may have been sent since; returns how many.';

@@ -1,5 +1,5 @@
--- What waits for its export in the logs of operations with changes_of. An export that falls behind is seen before its
--- log fills the disk: by the settings changes_wait and changes_bytes.
+-- Changes that wait for their export in the logs of operations with changes_of. The settings changes_wait and
+-- changes_bytes reveal an export that falls behind before its log fills the disk.
 
 create or replace function headgate.waiting_changes()
 returns table (
@@ -37,4 +37,4 @@ end;
 $func$;
 
 comment on function headgate.waiting_changes() is
-    'Changes of tables that wait for their export, and whether that has fallen behind; what v_changes shows.';
+    'Changes of tables that wait for their export, and whether the export has fallen behind; shown by v_changes.';

@@ -53,11 +53,11 @@ $func$;
 
 comment on function headgate.forecast(text, integer, integer, jsonb) is
     'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off '
-    '(including those left out after failures), and the backlog at the end of each day; the pool that the day''s work '
-    'keeps busy longest, and how long at least, by how long such jobs took (null: none has ended).';
+    '(including those left out after failures), the backlog at the end of each day, and the pool that the day''s work '
+    'keeps busy longest, with its minimum time by the mean time of such jobs (null: none has ended).';
 
--- For each operation of the pipeline that takes slots: its pool, and how long a job of it keeps the whole pool busy, in
--- seconds. A hundred assets tell how long a job takes: the history has no index by operation.
+-- For each operation of the pipeline that takes slots: its pool, and how long one of its jobs keeps the whole pool
+-- busy, in seconds. The time is estimated from a hundred assets, because the history has no index by operation.
 create or replace function headgate._pool_times(p_pipeline_id bigint)
 returns jsonb
 language sql
@@ -93,8 +93,7 @@ as $func$
         );
 $func$;
 
--- Of the pools that a day's jobs go through, the one that they keep busy longest; one of which nothing is known comes
--- last.
+-- Of the pools of a day's jobs, the one that they keep busy longest; pools without known times come last.
 create or replace function headgate._busiest_pool(
     p_done jsonb,
     p_pools jsonb

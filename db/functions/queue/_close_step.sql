@@ -1,6 +1,6 @@
--- A running step ends with its last job, or is planned once more, where its jobs may have made more due. A deferral by
--- an internal fault counts as a failure. A failed step that has retries left waits for the next one. The caller holds
--- the step's row.
+-- A running step ends with its last job, or is planned once more if its jobs may have made more work due. A deferral by
+-- an internal fault counts as a failure. A failed step with retries left waits for the next one. The caller holds a
+-- lock on the step's row.
 
 create or replace function headgate._close_step(
     p_step headgate.process_steps,
@@ -47,7 +47,8 @@ begin
 end;
 $func$;
 
--- Planned by the next runner that looks, as what waits for another execution is, so that a completion stays short.
+-- The next runner that advances the execution plans it, as it does for steps that wait for another execution, so that a
+-- completion stays short.
 create or replace function headgate._open_wave(p_step headgate.process_steps)
 returns void
 language sql

@@ -1,4 +1,4 @@
--- Why a job is parked whose request another job is making; runners say so.
+-- The reason of a parked job whose request another job is making; runners report it.
 create or replace function headgate._equal_request()
 returns text
 language sql

@@ -1,5 +1,5 @@
--- Keep the answers of requests that succeeded for equal ones, and let those that wait for them go on. Answers that came
--- from the cache and did not succeed are forgotten, so that the next request is made.
+-- Store the answers of successful requests for equal requests, and wake the jobs that wait for them. Cached answers
+-- with which a job did not succeed are deleted, so that the next request is made.
 
 create or replace function headgate._keep_cached(
     p_chunk headgate.chunks,
@@ -73,7 +73,7 @@ begin
 end;
 $func$;
 
--- Delete answers, in the order of their keys; returns the change of the cache's size.
+-- Delete answers in key order; returns the change of the cache's size.
 create or replace function headgate._delete_cached(p_keys text[])
 returns bigint
 language sql
@@ -90,8 +90,8 @@ as $func$
     select -coalesce(sum(g.bytes), 0) from gone as g;
 $func$;
 
--- Note a change of the cache's size; if it is too large now, those that expire first are deleted. Its one row is
--- locked, so that one session at a time deletes; it waits for no answer that another holds.
+-- Record a change of the cache's size; if the cache is too large now, delete the answers that expire first. Locking the
+-- only row lets one session at a time delete; it skips answers that another session has locked.
 create or replace function headgate._bound_cache(
     p_change bigint,
     p_most bigint
@@ -124,7 +124,7 @@ begin
                         for update skip locked
                     ) as f
                 ) as o
-                -- A tenth more, so that not every completion deletes.
+                -- A tenth more than needed, so that not every completion deletes.
                 where o.freed_before < v_bytes - p_most * 9 / 10
             ))
             returning c.bytes

@@ -1,5 +1,5 @@
--- Keep what answers that were stored say of their version, so that the next request can ask for a newer one alone. A
--- job that was reset meanwhile asks for everything again. What no header may hold is forgotten.
+-- Store the validators (ETag, Last-Modified) of stored answers, so that the next request can ask only for a newer
+-- version. After a reset the next request omits them. Values that a header cannot hold are dropped.
 
 create or replace function headgate._keep_validators(
     p_chunk headgate.chunks,

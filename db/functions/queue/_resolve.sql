@@ -1,8 +1,8 @@
--- Resolve each reported job: it ends, or it waits in a parked chunk. Only the item's own faults use up attempts.
--- If calls may not be repeated, a call is repeated only if its answer says "not now" (a quota's), or its rule says that
--- it is not charged: it was not served.
--- p_stop_reason: why the whole execution ends, null if it does not. p_cached: the assets that were served from the
--- cache. What waits for an equal request of another job (unsent: not now) wakes a moment later.
+-- Resolve each reported job: it ends, or it waits in a parked chunk. Only the item's own faults use up attempts. If
+-- calls may not be repeated, a call is repeated only if its answer says "not now" (a quota's), or its rule says that it
+-- is not charged: it was not served. p_stop_reason: why the whole execution ends, null if it does not. p_cached: the
+-- assets that were served from the cache. A job that waits for an equal request of another job (unsent, deferred for
+-- the moment) wakes a moment later.
 
 create or replace function headgate._resolve(
     p_chunk headgate.chunks,

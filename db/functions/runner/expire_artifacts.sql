@@ -1,4 +1,4 @@
--- Artifacts that a handler gives up: they expire, so that headgate.remove_keys takes them. Artifacts that were given up
+-- Artifacts that a handler releases expire, so that headgate.remove_keys takes them. Artifacts that were released
 -- before are returned again, because their runner may have died before removing their keys.
 
 create or replace function headgate.expire_artifacts(

@@ -18,4 +18,4 @@ as $func$
 $func$;
 
 comment on function headgate.find_artifacts(bigint[]) is
-    'The artifacts with these numbers that were not given up, and where they are.';
+    'The artifacts with these ids that have not been removed, and their places.';

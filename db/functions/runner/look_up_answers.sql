@@ -1,7 +1,8 @@
--- A runner asks for answers to a chunk's requests before it makes them: `hit`, with the answer, unless the runner holds
--- that of the same time; `fetch`, the runner is to make the request; `wait`, an equal one is under way. Of equal
--- requests of the chunk, the first is the one to make. Answers of 8 MB at most are returned at a time: the runner asks
--- again for keys that are missing from the result. Null in p_held_at: the runner holds no answer to this request.
+-- A runner looks up answers to a chunk's requests before it makes them: `hit`, with the answer, unless the runner
+-- already holds the answer of that time; `fetch`: the runner makes the request; `wait`: an equal request is in flight.
+-- Of equal requests within the chunk, the first one is made. At most 8 MB of answers are returned at a time: the runner
+-- calls again for the keys that are missing from the result. A null in p_held_at: the runner holds no answer to this
+-- request.
 
 create or replace function headgate.look_up_answers(
     p_runner text,
@@ -31,7 +32,7 @@ begin
     v_missing := headgate._not_cached(p_keys, v_oldest);
     if v_missing <> '{}' then
         v_ours := headgate._begin_fetches(v_chunk, v_missing, p_asset_ids, p_keys);
-        -- What has been stored meanwhile is a hit after all.
+        -- An answer that was stored meanwhile is a hit after all.
         v_missing := headgate._not_cached(v_missing, v_oldest);
         if not v_ours <@ v_missing then
             delete from headgate.fetches as f where f.key = any (v_ours) and f.key <> all (v_missing);
@@ -61,8 +62,8 @@ end;
 $func$;
 
 comment on function headgate.look_up_answers(text, bigint, integer, bigint[], text[], double precision[]) is
-    'Cached answers to the requests of a leased chunk (hit), and which of the others this runner is to make (fetch) '
-    'and which are under way (wait).';
+    'Cached answers to the requests of a leased chunk (hit), and which of the others this runner makes (fetch) or '
+    'waits for, because an equal one is in flight (wait).';
 
 create or replace function headgate._not_cached(
     p_keys text[],
@@ -82,8 +83,8 @@ as $func$
     );
 $func$;
 
--- Note that a chunk makes these requests, except those that another lease is making. In the order of the keys, so that
--- runners wait for each other in one order.
+-- Record that a chunk makes these requests, except those that another lease is making. In key order, so that runners
+-- wait for each other in one order.
 create or replace function headgate._begin_fetches(
     p_chunk headgate.chunks,
     p_missing text[],

@@ -98,7 +98,7 @@ begin
 end;
 $func$;
 
--- Which page each job is at: its number, and the cursor that the one before named.
+-- The current page of each job: its number, and the cursor that the previous page named.
 create or replace function headgate._pages_to_ask(p_chunk headgate.chunks)
 returns jsonb
 language sql
@@ -121,8 +121,8 @@ $func$;
 -- The URL of each job (path and query, without base URL and secret) and its own headers. Templates are parsed once for
 -- all jobs; a parameter or header with an optional field without a value is left out, any other missing value is an
 -- error of its job. So is a path segment that becomes empty, because it would lead to another path. A whole path, as
--- {asset.code!}, goes as it is, unless robots.txt disallows it: the runner sends nothing that leaves the provider's
--- host.
+-- {asset.code!}, is inserted unchanged, unless robots.txt disallows it; the runner sends nothing that leaves the
+-- provider's host.
 create or replace function headgate._request_urls(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
@@ -232,7 +232,7 @@ as $func$
     join request as r using (nth);
 $func$;
 
--- The base URL of each asset's calls, or why it is refused. The runner checks the host again.
+-- The base URL of each asset's calls, or why it is rejected. The runner checks the host again.
 create or replace function headgate._asset_addresses(
     p_asset_ids bigint[],
     p_provider headgate.providers

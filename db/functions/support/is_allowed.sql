@@ -1,4 +1,4 @@
--- By robots.txt (RFC 9309): of the rules that fit, the longest decides, and of equally long ones the one that allows.
+-- By robots.txt (RFC 9309): the longest matching rule decides; of equally long ones, the one that allows.
 
 create or replace function headgate.is_allowed(
     p_provider text,
@@ -21,4 +21,4 @@ as $func$
 $func$;
 
 comment on function headgate.is_allowed(text, text) is
-    'Whether a site''s robots.txt lets Headgate read a path with its query, as it was read last.';
+    'Whether a site''s robots.txt, as last read, allows Headgate to read a path with its query.';
