@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -11,10 +12,14 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from headgate.cli.commands import doctor
+from headgate.cli.commands.carry import require_secrets
+from headgate.cli.commands.doctor import Finding
 from headgate.errors import SecretMissing
 from headgate.worker.buffer import Buffer
 from headgate.worker.chunks import Auth, Call
 from headgate.worker.sources import Sources
+from headgate.worker.worker import work
 from tests.limits import PATIENCE
 from tests.runner.worker.source_database import (
     PASSWORD,
@@ -276,6 +281,42 @@ async def test_a_run_reads_what_is_new_since_its_watermark(core_plan, run, sourc
     assert core_plan.scalar(
         "select max(watermark)::text from headgate.asset_processing_state"
     ).startswith("2026-01-02")
+
+
+async def test_without_its_variable_nothing_is_done_its_name_is_said_and_with_it_the_run_goes_on(
+    core_plan, core_database, run, source, dsn, monkeypatch, caplog
+):
+    declare(core_plan, INGEST, OPERATION, statement=STATEMENT)
+    monkeypatch.delenv(VARIABLE)
+    core_plan.call("run_pipeline", p_pipeline="orders", p_run_id="r1")
+
+    async def is_said() -> bool:
+        waits = core_plan.scalar("select max(reason) from headgate.v_waiting where run_id = 'r1'")
+        return str(waits).endswith(f"or lack the secret {VARIABLE}")
+
+    async with asyncio.timeout(PATIENCE):
+        await work(core_database, until=is_said)
+
+    assert f"the environment variable {VARIABLE} is not set" in caplog.text
+    assert Finding(
+        "provider orders_db", "warn", f"{VARIABLE} is not set here", "runners need it set"
+    ) in list(doctor._secrets(core_plan.connection))
+    with pytest.raises(SecretMissing, match=f"asks provider orders_db, whose secret {VARIABLE}"):
+        require_secrets(core_plan.connection, "orders")
+    assert core_plan.sql("select distinct state, lease_expirations from headgate.chunks") == [
+        {"state": "queued", "lease_expirations": 0}
+    ]
+    assert (
+        core_plan.scalar(
+            "select count(*) from headgate.asset_processing_state where succeeded_at is not null"
+        )
+        == 0
+    )
+    assert core_plan.scalar("select count(*) from public.kept") == 0
+
+    monkeypatch.setenv(VARIABLE, dsn)
+    assert (await run("r1"))["status"] == "succeeded"
+    assert core_plan.scalar("select count(*) from public.kept") == 6
 
 
 async def test_the_dsn_is_nowhere(core_plan, run, source, dsn, monkeypatch, caplog):
