@@ -71,6 +71,10 @@ demo/recommender: $(DEMO) ## Fill a source database, count it, and train a recom
 demo/onpoint: $(LAKE_DEMO) ## Crawl stand-ins for two services and a web site into files and tables, and watch over it
 	@$(BIN)/headgate demo onpoint $(ARGS)
 
+.PHONY: demo/viral
+demo/viral: $(LAKE_DEMO) ## Turn the viral learning flywheel before an invented audience, and maintain it
+	@$(BIN)/headgate demo viral $(ARGS)
+
 .PHONY: run
 run: $(DEMO) ## Load what is due (a stand-in server plays the provider unless EODHD_API_TOKEN or DEMO_TOKEN=1 is set)
 ifeq ($(EODHD_API_TOKEN),)
@@ -234,6 +238,10 @@ bench/airflow: $(AIRFLOW_DEV) ## Measure 500 jobs: a mapped task each, RunStep w
 bench/rivals: $(DEV) $(RIVALS) ## Measure the guide's job beside dlt, and the queue beside graphile-worker where Node.js is
 	@$(MAKE) --no-print-directory $(GRAPHILE) || echo 'graphile-worker cannot be installed here: without it'
 	@$(BIN)/python -m tests.benchmarks rivals graphile $(ARGS)
+
+.PHONY: bench/viral
+bench/viral: $(DEV) ## Measure Thompson sampling: compute, with reading and writing, and regret
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks viral $(ARGS)
 
 .PHONY: bench/recommender
 bench/recommender: $(DEV) ## Measure the recommender beside popularity and implicit's ALS, and on 5,000,000 made-up pairs (2 GB)

@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps files changes trace] [--json]`.
 
 bigtables and lake run on request only (`make bench/bigtables`), and so does rivals, whose other side has an
-environment of its own (`make bench/rivals`), and recommender, whose second opinion has one
-(`make bench/recommender`); airflow runs in one of its own (`make bench/airflow`).
+environment of its own (`make bench/rivals`), recommender, whose second opinion has one
+(`make bench/recommender`), and viral (`make bench/viral`); airflow runs in one of its own (`make bench/airflow`).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from tests.benchmarks import (
     steps,
     system,
     trace,
+    viral,
 )
 from tests.benchmarks.measure import Figure, as_json, machine, table
 from tests.benchmarks.rivals import compare, graphile
@@ -61,6 +62,7 @@ ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "bigtables": bigtables.run,
     "lake": lake.run,
     "recommender": recommender.run,
+    "viral": viral.run,
     "rivals": compare.run,
     "graphile": graphile.run,
 }

@@ -14,7 +14,7 @@ from tests.servers import DB
 
 INSTALLED = (
     "Installed: calendars, convert_formats, copy, export, indicators, load, machine, notices, process_data, "
-    "recommender, remove"
+    "recommender, remove, thompson"
 )
 
 
@@ -50,7 +50,14 @@ def test_every_handler_that_a_shipped_plan_names_is_there():
     names = set(re.findall(r"handler => '([^']+)'", plans))
 
     files = {"copy", "export", "load", "remove"}
-    assert names == files | {"calendars", "indicators", "machine", "notices", "recommender"}
+    assert names == files | {
+        "calendars",
+        "indicators",
+        "machine",
+        "notices",
+        "recommender",
+        "thompson",
+    }
     assert all(callable(find(HANDLER, x)) for x in names)
 
 

@@ -83,6 +83,8 @@ class StandIn:
     arrived: int = 0
     """Number of calls with a route, including those that wait for their answer."""
     ready_at: float | None = None
+    peers: set[object] = field(default_factory=set)
+    """Addresses of the connections that calls came on."""
     _open: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -98,6 +100,11 @@ class StandIn:
         """Return the number of calls whose work was done."""
         return sum(x.was_served for x in self.calls)
 
+    @property
+    def connections(self) -> int:
+        """Return the number of connections that calls came on."""
+        return len(self.peers)
+
     def fail(self, kind: str, **how: Any) -> None:
         """Add a fault for the next answers; see `Fault`."""
         self.faults.append(Fault(kind, **how))
@@ -112,6 +119,8 @@ class StandIn:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request and record it in the ledger."""
+        if request.transport is not None:
+            self.peers.add(request.transport.get_extra_info("peername"))
         query = dict(request.query)
         ask = Ask(request.method, request.path, query, await request.read(), request.headers)
         route = self.routes.get((ask.method, ask.path))

@@ -1,0 +1,148 @@
+"""Thompson sampling of the viral flywheel: its compute, with reading and writing, and the regret of its choices."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from headgate.database import connect
+from headgate.handlers.thompson import Tuning, choose
+from headgate.settings import Settings
+from tests.benchmarks import system
+from tests.benchmarks.measure import Figure
+from tests.limits import wait_until
+from tests.plan import Plan
+
+ARMS: Final = 100_000
+SOURCE_MS: Final = 780
+"""Milliseconds of compute of the system that this one succeeds, by its own documents."""
+RATES: Final = (0.02, 0.03, 0.05, 0.05, 0.06, 0.06, 0.07, 0.08, 0.1, 0.15)
+"""True rates of the arms whose regret is simulated."""
+EPSILON: Final = 0.1
+ALONE: Final = Tuning(top_k=1, exploration_share=0.0, min_impressions=0)
+
+Counts = npt.NDArray[np.int64]
+Policy = Callable[[Counts, Counts, np.random.Generator], int]
+
+
+def run(
+    server: Settings, *, arms: int = ARMS, rounds: int = 10_000, runs: int = 5
+) -> Iterator[Figure]:
+    """Measure a decision among `arms` variants, and `rounds` choices among ten."""
+    yield Figure(
+        f"viral: compute of a decision among {arms} variants",
+        _compute_ms(arms, 4 * runs),
+        "ms",
+        at_most=10,
+        detail=f"the source says {SOURCE_MS} ms",
+    )
+    with (
+        system.own_database(server, "viral") as settings,
+        connect(settings, "bench") as connection,
+    ):
+        plan = Plan(connection)
+        _fill(plan, arms)
+        with system.worker(settings):
+            _decide(plan)  # starts the handlers' process
+            seconds = [_decide(plan) for _ in range(runs)]
+    yield Figure(
+        f"viral: the same with read and write, among {arms} variants",
+        statistics.median(seconds),
+        "s",
+        at_most=1,
+        detail="from the start of its step to its end",
+    )
+    found = regrets(rounds, range(runs))
+    for name in ("epsilon-greedy", "uniform"):
+        yield Figure(
+            f"viral: regret of {name} to that of Thompson sampling, {rounds} rounds",
+            found[name] / max(found["thompson"], 1e-9),
+            at_least=1,
+            detail=f"thompson {found['thompson']:.1f}, {name} {found[name]:.1f} reactions lost",
+        )
+
+
+def regrets(rounds: int, seeds: Sequence[int], rates: Sequence[float] = RATES) -> dict[str, float]:
+    """Return the mean of the reactions that each policy loses by not always choosing the best arm."""
+    policies: dict[str, Policy] = {
+        "thompson": _thompson,
+        "epsilon-greedy": _epsilon_greedy,
+        "uniform": lambda successes, _, generator: int(generator.integers(len(successes))),
+    }
+    return {
+        name: statistics.mean(_regret(policy, rounds, seed, rates) for seed in seeds)
+        for name, policy in policies.items()
+    }
+
+
+def _thompson(successes: Counts, failures: Counts, generator: np.random.Generator) -> int:
+    seed = int(generator.integers(2**62))
+    return int(choose(successes, failures, seed, ALONE).chosen[0])
+
+
+def _epsilon_greedy(successes: Counts, failures: Counts, generator: np.random.Generator) -> int:
+    if generator.random() < EPSILON:
+        return int(generator.integers(len(successes)))
+    return int(np.argmax((successes + 1) / (successes + failures + 2)))
+
+
+def _regret(policy: Policy, rounds: int, seed: int, rates: Sequence[float]) -> float:
+    generator = np.random.default_rng(seed)
+    outcomes = np.zeros((2, len(rates)), np.int64)
+    for _ in range(rounds):
+        arm = policy(outcomes[0], outcomes[1], generator)
+        outcomes[0 if generator.random() < rates[arm] else 1, arm] += 1
+    return float(outcomes.sum(axis=0) @ (max(rates) - np.array(rates)))
+
+
+def _compute_ms(arms: int, times: int) -> float:
+    generator = np.random.default_rng(1)
+    successes = generator.integers(0, 50, arms)
+    failures = generator.integers(0, 500, arms)
+    took = []
+    for seed in range(times):
+        began = time.perf_counter()
+        choose(successes, failures, seed, Tuning())
+        took.append(1_000 * (time.perf_counter() - began))
+    return statistics.median(took)
+
+
+def _fill(plan: Plan, arms: int) -> None:
+    """Declare a pipeline of the decision alone, among that many variants."""
+    plan.sql(
+        "insert into viral.variants (variant_id, persona, successes, failures, created_at)"
+        " select n::text, '', n %% 50, n %% 500, now() from generate_series(1, %(n)s::integer) as n",
+        n=arms,
+    )
+    with plan.connection.transaction():
+        plan.sql("select headgate.begin_plan('decide')")
+        plan.sql(
+            "select headgate.put_operation('decide', due => 'run', handler => 'thompson',"
+            " input_function => 'viral.read_variants', ingest_function => 'viral.keep_decision')"
+        )
+        plan.sql("select headgate.put_pipeline('decide')")
+        plan.sql("select headgate.put_step('decide', 'decide', operations => '{decide}')")
+        plan.sql("select headgate.end_plan()")
+
+
+def _decide(plan: Plan) -> float:
+    """Run the pipeline with the worker; return the seconds that its step took."""
+    run = plan.value("run_pipeline", p_pipeline="decide")
+    wait_until(lambda: _has_ended(plan, run), "the decision")
+    return float(
+        plan.scalar(
+            "select extract(epoch from s.finished_at - s.started_at)"
+            " from headgate.v_execution_steps as s where s.run_id = %(run)s",
+            run=run,
+        )
+    )
+
+
+def _has_ended(plan: Plan, run: str) -> bool:
+    (row,) = plan.call("execution_status", p_pipeline="decide", p_run_id=run)
+    return bool(row["status"] == "succeeded")
