@@ -116,6 +116,20 @@ ALTER SCHEMA recommender OWNER TO headgate_plan_recommender;
 COMMENT ON SCHEMA recommender IS 'Which companies an investor may like: the source''s rows, models and recommendations.';
 
 --
+-- Name: viral; Type: SCHEMA; Schema: -; Owner: headgate_plan_viral
+--
+
+CREATE SCHEMA viral;
+
+ALTER SCHEMA viral OWNER TO headgate_plan_viral;
+
+--
+-- Name: SCHEMA viral; Type: COMMENT; Schema: -; Owner: headgate_plan_viral
+--
+
+COMMENT ON SCHEMA viral IS 'The viral learning flywheel: services, posts, patterns, variants, decisions, figures.';
+
+--
 -- Name: answer; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -572,6 +586,29 @@ ALTER TYPE recommender.trained_row OWNER TO headgate_plan_recommender;
 --
 
 COMMENT ON TYPE recommender.trained_row IS 'A row of the handler recommender: a figure by its name, or a weight.';
+
+--
+-- Name: drawn_row; Type: TYPE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TYPE viral.drawn_row AS (
+	asset_id bigint,
+	variant_no bigint,
+	successes bigint,
+	failures bigint,
+	draw double precision,
+	rank integer,
+	is_explored boolean,
+	numpy_version integer
+);
+
+ALTER TYPE viral.drawn_row OWNER TO headgate_plan_viral;
+
+--
+-- Name: TYPE drawn_row; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TYPE viral.drawn_row IS 'A row of the handler thompson: a variant, its draw, and its place; rank null: not chosen.';
 
 --
 -- Name: _ask_first_corrections(timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -35062,6 +35099,1387 @@ ALTER FUNCTION recommender.write_report(p_pipeline text, p_run_id text) OWNER TO
 COMMENT ON FUNCTION recommender.write_report(p_pipeline text, p_run_id text) IS 'Write a run''s report: services, tables, synchronization; once for each run.';
 
 --
+-- Name: allocation_body(jsonb, bigint[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.allocation_body(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, body jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_asset_ids[1], jsonb_build_object(
+        'variant_weights', jsonb_object_agg(v.variant_id, 1.0 / cardinality(d.chosen)),
+        'allocation_strategy', case cardinality(d.explored)
+            when 0 then 'exploit_best'
+            when cardinality(d.chosen) then 'explore_equally'
+            else 'balanced_exploration'
+        end
+    )
+    from viral.decisions as d
+    cross join unnest(d.chosen) as u (variant_no)
+    join viral.variants as v using (variant_no)
+    where d.run_id = p_context ->> 'run_id'
+    group by d.run_id;
+$$;
+
+ALTER FUNCTION viral.allocation_body(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION allocation_body(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.allocation_body(p_context jsonb, p_asset_ids bigint[]) IS 'Body of viral_allocation: the run''s chosen variants and their shares of views.';
+
+--
+-- Name: archived_before(timestamp with time zone); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.archived_before(p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select date_trunc('day', (p_now - interval '30 days') at time zone 'UTC') at time zone 'UTC';
+$$;
+
+ALTER FUNCTION viral.archived_before(p_now timestamp with time zone) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION archived_before(p_now timestamp with time zone); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.archived_before(p_now timestamp with time zone) IS 'Samples before this time belong into the archive.';
+
+--
+-- Name: archived_days(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.archived_days() RETURNS TABLE(day text, rows bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select substring(a.name from 'year=\d{4}/month=\d\d/day=\d\d'), sum(a.rows)::bigint
+    from headgate.v_artifacts as a
+    where a.operation = 'viral_archive'
+        and a.is_current
+    group by 1;
+$$;
+
+ALTER FUNCTION viral.archived_days() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION archived_days(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.archived_days() IS 'The days that are in the archive, and how many samples of each.';
+
+--
+-- Name: check_viral_cost_per_follow(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.check_viral_cost_per_follow() RETURNS TABLE(subject text, value numeric, failing jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (select
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (max(value))::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= 10) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (select e.* from viral.v_executive as e
+        where e.name = 'cost_per_follow'
+            ) as q
+        ) as f
+    ) as c;
+$$;
+
+ALTER FUNCTION viral.check_viral_cost_per_follow() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION check_viral_cost_per_follow(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.check_viral_cost_per_follow() IS 'A check, generated from what its plan declares.';
+
+--
+-- Name: check_viral_engagement(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.check_viral_engagement() RETURNS TABLE(subject text, value numeric, failing jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select coalesce(s.subject, ''), c.value, c.failing
+    from (select
+    ) as each
+    cross join lateral (
+        select string_agg(v.value, ' ' order by v.nth) as subject
+        from json_each_text(to_json(each)) with ordinality as v (key, value, nth)
+    ) as s
+    cross join lateral (
+        select
+            (max(value))::numeric as value,
+            jsonb_agg(to_jsonb(f) - 'nth_' order by f.nth_) filter (where f.nth_ <= 10) as failing
+        from (
+            select q.*, row_number() over () as nth_
+            from (select e.* from viral.v_executive as e
+        where e.name = 'engagement_rate'
+            ) as q
+        ) as f
+    ) as c;
+$$;
+
+ALTER FUNCTION viral.check_viral_engagement() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION check_viral_engagement(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.check_viral_engagement() IS 'A check, generated from what its plan declares.';
+
+--
+-- Name: database_maintenance(text, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.database_maintenance(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_tables constant text[] := array(
+        select c.relname::text
+        from pg_class as c
+        where c.relnamespace = 'viral'::regnamespace
+            and c.relkind = 'r'
+        order by c.relname
+    );
+    v_table text;
+begin
+    foreach v_table in array v_tables loop
+        execute format('analyze viral.%I', v_table);
+    end loop;
+    return jsonb_build_object(
+        'analyzed', cardinality(v_tables),
+        'bytes', (
+            select sum(pg_total_relation_size(c.oid))
+            from pg_class as c
+            where c.relnamespace = 'viral'::regnamespace
+                and c.relkind = 'r'
+        ),
+        'dead_rows', (select sum(s.n_dead_tup) from pg_stat_user_tables as s where s.schemaname = 'viral')
+    );
+end;
+$$;
+
+ALTER FUNCTION viral.database_maintenance(p_pipeline text, p_run_id text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION database_maintenance(p_pipeline text, p_run_id text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.database_maintenance(p_pipeline text, p_run_id text) IS 'Analyze the plan''s tables; returns how many, their size, and the dead rows that autovacuum will remove.';
+
+--
+-- Name: escape_html(text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.escape_html(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select replace(replace(replace(replace(p_text, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;');
+$$;
+
+ALTER FUNCTION viral.escape_html(p_text text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION escape_html(p_text text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.escape_html(p_text text) IS 'A text as HTML shows it.';
+
+--
+-- Name: growth_of(text, text, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.growth_of(p_name text, p_run_id text, p_before_run_id text) RETURNS double precision
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select sum(m.value - case when b.value <= m.value then b.value else 0 end)
+    from viral.metrics as m
+    left join viral.metrics as b
+        on b.run_id = p_before_run_id and (b.service, b.name, b.labels) = (m.service, m.name, m.labels)
+    where m.run_id = p_run_id
+        and m.name = p_name;
+$$;
+
+ALTER FUNCTION viral.growth_of(p_name text, p_run_id text, p_before_run_id text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION growth_of(p_name text, p_run_id text, p_before_run_id text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.growth_of(p_name text, p_run_id text, p_before_run_id text) IS 'By how much a metric of the services grew between two runs; without an earlier run: its value.';
+
+--
+-- Name: health_check(text, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.health_check(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_is_strict constant boolean := (
+        select coalesce((d.document #>> '{params,fail_on_warning}')::boolean, false)
+        from headgate.v_run_documents as d
+        where d.pipeline = p_pipeline
+            and d.run_id = p_run_id
+    );
+    v_report jsonb;
+begin
+    select viral.health_report(array_agg(jsonb_populate_record(null::headgate.answer, to_jsonb(h))), v_now)
+    into v_report
+    from viral.health_answers as h
+    where h.run_id = p_run_id;
+    insert into viral.health_checks (run_id, checked_at, overall_status, report)
+    values (p_run_id, v_now, v_report ->> 'overall_status', v_report)
+    on conflict (run_id) do update set
+        checked_at = excluded.checked_at,
+        overall_status = excluded.overall_status,
+        report = excluded.report;
+    if v_report ->> 'overall_status' = 'unhealthy'
+        or v_is_strict and v_report #> '{summary,warnings}' <> '[]'
+    then
+        return v_report || jsonb_build_object('status', 'failed', 'error', (
+            select string_agg(w, '; ') from jsonb_array_elements_text(v_report #> '{summary,warnings}') as w
+        ));
+    end if;
+    return v_report;
+end;
+$$;
+
+ALTER FUNCTION viral.health_check(p_pipeline text, p_run_id text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION health_check(p_pipeline text, p_run_id text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.health_check(p_pipeline text, p_run_id text) IS 'Report the services'' health and keep it; a required service that is unhealthy fails the step.';
+
+--
+-- Name: health_report(headgate.answer[], timestamp with time zone); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.health_report(p_answers headgate.answer[], p_checked_at timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with service as (
+        select
+            s.code as name, s.group_key = 'required' as is_required, round(a.duration_ms, 1) as took,
+            (s.attributes ->> 'threshold_ms')::numeric as threshold, a.status as answered,
+            coalesce(viral.service_status(a.status, a.body), 'unhealthy') as says
+        from headgate.v_assets as s
+        left join unnest(p_answers) as a using (asset_id)
+        where s.universe = 'viral_services'
+            and s.is_active
+    ),
+    judged as (
+        select
+            s.*, s.says = 'healthy' and s.took > s.threshold as is_slow,
+            case when s.says = 'healthy' and s.took > s.threshold then 'degraded' else s.says end as status
+        from service as s
+    ),
+    warned as (
+        select
+            j.*, case
+                when j.is_slow
+                    then format('%s: Response time %sms exceeds threshold %sms', j.name, round(j.took), j.threshold)
+                when j.status = 'degraded' then format('%s: it says that it is degraded', j.name)
+                when j.answered is null then format('%s: no answer', j.name)
+                when j.status = 'unhealthy' then format('%s: not healthy, answered %s', j.name, j.answered)
+            end as warning
+        from judged as j
+    )
+    select jsonb_build_object(
+        'check_timestamp', to_char(p_checked_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        'total_services', count(*),
+        'required_services', coalesce(jsonb_agg(w.name order by w.name) filter (where w.is_required), '[]'),
+        'services', coalesce(jsonb_object_agg(w.name, jsonb_build_object(
+            'status', w.status, 'response_time_ms', w.took, 'additional_checks', '{}'::jsonb
+        )), '{}'),
+        'summary', jsonb_build_object(
+            'healthy', count(*) filter (where w.status = 'healthy'),
+            'unhealthy', count(*) filter (where w.status = 'unhealthy'),
+            'degraded', count(*) filter (where w.status = 'degraded'),
+            'warnings', coalesce(jsonb_agg(w.warning order by w.name) filter (where w.warning is not null), '[]')
+        ),
+        'overall_status', case
+            when count(*) filter (where w.is_required and w.status = 'unhealthy') > 0 then 'unhealthy'
+            when count(*) filter (where w.status <> 'healthy') > 0 then 'degraded'
+            else 'healthy'
+        end
+    )
+    from warned as w;
+$$;
+
+ALTER FUNCTION viral.health_report(p_answers headgate.answer[], p_checked_at timestamp with time zone) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION health_report(p_answers headgate.answer[], p_checked_at timestamp with time zone); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.health_report(p_answers headgate.answer[], p_checked_at timestamp with time zone) IS 'The services'' health by their answers: each service, a summary with warnings, and the overall status.';
+
+--
+-- Name: html_table(jsonb); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.html_table(p_rows jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select '<table>' || string_agg('<tr>' || c.cells || '</tr>', e'\n' order by r.nth) || '</table>'
+    from jsonb_array_elements(p_rows) with ordinality as r (cells, nth)
+    cross join lateral (
+        select string_agg(
+            format('<%s>%s</%1$s>', case r.nth when 1 then 'th' else 'td' end, coalesce(viral.escape_html(t.cell), '')),
+            '' order by t.nth
+        ) as cells
+        from jsonb_array_elements_text(r.cells) with ordinality as t (cell, nth)
+    ) as c;
+$_$;
+
+ALTER FUNCTION viral.html_table(p_rows jsonb) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION html_table(p_rows jsonb); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.html_table(p_rows jsonb) IS 'An array of rows as an HTML table; the first is its head.';
+
+--
+-- Name: keep_decision(jsonb, bigint[], viral.drawn_row[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.keep_decision(p_context jsonb, p_asset_ids bigint[], p_rows viral.drawn_row[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    insert into viral.decisions (
+        run_id, seed, numpy_version, variants, successes, failures, draws, chosen, explored, decided_at
+    )
+    select
+        p_context ->> 'run_id', abs(hashtextextended(p_context ->> 'run_id', 0) / 2), min(r.numpy_version),
+        array_agg(r.variant_no order by r.variant_no), array_agg(r.successes order by r.variant_no),
+        array_agg(r.failures order by r.variant_no), array_agg(r.draw order by r.variant_no),
+        array_agg(r.variant_no order by r.rank) filter (where r.rank is not null),
+        coalesce(array_agg(r.variant_no order by r.rank) filter (where r.is_explored), '{}'),
+        (p_context ->> 'now')::timestamptz
+    from unnest(p_rows) as r
+    on conflict (run_id) do update set
+        numpy_version = excluded.numpy_version,
+        variants = excluded.variants,
+        successes = excluded.successes,
+        failures = excluded.failures,
+        draws = excluded.draws,
+        chosen = excluded.chosen,
+        explored = excluded.explored,
+        decided_at = excluded.decided_at;
+    return query
+    select p_asset_ids[1], 'success', cardinality(p_rows), (p_context ->> 'now')::timestamptz, null::text;
+end;
+$$;
+
+ALTER FUNCTION viral.keep_decision(p_context jsonb, p_asset_ids bigint[], p_rows viral.drawn_row[]) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION keep_decision(p_context jsonb, p_asset_ids bigint[], p_rows viral.drawn_row[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.keep_decision(p_context jsonb, p_asset_ids bigint[], p_rows viral.drawn_row[]) IS 'Ingest function of viral_decision: the variants, what was known and drawn of each, and which were chosen.';
+
+--
+-- Name: keep_health(jsonb, bigint[], headgate.answer[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.keep_health(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with kept as (
+        insert into viral.health_answers (run_id, asset_id, status, duration_ms, body, answered_at)
+        select p_context ->> 'run_id', a.asset_id, a.status, a.duration_ms, a.body, (p_context ->> 'now')::timestamptz
+        from unnest(p_answers) as a
+        on conflict (run_id, asset_id) do update
+        set status = excluded.status,
+            duration_ms = excluded.duration_ms,
+            body = excluded.body,
+            answered_at = excluded.answered_at
+    )
+    select
+        a.asset_id, case when s.group_key = 'required' and h.status = 'unhealthy' then 'failed' else 'success' end, 1,
+        null::timestamptz, case when h.status <> 'healthy' then format('%s is %s', s.code, h.status) end
+    from unnest(p_answers) as a
+    join headgate.v_assets as s using (asset_id)
+    cross join lateral (select viral.service_status(a.status, a.body) as status) as h;
+$$;
+
+ALTER FUNCTION viral.keep_health(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION keep_health(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.keep_health(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) IS 'Ingest function of viral_health: each service''s last answer in the run.';
+
+--
+-- Name: keep_metrics(jsonb, bigint[], headgate.answer[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.keep_metrics(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with sample as (
+        select distinct on (a.asset_id, m.name, m.labels) a.asset_id, s.code as service, m.*
+        from unnest(p_answers) as a
+        join headgate.v_assets as s using (asset_id)
+        cross join lateral viral.read_samples(a.body) as m
+        where a.status = 200
+        order by a.asset_id, m.name, m.labels
+    ),
+    kept as (
+        insert into viral.metrics (run_id, service, name, labels, value, measured_at)
+        select p_context ->> 'run_id', s.service, s.name, s.labels, s.value, (p_context ->> 'now')::timestamptz
+        from sample as s
+        on conflict (run_id, service, name, labels) do update set
+            value = excluded.value,
+            measured_at = excluded.measured_at
+    ),
+    counted as (
+        select
+            a.asset_id, a.status,
+            (select count(*) from sample as s where s.asset_id = a.asset_id)::integer as samples
+        from unnest(p_answers) as a
+    )
+    select
+        c.asset_id, case when c.samples > 0 then 'success' else 'failed' end, c.samples, null::timestamptz,
+        case when c.samples = 0 then format('it has no metrics: answered %s', c.status) end
+    from counted as c;
+$$;
+
+ALTER FUNCTION viral.keep_metrics(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION keep_metrics(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.keep_metrics(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) IS 'Ingest function of viral_metrics: the samples of each service.';
+
+--
+-- Name: keep_outcomes(jsonb, bigint[], text[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.keep_outcomes(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_now constant timestamptz := p_context ->> 'now';
+    v_said constant jsonb := p_payloads[1];
+    v_grown integer;
+begin
+    if not coalesce(v_said @@ '$.variants.type() == "array" && !exists($.variants[*] ? (
+        @.id.type() != "string" || !(@.successes >= 0) || !(@.failures >= 0)))', false)
+    then
+        return query
+        select
+            p_asset_ids[1], 'failed', 0, null::timestamptz, 'the answer has no variants: ' || left(p_payloads[1], 100);
+        return;
+    end if;
+    lock table viral.variants in share row exclusive mode;  -- one answer after the other
+    with told as (
+        select distinct on (t.id) t.*
+        from jsonb_to_recordset(v_said -> 'variants')
+            as t (id text, successes bigint, failures bigint, persona_id text, sample_content text, dimensions jsonb)
+        order by t.id
+    ),
+    grown as (
+        insert into viral.outcomes as o (run_id, variant_no, successes, failures, found_at)
+        select p_context ->> 'run_id', v.variant_no, t.successes - v.successes, t.failures - v.failures, v_now
+        from told as t
+        join viral.variants as v on v.variant_id = t.id
+        where (t.successes, t.failures) <> (v.successes, v.failures)
+            and t.successes >= v.successes
+            and t.failures >= v.failures
+        on conflict (run_id, variant_no) do update set
+            successes = o.successes + excluded.successes,
+            failures = o.failures + excluded.failures,
+            found_at = excluded.found_at
+        returning 1
+    ),
+    kept as (
+        insert into viral.variants as v (
+            variant_id, persona, content, dimensions, successes, failures, created_at
+        )
+        select
+            t.id, coalesce(t.persona_id, ''), t.sample_content, coalesce(t.dimensions, '{}'), t.successes, t.failures,
+            v_now
+        from told as t
+        on conflict (variant_id) do update set
+            successes = excluded.successes,
+            failures = excluded.failures
+        where (v.successes, v.failures) <> (excluded.successes, excluded.failures)
+            and excluded.successes >= v.successes
+            and excluded.failures >= v.failures
+        returning 1
+    )
+    select count(*) into v_grown from kept;
+    return query select p_asset_ids[1], 'success', v_grown, v_now, null::text;
+end;
+$_$;
+
+ALTER FUNCTION viral.keep_outcomes(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION keep_outcomes(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.keep_outcomes(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of viral_variants and viral_outcomes: the variants'' totals, and by how much they grew.';
+
+--
+-- Name: keep_patterns(jsonb, bigint[], text[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.keep_patterns(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    with answer as (
+        select
+            a.asset_id, a.code, u.payload::jsonb as said,
+            coalesce(u.payload::jsonb @@ '
+                $.hook_patterns.type() == "array" && $.emotion_patterns.type() == "array"
+                && !exists($.hook_patterns[*] ? (@.type() != "string"))
+                && !exists($.emotion_patterns[*] ? (@.type() != "string"))
+                && $.pattern_strength >= 0 && $.pattern_strength <= 1', false) as is_sound
+        from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
+        join headgate.v_assets as a using (asset_id)
+    ),
+    found as (
+        select distinct a.code, f.kind, f.pattern, (a.said ->> 'pattern_strength')::double precision as strength
+        from answer as a
+        cross join lateral (
+            select 'hook' as kind, h as pattern from jsonb_array_elements_text(a.said -> 'hook_patterns') as h
+            union all
+            select 'emotion', e from jsonb_array_elements_text(a.said -> 'emotion_patterns') as e
+            union all
+            select 'structure', a.said ->> 'structure' where a.said ? 'structure'
+        ) as f
+        where a.is_sound
+    ),
+    gone as (
+        delete from viral.content_patterns as c
+        using answer as a
+        where a.is_sound
+            and c.content_hash = a.code
+            and not exists (
+                select from found as f where (f.code, f.kind, f.pattern) = (c.content_hash, c.kind, c.pattern)
+            )
+    ),
+    kept as (
+        insert into viral.content_patterns as c (content_hash, kind, pattern, strength)
+        select f.code, f.kind, f.pattern, f.strength
+        from found as f
+        on conflict (content_hash, kind, pattern) do update set strength = excluded.strength
+        where c.strength <> excluded.strength
+        returning c.content_hash
+    )
+    select
+        a.asset_id, case when a.is_sound then 'success' else 'failed' end,
+        (select count(*) from kept as k where k.content_hash = a.code)::integer, null::timestamptz,
+        case when not a.is_sound then 'the answer has no patterns: ' || left(a.said::text, 100) end
+    from answer as a;
+$_$;
+
+ALTER FUNCTION viral.keep_patterns(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION keep_patterns(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.keep_patterns(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of viral_patterns: the patterns of each text.';
+
+--
+-- Name: keep_posts(jsonb, bigint[], text[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.keep_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with sent as (
+        select u.asset_id, p.post, viral.post_fault(p.post) as fault
+        from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
+        cross join lateral jsonb_array_elements(u.payload::jsonb -> 'posts') as p (post)
+    ),
+    refused as (
+        insert into viral.refused_posts (run_id, asset_id, post_hash, post, reason, refused_at)
+        select distinct on (s.asset_id, s.post)
+            p_context ->> 'run_id', s.asset_id, md5(s.post::text), s.post, s.fault, (p_context ->> 'now')::timestamptz
+        from sent as s
+        where s.fault is not null
+        on conflict do nothing
+    ),
+    kept as (
+        insert into viral.posts as p (
+            post_url, asset_id, content, posted_at, likes, comments, shares, engagement_rate, run_id
+        )
+        select distinct on (s.post ->> 'post_url')
+            s.post ->> 'post_url', s.asset_id, s.post ->> 'content', (s.post ->> 'timestamp')::timestamptz,
+            (s.post ->> 'likes')::bigint, (s.post ->> 'comments')::bigint, (s.post ->> 'shares')::bigint,
+            (s.post ->> 'engagement_rate')::double precision, p_context ->> 'run_id'
+        from sent as s
+        where s.fault is null
+        order by s.post ->> 'post_url', s.post ->> 'timestamp' desc
+        on conflict (post_url) do update set
+            likes = excluded.likes,
+            comments = excluded.comments,
+            shares = excluded.shares,
+            engagement_rate = excluded.engagement_rate
+        where (p.likes, p.comments, p.shares, p.engagement_rate)
+            is distinct from (excluded.likes, excluded.comments, excluded.shares, excluded.engagement_rate)
+        returning p.asset_id, p.posted_at
+    )
+    select
+        u.asset_id, 'success', (select count(*) from kept as k where k.asset_id = u.asset_id)::integer,
+        (select max(k.posted_at) from kept as k where k.asset_id = u.asset_id), null::text
+    from unnest(p_asset_ids) as u (asset_id);
+$$;
+
+ALTER FUNCTION viral.keep_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION keep_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.keep_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of viral_posts: new posts, what has changed of known ones, and what is no post.';
+
+--
+-- Name: keep_variants(jsonb, bigint[], text[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.keep_variants(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    with answer as (
+        select a.asset_id, a.code as persona, u.payload::jsonb as said,
+            coalesce(u.payload::jsonb @@ '$.variants.type() == "array"
+                && !exists($.variants[*] ? (@.variant_id.type() != "string"))', false) as is_sound
+        from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
+        join headgate.v_assets as a using (asset_id)
+    ),
+    kept as (
+        insert into viral.variants (variant_id, persona, content, dimensions, created_at)
+        select distinct on (v.variant_id)
+            v.variant_id, a.persona, v.sample_content, coalesce(v.dimensions, '{}'), (p_context ->> 'now')::timestamptz
+        from answer as a
+        cross join lateral jsonb_to_recordset(a.said -> 'variants')
+            as v (variant_id text, sample_content text, dimensions jsonb)
+        where a.is_sound
+        on conflict (variant_id) do nothing
+        returning persona
+    )
+    select
+        a.asset_id, case when a.is_sound then 'success' else 'failed' end,
+        (select count(*) from kept as k where k.persona = a.persona)::integer, null::timestamptz,
+        case when not a.is_sound then 'the answer has no variants: ' || left(a.said::text, 100) end
+    from answer as a;
+$_$;
+
+ALTER FUNCTION viral.keep_variants(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION keep_variants(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.keep_variants(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of viral_generate: a persona''s new variants.';
+
+--
+-- Name: line_chart(double precision[], double precision); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.line_chart(p_values double precision[], p_target double precision) RETURNS text
+    LANGUAGE sql IMMUTABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    with scale as (
+        select
+            greatest(count(u.value) - 1, 1) as last, greatest(max(u.value), p_target, 1e-9) * 1.1 as top,
+            count(u.value) as points
+        from unnest(p_values) as u (value)
+    ),
+    point as (
+        select
+            u.value, u.nth, round(10 + 580.0 * (row_number() over (order by u.nth) - 1) / s.last, 1) as x,
+            round((150 - 140 * u.value / s.top)::numeric, 1) as y
+        from unnest(p_values) with ordinality as u (value, nth)
+        cross join scale as s
+        where u.value is not null
+    )
+    select case
+        when s.points = 0 then '<p>no values yet</p>'
+        else concat(
+            '<svg viewBox="0 0 600 160" width="600" height="160" role="img">',
+            '<polyline fill="none" stroke="#2f6fde" stroke-width="2" points="', (
+                select string_agg(format('%s,%s', p.x, p.y), ' ' order by p.nth) from point as p
+            ), '"/>', (
+                select string_agg(format(
+                    '<circle cx="%s" cy="%s" r="3" fill="#2f6fde"><title>%s</title></circle>', p.x, p.y,
+                    round(p.value::numeric, 4)
+                ), '' order by p.nth)
+                from point as p
+            ), case when p_target is not null then format(
+                '<line x1="10" x2="590" y1="%s" y2="%1$s" stroke="#0f9d76" stroke-dasharray="6 4"/>',
+                round((150 - 140 * p_target / s.top)::numeric, 1)
+            ) end, '</svg>'
+        )
+    end
+    from scale as s;
+$_$;
+
+ALTER FUNCTION viral.line_chart(p_values double precision[], p_target double precision) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION line_chart(p_values double precision[], p_target double precision); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision) IS 'A line chart as SVG, with a target.';
+
+--
+-- Name: log_cleanup(text, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.log_cleanup(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_before constant timestamptz := headgate.clock() - interval '30 days';
+    v_log record;
+    v_count bigint;
+    v_deleted jsonb := '{}';
+begin
+    for v_log in
+        select *
+        from (values
+            ('health_answers', 'answered_at'), ('health_checks', 'checked_at'), ('posts', 'posted_at'),
+            ('refused_posts', 'refused_at'), ('pattern_scores', 'scored_at'), ('outcomes', 'found_at'),
+            ('decisions', 'decided_at'), ('reports', 'written_at')
+        ) as l (name, at)
+    loop
+        execute format('delete from viral.%I where %I < $1', v_log.name, v_log.at) using v_before;
+        get diagnostics v_count = row_count;
+        v_deleted := v_deleted || jsonb_build_object(v_log.name, v_count);
+    end loop;
+    delete from viral.content_patterns as c
+    where not exists (select from viral.posts as p where md5(p.content) = c.content_hash);
+    get diagnostics v_count = row_count;
+    return v_deleted || jsonb_build_object('content_patterns', v_count);
+end;
+$_$;
+
+ALTER FUNCTION viral.log_cleanup(p_pipeline text, p_run_id text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION log_cleanup(p_pipeline text, p_run_id text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.log_cleanup(p_pipeline text, p_run_id text) IS 'Delete what is older than 30 days of the plan''s logs; returns how many rows of each.';
+
+--
+-- Name: measure_kpis(text, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.measure_kpis(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_before constant text := (
+        select m.run_id
+        from viral.metrics as m
+        where m.name = 'cost_per_follow_dollars_sum'
+            and m.run_id <> p_run_id
+        order by m.measured_at desc
+        limit 1
+    );
+begin
+    insert into viral.kpis (run_id, name, value, measured_at)
+    select p_run_id, k.name, k.value, headgate.clock()
+    from (values
+        ('engagement_rate', (
+            select sum(o.successes)::double precision / nullif(sum(o.successes + o.failures), 0)
+            from viral.outcomes as o
+            where o.run_id = p_run_id
+        )),
+        ('cost_per_follow',
+            viral.growth_of('cost_per_follow_dollars_sum', p_run_id, v_before)
+            / nullif(viral.growth_of('cost_per_follow_dollars_count', p_run_id, v_before), 0)
+        ),
+        ('content_generated_total', viral.growth_of('posts_generated_total', p_run_id, null)),
+        ('pattern_accuracy', (
+            select sum(s.hits)::double precision / nullif(sum(s.later_posts), 0)
+            from viral.pattern_scores as s
+            where s.run_id = p_run_id
+        )),
+        ('revenue_projection_monthly', viral.growth_of('revenue_projection_monthly', p_run_id, null))
+    ) as k (name, value)
+    on conflict (run_id, name) do update set
+        value = excluded.value,
+        measured_at = excluded.measured_at;
+    return (select jsonb_object_agg(k.name, k.value) from viral.kpis as k where k.run_id = p_run_id);
+end;
+$$;
+
+ALTER FUNCTION viral.measure_kpis(p_pipeline text, p_run_id text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION measure_kpis(p_pipeline text, p_run_id text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.measure_kpis(p_pipeline text, p_run_id text) IS 'Compute and keep the KPIs of a run from its outcomes and metrics.';
+
+--
+-- Name: metrics_archive(text, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metrics_archive(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_deleted bigint;
+    v_short text;
+begin
+    lock table viral.metrics in share row exclusive mode;
+    with day as (
+        select
+            to_char(m.measured_at at time zone 'UTC', '"year="YYYY"/month="MM"/day="DD') as day, count(*) as rows
+        from viral.metrics as m
+        where m.measured_at < viral.archived_before(headgate.clock())
+        group by 1
+    )
+    select string_agg(format('%s has %s samples, its file %s', d.day, d.rows, a.rows), '; ' order by d.day) into v_short
+    from day as d
+    join viral.archived_days() as a using (day)
+    where d.rows <> a.rows;
+    if v_short is not null then
+        raise exception 'nothing is deleted: %', v_short using
+            hint = 'remove the file of that day from the store viral_archive, and run the step before again';
+    end if;
+    delete from viral.metrics as m
+    using viral.archived_days() as a
+    where m.measured_at < viral.archived_before(headgate.clock())
+        and a.day = to_char(m.measured_at at time zone 'UTC', '"year="YYYY"/month="MM"/day="DD');
+    get diagnostics v_deleted = row_count;
+    return jsonb_build_object(
+        'deleted', v_deleted,
+        'archived_days', (select count(*) from viral.archived_days()),
+        'left', (select count(*) from viral.metrics)
+    );
+end;
+$$;
+
+ALTER FUNCTION viral.metrics_archive(p_pipeline text, p_run_id text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metrics_archive(p_pipeline text, p_run_id text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metrics_archive(p_pipeline text, p_run_id text) IS 'Delete the samples that are in the archive; returns how many, and how many are left.';
+
+--
+-- Name: persona_bodies(jsonb, bigint[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.persona_bodies(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, body jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select a.asset_id, jsonb_build_object('persona_id', a.code, 'base_content', p.content)
+    from headgate.v_assets as a
+    cross join lateral (
+        select t.content from viral.posts as t where t.is_viral order by t.engagement_rate desc, t.post_url limit 1
+    ) as p
+    where a.asset_id = any (p_asset_ids);
+$$;
+
+ALTER FUNCTION viral.persona_bodies(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION persona_bodies(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.persona_bodies(p_context jsonb, p_asset_ids bigint[]) IS 'Bodies of viral_generate: the persona, and the post that its variants are made of.';
+
+--
+-- Name: post_fault(jsonb); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.post_fault(p_post jsonb) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select case
+        when jsonb_typeof(p_post) <> 'object' then 'it is no object'
+        when coalesce(p_post ->> 'post_url', '') = '' then 'it has no post_url'
+        when jsonb_typeof(p_post -> 'content') is distinct from 'string' then 'it has no content'
+        when not pg_input_is_valid(coalesce(p_post ->> 'timestamp', ''), 'timestamptz') then 'it has no timestamp'
+        when not isfinite((p_post ->> 'timestamp')::timestamptz) then 'it has no timestamp'
+        when not coalesce(p_post @@ '$.likes >= 0 && $.comments >= 0 && $.shares >= 0', false)
+            then 'likes, comments or shares is no count'
+        when not (
+            pg_input_is_valid(p_post ->> 'likes', 'bigint') and pg_input_is_valid(p_post ->> 'comments', 'bigint')
+            and pg_input_is_valid(p_post ->> 'shares', 'bigint')
+        ) then 'likes, comments or shares is no count'
+        when not coalesce(p_post @@ '$.engagement_rate >= 0 && $.engagement_rate <= 1', false)
+            then 'engagement_rate is not between 0 and 1'
+    end;
+$_$;
+
+ALTER FUNCTION viral.post_fault(p_post jsonb) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION post_fault(p_post jsonb); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.post_fault(p_post jsonb) IS 'Why a post that the scraper sent is none; null: it is one.';
+
+--
+-- Name: read_old_metrics(jsonb, bigint[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.read_old_metrics(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, run_id text, service text, name text, labels text, value double precision, measured_at timestamp with time zone, day text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_asset_ids[1], m.run_id, m.service, m.name, m.labels::text, m.value, m.measured_at, f.day
+    from viral.metrics as m
+    cross join lateral (
+        select to_char(m.measured_at at time zone 'UTC', '"year="YYYY"/month="MM"/day="DD') as day
+    ) as f
+    where m.measured_at < viral.archived_before((p_context ->> 'now')::timestamptz)
+        and f.day not in (select a.day from viral.archived_days() as a)
+    order by f.day, m.measured_at, m.run_id, m.service, m.name, m.labels;
+$$;
+
+ALTER FUNCTION viral.read_old_metrics(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION read_old_metrics(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.read_old_metrics(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of viral_archive: samples of more than 30 days, in whole days that are in no file yet.';
+
+--
+-- Name: read_samples(text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.read_samples(p_text text) RETURNS TABLE(name text, labels jsonb, value double precision)
+    LANGUAGE sql IMMUTABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select m.parts[1], coalesce(l.labels, '{}'), m.parts[3]::double precision
+    from string_to_table(p_text, e'\n') as t (line)
+    cross join lateral (
+        select regexp_match(t.line, '^([a-zA-Z_:][a-zA-Z0-9_:]*)({.*})?[ \t]+([^ \t\r]+)') as parts
+    ) as m
+    cross join lateral (
+        select jsonb_object_agg(r.pair[1], r.pair[2]) as labels
+        from regexp_matches(m.parts[2], '([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"', 'g') as r (pair)
+    ) as l
+    where pg_input_is_valid(m.parts[3], 'double precision');
+$$;
+
+ALTER FUNCTION viral.read_samples(p_text text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION read_samples(p_text text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.read_samples(p_text text) IS 'The samples of a text in Prometheus''s format: name, labels, value.';
+
+--
+-- Name: read_variants(jsonb, bigint[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.read_variants(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, variant_no bigint[], successes bigint[], failures bigint[], seed bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        p_asset_ids[1], array_agg(v.variant_no order by v.variant_no),
+        array_agg(v.successes order by v.variant_no), array_agg(v.failures order by v.variant_no),
+        abs(hashtextextended(p_context ->> 'run_id', 0) / 2)
+    from viral.variants as v
+    having count(*) > 0;
+$$;
+
+ALTER FUNCTION viral.read_variants(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION read_variants(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.read_variants(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of viral_decision: the variants, what is known of each, and the seed of the draws.';
+
+--
+-- Name: recommendations(jsonb); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.recommendations(p_run jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_agg(r.text order by r.nth), '[]')
+    from (
+        select 1 as nth, format('step %s failed: see headgate report %s', s.key, p_run #>> '{run,id}') as text
+        from jsonb_each(p_run -> 'steps') as s
+        where s.value ->> 'status' = 'failed'
+        union all
+        select 2, w
+        from jsonb_array_elements_text(p_run #> '{steps,health_check,output,summary,warnings}') as w
+        union all
+        select 3, format('%s is %s, its target %s', e.name, round(e.value::numeric, 4), e.target)
+        from viral.v_executive as e
+        where e.run_id = p_run #>> '{run,id}'
+            and not e.is_on_target
+        union all
+        select 4, format('%s posts of this run were none: viral.refused_posts', count(*))
+        from viral.refused_posts as f
+        where f.run_id = p_run #>> '{run,id}'
+        having count(*) > 0
+    ) as r;
+$$;
+
+ALTER FUNCTION viral.recommendations(p_run jsonb) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION recommendations(p_run jsonb); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.recommendations(p_run jsonb) IS 'What a person may want to look at after a run: failed steps, warnings, figures below target, refused posts.';
+
+--
+-- Name: report_page(text, jsonb); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.report_page(p_run_id text, p_report jsonb) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select concat(
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>', viral.escape_html(p_run_id), '</title>',
+        '<style>body{font:15px sans-serif;max-width:720px;margin:2em auto;color:#1f2933}'
+        'table{border-collapse:collapse}th,td{padding:3px 12px;text-align:left;border-bottom:1px solid #ddd}</style>',
+        '<h1>Viral learning flywheel</h1><p>', viral.escape_html(p_run_id), ', ',
+        case when (p_report ->> 'success')::boolean then 'on target' else 'below target' end, '</p>', (
+            select string_agg(concat(
+                '<h2>', viral.escape_html(t.name), ': ', coalesce(round(c.last::numeric, 4)::text, 'not measured'),
+                '</h2>', viral.line_chart(c.course, t.target)
+            ), e'\n' order by t.position)
+            from viral.kpi_targets as t
+            cross join lateral (
+                select
+                    array_agg(k.value order by k.measured_at, k.run_id) as course,
+                    max(k.value) filter (where k.run_id = p_run_id) as last
+                from (
+                    select * from viral.kpis as h where h.name = t.name order by h.measured_at desc, h.run_id limit 30
+                ) as k
+            ) as c
+        ),
+        '<h2>Chosen variants</h2>', viral.html_table((
+            select '[["", "variant", "hook", "successes", "failures", "draw", "explored"]]' || coalesce(jsonb_agg(
+                jsonb_build_array(
+                    c.rank, c.variant_id, c.hook, c.successes, c.failures, round(c.draw::numeric, 4), c.is_explored
+                ) order by c.rank
+            ), '[]')
+            from viral.v_choices as c
+            where c.run_id = p_run_id
+                and c.rank is not null
+        )),
+        '<h2>Patterns</h2>', viral.html_table((
+            select '[["pattern", "kind", "posts", "engagement", "later posts", "as expected"]]' || coalesce(jsonb_agg(
+                jsonb_build_array(
+                    s.pattern, s.kind, s.posts, round(s.engagement_rate::numeric, 4), s.later_posts, s.hits
+                ) order by s.engagement_rate desc, s.pattern
+            ), '[]')
+            from viral.pattern_scores as s
+            where s.run_id = p_run_id
+        )),
+        '<h2>Services</h2>', viral.html_table((
+            select '[["service", "status", "ms"]]' || coalesce(jsonb_agg(
+                jsonb_build_array(h.service, h.status, h.response_time_ms) order by h.service
+            ), '[]')
+            from viral.v_service_health as h
+            where h.run_id = p_run_id
+        )),
+        '</html>'
+    );
+$$;
+
+ALTER FUNCTION viral.report_page(p_run_id text, p_report jsonb) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION report_page(p_run_id text, p_report jsonb); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.report_page(p_run_id text, p_report jsonb) IS 'A flywheel''s report as an HTML page with charts as inline SVG.';
+
+--
+-- Name: score_patterns(text, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.score_patterns(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_days constant integer := (
+        select (d.document #>> '{params,days_back}')::integer
+        from headgate.v_run_documents as d
+        where d.pipeline = p_pipeline
+            and d.run_id = p_run_id
+    );
+begin
+    insert into viral.pattern_scores
+    with seen as (
+        select c.kind, c.pattern, p.engagement_rate, p.posted_at, m.median
+        from viral.posts as p
+        join viral.content_patterns as c on c.content_hash = md5(p.content)
+        cross join (
+            select percentile_cont(0.5) within group (order by t.engagement_rate) as median
+            from viral.posts as t
+            where t.posted_at >= v_now - make_interval(days => v_days)
+        ) as m
+        where p.posted_at >= v_now - make_interval(days => v_days)
+    ),
+    before as (
+        select s.*
+        from viral.pattern_scores as s
+        where s.run_id = (
+            select t.run_id from viral.pattern_scores as t where t.run_id <> p_run_id order by t.scored_at desc limit 1
+        )
+    )
+    select
+        p_run_id, s.kind, s.pattern, count(*), avg(s.engagement_rate),
+        avg(s.engagement_rate) >= min(s.median), min(s.median),
+        count(*) filter (where s.posted_at > b.scored_at),
+        count(*) filter (
+            where s.posted_at > b.scored_at and (s.engagement_rate >= b.threshold) = b.is_expected_above
+        ),
+        v_now
+    from seen as s
+    left join before as b using (kind, pattern)
+    group by s.kind, s.pattern
+    on conflict (run_id, kind, pattern) do update set
+        posts = excluded.posts,
+        engagement_rate = excluded.engagement_rate,
+        is_expected_above = excluded.is_expected_above,
+        threshold = excluded.threshold,
+        later_posts = excluded.later_posts,
+        hits = excluded.hits,
+        scored_at = excluded.scored_at;
+    return (
+        select jsonb_build_object(
+            'patterns', count(*), 'accuracy', sum(s.hits)::double precision / nullif(sum(s.later_posts), 0),
+            'best_hook', (array_agg(s.pattern order by s.engagement_rate desc) filter (where s.kind = 'hook'))[1]
+        )
+        from viral.pattern_scores as s
+        where s.run_id = p_run_id
+    );
+end;
+$$;
+
+ALTER FUNCTION viral.score_patterns(p_pipeline text, p_run_id text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION score_patterns(p_pipeline text, p_run_id text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.score_patterns(p_pipeline text, p_run_id text) IS 'Score each pattern by its posts, and measure the scores before by the posts that came later.';
+
+--
+-- Name: select_viral_posts(text, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.select_viral_posts(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_params constant jsonb := (
+        select d.document -> 'params'
+        from headgate.v_run_documents as d
+        where d.pipeline = p_pipeline
+            and d.run_id = p_run_id
+    );
+    v_since constant timestamptz := headgate.clock() - make_interval(days => (v_params ->> 'days_back')::integer);
+    v_threshold double precision;
+    v_texts jsonb;
+begin
+    select percentile_cont((v_params ->> 'min_performance_percentile')::double precision / 100)
+        within group (order by p.engagement_rate)
+    into v_threshold
+    from viral.posts as p
+    where p.posted_at >= v_since;
+    update viral.posts as p
+    set is_viral = p.engagement_rate > v_threshold
+    where p.posted_at >= v_since
+        and p.is_viral <> (p.engagement_rate > v_threshold);
+
+    select coalesce(jsonb_agg(jsonb_build_object('code', t.code, 'group_key', 'text', 'is_active', true)), '[]')
+    into v_texts
+    from (select distinct md5(p.content) as code from viral.posts as p where p.posted_at >= v_since) as t;
+    perform headgate.upsert_assets('viral_texts', v_texts);
+    perform headgate.set_asset_active(a.asset_id, false)
+    from headgate.v_assets as a
+    left join jsonb_to_recordset(v_texts) as t (code text) using (code)
+    where a.universe = 'viral_texts'
+        and a.is_active
+        and t.code is null;
+    return jsonb_build_object(
+        'threshold', v_threshold,
+        'posts', (select count(*) from viral.posts as p where p.posted_at >= v_since),
+        'viral_posts', (select count(*) from viral.posts as p where p.posted_at >= v_since and p.is_viral),
+        'texts', jsonb_array_length(v_texts)
+    );
+end;
+$$;
+
+ALTER FUNCTION viral.select_viral_posts(p_pipeline text, p_run_id text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION select_viral_posts(p_pipeline text, p_run_id text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.select_viral_posts(p_pipeline text, p_run_id text) IS 'Mark the posts above the run''s percentile of engagement, and list the texts to analyse.';
+
+--
+-- Name: service_status(integer, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.service_status(p_status integer, p_body text) RETURNS text
+    LANGUAGE sql IMMUTABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_status is distinct from 200 or p_body is not json object then 'unhealthy'
+        when p_body::jsonb ->> 'status' in ('ok', 'healthy') then 'healthy'
+        when p_body::jsonb ->> 'status' = 'degraded' then 'degraded'
+        else 'unhealthy'
+    end;
+$$;
+
+ALTER FUNCTION viral.service_status(p_status integer, p_body text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION service_status(p_status integer, p_body text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.service_status(p_status integer, p_body text) IS 'healthy, degraded or unhealthy, by the answer to GET /health.';
+
+--
+-- Name: text_bodies(jsonb, bigint[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.text_bodies(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, body jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select a.asset_id, jsonb_build_object('content', p.content)
+    from headgate.v_assets as a
+    cross join lateral (select p.content from viral.posts as p where md5(p.content) = a.code limit 1) as p
+    where a.asset_id = any (p_asset_ids);
+$$;
+
+ALTER FUNCTION viral.text_bodies(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION text_bodies(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.text_bodies(p_context jsonb, p_asset_ids bigint[]) IS 'Bodies of viral_patterns: the texts to analyse.';
+
+--
+-- Name: write_report(text, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.write_report(p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_run jsonb;
+    v_kpis jsonb;
+    v_report jsonb;
+begin
+    select d.document into v_run
+    from headgate.v_run_documents as d
+    where d.pipeline = p_pipeline
+        and d.run_id = p_run_id;
+    v_kpis := (select jsonb_object_agg(k.name, k.value) from viral.kpis as k where k.run_id = p_run_id);
+    v_report := jsonb_build_object(
+        'workflow_id', p_run_id,
+        'execution_date', v_run #> '{run,logical_date}',
+        'duration_minutes', round(
+            (extract(epoch from v_now - (v_run #>> '{run,started_at}')::timestamptz) / 60)::numeric, 2
+        ),
+        'performance_metrics', v_kpis,
+        'optimization_parameters', v_run #> '{steps,optimize_parameters,output}',
+        'success', coalesce(
+            (v_kpis ->> 'engagement_rate')::double precision >= (v_run #>> '{params,engagement_threshold}')::numeric
+            and (v_kpis ->> 'cost_per_follow')::double precision
+                <= (v_run #>> '{params,cost_per_follow_threshold}')::numeric, false
+        ),
+        'recommendations', viral.recommendations(v_run)
+    );
+    insert into viral.reports (run_id, report, html, written_at)
+    values (p_run_id, v_report, viral.report_page(p_run_id, v_report), v_now)
+    on conflict (run_id) do update set
+        report = excluded.report,
+        html = excluded.html,
+        written_at = excluded.written_at;
+    return v_report;
+end;
+$$;
+
+ALTER FUNCTION viral.write_report(p_pipeline text, p_run_id text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION write_report(p_pipeline text, p_run_id text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.write_report(p_pipeline text, p_run_id text) IS 'Write a flywheel''s report, as JSON and as a page with charts.';
+
+--
 -- Name: bar_revisions; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -44132,6 +45550,1024 @@ COMMENT ON COLUMN recommender.v_recommendations.score IS 'The model''s score; co
 COMMENT ON COLUMN recommender.v_recommendations.model_version IS 'The model that computed it.';
 
 --
+-- Name: content_patterns; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.content_patterns (
+    content_hash text NOT NULL,
+    kind text NOT NULL,
+    pattern text NOT NULL,
+    strength double precision NOT NULL,
+    CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['hook'::text, 'emotion'::text, 'structure'::text]))),
+    CONSTRAINT strength_in_range CHECK (((strength >= (0)::double precision) AND (strength <= (1)::double precision)))
+);
+
+ALTER TABLE viral.content_patterns OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE content_patterns; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.content_patterns IS 'Patterns that the engine found in a text.';
+
+--
+-- Name: COLUMN content_patterns.content_hash; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.content_patterns.content_hash IS 'MD5 of the text: equal texts are analysed once.';
+
+--
+-- Name: COLUMN content_patterns.kind; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.content_patterns.kind IS 'hook, emotion or structure.';
+
+--
+-- Name: COLUMN content_patterns.pattern; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.content_patterns.pattern IS 'Such as curiosity_gap, surprise or short.';
+
+--
+-- Name: COLUMN content_patterns.strength; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.content_patterns.strength IS 'How clear it is, 0 to 1.';
+
+--
+-- Name: decisions; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.decisions (
+    run_id text NOT NULL,
+    seed bigint NOT NULL,
+    numpy_version integer NOT NULL,
+    variants bigint[] NOT NULL,
+    successes bigint[] NOT NULL,
+    failures bigint[] NOT NULL,
+    draws double precision[] NOT NULL,
+    chosen bigint[] NOT NULL,
+    explored bigint[] NOT NULL,
+    decided_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE viral.decisions OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE decisions; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.decisions IS 'Each decision with all that it was made from: numpy''s Generator(PCG64(seed)).beta(successes + 1, failures + 1) draws it again.';
+
+--
+-- Name: COLUMN decisions.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.decisions.run_id IS 'The run.';
+
+--
+-- Name: COLUMN decisions.seed; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.decisions.seed IS 'The seed of its draws.';
+
+--
+-- Name: COLUMN decisions.numpy_version; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.decisions.numpy_version IS '20300 is numpy 2.3.0; another one may draw other numbers.';
+
+--
+-- Name: COLUMN decisions.variants; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.decisions.variants IS 'The variants it chose from, by number.';
+
+--
+-- Name: COLUMN decisions.successes; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.decisions.successes IS 'Their successes, in the same order.';
+
+--
+-- Name: COLUMN decisions.failures; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.decisions.failures IS 'Their failures.';
+
+--
+-- Name: COLUMN decisions.draws; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.decisions.draws IS 'What was drawn for each from its Beta distribution.';
+
+--
+-- Name: COLUMN decisions.chosen; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.decisions.chosen IS 'The variants chosen, the highest draw first.';
+
+--
+-- Name: COLUMN decisions.explored; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.decisions.explored IS 'Those among them that were chosen because little is known of them.';
+
+--
+-- Name: COLUMN decisions.decided_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.decisions.decided_at IS 'When.';
+
+--
+-- Name: health_answers; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.health_answers (
+    run_id text NOT NULL,
+    asset_id bigint NOT NULL,
+    status integer,
+    duration_ms numeric,
+    body text,
+    answered_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE viral.health_answers OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE health_answers; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.health_answers IS 'Each service''s last answer in each run; one that did not answer has no row.';
+
+--
+-- Name: COLUMN health_answers.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.health_answers.run_id IS 'The run.';
+
+--
+-- Name: COLUMN health_answers.asset_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.health_answers.asset_id IS 'The service.';
+
+--
+-- Name: COLUMN health_answers.status; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.health_answers.status IS 'The answer''s HTTP status.';
+
+--
+-- Name: COLUMN health_answers.duration_ms; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.health_answers.duration_ms IS 'How long it took, in milliseconds.';
+
+--
+-- Name: COLUMN health_answers.body; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.health_answers.body IS 'What it said.';
+
+--
+-- Name: COLUMN health_answers.answered_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.health_answers.answered_at IS 'When.';
+
+--
+-- Name: health_checks; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.health_checks (
+    run_id text NOT NULL,
+    checked_at timestamp with time zone NOT NULL,
+    overall_status text NOT NULL,
+    report jsonb NOT NULL,
+    CONSTRAINT overall_status_is_known CHECK ((overall_status = ANY (ARRAY['healthy'::text, 'degraded'::text, 'unhealthy'::text])))
+);
+
+ALTER TABLE viral.health_checks OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE health_checks; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.health_checks IS 'A report of the services'' health for each run, for 30 days.';
+
+--
+-- Name: COLUMN health_checks.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.health_checks.run_id IS 'The run.';
+
+--
+-- Name: COLUMN health_checks.checked_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.health_checks.checked_at IS 'When.';
+
+--
+-- Name: COLUMN health_checks.overall_status; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.health_checks.overall_status IS 'unhealthy: a required service is; degraded: another is, or a service is slow.';
+
+--
+-- Name: COLUMN health_checks.report; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.health_checks.report IS 'The report, as the step handed it out.';
+
+--
+-- Name: kpi_targets; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.kpi_targets (
+    name text NOT NULL,
+    target double precision,
+    is_higher_better boolean NOT NULL,
+    "position" integer NOT NULL
+);
+
+ALTER TABLE viral.kpi_targets OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE kpi_targets; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.kpi_targets IS 'What the KPIs are to reach.';
+
+--
+-- Name: COLUMN kpi_targets.name; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.kpi_targets.name IS 'The KPI.';
+
+--
+-- Name: COLUMN kpi_targets.target; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.kpi_targets.target IS 'What it is to reach; null: nothing in particular.';
+
+--
+-- Name: COLUMN kpi_targets.is_higher_better; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.kpi_targets.is_higher_better IS 'Whether it is to be at least that, or at most.';
+
+--
+-- Name: COLUMN kpi_targets."position"; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.kpi_targets."position" IS 'Its place in reports.';
+
+--
+-- Name: kpis; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.kpis (
+    run_id text NOT NULL,
+    name text NOT NULL,
+    value double precision,
+    measured_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE viral.kpis OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE kpis; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.kpis IS 'The KPIs of each run, kept for good.';
+
+--
+-- Name: COLUMN kpis.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.kpis.run_id IS 'The run.';
+
+--
+-- Name: COLUMN kpis.name; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.kpis.name IS 'The KPI.';
+
+--
+-- Name: COLUMN kpis.value; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.kpis.value IS 'Its value; null: the run had nothing to measure it by.';
+
+--
+-- Name: COLUMN kpis.measured_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.kpis.measured_at IS 'When.';
+
+--
+-- Name: metrics; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.metrics (
+    run_id text NOT NULL,
+    service text NOT NULL,
+    name text NOT NULL,
+    labels jsonb NOT NULL,
+    value double precision NOT NULL,
+    measured_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE viral.metrics OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE metrics; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.metrics IS 'Samples of the services'' /metrics; those older than 30 days are in the archive.';
+
+--
+-- Name: COLUMN metrics.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.metrics.run_id IS 'The run that read it.';
+
+--
+-- Name: COLUMN metrics.service; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.metrics.service IS 'The service.';
+
+--
+-- Name: COLUMN metrics.name; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.metrics.name IS 'Its name there.';
+
+--
+-- Name: COLUMN metrics.labels; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.metrics.labels IS 'Its labels.';
+
+--
+-- Name: COLUMN metrics.value; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.metrics.value IS 'Its value.';
+
+--
+-- Name: COLUMN metrics.measured_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.metrics.measured_at IS 'When.';
+
+--
+-- Name: outcomes; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.outcomes (
+    run_id text NOT NULL,
+    variant_no bigint NOT NULL,
+    successes bigint NOT NULL,
+    failures bigint NOT NULL,
+    found_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE viral.outcomes OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE outcomes; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.outcomes IS 'By how much a variant''s totals grew in a run. What it had when it was first heard of is nobody''s outcome.';
+
+--
+-- Name: COLUMN outcomes.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.outcomes.run_id IS 'The run that found it.';
+
+--
+-- Name: COLUMN outcomes.variant_no; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.outcomes.variant_no IS 'The variant.';
+
+--
+-- Name: COLUMN outcomes.successes; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.outcomes.successes IS 'Reactions.';
+
+--
+-- Name: COLUMN outcomes.failures; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.outcomes.failures IS 'Views without one.';
+
+--
+-- Name: COLUMN outcomes.found_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.outcomes.found_at IS 'When.';
+
+--
+-- Name: pattern_scores; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.pattern_scores (
+    run_id text NOT NULL,
+    kind text NOT NULL,
+    pattern text NOT NULL,
+    posts bigint NOT NULL,
+    engagement_rate double precision NOT NULL,
+    is_expected_above boolean NOT NULL,
+    threshold double precision NOT NULL,
+    later_posts bigint NOT NULL,
+    hits bigint NOT NULL,
+    scored_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE viral.pattern_scores OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE pattern_scores; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.pattern_scores IS 'What a run learned of each pattern, and how the scores before it fared with the posts that came later.';
+
+--
+-- Name: COLUMN pattern_scores.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.pattern_scores.run_id IS 'The run.';
+
+--
+-- Name: COLUMN pattern_scores.kind; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.pattern_scores.kind IS 'hook, emotion or structure.';
+
+--
+-- Name: COLUMN pattern_scores.pattern; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.pattern_scores.pattern IS 'The pattern.';
+
+--
+-- Name: COLUMN pattern_scores.posts; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.pattern_scores.posts IS 'Posts of the run''s days that have it.';
+
+--
+-- Name: COLUMN pattern_scores.engagement_rate; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.pattern_scores.engagement_rate IS 'Their mean.';
+
+--
+-- Name: COLUMN pattern_scores.is_expected_above; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.pattern_scores.is_expected_above IS 'Posts to come with it are expected above the threshold.';
+
+--
+-- Name: COLUMN pattern_scores.threshold; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.pattern_scores.threshold IS 'The median of all posts of these days.';
+
+--
+-- Name: COLUMN pattern_scores.later_posts; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.pattern_scores.later_posts IS 'Posts with it that came since the scores before.';
+
+--
+-- Name: COLUMN pattern_scores.hits; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.pattern_scores.hits IS 'How many of them were where those scores expected them.';
+
+--
+-- Name: COLUMN pattern_scores.scored_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.pattern_scores.scored_at IS 'When.';
+
+--
+-- Name: posts; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.posts (
+    post_url text NOT NULL,
+    asset_id bigint NOT NULL,
+    content text NOT NULL,
+    posted_at timestamp with time zone NOT NULL,
+    likes bigint NOT NULL,
+    comments bigint NOT NULL,
+    shares bigint NOT NULL,
+    engagement_rate double precision NOT NULL,
+    is_viral boolean DEFAULT false NOT NULL,
+    run_id text NOT NULL,
+    CONSTRAINT counts_are_not_negative CHECK (((likes >= 0) AND (comments >= 0) AND (shares >= 0))),
+    CONSTRAINT engagement_rate_in_range CHECK (((engagement_rate >= (0)::double precision) AND (engagement_rate <= (1)::double precision)))
+);
+
+ALTER TABLE viral.posts OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE posts; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.posts IS 'Posts of the watched accounts, each once.';
+
+--
+-- Name: COLUMN posts.post_url; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.posts.post_url IS 'Its address, by which it is known.';
+
+--
+-- Name: COLUMN posts.asset_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.posts.asset_id IS 'The account.';
+
+--
+-- Name: COLUMN posts.content; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.posts.content IS 'Its text.';
+
+--
+-- Name: COLUMN posts.posted_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.posts.posted_at IS 'When it was published.';
+
+--
+-- Name: COLUMN posts.likes; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.posts.likes IS 'As last read.';
+
+--
+-- Name: COLUMN posts.comments; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.posts.comments IS 'As last read.';
+
+--
+-- Name: COLUMN posts.shares; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.posts.shares IS 'As last read.';
+
+--
+-- Name: COLUMN posts.engagement_rate; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.posts.engagement_rate IS 'Share of those who saw it that reacted, 0 to 1.';
+
+--
+-- Name: COLUMN posts.is_viral; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.posts.is_viral IS 'It is above the percentile of engagement that its run asked for.';
+
+--
+-- Name: COLUMN posts.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.posts.run_id IS 'The run that read it first.';
+
+--
+-- Name: refused_posts; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.refused_posts (
+    run_id text NOT NULL,
+    asset_id bigint NOT NULL,
+    post_hash text NOT NULL,
+    post jsonb NOT NULL,
+    reason text NOT NULL,
+    refused_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE viral.refused_posts OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE refused_posts; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.refused_posts IS 'Posts that the scraper sent and that are none, for 30 days.';
+
+--
+-- Name: COLUMN refused_posts.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.refused_posts.run_id IS 'The run that read it first.';
+
+--
+-- Name: COLUMN refused_posts.asset_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.refused_posts.asset_id IS 'The account.';
+
+--
+-- Name: COLUMN refused_posts.post_hash; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.refused_posts.post_hash IS 'MD5 of the post, by which it is known.';
+
+--
+-- Name: COLUMN refused_posts.post; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.refused_posts.post IS 'What was sent.';
+
+--
+-- Name: COLUMN refused_posts.reason; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.refused_posts.reason IS 'What is wrong with it.';
+
+--
+-- Name: COLUMN refused_posts.refused_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.refused_posts.refused_at IS 'When.';
+
+--
+-- Name: reports; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.reports (
+    run_id text NOT NULL,
+    report jsonb NOT NULL,
+    html text NOT NULL,
+    written_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE viral.reports OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE reports; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.reports IS 'A report of each flywheel, for 30 days.';
+
+--
+-- Name: COLUMN reports.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.reports.run_id IS 'The run.';
+
+--
+-- Name: COLUMN reports.report; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.reports.report IS 'What it found.';
+
+--
+-- Name: COLUMN reports.html; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.reports.html IS 'The same as a page with charts.';
+
+--
+-- Name: COLUMN reports.written_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.reports.written_at IS 'When.';
+
+--
+-- Name: variants; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE TABLE viral.variants (
+    variant_no bigint NOT NULL,
+    variant_id text NOT NULL,
+    persona text NOT NULL,
+    content text,
+    dimensions jsonb DEFAULT '{}'::jsonb NOT NULL,
+    successes bigint DEFAULT 0 NOT NULL,
+    failures bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT outcomes_are_not_negative CHECK (((successes >= 0) AND (failures >= 0)))
+);
+
+ALTER TABLE viral.variants OWNER TO headgate_plan_viral;
+
+--
+-- Name: TABLE variants; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON TABLE viral.variants IS 'Variants of content: the arms that Thompson sampling chooses from.';
+
+--
+-- Name: COLUMN variants.variant_no; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.variants.variant_no IS 'Its number, by which decisions name it.';
+
+--
+-- Name: COLUMN variants.variant_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.variants.variant_id IS 'What the services call it.';
+
+--
+-- Name: COLUMN variants.persona; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.variants.persona IS 'Who says it; empty: the services did not tell.';
+
+--
+-- Name: COLUMN variants.content; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.variants.content IS 'Its text; null: the services did not tell.';
+
+--
+-- Name: COLUMN variants.dimensions; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.variants.dimensions IS 'What it is made of, such as its hook.';
+
+--
+-- Name: COLUMN variants.successes; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.variants.successes IS 'Views that were followed by a reaction, in all, as last told.';
+
+--
+-- Name: COLUMN variants.failures; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.variants.failures IS 'Views that were not.';
+
+--
+-- Name: COLUMN variants.created_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.variants.created_at IS 'When it was first heard of.';
+
+--
+-- Name: v_choices; Type: VIEW; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE VIEW viral.v_choices AS
+ SELECT d.decided_at,
+    d.run_id,
+    v.variant_id,
+    v.persona,
+    (v.dimensions ->> 'hook'::text) AS hook,
+    u.successes,
+    u.failures,
+    u.draw,
+    array_position(d.chosen, u.variant_no) AS rank,
+    (u.variant_no = ANY (d.explored)) AS is_explored
+   FROM ((viral.decisions d
+     CROSS JOIN LATERAL UNNEST(d.variants, d.successes, d.failures, d.draws) u(variant_no, successes, failures, draw))
+     LEFT JOIN viral.variants v USING (variant_no));
+
+ALTER VIEW viral.v_choices OWNER TO headgate_plan_viral;
+
+--
+-- Name: VIEW v_choices; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON VIEW viral.v_choices IS 'What was known and drawn of each variant in each decision, and what was chosen.';
+
+--
+-- Name: COLUMN v_choices.decided_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_choices.decided_at IS 'When it was decided.';
+
+--
+-- Name: COLUMN v_choices.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_choices.run_id IS 'The run that decided.';
+
+--
+-- Name: COLUMN v_choices.variant_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_choices.variant_id IS 'The variant.';
+
+--
+-- Name: COLUMN v_choices.persona; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_choices.persona IS 'Who says it.';
+
+--
+-- Name: COLUMN v_choices.hook; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_choices.hook IS 'How it begins.';
+
+--
+-- Name: COLUMN v_choices.successes; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_choices.successes IS 'Its successes at that moment.';
+
+--
+-- Name: COLUMN v_choices.failures; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_choices.failures IS 'Its failures at that moment.';
+
+--
+-- Name: COLUMN v_choices.draw; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_choices.draw IS 'What was drawn from Beta(successes + 1, failures + 1).';
+
+--
+-- Name: COLUMN v_choices.rank; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_choices.rank IS '1 is the first choice; null: it was not chosen.';
+
+--
+-- Name: COLUMN v_choices.is_explored; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_choices.is_explored IS 'It was chosen because little was known of it.';
+
+--
+-- Name: v_executive; Type: VIEW; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE VIEW viral.v_executive AS
+ SELECT t.name,
+    k.value,
+    t.target,
+        CASE
+            WHEN ((k.value IS NULL) OR (t.target IS NULL)) THEN NULL::boolean
+            ELSE (((k.value >= t.target) = t.is_higher_better) OR (k.value = t.target))
+        END AS is_on_target,
+    (k.value - k.previous) AS change,
+    k.measured_at,
+    k.average_7_days,
+    k.run_id
+   FROM (viral.kpi_targets t
+     LEFT JOIN LATERAL ( SELECT h.run_id,
+            h.name,
+            h.value,
+            h.measured_at,
+            lead(h.value) OVER (ORDER BY h.measured_at DESC, h.run_id) AS previous,
+            avg(h.value) FILTER (WHERE (h.measured_at > (headgate.clock() - '7 days'::interval))) OVER () AS average_7_days
+           FROM viral.kpis h
+          WHERE (h.name = t.name)
+          ORDER BY h.measured_at DESC, h.run_id
+         LIMIT 1) k ON (true))
+  ORDER BY t."position";
+
+ALTER VIEW viral.v_executive OWNER TO headgate_plan_viral;
+
+--
+-- Name: VIEW v_executive; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON VIEW viral.v_executive IS 'Each KPI: its last value, the change since the run before, and its target.';
+
+--
+-- Name: COLUMN v_executive.name; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_executive.name IS 'The KPI.';
+
+--
+-- Name: COLUMN v_executive.value; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_executive.value IS 'Its last value; null: the run had nothing to measure it by.';
+
+--
+-- Name: COLUMN v_executive.target; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_executive.target IS 'What it is to reach; null: nothing in particular.';
+
+--
+-- Name: COLUMN v_executive.is_on_target; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_executive.is_on_target IS 'Whether it has reached it; null: there is nothing to compare.';
+
+--
+-- Name: COLUMN v_executive.change; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_executive.change IS 'By how much it differs from that of the run before.';
+
+--
+-- Name: COLUMN v_executive.measured_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_executive.measured_at IS 'When it was measured.';
+
+--
+-- Name: COLUMN v_executive.average_7_days; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_executive.average_7_days IS 'Its mean over the runs of seven days.';
+
+--
+-- Name: COLUMN v_executive.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_executive.run_id IS 'The run that measured it.';
+
+--
+-- Name: v_service_health; Type: VIEW; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE VIEW viral.v_service_health AS
+ SELECT h.checked_at,
+    h.run_id,
+    s.name AS service,
+    ((h.report -> 'required_services'::text) ? s.name) AS is_required,
+    (s.said ->> 'status'::text) AS status,
+    ((s.said ->> 'response_time_ms'::text))::numeric AS response_time_ms,
+    h.overall_status
+   FROM (viral.health_checks h
+     CROSS JOIN LATERAL jsonb_each((h.report -> 'services'::text)) s(name, said));
+
+ALTER VIEW viral.v_service_health OWNER TO headgate_plan_viral;
+
+--
+-- Name: VIEW v_service_health; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON VIEW viral.v_service_health IS 'The services'' health, check by check, for 30 days.';
+
+--
+-- Name: COLUMN v_service_health.checked_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_service_health.checked_at IS 'When it was checked.';
+
+--
+-- Name: COLUMN v_service_health.run_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_service_health.run_id IS 'The run that checked it.';
+
+--
+-- Name: COLUMN v_service_health.service; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_service_health.service IS 'The service.';
+
+--
+-- Name: COLUMN v_service_health.is_required; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_service_health.is_required IS 'The run fails without it.';
+
+--
+-- Name: COLUMN v_service_health.status; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_service_health.status IS 'healthy, degraded or unhealthy.';
+
+--
+-- Name: COLUMN v_service_health.response_time_ms; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_service_health.response_time_ms IS 'How long its answer took; null: it did not answer.';
+
+--
+-- Name: COLUMN v_service_health.overall_status; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_service_health.overall_status IS 'The status of all services together.';
+
+--
+-- Name: variants_variant_no_seq; Type: SEQUENCE; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE viral.variants ALTER COLUMN variant_no ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME viral.variants_variant_no_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: _requests caller; Type: DEFAULT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -44817,6 +47253,104 @@ ALTER TABLE ONLY recommender.training_sets
     ADD CONSTRAINT training_sets_pkey PRIMARY KEY (run_id);
 
 --
+-- Name: content_patterns content_patterns_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.content_patterns
+    ADD CONSTRAINT content_patterns_pkey PRIMARY KEY (content_hash, kind, pattern);
+
+--
+-- Name: decisions decisions_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.decisions
+    ADD CONSTRAINT decisions_pkey PRIMARY KEY (run_id);
+
+--
+-- Name: health_answers health_answers_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.health_answers
+    ADD CONSTRAINT health_answers_pkey PRIMARY KEY (run_id, asset_id);
+
+--
+-- Name: health_checks health_checks_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.health_checks
+    ADD CONSTRAINT health_checks_pkey PRIMARY KEY (run_id);
+
+--
+-- Name: kpi_targets kpi_targets_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.kpi_targets
+    ADD CONSTRAINT kpi_targets_pkey PRIMARY KEY (name);
+
+--
+-- Name: kpis kpis_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.kpis
+    ADD CONSTRAINT kpis_pkey PRIMARY KEY (run_id, name);
+
+--
+-- Name: metrics metrics_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.metrics
+    ADD CONSTRAINT metrics_pkey PRIMARY KEY (run_id, service, name, labels);
+
+--
+-- Name: outcomes outcomes_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.outcomes
+    ADD CONSTRAINT outcomes_pkey PRIMARY KEY (run_id, variant_no);
+
+--
+-- Name: pattern_scores pattern_scores_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.pattern_scores
+    ADD CONSTRAINT pattern_scores_pkey PRIMARY KEY (run_id, kind, pattern);
+
+--
+-- Name: posts posts_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.posts
+    ADD CONSTRAINT posts_pkey PRIMARY KEY (post_url);
+
+--
+-- Name: refused_posts refused_posts_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.refused_posts
+    ADD CONSTRAINT refused_posts_pkey PRIMARY KEY (asset_id, post_hash);
+
+--
+-- Name: reports reports_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.reports
+    ADD CONSTRAINT reports_pkey PRIMARY KEY (run_id);
+
+--
+-- Name: variants variant_id_is_unique; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.variants
+    ADD CONSTRAINT variant_id_is_unique UNIQUE (variant_id);
+
+--
+-- Name: variants variants_pkey; Type: CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.variants
+    ADD CONSTRAINT variants_pkey PRIMARY KEY (variant_no);
+
+--
 -- Name: corporate_actions_pending_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -45297,6 +47831,138 @@ CREATE UNIQUE INDEX models_in_use_idx ON recommender.models USING btree (is_in_u
 COMMENT ON INDEX recommender.models_in_use_idx IS 'At most one model is in use.';
 
 --
+-- Name: decisions_decided_at_idx; Type: INDEX; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE INDEX decisions_decided_at_idx ON viral.decisions USING btree (decided_at);
+
+--
+-- Name: INDEX decisions_decided_at_idx; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON INDEX viral.decisions_decided_at_idx IS 'Finds decisions that are old enough to be deleted.';
+
+--
+-- Name: health_checks_checked_at_idx; Type: INDEX; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE INDEX health_checks_checked_at_idx ON viral.health_checks USING btree (checked_at);
+
+--
+-- Name: INDEX health_checks_checked_at_idx; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON INDEX viral.health_checks_checked_at_idx IS 'Finds reports that are old enough to be deleted.';
+
+--
+-- Name: kpis_name_idx; Type: INDEX; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE INDEX kpis_name_idx ON viral.kpis USING btree (name, measured_at);
+
+--
+-- Name: INDEX kpis_name_idx; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON INDEX viral.kpis_name_idx IS 'Finds a KPI''s history.';
+
+--
+-- Name: metrics_measured_at_idx; Type: INDEX; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE INDEX metrics_measured_at_idx ON viral.metrics USING btree (measured_at);
+
+--
+-- Name: INDEX metrics_measured_at_idx; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON INDEX viral.metrics_measured_at_idx IS 'Finds samples that are old enough to be archived.';
+
+--
+-- Name: metrics_name_idx; Type: INDEX; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE INDEX metrics_name_idx ON viral.metrics USING btree (name, measured_at);
+
+--
+-- Name: INDEX metrics_name_idx; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON INDEX viral.metrics_name_idx IS 'Finds a counter''s value in the run before.';
+
+--
+-- Name: outcomes_found_at_idx; Type: INDEX; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE INDEX outcomes_found_at_idx ON viral.outcomes USING btree (found_at);
+
+--
+-- Name: INDEX outcomes_found_at_idx; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON INDEX viral.outcomes_found_at_idx IS 'Finds outcomes that are old enough to be deleted.';
+
+--
+-- Name: outcomes_variant_idx; Type: INDEX; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE INDEX outcomes_variant_idx ON viral.outcomes USING btree (variant_no);
+
+--
+-- Name: INDEX outcomes_variant_idx; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON INDEX viral.outcomes_variant_idx IS 'Finds the outcomes of a variant.';
+
+--
+-- Name: pattern_scores_scored_at_idx; Type: INDEX; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE INDEX pattern_scores_scored_at_idx ON viral.pattern_scores USING btree (scored_at);
+
+--
+-- Name: INDEX pattern_scores_scored_at_idx; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON INDEX viral.pattern_scores_scored_at_idx IS 'Finds the last scores, and those that are old enough to be deleted.';
+
+--
+-- Name: posts_posted_at_idx; Type: INDEX; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE INDEX posts_posted_at_idx ON viral.posts USING btree (posted_at);
+
+--
+-- Name: INDEX posts_posted_at_idx; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON INDEX viral.posts_posted_at_idx IS 'Finds the posts of the last days, and those that are old enough to be deleted.';
+
+--
+-- Name: posts_text_idx; Type: INDEX; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE INDEX posts_text_idx ON viral.posts USING btree (md5(content));
+
+--
+-- Name: INDEX posts_text_idx; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON INDEX viral.posts_text_idx IS 'Finds the posts with a text.';
+
+--
+-- Name: reports_written_at_idx; Type: INDEX; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE INDEX reports_written_at_idx ON viral.reports USING btree (written_at);
+
+--
+-- Name: INDEX reports_written_at_idx; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON INDEX viral.reports_written_at_idx IS 'Finds reports that are old enough to be deleted.';
+
+--
 -- Name: alerts alert_is_routed; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
 --
 
@@ -45725,6 +48391,13 @@ ALTER TABLE ONLY recommender.model_weights
     ADD CONSTRAINT a_weight_has_a_model FOREIGN KEY (model_version) REFERENCES recommender.models(model_version) ON DELETE CASCADE;
 
 --
+-- Name: outcomes an_outcome_is_a_variants; Type: FK CONSTRAINT; Schema: viral; Owner: headgate_plan_viral
+--
+
+ALTER TABLE ONLY viral.outcomes
+    ADD CONSTRAINT an_outcome_is_a_variants FOREIGN KEY (variant_no) REFERENCES viral.variants(variant_no) ON DELETE CASCADE;
+
+--
 -- Name: SCHEMA equities; Type: ACL; Schema: -; Owner: headgate_plan_equities
 --
 
@@ -45752,6 +48425,7 @@ GRANT USAGE ON SCHEMA headgate TO headgate_plan_maintenance;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_notify;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_onpoint;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_recommender;
+GRANT USAGE ON SCHEMA headgate TO headgate_plan_viral;
 GRANT USAGE ON SCHEMA headgate TO headgate_nobody;
 GRANT USAGE ON SCHEMA headgate TO headgate_planner;
 GRANT USAGE ON SCHEMA headgate TO headgate_runner;
@@ -45790,6 +48464,15 @@ GRANT USAGE ON SCHEMA recommender TO headgate_nobody;
 GRANT USAGE ON SCHEMA recommender TO headgate_planner;
 GRANT USAGE ON SCHEMA recommender TO headgate_reader;
 GRANT USAGE ON SCHEMA recommender TO headgate_runner;
+
+--
+-- Name: SCHEMA viral; Type: ACL; Schema: -; Owner: headgate_plan_viral
+--
+
+GRANT USAGE ON SCHEMA viral TO headgate_nobody;
+GRANT USAGE ON SCHEMA viral TO headgate_planner;
+GRANT USAGE ON SCHEMA viral TO headgate_reader;
+GRANT USAGE ON SCHEMA viral TO headgate_runner;
 
 --
 -- Name: FUNCTION _ask_first_corrections(p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -50025,6 +52708,7 @@ GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[],
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION backfill(p_pipeline text, p_from date, p_to date, p_confirm boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50116,6 +52800,7 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50136,6 +52821,7 @@ GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_grou
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION database_health(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50150,6 +52836,7 @@ GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION dated_pipelines(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50331,6 +53018,7 @@ GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headg
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION find_group(p_group text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50406,6 +53094,7 @@ GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headg
 GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION look_up_answers(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_keys text[], p_held_at double precision[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50480,6 +53169,7 @@ GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body tex
 GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION open_changes(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50526,6 +53216,7 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION put_channel(channel text, kind text, secret_name text, host text, port integer, username text, sender text, recipients text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50604,6 +53295,7 @@ GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_me
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION read_changes(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50631,6 +53323,7 @@ GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integ
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50657,6 +53350,7 @@ GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO h
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION repair(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50706,6 +53400,7 @@ GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION resolve_alert(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50718,6 +53413,7 @@ GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_ma
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION resume_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50752,6 +53448,7 @@ GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO hea
 GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.run_checks(p_pipeline text, p_run_id text) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50788,6 +53485,7 @@ GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active b
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION set_channel(p_channel text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50864,6 +53562,7 @@ GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_ste
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.step_output(p_pipeline text, p_run_id text, p_step text) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION step_status(p_pipeline text, p_run_id text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50883,6 +53582,7 @@ GRANT ALL ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.a
 GRANT ALL ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.take_pages(p_operation text, p_answers headgate.answer[], p_max_depth integer, p_max_pages integer, p_refuse text[]) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50916,6 +53616,7 @@ GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb, p_head text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50936,6 +53637,7 @@ GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION waiting_changes(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50950,6 +53652,7 @@ GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_plan_maintenance;
 GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_plan_notify;
 GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.waiting_changes() TO headgate_plan_viral;
 
 --
 -- Name: FUNCTION why(p_asset text, p_on date, p_universe text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51404,6 +54107,292 @@ GRANT ALL ON FUNCTION recommender.write_report(p_pipeline text, p_run_id text) T
 GRANT ALL ON FUNCTION recommender.write_report(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
+-- Name: FUNCTION allocation_body(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.allocation_body(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.allocation_body(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.allocation_body(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.allocation_body(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+
+--
+-- Name: FUNCTION archived_before(p_now timestamp with time zone); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.archived_before(p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.archived_before(p_now timestamp with time zone) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.archived_before(p_now timestamp with time zone) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.archived_before(p_now timestamp with time zone) TO headgate_reader;
+
+--
+-- Name: FUNCTION archived_days(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.archived_days() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.archived_days() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.archived_days() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.archived_days() TO headgate_reader;
+
+--
+-- Name: FUNCTION check_viral_cost_per_follow(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.check_viral_cost_per_follow() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.check_viral_cost_per_follow() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.check_viral_cost_per_follow() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.check_viral_cost_per_follow() TO headgate_reader;
+
+--
+-- Name: FUNCTION check_viral_engagement(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.check_viral_engagement() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.check_viral_engagement() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.check_viral_engagement() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.check_viral_engagement() TO headgate_reader;
+
+--
+-- Name: FUNCTION database_maintenance(p_pipeline text, p_run_id text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.database_maintenance(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.database_maintenance(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.database_maintenance(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION escape_html(p_text text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.escape_html(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.escape_html(p_text text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.escape_html(p_text text) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.escape_html(p_text text) TO headgate_reader;
+
+--
+-- Name: FUNCTION growth_of(p_name text, p_run_id text, p_before_run_id text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.growth_of(p_name text, p_run_id text, p_before_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.growth_of(p_name text, p_run_id text, p_before_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.growth_of(p_name text, p_run_id text, p_before_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.growth_of(p_name text, p_run_id text, p_before_run_id text) TO headgate_reader;
+
+--
+-- Name: FUNCTION health_check(p_pipeline text, p_run_id text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.health_check(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.health_check(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.health_check(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION health_report(p_answers headgate.answer[], p_checked_at timestamp with time zone); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.health_report(p_answers headgate.answer[], p_checked_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.health_report(p_answers headgate.answer[], p_checked_at timestamp with time zone) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.health_report(p_answers headgate.answer[], p_checked_at timestamp with time zone) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.health_report(p_answers headgate.answer[], p_checked_at timestamp with time zone) TO headgate_reader;
+
+--
+-- Name: FUNCTION html_table(p_rows jsonb); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.html_table(p_rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.html_table(p_rows jsonb) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.html_table(p_rows jsonb) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.html_table(p_rows jsonb) TO headgate_reader;
+
+--
+-- Name: FUNCTION keep_decision(p_context jsonb, p_asset_ids bigint[], p_rows viral.drawn_row[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.keep_decision(p_context jsonb, p_asset_ids bigint[], p_rows viral.drawn_row[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.keep_decision(p_context jsonb, p_asset_ids bigint[], p_rows viral.drawn_row[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION keep_health(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.keep_health(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.keep_health(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION keep_metrics(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.keep_metrics(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.keep_metrics(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION keep_outcomes(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.keep_outcomes(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.keep_outcomes(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION keep_patterns(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.keep_patterns(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.keep_patterns(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION keep_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.keep_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.keep_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION keep_variants(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.keep_variants(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.keep_variants(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+
+--
+-- Name: FUNCTION line_chart(p_values double precision[], p_target double precision); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision) TO headgate_reader;
+
+--
+-- Name: FUNCTION log_cleanup(p_pipeline text, p_run_id text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.log_cleanup(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.log_cleanup(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.log_cleanup(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION measure_kpis(p_pipeline text, p_run_id text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.measure_kpis(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.measure_kpis(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.measure_kpis(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION metrics_archive(p_pipeline text, p_run_id text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metrics_archive(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metrics_archive(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metrics_archive(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION persona_bodies(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.persona_bodies(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.persona_bodies(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.persona_bodies(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.persona_bodies(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+
+--
+-- Name: FUNCTION post_fault(p_post jsonb); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.post_fault(p_post jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.post_fault(p_post jsonb) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.post_fault(p_post jsonb) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.post_fault(p_post jsonb) TO headgate_reader;
+
+--
+-- Name: FUNCTION read_old_metrics(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.read_old_metrics(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.read_old_metrics(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.read_old_metrics(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.read_old_metrics(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+GRANT ALL ON FUNCTION viral.read_old_metrics(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION read_samples(p_text text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.read_samples(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.read_samples(p_text text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.read_samples(p_text text) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.read_samples(p_text text) TO headgate_reader;
+
+--
+-- Name: FUNCTION read_variants(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.read_variants(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.read_variants(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.read_variants(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.read_variants(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+GRANT ALL ON FUNCTION viral.read_variants(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION recommendations(p_run jsonb); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.recommendations(p_run jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.recommendations(p_run jsonb) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.recommendations(p_run jsonb) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.recommendations(p_run jsonb) TO headgate_reader;
+
+--
+-- Name: FUNCTION report_page(p_run_id text, p_report jsonb); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.report_page(p_run_id text, p_report jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.report_page(p_run_id text, p_report jsonb) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.report_page(p_run_id text, p_report jsonb) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.report_page(p_run_id text, p_report jsonb) TO headgate_reader;
+
+--
+-- Name: FUNCTION score_patterns(p_pipeline text, p_run_id text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.score_patterns(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.score_patterns(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.score_patterns(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION select_viral_posts(p_pipeline text, p_run_id text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.select_viral_posts(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.select_viral_posts(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.select_viral_posts(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION service_status(p_status integer, p_body text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.service_status(p_status integer, p_body text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.service_status(p_status integer, p_body text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.service_status(p_status integer, p_body text) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.service_status(p_status integer, p_body text) TO headgate_reader;
+
+--
+-- Name: FUNCTION text_bodies(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.text_bodies(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.text_bodies(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.text_bodies(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.text_bodies(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+
+--
+-- Name: FUNCTION write_report(p_pipeline text, p_run_id text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.write_report(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.write_report(p_pipeline text, p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.write_report(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
 -- Name: TABLE bar_revisions; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -51520,6 +54509,7 @@ GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_assets_needing_processing; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51533,6 +54523,7 @@ GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_main
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_assets_needing_processing; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -51553,6 +54544,7 @@ GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_failed_assets; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -51587,6 +54579,7 @@ GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_maint
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_ticker_processing_history; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -51613,6 +54606,7 @@ GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_maintenance;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_notify;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_onpoint;
 GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_recommender;
+GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_viral;
 
 --
 -- Name: COLUMN _requests.arguments; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51625,6 +54619,7 @@ GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_maintenance
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_notify;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_onpoint;
 GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_recommender;
+GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_viral;
 
 --
 -- Name: COLUMN _requests.result; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51637,6 +54632,7 @@ GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_maintenance;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_notify;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_onpoint;
 GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_recommender;
+GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_alerts; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51650,6 +54646,7 @@ GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_artifacts; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51663,6 +54660,7 @@ GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_artifacts TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_asset_states; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51676,6 +54674,7 @@ GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_cache; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51689,6 +54688,7 @@ GRANT SELECT ON TABLE headgate.v_cache TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_cache TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_cache TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_cache TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_cache TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_changes; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51702,6 +54702,7 @@ GRANT SELECT ON TABLE headgate.v_changes TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_changes TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_changes TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_changes TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_changes TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_check_results; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51715,6 +54716,7 @@ GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_check_results TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_checks; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51728,6 +54730,7 @@ GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_checks TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_dags; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51741,6 +54744,7 @@ GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_data_freshness; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51754,6 +54758,7 @@ GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_database_health; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51767,6 +54772,7 @@ GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_deferral_reasons; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51780,6 +54786,7 @@ GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_deferrals; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51793,6 +54800,7 @@ GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_decisions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51806,6 +54814,7 @@ GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_execution_steps; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51819,6 +54828,7 @@ GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_leases; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51832,6 +54842,7 @@ GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_notices; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51845,6 +54856,7 @@ GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_operation_health; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51858,6 +54870,7 @@ GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_operations; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51871,6 +54884,7 @@ GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_operator_actions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51884,6 +54898,7 @@ GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_orders; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51897,6 +54912,7 @@ GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_pipelines; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51910,6 +54926,7 @@ GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_pools; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51923,6 +54940,7 @@ GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_provider_health; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51936,6 +54954,7 @@ GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_queue_depth; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51949,6 +54968,7 @@ GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_queued_runs; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51962,6 +54982,7 @@ GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_quota; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51975,6 +54996,7 @@ GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_recent_executions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51988,6 +55010,7 @@ GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_response_rules; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -52001,6 +55024,7 @@ GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_robots; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -52014,6 +55038,7 @@ GRANT SELECT ON TABLE headgate.v_robots TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_robots TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_robots TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_robots TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_robots TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_run_documents; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -52027,6 +55052,7 @@ GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_runners; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -52040,6 +55066,7 @@ GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_stores; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -52053,6 +55080,7 @@ GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_today_processing_activity; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -52066,6 +55094,7 @@ GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_main
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_trading_sessions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -52079,6 +55108,7 @@ GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_waiting; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -52092,6 +55122,7 @@ GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_maintenance;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_viral;
 
 --
 -- Name: TABLE health_checks; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -52232,6 +55263,118 @@ GRANT SELECT ON TABLE recommender.training_sets TO headgate_reader;
 
 GRANT SELECT ON TABLE recommender.v_recommendations TO headgate_planner;
 GRANT SELECT ON TABLE recommender.v_recommendations TO headgate_reader;
+
+--
+-- Name: TABLE content_patterns; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.content_patterns TO headgate_planner;
+GRANT SELECT ON TABLE viral.content_patterns TO headgate_reader;
+
+--
+-- Name: TABLE decisions; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.decisions TO headgate_planner;
+GRANT SELECT ON TABLE viral.decisions TO headgate_reader;
+
+--
+-- Name: TABLE health_answers; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.health_answers TO headgate_planner;
+GRANT SELECT ON TABLE viral.health_answers TO headgate_reader;
+
+--
+-- Name: TABLE health_checks; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.health_checks TO headgate_planner;
+GRANT SELECT ON TABLE viral.health_checks TO headgate_reader;
+
+--
+-- Name: TABLE kpi_targets; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.kpi_targets TO headgate_planner;
+GRANT SELECT ON TABLE viral.kpi_targets TO headgate_reader;
+
+--
+-- Name: TABLE kpis; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.kpis TO headgate_planner;
+GRANT SELECT ON TABLE viral.kpis TO headgate_reader;
+
+--
+-- Name: TABLE metrics; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.metrics TO headgate_planner;
+GRANT SELECT ON TABLE viral.metrics TO headgate_reader;
+
+--
+-- Name: TABLE outcomes; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.outcomes TO headgate_planner;
+GRANT SELECT ON TABLE viral.outcomes TO headgate_reader;
+
+--
+-- Name: TABLE pattern_scores; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.pattern_scores TO headgate_planner;
+GRANT SELECT ON TABLE viral.pattern_scores TO headgate_reader;
+
+--
+-- Name: TABLE posts; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.posts TO headgate_planner;
+GRANT SELECT ON TABLE viral.posts TO headgate_reader;
+
+--
+-- Name: TABLE refused_posts; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.refused_posts TO headgate_planner;
+GRANT SELECT ON TABLE viral.refused_posts TO headgate_reader;
+
+--
+-- Name: TABLE reports; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.reports TO headgate_planner;
+GRANT SELECT ON TABLE viral.reports TO headgate_reader;
+
+--
+-- Name: TABLE variants; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.variants TO headgate_planner;
+GRANT SELECT ON TABLE viral.variants TO headgate_reader;
+
+--
+-- Name: TABLE v_choices; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.v_choices TO headgate_planner;
+GRANT SELECT ON TABLE viral.v_choices TO headgate_reader;
+
+--
+-- Name: TABLE v_executive; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.v_executive TO headgate_planner;
+GRANT SELECT ON TABLE viral.v_executive TO headgate_reader;
+
+--
+-- Name: TABLE v_service_health; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.v_service_health TO headgate_planner;
+GRANT SELECT ON TABLE viral.v_service_health TO headgate_reader;
 
 --
 -- PostgreSQL database dump complete

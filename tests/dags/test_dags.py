@@ -23,6 +23,8 @@ FILES = sorted(DAGS.glob("*.py"))
 OWNERS = {
     "noblestride_integration_pipeline": ["noblestride-team"],
     "recommender_training_pipeline": ["recommendation-team"],
+    "viral_learning_flywheel": ["viral-learning-team"],
+    "viral_learning_maintenance": ["viral-learning-team"],
 }
 SQL = ("select ", "insert ", "update ", "delete ", " from headgate")
 
@@ -112,6 +114,8 @@ def test_what_the_schedules_say(bag: Any):
         "pipeline_monitoring": "*/15 * * * *",
         "recommender_training_pipeline": "0 2 * * *",
         "trading_calendars": "0 3 * * 0",
+        "viral_learning_flywheel": "0 */6 * * *",
+        "viral_learning_maintenance": "0 2 * * *",
     }
 
 

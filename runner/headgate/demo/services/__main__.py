@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import signal
 
-from headgate.demo.services import freshpoc, noblestride, onpoint, running
+from headgate.demo.services import freshpoc, noblestride, onpoint, running, viral
 
 PLANS = {
     "freshpoc": freshpoc.services,
     "onpoint": onpoint.services,
     "recommender": noblestride.services,
+    "viral": viral.services,
 }
 
 

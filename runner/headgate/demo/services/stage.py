@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from headgate.database import connect, mapped_errors
 from headgate.demo import recommender
-from headgate.demo.services import freshpoc, noblestride, onpoint
+from headgate.demo.services import freshpoc, noblestride, onpoint, viral
 from headgate.demo.services.running import running
 from headgate.demo.services.stand_in import StandIn
 from headgate.settings import Settings
@@ -112,6 +112,24 @@ SERVICE_DEMOS: Final = {
             ),
             stores=("onpoint_files", "onpoint_lake"),
             pace=6000,
+        ),
+        ServiceDemo(
+            "viral",
+            ("viral_learning_flywheel", "viral_learning_maintenance"),
+            viral.services,
+            (
+                "select service, status, response_time_ms, overall_status "
+                "from viral.v_service_health order by checked_at desc, service limit 5",
+                "select rank, variant_id, hook, successes, failures, "
+                "round(draw::numeric, 3) as draw, is_explored from viral.v_choices "
+                "where rank <= 5 order by decided_at desc, rank limit 5",
+                "select name, round(value::numeric, 4) as value, target, is_on_target "
+                "from viral.v_executive",
+                "select report ->> 'success' as success, length(html) as page, "
+                "report -> 'recommendations' as recommendations "
+                "from viral.reports order by written_at desc limit 1",
+            ),
+            stores=("viral_archive",),
         ),
     )
 }

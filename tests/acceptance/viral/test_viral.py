@@ -1,0 +1,342 @@
+"""The viral learning flywheel as a whole: [V1] to [V8] of its contract, before an invented audience."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from headgate.demo.services import Reply
+from tests.acceptance.viral.conftest import FLYWHEEL, MAINTENANCE, NONSENSE, POISONED, World
+from tests.plan import Plan
+
+KPIS = (
+    "engagement_rate",
+    "cost_per_follow",
+    "content_generated_total",
+    "pattern_accuracy",
+    "revenue_projection_monthly",
+)
+HEALTH = """
+select viral.health_report(array_agg(row(
+    a.asset_id, x.status, '{}', x.body, x.took, 1, false)::headgate.answer), '2026-11-30 02:00:00.5+00')
+from (values
+    ('orchestrator', 200, '{"status": "ok"}', 245.24), ('viral_scraper', 200, '{"status": "healthy"}', 999.9),
+    ('viral_engine', 200, '{"status": "healthy"}', 2350.4), ('viral_pattern_engine', 503, 'no', 3)
+) as x (service, status, body, took)
+join headgate.v_assets as a on a.code = x.service and a.universe = 'viral_services'
+"""
+SAMPLES = 'a_total{x="1",y="q\\"z, {"} 2.5e3 170000\n# HELP a b\na 1\nbad line\ny{} NaN\nz 1x\n'
+FAILED = """
+select asset, reason from headgate.v_asset_processing_history
+where run_id = %(r)s and operation = %(o)s and status = 'failed' order by asset
+"""
+Turned = tuple[World, str]
+
+
+def test_v1_the_report_of_the_services_health_has_the_contracts_shape(db: Plan):
+    assert db.scalar(HEALTH) == {
+        "check_timestamp": "2026-11-30T02:00:00Z",
+        "total_services": 5,
+        "required_services": ["orchestrator", "viral_scraper"],
+        "services": {
+            x: {"status": status, "response_time_ms": took, "additional_checks": {}}
+            for x, status, took in (
+                ("orchestrator", "healthy", 245.2),
+                ("viral_scraper", "healthy", 999.9),
+                ("viral_engine", "degraded", 2350.4),
+                ("viral_pattern_engine", "unhealthy", 3.0),
+                ("persona_runtime", "unhealthy", None),
+            )
+        },
+        "summary": {
+            "healthy": 2,
+            "unhealthy": 2,
+            "degraded": 1,
+            "warnings": [
+                "persona_runtime: no answer",
+                "viral_engine: Response time 2350ms exceeds threshold 2000ms",
+                "viral_pattern_engine: not healthy, answered 503",
+            ],
+        },
+        "overall_status": "degraded",
+    }
+
+
+async def test_v1_a_required_service_that_is_down_fails_the_run_and_its_report_is_kept(
+    world: World,
+):
+    world.services["viral_scraper"].fail("cut", times=1)
+    world.services["persona_runtime"].fail("text", times=1)
+
+    run_id = await world.run(FLYWHEEL)
+
+    assert world.status(run_id) == "failed"
+    steps = world.steps(run_id)
+    assert (steps["ask_required"], steps["health_check"]) == ("failed", "failed")
+    assert steps["trigger_scraping"] == "skipped"
+    assert steps["generate_workflow_report"] == "succeeded"
+    said = world.output(run_id, "health_check")["error"]
+    assert said == "persona_runtime: not healthy, answered 200; viral_scraper: no answer"
+    assert world.health(run_id)["overall_status"] == "unhealthy"
+    rows = world.plan.sql(
+        "select status from viral.v_service_health where is_required order by service"
+    )
+    assert [x["status"] for x in rows] == ["healthy", "unhealthy"]
+    assert [x.ask.method for x in world.services["viral_engine"].calls] == ["GET"]
+
+    world.set_threshold(0, "viral_engine")
+    strict = await world.run(FLYWHEEL, fail_on_warning=True)
+
+    assert world.steps(strict)["health_check"] == "failed"
+    assert world.health(strict)["overall_status"] == "degraded"
+
+
+def test_v1_a_service_that_is_slow_is_a_warning_and_the_run_goes_on(turned: Turned):
+    world, run_id = turned
+
+    assert world.status(run_id) == "succeeded"
+    report = world.health(run_id)
+    assert report["overall_status"] == "degraded"
+    assert report["services"]["viral_engine"]["status"] == "degraded"
+    (warning,) = report["summary"]["warnings"]
+    assert re.fullmatch(r"viral_engine: Response time \d+ms exceeds threshold 0ms", warning)
+    assert world.output(run_id, "health_check") == report
+
+
+def test_v2_posts_are_read_page_by_page_those_above_the_percentile_kept_poisoned_ones_put_aside(
+    turned: Turned,
+):
+    world, run_id = turned
+    asked = [x.ask for x in world.services["viral_scraper"].calls if x.ask.path == "/viral-posts"]
+    assert Counter(x.query["page"] for x in asked) == {"1": 2, "2": 2, "3": 2}
+    assert all("since" not in x.query for x in asked)
+    posts = world.plan.sql("select * from viral.posts")
+    wanted = {x["post_url"]: x for y in world.audience.posts.values() for x in y}
+    assert {x["post_url"] for x in posts} == wanted.keys()
+    threshold = np.percentile([x["engagement_rate"] for x in wanted.values()], 80)
+    for post in posts:
+        assert post["is_viral"] == (wanted[post["post_url"]]["engagement_rate"] > threshold)
+    assert world.output(run_id, "select_viral_posts")["viral_posts"] == len(posts) // 5
+    rows = world.plan.sql("select reason from viral.refused_posts order by reason")
+    assert [x["reason"] for x in rows] == 2 * ["it has no timestamp"] + 2 * ["it is no object"]
+    assert len(rows) == 2 * len(POISONED)
+
+
+async def test_v2_an_account_is_scraped_at_80_percent_of_the_services_pace_and_goes_on_behind(
+    world: World,
+):
+    scraper = world.services["viral_scraper"]
+    path = ("POST", "/scrape/account/tech_leader")
+    served, limited = scraper.routes[path], [Reply(b"{}", 429, {"Retry-After": "0"})]
+    scraper.routes = {
+        **scraper.routes,
+        path: lambda ask: limited.pop() if limited else served(ask),
+    }
+    world.plan.sql(
+        "update headgate.operations set backoff = '1 millisecond' where name = 'viral_scrape'"
+    )
+
+    def scraped() -> list[int | None]:
+        return [x.status for x in scraper.calls if x.ask.method == "POST"]
+
+    await world.run(FLYWHEEL)
+    posts = world.plan.scalar("select count(*) from viral.posts")
+    second = await world.run(FLYWHEEL)
+
+    assert world.status(second) == "succeeded"
+    assert sorted(map(str, scraped())) == ["200", "200", "429"]
+    assert world.plan.scalar("select count(*) from viral.posts") == posts
+
+    world.move_clock(world.plan.value("clock") + timedelta(seconds=76))
+    third = await world.run(FLYWHEEL)
+
+    assert (world.status(third), len(scraped())) == ("succeeded", 5)
+    asked = [x.ask for x in scraper.calls if x.ask.path == "/viral-posts"]
+    assert all("since" in x.query and x.query["page"] == "1" for x in asked[-2:])
+    assert world.plan.scalar("select count(*) from viral.posts") == posts + 16
+
+
+def test_v3_equal_texts_are_asked_for_once_and_nonsense_fails_its_text_alone(turned: Turned):
+    world, run_id = turned
+    asked = Counter(
+        x.ask.json()["content"]
+        for x in world.services["viral_pattern_engine"].calls
+        if x.ask.path == "/extract-patterns"
+    )
+    texts = {x["content"] for x in world.plan.sql("select content from viral.posts")}
+    assert asked == Counter(texts)
+    assert len(texts) < 40 < world.plan.scalar("select count(*) from viral.posts")
+    failed = world.plan.sql(FAILED, r=run_id, o="viral_patterns")
+    assert len(failed) == len(NONSENSE)
+    assert all(x["reason"].startswith("the answer has no patterns: ") for x in failed)
+    assert world.output(run_id, "score_patterns")["best_hook"] == "curiosity_gap"
+
+
+def test_v4_a_decision_can_be_made_again_from_its_row(turned: Turned):
+    world, run_id = turned
+    (row,) = world.plan.sql("select * from viral.decisions")
+    generator = np.random.Generator(np.random.PCG64(row["seed"]))
+    draws = generator.beta(np.array(row["successes"]) + 1.0, np.array(row["failures"]) + 1.0)
+    assert row["draws"] == draws.tolist()
+    drawn = dict(zip(row["variants"], row["draws"], strict=True))
+    places = [drawn[x] for x in row["chosen"]]
+    assert places == sorted(places, reverse=True)
+    assert len(row["chosen"]) == len(row["explored"]) == 10, "all have fewer than 100 views"
+    assert world.output(run_id, "optimize_parameters")["seed"] == row["seed"]
+    (told,) = [x.ask for x in world.services["orchestrator"].calls if x.ask.method == "POST"]
+    weights = told.json()["variant_weights"]
+    assert set(weights.values()) == {0.1}
+    choices = world.plan.sql("select variant_id from viral.v_choices where rank is not null")
+    assert {x["variant_id"] for x in choices} == weights.keys()
+
+
+async def test_v4_and_v5_outcomes_and_kpis_are_exactly_what_the_audience_did(world: World):
+    """Two flywheels, six hours apart, each of which reads the totals twice."""
+    kpis: list[dict[str, Any]] = []
+    done = [done_by(world)]
+    for _ in range(2):
+        world.move_clock(world.plan.value("clock") + timedelta(hours=6))
+        run_id = await world.run(FLYWHEEL)
+        kpis.append(world.kpis(run_id))
+        done.append(done_by(world))
+
+    for nth, found in enumerate(kpis):
+        reactions, views, cost, follows = (
+            y - x for x, y in zip(done[nth], done[nth + 1], strict=True)
+        )
+        assert found["engagement_rate"] == pytest.approx(reactions / views)
+        assert found["cost_per_follow"] == pytest.approx(cost / follows, abs=1e-6)
+    assert kpis[0]["pattern_accuracy"] is None
+    assert 0.5 < kpis[1]["pattern_accuracy"] <= 1
+    assert kpis[1]["content_generated_total"] == len(world.audience.variants) == 32
+    assert kpis[1]["revenue_projection_monthly"] == pytest.approx(done[2][3] * 1.15, abs=0.01)
+    rows = world.plan.sql("select variant_id, successes, failures from viral.variants")
+    assert {x["variant_id"]: (x["successes"], x["failures"]) for x in rows} == {
+        x.variant_id: (x.successes, x.failures) for x in world.audience.variants.values()
+    }
+    executive = world.plan.sql("select * from viral.v_executive")
+    assert tuple(x["name"] for x in executive) == KPIS
+    assert executive[0]["change"] == pytest.approx(
+        kpis[1]["engagement_rate"] - kpis[0]["engagement_rate"]
+    )
+    checks = world.plan.sql(
+        "select name, value from headgate.v_checks where pipeline = %(p)s", p=FLYWHEEL
+    )
+    assert {x["name"].removeprefix("viral_"): float(x["value"]) for x in checks} == pytest.approx(
+        {"engagement": kpis[1]["engagement_rate"], "cost_per_follow": kpis[1]["cost_per_follow"]}
+    )
+
+
+def done_by(world: World) -> tuple[int, int, float, int]:
+    """Return what the audience has done: reactions, views, their cost, followers."""
+    shown = world.audience.variants.values()
+    reactions = sum(x.successes for x in shown)
+    views = reactions + sum(x.failures for x in shown)
+    return reactions, views, world.audience.cost, world.audience.follows
+
+
+def test_v5_a_service_without_metrics_is_named_and_holds_up_no_others(turned: Turned):
+    world, run_id = turned
+    (failed,) = world.plan.sql(FAILED, r=run_id, o="viral_metrics")
+    assert failed == {"asset": "persona_runtime", "reason": "it has no metrics: answered 404"}
+    rows = world.plan.sql("select distinct service from viral.metrics order by 1")
+    assert [x["service"] for x in rows] == [
+        "orchestrator", "viral_engine", "viral_pattern_engine", "viral_scraper",
+    ]  # fmt: skip
+
+
+def test_v5_samples_are_read_with_their_labels_and_what_is_none_is_passed_over(db: Plan):
+    rows = db.call("viral.read_samples", p_text=SAMPLES)
+    assert [(x["name"], x["labels"], str(x["value"])) for x in rows] == [
+        ("a_total", {"x": "1", "y": 'q\\"z, {'}, "2500.0"),
+        ("a", {}, "1.0"),
+        ("y", {}, "nan"),
+    ]
+
+
+def test_v6_the_report_of_a_run_is_a_page_with_charts_and_nothing_that_runs(turned: Turned):
+    world, run_id = turned
+    (row,) = world.plan.sql("select report, html from viral.reports")
+    report, html = row["report"], row["html"]
+    figures = report["performance_metrics"]
+    assert set(report) == {
+        "workflow_id", "execution_date", "duration_minutes", "performance_metrics",
+        "optimization_parameters", "success", "recommendations",
+    }  # fmt: skip
+    assert (report["workflow_id"], figures) == (run_id, world.kpis(run_id))
+    assert report["optimization_parameters"]["chosen"] == 10
+    on_target = figures["engagement_rate"] >= 0.06 and figures["cost_per_follow"] <= 0.01
+    assert report["success"] is on_target
+    said = " ".join(report["recommendations"])
+    assert "viral_engine: Response time" in said
+    assert "4 posts of this run were none" in said
+    assert "&lt;script&gt;" in html and "<script" not in html
+    charts = re.findall(r"<svg.*?</svg>", html)
+    assert len(charts) == len(KPIS) - 1, "no post came after the first scores yet"
+    for chart in charts:
+        ElementTree.fromstring(chart)
+    rows = 3 + 10 + 5 + world.plan.scalar("select count(*) from viral.pattern_scores")
+    assert html.count("<tr>") == rows
+
+
+def test_v7_calls_share_connections(turned: Turned):
+    world, _ = turned
+    calls = sum(len(x.calls) for x in world.services.values())
+    assert 1 - sum(x.connections for x in world.services.values()) / calls > 0.7, {
+        x: (len(y.calls), y.connections) for x, y in world.services.items()
+    }
+
+
+async def test_v8_old_metrics_move_to_parquet_and_a_crash_in_between_loses_and_doubles_nothing(
+    world: World,
+):
+    world.plan.sql(
+        "insert into viral.metrics select 'r' || n, 'engine', 'm', '{}', n, headgate.clock() - n * interval '10 days'"
+        " from generate_series(1, 5) as n"
+    )
+    world.plan.sql(
+        "insert into viral.health_checks values ('old', headgate.clock() - interval '31 days', 'healthy', '{}'),"
+        " ('new', headgate.clock() - interval '29 days', 'healthy', '{}')"
+    )
+    old = world.plan.sql(
+        "select run_id from viral.metrics where measured_at < headgate.clock() - interval '31 days' order by 1"
+    )
+    set_archiving(world, "viral.is_killed")
+    killed = await world.run(MAINTENANCE)
+
+    assert world.steps(killed)["metrics_export"] == "succeeded"
+    assert world.steps(killed)["metrics_archive"] == "failed"
+    assert world.plan.scalar("select count(*) from viral.metrics") == 5
+
+    set_archiving(world, "viral.metrics_archive")
+    done = await world.run(MAINTENANCE)
+    files = sorted(world.archive.rglob("*.parquet"))
+    again = await world.run(MAINTENANCE)
+
+    assert set(world.steps(done).values()) == set(world.steps(again).values()) == {"succeeded"}
+    assert world.output(done, "metrics_archive") == {"deleted": 2, "archived_days": 2, "left": 3}
+    assert world.output(again, "metrics_archive")["deleted"] == 0
+    assert sorted(world.archive.rglob("*.parquet")) == files
+    kept = [x for file in files for x in pyarrow.parquet.read_table(file).to_pylist()]
+    assert sorted(x["run_id"] for x in kept) == [x["run_id"] for x in old] == ["r4", "r5"]
+    assert world.output(killed, "log_cleanup")["health_checks"] == 1
+    assert world.plan.scalar("select count(*) from viral.health_checks where run_id = 'new'") == 1
+    for engine in ("viral_engine", "viral_pattern_engine"):
+        asked = [x.ask.path for x in world.services[engine].calls]
+        assert asked.count("/cache/refresh") == 3
+    assert world.output(done, "database_maintenance")["analyzed"] > 10
+
+
+def set_archiving(world: World, function: str) -> None:
+    """Set the function that deletes what is archived; one that does not exist stands for a crash."""
+    world.plan.sql(
+        "update headgate.pipeline_steps set function = %(f)s where step = 'metrics_archive'",
+        f=function,
+    )
