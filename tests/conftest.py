@@ -28,6 +28,7 @@ from headgate.settings import Settings
 from tests import airflow_home as airflow_home_module
 from tests import clock
 from tests.attacks.form import IS_LONG
+from tests.buckets import KEY_ID, SECRET, S3Server, s3_server
 from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.servers import (
@@ -305,6 +306,20 @@ def plan(database: Settings) -> Iterator[Plan]:
     """Connect to the test's own clone; every call commits."""
     with connect(database, "test") as connection:
         yield Plan(connection)
+
+
+@pytest.fixture(scope="session")
+def _s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(_s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """Return an S3 server, with the variables set that stores in it name."""
+    for name in (KEY_ID, SECRET):
+        monkeypatch.setenv(name, "any-value-will-do")
+    return _s3_server
 
 
 @pytest.fixture

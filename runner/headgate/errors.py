@@ -15,6 +15,7 @@ HeadgateError
 │   ├── MigrationFailed     a file of db/ raised; `path:line: message`
 │   └── NotMigrated         the database lacks files of db/
 ├── StoreFailed             a store did not do what it was asked
+├── DiskFull                no space is left for files
 └── DatabaseError           anything else PostgreSQL reports
 """
 

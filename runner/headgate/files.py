@@ -14,6 +14,7 @@ import pwd
 import re
 import secrets
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,11 +28,27 @@ FOLDER: Final = 0o700
 NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 """Errors of a file system without hard links."""
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 LONGEST_NAME: Final = 100
 LOCK_SECONDS: Final = 180.0
 """Seconds to wait for a lock: longer than a server takes to stop and start."""
 STRANGER_SECONDS: Final = 5.0
 """Seconds to wait for a lock that another user's process holds."""
+
+
+class DiskFull(HeadgateError):
+    """No space is left for files."""
+
+
+def refuse_full_disk(exc: BaseException | None) -> None:
+    """Raise DiskFull if an error, or one that it followed, means that the disk is full."""
+    while exc is not None:
+        if isinstance(exc, OSError) and exc.errno in FULL:
+            raise DiskFull(
+                f"no space is left for files in {tempfile.gettempdir()}: "
+                "free some, or set TMPDIR of the runner to another disk"
+            ) from exc
+        exc = exc.__cause__ or exc.__context__
 
 
 @contextmanager

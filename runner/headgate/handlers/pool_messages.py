@@ -187,6 +187,7 @@ def head_of(done: Done) -> bytes:
             "outcomes": [job.outcome for job in done.jobs],
             "errors": [job.error for job in done.jobs],
             "outputs": [job.output for job in done.jobs],
+            "are_ours": [job.is_ours for job in done.jobs],
             "row_counts": done.row_counts,
             "lost": done.lost,
             "must_end": done.must_end,
@@ -204,9 +205,13 @@ def read_done(head: bytes, rows: bytes, task: Work) -> Done:
     try:
         said = json.loads(head)
         outcomes, errors, outputs = said["outcomes"], said["errors"], said["outputs"]
+        are_ours = said["are_ours"]
         counts: list[int] = said["row_counts"]
         done = Done(
-            [Job(*job) for job in zip(task.asset_ids, outcomes, errors, outputs, strict=True)]
+            [
+                Job(*job)
+                for job in zip(task.asset_ids, outcomes, errors, outputs, are_ours, strict=True)
+            ]
             if outcomes or not said["lost"]
             else [],
             rows,
@@ -221,6 +226,7 @@ def read_done(head: bytes, rows: bytes, task: Work) -> Done:
         )
         is_sound = (
             all(x in OUTCOMES for x in outcomes)
+            and all(type(x) is bool for x in are_ours)
             and all(_is_text(x) for x in (*errors, *outputs, done.lost, done.must_end))
             and len(counts) in (0, len(done.jobs))
             and all(type(x) is int and 0 <= x < 2**31 for x in (*counts, done.peak_memory >> 20))

@@ -6,7 +6,6 @@ deletes the folder afterwards.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import mimetypes
 import os
@@ -17,12 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from headgate.errors import HeadgateError
+from headgate.files import refuse_full_disk
 from headgate.handlers.contract import Chunk, File
 from headgate.handlers.pool_messages import Spooled
 from headgate.handlers.rows import WrongResult
 
-FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 NO_NAME: Final = re.compile(r"^/|/$|//|(^|/)\.{1,2}(/|$)|[\x00-\x1f\x7f\\]")
 LONGEST_NAME: Final = 800
 MEDIA_TYPES: Final = {
@@ -30,10 +28,6 @@ MEDIA_TYPES: Final = {
     ".ndjson": "application/x-ndjson",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-
-
-class DiskFull(HeadgateError):
-    """No space is left for files."""
 
 
 def spool(chunk: Chunk, given: Any) -> list[Spooled]:
@@ -55,15 +49,6 @@ def spool(chunk: Chunk, given: Any) -> list[Spooled]:
     except OSError as exc:
         refuse_full_disk(exc)
         raise WrongResult(f"a file of the handler cannot be read: {exc}") from exc
-
-
-def refuse_full_disk(exc: Exception) -> None:
-    """Raise DiskFull if an error means that the disk is full: no asset is at fault."""
-    if isinstance(exc, OSError) and exc.errno in FULL:
-        raise DiskFull(
-            f"no space is left for files in {tempfile.gettempdir()}: "
-            "free some, or set TMPDIR of the runner to another disk"
-        ) from exc
 
 
 def _spooled(folder: Path, asset_id: int, name: str, given: Any) -> Spooled:

@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from headgate.errors import WrongPlan
+from headgate.files import DiskFull, refuse_full_disk
 from headgate.handlers.contract import Chunk, Result
 from headgate.handlers.input import read_chunk
 from headgate.handlers.named import HANDLER, bounded, find, told
 from headgate.handlers.pool_messages import Done, Job, RowType, Spooled, Task
 from headgate.handlers.rows import WrongResult, pack_rows
-from headgate.handlers.spool import DiskFull, refuse_full_disk, spool
+from headgate.handlers.spool import spool
 
 Handler: TypeAlias = Callable[[Chunk], Result]
 Part: TypeAlias = tuple[
@@ -41,7 +42,10 @@ def compute(task: Task) -> Done:
         chunk = read_chunk(task)
         jobs, columns, counts, files, removed = _run(handler, chunk, task.row_type)
         rows = pack_rows(columns, task.row_type) if columns and task.row_type else b""
-    except (WrongPlan, WrongResult, DiskFull) as exc:
+    except DiskFull as exc:  # no asset is at fault: the jobs wait
+        jobs, rows = [Job(x, "retry", str(exc), is_ours=True) for x in task.asset_ids], b""
+        counts, files, removed = [], [], []
+    except (WrongPlan, WrongResult) as exc:
         jobs, rows = [Job(x, "deferred", str(exc)) for x in task.asset_ids], b""
         counts, files, removed = [], [], []
     seconds = time.perf_counter() - started

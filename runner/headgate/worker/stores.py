@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, S3Store
 
 from headgate.errors import HeadgateError, SecretMissing
+from headgate.files import refuse_full_disk
 from headgate.shown import learn
 from headgate.worker.chunks import Store
 
@@ -36,6 +37,9 @@ CLOCK: Final = ".headgate-clock"
 """The key of an object that is put to read the store's own clock."""
 RETRIES: Final[Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 TIMEOUTS: Final = {"connect_timeout": "5s", "timeout": "120s"}
+REFUSED: Final = (PermissionDeniedError, UnauthenticatedError)
+NO_BUCKET: Final = "NoSuchBucket"
+SKEWED: Final = "RequestTimeTooSkewed"
 EFFORT: Final = re.compile(r" in [\d.]+\S+ .*?- ")
 """The time that obstore spent on retries, which differs from error to error."""
 
@@ -69,12 +73,13 @@ async def put(store: Store, key: str, path: Path, sha256: str) -> None:
 
 
 async def get(store: Store, key: str, path: Path, sha256: str) -> None:
-    """Fetch a key's content into a new file. Raises StoreFailed if its hash is wrong."""
+    """Fetch a key's content into a new file. Raises StoreFailed if its hash is wrong, DiskFull."""
     digest = hashlib.sha256()
     with _told(store, key):
         try:
             answer = await obstore.get_async(_open(store), key)
         except FileNotFoundError as exc:
+            await look_into(store)
             raise StoreFailed(
                 f"store {store.name}: {key} is gone, though it has its row in v_artifacts",
                 hint="make it again, or bring it back from a backup",
@@ -96,8 +101,7 @@ async def look_into(store: Store) -> None:
         folder = store.url.removeprefix("file://")
         if folder != store.url and not os.path.isdir(folder):
             raise FileNotFoundError
-        async for _ in obstore.list(_open(store), chunk_size=1):
-            break
+        await _list_one(_open(store))
 
 
 async def now(store: Store) -> datetime:
@@ -169,6 +173,14 @@ async def _size(opened: Opened, key: str) -> int | None:
         return (await obstore.head_async(opened, key))["size"]
     except FileNotFoundError:
         return None
+    except REFUSED:
+        await _list_one(opened)  # raises, too, and says why: an answer to HEAD has no body
+        raise
+
+
+async def _list_one(opened: Opened) -> None:
+    async for _ in obstore.list(opened, chunk_size=1):
+        break
 
 
 async def _hash(opened: Opened, key: str) -> str:
@@ -187,5 +199,20 @@ def _told(store: Store, key: str) -> Iterator[None]:
     except FileNotFoundError as exc:
         raise StoreFailed(f"store {store.name}: there is no {store.url}") from exc
     except (OSError, ValueError, BaseError) as exc:
-        said = EFFORT.sub(": ", str(exc).partition("\n")[0].strip())
-        raise StoreFailed(f"store {store.name}: {key}: {said or type(exc).__name__}") from exc
+        refuse_full_disk(exc)  # the runner's: that of a store is an error of obstore
+        raise StoreFailed(f"store {store.name}: {_said(exc, store, key)}") from exc
+
+
+def _said(exc: Exception, store: Store, key: str) -> str:
+    """Return what an S3 server has answered, or the error's first line."""
+    text = str(exc)
+    code, message, time = (
+        found[1] if (found := re.search(f"<{x}>(.*?)</{x}>", text, re.DOTALL)) else ""
+        for x in ("Code", "Message", "ServerTime")
+    )
+    if code == NO_BUCKET:
+        return f"there is no {store.url}"
+    if code == SKEWED:
+        message = f"set this machine's clock; the server's says {time or 'something else'}"
+    answer = f"{code}: {message}" if code else EFFORT.sub(": ", text.partition("\n")[0].strip())
+    return f"{key}: {answer or type(exc).__name__}"

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import csv
+import gc
 import gzip
 import io
 import json
 import math
 import tempfile
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from python_calamine import CalamineWorkbook
 
 from headgate.errors import InvalidValue
+from headgate.files import DiskFull, refuse_full_disk
 from headgate.handlers.export import workbooks
+from headgate.handlers.export.handler import LINES, WRITERS
 from tests.plan import Plan, Row
 from tests.runner.handlers.compute_plan import ends, start, status, write_plan
 from tests.runner.small_plan import insert
@@ -239,3 +244,23 @@ def test_more_rows_than_a_sheet_holds_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(workbooks, "MAX_ROWS", 2)
     with pytest.raises(InvalidValue, match="a sheet holds 2 rows behind its header"):
         writer(tmp_path, {"n": [1, 2, 3]})
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("form", sorted(WRITERS))
+@pytest.mark.parametrize("rows", [1, 20_000], ids=["at the end", "in between"])
+def test_a_disk_that_fills_meanwhile_is_no_asset_s_fault(tmp_path, form, rows):
+    (place := tmp_path / form).symlink_to("/dev/full")
+    batch = pa.record_batch({"n": range(rows), "t": [f"{n:040}" for n in range(rows)]})
+    writer = WRITERS[form](place, batch.schema, {}, is_packed=False)
+    content = [b'{"n": 1}\n'] * rows if form in LINES else batch
+
+    with pytest.raises(Exception) as caught:
+        writer.write(content)
+        writer.close()
+    with suppress(OSError):
+        writer.file.close()
+    with pytest.raises(DiskFull, match=r"^no space is left for files in .*TMPDIR"):
+        refuse_full_disk(caught.value)
+    del writer, caught
+    gc.collect()  # a workbook complains once more

@@ -103,7 +103,7 @@ async def test_a_file_that_is_made_again_is_put_once(plan, run, lake):
     ],
 )
 async def test_what_is_no_file_is_the_plan_s_fault(plan, run, lake, handler, said):
-    writing(plan, lake, handler)
+    writing(plan, lake, handler, max_wait="1 second", backoff="0.1 seconds")
     await run()
 
     (((outcome, reason),),) = ends(plan).values()

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from headgate.demo.services import Ask, Reply, StandIn, running
 from headgate.errors import SecretMissing
+from headgate.files import DiskFull
 from headgate.worker.chunks import Store
 from headgate.worker.stores import (
     PART_BYTES,
+    SKEWED,
     StoreFailed,
     delete,
+    get,
     key_of,
     keys_before,
     look_into,
     now,
     put,
 )
-from tests.limits import PATIENCE
+from tests.buckets import KEY_ID, SECRET, S3Server
 from tests.servers import free_port
 
 KEY = "a/year=2026/b.csv"
@@ -36,42 +34,18 @@ def hash_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
-    """Start an S3 server with one bucket; return its address and the folder of its objects."""
-    folder, port = tmp_path_factory.mktemp("s3"), free_port()
-    (folder / "bucket").mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "localbucket", str(folder), "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            urllib.request.urlopen(address, timeout=1).close()
-            break
-        except urllib.error.HTTPError:
-            break
-        except OSError:
-            assert time.monotonic() < until
-    yield address, folder
-    process.kill()
-    process.wait()
-
-
 @pytest.fixture(params=["folder", "bucket"])
-def store(request, tmp_path, monkeypatch) -> tuple[Store, Path]:
+def store(request, tmp_path) -> tuple[Store, Path]:
     """Return a store, and the folder of its files."""
     if request.param == "folder":
         return Store("lake", f"file://{tmp_path}/lake"), tmp_path / "lake"
-    address, folder = request.getfixturevalue("server")
-    monkeypatch.setenv("LAKE_ID", "id")
-    monkeypatch.setenv("LAKE_SECRET", "secret")
-    prefix = tmp_path.name.replace("[", "").replace("]", "")
-    url = f"s3://bucket/{prefix}"
-    return Store("lake", url, address, None, "LAKE_ID", "LAKE_SECRET"), folder / "bucket" / prefix
+    server = request.getfixturevalue("s3")
+    bucket = server.bucket()
+    return in_bucket(server, f"{bucket}/lake"), server.folder / bucket / "lake"
+
+
+def in_bucket(server: S3Server, place: str) -> Store:
+    return Store("lake", f"s3://{place}", server.address, None, KEY_ID, SECRET)
 
 
 @pytest.fixture
@@ -120,11 +94,57 @@ async def test_other_content_is_left_alone(store, file, other):
     assert (store[1] / KEY).read_bytes() == b"content"
 
 
-async def test_a_bucket_that_is_gone_is_named(server, file, monkeypatch):
-    monkeypatch.setenv("LAKE_ID", "id")
-    store = Store("lake", "s3://gone/lake", server[0], None, "LAKE_ID", "LAKE_ID")
+async def test_a_bucket_that_is_gone_is_named(s3, file):
+    store = in_bucket(s3, "gone/lake")
     with pytest.raises(StoreFailed, match=r"^store lake: there is no s3://gone/lake$"):
         await put(store, KEY, file, hash_of(b"content"))
+
+
+async def test_a_bucket_that_is_gone_is_not_taken_for_a_key_that_is(s3, tmp_path):
+    with pytest.raises(StoreFailed, match=r"^store lake: there is no s3://gone/lake$"):
+        await get(in_bucket(s3, "gone/lake"), KEY, tmp_path / "fetched", hash_of(b""))
+
+
+async def test_a_key_that_is_gone_and_one_with_other_content_are_named(store, file, tmp_path):
+    await put(store[0], "other", file, hash_of(b"content"))
+
+    with pytest.raises(StoreFailed, match=f"{KEY} is gone, though it has its row in v_artifacts"):
+        await get(store[0], KEY, tmp_path / "gone", hash_of(b"content"))
+    with pytest.raises(StoreFailed, match="other has other content than was put there"):
+        await get(store[0], "other", tmp_path / "changed", hash_of(b"CONTENT"))
+
+
+async def test_a_disk_that_fills_while_a_file_is_fetched_is_the_runners_own(
+    store, file, tmp_path, monkeypatch
+):
+    await put(store[0], KEY, file, hash_of(b"content"))
+    full = open("/dev/full", "wb")
+    monkeypatch.setattr(Path, "open", lambda *_: full)
+
+    with pytest.raises(DiskFull, match=r"^no space is left for files in .*TMPDIR"):
+        await get(store[0], KEY, tmp_path / "fetched", hash_of(b"content"))
+
+
+def skewed(ask: Ask) -> Reply:
+    """Answer as S3 does when it is another time there; an answer to HEAD has no body."""
+    said = f"<Code>{SKEWED}</Code><Message>Too far.</Message><ServerTime>2026-11-30</ServerTime>"
+    body = f'<?xml version="1.0"?>\n<Error>{said}</Error>' if ask.method != "HEAD" else ""
+    return Reply(body.encode(), 403, {"Content-Type": "application/xml"})
+
+
+async def test_a_server_for_which_it_is_another_time_says_so(s3, file, tmp_path):
+    routes = {(x, f"/bucket/{KEY}"): skewed for x in ("HEAD", "PUT")}
+    with running([StandIn("s3", routes, rest=skewed)]) as servers:
+        store = Store("lake", "s3://bucket", servers["s3"].url, None, KEY_ID, SECRET)
+        said = (
+            f"^store lake: {KEY}: {SKEWED}: set this machine's clock; the server's says 2026-11-30$"
+        )
+        with pytest.raises(StoreFailed, match=said):
+            await put(store, KEY, file, hash_of(b"content"))
+        with pytest.raises(StoreFailed, match=said):
+            await get(store, KEY, tmp_path / "fetched", hash_of(b"content"))
+        with pytest.raises(StoreFailed, match=f"its list of keys: {SKEWED}: set this machine's"):
+            await look_into(store)
 
 
 async def test_a_server_that_does_not_answer_is_named(file, monkeypatch):
