@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from headgate.demo.services import Reply
 from headgate.demo.services.hackernews import FIRST, STORIES, item
 from tests.acceptance.onpoint.conftest import DATA, Lake
 
@@ -66,6 +67,31 @@ async def test_o2_a_run_goes_on_without_one_of_three_data_sets_and_names_it(lake
     }
 
 
+def told(lake: Lake, subject: str) -> list[str]:
+    """Return what Slack is to be told under a subject that begins so."""
+    rows = lake.plan.sql(
+        "select body from headgate.v_notices where channel = 'onpoint_slack' and starts_with(subject, %(s)s)",
+        s=subject,
+    )
+    return [x["body"] for x in rows]
+
+
+async def test_o2_a_run_whose_web_crawl_failed_goes_on_and_tells_it(lake: Lake):
+    lake.services["website"].rest = lambda _: Reply(status=500)
+    lake.plan.sql(
+        "update headgate.operations set max_attempts = 1, max_wait = '1 second' where name = 'onpoint_page'"
+    )
+    run_id = await lake.run(DATA, max_stories=3)
+
+    steps = lake.steps(run_id)
+    assert {x: y for x, y in steps.items() if y != "succeeded"} == {"crawl_web": "failed"}
+    assert lake.tables()["posts"] == 100
+    (loaded,) = told(lake, f"{DATA} has loaded its data without crawl_web")
+    assert loaded.endswith("\nFailed: crawl_web")
+    (failure,) = told(lake, f"{DATA} failed: run {run_id}")
+    assert "Failed task: crawl_web, at " in failure
+
+
 async def test_o2_fewer_than_two_stop_it(lake: Lake):
     for service in lake.services.values():
         service.fail("status", status=500)
@@ -80,6 +106,8 @@ async def test_o2_fewer_than_two_stop_it(lake: Lake):
         "select output ->> 'error' from headgate.v_execution_steps where step = 'validate_raw_data'"
     )
     assert "too little was crawled: no records of hackernews_stories.json" in said
+    (failure,) = told(lake, f"{DATA} failed: run {run_id}")
+    assert said in failure
 
 
 async def test_o3_processing_counts_rows_columns_duplicates_and_nulls(lake: Lake):
