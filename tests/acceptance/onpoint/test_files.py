@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import re
 from collections import Counter
@@ -15,7 +14,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from headgate.demo.services.hackernews import FIRST, STORIES, item
-from tests.acceptance.onpoint.conftest import DATA, Lake
+from tests.acceptance.onpoint.conftest import DATA, Lake, files
 
 KEPT = [
     number
@@ -25,15 +24,6 @@ KEPT = [
 FORMATS = ("parquet", "xlsx", "ndjson.gz", "json.gz")
 ROWS = {"posts": 100, "users": 10, "comments": 500, "stories": len(KEPT)}
 PARTITION = r"year=\d{4}/month=\d\d/day=\d\d/hour=\d\d"
-
-
-def files(folder: Path) -> dict[str, str]:
-    """Return the hash of each file by its path."""
-    return {
-        str(x.relative_to(folder)): hashlib.sha256(x.read_bytes()).hexdigest()
-        for x in folder.rglob("*")
-        if x.is_file()
-    }
 
 
 def file_of(lake: Lake, data_set: str, form: str) -> Path:
