@@ -1,7 +1,7 @@
-"""Answers of equal requests: looked up before a chunk's calls start.
+"""Looks up answers to equal requests in the cache before a chunk's calls start.
 
-The database decides which answers serve, and lets one runner make a request that several need. This
-runner holds answers that it has looked up, so that it need not read them again.
+The database decides which answers may serve, and lets one runner make a request that several need.
+This runner keeps answers that it has looked up in memory, so that it need not read them again.
 """
 
 from __future__ import annotations
@@ -29,22 +29,23 @@ from headgate.worker.rules import Outcome
 logger = logging.getLogger(__name__)
 
 MOST: Final = 16 * 1024 * 1024
-"""Bytes of answers that a runner holds."""
+"""Maximum bytes of answers that a runner keeps in memory."""
 AT_ONCE: Final = 200
 """The maximum number of requests looked up at once."""
 PAUSE: Final = 0.02
 CONDITIONS: Final = ("if-none-match", "if-modified-since")
-"""Headers that ask for a newer version alone: an answer to a request without them serves too."""
+"""Headers that request only a newer version: an answer to the same request without them serves,
+too."""
 HIT: Final = Outcome("success", "item", "")
 EQUAL: Final = Reply(Outcome("unsent", "quota", "an equal request is under way"), 0, None, 0)
 
 Deliver: TypeAlias = Callable[[CallLease, Mapping[int, Reply]], None]
-"""Takes replies of a lease's calls by their index; with none, the look-up has ended."""
+"""Takes replies to a lease's calls by their index; an empty mapping ends the look-up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shelved:
-    """The reply that an answer makes, and when the answer was stored, by the database's clock."""
+    """The reply made from a cached answer, and when the answer was stored, by the database's clock."""
 
     reply: Reply
     answered_at: float | None
@@ -63,12 +64,13 @@ class Shelf:
         return len(self._held)
 
     def answered_at(self, key: str) -> float | None:
-        """Return when the answer that is held was stored; None if none is."""
+        """Return when the answer kept here was stored; None if none is kept."""
         held = self._held.get(key)
         return None if held is None else held.answered_at
 
     def take(self, found: LookedUp) -> Reply | None:
-        """Return the reply of an answer; one that is new here is held. None if it is gone."""
+        """Return the reply for a cached answer, and keep a new one. None if it is no longer kept
+        here."""
         if found.answer is None or found.payload is None:
             held = self._held.get(found.key)
             if held is None or held.answered_at != found.answered_at:
@@ -108,11 +110,11 @@ class AnswerCache:
         self._on_lost = on_lost
 
     def begin(self, held: CallLease, deliver: Deliver) -> None:
-        """Start to look up a lease's requests."""
+        """Start looking up a lease's requests."""
         self._background.begin(self._look_up_all(held, deliver))
 
     async def _look_up_all(self, held: CallLease, deliver: Deliver) -> None:
-        """Deliver what is found; requests that cannot be looked up are made."""
+        """Deliver cached replies; requests that cannot be looked up are made."""
         keys = keys_of(held)
         left = list(keys)
         try:
@@ -135,7 +137,7 @@ class AnswerCache:
     async def _look_up(
         self, held: CallLease, keys: Mapping[int, str], indexes: Sequence[int]
     ) -> tuple[dict[int, Reply], list[int]]:
-        """Return replies, and the requests of which nothing is known yet; others are to be made."""
+        """Return replies, and the requests still to look up; all others are to be made."""
         asked: dict[str, int] = {}
         for index in indexes:
             asked.setdefault(keys[index], held.chunk.asset_ids[index])
@@ -159,10 +161,10 @@ class AnswerCache:
 
 
 def keys_of(held: CallLease) -> dict[int, str]:
-    """Return the keys of a lease's requests by their index; equal ones have equal answers.
+    """Return the keys of a lease's requests by their index; equal requests have equal keys.
 
-    A key tells apart what changes an answer, but not the secret: in its place stand the provider
-    and the name of the variable that holds it.
+    A key covers everything that can change an answer except the secret, which is represented by the
+    provider and the name of its variable.
     """
     call, chunk = held.call, held.chunk
     auth = (call.auth.place, call.auth.name, call.auth.variable)

@@ -63,7 +63,7 @@ class CallExecutor:
         self.pump()
 
     def serve(self, held: CallLease, replies: Mapping[int, Reply]) -> None:
-        """Take replies to calls that need not be made; without any, let the others start."""
+        """Take replies to calls that need not be made; an empty mapping lets the others start."""
         size = held.report.size
         self._lighten(held, held.serve(replies, self._loop.time()))
         self.buffered += held.report.size - size

@@ -166,7 +166,7 @@ class Call:
     """What to report of an answer besides its body: `status`, `headers` (and the status), or the
     `snapshot` that a statement has seen."""
     is_cached: bool = False
-    """Answers of equal requests may serve: they are looked up before a call is made."""
+    """Answers to equal requests may serve: they are looked up before calls are made."""
     keeps_refused: bool = False
     """Also report the start of a body that is not a payload."""
 

@@ -217,9 +217,10 @@ class HandlerExecutor:
         folder: Path,
         is_over: threading.Event,
     ) -> tuple[Task, Callable[[], None]]:
-        """Return the task with its way into the stage, and what copies the rows from there.
+        """Return the task with its way into the stage, and the function that copies the rows from
+        there.
 
-        It is a pipe to the runner's own processes; a cluster sends a file in its place.
+        The way is a pipe to the runner's own processes; a cluster sends a file instead.
         """
         place = loading.make_pipe(folder) if self._backend.is_local else folder / loading.PIPE
         target = Target(stage.columns, (held.chunk.chunk_id, held.chunk.lease_no), str(place))

@@ -70,11 +70,11 @@ class CallLease(Leased):
     urls: list[str | None]
     starts_end: float = float("inf")
     todo: list[int] = field(init=False)
-    """The calls to make, by index, in order: those that the cache does not serve."""
+    """Indexes of the calls to make, in order, without those that the cache serves."""
     next: int = 0
     """How many of them have started."""
     is_looking: bool = False
-    """Whether the cache is being asked; until then no call starts."""
+    """Whether the cache is being queried; until then no call starts."""
     open: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     report: Report | GroupReport = field(default_factory=Report)
     oldest_at: float = 0.0
@@ -160,7 +160,7 @@ class CallLease(Leased):
         self.is_fruitful = True
 
     def serve(self, replies: Mapping[int, Reply], now: float) -> int:
-        """Add replies to calls that need not be made; return their number."""
+        """Add replies to calls that are not made; return their number."""
         served = [index for index in self.todo[self.next :] if index in replies]
         for index in served:
             self.record(index, replies[index], now)

@@ -174,7 +174,7 @@ class Producer:
             held = (GroupLease if call.serves_all else CallLease)(chunk, at, call, urls)
             if call.schedule is not None:
                 now = asyncio.get_running_loop().time()
-                # Calls that the cache does not spare take their times to start later.
+                # Calls that the cache does not serve take their start times later.
                 granted = 0 if call.is_cached else len(urls)
                 held.pace = Pace.of(call.schedule, granted, self._executor.clock, now)
             self._completer.keeper.hold(held)

@@ -114,11 +114,11 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
-    """What the database says of one request."""
+    """The database's answer about one request."""
 
     key: str
     state: str
-    """hit; fetch: this runner is to make the request; wait: an equal one is under way."""
+    """hit; fetch: this runner makes the request; wait: an equal request is in flight."""
     answered_at: float | None
     answer: str | None
     """JSON with status and headers; None: the runner holds the answer, or there is none."""
@@ -232,7 +232,7 @@ class Queue:
     ) -> list[LookedUp]:
         """Return the cached answers to requests of a chunk, and who makes the others.
 
-        Raises LostLease, with nothing noted, if the lease is lost.
+        Raises LostLease, with nothing recorded, if the lease is lost.
         """
         arguments = {
             "chunk_id": chunk.chunk_id,

@@ -1,4 +1,4 @@
-"""The answer cache through runners, a database and a service: what is asked once, and for whom."""
+"""The answer cache through runners, a database and a service: which requests are made once, and for which jobs."""
 
 from __future__ import annotations
 

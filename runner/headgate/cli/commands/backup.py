@@ -27,7 +27,7 @@ LEFT_OUT = (
     "--exclude-table-data=headgate_stage.*",
     "--exclude-table-data=headgate.(cached_answers|cache_size|fetches)",
 )
-"""Rows that a restored database gets again: staged ones, and the answer cache."""
+"""Rows that a restored database gets again: staged rows, and the answer cache."""
 """Skips staged rows: they belong to leases that a restore ends, and jobs copy them again."""
 FORGET = "select * from headgate.forget_files()"
 OWN_CHANGES = "select * from headgate.own_changes()"
