@@ -34,8 +34,7 @@ AT_ONCE: Final = 200
 """The maximum number of requests looked up at once."""
 PAUSE: Final = 0.02
 CONDITIONS: Final = ("if-none-match", "if-modified-since")
-"""Headers that request only a newer version: an answer to the same request without them serves,
-too."""
+"""Headers that request only a newer version: an answer without them serves as well."""
 HIT: Final = Outcome("success", "item", "")
 EQUAL: Final = Reply(Outcome("unsent", "quota", "an equal request is under way"), 0, None, 0)
 
@@ -45,7 +44,7 @@ Deliver: TypeAlias = Callable[[CallLease, Mapping[int, Reply]], None]
 
 @dataclass(frozen=True, slots=True)
 class Shelved:
-    """The reply made from a cached answer, and when the answer was stored, by the database's clock."""
+    """The reply made from a cached answer, and the answer's time by the database's clock."""
 
     reply: Reply
     answered_at: float | None
@@ -69,8 +68,7 @@ class Shelf:
         return None if held is None else held.answered_at
 
     def take(self, found: LookedUp) -> Reply | None:
-        """Return the reply for a cached answer, and keep a new one. None if it is no longer kept
-        here."""
+        """Return the reply for a cached answer, kept if new; None if it is no longer kept."""
         if found.answer is None or found.payload is None:
             held = self._held.get(found.key)
             if held is None or held.answered_at != found.answered_at:

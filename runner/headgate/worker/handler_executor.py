@@ -217,8 +217,7 @@ class HandlerExecutor:
         folder: Path,
         is_over: threading.Event,
     ) -> tuple[Task, Callable[[], None]]:
-        """Return the task with its way into the stage, and the function that copies the rows from
-        there.
+        """Return the task with its way into the stage, and the function that copies its rows.
 
         The way is a pipe to the runner's own processes; a cluster sends a file instead.
         """
