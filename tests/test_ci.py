@@ -101,5 +101,5 @@ def test_a_job_that_fails_does_not_hide_the_others():
     assert not any(job["strategy"]["fail-fast"] for job in JOBS.values())
 
 
-def test_what_the_workflow_needs_is_declared():
+def test_the_workflows_requirements_are_declared():
     assert any(x.startswith("pyyaml") for x in PROJECT["optional-dependencies"]["dev"])

@@ -309,7 +309,7 @@ def test_every_environment_variable_is_documented_and_read():
     assert told == read
 
 
-def test_what_settings_default_to_is_documented():
+def test_defaults_of_settings_are_documented():
     page = (ROOT / "docs" / "configuration.md").read_text()
     settings = Settings.from_env({})
 

@@ -272,7 +272,7 @@ def test_entry_functions_run_with_their_owner_s_rights_and_private_ones_do_not(d
     } - INVOKERS | DEFINERS
 
 
-def test_nobody_but_the_owner_has_a_right_on_a_core_table(db: Plan):
+def test_only_the_owner_has_rights_on_a_core_table(db: Plan):
     found = db.sql(
         """
         select c.oid::regclass::text as name, a.grantee::regrole::text as role, a.privilege_type

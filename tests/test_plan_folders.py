@@ -113,7 +113,7 @@ def test_a_message_names_a_file_that_an_editor_can_open(tmp_path, bare):
     assert str(error.value).startswith(f"{plan / 'functions' / 'look.sql'}:1: syntax error")
 
 
-def test_what_is_not_a_folder_of_plans_is_refused_or_passed_over(tmp_path):
+def test_a_folder_without_plans_is_refused_or_skipped(tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / ".git").mkdir()
     assert plan_folders(DB, [tmp_path]) == {}

@@ -77,7 +77,7 @@ def wrong(system: System) -> set[str]:
 
 
 @pytest.mark.parametrize("what", ["nothing", "text"])
-def test_what_is_not_a_backup_is_refused_and_makes_no_database(system: System, what: str):
+def test_a_file_that_is_not_a_backup_is_refused_and_creates_no_database(system: System, what: str):
     file = system.folder / "x.dump"
     if what == "text":
         file.write_text("select 1")

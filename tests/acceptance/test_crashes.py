@@ -57,7 +57,7 @@ def test_runners_killed_in_mid_chunk_leave_exact_tables(system):
     assert 1_100 <= served <= charged
 
 
-def test_nobody_waits_for_the_leases_of_a_runner_that_was_killed(system):
+def test_no_runner_waits_for_the_leases_of_a_killed_one(system):
     codes = system.codes(60)
     system.set_operations(lease="1 hour")
     system.standin.set_faults([MOSTLY_SLOW])

@@ -55,7 +55,7 @@ def system(small_database, tmp_path) -> Iterator[System]:
         yield system
 
 
-def test_what_stays_is_the_last_word_and_each_correction_and_split_is_on_record(system):
+def test_the_latest_values_remain_and_each_correction_and_split_is_recorded(system):
     provider = read(system)
     sessions = [x for x in provider.sessions if FIRST <= x <= LAST]
     for day in sessions:
@@ -67,7 +67,7 @@ def test_what_stays_is_the_last_word_and_each_correction_and_split_is_on_record(
     check_ledger(system)
 
 
-def test_what_one_call_reads_for_an_exchange_is_corrected_two_evenings_later_at_the_latest(system):
+def test_bars_of_bulk_calls_are_corrected_after_at_most_two_evenings(system):
     provider = read(system, some(FOLLOWED))
     sessions = [x for x in provider.sessions if FIRST <= x <= LAST]
     units = []

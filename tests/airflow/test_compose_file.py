@@ -137,7 +137,7 @@ def test_only_this_machine_is_published_and_data_are_in_named_volumes(services: 
     assert volumes == set(named)
 
 
-def test_what_serves_is_checked_and_starts_after_what_it_needs(services: dict[str, Any]):
+def test_each_server_has_a_health_check_and_starts_after_its_dependencies(services: dict[str, Any]):
     checked = {name for name, x in services.items() if x.get("healthcheck")}
     assert checked == {"postgres", "standin", *AIRFLOWS_COMMANDS}
     order = in_order(services)

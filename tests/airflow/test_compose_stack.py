@@ -140,7 +140,7 @@ def test_a_scheduled_run_ends_green_with_both_runners_at_work(place: Place, fini
     assert row["planned"] == row["succeeded"] == 400
 
 
-def test_nobody_is_a_superuser_and_each_service_has_a_role_of_its_own(place: Place, finished: str):
+def test_no_service_is_a_superuser_and_each_has_its_own_role(place: Place, finished: str):
     found = place.rows(
         "select distinct a.usename as role, r.rolsuper as is_super, a.datname as database"
         " from pg_stat_activity as a join pg_roles as r on r.oid = a.usesysid"

@@ -181,7 +181,7 @@ def test_a_step_of_2000_jobs_holds_no_worker_and_one_dead_ticker_of_1000_fails_a
     assert note.startswith("1,998 of 2,000 jobs succeeded, 2 failed")
 
 
-def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
+def test_a_run_ends_green_with_exact_counts_whatever_is_killed(
     stack: Scene, orders: list[int], dead: list[str]
 ):
     run = wait_for_step(stack, orders[1])
@@ -281,7 +281,7 @@ def test_a_wrong_parameter_is_refused_before_there_is_a_run(
     assert "refused" not in stack.runs(PIPELINE)
 
 
-def test_who_may_not_see_a_dag_is_not_told_its_parameters(stack: Scene):
+def test_a_user_without_access_to_a_dag_cannot_learn_its_parameters(stack: Scene):
     given = {"logical_date": None, "conf": {"ticker": ["AAPL.US"]}}
     answer = httpx2.post(f"{stack.client.base_url}dags/{PIPELINE}/dagRuns", json=given)
 
@@ -554,7 +554,7 @@ def test_it_all_stops_and_nothing_is_left(stack: Scene):
     assert "was not running" in ask_to_stop(stack)
 
 
-def test_what_a_killed_start_leaves_behind_is_ended(stack: Scene):
+def test_processes_left_by_a_killed_start_are_ended(stack: Scene):
     stack.process = start(stack.settings, stack.environ, stack.port)
     services = {"api-server", "triggerer", "dag-processor", "runner-1", "runner-2"}
 

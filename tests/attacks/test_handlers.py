@@ -70,7 +70,7 @@ async def test_a_handler_sees_no_secret_of_its_runner(core_plan, run, monkeypatc
         assert told is not None and "TZ=UTC" in told and "secret" not in told
 
 
-def test_what_a_handler_sees_is_harmless_or_declared():
+def test_a_handler_sees_only_harmless_or_declared_variables():
     harmless = {"PATH": "/bin", "LANG": "C", "LC_ALL": "C", "TZ": "UTC", "PYTHONPATH": "."}
     declared = {"CUDA_VISIBLE_DEVICES": "0", "MODEL_KEY": "k"}
     seen = environ_of_handlers(
@@ -83,7 +83,7 @@ def test_what_a_handler_sees_is_harmless_or_declared():
     assert left == {**harmless, **declared}
 
 
-async def test_what_a_handler_was_given_shows_in_no_error_and_no_log(
+async def test_a_handlers_variables_appear_in_no_error_and_no_log(
     core_plan, run, monkeypatch, caplog
 ):
     caplog.set_level(logging.DEBUG, "headgate")
@@ -148,7 +148,7 @@ def test_an_answer_arrives_as_it_was():
         {"cpu_seconds": -1.0}, {"must_end": ["x"]}, {"peak_memory": "much"}, {"peak_memory": 2.5}, {"peak_memory": 2**80},
     ],
 )  # fmt: skip
-def test_what_can_be_no_answer_is_refused(change):
+def test_an_invalid_answer_is_rejected(change):
     said = json.loads(head_of(DONE))
 
     with pytest.raises(Garbage):

@@ -209,7 +209,7 @@ ORDER: dict[str, LiteralString] = {
 
 
 @pytest.mark.parametrize("kind", ORDER)
-def test_who_waits_for_a_row_holds_no_row_of_a_later_kind(world: World, kind: str):
+def test_a_session_that_waits_for_a_row_holds_no_row_of_a_later_kind(world: World, kind: str):
     holder, caller, witness = (world.toys.another(autocommit=False) for _ in range(3))
     later = list(ORDER)[list(ORDER).index(kind) + 1 :]
     waiting: list[str] = []

@@ -108,7 +108,7 @@ def test_its_own_tables_are_its_own(leaver: Plan):
 @pytest.mark.parametrize(
     "way", [x for x in WAYS if x.startswith(("update", "select *", "create table"))]
 )
-def test_nor_is_there_one_for_a_function_with_its_callers_rights(leaver: Plan, way: str):
+def test_a_function_with_its_callers_rights_cannot_leave_either(leaver: Plan, way: str):
     """As an invoker it is not called; if altered between check and call, it has no rights."""
     leaver.connection.execute("reset role")
     leaver.connection.execute("alter function equities.leave(text, text) security invoker")

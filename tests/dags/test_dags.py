@@ -97,7 +97,7 @@ def test_a_dag_is_at_most_60_lines_and_holds_no_sql(path: Path):
     assert [x for x in SQL if x in text.lower().partition('"""')[2].partition('"""')[2]] == []
 
 
-def test_what_the_schedules_say(bag: Any):
+def test_the_schedules_are_as_declared(bag: Any):
     said = {x.dag_id: x for x in bag.dags.values()}
     assert all(x.max_active_runs == 1 and not x.catchup for x in said.values())
     schedules = {name: getattr(x.schedule, "timetable", x.schedule) for name, x in said.items()}

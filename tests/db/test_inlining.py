@@ -15,7 +15,7 @@ where n.nspname in ('headgate', 'equities')
 """
 
 
-def test_what_pins_no_search_path_is_inlined(db: Plan):
+def test_functions_without_a_pinned_search_path_are_inlined(db: Plan):
     called = [
         function["signature"]
         for function in db.sql(LOOSE)

@@ -145,7 +145,7 @@ class TestNoLostWork:
         assert set(one.endings()) <= {"cancelled", "deferred"}
 
     @pytest.mark.parametrize("how", ["finalize_execution", "cancel_execution"])
-    def test_what_is_planned_while_its_execution_ends_ends_with_it(self, toys: Toys, how: str):
+    def test_a_plan_made_while_its_execution_ends_ends_with_it(self, toys: Toys, how: str):
         one, planner = toys.one, toys.another(autocommit=False)
         one.add(3)
         one.start()
@@ -158,7 +158,7 @@ class TestNoLostWork:
         assert sum(one.endings().values()) == 3
 
     @pytest.mark.parametrize("how", ["finalize_execution", "cancel_execution", "pause_pipeline"])
-    def test_what_ends_while_it_is_to_be_planned_is_not_planned(self, toys: Toys, how: str):
+    def test_an_execution_that_ends_before_its_plan_is_not_planned(self, toys: Toys, how: str):
         one, operator = toys.one, toys.another(autocommit=False)
         one.add(3)
         one.start()
@@ -170,7 +170,7 @@ class TestNoLostWork:
         assert results[0].sqlstate == ("HG013" if how == "pause_pipeline" else "HG014")
         assert one.chunks() == []
 
-    def test_what_is_sent_while_its_pipeline_is_paused_is_not_claimed(self, toys: Toys):
+    def test_chunks_sent_while_their_pipeline_is_paused_are_not_claimed(self, toys: Toys):
         one, planner = toys.one, toys.another(autocommit=False)
         one.add(3)
         one.start()

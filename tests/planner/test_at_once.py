@@ -74,7 +74,7 @@ def plan(toy: Toy, name: str) -> Any:
 
 @pytest.mark.parametrize("order", list(permutations(PIPELINES)), ids=" ".join)
 @pytest.mark.parametrize("ending", ["commit", "rollback"])
-def test_who_comes_later_waits_and_plans_what_is_left(
+def test_a_later_planner_waits_and_plans_the_rest(
     library: Toys, order: tuple[str, ...], ending: str
 ):
     sessions = [library.another(autocommit=False) for _ in order]

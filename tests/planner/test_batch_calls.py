@@ -139,7 +139,7 @@ def test_an_account_without_the_feature_opens_books_one_by_one(toy: Toy):
     assert work_off(toy, "r1") == {"open": 4, "history": 4}
 
 
-def test_what_no_operation_asks_for_is_not_a_feature(toy: Toy):
+def test_a_feature_that_no_operation_names_is_refused(toy: Toy):
     paged(toy)
     with toy.refused("HG008", "unknown features"):
         toy.provider(features=["pages", "leather"])

@@ -118,7 +118,7 @@ def test_a_call_whose_lease_dies_twice_goes_on_one_by_one(toy: Toy):
     assert sum(x["units"] for x in toy.details()) == 22
 
 
-def test_what_the_window_cannot_pay_for_the_group_is_put_off(toy: Toy):
+def test_a_group_beyond_the_windows_units_is_deferred(toy: Toy):
     arrange(toy)
     loaded(toy, 12, "W", "2024-03-01")
 
@@ -191,7 +191,7 @@ def test_a_call_that_keeps_failing_is_left_alone_for_a_day_while_its_provider_an
     assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}, "tried again"
 
 
-def test_what_a_broken_call_left_the_next_run_asks_for_one_by_one(toy: Toy):
+def test_assets_of_a_broken_bulk_call_are_requested_one_by_one_by_the_next_run(toy: Toy):
     arrange(toy)
     books = loaded(toy, 12, "W", "2024-03-01")
     others = toy.add(60, "A")

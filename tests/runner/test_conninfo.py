@@ -93,7 +93,7 @@ def test_without_a_string_it_is_the_embedded_server_whatever_libpq_would_take(se
     assert (settings.dsn, settings.database) == (None, "headgate")
 
 
-def test_what_the_environment_adds_is_reported(services):
+def test_parameters_from_the_environment_are_reported(services):
     services(PGHOST="db.example", PGPORT="5433", PGOPTIONS="-c datestyle=German")
 
     assert describe("dbname=plans") == "database 'plans' at db.example:5433"

@@ -26,7 +26,7 @@ def test_a_connection_carries_our_name(database):
     assert row == {"name": "headgate test"}
 
 
-async def test_so_does_an_asynchronous_one(database):
+async def test_an_asynchronous_connection_does_so_too(database):
     connection = await aconnect(database, "test")
     async with connection:
         cursor = await connection.execute("select current_setting('application_name') as name")
@@ -142,7 +142,7 @@ def test_a_connection_string_is_reported_without_secrets(dsn, told):
     assert describe(dsn) == told
 
 
-def test_what_the_server_says_is_logged(database, caplog):
+def test_the_servers_notices_are_logged(database, caplog):
     with (
         caplog.at_level(logging.DEBUG, logger="headgate.database"),
         connect(database, "t") as connection,

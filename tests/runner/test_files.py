@@ -64,7 +64,7 @@ def test_a_shared_file_may_be_read_as_the_umask_says(tmp_path: Path, mask: int, 
     assert (mode(tmp_path / "page"), (tmp_path / "page").read_bytes()) == (expected, "é".encode())
 
 
-def test_what_breaks_off_leaves_what_was_there(tmp_path: Path):
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path):
     path = tmp_path / "file"
     path.write_text("before")
 
@@ -178,7 +178,7 @@ def test_one_holds_a_lock_at_a_time(tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", [fcntl.LOCK_EX, fcntl.LOCK_SH])
-def test_who_holds_a_lock_for_too_long_is_named(tmp_path: Path, kind: int):
+def test_the_holder_of_a_lock_is_named_after_a_wait(tmp_path: Path, kind: int):
     path = tmp_path / "lock"
     command = [sys.executable, "-c", HOLD, str(path), str(kind)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:

@@ -60,18 +60,18 @@ def alter(settings: Settings, **values: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), ONE_BY_ONE, ids=lambda x: x.replace(" ", ""))
-async def test_whatever_the_database_sets(core: Settings, name: str, value: str):
+async def test_it_runs_under_any_settings_of_the_database(core: Settings, name: str, value: str):
     alter(core, **{name: value})
 
     await assert_runs(core, {})
 
 
 @pytest.mark.parametrize("environ", ENVIRONMENTS, ids=lambda x: " ".join(x))
-async def test_whatever_the_environment_says(core: Settings, environ: dict[str, str]):
+async def test_it_runs_under_any_environment(core: Settings, environ: dict[str, str]):
     await assert_runs(core, environ)
 
 
-async def test_whatever_is_set_for_the_role(core: Settings):
+async def test_it_runs_under_any_settings_of_the_role(core: Settings):
     with connect(core, "test") as connection:
         connection.execute(
             sql.SQL("alter role current_user in database {} set datestyle = 'SQL, DMY'").format(

@@ -119,7 +119,7 @@ async def test_statement_mode_is_refused_at_the_start(core: Settings, arguments:
     assert "Traceback" not in err
 
 
-async def test_what_a_pooler_cannot_pin_must_be_right_in_the_database(core: Settings):
+async def test_settings_that_a_pooler_cannot_pin_must_be_right_in_the_database(core: Settings):
     alter = "alter {} set default_transaction_isolation = {}"
     database = sql.Identifier(core.database)
     with connect(core, "test") as connection:

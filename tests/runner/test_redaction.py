@@ -64,7 +64,7 @@ def test_six_forms_within_each_other_are_seen_through():
 
 
 @pytest.mark.parametrize("form", [x for x in FORMS if x not in BARE])
-def test_what_stays_of_a_text_that_was_cut_is_not_a_part_of_it(form):
+def test_a_cut_text_keeps_no_part_of_the_secret(form):
     whole = FORMS[form](SECRET)
 
     for place in range(1, len(whole)):
@@ -79,7 +79,7 @@ def test_a_cut_text_keeps_what_only_looks_at_first_like_a_part():
     assert clear(b"the end of S3cr3t") == b"the end of S3cr3t"
 
 
-def test_what_is_sent_under_a_scheme_or_in_base64_is_as_secret_as_the_whole():
+def test_a_secret_behind_a_scheme_or_in_base64_is_redacted_too():
     login = base64.b64encode(b"somebody:a long password").decode()
     redactor = Redactor(f"Basic {login}")
 

@@ -25,7 +25,7 @@ learn(SECRET)
         ("a\0b\x7f\x85\u2028", r"a\x00b\x7f\x85\u2028"),
     ],
 )
-def test_what_would_not_be_seen_is_written_out(text: str, shown: str):
+def test_invisible_characters_are_escaped(text: str, shown: str):
     assert visible(text) == shown
     assert redacted(text) == shown
 

@@ -56,7 +56,7 @@ async def test_tables_without_rows_are_no_data_and_the_step_fails_after_it_is_ke
     assert {x["channel"] for x in notices} == {"onpoint_mail", "onpoint_slack"}
 
 
-async def test_what_is_older_than_25_hours_is_stale_and_fresh_rows_resolve_the_alert(lake: Lake):
+async def test_rows_older_than_25_hours_are_stale_and_fresh_rows_resolve_the_alert(lake: Lake):
     await lake.run(DATA, max_stories=3)
     lake.plan.sql(
         "update onpoint.users set etl_processed_at = headgate.clock() - interval '26 hours'"

@@ -70,7 +70,7 @@ async def test_a_table_that_was_altered_fails_its_extraction_and_says_why(
     assert taken_over(world) == before
 
 
-async def test_what_a_stopped_source_did_not_give_is_put_off_whole_and_read_the_next_time(
+async def test_tables_unread_from_a_stopped_source_are_deferred_whole_and_read_by_the_next_run(
     world: World, other: Session
 ):
     await world.run(TRAINING)

@@ -20,7 +20,7 @@ def test_an_asset_becomes_due_when_it_is_reported(toy: Toy):
     assert toy.state(other) == toy.state(other)
 
 
-def test_what_is_due_earlier_stays_so(toy: Toy):
+def test_a_need_that_is_due_earlier_stays_due_earlier(toy: Toy):
     (asset,) = toy.add(1)
     before = toy.state(asset)["next_due_at"]
     later = toy.now + timedelta(days=3)

@@ -75,7 +75,7 @@ def test_failures_are_counted_and_exclude_nothing(bell: Toy):
     assert status(bell, "r8") == ("succeeded", 1)
 
 
-def test_what_failed_can_be_done_again_though_another_run_has_done_it(bell: Toy):
+def test_a_failed_job_can_be_retried_although_another_run_has_done_it(bell: Toy):
     begin(bell, "r1")
     bell.drain(outcome="failed")
     bell.later(minutes=1)

@@ -49,7 +49,7 @@ def test_anything_else_is_an_error(town: Toy, code: str | None):
     ("code", "meant"),
     [("APPL.US", "AAPL.US"), ("aapl.f", "AAPL.F"), ("APPL", "AAPL"), ("VOD.LS", "VOD.LSE")],
 )
-def test_what_was_probably_meant_is_named(town: Toy, code: str, meant: str):
+def test_similar_codes_are_named(town: Toy, code: str, meant: str):
     with town.refused(
         "HG009", f"'{code}'", f"did you mean {meant}", "headgate.v_assets lists them"
     ):

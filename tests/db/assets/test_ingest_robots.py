@@ -33,7 +33,7 @@ def test_pages_that_it_disallows_rest_until_it_allows_them(shop: Toy):
     assert active(shop) == {"/", "/a"}
 
 
-def test_what_somebody_else_has_switched_off_stays_off(shop: Toy):
+def test_pages_that_an_operator_has_deactivated_stay_inactive(shop: Toy):
     shop.call("set_asset_active", p_asset_id=pages(shop)["/b"]["asset_id"], p_is_active=False)
     robots(shop)
 

@@ -31,7 +31,7 @@ def test_links_within_the_site_become_assets_once_and_a_step_deeper(shop: Toy):
     assert len(pages(shop)) == 3
 
 
-def test_what_is_near_the_start_weighs_more(shop: Toy):
+def test_pages_near_the_start_have_a_greater_weight(shop: Toy):
     take(shop, answer(shop, "/", f"{HOME}/a"))
     take(shop, answer(shop, "/a", f"{HOME}/b"))
 
@@ -54,7 +54,7 @@ def test_a_trap_ends_with_the_number_of_pages_and_says_what_was_left_out(shop: T
     assert set(pages(shop)) == {"/", "/0", "/1", "/2"}
 
 
-def test_what_the_caller_or_the_site_refuses_is_no_asset(shop: Toy):
+def test_paths_refused_by_the_caller_or_the_site_become_no_assets(shop: Toy):
     robots(shop, "-/private", "+/private/door")
     links = [f"{HOME}/{x}" for x in ("private/x", "private/door", "login?x", "a")]
     take(shop, answer(shop, "/", *links), refuse=["/login%", "%.pdf"])

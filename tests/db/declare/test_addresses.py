@@ -69,7 +69,7 @@ def test_an_asset_without_an_address_is_refused(shelf: Shelf, toy: Toy):
     )
 
 
-def test_what_is_no_address_is_refused(shelf: Shelf, toy: Toy):
+def test_an_invalid_address_is_refused(shelf: Shelf, toy: Toy):
     shelf.put(OPEN, ASK, *REST)
     for text in ("file:///etc/passwd", "one:8011", "http://one/x?y=1", "http://a@one", "http://"):
         row = request(toy, home(toy, base_url=text))

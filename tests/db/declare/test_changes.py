@@ -80,7 +80,7 @@ def test_an_upsert_is_an_insert_or_an_update(shelf: Shelf):
     assert sorted(logged(toy)) == [("insert", 3), ("insert", 4), ("update", 3)]
 
 
-def test_what_is_rolled_back_to_a_savepoint_is_no_change(shelf: Shelf):
+def test_writes_rolled_back_to_a_savepoint_are_not_logged(shelf: Shelf):
     toy = shelf.toy
     toy.sql("insert into toy.grains values (1)")
     with pytest.raises(psycopg.Error), toy.connection.transaction():
@@ -92,14 +92,14 @@ def test_what_is_rolled_back_to_a_savepoint_is_no_change(shelf: Shelf):
     assert logged(toy) == [("insert", 1), ("insert", 3)]
 
 
-def test_what_a_subscription_writes_is_a_change(shelf: Shelf):
+def test_writes_of_a_subscription_are_logged(shelf: Shelf):
     shelf.toy.sql("set local session_replication_role = replica")
     shelf.toy.sql("insert into toy.grains values (1)")
 
     assert logged(shelf.toy) == [("insert", 1)]
 
 
-def test_who_writes_needs_no_right_to_the_log(shelf: Shelf):
+def test_writers_need_no_rights_on_the_log(shelf: Shelf):
     toy = shelf.toy
     toy.sql("grant usage on schema toy to headgate_nobody")
     toy.sql("grant insert on toy.grains to headgate_nobody")
@@ -134,7 +134,7 @@ def test_another_table_takes_its_place(shelf: Shelf):
     assert logged(shelf.toy) == [("insert", 2)]
 
 
-def test_what_is_there_already_keeps_what_it_has_logged(shelf: Shelf):
+def test_an_existing_log_keeps_its_changes(shelf: Shelf):
     toy = shelf.toy
     toy.sql("insert into toy.grains values (1)")
     assert shelf.put(*PLAN)[1] == "unchanged"

@@ -22,7 +22,7 @@ def test_objects_come_in_the_order_of_the_file_with_their_places(shelf: Shelf):
     ]
 
 
-def test_what_is_retired_and_other_plans_are_not_among_them(shelf: Shelf):
+def test_retired_objects_and_those_of_other_plans_are_not_listed(shelf: Shelf):
     shelf.put(*ALL)
     shelf.put(ALL[0])
 

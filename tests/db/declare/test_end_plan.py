@@ -33,7 +33,7 @@ def test_a_step_and_a_parameter_that_are_gone_from_the_file_are_gone(shelf: Shel
     assert [x["step"] for x in found] == ["all"]
 
 
-def test_what_no_history_refers_to_is_deleted(shelf: Shelf, toy: Toy):
+def test_objects_without_history_are_deleted(shelf: Shelf, toy: Toy):
     shelf.put(PROVIDER, OPERATION, OTHER, PIPELINE, BOTH)
     toy.call("check_plans")
     toy.add(2, universe="tomes")
@@ -60,7 +60,7 @@ def running(shelf: Shelf, toy: Toy) -> Shelf:
     return shelf
 
 
-def test_what_history_refers_to_is_retired_and_keeps_it(running: Shelf, toy: Toy):
+def test_objects_with_history_are_retired_and_keep_it(running: Shelf, toy: Toy):
     toy.drain()
     toy.finish("r1", "shelves")
     state = (

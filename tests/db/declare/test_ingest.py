@@ -85,7 +85,7 @@ def test_an_answer_itself_is_one_row(leaves: Shelf, toy: Toy):
     assert toy.scalar("select body from toy.leaves") == "oak"
 
 
-def test_what_is_wrong_with_it_is_said_at_once(leaves: Shelf):
+def test_its_mistakes_are_reported_at_once(leaves: Shelf):
     said = leaves.mistakes(
         PUT.replace('"body":', '"boddy":').replace("$.deep.size", "deep size"),
         PUT.replace("'leaf'", "'twig'").replace("toy.leaves", "toy.leafs"),
@@ -173,7 +173,7 @@ def test_a_table_without_a_column_for_assets_takes_a_stages_columns_by_their_nam
     assert toy.scalar("select array_agg(body order by id) from toy.twigs") == ["a", "b", "c"]
 
 
-def test_what_is_wrong_between_a_stage_and_its_table_is_said_at_once(leaves: Shelf, toy: Toy):
+def test_mismatches_of_a_stage_and_its_table_are_reported_at_once(leaves: Shelf, toy: Toy):
     toy.connection.execute(STAGE)
     provider, staged = STAGED
     said = leaves.mistakes(

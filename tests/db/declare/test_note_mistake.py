@@ -33,7 +33,7 @@ def test_of_a_misspelt_argument_it_names_the_closest(shelf: Shelf, toy: Toy):
     assert "did you mean put_step or put_store?" in said[0]
 
 
-def test_what_names_the_object_is_not_a_second_mistake(shelf: Shelf, toy: Toy):
+def test_a_mention_of_the_object_is_not_a_second_mistake(shelf: Shelf, toy: Toy):
     with shelf.refused() as said:
         shelf.begun(PROVIDER)
         noted(toy, "it is wrong", "select headgate.put_operation('dust', 'tomes', deu => 'once')")

@@ -22,7 +22,7 @@ def test_a_mistake_is_named(shelf: Shelf, call: str, rule: str):
     assert f"breaks the rule: {rule}" in shelf.mistakes(call)
 
 
-def test_what_is_no_longer_declared_is_gone(shelf: Shelf):
+def test_a_channel_that_is_no_longer_declared_is_removed(shelf: Shelf):
     channel, route = "put_channel('ops', 'slack', 'HOOK')", "put_route('all', 'ops', 'run')"
     assert shelf.put(channel, route)[:2] == ["created", "created"]
     assert shelf.put(channel, route)[:2] == ["unchanged", "unchanged"]
@@ -32,7 +32,7 @@ def test_what_is_no_longer_declared_is_gone(shelf: Shelf):
     assert shelf.toy.scalar("select count(*) from headgate.channels where name = 'ops'") == 0
 
 
-def test_what_an_operator_has_set_stays_until_the_file_says_something_else(shelf: Shelf):
+def test_an_operators_value_stays_until_the_files_value_changes(shelf: Shelf):
     inbox = (
         "put_channel('inbox', 'mail', host => '{}', sender => 'a@site.test', "
         "recipients => '{{b@site.test}}')"

@@ -118,7 +118,7 @@ def test_a_plan_without_a_schema_cannot_have_a_check(shelf: Shelf):
     assert "check stock: plan shelf has no schema" in shelf.mistakes(COUNT)
 
 
-def test_what_an_operator_set_stays_until_the_file_says_otherwise(shelf: Shelf, toy: Toy):
+def test_an_operators_value_stays_until_the_files_value_changes(shelf: Shelf, toy: Toy):
     put(shelf, COUNT)
     toy.call("set_check", p_check="stock", p_changes={"severity": "warn"})
     put(shelf, COUNT)

@@ -105,7 +105,7 @@ def test_an_unknown_method_is_a_mistake(shelf: Shelf):
     assert "operation dust breaks the rule: method is known" in said
 
 
-def test_what_it_names_comes_before_it(shelf: Shelf):
+def test_operations_that_it_names_are_declared_before_it(shelf: Shelf):
     bulk = (
         "put_operation('heap', 'tomes', due => 'every 1 day', provider => 'shelf', units => 5,"
         " request => 'GET /heap', bulk_call_of => 'dust', ingest_function => 'toy.keep')"

@@ -40,7 +40,7 @@ def test_a_pool_of_a_retired_operation_goes_with_it(shelf: Shelf, toy: Toy):
     assert slots(toy) is None
 
 
-def test_what_an_operator_set_stays_until_the_file_says_otherwise(shelf: Shelf, toy: Toy):
+def test_an_operators_value_stays_until_the_files_value_changes(shelf: Shelf, toy: Toy):
     shelf.put(PROVIDER, POOL, POOLED)
     toy.call("set_pool", p_pool="ladders", p_slots=5)
     shelf.put(PROVIDER, POOL, POOLED)

@@ -116,7 +116,7 @@ def test_a_field_of_its_name_that_nobody_knows_is_named(shelf: Shelf):
     assert "its template names the missing field {run.dat}" in shelf.mistakes(STORE, writing)
 
 
-def test_what_an_operator_set_stays_until_the_file_says_otherwise(shelf: Shelf, toy: Toy):
+def test_an_operators_value_stays_until_the_files_value_changes(shelf: Shelf, toy: Toy):
     shelf.put(STORE)
     toy.call("set_store", p_store="lake", p_url="file:///srv/lake")
     shelf.put(STORE)

@@ -122,7 +122,7 @@ def graph_of_one_job(toy: Toy, number: int) -> None:
     )
 
 
-def test_what_another_runner_advances_is_skipped_and_others_go_on(toys: Toys):
+def test_an_execution_that_another_runner_advances_is_skipped_and_others_continue(toys: Toys):
     one, busy = toys.one, toys.another(autocommit=False)
     graph(one, x={"function": "well"}, y={"function": "well", "depends_on": ["x"]})
     start(one)

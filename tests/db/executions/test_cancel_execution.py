@@ -10,7 +10,7 @@ def cancel(toy: Toy) -> int:
     return int(toy.value("cancel_execution", p_pipeline="plain", p_run_id="r1"))
 
 
-def test_what_has_not_started_is_cancelled_and_returns_its_units(toy: Toy):
+def test_jobs_that_have_not_started_are_cancelled_and_return_their_units(toy: Toy):
     toy.add(25)
     toy.begin()
 
@@ -103,7 +103,7 @@ def test_twice_is_once(toy: Toy):
         assert cancel(toy) == 0
 
 
-def test_what_has_ended_is_not_cancelled(toy: Toy):
+def test_ended_jobs_are_not_cancelled(toy: Toy):
     toy.start()
     toy.finish()
 

@@ -59,7 +59,7 @@ def test_the_log_says_which_condition_was_not_met(toy: Toy):
     assert any('its condition is not met: ($."steps"."ask"' in str(x) for x in log)
 
 
-def test_what_was_planned_for_it_stays_due_and_returns_its_units(toy: Toy):
+def test_jobs_planned_for_a_skipped_step_stay_due_and_return_their_units(toy: Toy):
     asked(toy, "ill", operations=["look"])
     toy.add(3)
     start(toy)

@@ -31,7 +31,7 @@ def end(toy: Toy, state: str) -> list[Row]:
 
 
 @pytest.mark.parametrize("state", ["success", "failed", "gone"])
-def test_what_is_under_way_is_cancelled_and_the_next_run_starts(under_way: Toy, state: str):
+def test_jobs_in_flight_are_cancelled_and_the_next_run_starts(under_way: Toy, state: str):
     assert end(under_way, state) == [{"status": "cancelled", "cancelled": 3}]
 
     assert under_way.units() == (0, 0)

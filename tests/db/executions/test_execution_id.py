@@ -36,7 +36,7 @@ def test_an_unknown_run_has_none(toy: Toy):
 
 
 @pytest.mark.parametrize("payload", ["", "{", "0", "-1", "x" * 7999, "\x01", '{"pipeline": 1}'])
-def test_what_anybody_says_there_harms_nobody(toys: Toys, payload: str):
+def test_a_forged_notification_does_no_harm(toys: Toys, payload: str):
     toys.one.add(1)
     toys.one.begin("a")
     stranger = toys.another()

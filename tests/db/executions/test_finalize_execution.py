@@ -7,7 +7,7 @@ from datetime import timedelta
 from tests.db.toy import Toy
 
 
-def test_what_has_not_started_ends_deferred_and_returns_its_units(toy: Toy):
+def test_jobs_that_have_not_started_end_deferred_and_return_their_units(toy: Toy):
     toy.add(25)
     toy.begin()
     toy.complete(toy.claim()[0])

@@ -44,7 +44,7 @@ def test_pausing_a_dag_holds_its_pipeline_and_letting_it_go_on_resumes_it(toy: T
     assert toy.step()["status"] == "succeeded"
 
 
-def test_what_is_heard_first_changes_nothing(toy: Toy):
+def test_a_first_report_changes_nothing(toy: Toy):
     assert hear(toy, paused=True) == []
     assert is_paused(toy) == (False, False)
 
@@ -58,7 +58,7 @@ def test_a_pause_by_hand_outlasts_the_dags(toy: Toy):
     assert is_paused(toy) == (True, False)
 
 
-def test_what_is_resumed_by_hand_stays_so_while_its_dag_is_paused(toy: Toy):
+def test_a_pipeline_resumed_by_hand_stays_resumed_while_its_dag_is_paused(toy: Toy):
     hear(toy, paused=False)
     hear(toy, paused=True)
     toy.call("resume_pipeline", p_pipeline="plain")

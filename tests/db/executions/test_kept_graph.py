@@ -57,7 +57,7 @@ def test_a_step_that_is_changed_in_mid_run_runs_as_it_was(toy: Toy, change: str,
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_so_it_does_where_airflow_drives(toy: Toy, change: str):
+def test_it_does_so_with_driver_airflow_too(toy: Toy, change: str):
     begin(toy, "airflow")
     toy.call("check_quota", p_pipeline="graph", p_run_id="r1")
     toy.sql(CHANGES[change])

@@ -19,7 +19,7 @@ def chain(toy: Toy, **first: object) -> None:
 
 
 @pytest.mark.parametrize("how", ["succeeded", "skipped"])
-def test_what_was_skipped_behind_a_failed_step_runs_and_the_run_succeeds(toy: Toy, how: str):
+def test_steps_skipped_after_a_failed_one_run_and_the_run_succeeds(toy: Toy, how: str):
     chain(toy)
     toy.add(2)
     start(toy)
@@ -36,7 +36,7 @@ def test_what_was_skipped_behind_a_failed_step_runs_and_the_run_succeeds(toy: To
 
 
 @pytest.mark.parametrize("how", ["succeeded", "skipped"])
-def test_what_has_not_started_is_cancelled_and_returns_its_units(toy: Toy, how: str):
+def test_jobs_that_have_not_started_are_cancelled_and_return_their_units(toy: Toy, how: str):
     chain(toy, operations=["look"], group_keys=["B"])
     toy.add(3, "B")
     start(toy)
@@ -73,7 +73,7 @@ def test_a_run_that_has_ended_ends_again_as_its_steps_say_where_nothing_is_behin
     assert status(toy) == "succeeded"
 
 
-def test_what_airflow_runs_waits_for_airflow(toy: Toy):
+def test_steps_of_airflow_wait_for_airflow(toy: Toy):
     chain(toy, operations=["look"], group_keys=["B"])
     toy.add(1)
     toy.add(1, "B")
@@ -108,7 +108,7 @@ def test_it_stays_so_until_an_operator_names_it(toy: Toy):
     assert status(toy) == "succeeded"
 
 
-def test_what_succeeded_and_what_was_marked_so_stays_as_it_is(toy: Toy):
+def test_succeeded_and_marked_steps_stay_unchanged(toy: Toy):
     chain(toy, function="well")
     start(toy)
     work(toy)
@@ -137,7 +137,7 @@ def test_marked_as_failed_it_has_failed_and_what_had_not_started_is_cancelled(to
     assert status(toy) == "failed"
 
 
-def test_what_is_unknown_is_refused(toy: Toy):
+def test_unknown_names_are_refused(toy: Toy):
     chain(toy)
     start(toy)
 
@@ -158,7 +158,7 @@ def test_what_is_unknown_is_refused(toy: Toy):
         ("cancel_execution(p_pipeline, p_run_id)", "cancelled"),
     ],
 )
-def test_what_is_said_while_its_function_runs_holds(toy: Toy, hand: str, end: str):
+def test_a_mark_set_while_its_function_runs_holds(toy: Toy, hand: str, end: str):
     toy.connection.execute(
         "create function toy.meanwhile(p_pipeline text, p_run_id text) returns jsonb language plpgsql"
         f' as $$ begin perform headgate.{hand}; return \'{{"status": "failed"}}\'; end $$'.encode()

@@ -39,7 +39,7 @@ def test_a_run_that_is_wholly_done_needs_nothing(shop: Toy):
     assert actions(shop) == []
 
 
-def test_what_failed_is_retried_with_what_went_wrong(shop: Toy):
+def test_failed_jobs_are_retried_and_the_action_names_the_error(shop: Toy):
     for chunk in shop.claim(chunks=9):
         shop.complete(chunk, "failed")
     shop.finish()
@@ -49,7 +49,7 @@ def test_what_failed_is_retried_with_what_went_wrong(shop: Toy):
     assert shop.sql(row["statement"])[0]["planned"] == 6
 
 
-def test_what_was_cancelled_is_retried(shop: Toy):
+def test_cancelled_jobs_are_retried(shop: Toy):
     shop.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
 
     row = only(shop)
@@ -57,7 +57,7 @@ def test_what_was_cancelled_is_retried(shop: Toy):
     assert "retry_failed" in row["statement"]
 
 
-def test_what_the_provider_put_off_is_retried_when_it_is_unblocked(shop: Toy):
+def test_jobs_deferred_by_the_provider_are_retried_once_it_is_unblocked(shop: Toy):
     until = NOON + timedelta(hours=1)
     (chunk,) = shop.claim()
     shop.complete(chunk, "deferred", fault="provider")
@@ -114,7 +114,7 @@ def test_a_step_that_raised_says_what(shop: Toy):
     ],
     ids=["quota", "max_assets"],
 )
-def test_what_the_plan_left_out_is_for_the_next_run(
+def test_work_left_out_of_the_plan_is_for_the_next_run(
     toy: Toy, params: dict[str, Any], found: str, wait: timedelta | None
 ):
     toy.add(3, "W", "books")
@@ -129,7 +129,7 @@ def test_what_the_plan_left_out_is_for_the_next_run(
     assert toy.sql(row["statement"])[0]["order_id"]
 
 
-def test_what_was_left_out_after_failures_is_reset(shop: Toy):
+def test_pairs_left_out_after_failures_are_reset(shop: Toy):
     shop.drain()
     shop.finish()
     (asset,) = shop.add(1, first=9)
@@ -152,7 +152,7 @@ def test_what_was_left_out_after_failures_is_reset(shop: Toy):
     assert shop.state(asset)["next_due_at"] == NOON
 
 
-def test_what_runs_out_of_units_on_its_way_is_for_the_next_window(shop: Toy):
+def test_jobs_that_run_out_of_units_are_for_the_next_window(shop: Toy):
     (chunk,) = shop.claim()
     shop.complete(chunk, "deferred", fault="quota", block={"until": "reset"})
     shop.drain()

@@ -77,7 +77,7 @@ def test_the_record_names_who_logged_in_and_not_whose_rights_were_used(busy: Toy
     assert action["changed"] == {"paused_executions": 1, "paused_chunks": 3}
 
 
-def test_what_was_refused_is_not_recorded(busy: Toy):
+def test_refused_actions_are_not_recorded(busy: Toy):
     with busy.refused("HG001"):
         busy.call("pause_pipeline", p_pipeline="nope")
 

@@ -48,14 +48,14 @@ def test_the_same_day_is_not_done_twice_and_another_pair_joins_in(dated: Toy):
     assert run(dated, PAST[0], "once more") == 1
 
 
-def test_what_failed_is_done_by_the_next_run_for_that_day(dated: Toy):
+def test_failed_jobs_are_done_by_the_next_run_for_that_day(dated: Toy):
     assert run(dated, PAST[0], outcome="failed") == 3
 
     assert run(dated, PAST[1], "another day") == 3
     assert run(dated, PAST[0], "again") == 3
 
 
-def test_what_is_due_today_and_how_far_the_data_reach_is_none_of_its_business(dated: Toy):
+def test_it_changes_neither_todays_due_work_nor_the_watermark(dated: Toy):
     ids = [x["asset_id"] for x in dated.details()]
     dated.later(days=8)
     before = [dated.state(x) for x in ids]
@@ -68,7 +68,7 @@ def test_what_is_due_today_and_how_far_the_data_reach_is_none_of_its_business(da
     assert dated.drain() == 3
 
 
-def test_what_computes_from_it_becomes_due(toy: Toy):
+def test_operations_that_compute_from_it_become_due(toy: Toy):
     toy.tune("history", query={"day": "{run.date}"})
     (book,) = toy.add(1, "W", "books")
     toy.begin("west", pipeline="library")

@@ -192,7 +192,7 @@ def test_failures_in_a_row_run_in_their_order(toy: Toy):
     assert (g.status(toy), reopened(toy)) == ("succeeded", False)
 
 
-def test_what_is_planned_behind_a_failure_that_stays_ends_as_it_had(toy: Toy):
+def test_steps_planned_after_a_lasting_failure_end_as_before(toy: Toy):
     """The second step waits for the first to succeed: red does not become green because nobody ran it."""
     chain(toy)
     send(toy, "fetch")

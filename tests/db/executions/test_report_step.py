@@ -52,7 +52,7 @@ def test_a_step_of_jobs_is_not_for_others_to_report(toy: Toy):
     toy.drain()
 
 
-def test_what_the_plan_does_not_know_is_left_alone(toy: Toy):
+def test_steps_unknown_to_the_plan_are_ignored(toy: Toy):
     assert report(toy) == []
     toy.start()
     assert report(toy, "tea") == []

@@ -103,7 +103,7 @@ def test_a_cancelled_run_goes_on_from_there(toy: Toy):
     assert (set(steps(toy).values()), status(toy)) == ({"succeeded"}, "succeeded")
 
 
-def test_what_an_operator_decided_behind_it_stays_but_not_of_the_step_he_names(toy: Toy):
+def test_operators_decisions_on_later_steps_stay_but_not_on_the_named_step(toy: Toy):
     ended(toy, "x")
     mark(toy, "x", "succeeded")
     mark(toy, "z", "skipped")
@@ -179,7 +179,7 @@ def test_it_is_recorded(toy: Toy):
     work(toy)
 
 
-def test_what_cannot_be_afforded_fails_and_says_so(toy: Toy):
+def test_a_step_beyond_the_budget_fails_and_says_so(toy: Toy):
     ended(toy)
     toy.provider(quota=6)
     rerun(toy)

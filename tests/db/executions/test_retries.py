@@ -160,7 +160,7 @@ def test_a_fan_out_that_could_not_be_planned_is_planned_again(toy: Toy):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_waits_for_a_retry_shows_and_a_runner_is_told_when(toy: Toy, kind: str):
+def test_a_step_that_waits_for_its_retry_is_listed_and_a_runner_learns_when(toy: Toy, kind: str):
     chain(toy, kind)
     works(toy)
 
@@ -239,7 +239,7 @@ def test_airflow_s_retries_are_airflow_s(toy: Toy):
     assert (step(toy, "x")["status"], step(toy, "x")["retry_at"]) == ("failed", None)
 
 
-def test_what_has_run_by_a_rule_that_did_not_wait_is_not_run_again_by_a_retry(toy: Toy):
+def test_steps_whose_rule_did_not_wait_are_not_run_again_by_a_retry(toy: Toy):
     graph(
         toy,
         w={"function": "well"},

@@ -152,7 +152,7 @@ def test_a_run_that_has_been_retried_can_be_retried_again(toy: Toy):
         assert retry(toy) == (3, 1)
 
 
-def test_what_is_unknown_is_refused(toy: Toy):
+def test_unknown_names_are_refused(toy: Toy):
     failed(toy)
     with toy.refused("HG003"):
         retry(toy, p_step="z")
@@ -170,7 +170,7 @@ def test_a_task_that_is_cleared_afterwards_opens_a_round_of_its_own(toy: Toy):
 
 
 @pytest.mark.parametrize("how", ["retry_failed", "enqueue_step"])
-def test_who_waits_for_a_cancellation_sees_it(toys: Toys, how: str):
+def test_a_retry_that_waits_for_a_cancellation_sees_it(toys: Toys, how: str):
     """The execution was running when it was looked up, but is cancelled before it may plan.
 
     A cleared task opens no round of it; an operator who requests it does.
@@ -205,7 +205,7 @@ def chain(toy: Toy) -> None:
         toy.add(2, group)
 
 
-def test_what_was_skipped_because_of_the_failure_runs_too(toy: Toy):
+def test_steps_skipped_because_of_the_failure_run_too(toy: Toy):
     chain(toy)
     g.start(toy)
     g.work(toy, "fetch")
@@ -221,7 +221,7 @@ def test_what_was_skipped_because_of_the_failure_runs_too(toy: Toy):
     assert g.status(toy) == "succeeded"
 
 
-def test_what_is_behind_takes_what_has_become_due_by_then(toy: Toy):
+def test_later_steps_take_work_that_has_become_due_by_then(toy: Toy):
     chain(toy)
     g.start(toy)
     g.work(toy, "fetch")
@@ -254,7 +254,7 @@ def test_failures_in_a_row_run_in_their_order(toy: Toy):
     assert g.status(toy) == "succeeded"
 
 
-def test_what_an_operator_skipped_stays_skipped(toy: Toy):
+def test_steps_skipped_by_an_operator_stay_skipped(toy: Toy):
     chain(toy)
     g.start(toy)
     g.work(toy, "fetch")
@@ -370,7 +370,7 @@ def test_a_cancelled_run_goes_on_where_it_was_stopped(toy: Toy, driver: str):
     assert (status["status"], status["planned"], status["succeeded"]) == ("succeeded", 15, 15)
 
 
-def test_what_was_not_planned_when_it_was_cancelled_is_planned_then(toy: Toy):
+def test_a_step_cancelled_before_its_plan_is_planned_then(toy: Toy):
     chain(toy)
     g.start(toy)
     toy.claim()
@@ -399,7 +399,7 @@ def test_a_cancelled_step_whose_lease_is_still_out_waits_for_it(toy: Toy):
     assert g.status(toy) == "succeeded"
 
 
-def test_what_cannot_be_afforded_after_a_cancellation_stays_cancelled(toy: Toy):
+def test_jobs_beyond_the_budget_after_a_cancellation_stay_cancelled(toy: Toy):
     toy.add(13)
     toy.add(2, "B")
     toy.begin("a", "b")
@@ -435,7 +435,7 @@ def test_functions_that_had_not_run_when_it_was_cancelled_run_and_those_that_had
     assert g.step(toy, "first")["finished_at"] < toy.now == g.step(toy, "second")["finished_at"]
 
 
-def test_what_was_skipped_behind_a_failure_asks_its_condition_then(toy: Toy):
+def test_steps_skipped_after_a_failure_evaluate_their_condition_then(toy: Toy):
     g.graph(
         toy,
         try_it={"function": "badly"},

@@ -79,7 +79,7 @@ def test_failures_are_errors_that_name_their_assets(shop: Toy):
     ]
 
 
-def test_what_the_provider_or_we_ourselves_put_off_is_a_warning(shop: Toy):
+def test_deferrals_by_the_provider_or_by_us_are_warnings(shop: Toy):
     first, other = shop.claim(chunks=9)
     shop.complete(first, "deferred", fault="provider")
     shop.complete(other, "deferred", fault="internal")
@@ -102,7 +102,7 @@ def test_a_second_round_says_so(shop: Toy):
     assert any("called retry_failed: 6 planned" in x for x in messages(shop, "operator"))
 
 
-def test_what_was_not_planned_is_reported_with_its_reason(toy: Toy):
+def test_unplanned_work_is_reported_with_its_reason(toy: Toy):
     toy.add(6)
     toy.provider(quota=4)
     toy.begin()

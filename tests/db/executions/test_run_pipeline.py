@@ -36,7 +36,7 @@ def test_the_runners_carry_it_to_its_end(toy: Toy):
     assert (status["status"], status["planned"], status["succeeded"]) == ("succeeded", 15, 15)
 
 
-def test_what_a_function_step_returned_is_its_output(toy: Toy):
+def test_the_result_of_a_function_step_is_its_output(toy: Toy):
     toy.add(1)
     run(toy)
     toy.advance()

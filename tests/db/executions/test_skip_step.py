@@ -13,7 +13,7 @@ def skip(toy: Toy, step: str = "a") -> int:
     return int(toy.value("skip_step", p_pipeline="plain", p_run_id="r1", p_step=step))
 
 
-def test_what_has_not_started_is_cancelled_and_the_rest_goes_on(toy: Toy):
+def test_jobs_that_have_not_started_are_cancelled_and_the_rest_continues(toy: Toy):
     toy.add(25)
     toy.add(3, "B")
     toy.begin("a", "b")
@@ -131,7 +131,7 @@ def test_a_step_of_a_cancelled_run_is_left_as_it_is(toy: Toy):
         skip(toy)
 
 
-def test_what_is_unknown_is_refused(toy: Toy):
+def test_unknown_names_are_refused(toy: Toy):
     toy.start()
 
     with toy.refused("HG003", "unknown step: 'z'"):
@@ -153,7 +153,7 @@ def three(toy: Toy, **arguments: object) -> None:
 
 
 @pytest.mark.parametrize("behind", [True, False])
-def test_what_depends_on_it_is_skipped_too_if_asked(toy: Toy, behind: bool):
+def test_dependent_steps_are_skipped_too_on_request(toy: Toy, behind: bool):
     three(toy, p_behind=behind)
 
     became = "skipped" if behind else "succeeded"

@@ -25,7 +25,7 @@ def test_counts_jobs_not_chunks(toy: Toy):
     assert (whole["planned"], whole["queued"], whole["running"]) == (43, 13, 15)
 
 
-def test_what_is_planned_but_not_sent_counts_as_queued(toy: Toy):
+def test_planned_but_unsent_jobs_count_as_queued(toy: Toy):
     toy.add(3)
     toy.start()
     toy.check()
@@ -81,7 +81,7 @@ def test_once_it_has_ended_planned_is_the_sum(toy: Toy):
     }
 
 
-def test_what_is_unknown_is_refused(toy: Toy):
+def test_unknown_names_are_refused(toy: Toy):
     toy.start()
 
     with toy.refused("HG003", "unknown step: 'z'"):

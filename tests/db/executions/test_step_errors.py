@@ -9,7 +9,7 @@ def errors(toy: Toy, **more: int) -> list[dict[str, object]]:
     return toy.call("step_errors", p_pipeline="plain", p_run_id="r1", p_step="a", **more)
 
 
-def test_what_failed_comes_first_with_its_error(toy: Toy):
+def test_failed_jobs_come_first_with_their_error(toy: Toy):
     toy.add(3)
     toy.begin()
     (chunk,) = toy.claim()
@@ -23,7 +23,7 @@ def test_what_failed_comes_first_with_its_error(toy: Toy):
     assert len(errors(toy, p_limit=1)) == 1
 
 
-def test_what_waits_for_quota_alone_is_not_an_error(toy: Toy):
+def test_a_deferral_for_quota_alone_is_not_an_error(toy: Toy):
     toy.add(1)
     toy.begin()
     (chunk,) = toy.claim()

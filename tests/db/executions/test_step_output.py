@@ -69,7 +69,7 @@ def test_a_value_of_an_answer_is_kept_as_it_is(toy: Toy, value: Any, kept: Any):
     assert output(toy) == {"status": 200, "total": kept, "code": "A0"}
 
 
-def test_what_an_answer_does_not_have_is_null(toy: Toy):
+def test_values_missing_in_an_answer_are_null(toy: Toy):
     (chunk,) = begin(toy)
     answer(toy, chunk, {})
 

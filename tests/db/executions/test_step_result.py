@@ -73,7 +73,7 @@ def test_a_report_that_says_failed_fails_the_step_and_keeps_what_was_written(toy
     assert toy.scalar("select operation from toy.answers") == "red"
 
 
-def test_what_raises_keeps_its_error_hint_and_detail(toy: Toy):
+def test_a_function_that_raises_has_its_error_hint_and_detail_as_output(toy: Toy):
     g.graph(toy, x={"function": "badly"})
     g.start(toy)
     g.work(toy)

@@ -35,7 +35,7 @@ def limited(toy: Toy, timeout: str = "1 hour") -> None:
     )
 
 
-def test_what_waits_is_deferred_and_leases_are_taken_when_its_time_is_over(toy: Toy):
+def test_after_the_timeout_waiting_jobs_are_deferred_and_leases_ended(toy: Toy):
     begun(toy)
     (chunk,) = toy.claim()
     assert step(toy, "x")["deadline_at"] == toy.now + timedelta(hours=1)
@@ -62,7 +62,7 @@ def test_before_that_nothing_ends(toy: Toy):
         toy.advance()
 
 
-def test_what_succeeded_in_time_counts_and_the_step_has_failed_all_the_same(toy: Toy):
+def test_jobs_that_succeeded_in_time_count_but_the_step_fails(toy: Toy):
     begun(toy)
     toy.tune(max_attempts=3)
     (chunk,) = toy.claim()

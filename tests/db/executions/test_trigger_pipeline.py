@@ -170,7 +170,7 @@ def test_an_order_behind_a_running_execution_is_not_announced_again(toy: Toy):
     assert announced(toy) == [order_id]
 
 
-def test_who_listens_is_reported_an_order_and_of_the_one_behind_it(toys: Toys):
+def test_a_listener_is_notified_of_an_order_and_of_the_next_one(toys: Toys):
     listener = toys.another()
     listener.connection.execute("listen headgate_orders")
     order(toys.one)

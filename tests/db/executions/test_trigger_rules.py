@@ -69,7 +69,7 @@ def test_a_step_says_why_it_was_skipped(toy: Toy, end: str):
     assert step(toy, "z")["skip_reason"] == (None if end in PASSED else "upstream_failed")
 
 
-def test_what_was_planned_for_a_step_that_is_skipped_stays_due_and_returns_its_units(toy: Toy):
+def test_jobs_planned_for_a_skipped_step_stay_due_and_return_their_units(toy: Toy):
     toy.sql("update headgate.pipeline_steps set depends_on = '{a}' where step = 'b'")
     (asset,) = toy.add(1)
     toy.add(3, "B")

@@ -51,7 +51,7 @@ def walk(toy: Toy, found: int, run: str = "r1", outcome: str = "success", waves:
     return jobs
 
 
-def test_what_a_wave_finds_is_done_in_the_same_run_and_nothing_twice(site: Toy):
+def test_assets_that_a_wave_finds_are_done_in_the_same_run_and_nothing_twice(site: Toy):
     site.start(pipeline="crawl", p_driver="headgate")
 
     assert walk(site, 4) == 1 + 3 * 4
@@ -84,7 +84,7 @@ def test_a_step_without_waves_is_planned_once(toy: Toy):
     assert walk(toy, 4) == 1
 
 
-def test_what_failed_is_not_tried_again_by_a_further_wave(toy: Toy):
+def test_failed_jobs_are_not_repeated_by_a_later_wave(toy: Toy):
     declared(toy, page("every 1 day"), step(10))
     toy.start(pipeline="crawl", p_driver="headgate")
 

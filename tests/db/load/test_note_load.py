@@ -42,7 +42,7 @@ def test_a_watermark_never_goes_back(toy: Toy):
     assert str(toy.state(ids[0], "history")["watermark"].date()) == "2026-01-02"
 
 
-def test_what_is_worked_on_or_unknown_is_refused(toy: Toy):
+def test_assets_in_work_and_unknown_ones_are_refused(toy: Toy):
     ids = toy.add(2)
     toy.begin()
     toy.claim()

@@ -50,6 +50,6 @@ def test_a_late_run_is_a_warning_until_it_ends(toy: Toy):
         ("nightly", "", "late", "p_run_id"),
     ],
 )
-def test_what_says_nothing_is_refused(toy: Toy, dag: str, run: str, state: str, word: str):
+def test_empty_names_are_refused(toy: Toy, dag: str, run: str, state: str, word: str):
     with toy.refused("HG008", word):
         tell(toy, run, state, dag=dag)

@@ -74,7 +74,7 @@ def test_nothing_is_wrong_with_a_run_that_has_ended(busy: Toy):
         ("drop view headgate.v_quota", "view headgate.v_quota is gone"),
     ],
 )
-def test_what_was_changed_by_hand_is_named(db: Plan, change: str, named: str | None):
+def test_changes_by_hand_are_named(db: Plan, change: str, named: str | None):
     db.connection.execute(change.encode())
 
     found = wrong(db)
@@ -250,7 +250,7 @@ def test_a_run_whose_scheduler_is_not_heard_of_any_more_is_reported(toy: Toy):
     assert "headgate.cancel_execution" in found["advice"]
 
 
-def test_what_the_database_s_health_warns_of_is_reported(plan: Plan):
+def test_warnings_of_the_databases_health_are_reported(plan: Plan):
     plan.sql(
         "insert into headgate.asset_processing_details"
         " (execution_id, asset_id, operation_id, round, step, status, ended_at)"
@@ -261,7 +261,7 @@ def test_what_the_database_s_health_warns_of_is_reported(plan: Plan):
     assert wrong(plan)["database history_outside_its_months"]["advice"]
 
 
-def test_what_no_runner_has_done_in_time_is_told(toy: Toy):
+def test_work_that_no_runner_has_done_in_time_is_reported(toy: Toy):
     graph(toy, x={"function": "badly", "retries": 1, "retry_delay": "1 hour"})
     toy.sql("update headgate.pipelines set timeout = '2 hours' where name = 'graph'")
     start(toy)

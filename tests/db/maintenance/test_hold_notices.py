@@ -28,7 +28,9 @@ def notify(toy: Toy, channel: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("is_planned", [False, True])
-def test_what_waited_is_not_sent_where_nobody_could_tell_a_repetition(site: Toy, is_planned: bool):
+def test_waiting_notices_are_not_sent_if_the_receiver_cannot_recognise_a_repetition(
+    site: Toy, is_planned: bool
+):
     notify(site, "ops", "a")
     notify(site, "dev", "a")
     if is_planned:
@@ -44,7 +46,7 @@ def test_what_waited_is_not_sent_where_nobody_could_tell_a_repetition(site: Toy,
     assert {x for chunk in site.claim(chunks=9) for x in chunk["asset_ids"]} <= {dev["asset_id"]}
 
 
-def test_what_was_sent_stays_sent_and_what_is_reset_is_sent(site: Toy):
+def test_sent_notices_stay_sent_and_reset_ones_are_sent(site: Toy):
     notify(site, "ops", "sent")
     site.call("run_pipeline", p_pipeline="notify", p_run_id="r")
     assert site.drain() == 1

@@ -33,7 +33,7 @@ def waiting(toy: Toy) -> Toy:
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES.values(), ids=BREAKAGES)
-def test_what_was_broken_is_found_repaired_and_goes_on(waiting: Toy, breakage: str):
+def test_damage_is_found_and_repaired_and_the_run_continues(waiting: Toy, breakage: str):
     waiting.connection.execute(breakage.encode())
     assert wrong(waiting)
     assert waiting.call("repair")
@@ -85,7 +85,7 @@ def test_an_expired_lease_is_offered_again_at_once(waiting: Toy):
     assert chunk["chunk_id"] in {x["chunk_id"] for x in waiting.claim("w2", 5)}
 
 
-def test_what_is_spent_is_never_lowered(waiting: Toy):
+def test_spent_units_are_never_lowered(waiting: Toy):
     waiting.drain()
     waiting.sql("update headgate.asset_processing_details set attempts = 1")
     waiting.sql("update headgate.quota_windows set spent = 50")

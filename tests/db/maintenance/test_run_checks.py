@@ -161,7 +161,7 @@ def test_a_table_without_rows_is_not_fresh(checks: Checks, toy: Toy):
     assert checks.run()["error"] == "1 check failed: it is without a row, fails if > 1 day"
 
 
-def test_what_has_nothing_to_judge_by_passes_without_a_value(checks: Checks):
+def test_a_check_without_data_passes_without_a_value(checks: Checks):
     checks.put(
         it="query => 'select 1 as n where false', fail_calc => 'avg(n)', error_if => '< 0.5'"
     )
@@ -366,7 +366,7 @@ reset role;
 """
 
 
-def test_what_the_page_declares_is_made_and_what_it_changes_is_changed(toy: Toy):
+def test_the_pages_declarations_and_changes_work(toy: Toy):
     declared, changed = (
         x.text for x in blocks(ROOT / "docs" / "checks.md", "sql") if "needs" in x.marks
     )
@@ -435,7 +435,7 @@ def test_a_check_that_takes_too_long_is_cancelled_by_a_heartbeat(toys: Toys):
     assert checks.statuses() == {"a_slow": "errored", "b_fine": "passed"}
 
 
-def test_what_is_left_when_the_statement_s_time_is_over_is_not_made(toys: Toys):
+def test_checks_left_when_the_statement_times_out_are_not_run(toys: Toys):
     Checks(toys.one).put(a_slow=SLEEP, b_fine=FINE)
     with planner(toys) as session:
         session.sql("set statement_timeout = '300ms'")

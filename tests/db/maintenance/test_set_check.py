@@ -35,6 +35,6 @@ def test_a_check_is_judged_as_the_operator_says(check: Toy):
         ("stock", {"warn_if": "> x"}, "check stock: '> x' compares with nothing"),
     ],
 )
-def test_what_cannot_be_is_refused(check: Toy, name: str, changes: dict[str, str], said: str):
+def test_invalid_settings_are_refused(check: Toy, name: str, changes: dict[str, str], said: str):
     with pytest.raises(psycopg.Error, match=said), check.connection.transaction():
         check.call("set_check", p_check=name, p_changes=changes)

@@ -118,7 +118,7 @@ def test_a_run_that_is_over_its_deadline_says_so(site: Toy):
     assert "UTC: the run was not over after its timeout of 01:00:00" in notice["body"]
 
 
-def test_what_to_do_can_be_pasted_whatever_the_run_is_called(site: Toy):
+def test_the_suggested_command_can_be_pasted_whatever_the_runs_name(site: Toy):
     word = "select headgate._shell_word(%(word)s)"
     names = ("r1", "manual__2024-03-05T00:00:00+00:00", "my run", "it's; rm -rf $HOME")
     assert [shlex.split(site.scalar(word, word=x)) for x in names] == [[x] for x in names]
@@ -134,7 +134,9 @@ def test_a_run_that_ends_well_is_not_sent_where_only_failures_are(site: Toy):
     assert subjects(site) == []
 
 
-def test_what_waits_starts_a_run_by_itself_and_a_failure_does_not_start_it_again_at_once(site: Toy):
+def test_waiting_notices_start_a_run_by_themselves_but_a_failure_does_not_restart_it_at_once(
+    site: Toy,
+):
     assert not site.value("advance_executions")
     notify(site)
     (chunk,) = site.claim()
@@ -205,7 +207,7 @@ def four_notices(site: Toy) -> None:
         site.complete(chunk, outcome)
 
 
-def test_what_was_sent_is_shown_and_what_was_not(site: Toy):
+def test_sent_and_unsent_notices_are_listed(site: Toy):
     four_notices(site)
 
     shown = site.sql(SHOWN)

@@ -27,7 +27,7 @@ def test_the_providers_own_count_takes_them_over(toy: Toy):
     assert toy.sql(WINDOW) == [{"used_elsewhere": 10, "spent": 0, "reserved": 0}]
 
 
-def test_what_the_window_does_not_have_is_refused(toy: Toy):
+def test_a_call_beyond_the_window_is_refused(toy: Toy):
     toy.provider("shop", quota=9)
 
     with toy.refused("HG008", "costs 10, and the window of shop has fewer left"):

@@ -202,7 +202,7 @@ def test_braces_that_name_no_field_are_text(toy: Toy):
     toy.call("check_plans")
 
 
-def test_what_a_run_and_a_job_know_are_fields_of_every_template(toy: Toy):
+def test_fields_of_run_and_job_are_known_in_every_template(toy: Toy):
     toy.tune(
         path="/{run.id}/{asset.code}",
         query={"d": "{run.date}", "at": "{run.logical_date}"},

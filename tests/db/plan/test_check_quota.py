@@ -77,7 +77,7 @@ def test_the_window_is_the_provider_s_own_day(toy: Toy):
     assert toy.window()["closes_at"] == datetime.fromisoformat("2024-03-11T04:00+00:00")
 
 
-def test_what_the_budget_cannot_carry_stays_due_since_when_it_was(toy: Toy):
+def test_work_beyond_the_budget_stays_due_since_the_same_time(toy: Toy):
     toy.provider(quota=2)
     assets = toy.add(3)
     due = toy.state(assets[2])["next_due_at"]
@@ -223,7 +223,7 @@ def test_where_nothing_else_decides_one_asset_complete_goes_before_two_halves(to
     assert toy.units() == (6, 0), "the seventh unit would make half a book"
 
 
-def test_what_was_due_before_goes_before(toy: Toy):
+def test_work_that_was_due_earlier_goes_first(toy: Toy):
     books = tie(toy)
     toy.sql(
         "update headgate.asset_processing_state as s set next_due_at = s.next_due_at - interval '1 day'"
@@ -255,7 +255,7 @@ def test_one_whose_breaker_is_open_keeps_no_other_back(toy: Toy):
     assert granted_to(toy) == {x: {"history"} for x in books}
 
 
-def test_what_is_left_of_a_bundle_is_granted_alone(toy: Toy):
+def test_the_rest_of_a_bundle_is_granted_alone(toy: Toy):
     (one,) = toy.add(1, "W", "books")
     toy.begin("west", pipeline="library", quota=11)
     for chunk in toy.claim(chunks=2):
@@ -313,7 +313,7 @@ def test_a_run_with_a_quota_of_nothing_plans_nothing(toy: Toy):
     assert plan(toy, quota=0) == {}
 
 
-def test_what_was_booked_before_counts_against_the_run_s_own_ceiling(toy: Toy):
+def test_units_booked_before_count_against_the_runs_own_ceiling(toy: Toy):
     toy.add(15)
     toy.begin()
     toy.add(9, "W", "books")
@@ -335,7 +335,7 @@ def test_a_ceiling_of_assets_limits_only_the_operations_it_speaks_of(toy: Toy):
     assert plan(toy, max_updates=0) == {"open": ["W0", "W1"], "history": ["W0", "W1"]}
 
 
-def test_what_is_over_the_ceiling_costs_no_budget(toy: Toy):
+def test_work_over_the_ceiling_costs_no_budget(toy: Toy):
     toy.provider(quota=12)
     toy.tune("update", priority=9)
     toy.add(3, "W", "books")
@@ -532,7 +532,7 @@ def test_a_paused_execution_is_not_planned_and_an_ended_one_only_tells(toy: Toy)
         assert [x["deferred"] for x in toy.check()] == []
 
 
-def test_what_is_unknown_is_refused(toy: Toy):
+def test_unknown_names_are_refused(toy: Toy):
     with toy.refused("HG001", "unknown pipeline: 'plan'", "plain"):
         toy.check("r1", "plan")
     with toy.refused("HG002", "no execution 'r9'"):

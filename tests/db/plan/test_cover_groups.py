@@ -36,7 +36,7 @@ def test_adding_again_changes_nothing(toy: Toy):
     assert toy.scalar(LOOKS) == ["A", "Z"]
 
 
-def test_what_was_added_outlives_the_plan_s_rows(toy: Toy):
+def test_added_groups_outlive_the_plans_rows(toy: Toy):
     cover(toy, "a", "Z")
     toy.sql(REPLACED, keys=["A", "N"])
     toy.call("check_plans")
@@ -58,7 +58,7 @@ def test_what_was_added_outlives_the_plan_s_rows(toy: Toy):
         ("nope", ["Z"], "HG003", "plain has no step 'nope' that covers groups"),
     ],
 )
-def test_what_makes_no_sense_is_refused(
+def test_invalid_arguments_are_refused(
     toy: Toy, step: str, groups: list[str], code: str | None, message: str
 ):
     if code is None:

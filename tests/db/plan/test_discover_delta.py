@@ -39,7 +39,7 @@ def test_the_run_s_parameters_narrow_it(toy: Toy):
     assert [(x["operation"], x["due"]) for x in rows] == [("open", 1), ("history", 1)]
 
 
-def test_what_is_held_is_not_due(toy: Toy):
+def test_held_needs_are_not_due(toy: Toy):
     toy.add(2)
     toy.begin()
 
@@ -54,6 +54,6 @@ def test_changes_nothing(toy: Toy):
         toy.call("discover_delta", p_pipeline="plain", p_run_id="r1")
 
 
-def test_what_is_unknown_is_refused(toy: Toy):
+def test_unknown_names_are_refused(toy: Toy):
     with toy.refused("HG002", "no execution 'r1'"):
         toy.call("discover_delta", p_pipeline="plain", p_run_id="r1")

@@ -48,7 +48,7 @@ def test_twice_is_once(toy: Toy):
         assert toy.enqueue() == {"step": "a", "status": "succeeded", "planned": 3, "sent": 0}
 
 
-def test_what_becomes_due_after_the_plan_waits_for_the_next_run(toy: Toy):
+def test_work_that_becomes_due_after_the_plan_waits_for_the_next_run(toy: Toy):
     toy.add(3)
     toy.start()
     toy.check()
@@ -216,7 +216,7 @@ def test_a_function_step_is_called_not_sent(toy: Toy):
         toy.enqueue("quota")
 
 
-def test_what_is_unknown_paused_or_ended_is_refused(toy: Toy):
+def test_unknown_paused_and_ended_runs_are_refused(toy: Toy):
     toy.add(1)
     toy.start()
     with toy.refused("HG003", "unknown step: 'c'", "a, b, finish"):

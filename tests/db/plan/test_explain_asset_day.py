@@ -25,7 +25,7 @@ def only(toy: Toy, asset: str = "A0", day: str = TUESDAY, operation: str = "look
     return row["decision"], row["outcome"], row["reason"]
 
 
-def test_what_was_done_has_its_outcome(toy: Toy):
+def test_finished_work_has_its_outcome(toy: Toy):
     toy.add(1)
     toy.begin()
     toy.drain()
@@ -51,14 +51,14 @@ def test_a_failure_has_its_error(toy: Toy):
     assert only(toy) == ("run", "failed", "it went wrong")
 
 
-def test_what_is_still_under_way_has_no_outcome(toy: Toy):
+def test_work_in_flight_has_no_outcome(toy: Toy):
     toy.add(1)
     toy.begin()
 
     assert only(toy) == ("run", None, "queued")
 
 
-def test_what_the_budget_did_not_carry_tells_how_much_was_left(toy: Toy):
+def test_work_beyond_the_budget_shows_the_units_left(toy: Toy):
     toy.provider(quota=1)
     toy.add(2)
     toy.begin()

@@ -109,7 +109,7 @@ def test_a_rank_and_a_sentence_for_each(toy: Toy):
     assert rows[3]["run_at"] == toy.window_closes()
 
 
-def test_what_a_ceiling_keeps_out_waits_for_the_window_where_no_units_are_left_for_it(toy: Toy):
+def test_work_over_a_ceiling_waits_for_the_window_if_no_units_are_left(toy: Toy):
     toy.provider(quota=33)
     toy.add(4, "W", "books")
 
@@ -121,7 +121,7 @@ def test_what_a_ceiling_keeps_out_waits_for_the_window_where_no_units_are_left_f
     assert earliest(3) == [toy.window_closes()]
 
 
-def test_what_a_bundle_is_short_of_is_said_of_each_of_its_parts(toy: Toy):
+def test_each_part_of_a_bundle_shows_the_units_short(toy: Toy):
     toy.provider(quota=15)
     toy.add(2, "W", "books")
 

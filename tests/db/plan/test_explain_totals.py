@@ -64,7 +64,7 @@ def test_why_pairs_are_left_out_is_reported(toy: Toy):
     )
 
 
-def test_what_waits_has_its_reason_and_the_earliest_time(toy: Toy):
+def test_waiting_work_has_its_reason_and_its_earliest_time(toy: Toy):
     toy.provider(quota=11)
     toy.add(2, "W", "books")
 

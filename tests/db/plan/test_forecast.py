@@ -14,13 +14,13 @@ def forecast(toy: Toy, days: int = 3, pipeline: str = "plain", **arguments: Any)
     return [tuple(x.values())[1:6] for x in rows]
 
 
-def test_what_is_due_every_day_is_done_every_day(toy: Toy):
+def test_work_due_every_day_is_done_every_day(toy: Toy):
     toy.add(3)
 
     assert forecast(toy) == [(3, 3, 0, 0, 0), (3, 0, 3, 0, 0), (3, 0, 3, 0, 0)]
 
 
-def test_what_the_budget_cannot_carry_waits_for_the_next_day(toy: Toy):
+def test_work_beyond_the_budget_waits_for_the_next_day(toy: Toy):
     toy.add(5, "W", "books")
 
     assert forecast(toy, 2, "library", p_quota=33) == [(33, 3, 0, 2, 5), (25, 2, 6, 0, 5)]
@@ -34,7 +34,7 @@ def test_asking_changes_nothing(toy: Toy):
         forecast(toy, 5, "library")
 
 
-def test_what_is_in_flight_counts_as_done(toy: Toy):
+def test_work_in_flight_counts_as_done(toy: Toy):
     toy.add(3)
     toy.begin()
 

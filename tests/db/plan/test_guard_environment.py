@@ -40,7 +40,7 @@ def test_it_declares_names_alone(toy: Toy, name: str | None):
     ["HEADGATE_DSN", "headgate_dsn", "HEADGATE_LISTEN_DSN", "PGPASSWORD", "PGHOST",
      "HEADGATE_RUNNER_PASSWORD"],
 )  # fmt: skip
-def test_what_leads_to_the_database_is_refused(toy: Toy, name: str):
+def test_variables_that_lead_to_the_database_are_refused(toy: Toy, name: str):
     with toy.refused(
         "HG020", f"may not see {name}, which leads to the database", "remove the name"
     ):

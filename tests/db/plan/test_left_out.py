@@ -47,7 +47,7 @@ def test_a_step_whose_every_pair_is_left_out_has_failed(toy: Toy):
     ]  # fmt: skip
 
 
-def test_what_is_behind_it_does_not_run(toy: Toy):
+def test_later_steps_do_not_run(toy: Toy):
     g.graph(
         toy,
         analyze={"operations": ["look"], "group_keys": ["A"]},
@@ -83,7 +83,7 @@ def test_some_that_are_left_out_are_a_deferral_and_no_more(toy: Toy):
     assert left_out(toy)[0]["asset_ids"] == assets[:1]
 
 
-def test_what_is_not_due_is_something_else_than_left_out(toy: Toy):
+def test_pairs_that_are_not_due_do_not_count_as_left_out(toy: Toy):
     assets = toy.add(3)
     toy.begin()
     toy.drain()
@@ -95,7 +95,7 @@ def test_what_is_not_due_is_something_else_than_left_out(toy: Toy):
     assert left_out(toy, "r2")[0]["assets"] == 1
 
 
-def test_what_the_budget_cannot_carry_is_something_else_than_left_out(toy: Toy):
+def test_pairs_beyond_the_budget_do_not_count_as_left_out(toy: Toy):
     assets = toy.add(3)
     toy.sql(LEAVE_OUT, assets=assets[:1])
     toy.provider(quota=0)
@@ -104,7 +104,7 @@ def test_what_the_budget_cannot_carry_is_something_else_than_left_out(toy: Toy):
     assert toy.step()["status"] == "succeeded"
 
 
-def test_what_waits_for_an_input_it_never_had_does_not_count(toy: Toy):
+def test_pairs_that_wait_for_a_missing_input_do_not_count(toy: Toy):
     """A book's update requires its history: if the history is skipped, nothing of the book can run."""
     books = toy.add(2, "W", "books")
     toy.sql(

@@ -129,7 +129,7 @@ LOOSE = "delete from headgate.pipeline_steps where step = 'sum'"
         ({"assets": ["W0", "Z0"]}, "'Z0' (group 'Z')"),
     ],
 )
-def test_what_no_step_covers_is_refused_with_the_way_out(
+def test_groups_that_no_step_covers_are_refused_with_a_hint(
     toy: Toy, given: dict[str, Any], left_out: str
 ):
     toy.sql(LOOSE)
@@ -196,7 +196,7 @@ def test_numbers_truth_values_and_documents_keep_their_type(
         ("boolean", "yes", "give true or false"),
     ],
 )
-def test_what_is_none_is_refused(toy: Toy, kind: str, given: Any, hint: str):
+def test_invalid_values_are_refused(toy: Toy, kind: str, given: Any, hint: str):
     with toy.refused("HG008", "parameter x", hint):
         typed(toy, kind, given)
 

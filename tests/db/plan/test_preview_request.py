@@ -96,7 +96,7 @@ def plan_of_shares(db):
         ({"p_pipeline": "library"}, "HG008", "no step of pipeline library runs operation look", "run by: plain"),
     ],
 )  # fmt: skip
-def test_what_is_unknown_or_does_not_fit_is_refused(toy: Toy, arguments, code, said, hint):
+def test_unknown_and_unfit_arguments_are_refused(toy: Toy, arguments, code, said, hint):
     (asset_id,) = toy.add()
 
     with toy.refused(code, said, hint):

@@ -12,7 +12,7 @@ def known(toy: Toy) -> dict[str, dict[str, Any]]:
     return {x["parameter"]: x for x in rows if x["pipeline"] == "library"}
 
 
-def test_what_a_person_sets_first_comes_first(toy: Toy):
+def test_the_most_used_parameters_come_first(toy: Toy):
     assert list(known(toy)) == [
         "mode", "groups", "assets", "lang", "quota", "buffer", "max_new", "max_updates", "new_chunk",
     ]  # fmt: skip

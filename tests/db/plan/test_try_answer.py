@@ -64,7 +64,7 @@ def test_the_ingest_function_is_reported_what_it_would_be_reported(toy: Toy):
         ({"raise": "42501"}, "deferred", "toy.keep: poison in asset"),
     ],
 )
-def test_what_is_wrong_with_it_is_what_a_run_would_say(toy: Toy, says, status, reason):
+def test_its_error_is_that_of_a_run(toy: Toy, says, status, reason):
     row = try_answer(toy, **says)
 
     assert row["status"] == status and row["reason"].startswith(reason)
@@ -130,7 +130,7 @@ def test_a_degraded_answer_is_stored_and_says_why(toy: Toy):
     assert row["written"]["toy.answers"]["inserted"] == 1
 
 
-def test_what_is_known_besides_the_body_counts(toy: Toy):
+def test_status_and_headers_count_besides_the_body(toy: Toy):
     expecting(toy, "failed")
     (asset_id,) = toy.add()
     for status, became in ((200, "success"), (201, "failed")):

@@ -62,7 +62,7 @@ def test_it_stays_until_a_probe_has_succeeded(shop: Toy):
     assert {x["resolved_at"] for x in shop.sql("select * from headgate.v_alerts")} == {shop.now}
 
 
-def test_whoever_unblocks_it_by_hand_resolves_it(shop: Toy):
+def test_unblocking_by_hand_resolves_the_alert(shop: Toy):
     shop.complete(shop.claim()[0], "retry", fault="provider")
     shop.provider(blocked_until=None)
 
@@ -91,7 +91,7 @@ def test_a_refused_secret_is_reported_until_an_answer_comes(shop: Toy):
     assert "secret of shop" not in alerts(shop)
 
 
-def test_what_our_own_fault_defers_is_reported_with_its_reason_until_the_step_succeeds(shop: Toy):
+def test_internal_deferrals_are_reported_with_their_reason_until_the_step_succeeds(shop: Toy):
     (chunk,) = shop.claim()
     shop.complete(chunk, "deferred", fault="internal", block=CLOSE_EXECUTION)
     assert "run r1 deferred jobs by an internal fault: " in alerts(shop)["step a of plain"]
@@ -136,7 +136,7 @@ def test_a_chunk_whose_runners_die_is_our_own_fault(toy: Toy):
     assert "its lease expired three times" in alerts(toy)["step a of plain"]
 
 
-def test_what_the_provider_or_the_quota_defers_is_not_a_fault_of_ours(shop: Toy):
+def test_deferrals_by_provider_or_quota_are_not_our_fault(shop: Toy):
     first, second = shop.claim(chunks=2)
     shop.complete(first, "deferred", fault="quota")
     shop.complete(second, "deferred", second["asset_ids"][:3], fault="provider")

@@ -127,7 +127,7 @@ def test_a_step_that_is_run_again_as_a_whole_does_it_again(toy: Toy, chunk: Row)
 
 
 @pytest.mark.parametrize("end", [lose, run_out])
-def test_what_every_run_does_the_next_one_does(toy: Toy, end: Callable[[Toy, Row], None]):
+def test_work_of_every_run_is_done_by_the_next_run(toy: Toy, end: Callable[[Toy, Row], None]):
     toy.tune(delivery="at_most_once")
     toy.sql(DUE, rule="run")
     toy.add(2)
@@ -140,7 +140,7 @@ def test_what_every_run_does_the_next_one_does(toy: Toy, end: Callable[[Toy, Row
     assert len(toy.claim("w2")[0]["asset_ids"]) == 2
 
 
-def test_who_asks_what_to_do_is_told_how_to_decide(toy: Toy, chunk: Row):
+def test_next_actions_explain_how_to_decide(toy: Toy, chunk: Row):
     toy.complete(chunk, "retry", fault="provider")
     toy.finish()
     (row,) = toy.call("next_actions", p_pipeline="plain", p_run_id="r1")
@@ -165,7 +165,7 @@ def test_work_that_was_given_back_is_done_later(toy: Toy, chunk: Row):
     assert due(toy) == 1
 
 
-def test_who_is_not_asked_for_it_repeats_as_ever(toy: Toy):
+def test_other_operations_repeat_as_usual(toy: Toy):
     toy.add(2)
     toy.begin()
     (chunk,) = toy.claim()

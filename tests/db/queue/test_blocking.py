@@ -83,7 +83,7 @@ class TestBreaker:
 
         assert blocked_for(shop) == 0
 
-    def test_what_fails_while_it_is_open_does_not_keep_it_open_longer(self, shop: Toy):
+    def test_failures_while_it_is_open_do_not_prolong_it(self, shop: Toy):
         chunks = shop.claim(chunks=6)
         for chunk in chunks:
             fail(shop, chunk)
@@ -257,7 +257,7 @@ class TestErrorShare:
 
         assert blocked_for(many) == 60
 
-    def test_what_is_older_than_a_minute_does_not_count(self, many: Toy):
+    def test_answers_older_than_a_minute_do_not_count(self, many: Toy):
         for _ in range(10):
             self.report(many, 1, 1)
             many.later(seconds=31)
@@ -471,7 +471,7 @@ class TestWindowTurn:
 
         assert toy.claim()[0]["call"]["stop_before_seconds"] == 300
 
-    def test_what_was_planned_yesterday_is_charged_to_today(self, toy: Toy):
+    def test_jobs_planned_yesterday_are_charged_to_today(self, toy: Toy):
         toy.add(20)
         toy.begin()
         toy.complete(toy.claim()[0])
@@ -482,7 +482,7 @@ class TestWindowTurn:
             {"reserved": 0, "spent": 10}, {"reserved": 0, "spent": 10},
         ]  # fmt: skip
 
-    def test_what_today_cannot_pay_is_deferred(self, toy: Toy):
+    def test_jobs_beyond_todays_budget_are_deferred(self, toy: Toy):
         toy.add(30)
         toy.begin()
         toy.later(hours=12)
@@ -584,7 +584,7 @@ class TestRate:
         fast.later(minutes=5)
         assert sum(x <= fast.now for x in self.starts(fast)) == 7
 
-    def test_who_read_the_clock_a_moment_earlier_starts_after_what_was_granted(self, fast: Toy):
+    def test_a_claim_with_a_slightly_older_clock_starts_after_the_granted_times(self, fast: Toy):
         before = self.starts(fast)
         fast.later(seconds=-3)
 

@@ -133,7 +133,7 @@ def test_faults_between_the_answers_of_others_add_up(library: Toy):
     assert (health(library)["state"], library.breaker()["opened"]) == ("blocked", 0)
 
 
-def test_what_was_under_way_says_nothing_of_the_provider(library: Toy):
+def test_calls_already_in_flight_do_not_count_against_the_provider(library: Toy):
     first, second = claim_of(library, "open", "w1"), claim_of(library, "open", "w2")
     library.complete(first, "retry", fault="provider")
     library.complete(second, "retry", runner="w2", fault="provider")
@@ -207,7 +207,7 @@ def test_two_runners_at_once_get_one_probe(toys: Toys):
     assert two.claim("w2") == []
 
 
-def test_what_waits_for_it_stands_in_nobody_s_way_and_reserves_nothing(library: Toy):
+def test_waiting_chunks_block_no_others_and_reserve_nothing(library: Toy):
     break_down(library)
     drained(library)
 

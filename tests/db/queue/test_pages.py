@@ -84,7 +84,7 @@ def test_where_the_quota_ends_in_the_middle_the_job_is_deferred(paged: Toy):
     assert ended(paged)["units"] == 2
 
 
-def test_what_was_deferred_goes_on_at_its_page_in_the_same_run(paged: Toy):
+def test_a_deferred_job_continues_at_its_page_in_the_same_run(paged: Toy):
     paged.provider(quota=2, buffer=0)
     paged.begin()
     turn(paged, "a", "b", records=1)

@@ -25,7 +25,7 @@ def pool(toy: Toy, name: str = "tills") -> tuple[int, int, int]:
     return row["slots"], row["used"], row["waiting"]
 
 
-def test_what_does_not_fit_waits_outside_of_the_queue(pooled: Toy):
+def test_chunks_that_do_not_fit_wait_outside_the_queue(pooled: Toy):
     pooled.add(5)
     pooled.begin()
     assert (len(pooled.chunks("queued")), len(pooled.chunks("parked"))) == (2, 3)
@@ -58,7 +58,7 @@ def test_all_are_worked_off_and_no_slot_is_lost(pooled: Toy):
 
 
 @pytest.mark.parametrize("how", ["release", "lose", "retry", "expire"])
-def test_whatever_ends_a_lease_frees_its_slot(pooled: Toy, how: str):
+def test_any_end_of_a_lease_frees_its_slot(pooled: Toy, how: str):
     pooled.add(3)
     pooled.begin()
     first, second = pooled.claim(chunks=2)
@@ -172,7 +172,7 @@ def test_small_ones_do_not_starve_a_large_one(pooled: Toy):
     assert [x["asset_ids"] for x in pooled.claim("w2")] == [large]
 
 
-def test_what_ends_an_execution_frees_its_slots(pooled: Toy):
+def test_any_end_of_an_execution_frees_its_slots(pooled: Toy):
     pooled.tune("peek", pool="tills", **IDLE)
     pooled.add(2)
     others = pooled.add(3, universe="others")
@@ -217,7 +217,7 @@ def test_the_doctor_finds_pools_that_are_too_small(pooled: Toy):
     ]
 
 
-def test_who_waits_and_for_what_is_told(pooled: Toy):
+def test_waiting_jobs_are_listed_with_their_reason(pooled: Toy):
     (_, _, third) = pooled.add(3)
     pooled.begin()
     pooled.claim(chunks=2)
@@ -243,7 +243,7 @@ def test_units_stay_reserved_while_it_waits(pooled: Toy):
     assert len(pooled.chunks("parked")) == 2
 
 
-def test_what_is_paused_waits_no_more_and_lines_up_again(pooled: Toy):
+def test_paused_chunks_leave_the_line_and_queue_up_again(pooled: Toy):
     pooled.add(3)
     pooled.begin()
     leases = pooled.claim(chunks=2)

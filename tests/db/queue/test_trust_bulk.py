@@ -29,7 +29,7 @@ def misses(toy: Toy, book: int) -> int:
     return int(toy.state(book, "update")["bulk_misses"])
 
 
-def test_what_two_calls_lacked_is_asked_for_alone(toy: Toy, books: list[int]):
+def test_assets_that_two_calls_lacked_are_requested_alone(toy: Toy, books: list[int]):
     assert [misses(toy, x) for x in books[:2]] == [2, 0]
     work_off(toy, "r4")
     toy.at(DAYS[3])
@@ -43,7 +43,7 @@ def test_what_two_calls_lacked_is_asked_for_alone(toy: Toy, books: list[int]):
     assert told == {f"W{n}": None for n in range(1, 12)} | {"W0": 2}
 
 
-def test_what_an_answer_has_is_trusted_again(toy: Toy, books: list[int]):
+def test_assets_found_in_an_answer_are_trusted_again(toy: Toy, books: list[int]):
     work_off(toy, "r4")
     assert toy.value("trust_bulk", p_operation="update", p_asset_ids=books) == 1
     toy.at(DAYS[3])

@@ -17,7 +17,7 @@ def reconcile(toy: Toy, reported: int | None, day: date | None = date(2024, 3, 5
     return found
 
 
-def test_what_it_says_beyond_our_book_was_used_elsewhere(toy: Toy):
+def test_units_beyond_our_ledger_were_used_elsewhere(toy: Toy):
     toy.add(20)
     toy.begin()
     toy.complete(toy.claim()[0])
@@ -26,7 +26,7 @@ def test_what_it_says_beyond_our_book_was_used_elsewhere(toy: Toy):
     assert toy.window()["used_elsewhere"] == 25
 
 
-def test_what_was_used_elsewhere_is_not_granted_again(toy: Toy):
+def test_units_used_elsewhere_are_not_granted_again(toy: Toy):
     reconcile(toy, 70)
     toy.add(50)
     toy.start()
@@ -50,7 +50,7 @@ def test_it_follows_the_latest_report(toy: Toy):
     assert reconcile(toy, 20) == 20
 
 
-def test_what_is_promised_already_is_kept(toy: Toy):
+def test_reserved_units_are_kept(toy: Toy):
     toy.add(90)
     toy.begin()
     reconcile(toy, 80)

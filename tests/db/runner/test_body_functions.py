@@ -114,7 +114,7 @@ def test_one_that_raises_fails_no_claim_and_says_why(toy: Toy, code: str, said: 
     assert said in chunk["call"]["fault"]
 
 
-def test_what_could_not_be_written_is_deferred_by_an_internal_fault_and_due_again(toy: Toy):
+def test_jobs_without_a_body_are_deferred_by_an_internal_fault_and_due_again(toy: Toy):
     write(toy, "begin raise exception 'no more ink'; end", "plpgsql")
     chunk = claimed(toy)
     toy.complete(chunk, "deferred", requests=0, p_charged=[0] * 3)
@@ -168,7 +168,7 @@ def test_a_body_is_json_or_a_function(shelf: Shelf):
     assert (row["body"], row["body_function"]) == ({"a": "{asset.code}"}, None)
 
 
-def test_what_is_neither_is_a_mistake(shelf: Shelf):
+def test_a_body_that_is_neither_is_a_mistake(shelf: Shelf):
     said = shelf.mistakes(*declared("{a: 1}"))
     assert "operation dust: its body is neither JSON nor the name of a function" in said
 

@@ -242,7 +242,7 @@ class TestLeaseExpirations:
         }
         assert toy.step()["status"] == "succeeded"
 
-    def test_what_is_reserved_for_others_does_not_pay_for_it(self, toy: Toy):
+    def test_units_reserved_for_others_do_not_pay_for_it(self, toy: Toy):
         toy.provider(quota=25)
         toy.add(20)
         toy.begin()
@@ -329,7 +329,7 @@ class TestMessages:
         "message", ["{}", '{"chunk_id": 0}', '{"chunk_id": "x"}', '{"chunk_id": 99999999999999999999999}',
                     '{"chunk_id": null}', '{"chunk_id": {"a": 1}}', "[]", '"poison"', "null"],
     )  # fmt: skip
-    def test_what_is_not_a_known_chunk_is_archived(self, toy: Toy, message: str):
+    def test_messages_without_a_known_chunk_are_archived(self, toy: Toy, message: str):
         toy.add(3)
         toy.sql("select pgmq.send('shop_normal', %(m)s::jsonb)", m=message)
         toy.begin()
@@ -386,7 +386,7 @@ class TestMessages:
         (chunk,) = one.claim(chunks=5)
         assert chunk["chunk_id"] == first["chunk_id"]
 
-    def test_what_is_over_is_left_to_who_holds_its_execution(self, toys: Toys):
+    def test_messages_of_ended_steps_are_left_to_the_executions_holder(self, toys: Toys):
         """The execution's holder may wait for a message that the claim has read; waiting for it would deadlock."""
         one, two = toys.one, toys.another(autocommit=False)
         one.add(3)

@@ -299,7 +299,7 @@ def test_a_job_the_ingest_function_says_nothing_of_has_failed(toy: Toy, chunk: R
     }
 
 
-def test_what_would_hide_in_an_error_is_written_out(toy: Toy, chunk: Row):
+def test_invisible_characters_in_an_error_are_escaped(toy: Toy, chunk: Row):
     """PostgreSQL repeats the payload in its errors: an answer could garble what an operator reads."""
     toy.sql(
         "create or replace function toy.keep(p_context jsonb, p_asset_ids bigint[], p_payloads text[])"
@@ -434,7 +434,7 @@ def test_a_request_that_was_never_sent_costs_nothing(toy: Toy, chunk: Row, outco
         assert {(x["units"], x["attempts"]) for x in toy.details()} == {(0, 0)}
 
 
-def test_what_was_not_started_is_sent_again_and_pays_once(toy: Toy, chunk: Row):
+def test_unstarted_jobs_are_sent_again_and_charged_once(toy: Toy, chunk: Row):
     toy.complete(chunk, "success", chunk["asset_ids"][:4])
     toy.complete(chunk, "unsent", chunk["asset_ids"][4:])
     assert toy.units() == (0, 4)
@@ -595,7 +595,7 @@ def test_a_late_completion_does_not_claim_the_chunk_it_completes(toy: Toy, slice
     assert [len(x["asset_ids"]) for x in toy.chunks()] == ([] if slices == 1 else [5])
 
 
-def test_what_a_handler_took_is_kept_with_each_of_its_jobs(toy: Toy):
+def test_a_handlers_resources_are_kept_with_each_of_its_jobs(toy: Toy):
     toy.tune(chunk_size=2)
     toy.add(4)
     toy.begin()

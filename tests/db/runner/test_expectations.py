@@ -166,7 +166,7 @@ def test_an_answer_without_what_is_compared_does_not_meet_them(toy: Toy, answer:
     assert ended(toy) == [("failed", "failed", "ill")]
 
 
-def test_what_cannot_be_compared_does_not_hold(toy: Toy):
+def test_a_value_that_cannot_be_compared_does_not_meet_an_expectation(toy: Toy):
     expect(toy, ("$.body.state > 5", "degraded", "odd"))
     answered(toy, claimed(toy), {"state": "ill"})
 

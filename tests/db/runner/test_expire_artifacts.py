@@ -30,7 +30,7 @@ def test_only_artifacts_of_the_store_expire(toy: Toy, ids: list[int]):
     assert rows == [{"key": "key/1"}]
 
 
-def test_what_was_given_up_before_is_named_again(toy: Toy, ids: list[int]):
+def test_artifacts_released_before_are_returned_again(toy: Toy, ids: list[int]):
     expire(toy, ids[:2])
     toy.sql("select * from headgate.remove_keys('a', '{}')")
     before = toy.sql("select * from headgate.artifacts order by artifact_id")

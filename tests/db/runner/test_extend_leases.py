@@ -57,7 +57,7 @@ def test_a_lost_lease_is_missing_in_the_answer_and_stays_lost(toy: Toy):
         assert extend(toy, lost) == []
 
 
-def test_what_was_never_ours_is_not_extended(toy: Toy):
+def test_leases_of_others_are_not_extended(toy: Toy):
     toy.add(3)
     toy.begin()
     (chunk,) = toy.claim()

@@ -228,7 +228,7 @@ def test_calls_of_a_paced_provider_take_their_start_times_after_the_cache_was_as
     assert cached.next_start_at() > cached.now
 
 
-def test_who_has_lost_the_lease_learns_nothing(cached: Toy):
+def test_a_runner_that_has_lost_the_lease_gets_no_answer(cached: Toy):
     cached.add()
     (chunk,) = claim(cached)
     with cached.unchanged(), cached.refused("HG012"):

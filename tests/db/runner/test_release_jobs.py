@@ -51,7 +51,7 @@ def test_twice_is_once(toy: Toy):
         assert release(toy, chunk) == []
 
 
-def test_what_is_not_ours_is_not_released(toy: Toy):
+def test_leases_of_others_are_not_released(toy: Toy):
     toy.add(3)
     toy.begin()
     (chunk,) = toy.claim()

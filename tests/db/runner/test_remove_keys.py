@@ -87,7 +87,7 @@ def test_a_runner_that_died_while_it_removed_holds_nobody_up_for_long(made: tupl
     assert artifacts(toy)[1]["is_current"]
 
 
-def test_what_is_forgotten_is_what_is_named_and_what_is_old(made: tuple[Toy, int]):
+def test_only_named_and_old_keys_are_forgotten(made: tuple[Toy, int]):
     toy, _ = made
     removed(toy, "old")
     toy.later(days=1, seconds=1)

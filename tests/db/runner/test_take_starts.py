@@ -37,7 +37,7 @@ def test_no_more_are_granted_than_the_chunk_has_calls(toy: Toy, token: dict[str,
     assert toy.row("take_starts", **token, p_calls=-5)["start_in"] == pytest.approx(10 * 1.53)
 
 
-def test_who_has_lost_the_lease_gets_none(toy: Toy, token: dict[str, Any]):
+def test_a_runner_that_has_lost_the_lease_gets_no_times(toy: Toy, token: dict[str, Any]):
     with toy.unchanged(), toy.refused("HG012"):
         toy.row("take_starts", **token | {"p_lease_no": 0}, p_calls=1)
 

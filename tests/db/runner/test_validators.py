@@ -83,7 +83,7 @@ def test_a_reset_asks_for_everything_again(shop: Toy):
     assert sent(shop, "r3") == {}
 
 
-def test_what_no_header_can_hold_is_not_sent_back(shop: Toy):
+def test_values_that_no_header_can_hold_are_not_sent_back(shop: Toy):
     told(shop, ask(shop, "r1"), etag='"é"')
 
     assert sent(shop, "r2") == {}

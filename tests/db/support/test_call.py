@@ -118,7 +118,7 @@ def test_a_step_function_that_was_made_again_has_no_rights_of_the_core(toy: Toy,
 
 
 @pytest.mark.parametrize("kind", ["", DEFINER], ids=["invoker", "definer"])
-def test_so_has_a_due_function(toy: Toy, kind: str):
+def test_a_due_function_has_the_rights_of_its_plan_too(toy: Toy, kind: str):
     as_plan(toy, EVIL_WEEKLY % kind)
     toy.add(1, universe="inners")
 
@@ -172,7 +172,7 @@ def test_defaults_casts_and_triggers_that_are_put_off_have_none_either(toy: Toy)
     assert toy.sql(STOLEN) == [{"n": 0}]
 
 
-def test_nobody_may_do_nothing(toy: Toy):
+def test_headgate_nobody_has_no_rights(toy: Toy):
     toy.connection.execute("set local role headgate_nobody")
     for statement in (
         "select * from headgate.providers",

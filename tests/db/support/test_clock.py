@@ -53,7 +53,7 @@ def test_standing_still_goes_before_moving(clock: Toy):
 
 
 @pytest.mark.parametrize("value", ["false", '"true"', "null", "1"])
-def test_nobody_moves_it_where_the_owner_has_not_allowed_it(toy: Toy, value: str):
+def test_it_cannot_be_moved_unless_the_owner_has_allowed_it(toy: Toy, value: str):
     toy.sql("update headgate.settings set value = %(v)s::jsonb where name = 'test_clock'", v=value)
     toy.offset_clock("-1 day")
     assert abs(real(toy) - toy.value("clock")) < MOMENT

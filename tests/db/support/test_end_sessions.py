@@ -94,7 +94,7 @@ def test_a_reader_who_holds_the_horizon_is_ended(toys: Toys, does: tuple[str, di
     assert "sessions beyond their limits" not in wrong(toys.one)
 
 
-def test_so_is_a_login_that_is_a_member_of_the_reader(toys: Toys):
+def test_a_session_of_a_member_of_the_reader_is_ended_too(toys: Toys):
     toys.one.sql("create role dashboard login in role headgate_reader")
     try:
         with holding(toys, "dashboard") as reader:
@@ -126,7 +126,7 @@ def test_an_owner_that_may_not_end_sessions_says_which_grant_is_missing(toys: To
     owner.connection.rollback()
 
 
-def test_so_is_who_waits_in_a_transaction_for_longer_than_the_rows_allow(toys: Toys):
+def test_a_session_idle_in_a_transaction_for_too_long_is_ended_too(toys: Toys):
     with holding(toys, "headgate_reader") as reader, holding(toys, "headgate_runner") as runner:
         set_limit(toys, "0 seconds", "idle_age")
         toys.one.call("heartbeat", **HEARTBEAT)
@@ -134,7 +134,7 @@ def test_so_is_who_waits_in_a_transaction_for_longer_than_the_rows_allow(toys: T
         assert is_there(toys, runner)
 
 
-def test_so_is_who_fills_the_servers_table_of_locks(toys: Toys):
+def test_a_session_that_fills_the_servers_lock_table_is_ended_too(toys: Toys):
     with holding(toys, "headgate_reader") as reader:
         reader.execute("commit")
         reader.execute("select pg_advisory_lock(n) from generate_series(1, 100) as n")

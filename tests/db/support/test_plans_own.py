@@ -110,7 +110,7 @@ def test_a_plan_closes_no_alert_of_the_owner_s(toy: Toy, ask: Callable[..., Any]
     assert toy.scalar(OPEN) == 1
 
 
-def test_nobody_says_that_he_is_another(toy: Toy, ask: Callable[..., Any]):
+def test_no_plan_can_pose_as_another(toy: Toy, ask: Callable[..., Any]):
     (asset,) = toy.add(1)
     lie = (
         "insert into headgate._requests (caller, function, arguments)"

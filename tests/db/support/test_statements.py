@@ -68,7 +68,7 @@ def test_since_begins_earlier_than_the_watermark_by_late_commits(shelf: Shelf):
     ]
 
 
-def test_what_is_new_is_a_condition_with_the_last_snapshot_as_its_parameter(shelf: Shelf):
+def test_a_condition_for_new_rows_takes_the_last_snapshot_as_its_parameter(shelf: Shelf):
     declared(shelf, "select {asset.code} as a from o where {new.o} or {new.o.by}")
     found = preview(shelf)
     assert json.loads(found["body"]) == ["T1", "1:1:", "1:1:"]
@@ -99,7 +99,7 @@ def test_a_name_is_quoted(shelf: Shelf):
 
 
 @pytest.mark.parametrize("code", ["x" * 64, "a$1"])
-def test_what_cannot_be_a_name_is_refused(shelf: Shelf, code: str):
+def test_values_that_cannot_be_names_are_refused(shelf: Shelf, code: str):
     declared(shelf, "select 1 from {asset.code!}")
     found = preview(shelf, code)
 
@@ -123,7 +123,7 @@ def test_a_field_without_a_value_is_refused(shelf: Shelf):
         ("select $1", "statement has no parameters of its own"),
     ],
 )
-def test_what_is_no_query_is_a_mistake(shelf: Shelf, statement: str, rule: str):
+def test_a_statement_that_is_not_a_query_is_a_mistake(shelf: Shelf, statement: str, rule: str):
     said = shelf.mistakes(PROVIDER, OPERATION.format(statement=statement, more=""))
 
     assert f"operation dust breaks the rule: {rule}" in said
@@ -140,7 +140,7 @@ def test_what_is_no_query_is_a_mistake(shelf: Shelf, statement: str, rule: str):
         ("put_provider('shelf', kind => 'oracle')", "provider kind is known"),
     ],
 )
-def test_what_is_no_database_is_a_mistake(shelf: Shelf, provider: str, rule: str):
+def test_a_statement_without_a_database_is_a_mistake(shelf: Shelf, provider: str, rule: str):
     assert f"provider shelf breaks the rule: {rule}" in shelf.mistakes(provider)
 
 

@@ -124,7 +124,7 @@ def test_names_of_query_parameters_are_encoded_too(toy: Toy):
     assert claimed(toy, query={"a b&c": "1"})["urls"] == ["/look/A0?a%20b%26c=1"]
 
 
-def test_what_the_template_itself_says_stays(toy: Toy):
+def test_the_templates_own_text_stays_unchanged(toy: Toy):
     toy.add(1)
 
     assert claimed(toy, path="/x/%20y/{asset.code}.json")["urls"] == ["/x/%20y/A0.json"]
@@ -322,7 +322,7 @@ class TestHeaders:
         }
 
     @pytest.mark.parametrize("code", ["a\r\nHost: x", "é", "\t", "a\x7fb", "\u202e"])
-    def test_what_a_header_cannot_carry_refuses_its_job(self, toy: Toy, code: str):
+    def test_a_value_that_a_header_cannot_carry_fails_its_job(self, toy: Toy, code: str):
         (asset,) = toy.add(1, attributes={"lang": code})
         toy.add(1, first=1, attributes={"lang": "de; <x>"})
 

@@ -21,7 +21,7 @@ def test_a_whole_path_is_not_encoded_again(toy: Toy, path: str):
 
 
 @pytest.mark.parametrize("path", ["a", "http://other.test/", "/a b", "/é", "/a\nb"])
-def test_what_is_no_path_fails_alone(toy: Toy, path: str):
+def test_an_invalid_path_fails_only_its_own_job(toy: Toy, path: str):
     shop = site(toy, path, "/fine")
     shop.start(pipeline="crawl")
     shop.enqueue("walk", pipeline="crawl")

@@ -57,7 +57,7 @@ WRITES = ("insert", "update", "delete", "truncate", "references", "trigger")
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nobody_but_the_owner_writes_or_reads_a_table_of_the_core(db: Plan, role: str):
+def test_only_the_owner_writes_or_reads_a_table_of_the_core(db: Plan, role: str):
     for relation in db.sql(RELATIONS):
         held = {x for x in ("select", *WRITES) if _may(db, "table", role, relation["name"], x)}
         readable = relation["is_view"] or relation["name"].startswith("equities.")

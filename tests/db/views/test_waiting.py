@@ -56,7 +56,7 @@ def test_a_parked_job_of_a_blocked_provider_waits_for_the_block_to_end(toy: Toy)
     assert reasons(toy) == {"provider: it went wrong": until}
 
 
-def test_what_is_behind_a_blocked_provider_waits_for_it(toy: Toy):
+def test_work_of_a_blocked_provider_waits_for_it(toy: Toy):
     toy.add(12)
     toy.begin()
     until = NOON + timedelta(minutes=5)
@@ -65,7 +65,7 @@ def test_what_is_behind_a_blocked_provider_waits_for_it(toy: Toy):
     assert waiting(toy) == [("a", "look", "they moved", 12, until)]
 
 
-def test_what_is_behind_a_blocked_operation_waits_for_it(toy: Toy):
+def test_work_of_a_blocked_operation_waits_for_it(toy: Toy):
     toy.add(2)
     toy.begin()
     until = NOON + timedelta(minutes=5)
@@ -138,7 +138,7 @@ def test_runners_that_leave_a_queue_alone_are_reported(served: Toy):
     assert reason.endswith("or lack the secret SHOP_TOKEN")
 
 
-def test_what_is_next_in_turn_does_not_wait(served: Toy):
+def test_work_that_is_next_in_turn_is_not_listed(served: Toy):
     served.add(12)
     served.begin()
     assert served.claim()
@@ -189,7 +189,7 @@ def test_a_runner_that_extends_its_leases_is_not_gone(toy: Toy):
     ],
     ids=["quota", "max_assets"],
 )
-def test_what_a_plan_leaves_out_waits_for_the_next_run(
+def test_work_left_out_of_a_plan_waits_for_the_next_run(
     toy: Toy, params: dict[str, Any], reason: str, earliest: timedelta
 ):
     toy.add(3, "W", "books")

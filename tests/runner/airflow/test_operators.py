@@ -489,7 +489,7 @@ def test_a_function_s_own_report_fails_its_task_and_is_kept(connected: object, p
     assert output_of(plan) == ("failed", report)
 
 
-def test_what_raises_keeps_its_hint_and_its_detail(connected: object, plan: Plan):
+def test_a_function_that_raises_keeps_its_hint_and_its_detail(connected: object, plan: Plan):
     call("headgate.start_execution")
     plan.connection.execute(RAISER.encode())
     with fails("no ground", for_good=False):

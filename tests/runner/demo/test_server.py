@@ -85,7 +85,7 @@ async def test_most_accounts_have_no_pages_of_fundamentals():
     assert standin.report()["served_units"] == 0
 
 
-async def test_who_shows_no_token_or_a_wrong_one_gets_plain_text():
+async def test_a_missing_or_wrong_token_gets_plain_text():
     async with running() as (standin, get):
         missing, text = await get("eod/AAPL.US", api_token="")
         wrong, _ = await get("eod/AAPL.US", api_token="guess")

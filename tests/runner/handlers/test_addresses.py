@@ -53,5 +53,5 @@ def test_spellings_of_one_address_are_one(written: str, means: str):
         "/\ud800",
     ],
 )
-def test_what_leads_to_no_page_is_none(written: str):
+def test_addresses_that_lead_to_no_page_give_none(written: str):
     assert canonical(written, "http://shop.test/shop/") is None

@@ -127,7 +127,7 @@ async def test_an_artifact_that_was_removed_meanwhile_is_named(plan, run, lake):
     assert "is not there, or was removed" in str(reason)
 
 
-async def test_what_is_removed_has_no_file_and_is_not_current(plan, run, lake):
+async def test_removed_artifacts_have_no_file_and_are_not_current(plan, run, lake):
     moving(plan, "remove", "lake")
     await run()
 
@@ -177,7 +177,7 @@ async def test_artifacts_of_another_store_stay(plan, run, lake):
         ("remove", "remove", None, "the handler removes artifacts, but its operation has no store"),
     ],
 )  # fmt: skip
-async def test_what_is_not_declared_is_named(plan, run, lake, handler, verb, store, said):
+async def test_a_missing_declaration_is_named(plan, run, lake, handler, verb, store, said):
     moving(plan, handler, store, verb=verb)
     await run()
 

@@ -104,7 +104,7 @@ async def test_an_asset_without_a_row_fails(plan, run):
         ("crashes", "its process was killed by SIGSEGV"),
     ],
 )
-async def test_what_dies_is_tried_again_then_split(plan, run, hurry, handler, message):
+async def test_a_chunk_whose_process_dies_is_retried_then_split(plan, run, hurry, handler, message):
     hurry("P3")
     limits = {"timeout": "2 seconds"} if handler == "hangs" else {}
     guilty, others = await work_off(plan, run, handler, assets=4, max_memory=512 * 2**20, **limits)
@@ -134,7 +134,7 @@ async def test_a_leak_costs_the_process_and_nothing_else(plan, run, caplog):
 
 
 @pytest.mark.parametrize("handler", ["forks", "leaves_a_process"])
-async def test_what_a_handler_starts_does_not_outlive_it(plan, run, caplog, handler):
+async def test_processes_that_a_handler_starts_do_not_outlive_it(plan, run, caplog, handler):
     guilty, others = await work_off(plan, run, handler)
 
     assert [guilty, *others] == [SUCCESS] * 10
@@ -154,7 +154,7 @@ def sleepers() -> list[str]:
 
 
 @pytest.mark.parametrize("then", ["", "_and_hangs", "_and_crashes"])
-async def test_what_leaves_its_session_does_not_outlive_it_either(plan, run, then):
+async def test_processes_that_leave_the_session_do_not_outlive_it_either(plan, run, then):
     limits: dict[str, Any] = {"timeout": "2 seconds"} if then == "_and_hangs" else {}
     handler = f"tests.runner.handlers.samples:leaves_a_session{then}"
     write_plan(plan, handler, assets=2, max_attempts=1, **SEES_NAP, **limits)

@@ -110,7 +110,7 @@ async def test_each_change_is_in_the_file_of_its_hour_once(notes):
     assert len(notes.changes()) == 4
 
 
-async def test_what_is_committed_late_is_neither_missed_nor_exported_early(notes):
+async def test_late_commits_are_neither_missed_nor_exported_early(notes):
     with connect(notes.settings, "test", autocommit=False) as late:
         late.execute("insert into public.notes values (1, 'late')")
         notes.plan.sql("insert into public.notes values (2, 'in time')")
@@ -121,7 +121,7 @@ async def test_what_is_committed_late_is_neither_missed_nor_exported_early(notes
     assert await notes.export() == [("insert", 1, "late"), ("update", 1, "later")]
 
 
-async def test_what_was_written_in_savepoints_goes_with_its_transaction(notes):
+async def test_writes_in_savepoints_are_exported_with_their_transaction(notes):
     with connect(notes.settings, "test", autocommit=False) as late:
         late.execute("savepoint a")
         late.execute("insert into public.notes values (1, 'a')")
@@ -135,7 +135,7 @@ async def test_what_was_written_in_savepoints_goes_with_its_transaction(notes):
     assert await notes.export() == [("insert", 1, "a")]
 
 
-async def test_what_is_rolled_back_is_never_exported(notes):
+async def test_rolled_back_changes_are_never_exported(notes):
     with connect(notes.settings, "test", autocommit=False) as gone:
         gone.execute("insert into public.notes values (1, 'gone')")
         gone.rollback()

@@ -218,7 +218,7 @@ async def test_the_same_rows_are_the_same_file(export, plan, run):
         ("a.json", "many", {"partition": "hour"}, "deferred", "export partitions tables, not JSON"),
     ],
 )  # fmt: skip
-async def test_what_cannot_be_exported_is_named(
+async def test_values_that_cannot_be_exported_are_named(
     export, plan, name, function, options, outcome, said
 ):
     assert await export(name, function, handler_options=options) == []

@@ -204,7 +204,9 @@ WRONG = CSV.replace("-2.5", "much")
         ("a.xlsx", b"PK", "deferred", "load does not read 'a.xlsx': its name ends in .parquet, .csv,"),
     ],
 )  # fmt: skip
-async def test_what_cannot_be_loaded_is_named(plan, run, lake, name, content, outcome, said):
+async def test_values_that_cannot_be_loaded_are_named(
+    plan, run, lake, name, content, outcome, said
+):
     artifact(plan, lake, name, content)
     loading(plan)
     await run()

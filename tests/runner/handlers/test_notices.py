@@ -211,7 +211,7 @@ async def test_slack_that_is_not_there_for_now_gets_it_later_and_once(
 
 
 @pytest.mark.parametrize("fault", ["status", "cut_after"])
-async def test_what_slack_may_have_posted_is_unknown_and_not_sent_twice(
+async def test_a_notice_that_slack_may_have_posted_is_unknown_and_not_sent_twice(
     plan: Plan, send: Callable[..., Any], services: Services, fault: str
 ):
     services["slack"].fail(fault)

@@ -46,7 +46,7 @@ async def test_one_asset_s_is_the_step_s(plan, run):
         ("puts_out_of_another", "an output of no asset of the chunk: -1"),
     ],
 )
-async def test_what_is_no_output_is_the_plan_s_fault(plan, run, handler, said):
+async def test_an_invalid_output_is_the_plans_fault(plan, run, handler, said):
     write_plan(plan, f"{SAMPLES}:{handler}", assets=1, **BARE)
     start(plan)
 

@@ -66,7 +66,7 @@ def test_a_page_s_charset_is_that_of_its_mark_its_sender_or_itself(
     assert (page["title"], page["encoding"]) == ("Ä", encoding)
 
 
-def test_what_cannot_be_read_of_a_page_is_replaced():
+def test_undecodable_bytes_of_a_page_are_replaced():
     page = parse_html(document(b"<title>\xc4\x00</title>", "text/html; charset=utf-8"))
 
     assert page["title"] == "\ufffd"
@@ -75,5 +75,5 @@ def test_what_cannot_be_read_of_a_page_is_replaced():
 @pytest.mark.parametrize(
     "body", [b"", b"\xff\xfe\xfd", b"<html><body>" + b"<div>" * 5000, b"no page"]
 )
-def test_what_is_no_page_is_one_without_links(body: bytes):
+def test_a_body_that_is_not_html_is_a_page_without_links(body: bytes):
     assert parse_html(document(body))["links"] == []

@@ -904,7 +904,7 @@ def test_a_plan_that_does_not_end_is_refused(plan):
         plan.migrate()
 
 
-def test_what_follows_a_plan_names_its_line(plan):
+def test_a_mistake_after_the_plan_names_its_line(plan):
     edit(plan, ('"code": "red"', '"kode": "red"'))
 
     with pytest.raises(MigrationFailed, match=r"plans/fruit/plan\.sql:14: "):

@@ -72,7 +72,7 @@ async def test_a_runner_without_the_library_says_what_it_lacks(store, folder, mo
     }
 
 
-def test_what_killed_runners_left_goes_after_a_day(tmp_path, monkeypatch):
+def test_folders_of_killed_runners_are_removed_after_a_day(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for name, age in {
         "headgate-files-old": 90_000,

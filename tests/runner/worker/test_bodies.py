@@ -257,7 +257,7 @@ async def test_time_spent_waiting_for_room_is_not_the_providers():
 
 
 @pytest.mark.parametrize("waits", [True, False])
-async def test_who_hangs_up_while_this_worker_has_no_room_is_not_at_fault(waits):
+async def test_a_provider_that_hangs_up_while_the_buffer_is_full_is_not_at_fault(waits):
     buffer = Buffer(megabytes(1))
     others = [Share(buffer), Share(buffer)]
     assert not waits or all(share.take(buffer.most) for share in others)
@@ -321,7 +321,7 @@ async def test_a_small_limit_holds_whatever_length_an_answer_names(shop, caller,
     assert (await caller.fetch(call(shop, max_bytes=length), "/a")).payload == b"x" * length
 
 
-async def test_what_can_be_no_payload_is_read_no_further_than_rules_look(shop):
+async def test_an_answer_that_cannot_be_a_payload_is_read_only_as_far_as_rules_look(shop):
     buffer = Buffer(megabytes(1))
     caller = Caller(10, buffer)
     shop.answer = flood

@@ -39,7 +39,7 @@ async def test_half_of_it_is_shared_and_the_rest_is_for_one_alone():
     assert (first.size, buffer.taken) == (31, 51)
 
 
-async def test_who_waits_first_is_served_first():
+async def test_waiting_calls_are_served_in_order():
     buffer = Buffer(100)
     shares = [Share(buffer) for _ in range(6)]
     assert shares[0].take(50) and shares[1].take(50)
@@ -55,7 +55,7 @@ async def test_who_waits_first_is_served_first():
     assert order == tasks
 
 
-async def test_who_gives_up_waiting_stands_in_nobodys_way():
+async def test_a_cancelled_wait_blocks_no_other():
     buffer = Buffer(100)
     full, alone, impatient, patient = (Share(buffer) for _ in range(4))
     assert full.take(50) and alone.take(10)

@@ -67,7 +67,7 @@ async def test_no_more_calls_are_open_than_it_may_make(executor, shop):
     assert executor.buffered == 0
 
 
-async def test_nor_more_than_the_provider_allows(executor, shop):
+async def test_no_more_calls_start_than_the_provider_allows(executor, shop):
     shop.answer = shop.together(2, json_of("{}"))
     held = lease(shop, 6, in_flight=2)
     executor.take(held)

@@ -408,7 +408,7 @@ async def test_text_is_decoded_as_it_says(shop, caller, body, content_type, payl
 
 
 @pytest.mark.parametrize("body", [b'["a\x00b"]', b"\xff\xfe[1]", b"caf\xe9"])
-async def test_what_postgres_cannot_store_fails_its_item(shop, caller, body):
+async def test_a_body_that_postgres_cannot_store_fails_its_item(shop, caller, body):
     shop.answer = body_of(body, "application/json")
 
     reply = await caller.fetch(call(shop), "/a")

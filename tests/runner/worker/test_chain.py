@@ -206,7 +206,7 @@ async def test_a_call_that_may_have_been_served_is_sent_again_with_its_key(plan,
     assert other not in keys
 
 
-async def test_what_our_own_fault_kept_back_fails_its_step(plan, shop, run):
+async def test_jobs_held_back_by_an_internal_fault_fail_their_step(plan, shop, run):
     """The ingest function cannot work: the answers are deferred, and that makes no run green."""
     write_chain(plan, shop.url)
     plan.sql("drop table public.answers")

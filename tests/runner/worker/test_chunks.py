@@ -10,7 +10,7 @@ from headgate.worker.chunks import Call, GroupReport, Report, header
 ROW = {"base_url": "http://127.0.0.1:9/api/", "rules": []}
 
 
-def test_what_the_row_leaves_out_has_a_default():
+def test_missing_values_of_a_row_have_defaults():
     call = Call.from_row(ROW)
 
     assert (call.base_url, call.method) == ("http://127.0.0.1:9/api", "GET")

@@ -95,7 +95,7 @@ async def test_the_last_slice_brings_the_next_chunks(make, core_plan, connection
     assert completer.keeper.held == {}
 
 
-async def test_what_is_not_enough_yet_waits_for_more(make, core_plan, connections):
+async def test_too_few_results_wait_for_more(make, core_plan, connections):
     held = await leased(core_plan, connections, assets=2)
     completer, _, _ = make()
     completer.keeper.hold(held)

@@ -135,7 +135,7 @@ async def test_an_answer_that_cannot_be_sent_to_the_database_is_its_items_fault(
     assert core_plan.scalar("select count(*) from headgate.chunks") == 0
 
 
-async def test_what_comes_while_a_slice_is_under_way_at_the_end_is_handed_in_too(
+async def test_results_that_arrive_during_the_last_slice_are_handed_in_too(
     core_plan, core_database, shop, monkeypatch
 ):
     monkeypatch.setattr(leases, "SLICE_JOBS", 1)
@@ -242,7 +242,7 @@ async def test_a_provider_without_rules_has_the_usual_ones(core_plan, core_datab
     assert core_plan.scalar("select blocked_until = closes_at from headgate.quota_windows")
 
 
-async def test_what_is_being_handed_in_at_the_end_is_not_given_back_meanwhile(
+async def test_results_being_handed_in_at_the_end_are_not_released_meanwhile(
     core_plan, core_database, shop, monkeypatch
 ):
     write_plan(core_plan, base_url=shop.url, assets=3, **BY_QUOTA)

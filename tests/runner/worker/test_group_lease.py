@@ -60,7 +60,7 @@ def test_sessions_that_were_never_asked_for_are_unsent(held):
     assert (end.outcome, end.error) == ("unsent", "the provider is blocked")
 
 
-def test_what_the_database_does_not_take_ends_the_chunk(held):
+def test_answers_that_the_database_rejects_end_the_chunk(held):
     answer(held, 0, reply(payload=b"first"))
     held.open.clear()
     taken = held.take_report()

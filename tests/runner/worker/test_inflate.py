@@ -53,7 +53,7 @@ def inflated(encoding: str, body: bytes, size: int = 7, limit: int = LIMIT) -> b
 @pytest.mark.parametrize("encoding", PACKERS)
 @settings(max_examples=25, deadline=None)
 @given(data=st.binary(max_size=300), size=st.integers(1, 40), times=st.sampled_from((1, 1000)))
-def test_what_is_packed_is_undone_in_whatever_pieces_it_comes(encoding, data, size, times):
+def test_compressed_bodies_are_decoded_however_they_are_split(encoding, data, size, times):
     assert inflated(encoding, PACKERS[encoding](data * times), size) == data * times
 
 
@@ -98,12 +98,12 @@ def test_a_body_of_nothing_has_no_encoding():
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, br", "aes128gcm"])
-def test_what_nobody_asked_for_is_refused_by_its_name(encoding):
+def test_an_unrequested_encoding_is_refused_by_name(encoding):
     with pytest.raises(Unstorable, match=f"encoded as '{encoding.split()[-1]}'"):
         Inflater([encoding], LIMIT)
 
 
-def test_what_is_packed_over_and_over_is_refused():
+def test_too_many_nested_encodings_are_refused():
     with pytest.raises(Unstorable, match="4 times over"):
         Inflater(["gzip, gzip", "gzip, gzip"], LIMIT)
 

@@ -79,7 +79,7 @@ async def test_a_lease_that_somebody_else_has_is_let_go_of(keeper, held, core_pl
     assert keeper.held == {}
 
 
-async def test_what_was_never_sent_is_given_back(keeper, held, core_plan):
+async def test_unsent_chunks_are_released(keeper, held, core_plan):
     keeper.hold(held)
     keeper.give_back_untouched()
     await keeper.background.wait()
@@ -87,7 +87,7 @@ async def test_what_was_never_sent_is_given_back(keeper, held, core_plan):
     assert core_plan.scalar("select count(*) from headgate.chunks where state = 'leased'") == 0
 
 
-async def test_what_was_sent_is_not(keeper, held, core_plan):
+async def test_sent_chunks_are_not_released(keeper, held, core_plan):
     keeper.hold(held)
     held.record(0, reply(), now=0.0)
     keeper.give_back_untouched()

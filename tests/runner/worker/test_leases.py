@@ -37,7 +37,7 @@ def test_calls_wait_for_their_time_and_ask_for_more_when_it_has_run_out():
     assert held.is_starved
 
 
-def test_what_has_not_started_is_reported_unsent():
+def test_unstarted_calls_are_reported_as_unsent():
     held = lease_of(chunk_of(3))
     held.next = 1
     held.record(0, reply(), now=1.0)
@@ -80,7 +80,7 @@ def test_a_slice_is_due_when_there_is_enough_of_it(monkeypatch):
     assert not held.may_start(0.0), "what is held is bounded while it is handed in"
 
 
-def test_what_is_dropped_says_how_large_it_was():
+def test_discarding_returns_the_size():
     held = lease_of(chunk_of(2))
     held.record(0, reply(payload=b"12345"), now=0.0)
 

@@ -120,7 +120,7 @@ async def test_status_duration_headers_and_asset_are_of_the_answer(plan, shop, r
     ],
     ids=["json", "text", "nothing", "secret", "large"],
 )
-async def test_what_an_answer_said_that_was_refused_may_be_kept(
+async def test_the_body_of_a_refused_answer_may_be_kept(
     plan, shop, run, monkeypatch, text: str, kept: Any
 ):
     monkeypatch.setenv("SHOP_TOKEN", SECRET)

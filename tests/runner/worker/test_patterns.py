@@ -23,13 +23,13 @@ def test_the_more_freely_it_repeats_the_less_it_sees():
 
 
 @pytest.mark.parametrize("source", ["(a+)+b", "(a|aa)*b", r"(a)\1", ".*a.*b.*c.*d.*e"])
-def test_what_could_explode_is_refused_with_a_hint(source):
+def test_a_pattern_that_could_explode_is_refused_with_a_hint(source):
     with pytest.raises(WrongPlan) as caught:
         compile_pattern(source)
 
     assert caught.value.hint and "bound its repeats" in caught.value.hint
 
 
-def test_what_is_not_a_pattern_is_the_plan_s_fault():
+def test_an_invalid_pattern_is_the_plans_fault():
     with pytest.raises(WrongPlan, match="is no regular expression"):
         compile_pattern("(")

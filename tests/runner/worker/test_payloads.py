@@ -74,7 +74,7 @@ def test_no_content_type_breaks_the_runner(kind, body):
 
 
 @pytest.mark.parametrize("charset", NO_CHARSETS)
-def test_what_is_not_a_charset_is_refused_by_its_name(charset):
+def test_an_unknown_charset_is_refused_by_name(charset):
     with pytest.raises(Unstorable, match=f"charset is '{charset}'"):
         text_of(b"[1]", f"application/json; charset={charset}")
 
@@ -115,7 +115,7 @@ def test_a_number_of_many_digits_is_json(digits):
     "text",
     ["", "[01]", "[1.]", "[.5]", "[+1]", "[1e]", "[-]", "[NaN]", "[1,]", "{'a': 1}", "[1] 2"],
 )
-def test_what_is_not_json_is_refused(text):
+def test_invalid_json_is_refused(text):
     with pytest.raises(BadPayload):
         check_json(text.encode())
 

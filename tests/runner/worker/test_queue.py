@@ -84,7 +84,7 @@ async def test_without_work_nothing_is_known_of_when_to_ask_again(mine):
     assert found.wait_seconds is None
 
 
-async def test_what_somebody_else_holds_is_asked_for_again_when_its_lease_ends(plan, mine, connect):
+async def test_a_chunk_of_another_runner_is_claimed_when_its_lease_ends(plan, mine, connect):
     write_plan(plan, base_url=WEB, operation_columns={"lease": "1 day"})
     start(plan)
     other = await connect("other")
@@ -158,7 +158,7 @@ async def test_a_lease_is_extended_by_its_whole_time(plan, mine):
     assert DAY - PATIENCE < lease.lease_seconds <= DAY
 
 
-async def test_what_is_released_can_be_claimed_at_once(plan, mine, connect):
+async def test_released_chunks_can_be_claimed_at_once(plan, mine, connect):
     write_plan(plan, base_url=WEB, assets=3)
     start(plan)
     (chunk,) = (await claim(mine)).chunks

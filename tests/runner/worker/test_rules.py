@@ -38,7 +38,7 @@ def test_the_first_rule_that_fits_decides():
     assert judge(rows, "404").reason == "b"
 
 
-def test_what_fits_no_rule_is_the_providers_fault_and_tried_again():
+def test_an_answer_without_a_matching_rule_is_the_providers_fault_and_retried():
     outcome = judge([OK], "418")
 
     assert (outcome.outcome, outcome.fault) == ("retry", "provider")
@@ -133,7 +133,7 @@ def test_a_rule_that_looks_for_emptiness_finds_it():
     assert judge([empty, JSON_ONLY], "200", b"[]", content_type="application/json").reason == "data"
 
 
-def test_what_may_succeed_is_known_by_the_status():
+def test_the_status_shows_whether_an_answer_can_be_a_payload():
     rules = compile_rules([NO_JSON, JSON_ONLY, {**OK, "status": "201-299"}])
 
     assert [rules.may_succeed(x) for x in ("200", "204", "404", "error:cut")] == [

@@ -285,5 +285,5 @@ def test_the_cheapest_calls_are_made(clone, core_template, missed, assets):
     ],
     ids=["lacking", "failing", "dying", "all of it", "long"],
 )
-def test_what_goes_wrong_on_the_way_is_made_good(clone, core_template, world):
+def test_faults_on_the_way_are_recovered(clone, core_template, world):
     play(clone, core_template, world)

@@ -149,7 +149,7 @@ async def test_no_row_is_missed_in_any_order_of_commits(core_plan, read, source,
         assert len(came) == len(committed)
 
 
-async def test_what_failed_is_read_again(core_plan, read, source, core_database):
+async def test_rows_of_a_failed_read_are_read_again(core_plan, read, source, core_database):
     declared(core_plan, BY_XMIN)
     await read()
     source.connection.execute(ORDER, (20,))

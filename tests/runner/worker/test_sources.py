@@ -131,7 +131,7 @@ async def test_a_connection_is_used_again_and_its_loss_is_not_noticed(dsn, sourc
         (f"select {', '.join(['1'] * 1665)}", "54011"),
     ],
 )  # fmt: skip
-async def test_what_it_must_not_do_fails_by_the_databases_own_words(
+async def test_forbidden_statements_fail_with_the_databases_own_error(
     dsn, sources, source, statement, reason
 ):
     values = ["x"] * statement.count("$")

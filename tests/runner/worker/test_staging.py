@@ -244,7 +244,7 @@ def test_the_runner_may_only_write_to_a_stage(plan, core_database):
     ("stage", "said"),
     [("public.nowhere", "there is no table 'public.nowhere'"), ("public.odd", "column n cannot be staged")],
 )  # fmt: skip
-def test_what_cannot_be_a_stage_is_a_mistake(core_plan, stage, said):
+def test_an_invalid_stage_is_a_mistake(core_plan, stage, said):
     core_plan.sql("create domain public.small as integer check (value < 9)")
     core_plan.sql("create table public.odd (n public.small)")
     with pytest.raises(psycopg.Error, match=said):

@@ -164,7 +164,9 @@ async def peak_while_answered(
     return peak_of(worker) - before
 
 
-async def test_what_answers_inflate_to_is_bounded_for_the_whole_worker(plan, shop, start_worker):
+async def test_the_decoded_size_of_answers_is_bounded_for_the_whole_worker(
+    plan, shop, start_worker
+):
     shop.answer = body_of(bomb(200 * MEGABYTE), "application/json", Content_Encoding="gzip")
 
     grown = await peak_while_answered(plan, shop, start_worker, max_bytes=30 * MEGABYTE)

@@ -216,7 +216,7 @@ async def test_trailers_are_left_out(raw, caller):
         (CHUNKED[:-2] + b"Connection: close\r\n\r\n2\r\nok\r\n", "broke within the answer"),
     ],
 )
-async def test_what_is_not_a_whole_answer_says_what_it_was(raw, caller, answer, reason):
+async def test_an_incomplete_answer_is_reported_as_what_it_is(raw, caller, answer, reason):
     raw.answer = answer
 
     reply = await caller.fetch(call(raw), "/a")
@@ -247,7 +247,7 @@ async def test_an_answer_longer_than_it_says_is_not_read_on(raw, caller):
         b"noise",
     ],
 )
-async def test_what_comes_unasked_is_never_taken_for_the_next_answer(raw, caller, unasked):
+async def test_unrequested_data_are_never_taken_for_the_next_answer(raw, caller, unasked):
     first = await caller.fetch(call(raw), "/a")
     raw.connections[0].write(unasked)
     await raw.connections[0].drain()

@@ -276,7 +276,7 @@ async def test_results_do_not_wait_for_a_slow_call_of_their_chunk(plan, shop, da
         await until(lambda: details(plan) == {"success": 5})
 
 
-async def test_what_becomes_of_a_job_is_decided_by_its_answer(plan, shop, run):
+async def test_a_jobs_result_follows_from_its_answer(plan, shop, run):
     shop.special["/api/things/T1"] = text_of("Ticker not found", status=404)
     write_plan(plan, base_url=shop.url, assets=3)
     start(plan)

@@ -40,7 +40,7 @@ def test_an_answer_that_says_the_same_is_not_kept_again(db: Plan):
     assert len(stored(db)) == 1
 
 
-def test_what_has_changed_is_kept_beside_what_was_known(db: Plan):
+def test_changed_fundamentals_are_stored_beside_the_previous_ones(db: Plan):
     changed = {**ANSWER, "Highlights": {"PERatio": 31}}
     for day, answer in enumerate((ANSWER, changed, ANSWER)):
         take(db, {"AAPL.US": answer}, now=f"2026-06-1{day} 02:00:00+00")

@@ -47,7 +47,7 @@ def test_companies_that_nobody_asked_for_are_dropped(db: Plan):
     assert stored(db) == [APPLE]
 
 
-def test_what_a_page_says_again_is_not_kept_again(db: Plan):
+def test_repeated_fundamentals_are_not_stored_again(db: Plan):
     take(db, {"0": APPLE})
     assert take(db, {"0": APPLE})["AAPL.US"]["records"] == 0
     assert stored(db) == [APPLE]

@@ -144,7 +144,7 @@ def test_only_what_has_changed_is_counted_and_written(db: Plan):
     assert [x[-1] for x in prices(db).values()] == [1000, 1004, 1000]
 
 
-def test_what_a_bar_was_before_goes_to_the_revisions_and_only_a_change_does(db: Plan):
+def test_the_previous_state_of_a_changed_bar_goes_to_the_revisions(db: Plan):
     for volume in (1000, 1004, 1004, 1008):
         ingest_prices(
             db, {"AAPL.US": [bar(MONDAY, volume=volume)]}, now=f"2026-06-17 22:{volume % 60}"

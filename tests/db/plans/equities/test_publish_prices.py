@@ -102,7 +102,7 @@ def test_a_failing_check_keeps_yesterday_s_data_and_raises_one_alert(
     assert alert["message"].startswith(f"not published: {check} is ")
 
 
-def test_what_comes_late_is_published_and_ends_the_alert(db: Plan, codes: list[str]):
+def test_late_bars_are_published_and_resolve_the_alert(db: Plan, codes: list[str]):
     update(db, {x: [bar(WEDNESDAY)] for x in codes[:10]})
     publish(db, WEDNESDAY)
     update(db, {x: [bar(WEDNESDAY)] for x in codes})
@@ -157,7 +157,7 @@ def test_a_night_after_a_lost_one_is_judged_by_what_should_be_there(db: Plan, co
     assert value(db) == pytest.approx(3 / len(codes))
 
 
-def test_what_has_been_silent_for_weeks_is_still_expected(db: Plan, codes: list[str]):
+def test_listings_silent_for_weeks_are_still_expected(db: Plan, codes: list[str]):
     day = weekdays(WEDNESDAY, 25)[-1]
     update(db, {x: [bar(day)] for x in codes[:3]}, day)
     row = publish(db, day)

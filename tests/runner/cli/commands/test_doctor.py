@@ -25,7 +25,7 @@ RUINS = {
 
 
 @pytest.mark.parametrize("ruin", RUINS.values(), ids=RUINS)
-def test_what_was_ruined_is_found_and_repaired(headgate, database, ruin):
+def test_damage_is_found_and_repaired(headgate, database, ruin):
     with connect(database, "test") as connection:
         for statement in ruin:
             connection.execute(statement)

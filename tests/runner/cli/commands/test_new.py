@@ -159,7 +159,7 @@ def test_a_name_that_cannot_be_is_refused_with_the_way_out(new, name, said, tmp_
 
 
 @pytest.mark.parametrize("taken", ["plans/books", "dags/books.py"])
-def test_what_is_there_stays_and_nothing_is_half_written(new, taken, tmp_path: Path):
+def test_existing_files_stay_and_nothing_is_half_written(new, taken, tmp_path: Path):
     (tmp_path / taken).parent.mkdir()
     (tmp_path / taken).mkdir() if taken == "plans/books" else (tmp_path / taken).write_text("mine")
     before = sorted(tmp_path.rglob("*"))

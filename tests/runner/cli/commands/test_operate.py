@@ -147,7 +147,7 @@ def test_a_run_s_name_that_several_pipelines_have_needs_the_pipeline(
     assert "small_market monday-1" in shown("cancel", "monday-1", "--pipeline", "small_market")
 
 
-def test_what_operators_do_is_recorded_with_the_command_they_used(shown: Ask, monday: Plan):
+def test_operators_actions_are_recorded_with_the_command_used(shown: Ask, monday: Plan):
     shown("cancel", "monday-1")
 
     (action,) = monday.sql("select * from headgate.v_operator_actions where action ~ 'cancel'")
@@ -182,7 +182,7 @@ def test_a_day_that_is_none_is_wrong_usage(refused: Ask, shop: Plan):
     assert "does not match the format" in " ".join(said.replace("│", " ").split())
 
 
-def test_what_waits_as_a_whole_is_in_the_plan_and_the_forecast(
+def test_whole_runs_and_steps_that_wait_are_in_plan_and_forecast(
     shown: Ask, asked: Ask, monday: Plan
 ):
     said = "the step has failed and is run again: retry 1 of 3"

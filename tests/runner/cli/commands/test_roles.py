@@ -45,14 +45,14 @@ def roles(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
 
 
 @pytest.mark.parametrize("arguments", READING, ids=" ".join)
-def test_what_reads_is_the_reader(shown: Ask, monday: Plan, roles, arguments: list[str]):
+def test_commands_that_read_use_the_reader(shown: Ask, monday: Plan, roles, arguments: list[str]):
     shown(*arguments)
 
     assert roles == ["headgate_reader"]
 
 
 @pytest.mark.parametrize("arguments", ACTING, ids=" ".join)
-def test_what_acts_is_the_planner(shown: Ask, monday: Plan, roles, arguments: list[str]):
+def test_commands_that_act_use_the_planner(shown: Ask, monday: Plan, roles, arguments: list[str]):
     shown(*arguments)
 
     assert roles == ["headgate_planner"]

@@ -36,7 +36,7 @@ def test_an_asset_s_needs_and_last_jobs_are_shown(shown: Ask, asked: Ask, monday
     assert [(x["status"], x["run_id"]) for x in found["jobs"]] == [("failed", "monday-1")]
 
 
-def test_what_is_left_out_says_how_it_is_asked_for_again(run, core, shop: Plan):
+def test_a_pair_left_out_shows_how_to_request_it_again(run, core, shop: Plan):
     shop.sql(
         "update headgate.asset_processing_state set consecutive_failures = 5, next_due_at = null"
     )

@@ -139,7 +139,7 @@ def test_a_request_that_cannot_be_written_says_why(refused: Ask, things: Plan):
 
 
 @pytest.mark.parametrize("command", [["request"], ["try", "--send"]])
-def test_what_is_unknown_is_refused_with_what_was_meant(refused: Ask, things: Plan, command):
+def test_unknown_names_are_refused_with_similar_ones(refused: Ask, things: Plan, command):
     for asset in ("T1", "of no universe"):
         assert "[HG004]\nhint: did you mean look_shop?" in refused(*command, "lok_shop", asset)
     assert "[HG009]\nhint: did you mean T1?" in refused(*command, "look_shop", "T11")

@@ -192,7 +192,7 @@ def test_our_own_runners_work_is_not_waited_for(
     assert "waiting for" not in logged()
 
 
-def test_what_our_own_fault_kept_back_is_in_the_last_line_and_in_the_alerts(
+def test_jobs_held_back_by_an_internal_fault_are_in_the_last_line_and_in_the_alerts(
     run: Run, database: Settings, plan: Plan
 ):
     broken(plan, "42P01")

@@ -66,7 +66,7 @@ def test_an_empty_file_has_none(records, content):
         (gzip.compress(LINES, mtime=0)[:-20], "the file is no whole gzip file"),
     ],
 )
-def test_what_is_no_record_is_named(records, content, said):
+def test_an_invalid_record_is_named(records, content, said):
     with pytest.raises(InvalidValue) as caught:
         records(content)
     assert said in str(caught.value)

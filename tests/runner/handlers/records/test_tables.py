@@ -84,7 +84,7 @@ def test_columns_stand_as_the_first_record_has_them_also_told_ones(read):
         (['{"a": 1.555}'], {"a": "numeric(5,2)"}, "1.555 requires scale 3"),
     ],
 )  # fmt: skip
-def test_what_would_be_lost_is_refused_by_name(read, rows, types, said):
+def test_values_that_would_lose_digits_are_refused_by_name(read, rows, types, said):
     with pytest.raises(InvalidValue) as caught:
         read(*rows, **types)
     assert said in str(caught.value)

@@ -122,7 +122,7 @@ def test_a_run_for_an_exchange_that_no_step_covers_says_what_to_do(db: Plan, vie
         ({"p_group_key": None, "p_calendar": "XWBO"}, "p_group_keys must not contain null"),
     ],
 )
-def test_what_makes_no_sense_is_refused(db: Plan, arguments: dict[str, str], message: str):
+def test_invalid_arguments_are_refused(db: Plan, arguments: dict[str, str], message: str):
     with pytest.raises(psycopg.Error, match=message):
         db.call("equities.add_exchange", **arguments)
 

@@ -40,7 +40,7 @@ def test_a_listing_that_the_answer_always_lacks_is_late_twice_and_then_never(mar
     assert set(DAYS[:9]) <= prices(market.plan, EDP).keys()
 
 
-def test_what_a_job_ended_with_is_reported(db: Plan, market: Market):
+def test_the_reason_of_a_jobs_end_is_reported(db: Plan, market: Market):
     market.lacked = {EDP}
     evening(market, DAYS[1])
     (row,) = db.sql(

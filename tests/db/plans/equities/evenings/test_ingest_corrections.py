@@ -171,7 +171,7 @@ def evening(db: Plan, market: Market) -> Plan:
     return db
 
 
-def test_what_the_window_has_left_pays_for_it(evening: Plan):
+def test_it_is_paid_from_the_windows_remaining_units(evening: Plan):
     assert [[x for x, _ in decided(evening, NEEDED + left)] for left in (0, 99, 100, 199, 200)] == [
         ["defer"] * 2,
         ["defer"] * 2,
