@@ -73,7 +73,7 @@ async def test_they_are_in_the_store_under_their_hash_when_their_rows_are_there(
     assert {x["media_type"] for x in rows} == {"text/csv", "application/json"}
 
 
-async def test_what_was_on_its_way_is_gone_after(plan, run, lake):
+async def test_temporary_files_are_gone_afterwards(plan, run, lake):
     writing(plan, lake, "writes_files")
     await run()
 
@@ -102,7 +102,7 @@ async def test_a_file_that_is_made_again_is_put_once(plan, run, lake):
         ("fills_the_disk", "no space is left for files in"),
     ],
 )
-async def test_what_is_no_file_is_the_plan_s_fault(plan, run, lake, handler, said):
+async def test_an_invalid_file_is_the_plans_fault(plan, run, lake, handler, said):
     writing(plan, lake, handler, max_wait="1 second", backoff="0.1 seconds")
     await run()
 

@@ -139,7 +139,9 @@ async def test_without_the_database_s_look_up_requests_are_made(plan, shop, run,
     ],
     ids=str,
 )
-async def test_what_changes_an_answer_changes_its_key(change: dict[str, Any], is_equal: bool):
+async def test_anything_that_changes_an_answer_changes_its_key(
+    change: dict[str, Any], is_equal: bool
+):
     keys = [keys_of(lease_of(chunk_of(1, **x)))[0] for x in ({}, change)]
 
     assert (keys[0] == keys[1]) is is_equal
