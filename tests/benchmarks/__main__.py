@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps files changes trace] [--json]`.
+"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps files changes trace cache] [--json]`.
 
 bigtables and lake run on request only (`make bench/bigtables`), and so does rivals, whose other side has an
 environment of its own (`make bench/rivals`), recommender, whose second opinion has one
@@ -18,6 +18,7 @@ from headgate.settings import Settings
 from tests.benchmarks import (
     airflow,
     bigtables,
+    cache,
     changes,
     declared,
     delta,
@@ -57,6 +58,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "files": files.run,
     "changes": changes.run,
     "trace": trace.run,
+    "cache": cache.run,
 }
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "bigtables": bigtables.run,

@@ -11,6 +11,7 @@ import pytest
 from headgate.settings import Settings
 from tests.benchmarks import (
     bigtables,
+    cache,
     changes,
     declared,
     delta,
@@ -54,6 +55,7 @@ SMALL: dict[Run, dict[str, Any]] = {
     files.run: {"rows": 4_000},
     changes.run: {"rows": 400, "singles": 20},
     trace.run: {},
+    cache.run: {"sizes": (400, 600), "jobs": 400},
     bigtables.run: {"assets": 20, "years": 2},
     lake.run: {"sizes": (200, 400), "per_file": 100},
     recommender.run: {"splits": 1, "users": 400, "items": 80, "pairs": 8_000},
