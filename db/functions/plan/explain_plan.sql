@@ -66,6 +66,8 @@ set enable_mergejoin = on
 set enable_nestloop = on
 set jit = off
 as $func$
+declare
+    v_hit_ratios constant jsonb := headgate._hit_ratios(p_pipeline_id);
 begin
     perform
         set_config('enable_nestloop', case when n.are_few then 'on' else 'off' end, true),
@@ -114,6 +116,8 @@ begin
             'bulk_misses', nullif(s.bulk_misses, 0),
             'served_by', case when p.call_no is not null then k.name end,
             'breaker_open_until', headgate._request_time(h.blocked_until),
+            'cache_hit_ratio', u.hit_ratio,
+            'expected_units', round(p.units * (1 - u.hit_ratio), 2),
             'units_left', p.units_left,
             'units_ranked_before', p.units_before,
             'units_short', case
@@ -142,6 +146,7 @@ begin
         on h.blocked_until > p_at
         and h.operation_id = case when p.call_no is not null then p.call_operation_id else p.operation_id end
     left join headgate.v_deferral_reasons as w on w.reason = p.reason
+    cross join lateral (select (v_hit_ratios ->> p.operation_id::text)::numeric as hit_ratio) as u
     left join headgate._broken_calls(p_at) as b
         on b.operation_id = p.operation_id
         and p.call_no is null

@@ -23,6 +23,7 @@ declare
     v_used jsonb := '{}';
     v_classes headgate.forecast_class[] := headgate._forecast_start(v_pipeline.pipeline_id, v_options, v_at);
     v_pools constant jsonb := headgate._pool_times(v_pipeline.pipeline_id);
+    v_hit_ratios constant jsonb := headgate._hit_ratios(v_pipeline.pipeline_id);
     v_day record;
 begin
     perform headgate._check_quota_value(p_quota);
@@ -34,7 +35,9 @@ begin
 
     for v_nth in 1 .. p_days loop
         select d.* into v_day
-        from headgate._forecast_day(v_pipeline.pipeline_id, v_options, v_at, p_quota, v_used, v_classes) as d;
+        from headgate._forecast_day(
+            v_pipeline.pipeline_id, v_options, v_at, p_quota, v_used, v_hit_ratios, v_classes
+        ) as d;
         v_classes := v_day.classes;
         day := v_nth;
         units := v_day.units;
@@ -52,9 +55,10 @@ end;
 $func$;
 
 comment on function headgate.forecast(text, integer, integer, jsonb) is
-    'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off '
-    '(including those left out after failures), the backlog at the end of each day, and the pool that the day''s work '
-    'keeps busy longest, with its minimum time by the mean time of such jobs (null: none has ended).';
+    'What one run a day, from now on, would do: units (without the share that the answer cache has spared lately), '
+    'assets loaded for the first time, refreshed and put off (including those left out after failures), the backlog at '
+    'the end of each day, and the pool that the day''s work keeps busy longest, with its minimum time by the mean time '
+    'of such jobs (null: none has ended).';
 
 -- For each operation of the pipeline that takes slots: its pool, and how long one of its jobs keeps the whole pool
 -- busy, in seconds. The time is estimated from a hundred assets, because the history has no index by operation.
@@ -127,6 +131,7 @@ create or replace function headgate._forecast_day(
     p_at timestamptz,
     p_quota integer,
     p_used jsonb,
+    p_hit_ratios jsonb,
     p_classes headgate.forecast_class[],
     out classes headgate.forecast_class[],
     out units bigint,
@@ -194,7 +199,13 @@ begin
         join bundle as b on b.plan_no = d.class_no
     ),
     cost as (
-        select n.provider_id, sum(n.units * (d.last_nth - d.first_nth + 1)) as units
+        select
+            n.provider_id,
+            -- A plan reserves all; those of expected hits are given back.
+            ceil(sum(n.units * (d.last_nth - d.first_nth + 1) * case
+                when p_hit_ratios = '{}' then 1
+                else 1 - coalesce((p_hit_ratios ->> n.operation_id::text)::numeric, 0)
+            end))::bigint as units
         from decision as d
         cross join unnest(d.operation_ids) as o (operation_id)
         join need as n using (operation_id)
