@@ -12769,6 +12769,8 @@ CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_options headgate.p
     SET enable_nestloop TO 'on'
     SET jit TO 'off'
     AS $$
+declare
+    v_hit_ratios constant jsonb := headgate._hit_ratios(p_pipeline_id);
 begin
     perform
         set_config('enable_nestloop', case when n.are_few then 'on' else 'off' end, true),
@@ -12817,6 +12819,8 @@ begin
             'bulk_misses', nullif(s.bulk_misses, 0),
             'served_by', case when p.call_no is not null then k.name end,
             'breaker_open_until', headgate._request_time(h.blocked_until),
+            'cache_hit_ratio', u.hit_ratio,
+            'expected_units', round(p.units * (1 - u.hit_ratio), 2),
             'units_left', p.units_left,
             'units_ranked_before', p.units_before,
             'units_short', case
@@ -12845,6 +12849,7 @@ begin
         on h.blocked_until > p_at
         and h.operation_id = case when p.call_no is not null then p.call_operation_id else p.operation_id end
     left join headgate.v_deferral_reasons as w on w.reason = p.reason
+    cross join lateral (select (v_hit_ratios ->> p.operation_id::text)::numeric as hit_ratio) as u
     left join headgate._broken_calls(p_at) as b
         on b.operation_id = p.operation_id
         and p.call_no is null
@@ -13389,10 +13394,10 @@ $$;
 ALTER FUNCTION headgate._follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean) OWNER TO headgate_owner;
 
 --
--- Name: _forecast_day(bigint, headgate.plan_options, timestamp with time zone, integer, jsonb, headgate.forecast_class[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _forecast_day(bigint, headgate.plan_options, timestamp with time zone, integer, jsonb, jsonb, headgate.forecast_class[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) RETURNS record
+CREATE FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_hit_ratios jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -13449,7 +13454,13 @@ begin
         join bundle as b on b.plan_no = d.class_no
     ),
     cost as (
-        select n.provider_id, sum(n.units * (d.last_nth - d.first_nth + 1)) as units
+        select
+            n.provider_id,
+            -- A plan reserves all; those of expected hits are given back.
+            ceil(sum(n.units * (d.last_nth - d.first_nth + 1) * case
+                when p_hit_ratios = '{}' then 1
+                else 1 - coalesce((p_hit_ratios ->> n.operation_id::text)::numeric, 0)
+            end))::bigint as units
         from decision as d
         cross join unnest(d.operation_ids) as o (operation_id)
         join need as n using (operation_id)
@@ -13493,7 +13504,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_hit_ratios jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _forecast_done(bigint, headgate.plan_options, timestamp with time zone, headgate.forecast_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14673,6 +14684,37 @@ end;
 $$;
 
 ALTER FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) OWNER TO headgate_owner;
+
+--
+-- Name: _hit_ratios(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._hit_ratios(p_pipeline_id bigint) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_object_agg(o.operation_id, c.ratio) filter (where c.ratio is not null), '{}')
+    from headgate.operations as o
+    cross join lateral (
+        select round(sum(n.hits)::numeric / nullif(sum(n.hits + n.misses), 0), 4) as ratio
+        from (
+            select k.hits, k.misses
+            from headgate.cache_counts as k
+            where k.operation_id = o.operation_id
+            order by k.execution_id desc
+            limit 20
+        ) as n
+    ) as c
+    where o.cache is not null
+        and exists (
+            select
+            from headgate.pipeline_steps as s
+            where s.pipeline_id = p_pipeline_id
+                and o.name = any (s.operations)
+        );
+$$;
+
+ALTER FUNCTION headgate._hit_ratios(p_pipeline_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _hold_execution(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29693,6 +29735,7 @@ declare
     v_used jsonb := '{}';
     v_classes headgate.forecast_class[] := headgate._forecast_start(v_pipeline.pipeline_id, v_options, v_at);
     v_pools constant jsonb := headgate._pool_times(v_pipeline.pipeline_id);
+    v_hit_ratios constant jsonb := headgate._hit_ratios(v_pipeline.pipeline_id);
     v_day record;
 begin
     perform headgate._check_quota_value(p_quota);
@@ -29704,7 +29747,9 @@ begin
 
     for v_nth in 1 .. p_days loop
         select d.* into v_day
-        from headgate._forecast_day(v_pipeline.pipeline_id, v_options, v_at, p_quota, v_used, v_classes) as d;
+        from headgate._forecast_day(
+            v_pipeline.pipeline_id, v_options, v_at, p_quota, v_used, v_hit_ratios, v_classes
+        ) as d;
         v_classes := v_day.classes;
         day := v_nth;
         units := v_day.units;
@@ -29727,7 +29772,7 @@ ALTER FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota intege
 -- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (including those left out after failures), the backlog at the end of each day, and the pool that the day''s work keeps busy longest, with its minimum time by the mean time of such jobs (null: none has ended).';
+COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units (without the share that the answer cache has spared lately), assets loaded for the first time, refreshed and put off (including those left out after failures), the backlog at the end of each day, and the pool that the day''s work keeps busy longest, with its minimum time by the mean time of such jobs (null: none has ended).';
 
 --
 -- Name: forget_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -50202,10 +50247,10 @@ REVOKE ALL ON FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now ti
 REVOKE ALL ON FUNCTION headgate._follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_hit_ratios jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_hit_ratios jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _forecast_done(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50398,6 +50443,12 @@ REVOKE ALL ON FUNCTION headgate._health(p_now timestamp with time zone) FROM PUB
 --
 
 REVOKE ALL ON FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _hit_ratios(p_pipeline_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._hit_ratios(p_pipeline_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _hold_execution(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
