@@ -193,7 +193,7 @@ def timeless(text: str) -> list[str]:
     return squeezed(re.sub(r"\d{4}-\d\d-\d\d [\d:]{8}[+-]\d\d:\d\d", "TIME", text))
 
 
-def test_some_posts_are_asked_for_with_fewer_comments_and_once_a_day(blog, cli):
+def test_some_posts_are_requested_with_fewer_comments_and_once_a_day(blog, cli):
     settings, service = blog
 
     cli(settings, "run", "blog", "--param", "posts=7,8", "--param", "comments_per_post=2")

@@ -31,7 +31,7 @@ def headgate(system: System, *arguments: str, **environ: str) -> subprocess.Comp
     )
 
 
-def test_a_restored_database_goes_on_where_the_backup_was_taken(system: System):
+def test_a_restored_database_continues_where_the_backup_was_taken(system: System):
     codes = system.codes(COUNT)
     system.hold(after=15)
     run_id = system.start(tickers=codes, bulk_load_batch_size=5)

@@ -152,7 +152,7 @@ def test_runners_wait_for_a_server_that_was_stopped_and_finish(system):
     check_bars(system, codes)
 
 
-def test_ctrl_c_leaves_a_run_that_the_same_command_goes_on_with(system):
+def test_ctrl_c_leaves_a_run_that_the_same_command_continues_with(system):
     codes = system.codes(60)
     system.standin.set_faults([MOSTLY_SLOW])
     first = system.spawn(

@@ -159,7 +159,7 @@ def test_a_step_that_a_person_marks_before_its_turn_ends_so_in_both_windows(desk
     assert desk.steps(run)["first"] == "succeeded"
 
 
-def test_marking_a_step_as_failed_whose_jobs_have_just_succeeded_fails_what_is_behind_it(
+def test_marking_a_step_as_failed_whose_jobs_have_just_succeeded_fails_the_steps_after_it(
     desk: Desk,
 ):
     desk.the_provider("holds")

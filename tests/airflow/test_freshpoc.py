@@ -77,7 +77,7 @@ def test_a_run_calls_each_service_once_and_both_windows_agree(window: Window):
     assert window.services["ingestion"].calls[0].ask.query == {"repo": "https://git.test/shop"}
 
 
-def test_clearing_a_failed_step_runs_it_and_what_is_behind_it(window: Window):
+def test_clearing_a_failed_step_runs_it_and_the_steps_after_it(window: Window):
     window.services["analyzer"].fail("status", times=1, status=500)
     run = window.stack.trigger(PIPELINE)
     window.wait_for_task(run, "analyzer_run", "up_for_retry")
@@ -103,7 +103,7 @@ def test_clearing_a_run_that_has_succeeded_doubles_nothing(window: Window):
 
 
 @pytest.mark.parametrize(("state", "reported"), [("success", 1), ("skipped", 0)])
-def test_a_step_that_a_person_marks_ends_so_and_what_depends_on_it_goes_on_or_is_skipped(
+def test_a_step_that_a_person_marks_ends_so_and_what_depends_on_it_continues_or_is_skipped(
     window: Window, state: str, reported: int
 ):
     writer = window.services["writer"]

@@ -125,7 +125,7 @@ def test_the_monitoring_sees_the_fresh_data(stack: Scene):
     assert (status == "succeeded", "onpoint health" not in alerts(stack)) == (is_well, is_well)
 
 
-def test_a_run_goes_on_without_the_site_and_it_is_told(stack: Scene):
+def test_a_run_continues_without_the_site_and_it_is_reported(stack: Scene):
     site = stack.services["website"]
     site.routes, site.rest = {}, lambda _: Reply(b" " * 2_000_001)
     run = run_with_few(stack)

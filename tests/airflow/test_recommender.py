@@ -90,7 +90,7 @@ def test_r4_a_run_that_fails_after_its_retry_is_one_mail_and_one_message(stack: 
     assert_told(stack, "recommender", run, INTEGRATION, "check_services", "500")
 
 
-def test_r5_a_training_that_is_to_wait_goes_on_when_an_integration_run_has_succeeded(
+def test_r5_a_training_that_is_to_wait_continues_when_an_integration_run_has_succeeded(
     stack: Scene,
 ):
     stack.rows(

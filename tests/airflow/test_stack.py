@@ -423,7 +423,9 @@ def test_a_step_that_a_person_marks_ends_so_in_both_windows(
     assert reserved(stack) == 0
 
 
-def test_a_step_that_a_person_clears_in_mid_run_goes_on_where_it_was(stack: Scene, under_way: str):
+def test_a_step_that_a_person_clears_in_mid_run_continues_where_it_was(
+    stack: Scene, under_way: str
+):
     given = {"dry_run": False, "dag_run_id": under_way, "task_ids": [STEP], "only_failed": False}
     stack.api(f"dags/{PIPELINE}/clearTaskInstances", given)
     stack.standin.set_faults([])
@@ -453,7 +455,7 @@ def test_a_run_waits_for_the_one_before_it_instead_of_failing(stack: Scene, code
     assert stack.execution(PIPELINE, run)["status"] == "succeeded"
 
 
-def test_pausing_the_dag_pauses_the_pipeline_and_no_call_is_made_until_it_goes_on(
+def test_pausing_the_dag_pauses_the_pipeline_and_no_call_is_made_until_it_is_resumed(
     stack: Scene, under_way: str
 ):
     for dag in ("hasty", "hasty_mapped", PIPELINE):  # it is paused with the last of its DAGs
@@ -483,7 +485,7 @@ def test_pausing_the_dag_pauses_the_pipeline_and_no_call_is_made_until_it_goes_o
     wait_for_end(stack, str(run_of(stack, order)))
 
 
-def test_a_run_that_airflow_no_longer_has_blocks_nobody(stack: Scene, codes: list[str]):
+def test_a_run_that_airflow_no_longer_has_blocks_no_other_run(stack: Scene, codes: list[str]):
     stack.plan.call("start_execution", p_pipeline=PIPELINE, p_run_id="left behind")
     conf = {"tickers": codes[:1], "mode": "incremental"}
     given = {"logical_date": None, "conf": conf}

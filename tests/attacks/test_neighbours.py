@@ -39,7 +39,9 @@ def test_a_stranger_may_not_connect_to_our_database(template: Settings, stranger
 
 
 @pytest.mark.parametrize("database", ["postgres", "template1"])
-def test_nor_to_the_embedded_servers_own(template: Settings, stranger: str, database: str):
+def test_they_cannot_connect_to_the_embedded_servers_own_databases(
+    template: Settings, stranger: str, database: str
+):
     if template.dsn is not None:
         pytest.skip("the server's own databases are its superuser's affair")
     for user in (stranger, "headgate_reader"):

@@ -431,7 +431,7 @@ class TestTwice:
 class TestShortTransactions:
     """7. Claims and sweeps are bounded and do not wait; the lock order holds."""
 
-    def test_a_claim_waits_for_nobody(self, toys: Toys):
+    def test_a_claim_never_waits(self, toys: Toys):
         one, other = toys.one, toys.another(autocommit=False)
         one.add(20)
         one.begin()

@@ -153,7 +153,7 @@ def test_a_page_must_name_its_assets(toy: Toy):
         toy.sql("select headgate.check_plans()")
 
 
-def test_a_page_whose_lease_dies_twice_goes_on_one_by_one(toy: Toy):
+def test_a_page_whose_lease_dies_twice_continues_one_by_one(toy: Toy):
     arrange(toy)
     paged(toy)
     toy.add(4, "W", "books", calendar="X")

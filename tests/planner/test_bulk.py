@@ -56,7 +56,7 @@ def test_several_missed_sessions_are_one_chunk_of_several_calls(toy: Toy):
     assert toy.endings() == {"success": 15}
 
 
-def test_an_asset_that_the_answer_lacks_stays_due_and_is_asked_for_alone(toy: Toy):
+def test_an_asset_that_the_answer_lacks_stays_due_and_is_requested_alone(toy: Toy):
     arrange(toy)
     books = loaded(toy, 12, "W", "2024-03-01")
 
@@ -97,7 +97,7 @@ def test_a_call_that_fails_is_tried_again_and_what_was_not_sent_is_given_back(to
     assert {str(toy.state(x, "update")["watermark"].date()) for x in books} == {"2024-03-04"}
 
 
-def test_a_call_whose_lease_dies_twice_goes_on_one_by_one(toy: Toy):
+def test_a_call_whose_lease_dies_twice_continues_one_by_one(toy: Toy):
     arrange(toy)
     loaded(toy, 12, "W", "2024-03-01")
     toy.begin("west", pipeline="library")
@@ -156,7 +156,7 @@ def test_a_call_that_is_blocked_beyond_max_wait_is_not_waited_for(toy: Toy):
     assert work_off(toy, "r1") == {"update": 12}
 
 
-def test_without_units_for_all_the_first_are_asked_for_one_by_one(toy: Toy):
+def test_without_units_for_all_the_first_are_requested_one_by_one(toy: Toy):
     arrange(toy)
     loaded(toy, 12, "W", "2024-03-01")
     breaker(toy, minutes=60, opened=1)

@@ -87,7 +87,7 @@ def test_a_worker_holds_256_mb_of_answers_unless_set():
 
 
 @pytest.mark.parametrize("size", ["256", "0MB", "1023kB", "-5MB", "1.5GB", "5TB", "lots", "MB"])
-def test_a_buffer_that_is_none_is_refused(size):
+def test_an_invalid_buffer_is_refused(size):
     with pytest.raises(InvalidValue, match="not a size of a buffer"):
         Settings.from_env({"HEADGATE_MAX_BUFFER": size})
 

@@ -124,7 +124,7 @@ def test_p2_a_call_that_may_have_been_served_is_not_repeated_where_it_adds_somet
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_p2_an_answer_that_was_never_served_is_asked_for_again_where_that_adds_something(
+def test_p2_an_answer_that_was_never_served_is_requested_again_where_that_adds_something(
     poc: Poc, status: int
 ):
     poc.services["writer"].fail("status", times=2, status=status)
@@ -174,7 +174,7 @@ def test_p5_each_answer_is_kept_and_shown_in_the_runs_report(poc: Poc):
     assert report["output"]["report_generate"]["reporting"]["file"] == "reports/latest.md"
 
 
-def test_p5_the_query_api_is_asked_for_its_health_only_where_it_is_declared(poc: Poc):
+def test_p5_the_query_apis_health_is_requested_only_where_it_is_declared(poc: Poc):
     poc.run()
     assert poc.services["query"].calls == []
     asset = {

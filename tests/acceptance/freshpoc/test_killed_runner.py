@@ -59,7 +59,7 @@ def assert_carried_on(poc: Poc, at: int) -> None:
 
 
 @EACH
-def test_p3_another_runner_goes_on(killed: Poc, at: int):
+def test_p3_another_runner_continues(killed: Poc, at: int):
     assert_carried_on(killed, at)
 
 

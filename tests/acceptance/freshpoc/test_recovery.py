@@ -32,7 +32,7 @@ def tell(poc: Poc, way: str, function: str, command: list[str], **more: Any) -> 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_p3_a_run_goes_on_from_its_failed_step(failed: Poc, way: str):
+def test_p3_a_run_continues_from_its_failed_step(failed: Poc, way: str):
     tell(failed, way, "retry_failed", ["retry"])
 
     assert failed.served() == [1] * 5
@@ -52,7 +52,7 @@ def test_p3_a_step_is_skipped_and_what_depends_on_it_is_skipped(failed: Poc, way
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_p3_a_step_is_marked_as_succeeded_and_what_depends_on_it_goes_on(failed: Poc, way: str):
+def test_p3_a_step_is_marked_as_succeeded_and_what_depends_on_it_continues(failed: Poc, way: str):
     options = ["writer_apply", "succeeded"]
     tell(failed, way, "mark_step", ["mark", *options], p_step="writer_apply", p_status="succeeded")
 
@@ -62,7 +62,7 @@ def test_p3_a_step_is_marked_as_succeeded_and_what_depends_on_it_goes_on(failed:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_p3_a_step_and_all_behind_it_run_again(poc: Poc, way: str):
+def test_p3_a_step_and_all_later_steps_run_again(poc: Poc, way: str):
     assert poc.run()[0] == 0
     tell(poc, way, "rerun_step", ["rerun", "analyzer_run"], p_step="analyzer_run")
 

@@ -31,7 +31,7 @@ async def test_o6_a_bucket_ends_up_as_a_folder_does_and_when_all_is_done_twice(
     assert ending(bucket) == once
 
 
-async def test_o6_a_bucket_that_is_gone_is_named_and_the_run_tidies_up_and_is_told(bucket: Lake):
+async def test_o6_a_missing_bucket_is_named_and_the_run_tidies_up_and_is_reported(bucket: Lake):
     bucket.plan.sql(
         "update headgate.operations set max_wait = '1 second', backoff = '0.1 s' where name = 'onpoint_upload'"
     )

@@ -15,7 +15,7 @@ KEPT = [
 ]
 
 
-async def test_o1_lists_and_each_story_are_asked_for_once(lake: Lake):
+async def test_o1_lists_and_each_story_are_requested_once(lake: Lake):
     run_id = await lake.run(DATA)
 
     assert set(lake.steps(run_id).values()) == {"succeeded"}
@@ -25,7 +25,7 @@ async def test_o1_lists_and_each_story_are_asked_for_once(lake: Lake):
     assert len(asked) == 3 + 1 + STORIES
 
 
-async def test_o1_what_is_no_story_is_skipped_and_says_why(lake: Lake):
+async def test_o1_an_item_that_is_not_a_story_is_skipped_with_the_reason(lake: Lake):
     await lake.run(DATA)
 
     rows = lake.plan.sql(
@@ -50,7 +50,7 @@ async def test_o1_too_many_requests_are_made_again_later(lake: Lake):
     assert lake.tables()["posts"] == 100
 
 
-async def test_o2_a_run_goes_on_without_one_of_three_data_sets_and_names_it(lake: Lake):
+async def test_o2_a_run_continues_without_one_of_three_data_sets_and_names_it(lake: Lake):
     lake.services["hackernews"].fail("status", status=404)
     run_id = await lake.run(DATA)
 
@@ -76,7 +76,7 @@ def told(lake: Lake, subject: str) -> list[str]:
     return [x["body"] for x in rows]
 
 
-async def test_o2_a_run_whose_web_crawl_failed_goes_on_and_tells_it(lake: Lake):
+async def test_o2_a_run_whose_web_crawl_failed_continues_and_reports_it(lake: Lake):
     lake.services["website"].rest = lambda _: Reply(status=500)
     lake.plan.sql(
         "update headgate.operations set max_attempts = 1, max_wait = '1 second' where name = 'onpoint_page'"

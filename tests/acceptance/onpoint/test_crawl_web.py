@@ -60,7 +60,7 @@ def endings(lake: Lake, run_id: str, status: str) -> dict[str, str]:
     return {x["asset"]: x["reason"] for x in rows}
 
 
-async def test_o1_every_page_is_asked_for_once_and_none_that_is_disallowed(
+async def test_o1_every_page_is_requested_once_and_none_that_is_disallowed(
     lake: Lake, site: StandIn
 ):
     run_id = await lake.run(DATA, max_stories=3)
@@ -119,7 +119,7 @@ async def test_o1_a_second_run_asks_for_what_has_changed_alone(lake: Lake, site:
     ],
     ids=["none", "broken", "all"],
 )
-async def test_o1_without_an_answer_of_robots_txt_nothing_is_asked_for(
+async def test_o1_without_an_answer_of_robots_txt_nothing_is_requested(
     lake: Lake, site: StandIn, reply: Reply, crawled: bool
 ):
     site.routes = {("GET", "/robots.txt"): lambda _: reply}

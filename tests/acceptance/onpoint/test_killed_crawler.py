@@ -36,7 +36,7 @@ def handed_in(lake: Lake) -> set[str]:
 
 
 @pytest.mark.parametrize("at", [3, 12, 25])
-def test_o1_another_runner_goes_on_with_the_crawl(lake: Lake, runners: Poc, at: int):
+def test_o1_another_runner_continues_with_the_crawl(lake: Lake, runners: Poc, at: int):
     lake.plan.sql("update headgate.operations set lease = '5 seconds' where name = 'onpoint_page'")
     site = lake.services["website"]
     params = {"max_stories": 3}

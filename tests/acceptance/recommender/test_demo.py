@@ -10,7 +10,7 @@ from headgate.settings import Settings
 from tests.plan import Plan
 
 
-def test_the_source_is_made_anew_and_may_only_be_read(small_database: Settings, monkeypatch):
+def test_the_source_is_created_afresh_and_may_only_be_read(small_database: Settings, monkeypatch):
     name = f"headgate_test_source_{os.getpid()}"
     for constant in ("DATABASE", "READER"):
         monkeypatch.setattr(recommender, constant, name)

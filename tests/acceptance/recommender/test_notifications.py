@@ -63,7 +63,7 @@ def send(world: World) -> Callable[[], Awaitable[None]]:
 @pytest.mark.parametrize(
     ("pipeline", "task"), [(TRAINING, "check_fastapi_health"), (INTEGRATION, "check_services")]
 )
-async def test_r4_a_failed_run_is_told_once_by_mail_and_slack_with_dag_task_time_and_error(
+async def test_r4_a_failed_run_is_reported_once_by_mail_and_slack_with_dag_task_time_and_error(
     world: World,
     hook: StandIn,
     mailbox: MailServer,
@@ -97,7 +97,7 @@ async def test_r4_a_failed_run_is_told_once_by_mail_and_slack_with_dag_task_time
     assert failed in str(mail.get_payload(decode=True))
 
 
-async def test_r4_a_training_that_is_cancelled_is_told_and_one_that_succeeds_is_not(
+async def test_r4_a_training_that_is_cancelled_is_reported_and_one_that_succeeds_is_not(
     world: World, hook: StandIn, mailbox: MailServer, send: Callable[[], Awaitable[None]]
 ):
     await world.run(TRAINING)

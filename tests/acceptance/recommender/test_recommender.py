@@ -49,7 +49,7 @@ async def test_r2_recommendations_are_new_to_the_investor_and_of_their_own_secto
     assert {x["model_version"] for x in found} == {world.model()["model_version"]}
 
 
-async def test_a_model_that_is_no_better_is_kept_but_not_used(world: World):
+async def test_a_model_that_is_not_better_is_kept_but_not_used(world: World):
     await world.run(TRAINING)
     first = world.model()["model_version"]
     world.plan.sql("update recommender.models set ndcg_at_10 = 0.99")

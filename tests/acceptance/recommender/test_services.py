@@ -11,7 +11,9 @@ TRAINING = "recommender_training_pipeline"
 INTEGRATION = "noblestride_integration_pipeline"
 
 
-async def test_a_run_goes_on_without_the_recommenders_service_and_does_not_tell_it(world: World):
+async def test_a_run_continues_without_the_recommenders_service_and_does_not_notify_it(
+    world: World,
+):
     world.fastapi.fail("status", status=503)
 
     run_id = await world.run(INTEGRATION)
@@ -26,7 +28,7 @@ async def test_a_run_goes_on_without_the_recommenders_service_and_does_not_tell_
     assert report["database_summary"]["table_details"]["users"] == 120
 
 
-async def test_a_run_goes_on_without_the_backend(world: World):
+async def test_a_run_continues_without_the_backend(world: World):
     world.nodejs.fail("status", status=503)
 
     run_id = await world.run(INTEGRATION)
@@ -51,7 +53,7 @@ async def test_a_run_fails_without_both_and_reports_that(world: World):
 
 
 @pytest.mark.parametrize("kind", ["wrong_json", "text"])
-async def test_an_answer_that_is_no_json_is_not_healthy(world: World, kind: str):
+async def test_an_answer_that_is_not_json_is_not_healthy(world: World, kind: str):
     world.fastapi.fail(kind)
 
     run_id = await world.run(INTEGRATION)

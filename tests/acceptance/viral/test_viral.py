@@ -98,7 +98,7 @@ async def test_v1_a_required_service_that_is_down_fails_the_run_and_its_report_i
     assert world.health(strict)["overall_status"] == "degraded"
 
 
-def test_v1_a_service_that_is_slow_is_a_warning_and_the_run_goes_on(turned: Turned):
+def test_v1_a_service_that_is_slow_is_a_warning_and_the_run_continues(turned: Turned):
     world, run_id = turned
 
     assert world.status(run_id) == "succeeded"
@@ -129,7 +129,7 @@ def test_v2_posts_are_read_page_by_page_those_above_the_percentile_kept_poisoned
     assert len(rows) == 2 * len(POISONED)
 
 
-async def test_v2_an_account_is_scraped_at_80_percent_of_the_services_pace_and_goes_on_behind(
+async def test_v2_an_account_is_scraped_at_80_percent_of_the_services_pace_and_continues_afterwards(
     world: World,
 ):
     scraper = world.services["viral_scraper"]
@@ -163,7 +163,7 @@ async def test_v2_an_account_is_scraped_at_80_percent_of_the_services_pace_and_g
     assert world.plan.scalar("select count(*) from viral.posts") == posts + 16
 
 
-def test_v3_equal_texts_are_asked_for_once_and_nonsense_fails_its_text_alone(turned: Turned):
+def test_v3_equal_texts_are_requested_once_and_nonsense_fails_its_text_alone(turned: Turned):
     world, run_id = turned
     asked = Counter(
         x.ask.json()["content"]

@@ -49,7 +49,7 @@ def test_no_file_allows_everything_and_forgets_what_one_said(shop: Toy):
     assert shop.sql("select from headgate.v_robots where provider = 'site'") == []
 
 
-def test_one_that_has_moved_is_told_and_changes_nothing(shop: Toy):
+def test_a_moved_robots_txt_is_reported_and_changes_nothing(shop: Toy):
     robots(shop, "-/a")
     taken = robots(shop, status=301, location="https://site.test/robots.txt")
 
@@ -61,7 +61,7 @@ def test_one_that_has_moved_is_told_and_changes_nothing(shop: Toy):
     assert active(shop) == {"/", "/b"}
 
 
-def test_a_site_that_allows_nothing_is_told(shop: Toy):
+def test_a_site_that_allows_nothing_is_reported(shop: Toy):
     taken = robots(shop, "-/")
 
     assert (taken["status"], taken["reason"]) == (
@@ -70,7 +70,7 @@ def test_a_site_that_allows_nothing_is_told(shop: Toy):
     )
 
 
-def test_a_site_without_a_page_to_begin_with_is_told(toy: Toy):
+def test_a_site_without_a_page_to_begin_with_is_reported(toy: Toy):
     taken = robots(site(toy))
 
     assert taken["status"] == "failed"

@@ -24,7 +24,7 @@ def test_an_asset_that_is_back_is_planned_again(toy: Toy):
     assert toy.begin()[0]["planned"] == 1
 
 
-def test_twice_is_once(toy: Toy):
+def test_a_second_call_changes_nothing(toy: Toy):
     (asset,) = toy.add(1)
     toy.call("set_asset_active", p_asset_id=asset, p_is_active=False)
 

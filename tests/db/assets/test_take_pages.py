@@ -130,7 +130,7 @@ def test_a_page_s_own_wishes_are_met(shop: Toy, said: str, status: str, followed
     assert (taken["status"], "/a" in pages(shop)) == (status, followed)
 
 
-def test_a_first_page_that_is_written_otherwise_is_told(toy: Toy):
+def test_a_first_page_that_is_written_otherwise_is_reported(toy: Toy):
     site(toy, "/a/../b")
     taken = take(toy, answer(toy, "/a/../b", url=f"{HOME}/b"))["/a/../b"]
 

@@ -16,7 +16,7 @@ def test_outputs_are_kept_as_they_are_declared(shelf: Shelf):
     assert found == {"ms": "$.duration_ms"}
 
 
-def test_a_value_that_is_no_json_path_is_named(shelf: Shelf):
+def test_a_value_that_is_not_a_json_path_is_named(shelf: Shelf):
     said = shelf.mistakes(*with_outputs('{"ms": "duration_ms"}'))
 
     assert "operation dust: output ms is not a JSON path: 'duration_ms'" in said

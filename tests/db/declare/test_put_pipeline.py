@@ -21,7 +21,7 @@ def test_a_paused_one_stays_paused(shelf: Shelf, toy: Toy):
     assert shelf.row("pipelines", "shelves")["is_paused"]
 
 
-def test_a_name_that_is_none_is_a_mistake(shelf: Shelf):
+def test_an_invalid_name_is_a_mistake(shelf: Shelf):
     assert "breaks the rule: pipeline name is plain" in shelf.mistakes("put_pipeline('a b')")
     assert "it has no name" in shelf.mistakes("put_pipeline('')")
 

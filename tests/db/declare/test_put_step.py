@@ -99,7 +99,7 @@ def test_a_condition_is_kept_and_the_same_one_written_otherwise_is_unchanged(
         ("$.run.id", "its condition is no predicate"),
     ],
 )
-def test_a_condition_that_is_none_is_a_mistake(shelf: Shelf, condition: str, said: str):
+def test_an_invalid_condition_is_a_mistake(shelf: Shelf, condition: str, said: str):
     assert said in shelf.mistakes(PROVIDER, OPERATION, PIPELINE, conditional(condition))
 
 

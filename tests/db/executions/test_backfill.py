@@ -66,7 +66,7 @@ def test_each_day_has_a_run_oldest_first_and_one_at_a_time(past: Toy):
     ]
 
 
-def test_asked_for_twice_it_starts_nothing_twice(past: Toy):
+def test_requested_twice_it_starts_nothing_twice(past: Toy):
     backfill(past)
     assert backfill(past) == {"days": 3, "queued": 0, "done": 0, "waiting": 3}
     past.advance()

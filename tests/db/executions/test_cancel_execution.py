@@ -94,7 +94,7 @@ def test_cancelled_pairs_are_due_in_the_next_run(toy: Toy):
     assert toy.begin(run="r2")[0]["planned"] == 3
 
 
-def test_twice_is_once(toy: Toy):
+def test_a_second_call_changes_nothing(toy: Toy):
     toy.add(3)
     toy.begin()
     cancel(toy)

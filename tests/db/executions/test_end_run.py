@@ -39,7 +39,7 @@ def test_jobs_in_flight_are_cancelled_and_the_next_run_starts(under_way: Toy, st
     start(under_way, "r2", "airflow")
 
 
-def test_twice_is_once(under_way: Toy):
+def test_a_second_call_changes_nothing(under_way: Toy):
     end(under_way, "gone")
 
     with under_way.unchanged():

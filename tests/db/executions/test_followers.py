@@ -66,7 +66,7 @@ def arranged(toy: Toy) -> Toy:
     return toy
 
 
-def test_a_run_that_succeeds_starts_one_behind_it_for_the_same_date(after: Toy):
+def test_a_run_that_succeeds_starts_the_next_one_for_the_same_date(after: Toy):
     start(after)
     work(after)
 
@@ -135,7 +135,7 @@ def test_a_cancelled_run_that_is_retried_starts_one(after: Toy):
     assert (status(after), names(after)) == ("succeeded", [FIRST])
 
 
-def test_one_behind_two_starts_when_both_have_succeeded_for_the_date(after: Toy):
+def test_one_after_two_starts_when_both_have_succeeded_for_the_date(after: Toy):
     add(after, "other")
     add(after, "last", "graph", "other")
     start(after)
@@ -148,7 +148,7 @@ def test_one_behind_two_starts_when_both_have_succeeded_for_the_date(after: Toy)
     assert [x["logical_date"] for x in runs(after, "last")] == [DAY]
 
 
-def test_a_chain_goes_on_to_its_end(after: Toy):
+def test_a_chain_continues_to_its_end(after: Toy):
     add(after, "last", "behind")
     start(after)
     work(after)
@@ -217,7 +217,7 @@ def test_one_that_cannot_start_raises_an_alert_and_holds_nothing_up(after: Toy):
     assert after.sql("select from headgate.v_alerts where resolved_at is null") == []
 
 
-def test_one_behind_a_back_fill_is_a_back_fill_if_its_requests_name_the_date(after: Toy):
+def test_one_after_a_back_fill_is_a_back_fill_if_its_requests_name_the_date(after: Toy):
     after.tune("look", query={"day": "{run.date}"})
     for name in ("graph", "plain"):
         after.sql(

@@ -30,7 +30,7 @@ def announced(toy: Toy, pipeline: str = "plain") -> list[int]:
     return [x["order_id"] for x in toy.call("announce_order", p_pipeline=pipeline)]
 
 
-def test_pausing_a_dag_holds_its_pipeline_and_letting_it_go_on_resumes_it(toy: Toy):
+def test_pausing_a_dag_holds_its_pipeline_and_unpausing_it_resumes_it(toy: Toy):
     toy.add(25)
     hear(toy, paused=False)
     toy.begin()

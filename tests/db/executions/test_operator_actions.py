@@ -96,7 +96,7 @@ def test_a_cancelled_run_lets_calls_end_starts_nothing_and_returns_what_was_prom
     assert busy.chunks() == []
 
 
-def test_a_paused_run_keeps_its_place_and_goes_on_where_it_stood(busy: Toy):
+def test_a_paused_run_keeps_its_place_and_continues_where_it_stood(busy: Toy):
     HANDS["pause_pipeline"](busy)
     (under_way,) = busy.chunks("leased")
     busy.complete(under_way)

@@ -28,7 +28,7 @@ def test_messages_leave_the_queue_and_reservations_stay(toy: Toy):
     assert {x["state"] for x in toy.chunks()} == {"planned"}
 
 
-def test_it_goes_on_where_it_stood(toy: Toy):
+def test_it_continues_where_it_stood(toy: Toy):
     toy.add(25)
     toy.add(3, "B")
     toy.begin()
@@ -42,7 +42,7 @@ def test_it_goes_on_where_it_stood(toy: Toy):
     assert toy.units() == (3, 25)
 
 
-def test_twice_is_once(toy: Toy):
+def test_a_second_call_changes_nothing(toy: Toy):
     toy.add(3)
     toy.begin()
     pause(toy)
@@ -137,7 +137,7 @@ def test_a_pause_over_midnight_reserves_again(toy: Toy):
     assert toy.scalar("select sum(reserved) from headgate.quota_windows") == 3
 
 
-def test_other_pipelines_go_on(toy: Toy):
+def test_other_pipelines_continue(toy: Toy):
     toy.add(3)
     toy.add(2, "O", "others")
     toy.start("r1", "aside")

@@ -268,7 +268,7 @@ def test_a_first_run_waits_for_its_finalizing(toy: Toy):
     assert (g.status(toy), reopened(toy)) == ("running", False)
 
 
-def test_one_that_runners_carry_goes_on_as_ever(toy: Toy):
+def test_a_run_that_runners_advance_continues_as_usual(toy: Toy):
     g.graph(
         toy,
         fetch={"operations": ["look"], "group_keys": ["A"]},

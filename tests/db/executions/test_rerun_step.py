@@ -37,7 +37,7 @@ def rounds(toy: Toy) -> dict[str, int]:
     return {x["step"]: x["round"] for x in rows}
 
 
-def test_it_and_all_behind_it_run_again_and_nothing_else(toy: Toy):
+def test_it_and_all_later_steps_run_again_and_nothing_else(toy: Toy):
     ended(toy)
 
     assert rerun(toy) == 3
@@ -61,7 +61,7 @@ def test_a_round_has_all_of_its_jobs_and_counts_each_once(toy: Toy):
     assert toy.execution("r1", "graph")["succeeded"] == 6
 
 
-def test_fan_outs_behind_it_run_in_their_turn(toy: Toy):
+def test_fan_outs_after_it_run_in_their_turn(toy: Toy):
     ended(toy)
 
     assert rerun(toy, "x") == 4
@@ -83,7 +83,7 @@ def test_a_failure_then_is_one(toy: Toy):
     assert status(toy) == "succeeded"
 
 
-def test_from_the_step_that_failed(toy: Toy):
+def test_it_starts_at_the_failed_step(toy: Toy):
     ended(toy, "y")
     assert status(toy) == "failed"
 
@@ -92,7 +92,7 @@ def test_from_the_step_that_failed(toy: Toy):
     assert (set(steps(toy).values()), status(toy)) == ({"succeeded"}, "succeeded")
 
 
-def test_a_cancelled_run_goes_on_from_there(toy: Toy):
+def test_a_cancelled_run_continues_from_there(toy: Toy):
     ended(toy, "y")
     retry(toy)
     toy.call("cancel_execution", p_pipeline="graph", p_run_id="r1")

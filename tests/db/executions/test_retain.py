@@ -63,7 +63,7 @@ def test_a_month_goes_when_its_last_moment_is_old_enough(old: Toy):
     assert retain(old, "30 days")[0] == 1
 
 
-def test_twice_is_once(old: Toy):
+def test_a_second_call_changes_nothing(old: Toy):
     retain(old, "30 days")
 
     with old.unchanged():

@@ -43,7 +43,7 @@ def repair_function(toy: Toy) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_failed_step_waits_for_its_retry_and_what_is_behind_it_waits_too(toy: Toy, kind: str):
+def test_a_failed_step_waits_for_its_retry_and_the_steps_after_it_wait_too(toy: Toy, kind: str):
     chain(toy, kind)
     works(toy)
 
@@ -77,7 +77,7 @@ def test_each_retry_is_a_round_later_by_the_backoff_and_the_last_one_decides(toy
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_retry_that_does_well_lets_the_run_go_on(toy: Toy, kind: str):
+def test_a_successful_retry_lets_the_run_continue(toy: Toy, kind: str):
     chain(toy, kind)
     works(toy)
     repair_function(toy)

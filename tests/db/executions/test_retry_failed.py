@@ -43,7 +43,7 @@ def test_takes_one_step_when_it_is_named(toy: Toy):
     assert toy.step()["failed"] == 13
 
 
-def test_nothing_failed_nothing_done(toy: Toy):
+def test_without_failures_nothing_is_done(toy: Toy):
     toy.add(3)
     toy.begin()
     toy.drain()
@@ -52,7 +52,7 @@ def test_nothing_failed_nothing_done(toy: Toy):
         assert retry(toy) == (0, 0)
 
 
-def test_twice_is_once(toy: Toy):
+def test_a_second_call_changes_nothing(toy: Toy):
     failed(toy)
     retry(toy)
 
@@ -288,7 +288,7 @@ def test_for_airflow_it_waits_until_its_task_runs_again(toy: Toy):
 # -------------------------------------------------------------------- function steps
 
 
-def test_a_function_step_that_failed_runs_again_with_what_is_behind_it(toy: Toy):
+def test_a_function_step_that_failed_runs_again_with_the_steps_after_it(toy: Toy):
     g.graph(
         toy,
         prepare={"function": "badly"},
@@ -346,7 +346,7 @@ def test_a_fan_out_that_could_not_be_planned_is_planned_again(toy: Toy):
 
 
 @pytest.mark.parametrize("driver", ["headgate", "airflow"])
-def test_a_cancelled_run_goes_on_where_it_was_stopped(toy: Toy, driver: str):
+def test_a_cancelled_run_continues_where_it_was_stopped(toy: Toy, driver: str):
     toy.add(13)
     toy.add(2, "B")
     toy.start(p_driver=driver)

@@ -96,7 +96,7 @@ def test_a_skipped_step_can_be_run_after_all(toy: Toy):
     assert toy.step()["status"] == "succeeded"
 
 
-def test_with_our_own_driver_the_chain_goes_on_without_it(toy: Toy):
+def test_with_our_own_driver_the_chain_continues_without_it(toy: Toy):
     toy.add(2)
     toy.call("run_pipeline", p_pipeline="plain", p_run_id="r1")
     skip(toy, "quota")
@@ -106,7 +106,7 @@ def test_with_our_own_driver_the_chain_goes_on_without_it(toy: Toy):
     assert toy.execution()["status"] == "succeeded"
 
 
-def test_a_step_that_failed_is_skipped_and_its_run_goes_on(toy: Toy):
+def test_a_step_that_failed_is_skipped_and_its_run_continues(toy: Toy):
     toy.sql("update headgate.pipeline_steps set depends_on = '{a}' where step = 'b'")
     toy.add(1)
     toy.add(2, "B")
@@ -162,7 +162,7 @@ def test_dependent_steps_are_skipped_too_on_request(toy: Toy, behind: bool):
     assert status(toy) == "succeeded"
 
 
-def test_afterwards_it_can_be_said_otherwise(toy: Toy):
+def test_the_decision_can_be_changed_afterwards(toy: Toy):
     three(toy, p_behind=True)
     toy.call("skip_step", p_pipeline="graph", p_run_id="r1", p_step="x")
     work(toy)

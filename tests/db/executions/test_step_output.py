@@ -109,7 +109,7 @@ def test_a_later_round_puts_its_output_in_place(toy: Toy):
     assert output(toy)["total"] == 2
 
 
-def test_a_body_that_is_no_json_is_a_text_and_a_header_is_a_value(toy: Toy):
+def test_a_body_that_is_not_json_is_a_text_and_a_header_is_a_value(toy: Toy):
     (chunk,) = begin(toy, 1, {"body": "$.body", "at": '$.headers."x-at"'})
     toy.tune("look", ingest_function=None)
     toy.call(

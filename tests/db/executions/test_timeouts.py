@@ -175,7 +175,7 @@ def test_a_run_that_waits_for_a_retry_ends_at_its_deadline_too(toy: Toy):
         toy.advance()
 
 
-def test_a_run_that_goes_on_has_the_whole_time_again(toy: Toy):
+def test_a_run_that_continues_has_the_whole_time_again(toy: Toy):
     graph(toy, x={"operations": ["look"]})
     limited(toy)
     toy.add(2)

@@ -49,7 +49,7 @@ def test_all_success_wants_all_of_them_to_have_passed(toy: Toy, end: str, other:
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("other", ["well", "badly"])
-def test_all_done_goes_on_whatever_has_been(toy: Toy, end: str, other: str):
+def test_all_done_runs_after_any_result(toy: Toy, end: str, other: str):
     assert run(toy, end, "all_done", other) == "succeeded"
 
 

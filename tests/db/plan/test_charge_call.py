@@ -47,6 +47,6 @@ def test_a_provider_without_a_quota_has_nothing_to_count(toy: Toy):
     assert row == {"provider": "side", "units": 0, "remaining": None}
 
 
-def test_an_unknown_operation_is_refused_with_what_was_meant(toy: Toy):
+def test_an_unknown_operation_is_refused_with_similar_names(toy: Toy):
     with toy.refused("HG004", "did you mean open?"):
         toy.row("charge_call", p_operation="opne")

@@ -108,7 +108,7 @@ def test_it_tells_the_same_when_jobs_have_ended(toy: Toy):
     assert toy.check() == first
 
 
-def test_nothing_due_is_nothing_planned(toy: Toy):
+def test_nothing_is_planned_if_nothing_is_due(toy: Toy):
     toy.start()
 
     assert toy.check() == []
@@ -468,7 +468,7 @@ def test_a_provider_blocked_within_max_wait_is_planned(toy: Toy):
     assert toy.check()[0]["planned"] == 2
 
 
-def test_a_blocked_provider_blocks_nobody_else(toy: Toy):
+def test_a_blocked_provider_blocks_no_other(toy: Toy):
     toy.add(1)
     toy.add(1, "O", "others")
     toy.provider(blocked_until="2024-03-07 00:00+00")

@@ -37,7 +37,7 @@ def test_a_step_with_nothing_to_do_ends_as_succeeded(toy: Toy):
     assert toy.enqueue("b") == {"step": "b", "status": "succeeded", "planned": 0, "sent": 0}
 
 
-def test_twice_is_once(toy: Toy):
+def test_a_second_call_changes_nothing(toy: Toy):
     toy.add(3)
     toy.begin()
 
@@ -113,7 +113,7 @@ def test_a_higher_attempt_with_nothing_left_to_do_changes_nothing(toy: Toy):
         assert toy.enqueue(p_attempt=2)["status"] == "succeeded"
 
 
-def test_a_higher_attempt_of_a_step_that_runs_goes_on_with_it(toy: Toy):
+def test_a_higher_attempt_of_a_step_that_runs_continues_with_it(toy: Toy):
     toy.add(13)
     toy.begin()
     first, _ = sorted(toy.claim(chunks=2), key=lambda x: x["chunk_id"])

@@ -77,7 +77,7 @@ def test_no_run_on_that_day(toy: Toy):
     assert only(toy) == ("skip", None, "no run of its pipeline on this day is on record")
 
 
-def test_it_was_not_due(toy: Toy):
+def test_it_says_that_the_asset_was_not_due(toy: Toy):
     toy.add(1)
     toy.tune(due_every="7 days")
     toy.begin()
@@ -112,7 +112,7 @@ def test_there_was_no_session(toy: Toy):
     )
 
 
-def test_it_was_outside_the_run_s_parameters(toy: Toy):
+def test_it_says_that_the_asset_was_outside_the_runs_parameters(toy: Toy):
     toy.add(2, "W", "books")
     toy.begin("west", pipeline="library", assets=["W0"])
     toy.finish(pipeline="library")
@@ -155,7 +155,7 @@ def test_a_run_of_another_pipeline_had_it(toy: Toy):
     assert {x["pipeline"]: x["reason"] for x in why(toy)}["twin"] == "held by run r1"
 
 
-def test_it_had_failed_too_often(toy: Toy):
+def test_it_says_that_the_asset_failed_too_often(toy: Toy):
     toy.add(1)
     for n in range(5):
         toy.begin(run=f"r{n}")
@@ -170,7 +170,7 @@ def test_it_had_failed_too_often(toy: Toy):
     assert only(toy, day=WEDNESDAY) == ("defer", None, reason)
 
 
-def test_it_was_not_active(toy: Toy):
+def test_it_says_that_the_asset_was_not_active(toy: Toy):
     (asset,) = toy.add(1)
     toy.call("set_asset_active", p_asset_id=asset, p_is_active=False)
     toy.begin()

@@ -165,14 +165,14 @@ def test_a_provider_without_a_quota_sets_no_end(toy: Toy):
     assert [(x["decision"], x["units"]) for x in explain(toy, "aside")] == [("run", 3)] * 4
 
 
-def test_a_ceiling_is_said(toy: Toy):
+def test_a_ceiling_is_reported(toy: Toy):
     toy.add(1, "W", "books")
 
     rows = explain(toy, p_params={"max_new": 0})
     assert {x["reason"] for x in rows} == {"never done; the run's asset limit is reached"}
 
 
-def test_a_blocked_provider_is_said(toy: Toy):
+def test_a_blocked_provider_is_reported(toy: Toy):
     toy.add(1)
     toy.provider(blocked_until="2024-03-05 18:00+00")
 
@@ -181,7 +181,7 @@ def test_a_blocked_provider_is_said(toy: Toy):
     assert row["reason"] == "never done; its provider is blocked until 2024-03-05 18:00:00"
 
 
-def test_why_a_pair_is_due_is_said(toy: Toy):
+def test_why_a_pair_is_due_is_reported(toy: Toy):
     crowd(toy)
     reset = toy.value("find_asset", p_universe="books", p_code="W0")
     toy.call("reset_asset", p_asset_id=reset, p_operations=["open"])
@@ -216,7 +216,7 @@ class TestSkips:
         ]
         return str(reason)
 
-    def test_not_without_being_asked_for(self, toy: Toy):
+    def test_they_are_not_listed_without_a_request(self, toy: Toy):
         toy.add(2)
         toy.begin()
 
@@ -250,7 +250,7 @@ class TestSkips:
         assert self.skip(toy, book, "open") == "done"
         assert self.skip(toy, book, "sum") == "its inputs have not changed yet"
 
-    def test_nothing_new(self, toy: Toy):
+    def test_unchanged_inputs_are_a_reason(self, toy: Toy):
         (book,) = toy.add(1, "W", "books")
         toy.begin("west", pipeline="library")
         toy.drain()

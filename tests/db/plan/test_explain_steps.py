@@ -62,7 +62,7 @@ def test_one_over_steps_is_told_when_these_have_ended(toy: Toy, state: str, skip
     assert explained(toy) == []
 
 
-def test_queued_runs_and_a_run_over_its_deadline_are_told(toy: Toy):
+def test_queued_runs_and_a_run_over_its_deadline_are_reported(toy: Toy):
     graph(toy, x={"function": "badly", "retries": 1, "retry_delay": "1 day"})
     toy.sql("update headgate.pipelines set timeout = '1 hour' where name = 'graph'")
     start(toy)
@@ -83,7 +83,7 @@ def test_queued_runs_and_a_run_over_its_deadline_are_told(toy: Toy):
     assert rows["after-2024-03-02", None] == ("defer", queued.format(2))
 
 
-def test_of_given_assets_only_their_plan_is_told(toy: Toy):
+def test_for_given_assets_only_their_plan_is_listed(toy: Toy):
     graph(toy, x={"function": "badly", "retries": 1})
     start(toy)
     work(toy)

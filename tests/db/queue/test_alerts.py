@@ -109,7 +109,7 @@ def test_it_is_reported_when_no_call_was_made(shop: Toy):
     assert set(alerts(shop)) >= {"step a of plain"}
 
 
-def test_it_stays_while_the_fault_goes_on(shop: Toy):
+def test_it_stays_while_the_fault_continues(shop: Toy):
     (chunk,) = shop.claim()
     shop.complete(chunk, "deferred", fault="internal", block=CLOSE_EXECUTION)
     raised = shop.sql("select * from headgate.v_alerts where subject like 'step %%'")

@@ -103,7 +103,7 @@ def retry(toy: Toy) -> int:
 
 
 @pytest.mark.parametrize("rule", ["once", "run"])
-def test_a_round_takes_what_failed_and_what_was_asked_for_again(toy: Toy, chunk: Row, rule: str):
+def test_a_round_takes_what_failed_and_what_was_requested_again(toy: Toy, chunk: Row, rule: str):
     toy.sql(DUE, rule=rule)
     first, second = chunk["asset_ids"]
     toy.complete(chunk, "failed", [first])

@@ -99,7 +99,7 @@ class TestBreaker:
 
         assert (shop.breaker()["opened"], blocked_for(shop)) == (1, 60)
 
-    def test_then_one_probe_goes_first(self, shop: Toy):
+    def test_after_the_cool_down_one_probe_goes_first(self, shop: Toy):
         fail(shop, shop.claim()[0])
         shop.later(seconds=60)
 
@@ -322,7 +322,7 @@ class TestAuthFailures:
         assert shop.claim() == []
         assert shop.endings() == {"deferred": 60}
 
-    def test_with_a_new_token_the_next_run_goes_on_and_an_answer_clears_them(self, shop: Toy):
+    def test_with_a_new_token_the_next_run_continues_and_an_answer_clears_them(self, shop: Toy):
         shop.finish()
         shop.begin(run="r2")
         shop.complete(shop.claim()[0])
@@ -345,7 +345,7 @@ class TestClosed:
             assert shop.claim() == []
         assert shop.units() == (60, 0)
 
-    def test_others_go_on(self, shop: Toy):
+    def test_other_providers_continue(self, shop: Toy):
         shop.add(25, "O", "others")
         shop.start("r1", "aside")
         shop.enqueue("all", "r1", "aside")
@@ -353,13 +353,13 @@ class TestClosed:
 
         assert shop.drain() == 25
 
-    def test_it_goes_on_once_it_opens(self, shop: Toy):
+    def test_it_continues_once_it_opens(self, shop: Toy):
         shop.provider(blocked_until="2024-03-05 12:30+00")
         shop.at("2024-03-05 12:30+00:00")
 
         assert shop.drain() == 60
 
-    def test_it_goes_on_once_it_is_opened_by_hand(self, shop: Toy):
+    def test_it_continues_once_it_is_opened_by_hand(self, shop: Toy):
         shop.provider(blocked_until="2024-03-05 12:30+00")
         shop.provider(blocked_until=None)
 
@@ -545,7 +545,7 @@ class TestRate:
                 found.append(toy.now + timedelta(seconds=float(seconds)))
         return found
 
-    def test_one_request_starts_after_the_other_whoever_makes_it(self, fast: Toy):
+    def test_one_request_starts_after_the_other_whichever_runner_makes_it(self, fast: Toy):
         found = []
         for nth in range(60):
             found += self.starts(fast, f"w{nth % 3}")
@@ -564,7 +564,7 @@ class TestRate:
         assert max(most) == 40
         assert len(found) >= 0.95 * 3 * 40
 
-    def test_in_no_sixty_seconds_wherever_they_begin(self, fast: Toy):
+    def test_the_limit_holds_in_any_sixty_seconds(self, fast: Toy):
         fast.provider(burst=9)
         found: list[datetime] = []
         for step in (0.9, 0.3, 7.7, 20.2, 30.95, 0.05, 0.9, 29.5, 3.3, 26.4, 0.6, 0.2, 59.8, 0.15):

@@ -63,7 +63,7 @@ def drained(toy: Toy) -> set[str]:
     return called
 
 
-def test_ten_faults_in_a_row_close_the_operation_and_its_provider_s_others_go_on(library: Toy):
+def test_ten_faults_in_a_row_close_the_operation_and_its_provider_s_others_continue(library: Toy):
     break_down(library)
 
     assert (health(library)["state"], seconds(library)) == ("blocked", 60)
@@ -142,7 +142,7 @@ def test_calls_already_in_flight_do_not_count_against_the_provider(library: Toy)
     assert drained(library) == {"history"}
 
 
-def test_then_one_probe_goes_first_and_an_answer_closes_it(library: Toy):
+def test_after_the_cool_down_one_probe_goes_first_and_an_answer_closes_it(library: Toy):
     break_down(library)
     drained(library)
     library.later(seconds=61)

@@ -43,7 +43,7 @@ def ended(toy: Toy) -> Row:
     return row
 
 
-def test_a_job_goes_on_until_its_answer_names_no_next_page(paged: Toy):
+def test_a_job_continues_until_its_answer_names_no_next_page(paged: Toy):
     paged.begin()
     asked = turn(paged, "a b", "c", None, records=2)
 
@@ -143,7 +143,7 @@ def test_a_page_that_is_tried_again_keeps_its_cursor(paged: Toy):
     assert ended(paged)["status"] == "success"
 
 
-def test_attempts_are_counted_anew_for_each_page(paged: Toy):
+def test_each_page_has_its_own_attempts(paged: Toy):
     paged.tune(max_attempts=2)
     paged.begin()
     for cursor in ("a", None):
@@ -166,7 +166,7 @@ def test_a_cursor_that_repeats_is_an_error_that_names_it(paged: Toy):
     assert paged.claim() == []
 
 
-def test_the_cap_ends_a_job_and_is_told(paged: Toy):
+def test_the_cap_ends_a_job_and_is_reported(paged: Toy):
     paged.tune(max_pages=2)
     paged.begin()
     turn(paged, "a", "b")
@@ -283,7 +283,7 @@ def test_pages_are_told_by_the_link_header(paged: Toy, link: str | None, then: s
         assert (ended(paged)["status"], ended(paged)["error"]) == ("failed", then)
 
 
-def test_a_cursor_that_is_no_value_fails_its_job(paged: Toy):
+def test_a_cursor_that_is_not_a_value_fails_its_job(paged: Toy):
     paged.begin()
     turn(paged, {"page": 2})
 

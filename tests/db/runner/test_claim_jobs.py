@@ -60,7 +60,7 @@ def test_the_call_says_everything_but_the_secret(toy: Toy, monkeypatch: pytest.M
     assert "500-599" in [x["status"] for x in rules[4:]], "the usual rules come last"
 
 
-def test_work_that_calls_nobody_has_no_requests(toy: Toy):
+def test_work_that_makes_no_call_has_no_requests(toy: Toy):
     toy.add(2, "N", "inners")
     toy.start("r1", "within")
     toy.enqueue("all", "r1", "within")
@@ -90,7 +90,7 @@ def test_the_earliest_planned_go_first_within_a_queue(toy: Toy):
     assert sizes == [10, 10, 5]
 
 
-def test_at_most_as_many_chunks_as_were_asked_for(toy: Toy):
+def test_at_most_as_many_chunks_as_were_requested(toy: Toy):
     toy.add(45)
     toy.begin()
 
@@ -110,7 +110,7 @@ def test_chunks_of_one_claim_are_of_one_provider(toy: Toy):
     assert toy.claim() == []
 
 
-def test_only_the_queues_that_were_asked_for(toy: Toy):
+def test_only_the_queues_that_were_requested(toy: Toy):
     toy.add(3)
     toy.begin()
 
@@ -126,7 +126,7 @@ def test_a_provider_whose_secret_is_lacking_is_left_to_others(toy: Toy):
     assert toy.claim("w2") != []
 
 
-def test_no_chunks_are_claimed_when_none_are_asked_for(toy: Toy):
+def test_no_chunks_are_claimed_when_none_are_requested(toy: Toy):
     toy.add(3)
     toy.begin()
 

@@ -225,6 +225,6 @@ def test_an_operation_without_them_asks_runners_for_nothing(toy: Toy):
     assert "answers" not in claimed(toy)["call"]
 
 
-def test_runners_are_asked_for_headers_where_one_reads_them(toy: Toy):
+def test_runners_report_headers_if_an_expectation_reads_them(toy: Toy):
     expect(toy, ('$.headers."x-at" == "noon"', "failed", "late"))
     assert claimed(toy)["call"]["answers"] == "headers"

@@ -235,7 +235,7 @@ def test_a_runner_that_has_lost_the_lease_gets_no_answer(cached: Toy):
         look(cached, {**chunk, "lease_no": 0}, "k")
 
 
-def test_a_look_up_returns_eight_megabytes_and_what_is_missing_is_asked_for_again(toy: Toy):
+def test_a_look_up_returns_eight_megabytes_and_what_is_missing_is_requested_again(toy: Toy):
     toy.tune(cache="1 hour")
     toy.add(3)
     (chunk,) = claim(toy)

@@ -41,7 +41,7 @@ def test_a_release_is_not_an_expiration(toy: Toy):
     assert toy.units() == (0, 3)
 
 
-def test_twice_is_once(toy: Toy):
+def test_a_second_call_changes_nothing(toy: Toy):
     toy.add(3)
     toy.begin()
     (chunk,) = toy.claim()

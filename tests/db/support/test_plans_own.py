@@ -62,7 +62,7 @@ def test_each_request_is_refused_to_another_plan_and_nothing_is_changed(
             ask(OTHERS, function, **arguments)
 
 
-def test_and_answered_to_the_plan_whose_it_is_and_to_operators(toy: Toy, ask: Callable[..., Any]):
+def test_the_owning_plan_and_operators_get_an_answer(toy: Toy, ask: Callable[..., Any]):
     (asset,) = toy.add(1)
     for function, arguments, _ in requests(asset):
         assert len(ask(MINE, function, **arguments)) == 1, function

@@ -183,7 +183,7 @@ class TestMissing:
             refused = {str(asset): "a segment of its path is empty for A0"}
             assert chunk["call"]["refused"] == refused
 
-    def test_in_the_body_as_well(self, toy: Toy):
+    def test_it_works_in_the_body_as_well(self, toy: Toy):
         toy.add(1)
 
         chunk = claimed(toy, method="POST", body={"m": "{asset.mood}"})

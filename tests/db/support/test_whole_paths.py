@@ -45,7 +45,7 @@ def test_it_is_a_whole_request(toy: Toy, request_line: str):
     assert "malformed request" in said
 
 
-def test_a_path_that_robots_txt_disallows_is_never_asked_for(toy: Toy):
+def test_a_path_that_robots_txt_disallows_is_never_requested(toy: Toy):
     shop = site(toy, "/", "/secret")
     robots(shop, "-/secret")
     door = pages(shop)["/secret"]["asset_id"]

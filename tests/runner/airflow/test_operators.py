@@ -642,9 +642,7 @@ def test_a_step_waits_through_a_lost_connection(system: System):
     assert found == ["TaskSuccessEvent"]
 
 
-def test_after_a_step_that_an_operator_skipped_the_tasks_behind_go_on(
-    connected: object, plan: Plan
-):
+def test_tasks_after_a_step_skipped_by_an_operator_run(connected: object, plan: Plan):
     call("headgate.start_execution")
     plan.call("skip_step", p_pipeline=PIPELINE, p_run_id="r1", p_step=STEP)
     assert step() == "TaskSuccessEvent"

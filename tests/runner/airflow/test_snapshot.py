@@ -66,7 +66,7 @@ def test_a_folder_that_is_not_there_is_named_with_the_way_out(db: Plan, tmp_path
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]"])
-def test_a_file_that_is_none_is_passed_over(tmp_path: Path, text: str | None):
+def test_an_invalid_file_is_passed_over(tmp_path: Path, text: str | None):
     (tmp_path / "other").mkdir()
     if text is not None:
         (tmp_path / SNAPSHOT).write_text(text)

@@ -59,7 +59,7 @@ def test_a_restoring_program_from_17_on_says_what_servers_before_do_not_know(ins
         fitting_client("pg_restore", 15)
 
 
-def test_nothing_installed_is_said_clearly(install, tmp_path):
+def test_a_missing_program_is_reported_clearly(install, tmp_path):
     install()
     settings = Settings(
         dsn="postgresql://db.example/plans", database="plans", home=tmp_path, db=tmp_path

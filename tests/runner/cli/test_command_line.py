@@ -218,7 +218,7 @@ def test_up_and_down_leave_ones_own_server_alone(run):
     assert "HEADGATE_DSN is set: that server is used" in result.err
 
 
-def test_an_error_nobody_foresaw_is_one_line_as_well(run, database, monkeypatch):
+def test_an_error_not_foreseen_is_one_line_as_well(run, database, monkeypatch):
     def fail(*_: object) -> None:
         with connect(database, "test") as connection:
             connection.execute("select * from nowhere")
@@ -434,7 +434,7 @@ def test_run_refuses_without_the_providers_secret(run, database, plan):
     assert plan.scalar("select count(*) from headgate.v_recent_executions") == 0
 
 
-def test_run_goes_on_with_what_an_interrupted_one_left(run, database, plan):
+def test_run_continues_with_what_an_interrupted_one_left(run, database, plan):
     write_plan(plan, assets=3)
     run_id = plan.value("run_pipeline", p_pipeline="small_shop")
 
@@ -444,7 +444,7 @@ def test_run_goes_on_with_what_an_interrupted_one_left(run, database, plan):
     assert f"continuing {run_id}" in result.err
 
 
-def test_run_does_not_go_on_with_somebody_elses(run, database, plan):
+def test_run_does_not_continue_with_somebody_elses(run, database, plan):
     write_plan(plan, assets=3)
     plan.call("start_execution", p_pipeline="small_shop", p_run_id="scheduled__1")
 

@@ -64,7 +64,7 @@ def test_no_two_codes_have_the_same_bars():
     assert len(set(closes.values())) == len(CODES)
 
 
-def test_history_is_two_years_unless_asked_for():
+def test_history_is_two_years_unless_requested():
     assert bars("AAPL.US")[0]["date"] == "2024-11-20"
 
 

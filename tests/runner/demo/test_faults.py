@@ -88,7 +88,7 @@ async def test_the_silent_cut_leaves_one_year_and_a_warning():
     assert {row["warning"] for row in rows} == {WARNING}
 
 
-async def test_bad_bars_have_the_defects_asked_for():
+async def test_bad_bars_have_the_defects_requested():
     _, body, _ = await ask(always("bad_bars", every=2, defects=["high_below_low", "no_close"]))
 
     rows = json.loads(body)

@@ -158,14 +158,14 @@ async def test_an_encoded_ampersand_belongs_to_the_ticker():
     assert list(standin.report()["by_code"]) == ["M&M.US"]
 
 
-async def test_a_date_that_is_none_is_422():
+async def test_an_invalid_date_is_422():
     async with running() as (_, get):
         answer, _ = await get("eod/AAPL.US", **{"from": "yesterday"})
 
     assert answer.status == 422
 
 
-async def test_bars_are_csv_unless_json_is_asked_for():
+async def test_bars_are_csv_unless_json_is_requested():
     async with running() as (_, get):
         answer, text = await get("eod/AAPL.US", fmt="csv", **{"from": "2026-11-19"})
 

@@ -132,7 +132,7 @@ async def test_csv_tells_nulls_from_empty_texts_and_disarms_formulas(export):
     assert "\n3,,,,,,\n" in text
 
 
-async def test_formulas_are_kept_where_that_is_told(export):
+async def test_formulas_are_kept_on_request(export):
     (row,) = await export("kinds.csv.gz", handler_options={"formulas": "keep"})
 
     text = gzip.decompress(place(row).read_bytes()).decode()

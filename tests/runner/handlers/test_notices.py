@@ -167,7 +167,7 @@ def secret_is_nowhere(plan: Plan, secret: str) -> bool:
 @pytest.mark.parametrize(
     ("status", "says"), [(404, "no_service"), (403, "invalid_token"), (410, "channel_is_archived")]
 )
-async def test_a_revoked_hook_is_said_once_and_the_alert_stays(
+async def test_a_revoked_hook_is_reported_once_and_the_alert_stays(
     plan: Plan, send: Callable[..., Any], services: Services, status: int, says: str
 ):
     services["slack"].fail("status", status=status, says=says)
@@ -228,7 +228,7 @@ async def test_a_notice_that_slack_may_have_posted_is_unknown_and_not_sent_twice
     ("part", "refused"),
     [("MAIL", "the sender headgate@site.test"), ("RCPT", "the recipients"), ("DATA", "the mail")],
 )
-async def test_a_mail_server_that_refuses_is_said_once(
+async def test_a_mail_server_that_refuses_is_reported_once(
     plan: Plan, send: Callable[..., Any], mailbox: MailServer, part: str, refused: str
 ):
     mailbox.refusals[part] = "554 no thank you"
@@ -263,7 +263,7 @@ async def test_a_password_goes_to_a_mail_server_over_tls(
     assert secret_is_nowhere(plan, "open sesame")
 
 
-async def test_a_password_that_is_refused_is_said_once_without_it(
+async def test_a_password_that_is_refused_is_reported_once_without_it(
     plan: Plan, send: Callable[..., Any], strict: MailServer, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("MAIL_PASSWORD", "open barley")

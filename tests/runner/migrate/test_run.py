@@ -364,7 +364,7 @@ def test_a_file_that_cannot_share_a_transaction_runs_alone(folder):
     assert folder.sql("select to_regclass('headgate.apples_idx') is not null") == [(True,)]
 
 
-def test_a_run_that_fails_after_such_a_file_goes_on_there(folder):
+def test_a_run_that_fails_after_such_a_file_continues_there(folder):
     folder.write("migrations/0003_vacuum.sql", "-- transactional: false\nvacuum headgate.apples;")
     folder.write("migrations/0004_pears.sql", "oops;")
 
@@ -622,7 +622,7 @@ def test_an_advisory_lock_of_somebody_s_does_not_keep_migrate_waiting(folder):
         assert len(folder.migrate()) == 2
 
 
-def test_a_run_that_is_killed_lets_the_next_one_go_on(folder):
+def test_a_run_that_is_killed_lets_the_next_one_continue(folder):
     folder.sql("create table public.queue (); grant all on public.queue to public")
     folder.write("migrations/0003_wait.sql", "lock table public.queue;")
     with (

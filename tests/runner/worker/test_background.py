@@ -24,7 +24,7 @@ async def test_tasks_that_tasks_begin_are_waited_for_too():
     assert seen == ["first", "second"]
 
 
-async def test_an_error_is_logged_and_the_others_go_on(caplog):
+async def test_an_error_is_logged_and_the_others_continue(caplog):
     background, seen = Background(), []
 
     async def fail() -> None:

@@ -88,7 +88,7 @@ async def test_answers_are_unpacked_as_servers_pack_them(shop, caller, encoding,
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, br"])
-async def test_an_encoding_that_nobody_asked_for_fails_its_item(shop, caller, encoding):
+async def test_an_encoding_that_nobody_requested_fails_its_item(shop, caller, encoding):
     shop.answer = body_of(b"\x0b\x02\x80[1]\x03", "application/json", Content_Encoding=encoding)
 
     reply = await caller.fetch(call(shop), "/a")
@@ -114,7 +114,7 @@ async def test_a_broken_body_does_not_hide_what_the_status_means(shop, caller, b
     "charset",
     ["utf-7", "hex", "base64", "undefined", "rot13", "idna", "punycode", "unicode_escape"],
 )
-async def test_a_charset_that_is_none_fails_its_item(shop, caller, charset):
+async def test_an_invalid_charset_fails_its_item(shop, caller, charset):
     shop.answer = body_of(b'{"n": "+2AA-"}', f"application/json; charset={charset}")
 
     reply = await caller.fetch(call(shop), "/a")

@@ -74,7 +74,7 @@ async def test_each_asset_gets_its_own(plan, shop, run):
     assert sorted(json.loads(x) for x in posted) == ids
 
 
-async def test_one_that_raises_defers_its_jobs_and_calls_nobody(plan, shop, run):
+async def test_one_that_raises_defers_its_jobs_and_makes_no_call(plan, shop, run):
     write(plan, shop, "begin raise exception 'no more ink'; end", "plpgsql", assets=3)
 
     await run()

@@ -75,7 +75,7 @@ async def test_a_failed_step_does_not_vanish_after_five_runs(plan, shop, run):
     assert steps(plan, "r3") == GREEN
 
 
-async def test_a_retry_runs_what_was_skipped_behind_the_failure(plan, shop, run):
+async def test_a_retry_runs_what_was_skipped_because_of_the_failure(plan, shop, run):
     write_chain(plan, shop.url)
     shop.special["/api/fetch"] = GONE
     assert await run() == "failed"
@@ -88,7 +88,7 @@ async def test_a_retry_runs_what_was_skipped_behind_the_failure(plan, shop, run)
     assert shop.paths() == ["/api/fetch", "/api/fetch", "/api/analyze", "/api/write"]
 
 
-async def test_an_operator_skips_a_step_of_the_chain_and_it_goes_on(plan, shop, run):
+async def test_an_operator_skips_a_step_of_the_chain_and_it_continues(plan, shop, run):
     write_chain(plan, shop.url)
     shop.special["/api/analyze"] = GONE
     assert await run() == "failed"
@@ -128,7 +128,7 @@ async def test_a_function_s_report_fails_its_step_and_a_retry_calls_it_again(pla
     assert len(shop.asked) == 3  # and nothing else
 
 
-async def test_a_cancelled_run_goes_on(plan, shop, run):
+async def test_a_cancelled_run_continues(plan, shop, run):
     write_chain(plan, shop.url)
     shop.special["/api/fetch"] = when(lambda: status(plan) == "cancelled")
     cancelling = asyncio.create_task(run())

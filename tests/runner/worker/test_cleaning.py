@@ -70,7 +70,7 @@ async def test_a_runner_cleans_what_it_is_time_for(connections, core_plan, lake,
     assert core_plan.scalar("select cleaned_at is not null from headgate.v_stores")
 
 
-async def test_a_store_that_is_gone_is_said_and_ends_no_runner(
+async def test_a_store_that_is_gone_is_reported_and_ends_no_runner(
     connections, core_plan, lake, monkeypatch, caplog
 ):
     monkeypatch.setattr(cleaning, "LOOK_SECONDS", 0.01)

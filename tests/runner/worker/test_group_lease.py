@@ -50,7 +50,7 @@ def test_a_call_that_fails_ends_the_chunk_after_what_came_before_it(held):
     assert end.requests == 2, "also the dropped answer was charged"
 
 
-def test_sessions_that_were_never_asked_for_are_unsent(held):
+def test_sessions_that_were_never_requested_are_unsent(held):
     held.next, held.open = 1, {0: None}
     answer(held, 0, reply(payload=b"first"))
 

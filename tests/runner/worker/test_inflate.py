@@ -112,7 +112,7 @@ def test_no_step_is_large_however_well_it_is_packed():
     assert len(inflated("gzip", gzip.compress(b" " * 5_000_000), 100_000)) == 5_000_000
 
 
-def test_layers_that_yield_nothing_cannot_go_on_for_ever():
+def test_layers_that_yield_nothing_cannot_continue_for_ever():
     nothing = gzip.compress(b"") * 50_000
     bomb = gzip.compress(nothing)
 

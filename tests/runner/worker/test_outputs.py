@@ -171,7 +171,7 @@ async def test_an_answer_that_is_too_large_an_output_fails_its_job_alone(plan, s
     ("answers", "keys"), [("", None), ("status", {"status", "duration_ms"}),
                           ("headers", {"status", "duration_ms", "headers"})],
 )  # fmt: skip
-async def test_no_more_is_told_of_an_answer_than_is_asked_for(shop, answers, keys):
+async def test_only_requested_parts_of_an_answer_are_reported(shop, answers, keys):
     shop.answer = json_of("{}", status=404)
     call = Call.from_row({"base_url": shop.url, "rules": [OK], "answers": answers})
     caller = Caller(1)

@@ -283,7 +283,7 @@ async def test_a_run_reads_what_is_new_since_its_watermark(core_plan, run, sourc
     ).startswith("2026-01-02")
 
 
-async def test_without_its_variable_nothing_is_done_its_name_is_said_and_with_it_the_run_goes_on(
+async def test_without_its_variable_nothing_is_done_and_with_it_the_run_continues(
     core_plan, core_database, run, source, dsn, monkeypatch, caplog
 ):
     declare(core_plan, INGEST, OPERATION, statement=STATEMENT)

@@ -365,7 +365,7 @@ async def test_a_lease_is_kept_while_its_calls_last(plan, shop, run, eager):
     assert len(shop.asked) == 2
 
 
-def test_a_lease_is_asked_for_again_at_a_third_of_its_time():
+def test_a_lease_is_extended_after_a_third_of_its_time():
     held = leases.Leased(cast(Chunk, SimpleNamespace(lease_seconds=300)), claimed_at=1000.0)
 
     assert (held.beat_at, held.lease_ends) == (1100, 1300)
@@ -550,7 +550,7 @@ async def test_a_dangerous_pattern_defers_its_jobs_and_says_why(plan, shop, run)
     assert "(a+)+$" in reason
 
 
-async def test_only_the_queues_asked_for_are_read(plan, shop, database, ask_again):
+async def test_only_the_queues_requested_are_read(plan, shop, database, ask_again):
     write_plan(plan, base_url=shop.url, assets=3, operation_columns={"priority": 2})
     write_plan(plan, base_url=shop.url, provider="stall", operation_columns={"priority": 8})
     start(plan)

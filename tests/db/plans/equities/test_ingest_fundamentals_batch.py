@@ -42,7 +42,7 @@ def test_each_listing_gets_its_own_company_and_what_the_page_lacks_nothing(db: P
     assert stored(db) == [APPLE, MICROSOFT]
 
 
-def test_companies_that_nobody_asked_for_are_dropped(db: Plan):
+def test_companies_that_nobody_requested_are_dropped(db: Plan):
     assert set(take(db, {"0": MICROSOFT, "1": APPLE}, ("AAPL.US",))) == {"AAPL.US"}
     assert stored(db) == [APPLE]
 

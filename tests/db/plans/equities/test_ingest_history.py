@@ -61,7 +61,7 @@ def test_an_overlap_that_shows_another_past_changes_nothing_and_asks_for_all(db:
     assert db.scalar(STATE)
 
 
-def test_a_history_that_ends_while_an_overlap_is_compared_is_not_asked_for_again(
+def test_a_history_that_ends_while_an_overlap_is_compared_is_not_requested_again(
     database: Settings,
 ):
     overlap = {"AAPL.US": history(0.5, DAYS[-3:]), "MSFT.US": [bar(DAYS[-1], volume=0)]}

@@ -61,7 +61,7 @@ def test_prices_are_in_dollars_and_pence_are_hundredths(db: Plan):
     }
 
 
-def test_a_rate_is_asked_for_once_a_listing_needs_it(db: Plan):
+def test_a_rate_is_requested_once_a_listing_needs_it(db: Plan):
     quote(db, "VOD.LSE", "GBX")
     ingest_indicators(db, dict.fromkeys(("AAPL.US", "MC.PA", "VOD.LSE"), FIGURE))
     publish(db)

@@ -176,7 +176,7 @@ def test_a_plan_may_be_named_by_its_folder(fruit: Fruit, run: Run, core: Setting
     assert (other.code, f"error: {tmp_path} is not a plan's folder" in other.err) == (1, True)
 
 
-def test_an_unknown_plan_is_refused_with_what_was_meant(fruit: Fruit):
+def test_an_unknown_plan_is_refused_with_similar_names(fruit: Fruit):
     result = fruit.check("frut")
 
     assert (result.code, result.out) == (1, "")

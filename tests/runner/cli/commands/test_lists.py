@@ -73,7 +73,7 @@ def test_assets_that_are_due_say_since_when_and_why(shown: Ask, asked: Ask, shop
     assert asked("assets", "--due") == []
 
 
-def test_a_group_that_nobody_knows_is_refused_with_what_was_meant(refused: Ask, shop: Plan):
+def test_an_unknown_group_is_refused_with_similar_names(refused: Ask, shop: Plan):
     said = refused("assets", "--group", "g")
 
     assert said == ("error: unknown group: 'g' [HG006]\nhint: did you mean G? known groups: G\n")

@@ -95,7 +95,7 @@ def test_a_server_that_is_away_is_asked_again(shown: Ask, monday: Plan, monkeypa
     assert len(looks) >= 2
 
 
-def test_a_run_that_nobody_knows_is_refused_with_what_was_meant(refused: Ask, monday: Plan):
+def test_an_unknown_run_is_refused_with_similar_names(refused: Ask, monday: Plan):
     assert "[HG002]\nhint: did you mean monday-1?" in refused("logs", "mondya-1")
     assert "[HG001]\nhint: did you mean small_shop?" in refused(
         "logs", "monday-1", "--pipeline", "small_shpo"

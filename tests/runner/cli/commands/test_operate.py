@@ -61,7 +61,7 @@ def test_a_pipeline_is_paused_and_resumed(shown: Ask, asked: Ask, monday: Plan):
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])
-def test_a_pipeline_that_nobody_knows_is_refused(refused: Ask, shop: Plan, command: str):
+def test_an_unknown_pipeline_is_refused(refused: Ask, shop: Plan, command: str):
     said = refused(command, "small_shpo")
 
     assert said.startswith(
@@ -115,7 +115,7 @@ def test_a_step_of_a_cancelled_run_is_refused(refused: Ask, shown: Ask, monday: 
 
 
 @pytest.mark.parametrize("arguments", ON_RUNS, ids=" ".join)
-def test_a_run_that_nobody_knows_is_refused_with_what_was_meant(
+def test_an_unknown_run_is_refused_with_similar_names(
     refused: Ask, monday: Plan, arguments: list[str]
 ):
     said = refused(*named(arguments, "mondya-1"))
@@ -125,7 +125,7 @@ def test_a_run_that_nobody_knows_is_refused_with_what_was_meant(
 
 
 @pytest.mark.parametrize("arguments", ON_RUNS[1:], ids=" ".join)
-def test_a_step_that_nobody_knows_is_refused(refused: Ask, monday: Plan, arguments: list[str]):
+def test_an_unknown_step_is_refused(refused: Ask, monday: Plan, arguments: list[str]):
     step = ["al" if x == "all" else x for x in named(arguments, "monday-1")]
 
     assert "unknown step: 'al' [HG003]\nhint: did you mean all?" in refused(*step)
@@ -154,7 +154,7 @@ def test_operators_actions_are_recorded_with_the_command_used(shown: Ask, monday
     assert action["client"] == "headgate cancel"
 
 
-def test_a_back_fill_says_what_it_queued_and_how_it_goes_on(
+def test_a_back_fill_says_what_it_queued_and_how_it_continues(
     shown: Ask, asked: Ask, refused: Ask, shop: Plan
 ):
     name_the_date(shop)
@@ -176,7 +176,7 @@ def test_a_back_fill_says_what_it_queued_and_how_it_goes_on(
     )
 
 
-def test_a_day_that_is_none_is_wrong_usage(refused: Ask, shop: Plan):
+def test_an_invalid_day_is_wrong_usage(refused: Ask, shop: Plan):
     said = refused("backfill", "small_shop", "yesterday", "2024-03-04", code=2)
 
     assert "does not match the format" in " ".join(said.replace("│", " ").split())

@@ -51,7 +51,7 @@ def test_an_asset_that_nothing_was_done_with_says_so(run, core, shop: Plan):
     assert "nothing was done with it yet" in run("show", "T0", settings=core).err
 
 
-def test_an_unknown_asset_is_refused_with_what_was_meant(refused: Ask, shop: Plan):
+def test_an_unknown_asset_is_refused_with_similar_names(refused: Ask, shop: Plan):
     said = refused("show", "T11")
 
     assert said.startswith("error: unknown asset: 'T11' [HG009]\nhint: did you mean T1?")

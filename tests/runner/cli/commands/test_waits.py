@@ -210,7 +210,7 @@ def test_jobs_held_back_by_an_internal_fault_are_in_the_last_line_and_in_the_ale
     assert "it is broken" in alert["message"]
 
 
-def test_retry_goes_on_with_a_run_that_failed_and_resolves_its_alert(
+def test_retry_continues_with_a_run_that_failed_and_resolves_its_alert(
     run: Run, database: Settings, plan: Plan
 ):
     broken(plan, "42P01")

@@ -139,7 +139,7 @@ async def test_rows_go_into_the_stage_and_are_merged_with_the_job(plan, run, raw
     assert plan.scalar("select records from headgate.v_asset_processing_history") == 2
 
 
-async def test_a_key_that_is_no_exact_value_is_refused_by_name(plan, run, raw):
+async def test_a_key_that_is_not_an_exact_value_is_refused_by_name(plan, run, raw):
     raw.put("P0.json", '{"id": 1.5}')
     processing(plan, key=["id"])
     await run()

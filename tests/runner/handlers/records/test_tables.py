@@ -90,7 +90,7 @@ def test_values_that_would_lose_digits_are_refused_by_name(read, rows, types, sa
     assert said in str(caught.value)
 
 
-def test_a_type_that_is_none_is_named():
+def test_an_invalid_type_is_named():
     with pytest.raises(WrongPlan, match="the type of column a is none: 'money'; there are text, "):
         told_types({"a": "money"})
 

@@ -53,7 +53,7 @@ ORDERS = list(permutations([add_exchange, add_listings, add_calendar]))
 
 @pytest.mark.parametrize("order", ORDERS, ids=lambda x: "-".join(y.__name__[4:] for y in x))
 @pytest.mark.parametrize("evenings_between", [0, 1])
-def test_in_any_order_each_session_s_actions_are_asked_for_once(
+def test_in_any_order_each_session_s_actions_are_requested_once(
     db: Plan, vienna: Market, order: tuple[Callable[[Plan], None], ...], evenings_between: int
 ):
     evenings = iter(DAYS)

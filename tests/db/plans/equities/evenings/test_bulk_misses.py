@@ -63,7 +63,7 @@ def test_a_listing_that_the_answer_has_after_all_is_served_by_it_again(market: M
     assert [evening(market, x) for x in DAYS[7:10]] == [(False, True)] * 3
 
 
-def test_a_listing_that_does_not_trade_is_asked_for_ever_more_seldom(market: Market):
+def test_a_listing_that_does_not_trade_is_requested_at_growing_intervals(market: Market):
     market.lacked = {EDP}
     market.holes = {EDP: set(DAYS[1:])}
     alone = [n for n, x in enumerate(DAYS) if n and evening(market, x)[0]]

@@ -23,7 +23,7 @@ def reloads(market: Market, days: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-def test_a_hole_is_asked_for_ever_more_rarely_and_then_a_known_gap(
+def test_a_hole_is_requested_at_growing_intervals_and_then_a_known_gap(
     db: Plan, market: Market, backwards: bool
 ):
     market.backwards = backwards

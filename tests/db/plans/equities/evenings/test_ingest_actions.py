@@ -47,14 +47,14 @@ def test_a_split_reloads_its_history_once_and_no_other(db: Plan, market: Market)
     )
 
 
-def test_days_that_were_missed_are_asked_for_together(market: Market):
+def test_days_that_were_missed_are_requested_together(market: Market):
     market.evening(DAYS[0])
     asked = market.evening(DAYS[4])
 
     assert [y for x, y in asked if x == "splits_bulk"] == [f"LS {x}" for x in DAYS[1:5]]
 
 
-def test_exchanges_are_watched_as_long_as_they_are_asked_for(db: Plan, market: Market):
+def test_exchanges_are_watched_as_long_as_they_are_requested(db: Plan, market: Market):
     market.evening(DAYS[0])
     for day in weekdays("2026-06-16", 50)[::10]:
         market.evening(day)

@@ -104,7 +104,7 @@ def take(db: Plan, day: str, lines: list[Row] | str) -> Row:
     return result
 
 
-def test_bars_of_what_was_not_asked_for_yet_are_left_alone(db: Plan, market: Market):
+def test_bars_of_what_was_not_requested_yet_are_left_alone(db: Plan, market: Market):
     for day in DAYS[:2]:
         market.evening(day)
     market.day = DAYS[2]
@@ -136,7 +136,7 @@ def test_after_missed_evenings_nothing_is_read_twice_on_one(market: Market):
     assert reread(market, DAYS[9]) == [DAYS[5], DAYS[8]], "as ever"
 
 
-def test_exchanges_that_are_asked_for_one_by_one_are_not_read_again(db: Plan):
+def test_exchanges_that_are_requested_one_by_one_are_not_read_again(db: Plan):
     market = Market(db, CODES)
     assert [reread(market, x) for x in DAYS[:6]] == [[]] * 6
 
