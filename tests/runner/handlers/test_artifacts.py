@@ -16,6 +16,8 @@ import pytest
 
 from headgate.database import dsn_of
 from headgate.settings import Settings
+from headgate.worker.stores import PART_BYTES
+from tests.buckets import KEY_ID, SECRET
 from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.runner.handlers.compute_plan import ends, start, status, write_plan
@@ -187,7 +189,7 @@ async def test_a_missing_declaration_is_named(plan, run, lake, handler, verb, st
 
 
 KILLED = """
-import asyncio, os, signal
+import asyncio, os, pathlib, signal
 from headgate.settings import Settings
 from headgate.worker import stores, work
 
@@ -200,6 +202,11 @@ stores.{function} = die
 asyncio.run(work(Settings.from_env(os.environ), processes=1))
 """
 """A runner that is killed right after it has begun the removal."""
+
+PARTLY = """putting = asyncio.create_task(done(*_))
+    while not list(pathlib.Path("{uploads}").glob("*/0*")):
+        await asyncio.sleep(0)"""
+"""Begin to put a file, until the server has a part of it."""
 
 
 @pytest.fixture
@@ -228,6 +235,31 @@ async def test_a_runner_killed_while_it_copies_leaves_no_second_copy(plan, run, 
 
     assert len(artifacts(plan, "cloud")) == 2
     assert len(files(lake.parent / "cloud")) == 2
+
+
+async def test_a_runner_killed_between_two_parts_of_a_file_leaves_no_key_and_the_next_puts_it_whole(
+    plan, run, lake, kill, s3
+):
+    content = os.urandom(3 * PART_BYTES)
+    (lake / key("a/1.csv", FILES["a/1.csv"])).write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    plan.sql(
+        "update headgate.artifacts set sha256 = %(sha)s where name = 'a/1.csv'",
+        sha=sha256,
+    )
+    bucket = s3.bucket()
+    plan.call(
+        "set_store", p_store="cloud", p_url=f"s3://{bucket}", p_endpoint=s3.address, p_key_id_name=KEY_ID,
+        p_secret_name=SECRET,
+    )  # fmt: skip
+    moving(plan, "copy", "cloud", lease="2 seconds")
+    kill("put", PARTLY.format(uploads=s3.folder / ".localbucket-uploads"))
+    assert files(s3.folder / bucket) == {}
+    await run()
+
+    assert status(plan)["status"] == "succeeded"
+    assert files(s3.folder / bucket)[f"a/1-{sha256[:16]}.csv"] == content
+    assert len(artifacts(plan, "cloud")) == 2
 
 
 async def test_a_runner_killed_while_it_removes_leaves_nothing_behind(plan, run, lake, kill):
