@@ -306,6 +306,14 @@ def fills_the_disk(chunk: Chunk) -> Result:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def fills_the_disk_at_first(chunk: Chunk) -> Result:
+    assert chunk.folder is not None
+    if not (freed := chunk.folder.parent / "freed").exists():
+        freed.touch()
+        return fills_the_disk(chunk)
+    return writes_files(chunk)
+
+
 def toils(chunk: Chunk) -> Result:
     """Hold 150 MB for a moment and use at least 200 ms of processor time."""
     held = bytearray(150 * 2**20)

@@ -112,6 +112,14 @@ async def test_an_invalid_file_is_the_plans_fault(plan, run, lake, handler, said
     assert artifacts(plan) == []
 
 
+async def test_space_on_the_disk_is_waited_for(plan, run, lake):
+    writing(plan, lake, "fills_the_disk_at_first", backoff="0.1 seconds")
+    await run()
+
+    assert status(plan)["status"] == "succeeded"
+    assert len(artifacts(plan)) == 2
+
+
 async def test_files_of_an_operation_without_a_store_are_refused(plan, run, lake):
     writing(plan, lake, "writes_files", store=None, artifact_name=None)
     await run()
