@@ -24,9 +24,10 @@ from tests.attacks.form import dice, either, tell
 from tests.buckets import S3Server
 from tests.limits import PATIENCE, wait_until
 
-BLOWS = either(("runner", "server", "runner"), ("runner", "server", "server", "runner", "server"))
+BLOWS = either(("runner", "server", "server"), ("runner", "server", "server", "runner", "server"))
 """What each run suffers. A chunk whose runners die three times is given up, so two of them do."""
 RUNS = either(1, 10)
+PARAMS = {"max_depth": either(1, 5)}
 RUNNERS = 2
 Fresh = Callable[[], AbstractContextManager[tuple[Settings, Lake]]]
 SHORT_WAITS = """
@@ -50,7 +51,7 @@ class Battle:
         for _ in range(RUNNERS):
             self.runners.spawn("worker")
         begun = asked(self.lake, self.s3)
-        (run,) = self.lake.plan.call("run_pipeline", p_pipeline=DATA)
+        (run,) = self.lake.plan.call("run_pipeline", p_pipeline=DATA, p_params=PARAMS)
         for moment, blow in zip(moments, blows, strict=True):
             self.wait(begun + moment)
             getattr(self, f"kill_{blow}")()
@@ -136,7 +137,7 @@ async def test_whatever_is_killed_lake_and_tables_end_as_after_a_clean_run(
     chance, killed, began = dice("lake"), Counter[str](), time.monotonic()
     with fresh() as (_, lake):
         before = asked(lake, s3)
-        await lake.run(DATA)
+        await lake.run(DATA, **PARAMS)
         length, clean = asked(lake, s3) - before, ending(lake)
     assert len(clean["files"]["lake"]) == 16
     for nth in range(RUNS):
