@@ -1,4 +1,7 @@
-"""Gives a test's own schema to a plan's role: the core calls only functions of plans' roles."""
+"""Gives a test's own schema to a plan's role: the core calls only functions of plans' roles.
+
+What is as it should be is left alone: each change of a schema makes the session plan all of its statements again.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,15 @@ begin
         create role {name} nologin;
     end if;
     alter schema {schema} owner to {name};
-    grant usage on schema {schema} to headgate_nobody;
-    grant usage on schema headgate to {name};
-    grant headgate_reader to {name};  -- what it needs of the grants that migrate makes
+    if not has_schema_privilege('headgate_nobody', {literal}, 'usage') then
+        grant usage on schema {schema} to headgate_nobody;
+    end if;
+    if not has_schema_privilege({role}, 'headgate', 'usage') then
+        grant usage on schema headgate to {name};
+    end if;
+    if not pg_has_role({role}, 'headgate_reader', 'usage') then
+        grant headgate_reader to {name};  -- what it needs of the grants that migrate makes
+    end if;
     for v_object in
         select distinct p.oid::regprocedure as name
         from (
@@ -30,6 +39,7 @@ begin
         join pg_catalog.pg_proc as p
             on p.proname = split_part(f.name, '.', 2) and p.pronamespace = {literal}::regnamespace
         where split_part(f.name, '.', 1) = {literal}
+            and (p.proowner <> {role}::regrole or not p.prosecdef or p.proconfig is null)
     loop
         execute format('alter function %s owner to {name}', v_object.name);
         execute format('alter function %s security definer', v_object.name);
@@ -38,6 +48,7 @@ begin
     for v_object in
         select c.oid::regclass as name from pg_catalog.pg_class as c
         where c.relnamespace = {literal}::regnamespace and c.relkind in ('r', 'p', 'v')
+            and c.relowner <> {role}::regrole
     loop
         execute format('alter table %s owner to {name}', v_object.name);
     end loop;

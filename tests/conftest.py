@@ -99,10 +99,8 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
-    """Run the embedded server, or Debian's of HEADGATE_TEST_POSTGRES, or use that of HEADGATE_TEST_DSN."""
+def seed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of db/, and of a stopped server's data with both templates if test workers share it."""
     shared = getattr(request.config, "workerinput", {}).get("shared")
     seed = Path(shared or tmp_path_factory.mktemp("seed"))
     with _alone(seed):
@@ -114,6 +112,12 @@ def server(
                 migrated(replace(settings, database=TEMPLATE, db=seed / "db"))
                 if not DEBIAN:  # Debian's server only runs the SQL's tests
                     migrated(replace(settings, database=CORE, db=seed / CORE / "db"))
+    return seed
+
+
+@pytest.fixture(scope="session")
+def server(seed: Path) -> Iterator[Settings]:
+    """Run the embedded server, or Debian's of HEADGATE_TEST_POSTGRES, or use that of HEADGATE_TEST_DSN."""
     given = {"seed": seed / "postgres"} if (seed / "postgres").exists() else {}
     with _server(**given) as settings:
         yield replace(settings, db=seed / "db")

@@ -54,14 +54,14 @@ def embedded_server(*, seed: Path | None = None, keep: Path | None = None) -> It
     with scratch_folder(in_memory=True) as home:
         server = Server(home)
         if seed is not None:
-            _copy(seed, server.data)
+            copy_data(seed, server.data)
         server.start(parameters=IN_MEMORY)
         try:
             yield Settings(dsn=None, database="postgres", home=home, db=DB)
         finally:
             server.stop()
         if keep is not None:
-            _copy(server.data, keep)
+            copy_data(server.data, keep)
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def primary_and_standby(seed: Path) -> Iterator[tuple[Server, Server]]:
         primary, standby = Server(home / "one"), Server(home / "two")
         for server in (primary, standby):
             server.home.mkdir()
-            _copy(seed, server.data)
+            copy_data(seed, server.data)
         (standby.data / "standby.signal").touch()
         running = primary.start(parameters=IN_MEMORY | replication)
         try:
@@ -100,7 +100,7 @@ def debian_server(
         user = _user(home)
         data = home / "postgres"
         if seed is not None:
-            _copy(seed, data)
+            copy_data(seed, data)
         else:
             given = ("-A", "trust", "-E", "UTF8", "-U", "postgres", "-D", data)
             _run(user, programs / "initdb", *given)
@@ -115,7 +115,7 @@ def debian_server(
             how = "fast" if keep else "immediate"
             _run(user, programs / "pg_ctl", "stop", "-w", "-m", how, "-D", data)
         if keep is not None:
-            _copy(data, keep)
+            copy_data(data, keep)
 
 
 @contextmanager
@@ -247,7 +247,7 @@ def _has_room(memory: Path) -> bool:
     return ENOUGH_MEMORY < min(shutil.disk_usage(memory).free, psutil.virtual_memory().available)
 
 
-def _copy(data: Path, to: Path) -> None:
+def copy_data(data: Path, to: Path) -> None:
     """Copy a stopped server's data, preserving the owner."""
     _run(None, "cp", "-a", data, to)
 

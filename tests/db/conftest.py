@@ -11,6 +11,7 @@ from psycopg.rows import DictRow
 
 from headgate.database import connect
 from headgate.settings import Settings
+from tests.adopt import adopt
 from tests.conftest import Warm
 from tests.db.toy import Toy
 
@@ -28,6 +29,10 @@ def toy_template(clone: Callable[[Settings | None], Settings], template: Setting
     with connect(settings, "test") as connection:
         connection.execute(EMPTY)
         connection.execute(TOY.read_text().encode())
+        adopt(connection, "toy")
+        Toy(connection).call(
+            "check_plans"
+        )  # opens the months of noon: else each test would, and roll it back
     return settings
 
 

@@ -6,6 +6,11 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
+    with callable as materialized (  -- one look at the catalogue, not one for each step
+        select c.oid::regproc::text as name
+        from pg_proc as c
+        where c.proargnames @> array['p_pipeline', 'p_run_id']
+    )
     select
         'step', format('%s/%s', p.name, s.step), 'HG020',
         format('pipeline %s, step %s: unknown operation %s', p.name, s.step, quote_literal(n.name)),
@@ -44,12 +49,7 @@ as $func$
     from headgate.pipeline_steps as s
     join headgate.pipelines as p using (pipeline_id)
     where s.kind = 'function'
-        and not exists (
-            select
-            from pg_proc as c
-            where c.oid::regproc::text = s.function
-                and c.proargnames @> array['p_pipeline', 'p_run_id']
-        )
+        and not exists (select from callable as c where c.name = s.function)
     union all
     select
         'step', format('%s/%s', p.name, s.step), 'HG020',
@@ -59,12 +59,7 @@ as $func$
     join headgate.pipelines as p using (pipeline_id)
     where s.kind = 'function'
         and headgate._misfit(s.function) is not null
-        and exists (
-            select
-            from pg_proc as c
-            where c.oid::regproc::text = s.function
-                and c.proargnames @> array['p_pipeline', 'p_run_id']
-        )
+        and exists (select from callable as c where c.name = s.function)
     union all
     select
         'step', format('%s/%s', p.name, s.step), 'HG020',

@@ -100,6 +100,7 @@ def test_spent_units_are_never_lowered(waiting: Toy):
 
 
 def test_months_to_come_get_their_partitions(toy: Toy):
+    toy.later(days=200)
     before = {x["subject"] for x in toy.call("examine")}
     assert "history" in before
     assert {"subject": "history", "done": "4 monthly partitions created"} in toy.call("repair")

@@ -314,7 +314,7 @@ def test_pages_of_old_runs_are_forgotten(paged: Toy):
     turn(paged, "a")
     assert paged.claim() == []
     paged.finish()
-    paged.later(days=40)
+    paged.later(days=70)
     paged.call("retain", p_keep="30 days")
 
     assert paged.sql("select * from headgate.job_pages") == []

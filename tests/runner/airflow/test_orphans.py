@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -111,14 +110,12 @@ def test_a_stranger_who_has_a_recorded_number_is_left_alone(tmp_path: Path, star
 def test_one_that_does_not_end_when_asked_is_killed(
     tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("headgate.airflow.orphans.STOP_SECONDS", 1.0)
+    monkeypatch.setattr("headgate.airflow.orphans.STOP_SECONDS", 0.3)
     stubborn = start(STUBBORN, tmp_path)
     assert stubborn.stdout and stubborn.stdout.readline()
     record(tmp_path, {stubborn.pid: birth(stubborn.pid)})
 
-    began = time.monotonic()
     assert end_orphans(tmp_path) == 1
-    assert time.monotonic() - began >= 1
     assert stubborn.wait(PATIENCE) == -signal.SIGKILL
 
 
