@@ -6275,6 +6275,22 @@ $$;
 ALTER FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _alert_changes(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_changes(p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(
+        'export of changes ' || c.operation, 'warning', c.said || ': headgate.v_changes', c.is_behind, p_now
+    )
+    from headgate.waiting_changes() as c;
+$$;
+
+ALTER FUNCTION headgate._alert_changes(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6491,6 +6507,7 @@ CREATE TABLE headgate.operations (
     artifact_name text,
     keep_files interval,
     changes_of text,
+    changes_by text,
     is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT a_batch_call_serves_another_operation CHECK (((batch_size IS NULL) OR ((batch_size > 0) AND (bulk_call_of_operation_id IS NOT NULL)))),
     CONSTRAINT a_body_function_writes_requests_for_one_asset CHECK (((body_function IS NULL) OR ((path IS NOT NULL) AND (bulk_call_of_operation_id IS NULL)))),
@@ -6543,7 +6560,8 @@ CREATE TABLE headgate.operations (
     CONSTRAINT statement_has_no_parameters_of_its_own CHECK ((statement !~ '[$][0-9]'::text)),
     CONSTRAINT statement_is_one_query CHECK (((statement ~* '^\s*(select|with|values|table)\M'::text) AND (statement !~ ';\s*$'::text))),
     CONSTRAINT units_are_not_negative CHECK ((units >= 0)),
-    CONSTRAINT units_per_asset_are_of_a_batch_call CHECK (((units_per_asset = 0) OR ((units_per_asset > 0) AND (batch_size IS NOT NULL))))
+    CONSTRAINT units_per_asset_are_of_a_batch_call CHECK (((units_per_asset = 0) OR ((units_per_asset > 0) AND (batch_size IS NOT NULL)))),
+    CONSTRAINT way_of_changes_is_known CHECK ((changes_by = ANY (ARRAY['slot'::text, 'triggers'::text])))
 );
 
 ALTER TABLE headgate.operations OWNER TO headgate_owner;
@@ -6918,7 +6936,13 @@ COMMENT ON COLUMN headgate.operations.keep_files IS 'How long its artifacts are 
 -- Name: COLUMN operations.changes_of; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.changes_of IS 'schema.table whose inserts, updates and deletes it exports, each once: triggers keep them in headgate_changes.<operation> until then; null: it exports what its input function returns.';
+COMMENT ON COLUMN headgate.operations.changes_of IS 'schema.table whose inserts, updates and deletes it exports, each once: triggers keep them in headgate_changes.<operation> until then, or the server''s log does (headgate.change_slots); null: it exports what its input function returns.';
+
+--
+-- Name: COLUMN operations.changes_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.changes_by IS 'slot: changes are read from the server''s log; triggers: they are written into a table; null: by a slot where that was possible when changes_of was declared, else by triggers.';
 
 --
 -- Name: COLUMN operations.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -10153,6 +10177,10 @@ begin
     if to_regclass(format('headgate_changes.%I', p_operation)) is not null then
         execute format('drop table headgate_changes.%I', p_operation);
     end if;
+    if exists (select from pg_publication as p where p.pubname = 'headgate_' || p_operation) then
+        execute format('drop publication %I', 'headgate_' || p_operation);
+    end if;
+    delete from headgate.change_slots as c where c.operation = p_operation;
 end;
 $$;
 
@@ -10224,6 +10252,7 @@ begin
     where e.execution_id = p_execution_id
         and e.deadline_at is not null
         and not p_is_late;
+    perform headgate._alert_changes(p_now);
     perform headgate._queue_followers(p_execution_id, p_now) where v_status = 'succeeded';
     -- The end of a run wakes the next one while orders wait.
     perform pg_notify('headgate_orders', '')
@@ -12099,6 +12128,29 @@ CREATE FUNCTION headgate._examine_changes() RETURNS TABLE(subject text, verdict 
     where o.changes_of is not null
         and not o.is_retired
         and f.fault is not null
+        and not exists (select from headgate.change_slots as c where c.operation = o.name)
+    union all
+    select 'changes of ' || o.name, 'fail', f.fault, f.advice, f.is_lost
+    from headgate.operations as o
+    cross join lateral headgate._slot_fault(o.name, o.changes_of) as f
+    where o.changes_of is not null
+        and not o.is_retired
+    union all
+    select
+        'changes of ' || c.operation, 'warn',
+        format('its slot %s is yet to be created: what changes until then is not exported',
+            headgate._slot_name(c.operation)),
+        'headgate migrate creates it, or its next run', true
+    from headgate.change_slots as c
+    join headgate.operations as o on o.name = c.operation
+    where c.position is null
+        and not exists (select from headgate._slot_fault(o.name, o.changes_of))
+    union all
+    select
+        'replication slots', 'warn', 'max_slot_wal_keep_size is unlimited: a slot that is not read fills the disk',
+        'set it to what the disk has room for, and more than twice the setting changes_bytes', false
+    from (select from headgate.change_slots as c limit 1) as c
+    where current_setting('max_slot_wal_keep_size') = '-1'
     union all
     select
         'changes of ' || o.name, 'fail', 'its log is of another server, a restored one: what is in it is not exported',
@@ -12108,9 +12160,7 @@ CREATE FUNCTION headgate._examine_changes() RETURNS TABLE(subject text, verdict 
         and headgate._has_strange_changes(o.name)
     union all
     select
-        'export of changes ' || c.operation, 'warn',
-        format('%s changes of %s wait, the oldest since %s, in %s', c.changes, c.changes_of, c.oldest_at,
-            pg_size_pretty(c.bytes)),
+        'export of changes ' || c.operation, 'warn', c.said,
         'run its pipeline, or see why its runs fail: headgate.v_execution_steps', false
     from headgate.waiting_changes() as c
     where c.is_behind;
@@ -12385,11 +12435,13 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
         union all
         select r.name, 'has more rights than it needs: ' || concat_ws(
             ', ', case when r.rolsuper then 'superuser' end, case when r.rolcreatedb then 'createdb' end,
-            case when r.rolcreaterole then 'createrole' end, case when r.rolreplication then 'replication' end,
+            case when r.rolcreaterole then 'createrole' end,
+            case when r.rolreplication and r.name <> 'headgate_owner' then 'replication' end,
             case when r.rolbypassrls then 'bypassrls' end
         )
         from role as r
-        where r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolreplication or r.rolbypassrls
+        where r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolbypassrls
+            or r.rolreplication and r.name <> 'headgate_owner'
         union all
         select d.role, case
             when d.found is null then 'has no ' || d.name
@@ -13157,10 +13209,10 @@ $$;
 ALTER FUNCTION headgate._filled_in(p_reason text, p_value jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _find_changes_mistakes(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _find_changes_mistakes(text, text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._find_changes_mistakes(p_operation text, p_table text, p_universe text, p_artifact_name text) RETURNS boolean
+CREATE FUNCTION headgate._find_changes_mistakes(p_operation text, p_table text, p_by text, p_universe text, p_artifact_name text) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -13190,6 +13242,10 @@ begin
             and a.attnum > 0
             and a.attname in ('asset_id', 'cdc_hour', 'cdc_timestamp', 'cdc_id', 'operation')
         union all
+        select s.obstacle, s.advice
+        from headgate._slot_obstacle(p_operation, p_table) as s
+        where p_by = 'slot'
+        union all
         select 'changes are of one table, not of a universe''s assets', 'leave universe out'
         where p_universe is not null
         union all
@@ -13208,7 +13264,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._find_changes_mistakes(p_operation text, p_table text, p_universe text, p_artifact_name text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._find_changes_mistakes(p_operation text, p_table text, p_by text, p_universe text, p_artifact_name text) OWNER TO headgate_owner;
 
 --
 -- Name: _find_check_mistakes(text, text, text, text[], text[], text, text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13849,6 +13905,15 @@ begin
             'HG008', format('operation %s does not say up to where it has read changes', p_operation.name),
             'its handler is to read its stream to the end'
         );
+    elsif p_position like '%/%' then
+        update headgate.change_slots as c
+        set position = greatest(c.position, p_position::pg_lsn),
+            exported_at = headgate.clock()
+        where c.operation = p_operation.name
+            and c.position is not null;
+        return;
+    elsif to_regclass(format('headgate_changes.%I', p_operation.name)) is null then
+        return;  -- it has a slot since
     end if;
     execute format(
         'delete from headgate_changes.%I as c where pg_visible_in_snapshot(c.xid, $1)', p_operation.name
@@ -14521,6 +14586,26 @@ $$;
 ALTER FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) OWNER TO headgate_owner;
 
 --
+-- Name: _has_slot(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._has_slot(p_operation text, p_table text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (select from headgate.change_slots as c where c.operation = p_operation)
+        and not exists (
+            select
+            from pg_publication_rel as r
+            join pg_publication as p on p.oid = r.prpubid
+            where p.pubname = 'headgate_' || p_operation
+                and r.prrelid <> to_regclass(p_table)
+        );
+$$;
+
+ALTER FUNCTION headgate._has_slot(p_operation text, p_table text) OWNER TO headgate_owner;
+
+--
 -- Name: _has_strange_changes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14640,16 +14725,6 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
         format('%s exceed their limits and cannot be ended: grant pg_signal_backend to headgate_owner', count(*)),
         count(*) > 0 and not headgate._may_end_sessions()
     from headgate._late_sessions() as s
-    union all
-    select
-        'warning',
-        'export of changes ' || c.operation,
-        format(
-            '%s changes of %s wait for their export, the oldest since %s, in %s: headgate.v_changes', c.changes,
-            c.changes_of, c.oldest_at, pg_size_pretty(c.bytes)
-        ),
-        c.is_behind
-    from headgate.waiting_changes() as c
     union all
     select 'error', 'address of ' || p.name, s.found, s.provider is not null
     from headgate.providers as p
@@ -15614,6 +15689,25 @@ end;
 $$;
 
 ALTER FUNCTION headgate._is_plainly_fit(p_function text) OWNER TO headgate_owner;
+
+--
+-- Name: _is_published(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_published(p_operation text, p_table text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from pg_publication_rel as r
+        join pg_publication as p on p.oid = r.prpubid
+        where p.pubname = 'headgate_' || p_operation
+            and r.prrelid = to_regclass(p_table)
+    );
+$$;
+
+ALTER FUNCTION headgate._is_published(p_operation text, p_table text) OWNER TO headgate_owner;
 
 --
 -- Name: _is_selected(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18785,10 +18879,67 @@ $$;
 ALTER FUNCTION headgate._open_breakers() OWNER TO headgate_owner;
 
 --
--- Name: _open_changes(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _open_changes(text, text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._open_changes(p_operation text, p_table text, p_universe text, p_artifact_name text) RETURNS text
+CREATE FUNCTION headgate._open_changes(p_operation text, p_table text, p_by text, p_universe text, p_artifact_name text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_table is null then
+        perform headgate._close_changes(p_operation);
+        perform headgate._note_mistake(
+            'operation', p_operation, format('operation %s: changes_by says nothing without changes_of', p_operation),
+            'say changes_of, or leave changes_by out'
+        )
+        where p_by is not null;
+        return null;
+    elsif headgate._find_changes_mistakes(p_operation, p_table, p_by, p_universe, p_artifact_name) then
+        return null;
+    end if;
+    case headgate._way_of_changes(p_operation, p_table, p_by)
+        when 'slot' then
+            if not headgate._has_slot(p_operation, p_table) then
+                perform headgate._open_slot(p_operation, p_table);
+            end if;
+        when 'triggers' then
+            if headgate._changes_fault(p_operation, p_table) is not null then
+                perform headgate._open_log(p_operation, p_table);
+            end if;
+        else null;  -- the row's constraint is broken
+    end case;
+    return p_table;
+end;
+$$;
+
+ALTER FUNCTION headgate._open_changes(p_operation text, p_table text, p_by text, p_universe text, p_artifact_name text) OWNER TO headgate_owner;
+
+--
+-- Name: _open_implied(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_implied() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform headgate._open_breakers();
+    perform pgmq.create(q.queue)
+    from headgate.providers as p
+    cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue)
+    where not exists (select from pgmq.meta as m where m.queue_name = q.queue);
+    perform headgate._tune_queues();
+end;
+$$;
+
+ALTER FUNCTION headgate._open_implied() OWNER TO headgate_owner;
+
+--
+-- Name: _open_log(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_log(p_operation text, p_table text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -18797,26 +18948,20 @@ declare
     v_function text;
     v_owner text;
 begin
-    if p_table is null then
-        perform headgate._close_changes(p_operation);
-        return null;
-    elsif headgate._find_changes_mistakes(p_operation, p_table, p_universe, p_artifact_name) then
-        return null;
-    elsif headgate._changes_fault(p_operation, p_table) is null then
-        return p_table;
-    end if;
     select format('%I.%I', n.nspname, '_log_' || p_operation), pg_get_userbyid(n.nspowner)
     into v_function, v_owner
     from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace
     where c.oid = p_table::regclass;
-    if exists (
-        select
-        from pg_trigger as t
-        join pg_proc as p on p.oid = t.tgfoid
-        where p.proname = '_log_' || p_operation
-            and t.tgrelid <> p_table::regclass
-    ) then
+    if exists (select from headgate.change_slots as c where c.operation = p_operation)
+        or exists (
+            select
+            from pg_trigger as t
+            join pg_proc as p on p.oid = t.tgfoid
+            where p.proname = '_log_' || p_operation
+                and t.tgrelid <> p_table::regclass
+        )
+    then
         perform headgate._close_changes(p_operation);
     end if;
     execute format(
@@ -18842,31 +18987,10 @@ begin
         ('delete', 'old table as old_rows'),
         ('truncate', null)
     ) as e (event, rows);
-    return p_table;
 end;
 $$;
 
-ALTER FUNCTION headgate._open_changes(p_operation text, p_table text, p_universe text, p_artifact_name text) OWNER TO headgate_owner;
-
---
--- Name: _open_implied(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._open_implied() RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    perform headgate._open_breakers();
-    perform pgmq.create(q.queue)
-    from headgate.providers as p
-    cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue)
-    where not exists (select from pgmq.meta as m where m.queue_name = q.queue);
-    perform headgate._tune_queues();
-end;
-$$;
-
-ALTER FUNCTION headgate._open_implied() OWNER TO headgate_owner;
+ALTER FUNCTION headgate._open_log(p_operation text, p_table text) OWNER TO headgate_owner;
 
 --
 -- Name: _open_months(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19076,6 +19200,29 @@ end;
 $$;
 
 ALTER FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], p_is_retry boolean, OUT planned integer, OUT opened text[], OUT reopened integer) OWNER TO headgate_owner;
+
+--
+-- Name: _open_slot(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_slot(p_operation text, p_table text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not headgate._is_published(p_operation, p_table) then
+        perform headgate._close_changes(p_operation);
+        execute format('create publication %I for table only %s', 'headgate_' || p_operation, p_table);
+        execute format('alter publication %I owner to headgate_owner', 'headgate_' || p_operation);
+    end if;
+    insert into headgate.change_slots (operation, exported_at) values (p_operation, headgate.clock())
+    on conflict (operation) do update
+    set position = null,
+        exported_at = excluded.exported_at;
+end;
+$$;
+
+ALTER FUNCTION headgate._open_slot(p_operation text, p_table text) OWNER TO headgate_owner;
 
 --
 -- Name: _open_stage(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21369,9 +21516,14 @@ CREATE FUNCTION headgate._repair_changes() RETURNS integer
 declare
     v_repaired constant integer := (select count(*) from headgate._examine_changes() as x where x.is_fixable);
 begin
-    perform headgate._open_changes(o.name, o.changes_of, null, o.artifact_name)
+    perform case
+        when c.operation is null then headgate._open_log(o.name, o.changes_of)
+        when f.is_lost then headgate._open_slot(o.name, o.changes_of)
+    end
     from headgate._examine_changes() as x
     join headgate.operations as o on x.subject = 'changes of ' || o.name
+    left join headgate.change_slots as c on c.operation = o.name
+    left join lateral headgate._slot_fault(o.name, o.changes_of) as f on true
     where x.is_fixable;
     perform headgate.own_changes();
     return v_repaired;
@@ -24273,6 +24425,119 @@ $$;
 ALTER FUNCTION headgate._skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _slot_fault(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._slot_fault(p_operation text, p_table text) RETURNS TABLE(fault text, advice text, is_lost boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select x.fault, x.advice, x.is_lost
+    from (
+        select 1 as nth, o.obstacle as fault, o.advice, false as is_lost
+        from headgate._slot_obstacle(p_operation, p_table) as o
+        where exists (select from headgate.change_slots as c where c.operation = p_operation)
+        union all
+        select
+            2, case
+                when not headgate._is_published(p_operation, p_table) then
+                    format('the publication headgate_%s is gone', p_operation)
+                when s.slot_name is null then format('its slot %s is gone', headgate._slot_name(p_operation))
+                when s.wal_status = 'lost' then
+                    format('its slot %s was more than max_slot_wal_keep_size behind', s.slot_name)
+                else format('its slot %s was read by somebody else, or a backup restored', s.slot_name)
+            end || format(': changes since %s are lost', c.exported_at),
+            'headgate doctor --fix exports changes from then on; those that are lost are in the table only', true
+        from headgate.change_slots as c
+        left join pg_replication_slots as s on s.slot_name = headgate._slot_name(c.operation)
+        where c.operation = p_operation
+            and (
+                not headgate._is_published(p_operation, p_table)
+                or c.position is not null and (
+                    s.slot_name is null or s.wal_status = 'lost' or s.confirmed_flush_lsn > c.position
+                )
+            )
+    ) as x
+    order by x.nth
+    limit 1;
+$$;
+
+ALTER FUNCTION headgate._slot_fault(p_operation text, p_table text) OWNER TO headgate_owner;
+
+--
+-- Name: _slot_name(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._slot_name(p_operation text) RETURNS name
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select format('headgate_%s_%s', d.oid, p_operation) from pg_database as d where d.datname = current_database();
+$$;
+
+ALTER FUNCTION headgate._slot_name(p_operation text) OWNER TO headgate_owner;
+
+--
+-- Name: _slot_obstacle(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._slot_obstacle(p_operation text, p_table text) RETURNS TABLE(obstacle text, advice text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select x.obstacle, x.advice
+    from (
+        select
+            1 as nth, 'the server''s wal_level is ' || current_setting('wal_level') as obstacle,
+            'set wal_level to logical and restart the server' as advice
+        where current_setting('wal_level') <> 'logical'
+        union all
+        select
+            2, 'headgate_owner may not read the server''s log',
+            'as a superuser, run: alter role headgate_owner replication'
+        from pg_roles as r
+        where r.rolname = 'headgate_owner'
+            and not r.rolreplication
+        union all
+        select
+            3, 'headgate_owner may not create publications',
+            format(
+                'as the owner of the database, run: grant create on database %I to headgate_owner', current_database()
+            )
+        where not has_database_privilege('headgate_owner', current_database(), 'create')
+        union all
+        select
+            4, format('%s does not log whole rows', p_table),
+            format('run: alter table %s replica identity full', p_table)
+        from pg_class as c
+        where c.oid = to_regclass(p_table)
+            and c.relreplident <> 'f'
+        union all
+        select 5, format('%s is not in the server''s log', p_table), format('run: alter table %s set logged', p_table)
+        from pg_class as c
+        where c.oid = to_regclass(p_table)
+            and c.relpersistence <> 'p'
+        union all
+        select
+            6, format('%s has the generated column %s, which is not in the server''s log', p_table, a.attname),
+            'leave changes_by out: triggers see it'
+        from pg_attribute as a
+        where a.attrelid = to_regclass(p_table)
+            and a.attgenerated <> ''
+            and not a.attisdropped
+        union all
+        select
+            7, 'its name makes no name of a slot',
+            'give it a shorter name, of small letters, digits and _, or leave changes_by out'
+        where p_operation !~ '^[a-z0-9_]{1,43}$'
+    ) as x
+    order by x.nth
+    limit 1;
+$_$;
+
+ALTER FUNCTION headgate._slot_obstacle(p_operation text, p_table text) OWNER TO headgate_owner;
+
+--
 -- Name: _source_mistakes(text, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26010,7 +26275,8 @@ CREATE FUNCTION headgate._transaction_measures() RETURNS TABLE(measure text, val
             and pg_has_role(current_user, 'pg_read_all_stats', 'usage')
     ),
     slot as materialized (
-        select greatest(age(s.xmin), age(s.catalog_xmin)) as xmin_age, s.active from pg_replication_slots as s
+        select greatest(age(s.xmin), age(s.catalog_xmin)) as xmin_age, s.active, s.slot_name
+        from pg_replication_slots as s
     ),
     prepared as materialized (
         select age(p.transaction) as xmin_age from pg_prepared_xacts as p where p.database = current_database()
@@ -26057,7 +26323,13 @@ CREATE FUNCTION headgate._transaction_measures() RETURNS TABLE(measure text, val
         ),
         (
             'idle_replication_slots',
-            (select count(*) from slot as s where not s.active and s.xmin_age is not null),
+            (
+                select count(*)
+                from slot as s
+                where not s.active
+                    and s.xmin_age is not null
+                    and s.slot_name not like headgate._slot_name('%')  -- they are in headgate.v_changes
+            ),
             0,
             'drop it with pg_drop_replication_slot if its consumer will not return'
         ),
@@ -27015,6 +27287,40 @@ $$;
 ALTER FUNCTION headgate._visible(p_text text) OWNER TO headgate_owner;
 
 --
+-- Name: _waiting_in_slots(interval, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._waiting_in_slots(p_wait interval, p_bytes bigint) RETURNS TABLE(operation text, changes_of text, changes bigint, oldest_at timestamp with time zone, bytes bigint, is_behind boolean, slot text, slot_obstacle text, said text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        o.name, o.changes_of, null::bigint, c.exported_at, k.bytes,
+        c.exported_at < headgate.clock() - p_wait
+        or coalesce(k.bytes > least(p_bytes, k.most / 2), false)
+        or coalesce(s.wal_status in ('unreserved', 'lost'), false),
+        headgate._slot_name(o.name)::text, null::text,
+        format(
+            'changes of %s wait for their export since %s, and the server keeps %s of its log for slot %s',
+            o.changes_of, c.exported_at, coalesce(pg_size_pretty(k.bytes), 'nothing'), headgate._slot_name(o.name)
+        )
+    from headgate.change_slots as c
+    join headgate.operations as o on o.name = c.operation
+    left join pg_replication_slots as s on s.slot_name = headgate._slot_name(c.operation)
+    cross join lateral (
+        select
+            pg_wal_lsn_diff(
+                case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end, s.restart_lsn
+            )::bigint as bytes,
+            (select g.setting::bigint * 1048576 from pg_settings as g
+                where g.name = 'max_slot_wal_keep_size' and g.setting <> '-1') as most
+    ) as k
+    order by o.name;
+$$;
+
+ALTER FUNCTION headgate._waiting_in_slots(p_wait interval, p_bytes bigint) OWNER TO headgate_owner;
+
+--
 -- Name: _waiting_steps(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27224,6 +27530,24 @@ CREATE FUNCTION headgate._wake_pools(p_pools text[], p_now timestamp with time z
 $$;
 
 ALTER FUNCTION headgate._wake_pools(p_pools text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _way_of_changes(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._way_of_changes(p_operation text, p_table text, p_by text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(p_by, case
+        when headgate._has_slot(p_operation, p_table) then 'slot'
+        when headgate._changes_fault(p_operation, p_table) is null then 'triggers'
+        when exists (select from headgate._slot_obstacle(p_operation, p_table)) then 'triggers'
+        else 'slot'
+    end);
+$$;
+
+ALTER FUNCTION headgate._way_of_changes(p_operation text, p_table text, p_by text) OWNER TO headgate_owner;
 
 --
 -- Name: _what_if_options(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28315,6 +28639,7 @@ begin
     perform headgate._alert_breakers(null, null, v_now);
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
+    perform headgate._alert_changes(v_now);
     perform headgate._resolve_gone_steps(v_now);
     perform headgate._run_checks(null, null);
 
@@ -30058,6 +30383,66 @@ ALTER FUNCTION headgate.is_allowed(p_provider text, p_path text) OWNER TO headga
 COMMENT ON FUNCTION headgate.is_allowed(p_provider text, p_path text) IS 'Whether a site''s robots.txt, as last read, allows Headgate to read a path with its query.';
 
 --
+-- Name: keep_slots(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.keep_slots() RETURNS TABLE(slot text, done text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '30s'
+    AS $$
+declare
+    v_operation text;
+    v_position pg_lsn;
+    v_positions jsonb := '{}';
+begin
+    perform pg_advisory_xact_lock(hashtext('headgate.keep_slots'));  -- a lock of ours would write
+    for slot in
+        select s.slot_name
+        from pg_replication_slots as s
+        where s.database = current_database()
+            and s.slot_name like headgate._slot_name('%')
+            and not s.active
+            and not exists (
+                select
+                from headgate.change_slots as c
+                where headgate._slot_name(c.operation) = s.slot_name
+                    and c.position is not null
+            )
+    loop
+        perform pg_drop_replication_slot(slot);
+        done := 'dropped';
+        return next;
+    end loop;
+    for v_operation, slot in
+        select c.operation, headgate._slot_name(c.operation)
+        from headgate.change_slots as c
+        join headgate.operations as o on o.name = c.operation
+        where c.position is null
+            and not exists (select from headgate._slot_fault(o.name, o.changes_of))
+        order by c.operation
+    loop
+        select s.lsn into v_position from pg_create_logical_replication_slot(slot, 'pgoutput') as s;
+        v_positions := v_positions || jsonb_build_object(v_operation, v_position);
+        done := 'created';
+        return next;
+    end loop;
+    update headgate.change_slots as c
+    set position = (v_positions ->> c.operation)::pg_lsn,
+        exported_at = headgate.clock()
+    where v_positions ? c.operation;
+end;
+$$;
+
+ALTER FUNCTION headgate.keep_slots() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION keep_slots(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.keep_slots() IS 'Create the missing slots of operations that read changes from the server''s log, and drop those that none reads. Only for the owner, in a transaction of its own.';
+
+--
 -- Name: look_up_answers(text, bigint, integer, bigint[], text[], double precision[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30427,7 +30812,7 @@ COMMENT ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text,
 -- Name: open_changes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.open_changes(p_operation text) RETURNS TABLE(columns text, "position" text)
+CREATE FUNCTION headgate.open_changes(p_operation text) RETURNS TABLE(columns text, "position" text, key text[])
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -30441,10 +30826,13 @@ CREATE FUNCTION headgate.open_changes(p_operation text) RETURNS TABLE(columns te
                 end
             ), ', ' order by a.attnum
         ),
-        pg_current_snapshot()::text
+        case when count(c.operation) > 0 then pg_current_wal_flush_lsn()::text else pg_current_snapshot()::text end,
+        array_agg(a.attname::text) filter (where c.operation is not null and a.attnum = any (i.indkey))
     from headgate.operations as o
     join pg_attribute as a on a.attrelid = to_regclass(o.changes_of)
     join pg_type as t on t.oid = a.atttypid
+    left join pg_index as i on i.indrelid = a.attrelid and i.indisprimary
+    left join headgate.change_slots as c on c.operation = o.name
     where o.name = p_operation
         and a.attnum > 0
         and not a.attisdropped
@@ -30457,7 +30845,7 @@ ALTER FUNCTION headgate.open_changes(p_operation text) OWNER TO headgate_owner;
 -- Name: FUNCTION open_changes(p_operation text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.open_changes(p_operation text) IS 'The columns that headgate.read_changes returns for an operation, and the position up to which it reads in this transaction.';
+COMMENT ON FUNCTION headgate.open_changes(p_operation text) IS 'The columns of an operation''s changes, the position up to which this transaction reads them, and, if by headgate.read_slot, the names of the key''s columns.';
 
 --
 -- Name: open_runs(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30508,6 +30896,9 @@ begin
         get diagnostics v_count = row_count;
         changes := changes + v_count;
     end loop;
+    update headgate.change_slots as c
+    set position = null
+    where not exists (select from pg_replication_slots as s where s.slot_name = headgate._slot_name(c.operation));
     return next;
 end;
 $$;
@@ -30576,6 +30967,57 @@ ALTER FUNCTION headgate.pause_pipeline(p_pipeline text) OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.pause_pipeline(p_pipeline text) IS 'Start no more work of a pipeline until it is resumed; calls in flight finish. Returns what was stopped.';
+
+--
+-- Name: prepare_changes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.prepare_changes(p_operation text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_slot record;
+    v_fault record;
+    v_news text;
+begin
+    if exists (select from headgate.change_slots as c where c.operation = p_operation and c.position is null) then
+        select format('slot %s was %s: operation %s exports what changes from now on', k.slot, k.done, p_operation)
+        into v_news
+        from headgate.keep_slots() as k
+        where k.slot = headgate._slot_name(p_operation)
+            and k.done = 'created';
+    end if;
+    select f.* into v_fault
+    from headgate.operations as o
+    cross join lateral headgate._slot_fault(o.name, o.changes_of) as f
+    where o.name = p_operation;
+    if found then
+        perform headgate._raise(
+            'HG008',
+            format('operation %s cannot read changes: %s; %s', p_operation, v_fault.fault, v_fault.advice),
+            v_fault.advice  -- a job's reason has no hint
+        );
+    end if;
+    select s.slot_name, c.position into v_slot
+    from headgate.change_slots as c
+    join pg_replication_slots as s on s.slot_name = headgate._slot_name(c.operation)
+    where c.operation = p_operation
+        and s.confirmed_flush_lsn < c.position;
+    if found then
+        perform pg_replication_slot_advance(v_slot.slot_name, v_slot.position);
+    end if;
+    return v_news;
+end;
+$$;
+
+ALTER FUNCTION headgate.prepare_changes(p_operation text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION prepare_changes(p_operation text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.prepare_changes(p_operation text) IS 'Bring the slot of an operation with changes_of to where its changes are exported, or create it; returns news.';
 
 --
 -- Name: preview_request(text, bigint, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30729,10 +31171,10 @@ ALTER FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[
 COMMENT ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) IS 'Declare a check of data: a kind and a relation, or a query for failing rows. It runs in its pipeline''s runs by headgate.run_checks, without a pipeline in the maintenance. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer, text, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, sequence_by text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, input_format text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer, changes_of text DEFAULT NULL::text, cache interval DEFAULT NULL::interval) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, sequence_by text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, input_format text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer, changes_of text DEFAULT NULL::text, changes_by text DEFAULT NULL::text, cache interval DEFAULT NULL::interval) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -30803,19 +31245,20 @@ begin
         'keep_files', keep_files,
         'next_page', headgate._as_next_page(operation, next_page),
         'max_pages', max_pages,
-        'changes_of', headgate._open_changes(operation, changes_of, universe, artifact_name),
+        'changes_of', headgate._open_changes(operation, changes_of, changes_by, universe, artifact_name),
+        'changes_by', changes_by,
         'cache', cache
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, cache interval) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, cache interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, cache interval) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31153,6 +31596,29 @@ ALTER FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) OWNE
 --
 
 COMMENT ON FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) IS 'Input of the handler that sends notices.';
+
+--
+-- Name: read_slot(text, pg_lsn); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn) RETURNS SETOF bytea
+    LANGUAGE sql STRICT SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select int8send((s.lsn - '0/0')::bigint) || s.data
+    from pg_logical_slot_peek_binary_changes(
+        headgate._slot_name(p_operation), p_position, null, 'proto_version', '1',
+        'publication_names', quote_ident('headgate_' || p_operation)
+    ) as s;
+$$;
+
+ALTER FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION read_slot(p_operation text, p_position pg_lsn); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn) IS 'The messages of an operation''s slot up to a position, as the plugin pgoutput writes them.';
 
 --
 -- Name: reconcile_quota(text, integer, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -32782,7 +33248,7 @@ COMMENT ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) IS '
 -- Name: waiting_changes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.waiting_changes() RETURNS TABLE(operation text, changes_of text, changes bigint, oldest_at timestamp with time zone, bytes bigint, is_behind boolean)
+CREATE FUNCTION headgate.waiting_changes() RETURNS TABLE(operation text, changes_of text, changes bigint, oldest_at timestamp with time zone, bytes bigint, is_behind boolean, slot text, slot_obstacle text, said text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -32794,6 +33260,7 @@ declare
         select (s.value #>> '{}')::bigint from headgate.settings as s where s.name = 'changes_bytes'
     );
 begin
+    return query select x.* from headgate._waiting_in_slots(v_wait, v_bytes) as x;
     for operation, changes_of in
         select o.name, o.changes_of
         from headgate.operations as o
@@ -32807,6 +33274,11 @@ begin
         )
         into changes, oldest_at, bytes;
         is_behind := coalesce(oldest_at < headgate.clock() - v_wait, false) or bytes > v_bytes;
+        slot_obstacle := (select s.obstacle from headgate._slot_obstacle(operation, changes_of) as s);
+        said := format(
+            '%s changes of %s wait for their export, the oldest since %s, in %s', changes, changes_of, oldest_at,
+            pg_size_pretty(bytes)
+        );
         return next;
     end loop;
 end;
@@ -32818,7 +33290,7 @@ ALTER FUNCTION headgate.waiting_changes() OWNER TO headgate_owner;
 -- Name: FUNCTION waiting_changes(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.waiting_changes() IS 'Changes of tables that wait for their export, and whether the export has fallen behind; shown by v_changes.';
+COMMENT ON FUNCTION headgate.waiting_changes() IS 'Changes of tables that wait for their export, and whether that has fallen behind; what v_changes shows.';
 
 --
 -- Name: why(text, date, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -39534,6 +40006,42 @@ COMMENT ON COLUMN headgate.cached_answers.answered_at IS 'When it was stored.';
 COMMENT ON COLUMN headgate.cached_answers.expires_at IS 'When it becomes useless to the operation that stored it.';
 
 --
+-- Name: change_slots; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.change_slots (
+    operation text NOT NULL,
+    "position" pg_lsn,
+    exported_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE headgate.change_slots OWNER TO headgate_owner;
+
+--
+-- Name: TABLE change_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.change_slots IS 'Operations that read changes from a replication slot of the server, headgate._slot_name.';
+
+--
+-- Name: COLUMN change_slots.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.change_slots.operation IS 'The operation''s name.';
+
+--
+-- Name: COLUMN change_slots."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.change_slots."position" IS 'Up to where the server''s log is exported; the slot follows with the next job. Null: its slot is to be created.';
+
+--
+-- Name: COLUMN change_slots.exported_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.change_slots.exported_at IS 'When that was written; before the first export: when the slot was created.';
+
+--
 -- Name: channels; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -41674,8 +42182,10 @@ CREATE VIEW headgate.v_changes AS
     changes,
     oldest_at,
     bytes,
-    is_behind
-   FROM headgate.waiting_changes() c(operation, changes_of, changes, oldest_at, bytes, is_behind);
+    is_behind,
+    slot,
+    slot_obstacle
+   FROM headgate.waiting_changes() c(operation, changes_of, changes, oldest_at, bytes, is_behind, slot, slot_obstacle, said);
 
 ALTER VIEW headgate.v_changes OWNER TO headgate_owner;
 
@@ -41701,25 +42211,37 @@ COMMENT ON COLUMN headgate.v_changes.changes_of IS 'The table.';
 -- Name: COLUMN v_changes.changes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_changes.changes IS 'How many wait.';
+COMMENT ON COLUMN headgate.v_changes.changes IS 'How many wait; null: in a slot, they are not counted.';
 
 --
 -- Name: COLUMN v_changes.oldest_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_changes.oldest_at IS 'When the oldest of them was written; null: none waits.';
+COMMENT ON COLUMN headgate.v_changes.oldest_at IS 'When the oldest of them was written; null: none waits. Of a slot: since when changes wait.';
 
 --
 -- Name: COLUMN v_changes.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_changes.bytes IS 'How much room their log takes.';
+COMMENT ON COLUMN headgate.v_changes.bytes IS 'How much room their log takes; of a slot, how much of its log the server keeps for it.';
 
 --
 -- Name: COLUMN v_changes.is_behind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_changes.is_behind IS 'True: the oldest waits longer than the setting changes_wait, or the log is larger than changes_bytes.';
+COMMENT ON COLUMN headgate.v_changes.is_behind IS 'True: they wait longer than the setting changes_wait, or take more room than changes_bytes, or than half of max_slot_wal_keep_size.';
+
+--
+-- Name: COLUMN v_changes.slot; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_changes.slot IS 'The replication slot that they are read from; null: triggers log them.';
+
+--
+-- Name: COLUMN v_changes.slot_obstacle; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_changes.slot_obstacle IS 'Why triggers log them and no slot; null: a slot does, or changes_by could say so.';
 
 --
 -- Name: v_check_results; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -46824,6 +47346,13 @@ ALTER TABLE ONLY headgate.cached_answers
     ADD CONSTRAINT cached_answers_pkey PRIMARY KEY (key);
 
 --
+-- Name: change_slots change_slots_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.change_slots
+    ADD CONSTRAINT change_slots_pkey PRIMARY KEY (operation);
+
+--
 -- Name: channels channels_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -49156,6 +49685,12 @@ REVOKE ALL ON FUNCTION headgate._after_declaring(p_kind text, p_name text, p_wri
 REVOKE ALL ON FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _alert_changes(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._alert_changes(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -50212,10 +50747,10 @@ REVOKE ALL ON FUNCTION headgate._fields_of(p_operation headgate.operations) FROM
 REVOKE ALL ON FUNCTION headgate._filled_in(p_reason text, p_value jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _find_changes_mistakes(p_operation text, p_table text, p_universe text, p_artifact_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _find_changes_mistakes(p_operation text, p_table text, p_by text, p_universe text, p_artifact_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._find_changes_mistakes(p_operation text, p_table text, p_universe text, p_artifact_name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._find_changes_mistakes(p_operation text, p_table text, p_by text, p_universe text, p_artifact_name text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _find_check_mistakes(p_name text, p_kind text, p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text, p_comparisons text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50402,6 +50937,12 @@ REVOKE ALL ON FUNCTION headgate._has_open_step(p_execution_id bigint) FROM PUBLI
 --
 
 REVOKE ALL ON FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_options headgate.plan_options, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _has_slot(p_operation text, p_table text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._has_slot(p_operation text, p_table text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _has_strange_changes(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -50636,6 +51177,12 @@ REVOKE ALL ON FUNCTION headgate._is_path(p_path text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._is_plainly_fit(p_function text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_published(p_operation text, p_table text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_published(p_operation text, p_table text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51214,16 +51761,22 @@ REVOKE ALL ON FUNCTION headgate._open_actions(p_execution headgate.process_execu
 REVOKE ALL ON FUNCTION headgate._open_breakers() FROM PUBLIC;
 
 --
--- Name: FUNCTION _open_changes(p_operation text, p_table text, p_universe text, p_artifact_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _open_changes(p_operation text, p_table text, p_by text, p_universe text, p_artifact_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._open_changes(p_operation text, p_table text, p_universe text, p_artifact_name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._open_changes(p_operation text, p_table text, p_by text, p_universe text, p_artifact_name text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_implied(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._open_implied() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_log(p_operation text, p_table text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_log(p_operation text, p_table text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_months(p_months integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -51254,6 +51807,12 @@ REVOKE ALL ON FUNCTION headgate._open_round(p_execution headgate.process_executi
 --
 
 REVOKE ALL ON FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], p_is_retry boolean, OUT planned integer, OUT opened text[], OUT reopened integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_slot(p_operation text, p_table text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_slot(p_operation text, p_table text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_stage(p_operation text, p_stage text, p_ingest_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -52114,6 +52673,24 @@ REVOKE ALL ON FUNCTION headgate._since(p_asset headgate.assets, p_state headgate
 REVOKE ALL ON FUNCTION headgate._skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _slot_fault(p_operation text, p_table text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._slot_fault(p_operation text, p_table text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _slot_name(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._slot_name(p_operation text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _slot_obstacle(p_operation text, p_table text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._slot_obstacle(p_operation text, p_table text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _source_mistakes(p_rows text, p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -52588,6 +53165,12 @@ REVOKE ALL ON FUNCTION headgate._value_of(p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._visible(p_text text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _waiting_in_slots(p_wait interval, p_bytes bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._waiting_in_slots(p_wait interval, p_bytes bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _waiting_steps(p_execution_id bigint, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -52628,6 +53211,12 @@ REVOKE ALL ON FUNCTION headgate._wake_pool(p_pool text, p_now timestamp with tim
 --
 
 REVOKE ALL ON FUNCTION headgate._wake_pools(p_pools text[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _way_of_changes(p_operation text, p_table text, p_by text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._way_of_changes(p_operation text, p_table text, p_by text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _what_if_options(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -53143,6 +53732,12 @@ GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headg
 GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_viral;
 
 --
+-- Name: FUNCTION keep_slots(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.keep_slots() FROM PUBLIC;
+
+--
 -- Name: FUNCTION look_up_answers(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_keys text[], p_held_at double precision[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -53245,6 +53840,13 @@ REVOKE ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) TO headgate_planner;
 
 --
+-- Name: FUNCTION prepare_changes(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.prepare_changes(p_operation text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.prepare_changes(p_operation text) TO headgate_runner;
+
+--
 -- Name: FUNCTION preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -53277,10 +53879,10 @@ REVOKE ALL ON FUNCTION headgate.put_channel(channel text, kind text, secret_name
 REVOKE ALL ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, cache interval); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, cache interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -53356,6 +53958,13 @@ GRANT ALL ON FUNCTION headgate.read_changes(p_context jsonb, p_asset_ids bigint[
 
 REVOKE ALL ON FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION read_slot(p_operation text, p_position pg_lsn); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn) TO headgate_runner;
 
 --
 -- Name: FUNCTION reconcile_quota(p_provider text, p_reported integer, p_reported_on date); Type: ACL; Schema: headgate; Owner: headgate_owner

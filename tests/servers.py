@@ -31,8 +31,13 @@ PREFIX = "headgate-test-"
 DB = Path(__file__).resolve().parents[1] / "db"
 DEBIAN = Path("/usr/lib/postgresql")
 
-# A test's data need not survive a crash; all other settings are as in production.
-PARAMETERS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+# A test's data need not survive a crash; other settings are as in production.
+PARAMETERS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "128MB",
+    "wal_level": "logical",  # for the slots of exports of changes
+}
 IN_MEMORY = PARAMETERS | {"max_wal_size": "256MB", "min_wal_size": "64MB"}
 MEMORY = Path("/dev/shm")
 ENOUGH_MEMORY = 6 * 2**30

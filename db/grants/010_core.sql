@@ -50,7 +50,8 @@ begin
                 'claim_jobs', 'complete_jobs', 'advance_executions', 'extend_leases', 'release_jobs', 'lose_lease',
                 'take_starts', 'look_up_answers', 'heartbeat', 'read_notices', 'take_store', 'remove_keys',
                 'forget_keys', 'find_artifacts', 'expire_artifacts',
-                'end_runner', 'check_queues', 'require_fit', 'open_changes', 'read_changes', 'applied_files', 'clock'
+                'end_runner', 'check_queues', 'require_fit', 'open_changes', 'read_changes',
+                'prepare_changes', 'read_slot', 'applied_files', 'clock'
             ]),
             ('headgate_reader', array[
                 'explain_plan', 'explain_steps', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast',

@@ -118,6 +118,7 @@ create table headgate.operations (
     artifact_name text,
     keep_files interval,
     changes_of text,
+    changes_by text,
     is_retired boolean not null default false,
     constraint operations_pkey primary key (operation_id),
     constraint operations_name_is_unique unique (name),
@@ -206,6 +207,7 @@ create table headgate.operations (
     constraint changes_are_exported check (
         changes_of is null or store is not null and input_format = 'csv' and input_function = 'headgate.read_changes'
     ),
+    constraint way_of_changes_is_known check (changes_by in ('slot', 'triggers')),
     constraint environment_has_its_handler check (handler_environment = '{}' or handler is not null)
 );
 
@@ -327,9 +329,28 @@ comment on column headgate.operations.artifact_name is
 comment on column headgate.operations.keep_files is 'How long its artifacts are kept; null: no limit.';
 comment on column headgate.operations.changes_of is
     'schema.table whose inserts, updates and deletes it exports, each once: triggers keep them in '
-    'headgate_changes.<operation> until then; null: it exports what its input function returns.';
+    'headgate_changes.<operation> until then, or the server''s log does (headgate.change_slots); null: it exports what '
+    'its input function returns.';
+comment on column headgate.operations.changes_by is
+    'slot: changes are read from the server''s log; triggers: they are written into a table; null: by a slot where '
+    'that was possible when changes_of was declared, else by triggers.';
 comment on column headgate.operations.is_retired is
     'True: its plan no longer declares it; the row and its assets'' state stay, because history refers to it.';
+
+create table headgate.change_slots (
+    operation text not null,
+    position pg_lsn,
+    exported_at timestamptz not null,
+    constraint change_slots_pkey primary key (operation)
+);
+
+comment on table headgate.change_slots is
+    'Operations that read changes from a replication slot of the server, headgate._slot_name.';
+comment on column headgate.change_slots.operation is 'The operation''s name.';
+comment on column headgate.change_slots.position is
+    'Up to where the server''s log is exported; the slot follows with the next job. Null: its slot is to be created.';
+comment on column headgate.change_slots.exported_at is
+    'When that was written; before the first export: when the slot was created.';
 
 create table headgate.operation_inputs (
     operation_id bigint not null references headgate.operations,

@@ -18,16 +18,18 @@ begin
         left join pg_catalog.pg_roles as r on r.rolname = w.name
         where r.rolname is null
             or r.rolcanlogin <> w.may_login
-            or r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolreplication or r.rolbypassrls
+            or r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolbypassrls
+            or r.rolreplication and r.rolname <> 'headgate_owner'
         order by w.name
     loop
         begin
             execute format(
                 case
                     when v_role.is_missing then 'create role %I %s'
-                    else 'alter role %I %s nosuperuser nocreatedb nocreaterole noreplication nobypassrls'
+                    else 'alter role %I %s nosuperuser nocreatedb nocreaterole nobypassrls %s'
                 end,
-                v_role.name, case when v_role.may_login then 'login' else 'nologin' end
+                v_role.name, case when v_role.may_login then 'login' else 'nologin' end,
+                case when v_role.name <> 'headgate_owner' then 'noreplication' end
             );
         exception
             when insufficient_privilege then
@@ -58,3 +60,18 @@ begin
     end loop;
 end;
 $predefined$;
+
+-- Publications name the tables whose changes are read from the server's log (changes_of of put_operation).
+do $publications$
+begin
+    if not has_database_privilege('headgate_owner', current_database(), 'create') then
+        execute format('grant create on database %I to headgate_owner', current_database());
+    end if;
+exception
+    when insufficient_privilege then
+        raise warning 'headgate_owner may not create publications here'
+            using hint = format(
+                'as the owner of the database, run: grant create on database %I to headgate_owner', current_database()
+            );
+end;
+$publications$;

@@ -1,8 +1,9 @@
-"""Benchmark changes: what a table's log costs its writers, and how fast changes reach files.
+"""Benchmark changes: what exports of changes cost the tables' writers, and how fast changes reach files.
 
-The same statements are run on a table whose changes are exported and on one like it without, in
-turns, both in the same database: rows one by one, a transaction each, and many rows in a statement.
-Then a runner exports what was logged, and a single change, from its commit to its artifact.
+The same statements are run on a table whose changes triggers log, on one whose changes a slot reads,
+and on one like them without, in turns, all in the same database: rows one by one, a transaction each,
+and many rows in a statement. Then a runner exports the changes of each, and a single change, from its
+commit to its artifact.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
 from headgate.database import connect
@@ -25,8 +27,9 @@ from tests.benchmarks.measure import Figure, per_second, ratio, take_turns
 from tests.limits import PATIENCE
 from tests.plan import Plan
 
-LEAST_OF_ROWS: Final = 0.25
-LEAST_OF_TRANSACTIONS: Final = 0.5
+WAYS: Final = ("triggers", "slot")
+LEAST_OF_ROWS: Final = {"triggers": 0.25, "slot": 0.6}
+LEAST_OF_TRANSACTIONS: Final = {"triggers": 0.5, "slot": 0.8}
 LEAST_RATE: Final = 20_000.0
 MAX_LAG: Final = 5.0
 COLUMNS: Final = (
@@ -35,11 +38,13 @@ COLUMNS: Final = (
 PLAN: Final = """
     select headgate.begin_plan('public');
     select headgate.put_store('lake', 'file://{folder}/lake');
-    select headgate.put_operation('order_changes', due => 'run', changes_of => 'public.logged', store => 'lake',
-        artifact_name => '{{partition}}/{{part}}.parquet', timeout => '10 minutes',
-        handler_options => '{{"types": {{"amount": "numeric(12,2)"}}}}');
-    select headgate.put_pipeline('lake');
-    select headgate.put_step('lake', 'export', operations => '{{order_changes}}');
+    select headgate.put_operation('changes_of_' || w.way, due => 'run', changes_of => 'public.' || w.way,
+        changes_by => w.way, store => 'lake', artifact_name => w.way || '/{{partition}}/{{part}}.parquet',
+        timeout => '10 minutes', handler_options => '{{"types": {{"amount": "numeric(12,2)"}}}}')
+    from unnest('{{triggers, slot}}'::text[]) as w (way);
+    select headgate.put_pipeline('export_' || w.way) from unnest('{{triggers, slot}}'::text[]) as w (way);
+    select headgate.put_step('export_' || w.way, 'export', operations => array['changes_of_' || w.way])
+    from unnest('{{triggers, slot}}'::text[]) as w (way);
     select headgate.end_plan();
     select headgate.check_plans();
 """
@@ -48,6 +53,7 @@ MANY: Final = """
     select n, 'customer ' || n % 1000, n * 0.25, md5(n::text), timestamptz '2026-01-01 00:00+00' + n * interval '1 s'
     from generate_series(1, {rows}) as n
 """
+COUNT: Final = "select sum(rows) from headgate.v_artifacts where name like %(way)s"
 ONE: Final = (
     "insert into public.{table} values (%s, 'customer', 1.25, 'a note', '2026-01-01 00:00+00')"
 )
@@ -63,14 +69,12 @@ def run(
         connect(settings, "bench") as connection,
     ):
         plan = Plan(connection)
-        for table in ("logged", "bare"):
-            plan.sql(f"create table public.{table} ({COLUMNS})")
-        adopt(connection)
-        connection.execute(PLAN.format(folder=folder).encode())
-        many: dict[str, list[float]] = {"logged": [], "bare": []}
-        alone: dict[str, list[float]] = {"logged": [], "bare": []}
-        exported: list[float] = []
-        lags: list[float] = []
+        _prepare(plan, settings, folder)
+        tables = ("bare", *WAYS)
+        many: dict[str, list[float]] = {x: [] for x in tables}
+        alone: dict[str, list[float]] = {x: [] for x in tables}
+        exported: dict[str, list[float]] = {x: [] for x in WAYS}
+        lags: dict[str, list[float]] = {x: [] for x in WAYS}
 
         def write(table: str) -> None:
             connection.execute(f"truncate public.{table}".encode())
@@ -80,38 +84,57 @@ def run(
             connection.execute(MANY.format(table=table, rows=rows).encode())
             many[table].append(rows / (time.perf_counter() - started))
 
-        def export() -> None:
-            logged = int(plan.scalar("select count(*) from headgate_changes.order_changes"))
-            exported.append(logged / _export(plan, settings))
-            connection.execute(ONE.format(table="logged").encode(), (rows + 1,))
-            lags.append(_export(plan, settings))
-            assert plan.scalar("select count(*) from headgate_changes.order_changes") == 0
+        def export(way: str) -> None:
+            _export(plan, settings, way)  # a slot passes by what the others wrote
+            write(way)
+            exported[way].append((rows + singles) / _export(plan, settings, way))
+            _export(plan, settings, way)
+            connection.execute(ONE.format(table=way).encode(), (rows + 1,))
+            lags[way].append(_export(plan, settings, way))
 
-        take_turns(runs, lambda: write("bare"), lambda: write("logged"), export)
-    yield Figure(
-        f"changes: {rows:,} rows in a statement, logged against bare",
-        ratio(many["logged"], many["bare"]),
-        at_least=LEAST_OF_ROWS,
-        detail=f"rows: {per_second('logged', many['logged'])}, {per_second('bare', many['bare'])}",
-    )
-    yield Figure(
-        f"changes: {singles:,} transactions of a row, logged against bare",
-        ratio(alone["logged"], alone["bare"]),
-        at_least=LEAST_OF_TRANSACTIONS,
-        detail=f"{per_second('logged', alone['logged'])}, {per_second('bare', alone['bare'])}",
-    )
-    yield Figure(
-        f"changes: {rows:,} and {singles:,} changes to Parquet",
-        sorted(exported)[len(exported) // 2],
-        unit="changes/s",
-        at_least=LEAST_RATE,
-    )
-    yield Figure(
-        "changes: lag of a single change, with a runner that has just started",
-        sorted(lags)[len(lags) // 2],
-        unit="s",
-        at_most=MAX_LAG,
-    )
+        take_turns(runs, partial(write, "bare"), *(partial(export, x) for x in WAYS))
+        expected = runs * (rows + singles + 3)  # truncated twice, and a single one
+        for way in WAYS:
+            assert plan.scalar(COUNT, way=f"{way}/%") == expected
+    for way in WAYS:
+        yield Figure(
+            f"changes: {rows:,} rows in a statement, {way} against bare",
+            ratio(many[way], many["bare"]),
+            at_least=LEAST_OF_ROWS[way],
+            detail=f"rows: {per_second(way, many[way])}, {per_second('bare', many['bare'])}",
+        )
+        yield Figure(
+            f"changes: {singles:,} transactions of a row, {way} against bare",
+            ratio(alone[way], alone["bare"]),
+            at_least=LEAST_OF_TRANSACTIONS[way],
+            detail=f"{per_second(way, alone[way])}, {per_second('bare', alone['bare'])}",
+        )
+        yield Figure(
+            f"changes: {rows:,} and {singles:,} changes to Parquet, {way}",
+            sorted(exported[way])[len(exported[way]) // 2],
+            unit="changes/s",
+            at_least=LEAST_RATE,
+        )
+        yield Figure(
+            f"changes: lag of a single change, with a runner that has just started, {way}",
+            sorted(lags[way])[len(lags[way]) // 2],
+            unit="s",
+            at_most=MAX_LAG,
+        )
+
+
+def _prepare(plan: Plan, settings: Settings, folder: str) -> None:
+    """Create the tables, declare their exports, and create the slot."""
+    for table in ("bare", *WAYS):
+        plan.sql(f"create table public.{table} ({COLUMNS})")
+    plan.sql("alter table public.slot replica identity full")
+    plan.sql("alter role headgate_owner replication")
+    database = sql.Identifier(settings.database)
+    grant = sql.SQL("grant create on database {} to headgate_owner").format(database)
+    plan.connection.execute(grant)
+    adopt(plan.connection)
+    plan.connection.execute(PLAN.format(folder=folder).encode())
+    plan.sql("select headgate.keep_slots()")
 
 
 def _write_alone(connection: Connection[DictRow], table: str, count: int) -> float:
@@ -122,12 +145,13 @@ def _write_alone(connection: Connection[DictRow], table: str, count: int) -> flo
     return count / (time.perf_counter() - started)
 
 
-def _export(plan: Plan, settings: Settings) -> float:
-    """Run the export; return its duration."""
-    run_id = plan.row("run_pipeline", p_pipeline="lake")["run_id"]
+def _export(plan: Plan, settings: Settings, way: str) -> float:
+    """Run an export; return its duration."""
+    pipeline = f"export_{way}"
+    run_id = plan.row("run_pipeline", p_pipeline=pipeline)["run_id"]
 
     async def has_ended() -> bool:
-        status = plan.row("execution_status", p_pipeline="lake", p_run_id=run_id)["status"]
+        status = plan.row("execution_status", p_pipeline=pipeline, p_run_id=run_id)["status"]
         assert status in ("running", "succeeded"), status
         return bool(status != "running")
 

@@ -31,10 +31,13 @@ RUNS = itertools.count(1)
 
 @contextmanager
 def own_server() -> Iterator[Settings]:
-    """Run an embedded server with the product's configuration, with fsync, in its own folder."""
+    """Run an embedded server with the product's configuration, with fsync, in its own folder.
+
+    Its log has changes of rows, for the benchmark of exports that read them from there.
+    """
     with scratch_folder() as home:
         server = Server(home)
-        server.start()
+        server.start(parameters={"wal_level": "logical"})
         db = home / "db"  # a copy: workers refuse a database that is not in the state of db/
         shutil.copytree(DB, db)
         try:

@@ -1,4 +1,5 @@
--- Drop the triggers that log a table's changes for an operation, and what they have logged.
+-- Stop logging a table's changes for an operation: drop its triggers with what they have logged, its publication and
+-- its right to a slot. headgate.keep_slots drops the slot itself, which no rollback could bring back.
 
 create or replace function headgate._close_changes(p_operation text)
 returns void
@@ -20,5 +21,9 @@ begin
     if to_regclass(format('headgate_changes.%I', p_operation)) is not null then
         execute format('drop table headgate_changes.%I', p_operation);
     end if;
+    if exists (select from pg_publication as p where p.pubname = 'headgate_' || p_operation) then
+        execute format('drop publication %I', 'headgate_' || p_operation);
+    end if;
+    delete from headgate.change_slots as c where c.operation = p_operation;
 end;
 $func$;

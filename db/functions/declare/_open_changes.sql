@@ -1,10 +1,11 @@
--- Log a table's changes for an operation, when it is declared: statement triggers, and the table into which they write.
--- They run as the plan's role, because the rows' types may use functions of the plan. Existing triggers and tables are
--- not changed, so that a migration does not wait for writers. Returns p_table, or null for a mistake.
+-- Have a table's changes logged for an operation, when it is declared: by the server, for a slot, or by triggers. What
+-- is there already is not changed, so that a migration does not wait for writers; what is lost is for
+-- headgate.repair. Returns p_table, or null for a mistake.
 
 create or replace function headgate._open_changes(
     p_operation text,
     p_table text,
+    p_by text,
     p_universe text,
     p_artifact_name text
 )
@@ -13,88 +14,77 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
-declare
-    v_log constant text := format('headgate_changes.%I', p_operation);
-    v_function text;
-    v_owner text;
 begin
     if p_table is null then
         perform headgate._close_changes(p_operation);
+        perform headgate._note_mistake(
+            'operation', p_operation, format('operation %s: changes_by says nothing without changes_of', p_operation),
+            'say changes_of, or leave changes_by out'
+        )
+        where p_by is not null;
         return null;
-    elsif headgate._find_changes_mistakes(p_operation, p_table, p_universe, p_artifact_name) then
+    elsif headgate._find_changes_mistakes(p_operation, p_table, p_by, p_universe, p_artifact_name) then
         return null;
-    elsif headgate._changes_fault(p_operation, p_table) is null then
-        return p_table;
     end if;
-    select format('%I.%I', n.nspname, '_log_' || p_operation), pg_get_userbyid(n.nspowner)
-    into v_function, v_owner
-    from pg_class as c
-    join pg_namespace as n on n.oid = c.relnamespace
-    where c.oid = p_table::regclass;
-    if exists (
-        select
-        from pg_trigger as t
-        join pg_proc as p on p.oid = t.tgfoid
-        where p.proname = '_log_' || p_operation
-            and t.tgrelid <> p_table::regclass
-    ) then
-        perform headgate._close_changes(p_operation);
-    end if;
-    execute format(
-        'create table if not exists %s (cdc_id bigint generated always as identity, '
-        'xid xid8 not null default pg_current_xact_id(), operation text not null, changed_at timestamptz not null, '
-        'content json not null)', v_log
-    );
-    execute format('comment on table %s is %L', v_log, format('Changes of %s that wait for their export.', p_table));
-    execute format('alter table %s owner to headgate_owner', v_log);
-    execute format('grant usage on schema headgate_changes to %I', v_owner);
-    execute format('grant insert (operation, changed_at, content) on %s to %I', v_log, v_owner);
-    execute format(
-        'create or replace function %s() returns trigger language plpgsql volatile security definer '
-        'set search_path = pg_catalog, pg_temp set extra_float_digits = 1 set datestyle = ''ISO'' '
-        'set intervalstyle = ''iso_8601'' as %L', v_function, headgate._changes_source(p_operation, p_table::regclass)
-    );
-    execute format('revoke all on function %s() from public', v_function);
-    execute format('alter function %s() owner to %I', v_function, v_owner);
-    perform headgate._log_event(p_table::regclass, v_function, p_operation, e.event, e.rows)
-    from (values
-        ('insert', 'new table as new_rows'),
-        ('update', 'old table as old_rows new table as new_rows'),
-        ('delete', 'old table as old_rows'),
-        ('truncate', null)
-    ) as e (event, rows);
+    case headgate._way_of_changes(p_operation, p_table, p_by)
+        when 'slot' then
+            if not headgate._has_slot(p_operation, p_table) then
+                perform headgate._open_slot(p_operation, p_table);
+            end if;
+        when 'triggers' then
+            if headgate._changes_fault(p_operation, p_table) is not null then
+                perform headgate._open_log(p_operation, p_table);
+            end if;
+        else null;  -- the row's constraint is broken
+    end case;
     return p_table;
 end;
 $func$;
 
--- ALWAYS, so that rows written by a subscription of logical replication are changes, too.
-create or replace function headgate._log_event(
-    p_table regclass,
-    p_function text,
+-- If the plan leaves it open, changes stay where they have been logged so far.
+create or replace function headgate._way_of_changes(
     p_operation text,
-    p_event text,
-    p_rows text
+    p_table text,
+    p_by text
 )
-returns void
-language plpgsql
-volatile
+returns text
+language sql
+stable
 set search_path = pg_catalog, pg_temp
 as $func$
-declare
-    v_trigger constant text := format('log_%s_%s', p_event, p_operation);
-begin
-    execute format(
-        'create or replace trigger %I after %s on %s %s for each statement execute function %s()', v_trigger, p_event,
-        p_table, 'referencing ' || p_rows, p_function
-    );
-    execute format('alter table %s enable always trigger %I', p_table, v_trigger);
-end;
+    select coalesce(p_by, case
+        when headgate._has_slot(p_operation, p_table) then 'slot'
+        when headgate._changes_fault(p_operation, p_table) is null then 'triggers'
+        when exists (select from headgate._slot_obstacle(p_operation, p_table)) then 'triggers'
+        else 'slot'
+    end);
+$func$;
+
+-- A slot of this table, whatever has become of it: headgate._slot_fault.
+create or replace function headgate._has_slot(
+    p_operation text,
+    p_table text
+)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select exists (select from headgate.change_slots as c where c.operation = p_operation)
+        and not exists (
+            select
+            from pg_publication_rel as r
+            join pg_publication as p on p.oid = r.prpubid
+            where p.pubname = 'headgate_' || p_operation
+                and r.prrelid <> to_regclass(p_table)
+        );
 $func$;
 
 -- All mistakes in the declaration.
 create or replace function headgate._find_changes_mistakes(
     p_operation text,
     p_table text,
+    p_by text,
     p_universe text,
     p_artifact_name text
 )
@@ -128,6 +118,10 @@ begin
         where a.attrelid = to_regclass(p_table)
             and a.attnum > 0
             and a.attname in ('asset_id', 'cdc_hour', 'cdc_timestamp', 'cdc_id', 'operation')
+        union all
+        select s.obstacle, s.advice
+        from headgate._slot_obstacle(p_operation, p_table) as s
+        where p_by = 'slot'
         union all
         select 'changes are of one table, not of a universe''s assets', 'leave universe out'
         where p_universe is not null

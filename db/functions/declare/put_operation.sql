@@ -60,6 +60,7 @@ create or replace function headgate.put_operation(
     next_page text default null,
     max_pages integer default null,
     changes_of text default null,
+    changes_by text default null,
     cache interval default null
 )
 returns text
@@ -134,7 +135,8 @@ begin
         'keep_files', keep_files,
         'next_page', headgate._as_next_page(operation, next_page),
         'max_pages', max_pages,
-        'changes_of', headgate._open_changes(operation, changes_of, universe, artifact_name),
+        'changes_of', headgate._open_changes(operation, changes_of, changes_by, universe, artifact_name),
+        'changes_by', changes_by,
         'cache', cache
     ));
 end;

@@ -1,5 +1,5 @@
--- Operations with changes_of whose table's changes are not logged, and rows that were logged on another server, whose
--- transaction numbers are meaningless here (headgate.read_changes).
+-- Operations with changes_of whose table's changes are not logged, or lost with their slot, and rows that were logged
+-- on another server, whose transaction numbers are meaningless here (headgate.read_changes).
 
 create or replace function headgate._examine_changes()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
@@ -19,6 +19,29 @@ as $func$
     where o.changes_of is not null
         and not o.is_retired
         and f.fault is not null
+        and not exists (select from headgate.change_slots as c where c.operation = o.name)
+    union all
+    select 'changes of ' || o.name, 'fail', f.fault, f.advice, f.is_lost
+    from headgate.operations as o
+    cross join lateral headgate._slot_fault(o.name, o.changes_of) as f
+    where o.changes_of is not null
+        and not o.is_retired
+    union all
+    select
+        'changes of ' || c.operation, 'warn',
+        format('its slot %s is yet to be created: what changes until then is not exported',
+            headgate._slot_name(c.operation)),
+        'headgate migrate creates it, or its next run', true
+    from headgate.change_slots as c
+    join headgate.operations as o on o.name = c.operation
+    where c.position is null
+        and not exists (select from headgate._slot_fault(o.name, o.changes_of))
+    union all
+    select
+        'replication slots', 'warn', 'max_slot_wal_keep_size is unlimited: a slot that is not read fills the disk',
+        'set it to what the disk has room for, and more than twice the setting changes_bytes', false
+    from (select from headgate.change_slots as c limit 1) as c
+    where current_setting('max_slot_wal_keep_size') = '-1'
     union all
     select
         'changes of ' || o.name, 'fail', 'its log is of another server, a restored one: what is in it is not exported',
@@ -28,9 +51,7 @@ as $func$
         and headgate._has_strange_changes(o.name)
     union all
     select
-        'export of changes ' || c.operation, 'warn',
-        format('%s changes of %s wait, the oldest since %s, in %s', c.changes, c.changes_of, c.oldest_at,
-            pg_size_pretty(c.bytes)),
+        'export of changes ' || c.operation, 'warn', c.said,
         'run its pipeline, or see why its runs fail: headgate.v_execution_steps', false
     from headgate.waiting_changes() as c
     where c.is_behind;

@@ -18,6 +18,7 @@ begin
     perform headgate._alert_breakers(null, null, v_now);
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
+    perform headgate._alert_changes(v_now);
     perform headgate._resolve_gone_steps(v_now);
     perform headgate._run_checks(null, null);
 
@@ -63,16 +64,6 @@ as $func$
         format('%s exceed their limits and cannot be ended: grant pg_signal_backend to headgate_owner', count(*)),
         count(*) > 0 and not headgate._may_end_sessions()
     from headgate._late_sessions() as s
-    union all
-    select
-        'warning',
-        'export of changes ' || c.operation,
-        format(
-            '%s changes of %s wait for their export, the oldest since %s, in %s: headgate.v_changes', c.changes,
-            c.changes_of, c.oldest_at, pg_size_pretty(c.bytes)
-        ),
-        c.is_behind
-    from headgate.waiting_changes() as c
     union all
     select 'error', 'address of ' || p.name, s.found, s.provider is not null
     from headgate.providers as p

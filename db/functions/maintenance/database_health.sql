@@ -45,7 +45,8 @@ as $func$
             and pg_has_role(current_user, 'pg_read_all_stats', 'usage')
     ),
     slot as materialized (
-        select greatest(age(s.xmin), age(s.catalog_xmin)) as xmin_age, s.active from pg_replication_slots as s
+        select greatest(age(s.xmin), age(s.catalog_xmin)) as xmin_age, s.active, s.slot_name
+        from pg_replication_slots as s
     ),
     prepared as materialized (
         select age(p.transaction) as xmin_age from pg_prepared_xacts as p where p.database = current_database()
@@ -92,7 +93,13 @@ as $func$
         ),
         (
             'idle_replication_slots',
-            (select count(*) from slot as s where not s.active and s.xmin_age is not null),
+            (
+                select count(*)
+                from slot as s
+                where not s.active
+                    and s.xmin_age is not null
+                    and s.slot_name not like headgate._slot_name('%')  -- they are in headgate.v_changes
+            ),
             0,
             'drop it with pg_drop_replication_slot if its consumer will not return'
         ),

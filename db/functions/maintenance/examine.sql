@@ -138,11 +138,13 @@ as $func$
         union all
         select r.name, 'has more rights than it needs: ' || concat_ws(
             ', ', case when r.rolsuper then 'superuser' end, case when r.rolcreatedb then 'createdb' end,
-            case when r.rolcreaterole then 'createrole' end, case when r.rolreplication then 'replication' end,
+            case when r.rolcreaterole then 'createrole' end,
+            case when r.rolreplication and r.name <> 'headgate_owner' then 'replication' end,
             case when r.rolbypassrls then 'bypassrls' end
         )
         from role as r
-        where r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolreplication or r.rolbypassrls
+        where r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolbypassrls
+            or r.rolreplication and r.name <> 'headgate_owner'
         union all
         select d.role, case
             when d.found is null then 'has no ' || d.name

@@ -1,5 +1,5 @@
 -- Changes that were logged on another server, and came with a backup, get the number of this transaction: the number of
--- the transaction that wrote them is meaningless here.
+-- the transaction that wrote them is meaningless here. So is a place in that server's log: its slot stayed there.
 
 create or replace function headgate.own_changes()
 returns table (changes bigint)
@@ -23,6 +23,9 @@ begin
         get diagnostics v_count = row_count;
         changes := changes + v_count;
     end loop;
+    update headgate.change_slots as c
+    set position = null
+    where not exists (select from pg_replication_slots as s where s.slot_name = headgate._slot_name(c.operation));
     return next;
 end;
 $func$;

@@ -297,9 +297,14 @@ as $func$
 declare
     v_repaired constant integer := (select count(*) from headgate._examine_changes() as x where x.is_fixable);
 begin
-    perform headgate._open_changes(o.name, o.changes_of, null, o.artifact_name)
+    perform case
+        when c.operation is null then headgate._open_log(o.name, o.changes_of)
+        when f.is_lost then headgate._open_slot(o.name, o.changes_of)
+    end
     from headgate._examine_changes() as x
     join headgate.operations as o on x.subject = 'changes of ' || o.name
+    left join headgate.change_slots as c on c.operation = o.name
+    left join lateral headgate._slot_fault(o.name, o.changes_of) as f on true
     where x.is_fixable;
     perform headgate.own_changes();
     return v_repaired;

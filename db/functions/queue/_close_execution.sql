@@ -68,6 +68,7 @@ begin
     where e.execution_id = p_execution_id
         and e.deadline_at is not null
         and not p_is_late;
+    perform headgate._alert_changes(p_now);
     perform headgate._queue_followers(p_execution_id, p_now) where v_status = 'succeeded';
     -- The end of a run wakes the next one while orders wait.
     perform pg_notify('headgate_orders', '')

@@ -1,9 +1,9 @@
 -- What a runner needs to read an operation's changes: the columns of headgate.read_changes' content, and the position
 -- up to which it reads in this transaction, for headgate.complete_jobs. Types that are not PostgreSQL's own are read as
--- text.
+-- text. With a key they are read by headgate.read_slot.
 
 create or replace function headgate.open_changes(p_operation text)
-returns table (columns text, "position" text)
+returns table (columns text, "position" text, key text[])
 language sql
 stable
 security definer
@@ -19,10 +19,13 @@ as $func$
                 end
             ), ', ' order by a.attnum
         ),
-        pg_current_snapshot()::text
+        case when count(c.operation) > 0 then pg_current_wal_flush_lsn()::text else pg_current_snapshot()::text end,
+        array_agg(a.attname::text) filter (where c.operation is not null and a.attnum = any (i.indkey))
     from headgate.operations as o
     join pg_attribute as a on a.attrelid = to_regclass(o.changes_of)
     join pg_type as t on t.oid = a.atttypid
+    left join pg_index as i on i.indrelid = a.attrelid and i.indisprimary
+    left join headgate.change_slots as c on c.operation = o.name
     where o.name = p_operation
         and a.attnum > 0
         and not a.attisdropped
@@ -30,5 +33,5 @@ as $func$
 $func$;
 
 comment on function headgate.open_changes(text) is
-    'The columns that headgate.read_changes returns for an operation, and the position up to which it reads in this '
-    'transaction.';
+    'The columns of an operation''s changes, the position up to which this transaction reads them, and, if by '
+    'headgate.read_slot, the names of the key''s columns.';

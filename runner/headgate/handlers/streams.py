@@ -9,6 +9,7 @@ from typing import BinaryIO, TypeAlias
 
 from headgate.errors import WrongPlan
 from headgate.handlers.contract import Chunk
+from headgate.handlers.slots import changes_of
 
 Columns: TypeAlias = list[tuple[str, int]]
 """Name and type OID of each column."""
@@ -20,7 +21,11 @@ def open_stream(chunk: Chunk) -> Iterator[tuple[Columns, BinaryIO]]:
     if chunk.stream is None:
         raise WrongPlan("the handler reads a stream: give the operation an input_format")
     with chunk.stream.open("rb") as stream:
-        columns = json.loads(stream.readline() or "[]")
+        head = json.loads(stream.readline() or "{}")
+        columns = [(name, oid) for name, oid in head.get("columns", ())]
         if not columns:
             raise WrongPlan("the input function's rows have no columns behind asset_id")
-        yield [(name, oid) for name, oid in columns], stream
+        if (slot := head.get("slot")) is not None:
+            yield columns, changes_of(stream, [name for name, _ in columns], **slot)
+        else:
+            yield columns, stream

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection, sql
 from psycopg.rows import tuple_row
@@ -21,6 +22,9 @@ from psycopg.types.json import Jsonb
 
 from headgate.errors import WrongPlan
 from headgate.worker.copying import Unwanted, blocks
+from headgate.worker.staging import END, START
+
+logger = logging.getLogger(__name__)
 
 PIPE: Final = "input"
 OPEN_SECONDS: Final = 0.02
@@ -40,7 +44,11 @@ CHANGES_CALL: Final = sql.SQL(
     "(select r.asset_id, r.cdc_hour, r.cdc_timestamp, r.operation, r.cdc_id, c.* from {call} as r"
     " cross join lateral json_to_record(r.content) as c ({columns}))"
 )
-OPEN: Final = "select columns, position from headgate.open_changes(p_operation => %s)"
+PREPARE: Final = "select headgate.prepare_changes(p_operation => %s)"
+OPEN: Final = "select columns, position, key from headgate.open_changes(p_operation => %s)"
+SLOT: Final = sql.SQL(
+    "copy (select headgate.read_slot({operation}, {position}::pg_lsn)) to stdout (format binary)"
+)
 COPY: Final[Mapping[str, sql.SQL]] = {
     "csv": sql.SQL("copy (select {columns} from {call} as r) to stdout (format csv)"),
     "json": sql.SQL(
@@ -73,36 +81,62 @@ def feed(
     target = _open(pipe, is_unwanted)
     with os.fdopen(target, "wb", buffering=0) as stream, closing(open_source()) as source:
         source.execute(FIT, (function,))
+        operation = str(context["operation"])
+        if function == CHANGES:
+            _prepare_changes(source, operation)
         source.execute(SETTINGS)
         call = CALL.format(
             function=sql.Identifier(*function.split(".")),
             context=sql.Literal(Jsonb(dict(context))),
             asset_id=sql.Literal(asset_id),
         )
-        position = None
+        changes = None
         if function == CHANGES:
-            columns, position = _open_changes(source, str(context["operation"]))
-            call = CHANGES_CALL.format(call=call, columns=columns)
+            changes = _open_changes(source, operation)
+            call = CHANGES_CALL.format(call=call, columns=sql.SQL(changes.columns))
         cursor = source.execute(sql.SQL("select * from {} as r limit 0").format(call))
         shape = [(x.name, x.type_code) for x in (cursor.description or ())[1:]]
         names = sql.SQL(", ").join(sql.Identifier("r", name) for name, _ in shape)
-        copy = COPY[form].format(columns=names, call=call)
+        copy, ends = COPY[form].format(columns=names, call=call), (0, b"")
+        head: dict[str, Any] = {"columns": shape}
+        if changes is not None and changes.key is not None:
+            copy = SLOT.format(operation=operation, position=changes.position)
+            ends = (len(START), END)
+            head["slot"] = {"key": changes.key, "until": changes.position}
         try:
-            stream.write(json.dumps(shape).encode() + b"\n")
-            for pieces, _ in blocks(source, copy.as_bytes(source), is_unwanted):
+            stream.write(json.dumps(head).encode() + b"\n")
+            copied = blocks(source, copy.as_bytes(source), is_unwanted, head=ends[0], end=ends[1])
+            for pieces, _ in copied:
                 for piece in pieces:
                     _write(stream.fileno(), piece)
         except BrokenPipeError:
             raise Unwanted from None
-    return position
+    return None if changes is None else changes.position
 
 
-def _open_changes(source: Connection[Any], operation: str) -> tuple[sql.SQL, str]:
-    """Return the columns of an operation's changes, and the position to which they are read."""
+class Changes(NamedTuple):
+    """What is to be read of a table's changes."""
+
+    columns: str
+    position: str
+    """Up to where this transaction reads them."""
+    key: list[str] | None
+    """The columns of the table's key, for changes that are in a slot."""
+
+
+def _prepare_changes(source: Connection[Any], operation: str) -> None:
+    """Have an operation's slot follow what is exported; log its news."""
+    row = source.cursor(row_factory=tuple_row).execute(PREPARE, (operation,)).fetchone()
+    if row is not None and row[0] is not None:
+        logger.warning("%s", row[0])
+
+
+def _open_changes(source: Connection[Any], operation: str) -> Changes:
+    """Return what is to be read of an operation's changes. Raises WrongPlan."""
     row = source.cursor(row_factory=tuple_row).execute(OPEN, (operation,)).fetchone()
     if row is None:
         raise WrongPlan(f"operation {operation} exports no changes", hint="declare changes_of")
-    return sql.SQL(row[0]), row[1]
+    return Changes(*row)
 
 
 def _open(pipe: Path, is_unwanted: threading.Event) -> int:

@@ -69,7 +69,7 @@ COLUMNS = {
     " checked_at status value message failing_since function",
     "headgate.v_check_results": "result_id name subject pipeline run_id checked_at status value message"
     " failing_since failing",
-    "headgate.v_changes": "operation changes_of changes oldest_at bytes is_behind",
+    "headgate.v_changes": "operation changes_of changes oldest_at bytes is_behind slot slot_obstacle",
     "headgate.v_database_health": "measure value threshold verdict",
     "headgate.v_alerts": "raised_at severity subject message resolved_at",
     "headgate.v_notices": "written_at channel subject status tried_at error body asset_id",

@@ -47,6 +47,8 @@ RUNNERS |= {
     "expire_artifacts",
     "open_changes",
     "read_changes",
+    "prepare_changes",
+    "read_slot",
 }
 HANDLERS_INPUTS: LiteralString = """
     select distinct split_part(input_function, '.', 2) as name from headgate.operations

@@ -24,7 +24,7 @@ from tests.runner.handlers.compute_plan import ends, status
 PLAN = """
     select headgate.begin_plan('public');
     select headgate.put_store('lake', 'file://{lake}');
-    select headgate.put_operation('notes_changes', due => 'run', changes_of => 'public.notes', store => 'lake',
+    select headgate.put_operation('notes_changes', due => 'run', changes_of => 'public.notes'{by}, store => 'lake',
         artifact_name => 'notes/{{partition}}/{{part}}.parquet', timeout => '1 minute', max_attempts => 1);
     select headgate.put_pipeline('compute');
     select headgate.put_step('compute', 'all', operations => '{{notes_changes}}');
@@ -61,6 +61,23 @@ class Notes:
         assert status(self.plan, run_id)["status"] == "succeeded", ends(self.plan)
         return [told(x) for x in self.changes(run_id)]
 
+    async def kill_runner(self, point: str) -> None:
+        """Start a runner that is killed at a point of its work."""
+        environ = {
+            **os.environ,
+            "HEADGATE_DSN": dsn_of(self.settings),
+            "HEADGATE_DATABASE": self.settings.database,
+            "TMPDIR": tempfile.gettempdir(),
+        }
+        killed = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-c", KILLED, point],
+            env=environ,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert killed.returncode == -signal.SIGKILL
+
     def changes(self, run_id: str | None = None) -> list[Row]:
         """Return the changes in the files of a run, or of all."""
         rows = self.plan.sql(
@@ -86,7 +103,7 @@ def notes(plan, core_database, run, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "spool"))
     plan.sql("create table public.notes (id bigint primary key, text text)")
     adopt(plan.connection)
-    plan.connection.execute(PLAN.format(lake=tmp_path / "lake").encode())
+    plan.connection.execute(PLAN.format(lake=tmp_path / "lake", by="").encode())
     return Notes(plan, core_database, run, tmp_path / "lake")
 
 
@@ -223,8 +240,8 @@ def die(*_):
 
 blocks, put, complete = streams.blocks, stores.put, queue.Queue.complete
 
-def read_and_die(*what):
-    yield from blocks(*what)
+def read_and_die(*what, **more):
+    yield from blocks(*what, **more)
     die()
 
 async def put_and_die(*file):
@@ -260,20 +277,7 @@ async def test_a_runner_that_is_killed_costs_no_change_and_exports_none_twice(no
         late.execute("insert into public.notes values (1, 'late')")
         notes.plan.sql("insert into public.notes values (2, 'a'), (3, 'a')")
         run_id = notes.start()
-        environ = {
-            **os.environ,
-            "HEADGATE_DSN": dsn_of(notes.settings),
-            "HEADGATE_DATABASE": notes.settings.database,
-            "TMPDIR": tempfile.gettempdir(),
-        }
-        killed = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-c", KILLED, point],
-            env=environ,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert killed.returncode == -signal.SIGKILL
+        await notes.kill_runner(point)
         notes.plan.sql("delete from public.notes where id = 3")
         late.commit()
     await notes.work(run_id)

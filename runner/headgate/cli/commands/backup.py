@@ -13,6 +13,7 @@ from psycopg.rows import DictRow
 
 from headgate.cli.clients import client_connection, fitting_client
 from headgate.cli.commands import console
+from headgate.cli.commands.migrate import keep_slots
 from headgate.conninfo import describe
 from headgate.database import connect, connect_server, dsn_of
 from headgate.errors import ServerError
@@ -85,7 +86,13 @@ def restore(file: BackupFile) -> None:
         connection.execute(OWN_CHANGES)
         held = connection.execute(HOLD).fetchone()
         connection.execute("analyze")
+    slots = keep_slots(settings)
     console.say(f"{describe(dsn_of(settings))} is restored from {file}")
+    for slot, done in slots:
+        console.say(
+            f"slot {slot} is {done}: what changed between the backup's last export and now "
+            "is in its table only"
+        )
     console.say(
         "calls made after the backup are missing from its ledger: headgate.reconcile_quota, "
         "or close the provider until its reset"

@@ -16,6 +16,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from headgate.cli.commands import console
+from headgate.cli.commands.migrate import keep_slots
 from headgate.cli.commands.options import AsJson
 from headgate.conninfo import describe
 from headgate.database import PLANNER, connect, dsn_of, from_psycopg
@@ -133,6 +134,8 @@ def _repair(settings: Settings, findings: list[Finding]) -> Iterator[Finding]:
     with connect(settings, "doctor") as connection:
         for row in connection.execute(REPAIR):
             yield Finding(row["subject"], "done", row["done"])
+    for slot, done in keep_slots(settings):
+        yield Finding("slots", "done", f"{slot} {done}")
 
 
 def _database(connection: Connection[DictRow]) -> Iterator[Finding]:

@@ -7,12 +7,13 @@ import os
 import time
 from typing import Annotated, LiteralString
 
+import psycopg
 import typer
 from psycopg.types.json import Jsonb
 
 from headgate.airflow import SNAPSHOT, write_snapshot
 from headgate.cli.commands import console
-from headgate.database import connect
+from headgate.database import connect, from_psycopg
 from headgate.errors import HeadgateError, InvalidValue
 from headgate.migrate import migrate as apply_files
 from headgate.migrate import set_logins
@@ -20,6 +21,7 @@ from headgate.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+KEEP_SLOTS: LiteralString = "select slot, done from headgate.keep_slots()"
 SET_PROVIDER: LiteralString = (
     "select * from headgate.set_provider(p_provider => %s, p_changes => %s)"
 )
@@ -47,6 +49,8 @@ def migrate(
     if not dry_run:
         for role in set_logins(settings, os.environ) if logins else []:
             console.say(f"role {role} has its password")
+        for slot, done in keep_slots(settings):
+            console.say(f"slot {slot} is {done}")
         for provider, url in addresses.items():
             with connect(settings, "migrate") as connection:
                 connection.execute(SET_PROVIDER, (provider, Jsonb({"base_url": url})))
@@ -63,6 +67,17 @@ def migrate(
     seconds = f" in {time.monotonic() - began:.1f} s" if report.files and not dry_run else ""
     verb = "pending" if dry_run else "applied"
     console.say(f"database {settings.database}: {what} {verb}{seconds}")
+
+
+def keep_slots(settings: Settings) -> list[tuple[str, str]]:
+    """Create and drop replication slots as the plans want; return what was done. Log a failure."""
+    try:
+        with connect(settings, "migrate") as connection:
+            rows = connection.execute(KEEP_SLOTS).fetchall()
+    except psycopg.Error as exc:  # a transaction that does not end, or too many slots
+        logger.warning("slots: %s; the next run creates them", from_psycopg(exc))
+        return []
+    return [(row["slot"], row["done"]) for row in rows]
 
 
 def tell_dags(settings: Settings) -> None:

@@ -1,0 +1,141 @@
+"""Changes that are read from a replication slot: each once, in the order of commits, whatever happens to the slot."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+
+import pytest
+from psycopg import sql
+
+from headgate.database import connect
+from tests.adopt import adopt
+from tests.runner.handlers.compute_plan import ends, status
+from tests.runner.handlers.test_changes import PLAN, Notes, told
+
+LONG = "z" * 50_000
+"""Stored outside of its row."""
+
+
+@pytest.fixture
+def notes(plan, core_database, run, tmp_path, monkeypatch):
+    """Declare the export of a table's changes by a slot, and create the slot."""
+    (tmp_path / "spool").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "spool"))
+    plan.sql("alter role headgate_owner replication")
+    plan.connection.execute(
+        sql.SQL("grant create on database {} to headgate_owner").format(
+            sql.Identifier(core_database.database)
+        )
+    )
+    plan.sql("create table public.notes (id bigint primary key, text text)")
+    plan.sql("alter table public.notes alter text set storage external")
+    plan.sql("alter table public.notes replica identity full")
+    adopt(plan.connection)
+    declared = PLAN.format(lake=tmp_path / "lake", by=", changes_by => 'slot'")
+    plan.connection.execute(declared.encode())
+    notes = Notes(plan, core_database, run, tmp_path / "lake")
+    assert [x["done"] for x in plan.sql("select * from headgate.keep_slots()")] == ["created"]
+    return notes
+
+
+async def test_each_change_is_exported_once_as_it_was_committed(notes):
+    notes.plan.sql("insert into public.notes values (1, 'a, \"b\"'), (2, ''), (3, null)")
+    notes.plan.sql("insert into public.notes values (4, %(long)s)", long=LONG)
+    with connect(notes.settings, "test", autocommit=False) as late:
+        late.execute("insert into public.notes values (5, 'late')")
+        late.execute("savepoint a")
+        late.execute("insert into public.notes values (6, 'gone')")
+        late.execute("rollback to a")
+        notes.plan.sql("update public.notes set text = 'c' where id = 1")
+        assert await notes.export() == [
+            ("insert", 1, 'a, "b"'),
+            ("insert", 2, ""),
+            ("insert", 3, None),
+            ("insert", 4, LONG),
+            ("update", 1, "c"),
+        ]
+        assert await notes.export() == []
+        late.execute("delete from public.notes where id = 5")
+        notes.plan.sql("update public.notes set id = 40 where id = 4")
+        late.commit()
+    notes.plan.sql("alter table public.notes add price numeric(8, 2), drop text")
+    notes.plan.sql("insert into public.notes values (7, 1.5)")
+    notes.plan.sql("truncate public.notes")
+    run_id = notes.start()
+    await notes.work(run_id)
+
+    rows = notes.changes(run_id)
+    assert [(x["operation"], x["id"], x["price"]) for x in rows] == [
+        ("insert", 5, None),
+        ("delete", 5, None),
+        ("delete", 4, None),
+        ("insert", 40, None),
+        ("insert", 7, pytest.approx(1.5)),
+        ("truncate", None, None),
+    ]
+    assert {x["cdc_timestamp"].hour for x in rows} == {int(x["hour"][-2:]) for x in rows}
+    numbers = [x["cdc_id"] for x in notes.changes()]
+    assert len(set(numbers)) == len(numbers) == 11
+
+
+async def test_a_large_value_that_an_update_leaves_is_in_its_file(notes):
+    notes.plan.sql("insert into public.notes values (1, %(long)s)", long=LONG)
+    await notes.export()
+    notes.plan.sql("alter table public.notes add n integer")
+    notes.plan.sql("update public.notes set n = 1")
+
+    assert await notes.export() == [("update", 1, LONG)]
+
+
+@pytest.mark.parametrize("point", ["read", "put", "completed"])
+async def test_a_runner_that_is_killed_costs_no_change_and_exports_none_twice(notes, point):
+    notes.plan.sql(
+        "update headgate.operations set lease = '2 seconds' where changes_of is not null"
+    )
+    with connect(notes.settings, "test", autocommit=False) as late:
+        late.execute("insert into public.notes values (1, 'late')")
+        notes.plan.sql("insert into public.notes values (2, 'a'), (3, 'a')")
+        run_id = notes.start()
+        await notes.kill_runner(point)
+        notes.plan.sql("delete from public.notes where id = 3")
+        late.commit()
+    await notes.work(run_id)
+    await notes.export()
+
+    assert sorted(told(x) for x in notes.changes()) == [
+        ("delete", 3, "a"),
+        ("insert", 1, "late"),
+        ("insert", 2, "a"),
+        ("insert", 3, "a"),
+    ]
+
+
+async def test_a_slot_that_is_gone_fails_the_run_until_it_is_made_again(notes):
+    slot = notes.plan.scalar("select slot from headgate.v_changes")
+    notes.plan.sql("select pg_drop_replication_slot(%(slot)s)", slot=slot)
+    notes.plan.sql("insert into public.notes values (1, 'lost')")
+    run_id = notes.start()
+    await notes.work(run_id)
+    assert status(notes.plan, run_id)["status"] == "failed"
+    end = ends(notes.plan)["notes_changes"]
+    assert f"its slot {slot} is gone: changes since" in str(end)
+    assert "headgate doctor --fix" in str(end)
+
+    notes.plan.call("repair")
+    assert [x["done"] for x in notes.plan.sql("select * from headgate.keep_slots()")] == ["created"]
+    notes.plan.sql("insert into public.notes values (2, 'kept')")
+    assert await notes.export() == [("insert", 2, "kept")]
+
+
+async def test_a_slot_that_is_not_there_yet_is_created_by_the_first_run_which_says_so(
+    notes, caplog
+):
+    notes.plan.sql("update headgate.change_slots set position = null")
+    notes.plan.sql("insert into public.notes values (1, 'before')")
+    with caplog.at_level(logging.WARNING):
+        assert await notes.export() == []
+    assert "operation notes_changes exports what changes from now on" in caplog.text
+
+    notes.plan.sql("insert into public.notes values (2, 'after')")
+    assert await notes.export() == [("insert", 2, "after")]
