@@ -10,7 +10,7 @@ class NdjsonWriter(Writer):
 
     def add(self, rows: list[bytes]) -> None:
         """Write lines."""
-        self.file.writelines(rows)
+        self.file.write(b"".join(rows))
 
 
 class JsonWriter(Writer):

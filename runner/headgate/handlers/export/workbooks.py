@@ -22,7 +22,8 @@ MAX_ROWS: Final = 1_048_575
 """Rows of a sheet below its header."""
 MAX_COLUMNS: Final = 16_384
 LONGEST_TEXT: Final = 32_767
-LARGEST_NUMBER: Final = 10**15
+DIGITS: Final = 15
+LARGEST_NUMBER: Final = 10**DIGITS
 FIRST_YEAR: Final = 1900
 SETTINGS: Final[dict[str, Any]] = {
     "constant_memory": True,
@@ -80,13 +81,13 @@ class XlsxWriter(Writer):
             return self._write_time
         if pa.types.is_string(kind):
             return sheet.write_string
-        return self._write_number
+        return sheet.write_number if _is_exact(kind) else self._write_number
 
     def _write_number(self, row: int, column: int, value: Any) -> int:
         is_exact = (
             math.isfinite(value)
             and abs(value) < LARGEST_NUMBER
-            and not (isinstance(value, Decimal) and len(value.normalize().as_tuple().digits) > 15)
+            and not (isinstance(value, Decimal) and len(value.normalize().as_tuple().digits) > DIGITS)
         )
         if is_exact:
             return int(self._sheet.write_number(row, column, value))
@@ -99,6 +100,13 @@ class XlsxWriter(Writer):
             plain = value.replace(tzinfo=None)
             return int(self._sheet.write_datetime(row, column, plain, self._time))
         return int(self._sheet.write_datetime(row, column, value))
+
+
+def _is_exact(kind: Any) -> bool:
+    """Return whether Excel holds all numbers of a type."""
+    if pa.types.is_integer(kind):
+        return bool(kind.bit_width < 64)
+    return bool(pa.types.is_decimal(kind) and kind.precision <= DIGITS)
 
 
 def _said(value: float | int | Decimal) -> str:
