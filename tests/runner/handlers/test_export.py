@@ -8,7 +8,9 @@ import gzip
 import io
 import json
 import math
+import re
 import tempfile
+import zipfile
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -24,8 +26,10 @@ from headgate.errors import InvalidValue
 from headgate.files import DiskFull, refuse_full_disk
 from headgate.handlers.export import workbooks
 from headgate.handlers.export.handler import LINES, WRITERS
+from headgate.handlers.export.tables import read_tables
 from tests.plan import Plan, Row
 from tests.runner.handlers.compute_plan import ends, start, status, write_plan
+from tests.runner.handlers.read_back import read_back
 from tests.runner.small_plan import insert
 
 KINDS = """
@@ -108,17 +112,20 @@ async def test_parquet_keeps_types_nulls_and_decimals(export):
     (row,) = await export(
         "{run.id}/kinds.parquet", handler_options={"types": {"d": "numeric(38,10)"}}
     )
-    table = pyarrow.parquet.read_table(place(row)).to_pydict()
+    types, rows = read_back(place(row))
 
-    assert row["rows"] == 4
-    assert row["name"] == "r1/kinds.parquet"
-    assert table["t"] == ["=1+1", "", None, 'two\nlines, "quoted"']
-    assert table["d"][0] == Decimal("12345678901234567.89")
-    assert table["d"][3] == Decimal("-0.000000001")
-    assert math.isnan(table["f"][0]) and table["f"][1:] == [math.inf, None, -2.5]
-    assert table["at"] == TIMES
-    assert table["day"] == [date(1850, 1, 2), date(2026, 11, 29), None, date(2026, 1, 1)]
-    assert table["b"] == [True, False, None, None]
+    assert types == {
+        "n": "INTEGER", "t": "VARCHAR", "d": "DECIMAL(38,10)", "f": "DOUBLE", "at": "TIMESTAMP WITH TIME ZONE",
+        "day": "DATE", "b": "BOOLEAN",
+    }  # fmt: skip
+    n, t, d, f, at, day, b = map(list, zip(*rows, strict=True))
+    assert (row["rows"], row["name"], n) == (4, "r1/kinds.parquet", [1, 2, 3, 4])
+    assert t == ["=1+1", "", None, 'two\nlines, "quoted"']
+    assert d == [Decimal("12345678901234567.89"), Decimal("1.5"), None, Decimal("-0.000000001")]
+    assert math.isnan(f[0]) and f[1:] == [math.inf, None, -2.5]
+    assert at == TIMES
+    assert day == [date(1850, 1, 2), date(2026, 11, 29), None, date(2026, 1, 1)]
+    assert b == [True, False, None, None]
 
 
 async def test_csv_tells_nulls_from_empty_texts_and_disarms_formulas(export):
@@ -226,24 +233,56 @@ async def test_values_that_cannot_be_exported_are_named(
     assert said in reason(plan)[1]
 
 
-def writer(folder: Path, columns: dict[str, list[Any]]) -> None:
+def written(folder: Path, form: str, columns: dict[str, list[Any]], **options: Any) -> Path:
+    """Write a file without a job; return its path."""
     batch = pyarrow.RecordBatch.from_pydict(columns)
-    made = workbooks.XlsxWriter(folder / "a.xlsx", batch.schema, {}, is_packed=False)
+    made = WRITERS[form](folder / f"a.{form}", batch.schema, options, is_packed=False)
     try:
         made.write(batch)
     finally:
         made.close()
+    return made.path
 
 
-def test_a_text_that_no_cell_holds_is_refused_by_name(tmp_path):
+def csv_rows(path: Path) -> list[list[str]]:
+    """Read a CSV file."""
+    return list(csv.reader(io.StringIO(path.read_bytes().decode(), newline="")))
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
+
+
+def test_each_beginning_of_a_formula_is_disarmed_in_csv_also_in_names_of_columns(tmp_path):
+    columns = {x: FORMULAS for x in ("=HYPERLINK(1)", "plain")} | {"less": [-1] * 6}
+    header, *rows = csv_rows(written(tmp_path, "csv", columns))
+
+    assert header == ["'=HYPERLINK(1)", "plain", "less"]
+    assert rows == [[f"'{x}", f"'{x}", "-1"] for x in FORMULAS]
+    kept = csv_rows(written(tmp_path, "csv", columns, formulas="keep"))
+    assert kept == [list(columns), *([x, x, "-1"] for x in FORMULAS)]
+
+
+def test_no_text_of_a_workbook_is_a_formula_a_link_or_a_number(tmp_path):
+    path = written(tmp_path, "xlsx", {"=1": [*FORMULAS, "http://a.test", "12"]})
+
+    with zipfile.ZipFile(path) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+        assert not any("externalLink" in x or "sheet1.xml.rels" in x for x in book.namelist())
+    assert re.findall("<f>|<hyperlink|<v>", sheet) == []
+    (header, *rows) = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
+    assert (header, rows[0], rows[-1]) == (["=1"], ["=1+1"], ["12"])
+
+
+def test_a_text_of_40_000_characters_is_refused_by_name_in_a_workbook_and_whole_elsewhere(
+    tmp_path,
+):
+    columns = {"t": ["a", "x" * 40_000]}
     with pytest.raises(InvalidValue, match="column t, row 2: a text has 40000 characters"):
-        writer(tmp_path, {"t": ["a", "x" * 40000]})
+        written(tmp_path, "xlsx", columns)
 
-
-def test_more_rows_than_a_sheet_holds_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(workbooks, "MAX_ROWS", 2)
-    with pytest.raises(InvalidValue, match="a sheet holds 2 rows behind its header"):
-        writer(tmp_path, {"n": [1, 2, 3]})
+    assert read_back(written(tmp_path, "parquet", columns))[1] == [(x,) for x in columns["t"]]
+    rows = csv_rows(written(tmp_path, "csv", columns))
+    assert [x for (x,) in rows] == ["t", *columns["t"]]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -264,3 +303,39 @@ def test_a_disk_that_fills_meanwhile_is_no_asset_s_fault(tmp_path, form, rows):
         refuse_full_disk(caught.value)
     del writer, caught
     gc.collect()  # a workbook complains once more
+
+
+def test_the_1_048_577th_row_of_a_sheet_is_refused_and_the_one_before_is_written(tmp_path):
+    batch = pyarrow.RecordBatch.from_pydict({"n": [1]})
+    made = workbooks.XlsxWriter(tmp_path / "a.xlsx", batch.schema, {}, is_packed=False)
+    made.rows = 1_048_574  # as if they were written, behind the header
+    made.write(batch)
+    with pytest.raises(InvalidValue, match="a sheet holds 1048575 rows behind its header"):
+        made.write(batch)
+    made.close()
+
+    with zipfile.ZipFile(made.path) as book:
+        last = re.findall(rb'<c r="(\w+)"', book.read("xl/worksheets/sheet1.xml"))[-1]
+    assert last == b"A1048576"
+
+
+NUMERIC, DATE, TIMESTAMPTZ = 1700, 1082, 1184
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (NUMERIC, "NaN"),
+        (NUMERIC, "-Infinity"),
+        (DATE, "infinity"),
+        (DATE, "0044-03-15 BC"),
+        (TIMESTAMPTZ, "-infinity"),
+        (TIMESTAMPTZ, "0044-03-15 00:00:00+00 BC"),
+        (TIMESTAMPTZ, "12026-01-01 00:00:00+00"),
+    ],
+)
+def test_a_value_that_no_column_holds_is_refused_with_its_columns_name(kind: int, value: str):
+    tables = read_tables([("n", 23), ("x", kind)], io.BytesIO(f"1,{value}\n".encode()), {})
+
+    with pytest.raises(InvalidValue, match=f"column x has a value that no .*'{re.escape(value)}'"):
+        list(tables.pieces(None))

@@ -150,16 +150,18 @@ class CsvWriter(Writer):
     """CSV with a header; texts are quoted, so that an empty text differs from null."""
 
     def begin(self) -> None:
-        """Write the header."""
-        self._writer = pa.csv.CSVWriter(self.file, self.columns)
+        """Write the header, whose names may come from records as their values do."""
+        self._keeps = self.options.get("formulas") == "keep"
+        names = [x if self._keeps else re.sub(FORMULA, r"'\g<0>", x) for x in self.columns.names]
+        self._columns = pa.schema(
+            [x.with_name(y) for x, y in zip(self.columns, names, strict=True)]
+        )
+        self._writer = pa.csv.CSVWriter(self.file, self._columns)
 
     def add(self, rows: Any) -> None:
         """Write a batch; texts that begin like a formula are made harmless, unless kept."""
-        if self.options.get("formulas") != "keep":
-            rows = pa.RecordBatch.from_arrays(
-                [_harmless(x) for x in rows.columns], self.columns.names
-            )
-        self._writer.write_batch(rows)
+        columns = rows.columns if self._keeps else [_harmless(x) for x in rows.columns]
+        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._columns))
 
     def end(self) -> None:
         """Write the remaining rows."""

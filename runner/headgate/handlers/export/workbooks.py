@@ -87,7 +87,9 @@ class XlsxWriter(Writer):
         is_exact = (
             math.isfinite(value)
             and abs(value) < LARGEST_NUMBER
-            and not (isinstance(value, Decimal) and len(value.normalize().as_tuple().digits) > DIGITS)
+            and not (
+                isinstance(value, Decimal) and len(value.normalize().as_tuple().digits) > DIGITS
+            )
         )
         if is_exact:
             return int(self._sheet.write_number(row, column, value))
@@ -107,6 +109,10 @@ def _is_exact(kind: Any) -> bool:
     if pa.types.is_integer(kind):
         return bool(kind.bit_width < 64)
     return bool(pa.types.is_decimal(kind) and kind.precision <= DIGITS)
+
+
+def _digits(value: Decimal) -> int:
+    return len(value.normalize().as_tuple().digits)
 
 
 def _said(value: float | int | Decimal) -> str:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from python_calamine import CalamineWorkbook
 
 from tests.plan import Plan, Row
 from tests.runner.handlers.compute_plan import ends, start, write_plan
+from tests.runner.handlers.read_back import read_back
 from tests.runner.handlers.test_load import artifact
 from tests.runner.small_plan import insert
 
@@ -130,14 +132,28 @@ async def test_its_output_says_what_there_was_and_files_are_of_the_size_that_is_
     }  # fmt: skip
 
 
-async def test_told_types_are_the_file_s(plan, run, raw):
-    raw.put("P0.json", '{"at": "2026-11-29T02:00:00Z", "id": 1}')
-    converting(plan, "parquet", types={"at": "timestamptz", "id": "bigint"})
+async def test_types_are_told_or_as_narrow_as_the_values_as_another_library_reads_them(
+    plan, run, raw
+):
+    told = {"at": "timestamptz", "id": "bigint", "total": "numeric(20,2)"}
+    raw.put("P0.json", json.dumps([
+        {"at": "2026-11-29T02:00:00+01:00", "id": 1, "total": 123456789012345678, "b": 127, "s": -128, "i": 32768, "t": ""},
+        {"at": None, "id": None, "total": None, "b": None, "s": 32767, "i": None, "t": None},
+    ]))  # fmt: skip
+    converting(plan, "parquet", types=told)
     await run()
 
-    table = pyarrow.parquet.read_table(io.BytesIO(artifacts(plan)["r1/P0.parquet"]))
-    assert table.to_pylist() == [{"at": datetime(2026, 11, 29, 2, tzinfo=UTC), "id": 1}]
-    assert str(table.schema.field("id").type) == "int64"
+    types, rows = read_back(next(raw.folder.rglob("*.parquet")))
+    assert types == {
+        "at": "TIMESTAMP WITH TIME ZONE", "id": "BIGINT", "total": "DECIMAL(20,2)", "b": "TINYINT", "s": "SMALLINT",
+        "i": "INTEGER", "t": "VARCHAR",
+    }  # fmt: skip
+    at = datetime(2026, 11, 29, 1, tzinfo=UTC)
+    total = Decimal("123456789012345678.00")
+    assert rows == [
+        (at, 1, total, 127, -128, 32768, ""),
+        (None, None, None, None, 32767, None, None),
+    ]
 
 
 async def test_a_file_that_cannot_be_read_fails_alone(plan, run, raw):
