@@ -28,6 +28,12 @@ with DAG(
         retries=1,
         retry_delay=timedelta(minutes=5),
         retry_exponential_backoff=0,
+        when_away={
+            "overall_status": "UNHEALTHY",
+            "failed_checks": ["database_connectivity"],
+            "detailed_results": {"database_connectivity": {"status": "FAILED"}},
+            "timestamp": "{{ dag_run.run_after.isoformat() }}",
+        },
     )
     finish = CallFunction(
         task_id="finalize_execution",

@@ -6,8 +6,9 @@ import re
 import subprocess
 import sys
 import warnings
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -223,6 +224,32 @@ def test_a_plan_s_pipelines_after_others_are_dags_woken_by_their_assets(
     dags["two"].tasks[0].outlets.clear()
     with pytest.raises(AssertionError, match="three waits for what no DAG makes"):
         before_each(dags)
+
+
+def test_the_monitoring_of_a_stopped_database_answers_that_it_is_unhealthy(
+    bag: Any, monkeypatch: pytest.MonkeyPatch
+):
+    from headgate.airflow.calls import ServerAway
+
+    monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", '{"conn_type": "postgres", "host": "/nowhere"}')
+    answers: dict[str, Any] = {}
+    run = SimpleNamespace(
+        dag_id="pipeline_monitoring", run_id="r1", run_after=datetime(2026, 11, 29, tzinfo=UTC)
+    )
+    context: Any = {"dag_run": run, "ti": SimpleNamespace(xcom_push=answers.__setitem__)}
+    task = bag.dags["pipeline_monitoring"].get_task("pipeline_health_check")
+    task.render_template_fields(context)
+    with pytest.raises(ServerAway, match="does the server run"):
+        task.execute(context)
+
+    assert answers == {
+        "return_value": {
+            "overall_status": "UNHEALTHY",
+            "failed_checks": ["database_connectivity"],
+            "detailed_results": {"database_connectivity": {"status": "FAILED"}},
+            "timestamp": "2026-11-29T00:00:00+00:00",
+        }
+    }
 
 
 def test_dags_are_imported_while_postgres_is_down(airflow_home: Path):

@@ -113,6 +113,10 @@ async def wait_for_news(
             return
 
 
+class ServerAway(AirflowException):
+    """The server does not answer, or is shutting down."""
+
+
 @dataclass(frozen=True)
 class Scheduler:
     """This Airflow deployment: its name among several, and whether its DAGs pause pipelines."""
@@ -230,7 +234,7 @@ def failure(exc: psycopg.Error) -> AirflowException:
     if not state and any(x in text for x in REFUSALS):
         return AirflowFailException(f"{text}: correct the connection's login or database")
     if not state or (state[:2] in ("08", "57") and state not in ADVICE):
-        return AirflowException(f"{text}: does the server run? What has retries left tries again")
+        return ServerAway(f"{text}: does the server run? What has retries left tries again")
     message = f"{exc.diag.message_primary or text} ({state})"
     if hint := ADVICE.get(state) or exc.diag.message_hint:
         message += f": {hint}"

@@ -33,6 +33,7 @@ from airflow.triggers.base import StartTriggerArgs
 from headgate.airflow.calls import (
     OPEN,
     Row,
+    ServerAway,
     cancel,
     connect,
     error_report,
@@ -72,6 +73,8 @@ ENQUEUE: Final = "headgate.enqueue_step"
 CORE: Final = "headgate."
 FIT: Final = "headgate.require_fit"
 """Checks that a plan's function runs with its owner's rights; otherwise it is not called."""
+RETURNED: Final = "return_value"
+"""Airflow's name of what a task returns."""
 FAILED_STEPS: Final = "headgate.failed_steps"
 MARK: Final = "headgate.mark_step"
 LONGEST_STEP: Final = timedelta(hours=24)
@@ -98,10 +101,11 @@ class CallFunction(BaseOperator):
         pipeline: the pipeline; by default the one named like the DAG; templated.
         step: the task's step in the plan; by default the task's name without its group's.
         max_wait: how long a start waits for another run, or a pause, of the pipeline to end.
+        when_away: what a task that fails because the server is away logs and returns; templated.
         conn_id: Airflow's connection to the database.
     """
 
-    template_fields: Sequence[str] = ("args", "pipeline", "step")
+    template_fields: Sequence[str] = ("args", "pipeline", "step", "when_away")
     operator_extra_links = (ReportLink(),)
 
     def __init__(
@@ -112,6 +116,7 @@ class CallFunction(BaseOperator):
         pipeline: str | None = None,
         step: str | None = None,
         max_wait: timedelta = LONGEST_STEP,
+        when_away: Mapping[str, Any] | None = None,
         conn_id: str = CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -124,6 +129,7 @@ class CallFunction(BaseOperator):
         self.pipeline = pipeline
         self.step = step or self.label
         self.max_wait = max_wait
+        self.when_away = when_away
         self.conn_id = conn_id
         self._declared = pipeline  # not rendered: compared with other tasks' declared pipelines
         self._connection: Connection[Row] | None = None
@@ -139,6 +145,11 @@ class CallFunction(BaseOperator):
             rows, status = self._call(arguments, named | {"p_step": self.step})
         except Blocked as exc:
             self._wait(exc, arguments["p_pipeline"], until)
+        except ServerAway:
+            if self.when_away is not None:
+                self.log.error("%s", self.when_away)
+                context["ti"].xcom_push(RETURNED, self.when_away)
+            raise
         self.log.info("%s: %s row(s): %s", self.function, len(rows), rows[:20])
         if self.function == FINALIZE:
             context["ti"].xcom_push(COUNTS, counts_of(rows[0]))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.acceptance.onpoint.conftest import DATA, MONITORING, Lake
 
 BROKEN_PAGES = 2
@@ -39,6 +43,35 @@ async def test_after_a_run_all_five_checks_are_healthy_and_have_real_figures(lak
     assert results["resource_utilization"]["active_workers"] >= 1
     assert 0 < results["resource_utilization"]["memory_percent"] < 100
     assert alerts(lake) == []
+
+
+async def test_a_busy_database_is_a_warning_which_fails_nothing(
+    lake: Lake, small_database: Settings
+):
+    lake.plan.sql("insert into onpoint.posts (id, etl_processed_at) values (1, headgate.clock())")
+    lake.plan.sql("insert into onpoint.users (id, etl_processed_at) values (1, headgate.clock())")
+    lake.plan.sql(
+        "insert into onpoint.comments (id, etl_processed_at) values (1, headgate.clock())"
+    )
+    lake.plan.call("start_execution", p_pipeline=DATA, p_run_id="slow")
+    lake.plan.call("finalize_execution", p_pipeline=DATA, p_run_id="slow")
+    lake.plan.sql(
+        "update headgate.process_executions set started_at = finished_at - interval '2 hours'"
+        " where run_id = 'slow'"
+    )
+    with ExitStack() as opened:
+        for _ in range(50):
+            opened.enter_context(connect(small_database, "test"))
+        run_id = await lake.run(MONITORING)
+
+    report = lake.output(run_id, "pipeline_health_check")
+    results = report["detailed_results"]
+    busy = ("database_connectivity", "processing_latency")
+    assert {x: results[x]["status"] for x in busy} == dict.fromkeys(busy, "WARNING"), results
+    assert results["database_connectivity"]["active_connections"] >= 50
+    assert results["processing_latency"]["average_minutes"] == 120
+    assert (report["overall_status"], report["failed_checks"]) == ("HEALTHY", [])
+    assert lake.steps(run_id)["pipeline_health_check"] == "succeeded"
 
 
 async def test_tables_without_rows_are_no_data_and_the_step_fails_after_it_is_kept(lake: Lake):
