@@ -25,6 +25,7 @@ from headgate.worker.queue import Queue
 from tests.benchmarks import system
 from tests.benchmarks.feeding import fill, read_task
 from tests.benchmarks.measure import Figure, per_second, ratio
+from tests.cluster import two_workers
 
 CHUNK: Final = 100
 ROUNDS: Final = 20
@@ -85,16 +86,7 @@ async def _measure(settings: Settings, assets: int, runs: int, *, with_dask: boo
     sides = Sides()
     one, two = Pool(1), Pool(2)
     if with_dask:
-        from distributed import LocalCluster
-
-        async with LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-            asynchronous=True,
-            silence_logs=50,
-        ) as cluster:
+        async with two_workers() as cluster:
             dask = DaskBackend(cluster.scheduler_address)
             await dask.start()
             await _take_turns(tasks, runs, (one, sides.one), (two, sides.two), (dask, sides.dask))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,3 +90,15 @@ def _checked(kind: Kind, name: str, found: Any) -> Callable[[Any], Any]:
         ) from exc
     function: Callable[[Any], Any] = found
     return function
+
+
+def as_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """Return what a function gave back as JSON that PostgreSQL takes. Raises ValueError."""
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=default)
+        text.encode()
+    except (TypeError, ValueError) as exc:
+        raise ValueError(f"is no JSON: {exc}") from exc
+    if "\\u0000" in text:
+        raise ValueError("holds a NUL character")
+    return text

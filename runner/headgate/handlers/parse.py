@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from headgate.errors import WrongPlan
-from headgate.handlers.named import PARSER, find, told
+from headgate.handlers.named import PARSER, as_json, find, told
 from headgate.handlers.pool_messages import Done, Job, Parsing
 
 
@@ -28,9 +27,6 @@ def parse(task: Parsing) -> Done:
 
 def _payload(value: object) -> bytes:
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    except (TypeError, ValueError) as exc:
-        raise ValueError(f"what it returned is no JSON: {exc}") from None
-    if b"\\u0000" in text:
-        raise ValueError("what it returned holds a NUL character")
-    return text
+        return as_json(value).encode()
+    except ValueError as exc:
+        raise ValueError(f"what it returned {exc}") from None

@@ -7,7 +7,6 @@ the chunk are deferred.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,7 +19,7 @@ from headgate.errors import WrongPlan
 from headgate.files import DiskFull, refuse_full_disk
 from headgate.handlers.contract import Chunk, Result
 from headgate.handlers.input import read_chunk
-from headgate.handlers.named import HANDLER, bounded, find, told
+from headgate.handlers.named import HANDLER, as_json, bounded, find, told
 from headgate.handlers.pool_messages import Done, Job, RowType, Spooled, Task
 from headgate.handlers.rows import WrongResult, pack_rows
 from headgate.handlers.spool import spool
@@ -123,13 +122,9 @@ def _outputs(chunk: Chunk, given: Mapping[int, Any]) -> dict[int, str]:
     outputs = {}
     for asset_id, value in given.items():
         try:
-            text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_plain)
-            text.encode()
-        except (TypeError, ValueError) as exc:
-            raise WrongResult(f"the output of asset {asset_id} is no JSON: {exc}") from exc
-        if "\\u0000" in text:
-            raise WrongResult(f"the output of asset {asset_id} holds a NUL character")
-        outputs[int(asset_id)] = text
+            outputs[int(asset_id)] = as_json(value, _plain)
+        except ValueError as exc:
+            raise WrongResult(f"the output of asset {asset_id} {exc}") from exc
     if others := set(outputs) - set(chunk.asset_ids.tolist()):
         shown = ", ".join(str(x) for x in sorted(others)[:SHOWN])
         raise WrongResult(f"the handler has an output of no asset of the chunk: {shown}")

@@ -9,6 +9,7 @@ import pytest
 
 from headgate.worker.chunks import Handling
 from headgate.worker.worker import work
+from tests.cluster import two_workers
 from tests.limits import PATIENCE
 from tests.runner.conftest import core_database, core_plan
 from tests.runner.handlers.compute_plan import status
@@ -56,16 +57,9 @@ def run(core_database, plan):
 async def cluster(monkeypatch):
     """Start a Dask cluster of two workers."""
     import dask
-    from distributed import LocalCluster
+    import distributed  # noqa: F401  # it has the settings' defaults
 
     monkeypatch.setattr("headgate.handlers.dask.CONNECT_SECONDS", PATIENCE)
     with dask.config.set({f"distributed.comm.timeouts.{x}": PATIENCE for x in ("connect", "tcp")}):
-        async with LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-            asynchronous=True,
-            silence_logs=50,
-        ) as opened:
+        async with two_workers() as opened:
             yield opened
