@@ -104,6 +104,7 @@ create table headgate.operations (
     max_pages integer not null default 1000,
     parser text,
     cache interval,
+    revalidate boolean not null default false,
     outputs jsonb,
     expectations jsonb,
     ingest_function text,
@@ -166,6 +167,7 @@ create table headgate.operations (
     ),
     constraint a_handler_stages_rows_of_one_asset check (stage is null or handler is null or chunk_size = 1),
     constraint parser_reads_answers check (parser is null or path is not null),
+    constraint revalidated_are_cached check (not revalidate or cache is not null),
     constraint cached_are_requests_for_one_asset check (
         cache is null
         or cache > '0'
@@ -301,6 +303,9 @@ comment on column headgate.operations.max_pages is 'After this many pages a job 
 comment on column headgate.operations.max_rows is 'The most rows that a statement may return; null: only bytes count.';
 comment on column headgate.operations.cache is
     'Maximum age of a stored answer to an equal request that replaces a call; null: every request is made.';
+comment on column headgate.operations.revalidate is
+    'True: an older answer that names its version (ETag, Last-Modified) serves again if the provider says that it has '
+    'not changed (304).';
 comment on column headgate.operations.outputs is
     'The job''s output from an answer: name to JSON path over {status, duration_ms, headers, body, asset}; null: none.';
 comment on column headgate.operations.expectations is

@@ -61,7 +61,8 @@ create or replace function headgate.put_operation(
     max_pages integer default null,
     changes_of text default null,
     changes_by text default null,
-    cache interval default null
+    cache interval default null,
+    revalidate boolean default null
 )
 returns text
 language plpgsql
@@ -137,7 +138,8 @@ begin
         'max_pages', max_pages,
         'changes_of', headgate._open_changes(operation, changes_of, changes_by, universe, artifact_name),
         'changes_by', changes_by,
-        'cache', cache
+        'cache', cache,
+        'revalidate', revalidate
     ));
 end;
 $func$;

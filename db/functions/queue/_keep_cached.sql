@@ -61,7 +61,8 @@ begin
         insert into headgate.cached_answers (key, operation_id, payload, answer, bytes, answered_at, expires_at)
         select
             k.key, p_operation.operation_id, p_payloads[k.nth], a.answer,
-            octet_length(p_payloads[k.nth]) + octet_length(a.answer::text), p_now, p_now + p_operation.cache
+            octet_length(p_payloads[k.nth]) + octet_length(a.answer::text), p_now,
+            p_now + p_operation.cache + case when p_operation.revalidate then interval '30 days' else '0' end
         from unnest(v_keys, v_places) as k (key, nth)
         cross join lateral (select p_answers[k.nth]::jsonb - 'duration_ms' as answer offset 0) as a
         order by k.key

@@ -1,7 +1,8 @@
 -- A runner looks up answers to a chunk's requests before it makes them: `hit`, with the answer, unless the runner
 -- already holds the answer of that time; `fetch`: the runner makes the request; `wait`: an equal request is in flight.
 -- Of equal requests within the chunk, the first one is made. At most 8 MB of answers are returned at a time: the runner
--- calls again for the keys that are missing from the result. A null in p_held_at: the runner holds no answer to this
+-- calls again for the keys that are missing from the result. With `fetch` comes an older answer whose version the
+-- request may name, if the operation revalidates. A null in p_held_at: the runner holds no answer to this
 -- request.
 
 create or replace function headgate.look_up_answers(
@@ -23,12 +24,15 @@ as $func$
 declare
     v_now constant timestamptz := headgate.clock();
     v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
-    v_oldest constant timestamptz := v_now - (
-        select o.cache from headgate.operations as o where o.operation_id = v_chunk.operation_id
-    );
+    v_operation record;
+    v_oldest timestamptz;
     v_missing text[];
     v_ours text[] := '{}';
 begin
+    select o.cache, o.revalidate into v_operation
+    from headgate.operations as o
+    where o.operation_id = v_chunk.operation_id;
+    v_oldest := v_now - v_operation.cache;
     v_missing := headgate._not_cached(p_keys, v_oldest);
     if v_missing <> '{}' then
         v_ours := headgate._begin_fetches(v_chunk, v_missing, p_asset_ids, p_keys);
@@ -39,8 +43,16 @@ begin
         end if;
     end if;
     return query
-    select m.key, case when m.key = any (v_ours) then 'fetch' else 'wait' end, null::double precision, null, null
+    select
+        m.key, case when m.key = any (v_ours) then 'fetch' else 'wait' end, null::double precision, s.answer::text,
+        s.payload
     from unnest(v_missing) as m (key)
+    left join headgate.cached_answers as s
+        on v_operation.revalidate
+        and s.key = m.key
+        and m.key = any (v_ours)
+        and s.answer -> 'headers' ?| array['etag', 'last-modified']
+        and s.bytes <= 8388608 / cardinality(v_missing)
     union all
     select
         f.key, 'hit', f.at, case when not f.is_held then c.answer::text end, case when not f.is_held then c.payload end

@@ -22,7 +22,7 @@ from headgate.worker.background import Background
 from headgate.worker.calls import Reply
 from headgate.worker.completion import reason_of
 from headgate.worker.connection_pool import ConnectionPool
-from headgate.worker.leases import CallLease
+from headgate.worker.leases import CallLease, Stale
 from headgate.worker.queue import LookedUp
 from headgate.worker.rules import Outcome
 
@@ -143,19 +143,39 @@ class AnswerCache:
         found = await self._connections.run(
             lambda queue: queue.look_up(held.chunk, list(asked.values()), list(asked), held_at)
         )
-        ours = {x.key for x in found if x.state == "fetch"}
+        ours = {x.key: x for x in found if x.state == "fetch"}
         known = {x.key: self._shelf.take(x) if x.state == "hit" else EQUAL for x in found}
         replies, unknown = {}, []
         for index in indexes:
             key = keys[index]
             reply = known.get(key)
             if key in ours:
-                ours.remove(key)  # further equal ones of the chunk wait for this one
+                self._note_stale(
+                    held, index, ours.pop(key)
+                )  # further equal ones of the chunk wait for this one
             elif reply is None:
                 unknown.append(index)
             else:
                 replies[index] = reply
         return replies, unknown
+
+    def _note_stale(self, held: CallLease, index: int, found: LookedUp) -> None:
+        """Note an older answer, unless the request names a version by itself."""
+        own = (held.chunk.headers[index] if held.chunk.headers else None) or {}
+        if found.answer is None or any(x.lower() in CONDITIONS for x in own):
+            return
+        reply = Reply(HIT, 0, (found.payload or "").encode(), 0, found.answer)
+        held.stale[index] = Stale(_conditions_of(found), reply)
+
+
+def _conditions_of(found: LookedUp) -> dict[str, str]:
+    """Return the headers that name the version of an answer."""
+    headers = json.loads(found.answer or "{}").get("headers") or {}
+    named = {
+        "If-None-Match": headers.get("etag"),
+        "If-Modified-Since": headers.get("last-modified"),
+    }
+    return {x: y for x, y in named.items() if y and y.isascii() and y.isprintable()}
 
 
 def keys_of(held: CallLease) -> dict[int, str]:

@@ -153,11 +153,15 @@ class CallExecutor:
         url = held.urls[index]
         body = held.chunk.bodies[index] if held.chunk.bodies else None
         own = held.chunk.headers[index] if held.chunk.headers else None
+        stale = held.stale.pop(index, None)
+        if stale is not None:
+            own = {**(own or {}), **stale.conditions}
         try:
             if url is None:
                 reply = _refused(held, index)
             else:
                 reply = await self._caller.fetch(held.call, url, body, own)
+                reply = reply if stale is None else stale.unless_changed(reply)
         except asyncio.CancelledError:
             reply = CUT
         except Exception as exc:

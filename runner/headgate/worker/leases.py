@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -16,6 +17,24 @@ from headgate.worker.rules import Block
 SLICE_JOBS: Final = 200
 SLICE_BYTES: Final = 8 * 1024 * 1024
 SLICE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """An answer that is too old to serve, unless the provider says that it has not changed."""
+
+    conditions: Mapping[str, str]
+    """The headers with which a request names the answer's version."""
+    reply: Reply
+
+    def unless_changed(self, reply: Reply) -> Reply:
+        """Return the old answer in place of `304 Not Modified`; otherwise the reply."""
+        if reply.answer is None or json.loads(reply.answer).get("status") != 304:
+            return reply
+        outcome = replace(self.reply.outcome, charged=reply.outcome.charged)
+        return replace(
+            self.reply, outcome=outcome, requests=reply.requests, duration_ms=reply.duration_ms
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +92,8 @@ class CallLease(Leased):
     """Indexes of the calls to make, in order, without those that the cache serves."""
     next: int = 0
     """How many of them have started."""
+    stale: dict[int, Stale] = field(default_factory=dict)
+    """Older answers, by the index of the call that asks whether they have changed."""
     is_looking: bool = False
     """Whether the cache is being queried; until then no call starts."""
     open: dict[int, asyncio.Task[None]] = field(default_factory=dict)

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from headgate.worker.answer_cache import Shelf, keys_of
 from headgate.worker.queue import LookedUp
@@ -105,6 +106,29 @@ async def test_a_provider_with_another_secret_asks_for_itself(plan, shop, run, m
     ]
     kept = plan.scalar("select string_agg(c::text, ' ') from headgate.cached_answers as c")
     assert "long-secret" not in kept
+
+
+async def test_an_older_answer_serves_again_if_the_provider_says_that_it_has_not_changed(
+    plan, shop, run
+):
+    async def versioned(request: web.Request) -> web.StreamResponse:
+        if request.headers.get("If-None-Match") == '"1"':
+            return web.Response(status=304)
+        return await json_of('{"rate": 7}', ETag='"1"')(request)
+
+    shop.answer = versioned
+    write_plan(plan, base_url=shop.url, assets=2, operation_columns=RATES | {"revalidate": True})
+    await run("r1", "shop")
+    plan.sql("update headgate.cached_answers set answered_at = answered_at - interval '2 hours'")
+
+    await run("r2", "shop")
+
+    assert len(shop.asked) == 2
+    fresh, hit = details(plan, "r2")
+    assert (fresh["status"], fresh["attempts"], fresh["from_cache"]) == ("success", 1, False)
+    assert (hit["status"], hit["attempts"], hit["from_cache"]) == ("success", 0, True)
+    payloads = plan.sql("select payload, count(*) as n from public.answers group by payload")
+    assert payloads == [{"payload": '{"rate": 7}', "n": 4}]
 
 
 async def test_without_the_database_s_look_up_requests_are_made(plan, shop, run, caplog):
