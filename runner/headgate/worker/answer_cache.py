@@ -150,22 +150,22 @@ class AnswerCache:
             key = keys[index]
             reply = known.get(key)
             if key in ours:
-                self._note_stale(
-                    held, index, ours.pop(key)
-                )  # further equal ones of the chunk wait for this one
+                # Further equal requests of the chunk wait for this one.
+                _note_stale(held, index, ours.pop(key))
             elif reply is None:
                 unknown.append(index)
             else:
                 replies[index] = reply
         return replies, unknown
 
-    def _note_stale(self, held: CallLease, index: int, found: LookedUp) -> None:
-        """Note an older answer, unless the request names a version by itself."""
-        own = (held.chunk.headers[index] if held.chunk.headers else None) or {}
-        if found.answer is None or any(x.lower() in CONDITIONS for x in own):
-            return
-        reply = Reply(HIT, 0, (found.payload or "").encode(), 0, found.answer)
-        held.stale[index] = Stale(_conditions_of(found), reply)
+
+def _note_stale(held: CallLease, index: int, found: LookedUp) -> None:
+    """Note an older answer, unless the request names a version by itself."""
+    own = (held.chunk.headers[index] if held.chunk.headers else None) or {}
+    if found.answer is None or any(x.lower() in CONDITIONS for x in own):
+        return
+    reply = Reply(HIT, 0, (found.payload or "").encode(), 0, found.answer)
+    held.stale[index] = Stale(_conditions_of(found), reply)
 
 
 def _conditions_of(found: LookedUp) -> dict[str, str]:
