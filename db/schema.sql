@@ -6493,6 +6493,7 @@ CREATE TABLE headgate.operations (
     max_pages integer DEFAULT 1000 NOT NULL,
     parser text,
     cache interval,
+    revalidate boolean DEFAULT false NOT NULL,
     outputs jsonb,
     expectations jsonb,
     ingest_function text,
@@ -6555,6 +6556,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT priority_in_range CHECK (((priority >= 1) AND (priority <= 9))),
     CONSTRAINT query_is_an_object CHECK ((jsonb_typeof(query) = 'object'::text)),
     CONSTRAINT ranking_is_not_negative CHECK (((weight_power >= (0)::double precision) AND (staleness_per_day >= (0)::double precision))),
+    CONSTRAINT revalidated_are_cached CHECK (((NOT revalidate) OR (cache IS NOT NULL))),
     CONSTRAINT rows_are_of_a_statement CHECK (((max_rows IS NULL) OR ((max_rows > 0) AND (statement IS NOT NULL)))),
     CONSTRAINT run_follows_nothing CHECK (((due_rule <> 'run'::text) OR (follows_operation_id IS NULL))),
     CONSTRAINT statement_has_no_parameters_of_its_own CHECK ((statement !~ '[$][0-9]'::text)),
@@ -6853,6 +6855,12 @@ COMMENT ON COLUMN headgate.operations.parser IS 'Python function that turns an a
 --
 
 COMMENT ON COLUMN headgate.operations.cache IS 'Maximum age of a stored answer to an equal request that replaces a call; null: every request is made.';
+
+--
+-- Name: COLUMN operations.revalidate; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.revalidate IS 'True: an older answer that names its version (ETag, Last-Modified) serves again if the provider says that it has not changed (304).';
 
 --
 -- Name: COLUMN operations.outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -16306,7 +16314,8 @@ begin
         insert into headgate.cached_answers (key, operation_id, payload, answer, bytes, answered_at, expires_at)
         select
             k.key, p_operation.operation_id, p_payloads[k.nth], a.answer,
-            octet_length(p_payloads[k.nth]) + octet_length(a.answer::text), p_now, p_now + p_operation.cache
+            octet_length(p_payloads[k.nth]) + octet_length(a.answer::text), p_now,
+            p_now + p_operation.cache + case when p_operation.revalidate then interval '30 days' else '0' end
         from unnest(v_keys, v_places) as k (key, nth)
         cross join lateral (select p_answers[k.nth]::jsonb - 'duration_ms' as answer offset 0) as a
         order by k.key
@@ -30455,12 +30464,15 @@ CREATE FUNCTION headgate.look_up_answers(p_runner text, p_chunk_id bigint, p_lea
 declare
     v_now constant timestamptz := headgate.clock();
     v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
-    v_oldest constant timestamptz := v_now - (
-        select o.cache from headgate.operations as o where o.operation_id = v_chunk.operation_id
-    );
+    v_operation record;
+    v_oldest timestamptz;
     v_missing text[];
     v_ours text[] := '{}';
 begin
+    select o.cache, o.revalidate into v_operation
+    from headgate.operations as o
+    where o.operation_id = v_chunk.operation_id;
+    v_oldest := v_now - v_operation.cache;
     v_missing := headgate._not_cached(p_keys, v_oldest);
     if v_missing <> '{}' then
         v_ours := headgate._begin_fetches(v_chunk, v_missing, p_asset_ids, p_keys);
@@ -30471,8 +30483,16 @@ begin
         end if;
     end if;
     return query
-    select m.key, case when m.key = any (v_ours) then 'fetch' else 'wait' end, null::double precision, null, null
+    select
+        m.key, case when m.key = any (v_ours) then 'fetch' else 'wait' end, null::double precision, s.answer::text,
+        s.payload
     from unnest(v_missing) as m (key)
+    left join headgate.cached_answers as s
+        on v_operation.revalidate
+        and s.key = m.key
+        and m.key = any (v_ours)
+        and s.answer -> 'headers' ?| array['etag', 'last-modified']
+        and s.bytes <= 8388608 / cardinality(v_missing)
     union all
     select
         f.key, 'hit', f.at, case when not f.is_held then c.answer::text end, case when not f.is_held then c.payload end
@@ -31171,10 +31191,10 @@ ALTER FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[
 COMMENT ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) IS 'Declare a check of data: a kind and a relation, or a query for failing rows. It runs in its pipeline''s runs by headgate.run_checks, without a pipeline in the maintenance. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer, text, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer, text, text, interval, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, sequence_by text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, input_format text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer, changes_of text DEFAULT NULL::text, changes_by text DEFAULT NULL::text, cache interval DEFAULT NULL::interval) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text DEFAULT NULL::text, due text DEFAULT NULL::text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, delivery text DEFAULT NULL::text, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body text DEFAULT NULL::text, max_bytes bigint DEFAULT NULL::bigint, outputs jsonb DEFAULT NULL::jsonb, expectations text[] DEFAULT NULL::text[], "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, sequence_by text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision, statement text DEFAULT NULL::text, max_rows integer DEFAULT NULL::integer, late_commits interval DEFAULT NULL::interval, pool text DEFAULT NULL::text, pool_slots integer DEFAULT NULL::integer, jitter double precision DEFAULT NULL::double precision, stage text DEFAULT NULL::text, parser text DEFAULT NULL::text, input_format text DEFAULT NULL::text, handler_options jsonb DEFAULT NULL::jsonb, store text DEFAULT NULL::text, artifact_name text DEFAULT NULL::text, keep_files interval DEFAULT NULL::interval, next_page text DEFAULT NULL::text, max_pages integer DEFAULT NULL::integer, changes_of text DEFAULT NULL::text, changes_by text DEFAULT NULL::text, cache interval DEFAULT NULL::interval, revalidate boolean DEFAULT NULL::boolean) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -31246,19 +31266,21 @@ begin
         'next_page', headgate._as_next_page(operation, next_page),
         'max_pages', max_pages,
         'changes_of', headgate._open_changes(operation, changes_of, changes_by, universe, artifact_name),
-        'changes_by', changes_by,
-        'cache', cache
+        'changes_by', changes_by
+    ) || jsonb_build_object(  -- a call takes 100 arguments at most
+        'cache', cache,
+        'revalidate', revalidate
     ));
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval, revalidate boolean) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval, revalidate boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval, revalidate boolean) IS 'Declare an operation: due is once, run, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Without a universe it has one asset, named like it. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -53879,10 +53901,10 @@ REVOKE ALL ON FUNCTION headgate.put_channel(channel text, kind text, secret_name
 REVOKE ALL ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval, revalidate boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval, revalidate boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -137,7 +137,8 @@ begin
         'next_page', headgate._as_next_page(operation, next_page),
         'max_pages', max_pages,
         'changes_of', headgate._open_changes(operation, changes_of, changes_by, universe, artifact_name),
-        'changes_by', changes_by,
+        'changes_by', changes_by
+    ) || jsonb_build_object(  -- a call takes 100 arguments at most
         'cache', cache,
         'revalidate', revalidate
     ));
