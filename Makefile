@@ -240,7 +240,7 @@ bench/rivals: $(DEV) $(RIVALS) ## Measure the guide's job beside dlt, and the qu
 	@$(BIN)/python -m tests.benchmarks rivals graphile $(ARGS)
 
 .PHONY: bench/viral
-bench/viral: $(DEV) ## Measure Thompson sampling: compute, with reading and writing, and regret
+bench/viral: $(DEV) ## Measure the viral flywheel: Thompson sampling, 20 flywheels in a row, a month of them (5 minutes)
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks viral $(ARGS)
 
 .PHONY: bench/recommender

@@ -1,10 +1,16 @@
-"""Thompson sampling of the viral flywheel: its compute, with reading and writing, and the regret of its choices."""
+"""The viral flywheel: Thompson sampling, flywheels with one runner, and a month of them.
+
+Thompson sampling: its compute, with reading and writing, and the regret of its choices.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -13,6 +19,7 @@ import numpy.typing as npt
 from headgate.database import connect
 from headgate.handlers.thompson import Tuning, choose
 from headgate.settings import Settings
+from tests.acceptance.viral.conftest import FLYWHEEL, MAINTENANCE, World, opened
 from tests.benchmarks import system
 from tests.benchmarks.measure import Figure
 from tests.limits import wait_until
@@ -31,9 +38,23 @@ Policy = Callable[[Counts, Counts, np.random.Generator], int]
 
 
 def run(
-    server: Settings, *, arms: int = ARMS, rounds: int = 10_000, runs: int = 5
+    server: Settings,
+    *,
+    arms: int = ARMS,
+    rounds: int = 10_000,
+    flywheels: int = 20,
+    month: int = 120,
+    runs: int = 5,
 ) -> Iterator[Figure]:
-    """Measure a decision among `arms` variants, and `rounds` choices among ten."""
+    """Measure a decision among `arms` variants, `rounds` choices among ten, flywheels, a month."""
+    yield from _sampling(server, arms, rounds, runs)
+    with system.own_database(server, "flywheels") as settings:
+        yield from _in_a_row(settings, flywheels)
+    with system.own_database(server, "month") as settings:
+        yield from _month(settings, month)
+
+
+def _sampling(server: Settings, arms: int, rounds: int, runs: int) -> Iterator[Figure]:
     yield Figure(
         f"viral: compute of a decision among {arms} variants",
         _compute_ms(arms, 4 * runs),
@@ -65,6 +86,84 @@ def run(
             at_least=1,
             detail=f"thompson {found['thompson']:.1f}, {name} {found[name]:.1f} reactions lost",
         )
+
+
+def _in_a_row(settings: Settings, count: int) -> Iterator[Figure]:
+    """Turn flywheels one after the other with one runner: a pipeline has one run at a time."""
+    began = time.perf_counter()
+    with (
+        opened(settings, settings.home / "flywheels") as world,
+        system.worker(settings, processes=1),
+    ):
+        statuses = []
+        for _ in range(count):
+            run = world.plan.value("run_pipeline", p_pipeline=FLYWHEEL)
+            wait_until(partial(_has_ended, world.plan, FLYWHEEL, run), "the flywheel")
+            statuses.append(world.status(run))
+        calls, connections = _calls(world)
+        memory = world.plan.scalar("select max(peak_memory) from headgate.v_runners")
+    yield Figure(
+        f"viral: share of {count} flywheels in a row that succeed",
+        statuses.count("succeeded") / count,
+        at_least=1,
+        detail=f"{(time.perf_counter() - began) / count:.1f} s each",
+    )
+    yield Figure(
+        "viral: share of their calls on an open connection",
+        1 - connections / calls,
+        at_least=0.912,
+        detail=f"{calls} calls, {connections} connections to five services",
+    )
+    yield Figure(
+        "viral: peak memory of the runner",
+        (memory or 0) / 1e6,
+        "MB",
+        detail="the source says 65 MB",
+    )
+
+
+def _calls(world: World) -> tuple[int, int]:
+    services = world.services.values()
+    return sum(len(x.calls) for x in services), sum(x.connections for x in services)
+
+
+def _month(settings: Settings, flywheels: int) -> Iterator[Figure]:
+    """Turn flywheels six hours apart, with a maintenance each fourth time."""
+    rates: list[float] = []
+    with opened(settings, settings.home / "month") as world:
+        world.plan.sql("update headgate.settings set value = 'true' where name = 'test_clock'")
+        began, at = time.perf_counter(), world.plan.value("clock")
+        for nth in range(flywheels):
+            world.move_clock(at + nth * timedelta(hours=6))
+            rates.append(world.kpis(asyncio.run(world.run(FLYWHEEL)))["engagement_rate"] or 0.0)
+            if nth % 4 == 3:
+                asyncio.run(world.run(MAINTENANCE))
+        minutes = (time.perf_counter() - began) / 60
+        reactions = sum(x.successes for x in world.audience.variants.values())
+        known = world.plan.scalar("select sum(successes)::bigint from viral.variants")
+        (cached,) = world.plan.sql(
+            "select hit_ratio, hits, misses from headgate.v_cache where operation = 'viral_patterns'"
+        )
+    tenth = max(1, flywheels // 10)
+    yield Figure(
+        f"viral: engagement of the last tenth of {flywheels} flywheels to that of the first",
+        statistics.mean(rates[-tenth:]) / statistics.mean(rates[:tenth]),
+        at_least=1,
+        detail=f"{statistics.mean(rates[:tenth]):.3f} to {statistics.mean(rates[-tenth:]):.3f},"
+        f" {minutes:.1f} minutes in all",
+    )
+    yield Figure(
+        "viral: reactions that the plan knows to those that the audience had",
+        float(known) / reactions,
+        at_least=1,
+        detail=f"{known} of {reactions}",
+    )
+    yield Figure(
+        f"viral: share of patterns from the cache in {flywheels} flywheels",
+        float(cached["hit_ratio"] or 0),
+        at_least=0.95,
+        detail=f"{cached['hits']} hits, {cached['misses']} misses",
+    )
 
 
 def regrets(rounds: int, seeds: Sequence[int], rates: Sequence[float] = RATES) -> dict[str, float]:
@@ -133,7 +232,7 @@ def _fill(plan: Plan, arms: int) -> None:
 def _decide(plan: Plan) -> float:
     """Run the pipeline with the worker; return the seconds that its step took."""
     run = plan.value("run_pipeline", p_pipeline="decide")
-    wait_until(lambda: _has_ended(plan, run), "the decision")
+    wait_until(partial(_has_ended, plan, "decide", run), "the decision")
     return float(
         plan.scalar(
             "select extract(epoch from s.finished_at - s.started_at)"
@@ -143,6 +242,6 @@ def _decide(plan: Plan) -> float:
     )
 
 
-def _has_ended(plan: Plan, run: str) -> bool:
-    (row,) = plan.call("execution_status", p_pipeline="decide", p_run_id=run)
-    return bool(row["status"] == "succeeded")
+def _has_ended(plan: Plan, pipeline: str, run: str) -> bool:
+    row = plan.row("execution_status", p_pipeline=pipeline, p_run_id=run)
+    return row["status"] not in ("running", "paused")

@@ -40,7 +40,7 @@ select headgate.put_operation('viral_posts', 'viral_accounts', due => 'run', pro
     max_attempts => 3, backoff => '1 second', max_wait => '2 minutes', timeout => '30 seconds',
     ingest_function => 'viral.keep_posts');
 select headgate.put_operation('viral_patterns', 'viral_texts', due => 'run', provider => 'viral_pattern_engine',
-    request => 'POST /extract-patterns', body => 'viral.text_bodies', chunk_size => 25,
+    request => 'POST /extract-patterns', body => 'viral.text_bodies', chunk_size => 25, cache => '7 days',
     description => 'The patterns of a text.', max_attempts => 3, backoff => '1 second', max_wait => '2 minutes',
     timeout => '30 seconds', ingest_function => 'viral.keep_patterns');
 
