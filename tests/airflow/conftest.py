@@ -7,6 +7,7 @@ test_stack.py stop theirs.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def stack(seed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Start the stack once; stop it at the end."""
     from tests.airflow.scene import running
 
-    with running(tmp_path_factory.mktemp("stack")) as stack:
+    with running(tmp_path_factory.mktemp("stack"), seed / "postgres") as stack:
         yield stack
         print(stack.said())
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import LiteralString
 
-from headgate.database import connect
+from headgate.database import connect, connect_server
 from headgate.demo.eodhd import Options, Process, spawn
 from headgate.demo.recommender import source_database
 from headgate.demo.services import StandIn, noblestride, onpoint
@@ -25,9 +25,10 @@ from tests import clock
 from tests.airflow.clicks import Answers, answering, write_clicks
 from tests.airflow.stack import Airflow, environ_of, start, stopped_at_the_end
 from tests.benchmarks import airflow
+from tests.conftest import TEMPLATE
 from tests.limits import PATIENCE
 from tests.plan import Plan, Row
-from tests.servers import DB, PARAMETERS, free_port, migrated, scratch_folder
+from tests.servers import DB, PARAMETERS, copy_data, free_port, migrated, scratch_folder
 
 DATABASE = "headgate_stack"
 DAGS = (DB.parent / "dags", Path(__file__).parent / "dags", airflow.DAGS)
@@ -49,8 +50,8 @@ class Scene(Airflow):
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Scene]:
-    """Start everything, and stop it at the end of the block."""
+def running(folder: Path, seed: Path) -> Iterator[Scene]:
+    """Start everything, and stop it at the end of the block; the server's data are those of `seed`, if it exists."""
     for dags in DAGS:
         shutil.copytree(dags, folder, ignore=shutil.ignore_patterns("__*"), dirs_exist_ok=True)
     with (
@@ -61,11 +62,20 @@ def running(folder: Path) -> Iterator[Scene]:
         mail_server() as mailbox,
     ):
         settings = Settings(dsn=None, database=DATABASE, home=home, db=DB)
-        with served(Server(home)) as postgres, source_database(settings):
+        server = Server(home)
+        if seed.exists():
+            copy_data(seed, server.data)
+        with served(server) as postgres, source_database(settings):
             more = BRISK | bad_connections(postgres) | {"EODHD_API_TOKEN": standin.token}
             hook = services["slack"].url + HOOK
             more |= {"RECOMMENDER_SLACK_URL": hook, "ONPOINT_SLACK_URL": hook}
             environ, port = environ_of(settings, folder, **more), free_port()
+            if seed.exists():
+                rename = f"alter database {TEMPLATE} rename to {DATABASE}"
+                with connect_server(settings, "test") as connection:
+                    connection.execute(rename.encode())
+            else:
+                migrated(settings)
             arrange(settings, standin, base_url)
             arrange_services(settings, services, mailbox)
             process = start(settings, environ, port)
@@ -130,7 +140,6 @@ select p.pipeline_id, 'mode', 'text', '"auto"', 'request' from p where p.name = 
 
 def arrange(settings: Settings, standin: Process, clicks_url: str) -> None:
     """Point the plan at the stand-in; add the clicks' plan, a paused pipeline and a running one."""
-    migrated(settings)
     standin.set_clock(clock.NOW)
     with connect(settings, "test") as connection:
         plan = Plan(connection)

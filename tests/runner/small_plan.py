@@ -105,7 +105,7 @@ def write_plan(
         name=f"small_{provider}",
     )
     adopt(plan.connection)
-    plan.sql("select headgate.check_plans(), headgate.note_schema()")
+    plan.sql("select headgate.check_plans()")
     plan.call(
         "upsert_assets",
         p_universe=provider,

@@ -55,6 +55,7 @@ async def assert_runs(settings: Settings, environ: Mapping[str, str]) -> None:
         async with open_shop() as shop:
             shop.answer = json_of(ANSWER)
             write_dated_plan(plan, shop.url)
+            plan.call("note_schema")  # for doctor
             code, out, err = await command(settings, "run", "small_shop", "--json", **environ)
             assert code == 0, err
             (asked,) = shop.asked

@@ -537,6 +537,7 @@ def test_doctor_warns_of_a_secret_that_is_not_set(run, database, plan):
 def test_doctor_fails_on_warnings_when_it_is_strict(run, database, plan):
     auth = {"in": "query", "name": "token"}
     write_plan(plan, base_url="http://127.0.0.1:1", secret_name="SHOP_TOKEN", auth=auth)
+    plan.call("note_schema")
 
     assert run("doctor", settings=database).code == 0
     assert run("doctor", "--strict", settings=database).code == 1
