@@ -12590,7 +12590,7 @@ CREATE FUNCTION headgate._examine_stages() RETURNS TABLE(subject text, verdict t
     from headgate._unfit_stages() as u
     union all
     select
-        'stage of ' || o.name, 'warn', 'it has rows of leases that are no more',
+        'stage of ' || o.name, 'warn', 'it has rows of leases that have ended',
         'the maintenance removes them; headgate doctor --fix does it now', true
     from headgate.operations as o
     where o.stage is not null
@@ -13233,7 +13233,7 @@ begin
             format('there is no table %L', p_table) as fault, 'changes_of is schema.table, a table of your plan' as hint
         where to_regclass(p_table) is null
         union all
-        select format('%s is no plain table', p_table), 'name the table that rows are written to: no view, no partition'
+        select format('%s is not a plain table', p_table), 'name a table, not a view or a partition'
         from pg_class as c
         where c.oid = to_regclass(p_table)
             and (c.relkind <> 'r' or c.relispartition)
@@ -18362,7 +18362,7 @@ begin
             else nullif(v_value #>> '{}', '')
         end;
         if jsonb_typeof(v_value) in ('object', 'array') then
-            fault := format('%s is no cursor: %s', p_next_page, left(v_value::text, 200));
+            fault := format('%s is not a cursor: %s', p_next_page, left(v_value::text, 200));
         end if;
     end if;
 exception
@@ -19440,7 +19440,7 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         )
     union all
     select
-        'HG020', format('operation %s has a statement, but its provider is no database', p_operation.name),
+        'HG020', format('operation %s has a statement, but its provider is not a database', p_operation.name),
         'declare the provider with kind => ''postgres'' and secret_name => the variable that holds its DSN'
     where p_operation.statement is not null
         and not exists (
@@ -22096,7 +22096,7 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
         r.headers,
         case
             when r.missing is not null then headgate._field_error(r.missing, (j.asset).code)
-            when r.is_no_path then format('what %s has as its path is none that URLs can hold', (j.asset).code)
+            when r.is_no_path then format('the path of %s is not one that a URL can hold', (j.asset).code)
             when r.is_disallowed then format('robots.txt disallows %s', (j.asset).code)
             when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
             when r.unfit is not null then format(
@@ -25364,7 +25364,7 @@ CREATE FUNCTION headgate._step_mistakes() RETURNS TABLE(kind text, name text, co
     select
         'step', format('%s/%s', p.name, s.step), 'HG020',
         format(
-            'pipeline %s, step %s: its condition reads step %s, behind which it is not', p.name, s.step,
+            'pipeline %s, step %s: its condition reads step %s, which does not come before it', p.name, s.step,
             quote_literal(c.step)
         ),
         headgate._known('the steps before it', c.step, b.steps), 'step', format('%s/%s', p.name, c.step)

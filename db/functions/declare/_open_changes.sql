@@ -102,7 +102,7 @@ begin
             format('there is no table %L', p_table) as fault, 'changes_of is schema.table, a table of your plan' as hint
         where to_regclass(p_table) is null
         union all
-        select format('%s is no plain table', p_table), 'name the table that rows are written to: no view, no partition'
+        select format('%s is not a plain table', p_table), 'name a table, not a view or a partition'
         from pg_class as c
         where c.oid = to_regclass(p_table)
             and (c.relkind <> 'r' or c.relispartition)

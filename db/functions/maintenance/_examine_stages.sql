@@ -16,7 +16,7 @@ as $func$
     from headgate._unfit_stages() as u
     union all
     select
-        'stage of ' || o.name, 'warn', 'it has rows of leases that are no more',
+        'stage of ' || o.name, 'warn', 'it has rows of leases that have ended',
         'the maintenance removes them; headgate doctor --fix does it now', true
     from headgate.operations as o
     where o.stage is not null

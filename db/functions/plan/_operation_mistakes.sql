@@ -47,7 +47,7 @@ as $func$
         )
     union all
     select
-        'HG020', format('operation %s has a statement, but its provider is no database', p_operation.name),
+        'HG020', format('operation %s has a statement, but its provider is not a database', p_operation.name),
         'declare the provider with kind => ''postgres'' and secret_name => the variable that holds its DSN'
     where p_operation.statement is not null
         and not exists (

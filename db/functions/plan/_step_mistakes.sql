@@ -64,7 +64,7 @@ as $func$
     select
         'step', format('%s/%s', p.name, s.step), 'HG020',
         format(
-            'pipeline %s, step %s: its condition reads step %s, behind which it is not', p.name, s.step,
+            'pipeline %s, step %s: its condition reads step %s, which does not come before it', p.name, s.step,
             quote_literal(c.step)
         ),
         headgate._known('the steps before it', c.step, b.steps), 'step', format('%s/%s', p.name, c.step)

@@ -196,7 +196,7 @@ begin
             else nullif(v_value #>> '{}', '')
         end;
         if jsonb_typeof(v_value) in ('object', 'array') then
-            fault := format('%s is no cursor: %s', p_next_page, left(v_value::text, 200));
+            fault := format('%s is not a cursor: %s', p_next_page, left(v_value::text, 200));
         end if;
     end if;
 exception

@@ -221,7 +221,7 @@ as $func$
         r.headers,
         case
             when r.missing is not null then headgate._field_error(r.missing, (j.asset).code)
-            when r.is_no_path then format('what %s has as its path is none that URLs can hold', (j.asset).code)
+            when r.is_no_path then format('the path of %s is not one that a URL can hold', (j.asset).code)
             when r.is_disallowed then format('robots.txt disallows %s', (j.asset).code)
             when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
             when r.unfit is not null then format(

@@ -167,7 +167,7 @@ class Server:
         except (OSError, subprocess.SubprocessError) as exc:
             raise ServerFailed(
                 f"could not make the data folder {self.data}: {exc}",
-                hint="is the disk full, or the folder somebody else's? HEADGATE_HOME moves it",
+                hint="is the disk full, or the folder another user's? HEADGATE_HOME moves it",
             ) from exc
         settings = self.data / "postgresql.conf"
         include = "include_if_exists = 'headgate.conf'\n"
@@ -212,7 +212,9 @@ class Server:
         chosen = Path(utils.find_suitable_socket_dir(self.data, short))
         if chosen != self.data:
             if short.is_symlink() or _owner(short)[0] != os.geteuid():
-                raise ServerFailed(f"{short} is somebody else's", hint="set TMPDIR to your own")
+                raise ServerFailed(
+                    f"{short} belongs to another user", hint="set TMPDIR to your own"
+                )
             chosen.chmod(0o700)
             if os.geteuid() == 0:
                 shutil.chown(chosen, *_owner(self.data))

@@ -98,7 +98,7 @@ def as_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=default)
         text.encode()
     except (TypeError, ValueError) as exc:
-        raise ValueError(f"is no JSON: {exc}") from exc
+        raise ValueError(f"is not JSON: {exc}") from exc
     if "\\u0000" in text:
         raise ValueError("holds a NUL character")
     return text

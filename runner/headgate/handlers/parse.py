@@ -29,4 +29,4 @@ def _payload(value: object) -> bytes:
     try:
         return as_json(value).encode()
     except ValueError as exc:
-        raise ValueError(f"what it returned {exc}") from None
+        raise ValueError(f"its result {exc}") from None

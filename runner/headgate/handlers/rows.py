@@ -129,7 +129,7 @@ def _field(name: str, oid: int, values: npt.NDArray[Any]) -> Fixed | Varying:
             return Varying(oid, [_as_bytes(value, oid) for value in values.tolist()])
         return Fixed(oid, *_fixed(values, oid))
     except (TypeError, ValueError, OverflowError) as exc:
-        raise WrongResult(f"column {name} is no {NAMES[oid]}: {exc}") from exc
+        raise WrongResult(f"column {name} is not {NAMES[oid]}: {exc}") from exc
 
 
 def _fixed(values: npt.NDArray[Any], oid: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:

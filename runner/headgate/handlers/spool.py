@@ -37,7 +37,7 @@ def spool(chunk: Chunk, given: Any) -> list[Spooled]:
     if chunk.folder is None:
         raise WrongResult("the handler returned files, but its operation has no store")
     if not isinstance(given, Mapping) or not all(isinstance(x, Mapping) for x in given.values()):
-        raise WrongResult("the handler's files are no files by name by asset")
+        raise WrongResult("the handler's files are not File objects by asset and name")
     if others := set(given) - set(chunk.asset_ids.tolist()):
         raise WrongResult(f"the handler has files of no asset of the chunk: {sorted(others)[:5]}")
     try:
@@ -53,7 +53,7 @@ def spool(chunk: Chunk, given: Any) -> list[Spooled]:
 
 def _spooled(folder: Path, asset_id: int, name: str, given: Any) -> Spooled:
     if not isinstance(name, str) or NO_NAME.search(name) or not 0 < len(name) <= LONGEST_NAME:
-        raise WrongResult(f"{name!r} is no name of a file: a path without . and .. as parts")
+        raise WrongResult(f"{name!r} is not a file name: a path without . and .. as parts")
     file = given if isinstance(given, File) else File(given)
     path = _path_of(folder, file.content)
     with path.open("rb") as stream:

@@ -24,7 +24,7 @@ def open_stream(chunk: Chunk) -> Iterator[tuple[Columns, BinaryIO]]:
         head = json.loads(stream.readline() or "{}")
         columns = [(name, oid) for name, oid in head.get("columns", ())]
         if not columns:
-            raise WrongPlan("the input function's rows have no columns behind asset_id")
+            raise WrongPlan("the input function's rows have no columns after asset_id")
         if (slot := head.get("slot")) is not None:
             yield columns, changes_of(stream, [name for name, _ in columns], **slot)
         else:

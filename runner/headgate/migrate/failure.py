@@ -9,7 +9,7 @@ from headgate.errors import MigrationFailed
 HINTS = {
     "2BP01": "a migration must drop what uses it first",
     "42501": "connect as a superuser, or as a role that may create roles and schemas",
-    "55P03": "somebody holds a lock on the table; try again, or raise HEADGATE_LOCK_TIMEOUT",
+    "55P03": "another session holds a lock on the table; try again, or raise HEADGATE_LOCK_TIMEOUT",
     "40P01": "it met the work of others; run it again",
 }
 

@@ -160,7 +160,7 @@ def _types(connection: Connection[DictRow], table: str) -> dict[str, int]:
     """Return the type oids of the table's columns by name. Raises InvalidValue."""
     if table.count(".") != 1:
         raise InvalidValue(
-            f"{table} is no schema.table", hint="name both, for example equities.prices"
+            f"{table} is not schema.table", hint="name both, for example equities.prices"
         )
     name = sql.Identifier(*table.split("."))
     try:
@@ -180,7 +180,7 @@ def _with_ids(frame: pandas.DataFrame, ids: dict[str, int], operation: str) -> p
     if len(unknown):
         shown = ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
         raise InvalidValue(
-            f"{len(unknown)} codes of the file are no assets of {operation}: {shown}",
+            f"{len(unknown)} codes of the file are not assets of {operation}: {shown}",
             hint="add them by headgate.upsert_assets, or take them out of the file",
         )
     return frame.drop(columns="code").assign(asset_id=found.astype(np.int64))
@@ -197,7 +197,7 @@ def _check_columns(frame: pandas.DataFrame, types: dict[str, int], watermark: st
         )
     if types.get(watermark) not in _TIMES:
         raise InvalidValue(
-            f"the watermark {watermark} is no date or time of the table",
+            f"the watermark {watermark} is not a date or time column of the table",
             hint="name a column that is one: --watermark COLUMN",
         )
 

@@ -57,7 +57,7 @@ def wanted_artifacts(given: Input) -> dict[int, list[int]]:
     if not places:
         return {}
     if given.columns[places[0]][1] != BIGINTS:
-        raise WrongPlan(f"the input function's column {FETCH} is no bigint[]")
+        raise WrongPlan(f"the input function's column {FETCH} is not bigint[]")
     return {int.from_bytes(row[0] or b""): _numbers(row[places[0]] or b"") for row in given.cells}
 
 

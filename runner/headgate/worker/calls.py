@@ -328,7 +328,7 @@ def _check_host(call: Call, target: httpx2.URL) -> None:
     if call.hosts is None and call.auth.place != "none":
         raise ValueError("the provider names no hosts, and its secret would go anywhere")
     if call.hosts is not None and target.netloc.decode().lower() not in call.hosts:
-        raise ValueError(f"its URL leads to {target.netloc.decode()}, which is none of the hosts")
+        raise ValueError(f"its URL leads to {target.netloc.decode()}, which is not among the hosts")
 
 
 @lru_cache(maxsize=64)

@@ -25,7 +25,7 @@ class Inflater:
         # Some servers name a charset here. It is not a content encoding, and is ignored.
         names = [x for x in names if x not in NONE and not is_charset(x)]
         if unknown := [x for x in names if x not in (*GZIP, "deflate")]:
-            raise Unstorable(f"the answer is encoded as {unknown[0]!r}, which nobody asked for")
+            raise Unstorable(f"the answer is encoded as {unknown[0]!r}, which was not requested")
         if len(names) > MAX_LAYERS:
             raise Unstorable(f"the answer is encoded {len(names)} times over")
         self._limit = limit

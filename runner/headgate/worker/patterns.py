@@ -46,7 +46,7 @@ def compile_pattern(source: str, flags: re.RegexFlag = re.NOFLAG) -> Pattern:
     try:
         regex = re.compile(source, flags)
     except (re.error, OverflowError, RecursionError) as exc:
-        raise WrongPlan(f"{source!r} is no regular expression: {exc}") from exc
+        raise WrongPlan(f"{source!r} is not a regular expression: {exc}") from exc
     unbounded, factor = _freedom(source)
     head = LONGEST_HEAD
     while head ** (unbounded + 1) * factor > MAX_STEPS * factorial(unbounded + 1):

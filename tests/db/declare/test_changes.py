@@ -147,7 +147,7 @@ def test_an_existing_log_keeps_its_changes(shelf: Shelf):
     [
         ("'toy.nothing'" + KEPT, "there is no table 'toy.nothing'"),
         ("'toy.keyless'" + KEPT, "toy.keyless has no primary key"),
-        ("'toy.parted'" + KEPT, "toy.parted is no plain table"),
+        ("'toy.parted'" + KEPT, "toy.parted is not a plain table"),
         ("'toy.operated'" + KEPT, "toy.operated has a column operation"),
         ("'toy.grains'" + KEPT.replace("{part}", "all"), "its artifact_name would be that of two files"),
         ("'toy.grains'", "its artifact_name would be that of two files"),

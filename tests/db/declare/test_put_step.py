@@ -113,7 +113,7 @@ def test_a_condition_reads_only_steps_that_come_before(shelf: Shelf):
     said = shelf.mistakes(PROVIDER, OPERATION, PIPELINE, before, other, step)
 
     assert (
-        "pipeline shelves, step all: its condition reads step 'other', behind which it is not"
+        "pipeline shelves, step all: its condition reads step 'other', which does not come before it"
         in said
     )
     shelf.put(PROVIDER, OPERATION, PIPELINE, before, other, step.replace("{before}", "{other}"))

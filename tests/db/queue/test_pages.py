@@ -287,7 +287,7 @@ def test_a_cursor_that_is_not_a_value_fails_its_job(paged: Toy):
     paged.begin()
     turn(paged, {"page": 2})
 
-    assert ended(paged)["error"] == '$.next is no cursor: {"page": 2}'
+    assert ended(paged)["error"] == '$.next is not a cursor: {"page": 2}'
 
 
 def test_each_page_has_its_own_key(paged: Toy):

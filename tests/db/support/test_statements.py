@@ -150,7 +150,7 @@ def test_a_statement_is_asked_of_a_database(shelf: Shelf):
         OPERATION.format(statement="select 1", more=""), PIPELINE, STEP,
     )  # fmt: skip
 
-    assert "operation dust has a statement, but its provider is no database" in said
+    assert "operation dust has a statement, but its provider is not a database" in said
     assert "kind => 'postgres'" in said
 
 

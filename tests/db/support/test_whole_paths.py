@@ -30,7 +30,7 @@ def test_an_invalid_path_fails_only_its_own_job(toy: Toy, path: str):
 
     assert sorted(chunk["urls"], key=str) == ["/fine", None]
     (said,) = chunk["call"]["refused"].values()
-    assert said == f"what {path} has as its path is none that URLs can hold"
+    assert said == f"the path of {path} is not one that a URL can hold"
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ async def work_off(plan, run, handler, **operation):
         ("no_signature", "cannot be called with a chunk alone: too many positional arguments"),
         ("says_nothing", "the handler returned NoneType, not a Result"),
         ("wrong_columns", "the wrong columns; missing: mean; unknown: average"),
-        ("wrong_type", "column bars is no integer: not all of its numbers are whole"),
+        ("wrong_type", "column bars is not integer: not all of its numbers are whole"),
     ],
 )
 async def test_a_broken_contract_is_the_plan_s_fault_and_defers(plan, run, handler, message):

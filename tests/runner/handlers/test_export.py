@@ -219,9 +219,9 @@ async def test_the_same_rows_are_the_same_file(export, plan, run):
         ("a.csv", "many", {"max_rows": 0}, "deferred", "max_rows is a positive whole number"),
         ("a.csv", "many", {"max_rows": 3}, "failed", "would be written twice: name it with {part}"),
         ("a.csv", "many", {"partition": "hour"}, "failed", "name it with {partition}"),
-        ("a.csv", "many", {"partition": "day"}, "deferred", "is no column of the input: 'day'"),
-        ("a.csv", "kinds", {"types": {"n": "numeric(3,1)"}}, "deferred", "column n is told, but"),
-        ("a.csv", "kinds", {"types": {"d": "number"}}, "deferred", "no numeric(digits, scale)"),
+        ("a.csv", "many", {"partition": "day"}, "deferred", "is not a column of the input: 'day'"),
+        ("a.csv", "kinds", {"types": {"n": "numeric(3,1)"}}, "deferred", "types name column n, which is not numeric"),
+        ("a.csv", "kinds", {"types": {"d": "number"}}, "deferred", "not numeric(digits, scale)"),
         ("a.json", "many", {"partition": "hour"}, "deferred", "export partitions tables, not JSON"),
     ],
 )  # fmt: skip
@@ -310,7 +310,7 @@ def test_the_1_048_577th_row_of_a_sheet_is_refused_and_the_one_before_is_written
     made = workbooks.XlsxWriter(tmp_path / "a.xlsx", batch.schema, {}, is_packed=False)
     made.rows = 1_048_574  # as if they were written, behind the header
     made.write(batch)
-    with pytest.raises(InvalidValue, match="a sheet holds 1048575 rows behind its header"):
+    with pytest.raises(InvalidValue, match="a sheet holds 1048575 rows below its header"):
         made.write(batch)
     made.close()
 

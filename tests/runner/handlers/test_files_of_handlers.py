@@ -94,8 +94,8 @@ async def test_a_file_that_is_made_again_is_put_once(plan, run, lake):
 @pytest.mark.parametrize(
     ("handler", "said"),
     [
-        ("climbs", "'../../etc/passwd' is no name of a file"),
-        ("has_no_name", "'' is no name of a file"),
+        ("climbs", "'../../etc/passwd' is not a file name"),
+        ("has_no_name", "'' is not a file name"),
         ("writes_of_another", "the handler has files of no asset of the chunk: [-1]"),
         ("writes_a_number", "a file's content is int, no bytes or path"),
         ("writes_what_is_not_there", "a file of the handler cannot be read: [Errno 2]"),

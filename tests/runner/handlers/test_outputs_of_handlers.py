@@ -40,8 +40,8 @@ async def test_one_asset_s_is_the_step_s(plan, run):
 @pytest.mark.parametrize(
     ("handler", "said"),
     [
-        ("puts_out_no_json", "is no JSON: it holds set"),
-        ("puts_out_nan", "is no JSON: Out of range float values"),
+        ("puts_out_no_json", "is not JSON: it holds set"),
+        ("puts_out_nan", "is not JSON: Out of range float values"),
         ("puts_out_nul", "holds a NUL character"),
         ("puts_out_of_another", "an output of no asset of the chunk: -1"),
     ],

@@ -74,11 +74,11 @@ def test_a_file_that_is_not_a_parquet_is_reported(db, tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("NOPE.US,2026-01-03,10,12,9,11,11,1000", "1 codes of the file are no assets .*: NOPE.US"),
+        ("NOPE.US,2026-01-03,10,12,9,11,11,1000", "1 codes of the file are not assets .*: NOPE.US"),
         ("AAPL.US,2026-01-03,10,8,9,11,11,1000", "high_is_not_below_low|violates check"),
         ("AAPL.US,2026-01-02,10,12,9,11,11,1000", "has such rows already"),
-        ("AAPL.US,2026-01-03,10,12,9,11,11,1.5", "column volume is no bigint"),
-        ("AAPL.US,2026-01-03,ten,12,9,11,11,1", "column open is no double precision"),
+        ("AAPL.US,2026-01-03,10,12,9,11,11,1.5", "column volume is not bigint"),
+        ("AAPL.US,2026-01-03,ten,12,9,11,11,1", "column open is not double precision"),
         ("AAPL.US,2026-01-03,10,12,9,11,,1", "adjusted_close"),
     ],
 )
@@ -97,7 +97,7 @@ def test_one_bad_row_and_nothing_is_loaded(db, tmp_path, line, message):
         ("code,date,price", "equities.prices", "unknown: price; missing: none"),
         ("date,close,open", "equities.prices", "missing: asset_id"),
         (HEADER, "equities.nothing", "no table equities.nothing"),
-        (HEADER, "prices", "no schema.table"),
+        (HEADER, "prices", "not schema.table"),
     ],
 )
 def test_a_file_that_does_not_fit_its_table_is_refused(db, tmp_path, header, table, message):

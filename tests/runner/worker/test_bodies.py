@@ -95,7 +95,7 @@ async def test_an_encoding_that_nobody_requested_fails_its_item(shop, caller, en
 
     assert shop.asked[0].headers["Accept-Encoding"] == "gzip, deflate"
     assert (reply.outcome.outcome, reply.outcome.fault, reply.requests) == ("failed", "item", 1)
-    assert "which nobody asked for" in reply.outcome.reason
+    assert "which was not requested" in reply.outcome.reason
     json_reply = await caller.fetch(call(shop, rules=JSON_RULES), "/a")
     assert json_reply.outcome.reason == reply.outcome.reason
 

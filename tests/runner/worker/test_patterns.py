@@ -31,5 +31,5 @@ def test_a_pattern_that_could_explode_is_refused_with_a_hint(source):
 
 
 def test_an_invalid_pattern_is_the_plans_fault():
-    with pytest.raises(WrongPlan, match="is no regular expression"):
+    with pytest.raises(WrongPlan, match="is not a regular expression"):
         compile_pattern("(")

@@ -165,7 +165,7 @@ def _write_tables(parts: Parts, columns: Columns, stream: BinaryIO) -> None:
     for option in ("partition", "part"):
         column = parts.options.get(option)
         if column is not None and column not in [name for name, _ in columns]:
-            raise WrongPlan(f"export's {option} is no column of the input: {column!r}")
+            raise WrongPlan(f"export's {option} is not a column of the input: {column!r}")
     tables = read_tables(columns, stream, parts.options)
     parts.columns = tables.schema_without(partition)
     if partition is None:

@@ -100,12 +100,12 @@ def _schema(columns: Columns, types: Mapping[str, str]) -> Any:
 def _type(name: str, oid: int, told: str | None) -> Any:
     if oid != NUMERIC:
         if told is not None:
-            raise WrongPlan(f"export's type of column {name} is told, but it is no numeric")
+            raise WrongPlan(f"export's types name column {name}, which is not numeric")
         return FILE_TYPES.get(oid, pa.string())
     if told is None:
         return ANY_NUMERIC
     if (kind := numeric(told)) is None:
-        raise WrongPlan(f"export's type of column {name} is no numeric(digits, scale): {told!r}")
+        raise WrongPlan(f"export's type of column {name} is not numeric(digits, scale): {told!r}")
     return kind
 
 

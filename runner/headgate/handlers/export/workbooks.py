@@ -54,7 +54,7 @@ class XlsxWriter(Writer):
         """Write a batch."""
         if self.rows + len(rows) > MAX_ROWS:
             raise InvalidValue(
-                f"a sheet holds {MAX_ROWS} rows behind its header: give the option max_rows, "
+                f"a sheet holds {MAX_ROWS} rows below its header: give the option max_rows, "
                 "and a {part} in artifact_name, or write parquet or CSV"
             )
         names = self.columns.names

@@ -31,7 +31,7 @@ def read_parquet(path: str, columns: Mapping[str, Any], *, is_packed: bool) -> I
             names = file.schema_arrow.names
             yield from file.iter_batches(ROWS, columns=[x for x in columns if x in names])
     except (pa.ArrowInvalid, OSError) as exc:
-        raise InvalidValue(f"it is no sound Parquet file: {exc}") from exc
+        raise InvalidValue(f"it is not a valid Parquet file: {exc}") from exc
 
 
 def read_csv(path: str, columns: Mapping[str, Any], *, is_packed: bool) -> Iterator[Any]:
@@ -77,9 +77,9 @@ def _object(line: bytes, nth: int) -> dict[str, Any]:
     try:
         value = json.loads(line, parse_float=Decimal, parse_constant=str)
     except ValueError as exc:
-        raise InvalidValue(f"line {nth} is no JSON: {exc}") from exc
+        raise InvalidValue(f"line {nth} is not JSON: {exc}") from exc
     if not isinstance(value, dict):
-        raise InvalidValue(f"line {nth} is no JSON object")
+        raise InvalidValue(f"line {nth} is not a JSON object")
     return value
 
 

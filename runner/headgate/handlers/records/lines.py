@@ -42,7 +42,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         try:
             yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if is_packed else raw
         except (EOFError, gzip.BadGzipFile) as exc:
-            raise InvalidValue(f"the file is no whole gzip file: {exc}") from exc
+            raise InvalidValue(f"the file is not a complete gzip file: {exc}") from exc
 
 
 def _lines(rest: bytes, file: BinaryIO) -> Iterator[bytes]:
@@ -60,7 +60,7 @@ def _lines(rest: bytes, file: BinaryIO) -> Iterator[bytes]:
 def _objects(block: bytes) -> bytes:
     if (found := NO_OBJECT.search(block)) is not None:
         line = block[found.start() : found.start() + 80].partition(b"\n")[0]
-        raise InvalidValue(f"a line is no JSON object: {line.decode(errors='replace')}")
+        raise InvalidValue(f"a line is not a JSON object: {line.decode(errors='replace')}")
     return block
 
 
@@ -84,7 +84,7 @@ def _array(start: bytes, file: BinaryIO) -> Iterator[bytes]:
             is_whole = not more
             if is_whole or len(text) - at > LONGEST_RECORD:
                 longer = "" if is_whole else f", or a record of it longer than {LONGEST_MB} MB"
-                raise InvalidValue(f"the array is no JSON{longer}: {_near(text, exc)}") from None
+                raise InvalidValue(f"the array is not JSON{longer}: {_near(text, exc)}") from None
             if lines:
                 yield "".join(lines).encode()
             text, at, lines = text[at:] + decode(more), 0, []

@@ -44,7 +44,7 @@ def told_types(types: Mapping[str, str]) -> dict[str, Any]:
     found = {name: TYPES.get(kind) or numeric(kind) for name, kind in types.items()}
     if wrong := [name for name, kind in found.items() if kind is None]:
         raise WrongPlan(
-            f"the type of column {wrong[0]} is none: {types[wrong[0]]!r}; there are "
+            f"the type of column {wrong[0]} is unknown: {types[wrong[0]]!r}; known are "
             f"{', '.join(TYPES)} and numeric(digits, scale)"
         )
     return found
@@ -109,7 +109,7 @@ class Records:
         assert found is not None
         record = f"record {self.count + int(found[3]) + 1}: " if found[3] else ""
         column = f"column {found[1].replace('/', '.')} " if found[1] else ""
-        return f"{record}{column}{found[2]}; its type can be told by the option types"
+        return f"{record}{column}{found[2]}; the option types can declare its type"
 
     @staticmethod
     def _as_read(types: Mapping[str, Any]) -> Any:

@@ -196,7 +196,7 @@ async def test_an_input_without_files_to_fetch_is_named(plan, run, raw):
         (["avro"], {}, "convert_formats writes parquet, csv, xlsx, ndjson, json, each once, not 'avro'"),
         (["csv", "csv"], {}, "each once, not 'csv'"),
         (["csv"], {"colour": 1}, "convert_formats has no option colour"),
-        (["csv"], {"types": {"id": "money"}}, "the type of column id is none: 'money'"),
+        (["csv"], {"types": {"id": "money"}}, "the type of column id is unknown: 'money'"),
     ],
 )  # fmt: skip
 async def test_options_that_are_wrong_defer_the_job_and_are_named(

@@ -57,13 +57,13 @@ def test_an_empty_file_has_none(records, content):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"null\n", "a line is no JSON object: null"),
-        (b'{"a": 1}\n  5\n', "a line is no JSON object:   5"),
-        (b'[{"a": 1}', "the array is no JSON: no comma after an object at ''"),
-        (b'[{"a": 1}, 5]', "the array is no JSON: no object at '5]'"),
-        (b'[{"a": 1} {"a": 2}]', "the array is no JSON: no comma after an object"),
-        (b'[{"a": }]', "the array is no JSON: Expecting value at '}]'"),
-        (gzip.compress(LINES, mtime=0)[:-20], "the file is no whole gzip file"),
+        (b"null\n", "a line is not a JSON object: null"),
+        (b'{"a": 1}\n  5\n', "a line is not a JSON object:   5"),
+        (b'[{"a": 1}', "the array is not JSON: no comma after an object at ''"),
+        (b'[{"a": 1}, 5]', "the array is not JSON: no object at '5]'"),
+        (b'[{"a": 1} {"a": 2}]', "the array is not JSON: no comma after an object"),
+        (b'[{"a": }]', "the array is not JSON: Expecting value at '}]'"),
+        (gzip.compress(LINES, mtime=0)[:-20], "the file is not a complete gzip file"),
     ],
 )
 def test_an_invalid_record_is_named(records, content, said):

@@ -91,7 +91,9 @@ def test_values_that_would_lose_digits_are_refused_by_name(read, rows, types, sa
 
 
 def test_an_invalid_type_is_named():
-    with pytest.raises(WrongPlan, match="the type of column a is none: 'money'; there are text, "):
+    with pytest.raises(
+        WrongPlan, match="the type of column a is unknown: 'money'; known are text, "
+    ):
         told_types({"a": "money"})
 
 
