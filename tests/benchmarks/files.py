@@ -185,7 +185,16 @@ async def _export(pool: Any, dsn: str, form: str, function: str) -> dict[str, fl
         options = {} if form == "ndjson" else {"types": {"total": "numeric(12,2)"}}
         task = _task("export", folder, options=options, names=[f"a.{form}"], stream=str(pipe))
         rows = "json" if form == "ndjson" else "csv"
-        work = partial(feed, _connecting(dsn), pipe, function, rows, {}, 1, threading.Event())
+        work = partial(
+            feed,
+            _connecting(dsn),
+            pipe,
+            function,
+            rows,
+            {"operation": "bench"},
+            1,
+            threading.Event(),
+        )
         started = time.perf_counter()
         feeding = asyncio.create_task(asyncio.to_thread(work))
         done = await pool.run(task)
