@@ -1,9 +1,8 @@
 -- The equities plan: a provider and its operations, and three pipelines. Its listings and sessions are in data/.
 select headgate.begin_plan('equities');
 
--- 100,000 units a day, of which 10,000 stay untouched; 1,000 requests a minute, whatever they cost. US data are
--- available 15 minutes after the close. The Frankfurt floor trades until 22:00, 4.5 hours longer than its calendar
--- says.
+-- 100,000 units a day, of which 10,000 stay untouched; 1,000 requests a minute, whatever they cost. US data come
+-- 15 minutes after the close. The Frankfurt floor trades until 22:00, 4.5 hours longer than its calendar says.
 select headgate.put_provider('eodhd', 'https://eodhd.com/api',
     'EOD Historical Data: end-of-day prices and fundamentals.', auth => '{"in": "query", "name": "api_token"}',
     secret_name => 'EODHD_API_TOKEN', quota => 100000, quota_buffer => 10000, quota_period => 'day',
@@ -46,9 +45,8 @@ select headgate.put_operation('prices_historical', 'equities', due => 'once', pr
     bundle => 'new_listing', priority => 5, chunk_size => 50, timeout => '60 seconds',
     ingest_function => 'equities.ingest_history');
 
--- Updates go before new listings, because their missing data hurt today. A price call costs one unit, whatever range it
--- requests. An update requests the last five sessions again, because bars are corrected for days after they first
--- arrive.
+-- Updates go before new listings, because their missing data hurt today. A price call costs one unit, whatever its
+-- range. An update requests the last five sessions again, because bars are corrected for days after they arrive.
 select headgate.put_operation('prices_incremental', 'equities', due => 'session', provider => 'eodhd',
     description => 'Daily bars from the watermark on.', follows => 'prices_historical', overlap => 5,
     request => 'GET /eod/{asset.code}?fmt=json&period=d&from={state.since?}', units => 1, priority => 2,
@@ -136,8 +134,7 @@ select headgate.put_step('data_collection_equities', 'finalize_execution', funct
     depends_on => '{publish_prices}', trigger_rule => 'all_done');
 
 -- What must hold of a session before it is published. A check without listings to judge has no value, passes, and is
--- reported as unjudged. Checks of bars judge any number of listings; checks of closes need 20, because fewer are not a
--- sample.
+-- reported as unjudged. Checks of bars judge any number of listings; checks of closes need a sample of 20.
 select headgate.put_check(c.name, pipeline => 'data_collection_equities', severity => c.severity, warn_if => c.rule,
     error_if => c.rule, fail_calc => format('case when count(share) >= %s then avg(share) end', c.least),
     for_each => 'select s.group_key, s.session from equities._last_sessions(headgate.clock()) as s',
