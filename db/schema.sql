@@ -30405,7 +30405,7 @@ declare
     v_position pg_lsn;
     v_positions jsonb := '{}';
 begin
-    perform pg_advisory_xact_lock(hashtext('headgate.keep_slots'));  -- a lock of ours would write
+    lock table headgate.change_slots in share update exclusive mode;  -- a row's lock would count as a write
     for slot in
         select s.slot_name
         from pg_replication_slots as s
