@@ -99,7 +99,7 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def seed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def seed_data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of db/, and of a stopped server's data with both templates if test workers share it."""
     shared = getattr(request.config, "workerinput", {}).get("shared")
     seed = Path(shared or tmp_path_factory.mktemp("seed"))
@@ -116,11 +116,11 @@ def seed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def server(seed: Path) -> Iterator[Settings]:
+def server(seed_data: Path) -> Iterator[Settings]:
     """Run the embedded server, or Debian's of HEADGATE_TEST_POSTGRES, or use that of HEADGATE_TEST_DSN."""
-    given = {"seed": seed / "postgres"} if (seed / "postgres").exists() else {}
+    given = {"seed": seed_data / "postgres"} if (seed_data / "postgres").exists() else {}
     with _server(**given) as settings:
-        yield replace(settings, db=seed / "db")
+        yield replace(settings, db=seed_data / "db")
 
 
 @contextmanager

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def stack(seed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def stack(seed_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Start the stack once; stop it at the end."""
     from tests.airflow.scene import running
 
-    with running(tmp_path_factory.mktemp("stack"), seed / "postgres") as stack:
+    with running(tmp_path_factory.mktemp("stack"), seed_data / "postgres") as stack:
         yield stack
         print(stack.said())
 

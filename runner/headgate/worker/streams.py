@@ -81,9 +81,8 @@ def feed(
     target = _open(pipe, is_unwanted)
     with os.fdopen(target, "wb", buffering=0) as stream, closing(open_source()) as source:
         source.execute(FIT, (function,))
-        operation = str(context["operation"])
         if function == CHANGES:
-            _prepare_changes(source, operation)
+            _prepare_changes(source, context["operation"])
         source.execute(SETTINGS)
         call = CALL.format(
             function=sql.Identifier(*function.split(".")),
@@ -92,7 +91,7 @@ def feed(
         )
         changes = None
         if function == CHANGES:
-            changes = _open_changes(source, operation)
+            changes = _open_changes(source, context["operation"])
             call = CHANGES_CALL.format(call=call, columns=sql.SQL(changes.columns))
         cursor = source.execute(sql.SQL("select * from {} as r limit 0").format(call))
         shape = [(x.name, x.type_code) for x in (cursor.description or ())[1:]]
@@ -100,7 +99,7 @@ def feed(
         copy, ends = COPY[form].format(columns=names, call=call), (0, b"")
         head: dict[str, Any] = {"columns": shape}
         if changes is not None and changes.key is not None:
-            copy = SLOT.format(operation=operation, position=changes.position)
+            copy = SLOT.format(operation=context["operation"], position=changes.position)
             ends = (len(START), END)
             head["slot"] = {"key": changes.key, "until": changes.position}
         try:

@@ -46,7 +46,7 @@ def test_columns_come_first_then_rows_as_csv(feeding):
     pipe, begin, _ = feeding
     work = begin()
     with pipe.open("rb") as stream:
-        assert json.loads(stream.readline()) == [["n", 23], ["t", 25]]
+        assert json.loads(stream.readline()) == {"columns": [["n", 23], ["t", 25]]}
         assert stream.read() == b'1,"a,\n"\n2,"a,\n"\n3,"a,\n"\n'
     work.result()
 
