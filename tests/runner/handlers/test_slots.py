@@ -11,7 +11,7 @@ from psycopg import sql
 from headgate.database import connect
 from tests.adopt import adopt
 from tests.runner.handlers.compute_plan import ends, status
-from tests.runner.handlers.test_changes import PLAN, Notes, told
+from tests.runner.handlers.notes_table import ALL_ONCE, PLAN, Notes
 
 LONG = "z" * 50_000
 """Stored outside of its row."""
@@ -90,25 +90,7 @@ async def test_a_large_value_that_an_update_leaves_is_in_its_file(notes):
 
 @pytest.mark.parametrize("point", ["read", "put", "completed"])
 async def test_a_runner_that_is_killed_costs_no_change_and_exports_none_twice(notes, point):
-    notes.plan.sql(
-        "update headgate.operations set lease = '2 seconds' where changes_of is not null"
-    )
-    with connect(notes.settings, "test", autocommit=False) as late:
-        late.execute("insert into public.notes values (1, 'late')")
-        notes.plan.sql("insert into public.notes values (2, 'a'), (3, 'a')")
-        run_id = notes.start()
-        await notes.kill_runner(point)
-        notes.plan.sql("delete from public.notes where id = 3")
-        late.commit()
-    await notes.work(run_id)
-    await notes.export()
-
-    assert sorted(told(x) for x in notes.changes()) == [
-        ("delete", 3, "a"),
-        ("insert", 1, "late"),
-        ("insert", 2, "a"),
-        ("insert", 3, "a"),
-    ]
+    assert await notes.export_with_a_kill(point) == ALL_ONCE
 
 
 async def test_a_slot_that_is_gone_fails_the_run_until_it_is_made_again(notes):
