@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from headgate.lazy import lazily
 
 if TYPE_CHECKING:
-    from headgate.airflow.dags import START, after, defaults, done
+    from headgate.airflow.dags import START, after, defaults, done, orders_or
     from headgate.airflow.notifier import AlertNotifier
-    from headgate.airflow.operators import CallFunction, RunStep, orders_or
+    from headgate.airflow.operators import CallFunction, RunStep
     from headgate.airflow.orphans import alone, end_orphans, holder, read_state
     from headgate.airflow.settings import ADMIN_PASSWORD, LOGIN, AirflowHome, write_login
     from headgate.airflow.snapshot import SNAPSHOT, write_snapshot
@@ -63,7 +63,7 @@ __getattr__ = lazily(
         "done": "dags",
         "end_orphans": "orphans",
         "holder": "orphans",
-        "orders_or": "operators",
+        "orders_or": "dags",
         "read_state": "orphans",
         "unhealthy_parts": "stack",
         "write_login": "settings",

@@ -1,4 +1,4 @@
-"""Common parts of DAGs: texts, limits, parameters, alerts and schedules after other pipelines."""
+"""Common parts of DAGs: texts, limits, parameters, alerts, schedules by orders or pipelines."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 
 from headgate.airflow.links import docs_of
 from headgate.airflow.notifier import AlertNotifier
 from headgate.airflow.params import known_of, params_of
-from headgate.airflow.triggers import CONN_ID
+from headgate.airflow.triggers import CONN_ID, ORDERS, OrderTrigger
 
 POOL: Final = "HEADGATE_POOL"
 TAG: Final = "headgate"
@@ -77,6 +77,17 @@ def done(pipeline: str) -> Asset:
 def after(*pipelines: str) -> list[Asset]:
     """Return the schedule of a pipeline that runs after others: put_pipeline's `after`."""
     return [done(x) for x in pipelines]
+
+
+def orders_or(cron: str, *, pipeline: str, conn_id: str = CONN_ID) -> AssetOrTimeSchedule:
+    """Return a schedule of a cron expression (UTC) that an order for the pipeline also triggers."""
+    watcher = AssetWatcher(
+        name=f"{pipeline}{ORDERS}", trigger=OrderTrigger(pipeline=pipeline, conn_id=conn_id)
+    )
+    return AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable(cron, timezone="UTC"),
+        assets=[Asset(name=f"{pipeline}{ORDERS}", watchers=[watcher])],
+    )
 
 
 def _tags_of(known: dict[str, Any] | None) -> list[str]:

@@ -1,26 +1,16 @@
 """Operators that call stored functions and wait for steps without occupying a worker.
 
-`CallFunction` calls one function; `RunStep` starts a step and waits for it in the triggerer;
-`orders_or` is a schedule that also listens for orders from `headgate.trigger_pipeline`.
+`CallFunction` calls one function; `RunStep` starts a step and waits for it in the triggerer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import psycopg
-from airflow.sdk import (
-    Asset,
-    AssetOrTimeSchedule,
-    AssetWatcher,
-    BaseOperator,
-    CronTriggerTimetable,
-)
-from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import (
     AirflowException,
     AirflowFailException,
@@ -31,7 +21,6 @@ from airflow.sdk.exceptions import (
 from airflow.triggers.base import StartTriggerArgs
 
 from headgate.airflow.calls import (
-    OPEN,
     Row,
     ServerAway,
     cancel,
@@ -43,18 +32,16 @@ from headgate.airflow.calls import (
     listen,
     scheduler_of,
     select,
-    statuses_of,
     wait_for_end,
 )
 from headgate.airflow.events import COUNTS, NOTE, counts_of, note_of, tell_outlets, units
 from headgate.airflow.lineage import lineage_of
 from headgate.airflow.links import ReportLink
-from headgate.airflow.runs import MARKS, abandoned_here, end_by_hand, tasks_in
+from headgate.airflow.runs import abandoned_here, end_by_hand
+from headgate.airflow.tasks import MARK, OurTask, PlanOperator, RunTasks, settle_steps
 from headgate.airflow.triggers import (
     CONN_ID,
-    ORDERS,
     PAUSED,
-    OrderTrigger,
     StepTrigger,
     TurnTrigger,
     report_lines,
@@ -75,14 +62,7 @@ FIT: Final = "headgate.require_fit"
 """Checks that a plan's function runs with its owner's rights; otherwise it is not called."""
 RETURNED: Final = "return_value"
 """Airflow's name of what a task returns."""
-FAILED_STEPS: Final = "headgate.failed_steps"
-MARK: Final = "headgate.mark_step"
 LONGEST_STEP: Final = timedelta(hours=24)
-UNHEARD: Final = {"success": OPEN, "skipped": ("running",)}
-"""States that a person may have given a task, and the statuses in which its step lacks them.
-
-A pending step becomes skipped with its run.
-"""
 BLOCKED: Final = ("HG011", "HG013")
 RETRIES: Final = {
     "retries": 3,
@@ -92,7 +72,7 @@ RETRIES: Final = {
 """Default retries, for lost connections. Errors that no retry can fix are never retried."""
 
 
-class CallFunction(BaseOperator):
+class CallFunction(PlanOperator):
     """Call one stored function with the pipeline's name and the run id; return its rows as JSON.
 
     Args:
@@ -140,7 +120,7 @@ class CallFunction(BaseOperator):
         run = context["dag_run"]
         named = self._named(run)
         arguments = {**named, **self._of_start(run), **self.args}
-        lost = self._hear_tasks(run, named) if self.function == FINALIZE else []
+        lost = self._settle(run, named) if self.function == FINALIZE else []
         try:
             rows, status = self._call(arguments, named | {"p_step": self.step})
         except Blocked as exc:
@@ -206,57 +186,15 @@ class CallFunction(BaseOperator):
             if rows[0]["status"] == "succeeded":
                 raise AirflowSkipException("another run has taken the order: nothing is left to do")
 
-    def _tasks_in(self, state: str, run: Any) -> dict[str, OurTask]:
-        """Return this pipeline's tasks of these operators that are in this state in Airflow."""
-        tasks = [OurTask.of(x) for x in self.dag.tasks] if self.has_dag() else []
-        ours = {x.task_id: x for x in tasks if x and x.pipeline == self._declared}
-        found = tasks_in(state, run.dag_id, run.run_id, list(ours)) if ours else []
-        return {x: ours[x] for x in found}
-
-    def _hear_tasks(self, run: Any, named: Row) -> list[str]:
-        """Mark steps as failed whose tasks failed, for example marked by a person before they ran.
-
-        If such a step has succeeded nevertheless, the later steps that did not run are marked
-        instead. If there are none, or the plan has no such step, this task's own step is marked as
-        failed, until this task runs again and no other task is failed. Returns the tasks that
-        caused the latter.
-        """
-        red = self._tasks_in("failed", run)
-        own = {self.task_id: OurTask(self.task_id, self._declared, self.step)}
+    def _settle(self, run: Any, named: Row) -> list[str]:
+        """Give the steps the states of their tasks; return the tasks that fail this one."""
+        tasks = RunTasks(self.dag if self.has_dag() else None, run, self._declared)
+        own = OurTask(self.task_id, self._declared, self.step)
         try:
             with connect(self.conn_id) as connection:
-                self._hear_marks(connection, run, named)
-                if not red:
-                    if self.step in _failed_steps(connection, named):
-                        mark = {**named, "p_step": self.step, "p_status": "succeeded"}
-                        select(connection, MARK, mark)
-                    return []
-                _mark_failed(connection, red, named)
-                failed = _failed_steps(connection, named)
-                if not failed:
-                    _mark_failed(connection, self._tasks_in("upstream_failed", run), named)
-                lost = [x for x, task in red.items() if not task.is_among(failed)]
-                if not lost or failed != _failed_steps(connection, named):
-                    return []
-                _mark_failed(connection, own, named)
-                return lost
+                return settle_steps(connection, tasks, own, named)
         except psycopg.Error as exc:
             raise failure(exc) from None
-
-    def _hear_marks(self, connection: Connection[Row], run: Any, named: Row) -> None:
-        """Mark steps with the state that a person gave their tasks and that no trigger applied.
-
-        Such a task awaits a retry, or its turn has not come, or its trigger has not stopped yet.
-        """
-        failed, statuses = _failed_steps(connection, named), statuses_of(connection, named)
-        for state, unheard in UNHEARD.items():
-            steps = failed | {x for x, status in statuses.items() if status in unheard}
-            steps -= {self.step}
-            for task in self._tasks_in(state, run).values() if steps else ():
-                if task.step in steps:
-                    said = {**named, "p_step": task.step, "p_status": MARKS[state]}
-                    select(connection, MARK, said)
-                    connection.commit()
 
     def _tell(self, context: Context, named: Row, totals: Row) -> None:
         """Log what a green run has put off, and add its counts to the events of its assets."""
@@ -343,7 +281,7 @@ class CallFunction(BaseOperator):
         return int(timeout.total_seconds() * 900) if timeout else 0
 
 
-class RunStep(BaseOperator):
+class RunStep(PlanOperator):
     """Run a step and wait for its end in the triggerer; clearing it runs what did not succeed.
 
     Args:
@@ -501,55 +439,3 @@ def is_backfill(run: Any) -> bool:
 
 class Blocked(AirflowFailException):
     """A pipeline cannot be started now: another run of it is running, or it is paused."""
-
-
-@dataclass(frozen=True)
-class OurTask:
-    """A task of these operators, mapped or not, as declared in its DAG."""
-
-    task_id: str
-    pipeline: str | None
-    step: str | None
-    """None: known only when the task runs."""
-
-    @classmethod
-    def of(cls, task: Any) -> OurTask | None:
-        """Return a DAG's task as OurTask; None if it is of another operator."""
-        is_mapped = isinstance(task, MappedOperator)
-        if not issubclass(
-            task.operator_class if is_mapped else type(task), (CallFunction, RunStep)
-        ):
-            return None
-        if not is_mapped:
-            step = task.step if "{" not in task.step else None
-            return cls(task.task_id, getattr(task, "_declared", task.pipeline), step)
-        given = task.partial_kwargs
-        return cls(task.task_id, given.get("pipeline"), given.get("step"))
-
-    def is_among(self, failed: set[str]) -> bool:
-        """Return whether the task's step has failed; an unknown step counts if any has failed."""
-        return bool(failed) if self.step is None else self.step in failed
-
-
-def _failed_steps(connection: Connection[Row], named: Row) -> set[str]:
-    return {x["step"] for x in select(connection, FAILED_STEPS, named)}
-
-
-def _mark_failed(connection: Connection[Row], tasks: Mapping[str, OurTask], named: Row) -> None:
-    """Mark the steps of these tasks as failed unless they have ended."""
-    steps = [x.step for x in tasks.values() if x.step]
-    statuses = statuses_of(connection, named)
-    for step in (x for x in steps if statuses.get(x) in OPEN):
-        select(connection, MARK, {**named, "p_step": step, "p_status": "failed"})
-        connection.commit()
-
-
-def orders_or(cron: str, *, pipeline: str, conn_id: str = CONN_ID) -> AssetOrTimeSchedule:
-    """Return a schedule of a cron expression (UTC) that an order for the pipeline also triggers."""
-    watcher = AssetWatcher(
-        name=f"{pipeline}{ORDERS}", trigger=OrderTrigger(pipeline=pipeline, conn_id=conn_id)
-    )
-    return AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable(cron, timezone="UTC"),
-        assets=[Asset(name=f"{pipeline}{ORDERS}", watchers=[watcher])],
-    )

@@ -520,13 +520,12 @@ def test_a_cleared_function_task_opens_its_run_again(connected: object, plan: Pl
 def test_a_red_task_whose_step_has_not_failed_fails_the_runs_end_until_it_is_red_no_more(
     connected: object, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ):
-    from headgate.airflow import CallFunction
-    from headgate.airflow.operators import OurTask
+    from headgate.airflow.tasks import OurTask, RunTasks
 
     def red(state: str, *tasks: str) -> None:
         there = {x: OurTask(x, None, x) for x in tasks}
-        tasks_in = lambda _, asked, run: there if asked == state else {}  # noqa: E731
-        monkeypatch.setattr(CallFunction, "_tasks_in", tasks_in)
+        in_state = lambda _, asked: there if asked == state else {}  # noqa: E731
+        monkeypatch.setattr(RunTasks, "in_state", in_state)
 
     call("headgate.start_execution")
     call("headgate.check_quota", task_id="check_api_quota")
@@ -718,14 +717,13 @@ def test_an_unknown_step_fails_the_task_of_a_worker_that_waits(connected: object
 def test_a_mark_that_no_trigger_has_heard_is_heard_at_the_runs_end(
     system: System, monkeypatch: pytest.MonkeyPatch, mark: str, is_under_way: bool, said: str
 ):
-    from headgate.airflow import CallFunction
-    from headgate.airflow.operators import OurTask
+    from headgate.airflow.tasks import OurTask, RunTasks
 
     begin(system, system.codes(1), mode="bulk")
     if is_under_way:
         system.plan.call("enqueue_step", p_pipeline=PIPELINE, p_run_id="r1", p_step=STEP)
-    tasks_in = lambda _, asked, run: {STEP: OurTask(STEP, None, STEP)} if asked == mark else {}  # noqa: E731
-    monkeypatch.setattr(CallFunction, "_tasks_in", tasks_in)
+    in_state = lambda _, asked: {STEP: OurTask(STEP, None, STEP)} if asked == mark else {}  # noqa: E731
+    monkeypatch.setattr(RunTasks, "in_state", in_state)
 
     (row,) = call("headgate.finalize_execution", task_id="finalize_execution")
     assert row["status"] == "succeeded"
