@@ -19,8 +19,9 @@ from psycopg.rows import dict_row
 
 from tests.acceptance.system import PIPELINE
 from tests.airflow.compose import ROOT, Composed, composed, example_names, text_with
-from tests.airflow.pages import CHROMIUM, views_of_run
+from tests.airflow.pages import views_of_run
 from tests.airflow_home import NEEDS_AIRFLOW
+from tests.browser import CHROMIUM
 from tests.limits import PATIENCE, wait_until
 from tests.servers import debian_over_tcp, free_port, has_debian
 

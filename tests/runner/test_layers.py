@@ -19,9 +19,9 @@ LAYERS = (
     {"files", "redaction", "sessions", "settings"},
     {"embedded", "shown"},
     {"database"},
-    {"handlers"},
+    {"handlers", "notifications"},
     {"demo", "migrate", "reports", "worker"},
-    {"airflow"},  # its stack starts workers, and migrates a database for Airflow
+    {"airflow", "web"},  # its stack starts workers, and migrates a database for Airflow
     {"cli"},
     {"__main__"},
 )

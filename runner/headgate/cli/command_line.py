@@ -112,6 +112,9 @@ PANELS: dict[str, dict[str, Entry]] = {
         ),
     },
     "Look": {
+        "web": Entry(
+            "web:web", "Serve the pages in the browser, read-only and live, until Ctrl-C."
+        ),
         "status": Entry(
             "status:status",
             "Show the latest runs, or the steps of one, what it waits for and how to continue.",

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib import rc_context
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from headgate import files
+from headgate.reports.rendering import environment
 
 Row = Mapping[str, Any]
 COLOURS: Final = {
@@ -36,20 +36,16 @@ def bucket_of(run: Row) -> timedelta:
 
 def write_page(path: Path, page: Mapping[str, Any]) -> None:
     """Write the HTML page; `page` holds the rows that the template uses."""
-    environment = Environment(
-        loader=PackageLoader("headgate.reports", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=_number, duration=_duration, time=_time)
     run = page["run"]
-    text = environment.get_template("report.html").render(
-        **page,
-        colours=COLOURS,
-        bars=[_bar(run, step) for step in page["steps"]],
-        picture=_throughput(page["buckets"], page["width"]) if page["buckets"] else "",
+    text = (
+        environment()
+        .get_template("report.html")
+        .render(
+            **page,
+            colours=COLOURS,
+            bars=[_bar(run, step) for step in page["steps"]],
+            picture=_throughput(page["buckets"], page["width"]) if page["buckets"] else "",
+        )
     )
     files.write(path, text, is_shared=True)
 
@@ -122,20 +118,3 @@ def _quiet(axes: Any) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5))
     for side in axes.spines.values():
         side.set_visible(False)
-
-
-def _number(value: Any) -> str:
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
-
-
-def _duration(value: timedelta | None) -> str:
-    if value is None:
-        return ""
-    seconds = value.total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return str(timedelta(seconds=round(seconds)))
-
-
-def _time(value: datetime | None) -> str:
-    return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S %Z}".strip()

@@ -27,8 +27,11 @@ class Stop(asyncio.Event):
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[Stop]:
-    """Yield an event that the first signal sets; enter it inside the running event loop."""
+def stop_on_signal(then: str = "calls under way finish, the rest is given back") -> Iterator[Stop]:
+    """Yield an event that the first signal sets; enter it inside the running event loop.
+
+    `then` says what happens after the signal.
+    """
     loop = asyncio.get_running_loop()
     stop = Stop()
     terminals = [x for x in (1, 2) if os.isatty(x)]
@@ -40,7 +43,7 @@ def stop_on_signal() -> Iterator[Stop]:
         if number == signal.SIGHUP:
             _silence(terminals)
         stop.exit_code = 128 + number
-        logger.info("stopping: calls under way finish, the rest is given back")
+        logger.info("stopping: %s", then)
         stop.set()
         restore()
 

@@ -1,0 +1,60 @@
+"""Templates of pages and reports: how values are written, and the pieces that both share."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+SHARED = "headgate.reports"
+
+
+def environment(package: str = SHARED) -> Environment:
+    """Return the templates of a package, and behind them the shared ones."""
+    made = Environment(
+        loader=ChoiceLoader(
+            [PackageLoader(x, "templates") for x in dict.fromkeys((package, SHARED))]
+        ),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(begun=begun, duration=duration, number=number, time=time)
+    return made
+
+
+def begun(value: Any) -> str:
+    """Return a text that begins as a sentence does."""
+    text = str(value)
+    return text[:1].upper() + text[1:]
+
+
+def number(value: Any) -> str:
+    """Return a number with separators; a fraction with one decimal."""
+    match value:
+        case None:
+            return ""
+        case Decimal() if value == value.to_integral_value():
+            return f"{int(value):,}"
+        case int():
+            return f"{value:,}"
+        case _:
+            return f"{value:,.1f}"
+
+
+def duration(value: timedelta | None) -> str:
+    """Return a time span: seconds with one decimal below a minute, else hours, minutes, seconds."""
+    if value is None:
+        return ""
+    seconds = value.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return str(timedelta(seconds=round(seconds)))
+
+
+def time(value: datetime | None) -> str:
+    """Return a moment with its time zone."""
+    return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S %Z}".strip()

@@ -1,0 +1,12 @@
+"""The pages in the browser: read-only, live, as headgate_reader (the extra `web`)."""
+
+from typing import TYPE_CHECKING
+
+from headgate.lazy import lazily
+
+if TYPE_CHECKING:
+    from headgate.web.app import make_app, serve
+    from headgate.web.security import is_private
+
+__all__ = ["is_private", "make_app", "serve"]
+__getattr__ = lazily(__name__, {"is_private": "security", "make_app": "app", "serve": "app"})

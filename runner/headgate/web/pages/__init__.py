@@ -1,0 +1,5 @@
+"""The pages: one module for each, with its `PAGE`."""
+
+from headgate.web.pages import overview
+
+PAGES = (overview.PAGE,)
