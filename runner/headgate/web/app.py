@@ -1,4 +1,4 @@
-"""The web server: pages, events, static files; errors in the house's style."""
+"""The web server: pages, events, static files; and errors with a hint."""
 
 from __future__ import annotations
 
