@@ -14306,7 +14306,7 @@ CREATE FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) RE
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    with named as (
+    with named as materialized (
         select distinct a.universe, a.group_key, a.attributes ->> p_attribute as other_name
         from headgate.assets as a
         where a.universe = any (headgate._universes(p_pipeline_id, headgate._bare_options('{}')))
@@ -17762,13 +17762,7 @@ CREATE FUNCTION headgate._meant_code(p_universe text, p_code text) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._meant(p_code, array(
-        select distinct case when position('.' in p_code) > 0 then a.code else split_part(a.code, '.', 1) end
-        from headgate.assets as a
-        where (p_universe is null or a.universe = p_universe)
-            and lower(left(a.code, 1)) = lower(left(p_code, 1))
-        limit 5000
-    ));
+    select headgate._meant(p_code, headgate._similar_codes(p_universe, p_code));
 $$;
 
 ALTER FUNCTION headgate._meant_code(p_universe text, p_code text) OWNER TO headgate_owner;
@@ -24383,6 +24377,30 @@ $$;
 ALTER FUNCTION headgate._signatures(p_function text) OWNER TO headgate_owner;
 
 --
+-- Name: _similar_codes(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._similar_codes(p_universe text, p_code text) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+    select array(
+        select distinct n.name
+        from headgate.assets as a
+        cross join lateral (
+            select case when position('.' in p_code) > 0 then a.code else split_part(a.code, '.', 1) end as name
+        ) as n
+        where (p_universe is null or a.universe = p_universe)
+            and lower(a.code) collate "C" ^@ lower(left(p_code, 1))
+            and abs(length(n.name) - length(p_code)) <= 2
+        limit 5000
+    );
+$$;
+
+ALTER FUNCTION headgate._similar_codes(p_universe text, p_code text) OWNER TO headgate_owner;
+
+--
 -- Name: _since(headgate.assets, headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28383,6 +28401,68 @@ ALTER FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_
 COMMENT ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) IS 'Make assets'' need of an operation due at given times, unless it is due before; a job in flight does not clear it.';
 
 --
+-- Name: asset_decisions(bigint, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.asset_decisions(p_asset_id bigint, p_before timestamp with time zone DEFAULT NULL::timestamp with time zone, p_limit integer DEFAULT 50) RETURNS TABLE(operation text, pipeline text, run_id text, decision text, outcome text, reason text, units integer, records integer, duration_ms integer, attempts integer, decided_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+    with asset as materialized (
+        select a.asset_id, a.group_key, o.operation_id, o.name as operation
+        from headgate.assets as a
+        join headgate.operations as o using (universe)
+        where a.asset_id = p_asset_id
+    ),
+    decided as (
+        select
+            d.execution_id, a.operation, 'run' as decision, d.status as outcome, coalesce(d.error, d.reason) as reason,
+            d.units, d.records, d.duration_ms, d.attempts, d.ended_at as decided_at
+        from asset as a
+        cross join lateral (
+            select h.*
+            from headgate.asset_processing_details as h
+            where h.asset_id = a.asset_id
+                and h.operation_id = a.operation_id
+                and h.ended_at < coalesce(p_before, 'infinity')
+            order by h.ended_at desc
+            fetch first p_limit rows with ties
+        ) as d
+        union all
+        select d.execution_id, a.operation, 'defer', null, coalesce(r.meaning, d.reason), 0, 0, 0, 0, d.deferred_at
+        from asset as a
+        cross join lateral (
+            select f.*
+            from headgate.planner_deferrals as f
+            where f.operation_id = a.operation_id
+                and f.group_key = a.group_key
+                and f.deferred_at < coalesce(p_before, 'infinity')
+                and p_asset_id = any (f.asset_ids)
+            order by f.deferred_at desc
+            fetch first p_limit rows with ties
+        ) as d
+        left join headgate.v_deferral_reasons as r using (reason)
+    )
+    select
+        d.operation, p.name, e.run_id, d.decision, d.outcome, d.reason, d.units, d.records, d.duration_ms, d.attempts,
+        d.decided_at
+    from decided as d
+    left join headgate.process_executions as e using (execution_id)
+    left join headgate.pipelines as p using (pipeline_id)
+    order by d.decided_at desc
+    fetch first p_limit rows with ties;
+$$;
+
+ALTER FUNCTION headgate.asset_decisions(p_asset_id bigint, p_before timestamp with time zone, p_limit integer) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION asset_decisions(p_asset_id bigint, p_before timestamp with time zone, p_limit integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.asset_decisions(p_asset_id bigint, p_before timestamp with time zone, p_limit integer) IS 'Jobs and deferrals of an asset in its present group, newest first, before a moment if given: p_limit of them, and any others of the last one''s moment. The next ones are those before that moment.';
+
+--
 -- Name: backfill(text, date, date, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30016,6 +30096,51 @@ ALTER FUNCTION headgate.find_asset(p_universe text, p_code text) OWNER TO headga
 --
 
 COMMENT ON FUNCTION headgate.find_asset(p_universe text, p_code text) IS 'The asset that a code, or an unambiguous bare symbol, means in a universe (null: in the only one that has it).';
+
+--
+-- Name: find_assets(text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.find_assets(p_text text, p_limit integer DEFAULT 20) RETURNS TABLE(asset_id bigint, universe text, code text, group_key text, is_active boolean, is_near_miss boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+declare
+    v_text constant text := lower(trim(p_text));
+begin
+    if coalesce(v_text, '') = '' then
+        return;
+    end if;
+
+    return query
+    select a.asset_id, a.universe, a.code, a.group_key, a.is_active, false
+    from headgate.assets as a
+    where lower(a.code) collate "C" ^@ v_text
+    order by lower(a.code) <> v_text, split_part(lower(a.code), '.', 1) <> v_text, a.code, a.universe
+    limit p_limit;
+    if found then
+        return;
+    end if;
+
+    return query
+    select a.asset_id, a.universe, a.code, a.group_key, a.is_active, true
+    from unnest(headgate._near(v_text, headgate._similar_codes(null, v_text))) with ordinality as n (name, nth)
+    join headgate.assets as a
+        on lower(a.code) collate "C" ^@ lower(n.name)
+        and lower(n.name) in (lower(a.code), split_part(lower(a.code), '.', 1))
+    order by n.nth, a.code, a.universe
+    limit p_limit;
+end;
+$$;
+
+ALTER FUNCTION headgate.find_assets(p_text text, p_limit integer) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION find_assets(p_text text, p_limit integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.find_assets(p_text text, p_limit integer) IS 'Assets whose codes begin with a text, in any case, the code itself first; without any, those with similar codes.';
 
 --
 -- Name: find_group(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -48038,6 +48163,18 @@ CREATE UNIQUE INDEX alerts_open_idx ON headgate.alerts USING btree (subject) WHE
 COMMENT ON INDEX headgate.alerts_open_idx IS 'One open alert per subject.';
 
 --
+-- Name: alerts_time_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX alerts_time_idx ON headgate.alerts USING btree (raised_at);
+
+--
+-- Name: INDEX alerts_time_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.alerts_time_idx IS 'Lists the latest alerts.';
+
+--
 -- Name: artifacts_content_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -48132,6 +48269,18 @@ CREATE INDEX assets_group_idx ON headgate.assets USING btree (universe, group_ke
 --
 
 COMMENT ON INDEX headgate.assets_group_idx IS 'Finds a group''s assets for freshness and for checking that a group exists.';
+
+--
+-- Name: assets_search_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX assets_search_idx ON headgate.assets USING btree (lower(code) COLLATE "C");
+
+--
+-- Name: INDEX assets_search_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.assets_search_idx IS 'Finds assets by the beginning of their code.';
 
 --
 -- Name: cache_counts_execution_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -48324,6 +48473,18 @@ CREATE INDEX orders_pending_idx ON headgate.orders USING btree (pipeline_id, ord
 --
 
 COMMENT ON INDEX headgate.orders_pending_idx IS 'Finds a pipeline''s oldest pending order.';
+
+--
+-- Name: planner_deferrals_time_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX planner_deferrals_time_idx ON headgate.planner_deferrals USING btree (operation_id, group_key, deferred_at);
+
+--
+-- Name: INDEX planner_deferrals_time_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.planner_deferrals_time_idx IS 'Finds the latest deferrals of an asset, by its group.';
 
 --
 -- Name: process_executions_open_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -52683,6 +52844,12 @@ REVOKE ALL ON FUNCTION headgate._shell_word(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._signatures(p_function text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _similar_codes(p_universe text, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._similar_codes(p_universe text, p_code text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _since(p_asset headgate.assets, p_state headgate.asset_processing_state); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -53368,6 +53535,14 @@ GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[],
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_viral;
 
 --
+-- Name: FUNCTION asset_decisions(p_asset_id bigint, p_before timestamp with time zone, p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.asset_decisions(p_asset_id bigint, p_before timestamp with time zone, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.asset_decisions(p_asset_id bigint, p_before timestamp with time zone, p_limit integer) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.asset_decisions(p_asset_id bigint, p_before timestamp with time zone, p_limit integer) TO headgate_reader;
+
+--
 -- Name: FUNCTION backfill(p_pipeline text, p_from date, p_to date, p_confirm boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -53676,6 +53851,14 @@ GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headg
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_onpoint;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_recommender;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION find_assets(p_text text, p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.find_assets(p_text text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.find_assets(p_text text, p_limit integer) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.find_assets(p_text text, p_limit integer) TO headgate_reader;
 
 --
 -- Name: FUNCTION find_group(p_group text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -33,9 +33,9 @@ begin
                 'cancel_execution', 'retry_failed', 'rerun_step', 'skip_step', 'mark_step', 'pause_pipeline',
                 'resume_pipeline',
                 'explain_plan', 'explain_steps', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast',
-                'why', 'explain_asset_day', 'upsert_assets', 'notify',
+                'why', 'explain_asset_day', 'asset_decisions', 'upsert_assets', 'notify',
                 'set_asset_active', 'set_provider', 'set_pool', 'set_store', 'cover_groups', 'reset_asset',
-                'find_asset', 'find_group',
+                'find_asset', 'find_assets', 'find_group',
                 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'hear_dags', 'start_obstacle', 'begin_step', 'report_step', 'step_errors',
                 'maintain_history', 'maintain_statistics',
@@ -56,7 +56,7 @@ begin
             ('headgate_reader', array[
                 'explain_plan', 'explain_steps', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast',
                 'why',
-                'explain_asset_day', 'find_asset',
+                'explain_asset_day', 'asset_decisions', 'find_asset', 'find_assets',
                 'find_group', 'database_health', 'applied_files', 'clock', 'check_run', 'next_actions', 'run_log',
                 'run_parameters', 'dated_pipelines', 'execution_counts', 'step_output', 'is_allowed',
                 'waiting_changes'

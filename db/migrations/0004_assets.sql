@@ -31,6 +31,9 @@ create index assets_group_idx on headgate.assets (universe, group_key);
 comment on index headgate.assets_group_idx is
     'Finds a group''s assets for freshness and for checking that a group exists.';
 
+create index assets_search_idx on headgate.assets (lower(code) collate "C");
+comment on index headgate.assets_search_idx is 'Finds assets by the beginning of their code.';
+
 create table headgate.trading_sessions (
     calendar text not null,
     session date not null,

@@ -232,6 +232,9 @@ comment on column headgate.planner_deferrals.evidence is
     'The basis of the decision: units left, units ranked before, the earliest time to run.';
 comment on column headgate.planner_deferrals.deferred_at is 'When it was decided.';
 
+create index planner_deferrals_time_idx on headgate.planner_deferrals (operation_id, group_key, deferred_at);
+comment on index headgate.planner_deferrals_time_idx is 'Finds the latest deferrals of an asset, by its group.';
+
 create table headgate.job_outputs (
     execution_id bigint not null references headgate.process_executions,
     step text not null,

@@ -23,5 +23,8 @@ comment on column headgate.alerts.raised_by is
 comment on column headgate.alerts.raised_at is 'When it was raised.';
 comment on column headgate.alerts.resolved_at is 'When its cause was gone; null: open.';
 
+create index alerts_time_idx on headgate.alerts (raised_at);
+comment on index headgate.alerts_time_idx is 'Lists the latest alerts.';
+
 create unique index alerts_open_idx on headgate.alerts (subject) where resolved_at is null;
 comment on index headgate.alerts_open_idx is 'One open alert per subject.';

@@ -81,7 +81,7 @@ begin
 end;
 $func$;
 
--- Suggestions: similar codes (or, for a bare symbol, symbols) with the same first letter.
+-- Suggestions: similar codes or, for a bare symbol, symbols.
 create or replace function headgate._meant_code(
     p_universe text,
     p_code text
@@ -91,11 +91,5 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select headgate._meant(p_code, array(
-        select distinct case when position('.' in p_code) > 0 then a.code else split_part(a.code, '.', 1) end
-        from headgate.assets as a
-        where (p_universe is null or a.universe = p_universe)
-            and lower(left(a.code, 1)) = lower(left(p_code, 1))
-        limit 5000
-    ));
+    select headgate._meant(p_code, headgate._similar_codes(p_universe, p_code));
 $func$;

@@ -44,7 +44,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    with named as (
+    with named as materialized (
         select distinct a.universe, a.group_key, a.attributes ->> p_attribute as other_name
         from headgate.assets as a
         where a.universe = any (headgate._universes(p_pipeline_id, headgate._bare_options('{}')))
