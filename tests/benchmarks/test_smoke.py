@@ -59,7 +59,7 @@ SMALL: dict[Run, dict[str, Any]] = {
     bigtables.run: {"assets": 20, "years": 2},
     lake.run: {"sizes": (200, 400), "per_file": 100},
     recommender.run: {"splits": 1, "users": 400, "items": 80, "pairs": 8_000},
-    viral.run: {"arms": 1_000, "rounds": 300, "flywheels": 1, "month": 2},
+    viral.run: {"arms": 1_000, "rounds": 300, "turns": 1, "together": (1,), "month": 2},
     compare.run: {"posts": 20},
     graphile.run: {"jobs": 400},
 }

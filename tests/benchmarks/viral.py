@@ -19,8 +19,8 @@ import numpy.typing as npt
 from headgate.database import connect
 from headgate.handlers.thompson import Tuning, choose
 from headgate.settings import Settings
-from tests.acceptance.viral.conftest import FLYWHEEL, MAINTENANCE, World, opened
-from tests.benchmarks import system
+from tests.acceptance.viral.conftest import FLYWHEEL, MAINTENANCE, opened
+from tests.benchmarks import flywheels, system
 from tests.benchmarks.measure import Figure
 from tests.limits import wait_until
 from tests.plan import Plan
@@ -42,14 +42,17 @@ def run(
     *,
     arms: int = ARMS,
     rounds: int = 10_000,
-    flywheels: int = 20,
+    turns: int = 20,
+    together: Sequence[int] = (1, 2, 5, 10, 20),
     month: int = 120,
     runs: int = 5,
 ) -> Iterator[Figure]:
     """Measure a decision among `arms` variants, `rounds` choices among ten, flywheels, a month."""
     yield from _sampling(server, arms, rounds, runs)
     with system.own_database(server, "flywheels") as settings:
-        yield from _in_a_row(settings, flywheels)
+        yield from flywheels.in_a_row(settings, turns)
+    with system.own_database(server, "at_once") as settings:
+        yield from flywheels.at_once(settings, together)
     with system.own_database(server, "month") as settings:
         yield from _month(settings, month)
 
@@ -86,45 +89,6 @@ def _sampling(server: Settings, arms: int, rounds: int, runs: int) -> Iterator[F
             at_least=1,
             detail=f"thompson {found['thompson']:.1f}, {name} {found[name]:.1f} reactions lost",
         )
-
-
-def _in_a_row(settings: Settings, count: int) -> Iterator[Figure]:
-    """Turn flywheels one after the other with one runner: a pipeline has one run at a time."""
-    began = time.perf_counter()
-    with (
-        opened(settings, settings.home / "flywheels") as world,
-        system.worker(settings, processes=1),
-    ):
-        statuses = []
-        for _ in range(count):
-            run = world.plan.value("run_pipeline", p_pipeline=FLYWHEEL)
-            wait_until(partial(_has_ended, world.plan, FLYWHEEL, run), "the flywheel")
-            statuses.append(world.status(run))
-        calls, connections = _calls(world)
-        memory = world.plan.scalar("select max(peak_memory) from headgate.v_runners")
-    yield Figure(
-        f"viral: share of {count} flywheels in a row that succeed",
-        statuses.count("succeeded") / count,
-        at_least=1,
-        detail=f"{(time.perf_counter() - began) / count:.1f} s each",
-    )
-    yield Figure(
-        "viral: share of their calls on an open connection",
-        1 - connections / calls,
-        at_least=0.912,
-        detail=f"{calls} calls, {connections} connections to five services",
-    )
-    yield Figure(
-        "viral: peak memory of the runner",
-        (memory or 0) / 1e6,
-        "MB",
-        detail="the source says 65 MB",
-    )
-
-
-def _calls(world: World) -> tuple[int, int]:
-    services = world.services.values()
-    return sum(len(x.calls) for x in services), sum(x.connections for x in services)
 
 
 def _month(settings: Settings, flywheels: int) -> Iterator[Figure]:
@@ -232,7 +196,7 @@ def _fill(plan: Plan, arms: int) -> None:
 def _decide(plan: Plan) -> float:
     """Run the pipeline with the worker; return the seconds that its step took."""
     run = plan.value("run_pipeline", p_pipeline="decide")
-    wait_until(partial(_has_ended, plan, "decide", run), "the decision")
+    wait_until(partial(flywheels.has_ended, plan, "decide", run), "the decision")
     return float(
         plan.scalar(
             "select extract(epoch from s.finished_at - s.started_at)"
@@ -240,8 +204,3 @@ def _decide(plan: Plan) -> float:
             run=run,
         )
     )
-
-
-def _has_ended(plan: Plan, pipeline: str, run: str) -> bool:
-    row = plan.row("execution_status", p_pipeline=pipeline, p_run_id=run)
-    return row["status"] not in ("running", "paused")

@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 
 from headgate.handlers.pool_keeper import go_on_kept
 from headgate.handlers.pool_messages import LENGTHS, Done, Parsing, Work, head_of
+from headgate.memory import peak_bytes
 
 LENGTH: Final = struct.Struct(">Q")
 
@@ -48,7 +49,7 @@ def main() -> None:
             done.must_end = "it left processes behind"
         elif done.lost or kept > task.max_memory // 2:
             done.must_end = done.lost or f"it keeps {kept >> 20} MB of memory"
-        done.peak_memory = _peak_bytes()
+        done.peak_memory = peak_bytes()
         done.cpu_seconds = _cpu_seconds() - spent
         _write(answers, head_of(done), done.rows)
         del task, done
@@ -107,15 +108,6 @@ def _forget_peak() -> None:
             file.write("5")
     except OSError:
         pass
-
-
-def _peak_bytes() -> int:
-    """Return the peak memory in bytes; the fallback, getrusage, includes that before exec."""
-    try:
-        with open("/proc/self/status") as file:
-            return next(int(x.split()[1]) * 1024 for x in file if x.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _has_children() -> bool:

@@ -1,4 +1,4 @@
-"""Makes calls to providers; all HTTP clients of the runner are built here, a pool per provider.
+"""Makes calls to providers; all HTTP clients of the runner are built here, one per provider.
 
 Requests go directly to httpx2's transport, not through its client: no redirect is followed, no
 request is repeated, no cookie is kept, and no proxy or password is read from the environment. A
@@ -45,6 +45,7 @@ from headgate.worker.wire import (
     Wire,
     is_head_too_large,
     is_no_http,
+    open_session,
 )
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ Head: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One provider's connections, and the redactor that removes its secret from answers."""
+    """The way to one provider, and the redactor that removes its secret from answers."""
 
     transport: httpx2.AsyncBaseTransport
     redactor: Redactor
@@ -115,12 +116,12 @@ class Caller:
         """Opens a connection to our database, for rows that are staged."""
         self._run_parser = run_parser
         """Runs parsers outside the process that makes the calls."""
-        self._limits = httpx2.Limits(
-            max_connections=concurrency, keepalive_expiry=IDLE_CONNECTION_SECONDS
-        )
+        self._concurrency = concurrency
         self._one_at_a_time = asyncio.Lock()
         """Held while a thread decodes a large answer."""
         self._clients: dict[tuple[str, Auth], Client] = {}
+        self._session: aiohttp.ClientSession | None = None
+        """Opened by the first call."""
         self.traffic = Traffic()
         self._tls: ssl.SSLContext | None = None
         self._sources: Sources | None = None
@@ -146,9 +147,10 @@ class Caller:
         """Close all connections."""
         if self._sources is not None:
             await self._sources.aclose()
-        clients, self._clients = self._clients, {}
-        for client in clients.values():
-            await client.transport.aclose()
+        self._clients.clear()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
     def _opened_sources(self) -> Sources:
         if self._sources is None:
@@ -254,12 +256,15 @@ class Caller:
             secret = call.auth.secret()
             if self._tls is None and call.base_url.startswith(("https:", PER_ASSET)):
                 self._tls = httpx2.create_ssl_context(trust_env=False)
-            transport = self._transport or Wire(
-                call.auth, secret, self._limits, self._tls, self.traffic
-            )
+            transport = self._transport or self._wire(call.auth, secret)
             found = Client(transport, learn(secret))
             self._clients[call.base_url, call.auth] = found
         return found
+
+    def _wire(self, auth: Auth, secret: str) -> Wire:
+        if self._session is None:
+            self._session = open_session(self._concurrency, IDLE_CONNECTION_SECONDS, self.traffic)
+        return Wire(auth, secret, self._session, self._tls)
 
 
 def _headers_of(response: httpx2.Response) -> dict[str, str]:

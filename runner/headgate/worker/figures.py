@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 import time
-from typing import Any, Final
+from typing import Any
 
+from headgate.memory import peak_bytes, resident_bytes
 from headgate.worker.wire import Traffic
-
-STATUS: Final = "/proc/self/statm"
 
 
 class Figures:
@@ -25,23 +23,13 @@ class Figures:
         passed, worked = at - self._at, busy - self._busy
         self._at, self._busy = at, busy
         memory = resident_bytes()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         disk = shutil.disk_usage(".")
         return {
             "calls": self._traffic.opened + self._traffic.reused,
             "connections_opened": self._traffic.opened,
             "connections_reused": self._traffic.reused,
             "memory": memory,
-            "peak_memory": max(peak, memory or 0),  # the system updates it with a delay
+            "peak_memory": max(peak_bytes(), memory or 0),  # the system updates it with a delay
             "cpu_percent": round(100 * worked / passed, 1) if passed > 0 else None,
             "disk_percent": round(100 * disk.used / max(1, disk.used + disk.free), 1),
         }
-
-
-def resident_bytes() -> int | None:
-    """Return this process's current memory in bytes; None if the system does not report it."""
-    try:
-        with open(STATUS) as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
-    except OSError:
-        return None

@@ -54,7 +54,7 @@ class HeadTooLarge(aiohttp.ClientError):
 
 
 class Wire(AiohttpTransport):
-    """One provider's connections; adds its secret to each request, and to nothing else.
+    """The way to one provider; adds its secret to each request, and to nothing else.
 
     httpx2 only ever sees the unsigned request, so that no log line or error holds the secret.
     Errors are raised as aiohttp's exceptions, which say more than httpx2's.
@@ -64,23 +64,20 @@ class Wire(AiohttpTransport):
         self,
         auth: Auth,
         secret: str,
-        limits: httpx2.Limits,
+        session: aiohttp.ClientSession,
         tls: ssl.SSLContext | None,
-        traffic: Traffic,
     ) -> None:
         # Without TLS no certificate need be trusted, and loading those of the system takes 50 ms.
         trusted = tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        super().__init__(verify=trusted, trust_env=False, limits=limits)
+        super().__init__(verify=trusted, trust_env=False)
         self._auth = auth
-        self._traffic = traffic
+        self._session = session
         self._secret = secret
         self._quoted = quote(secret, "")
         self._headers = functools.lru_cache(maxsize=64)(self._signed)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if not isinstance(self.client, aiohttp.ClientSession):
-            self.client = self._new_session()
-        response = await self.client.request(
+        response = await self._session.request(
             request.method,
             # Marked as encoded: otherwise aiohttp would decode %2E and resolve `..` in the path.
             yarl.URL(signed_url(request, self._auth, self._quoted), encoded=True),
@@ -89,6 +86,8 @@ class Wire(AiohttpTransport):
             allow_redirects=False,
             auto_decompress=False,
             timeout=_timeout(request.extensions["timeout"]["connect"]),
+            # Connections of http are shared by all, whichever certificates a provider trusts.
+            ssl=self.ssl_context if request.url.scheme == "https" else True,
         )
         return httpx2.Response(
             response.status, headers=response.raw_headers, stream=_Stream(response), request=request
@@ -97,25 +96,25 @@ class Wire(AiohttpTransport):
     def _signed(self, headers: Headers) -> CIMultiDict[str]:
         return signed_headers(headers, self._auth, self._secret)
 
-    def _new_session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=self.limits.max_connections or 0,
-            keepalive_timeout=self.limits.keepalive_expiry,
-            ssl=self.ssl_context,
-        )
-        loop = asyncio.get_running_loop()
-        connector._factory = cast(Any, functools.partial(_Connection, self._traffic, loop))
-        session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=READ_BYTES,
-            max_line_size=LARGEST_HEAD,
-            max_field_size=LARGEST_HEAD,
-            max_headers=MAX_HEADERS,
-        )
-        # aiohttp would repeat a GET when a kept connection breaks: a call that we would not count.
-        session._retry_connection = False
-        return session
+
+def open_session(
+    max_connections: int, idle_seconds: float, traffic: Traffic
+) -> aiohttp.ClientSession:
+    """Return the connections of all providers: those with the same address share them."""
+    connector = aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=idle_seconds)
+    loop = asyncio.get_running_loop()
+    connector._factory = cast(Any, functools.partial(_Connection, traffic, loop))
+    session = aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=READ_BYTES,
+        max_line_size=LARGEST_HEAD,
+        max_field_size=LARGEST_HEAD,
+        max_headers=MAX_HEADERS,
+    )
+    # aiohttp would repeat a GET when a kept connection breaks: a call that we would not count.
+    session._retry_connection = False
+    return session
 
 
 def signed_url(request: httpx2.Request, auth: Auth, secret: str) -> str:

@@ -29,12 +29,6 @@ def test_figures_are_of_this_process():
     assert 0 < taken["disk_percent"] <= 100
 
 
-def test_memory_is_left_out_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(figures, "STATUS", "/nowhere")
-
-    assert figures.Figures(Traffic()).taken()["memory"] is None
-
-
 async def test_a_connection_is_opened_once_and_used_again():
     caller = Caller(1)
     async with open_raw() as raw:
@@ -44,6 +38,25 @@ async def test_a_connection_is_opened_once_and_used_again():
         await caller.aclose()
 
     assert (caller.traffic.opened, caller.traffic.reused) == (1, 2)
+
+
+async def test_providers_with_the_same_address_share_connections(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("A_KEY", "a-secret")
+    monkeypatch.setenv("B_KEY", "b-secret")
+    caller = Caller(1)
+    async with open_raw() as raw:
+        row = {"base_url": raw.url, "timeout_seconds": 20, "rules": OK, "in_flight": 1}
+        each = {"base_url": "{asset.base_url}", "hosts": [raw.url.removeprefix("http://")]}
+        for name, changes in (("A", {}), ("B", {}), ("A", each)):
+            auth = {"in": "header", "name": f"X-{name}", "secret": f"{name}_KEY"}
+            call = Call.from_row({**row, "auth": auth, **changes})
+            url = f"{raw.url}/x" if changes else "/x"
+            assert (await caller.fetch(call, url)).outcome.is_success
+        await caller.aclose()
+
+    assert (caller.traffic.opened, caller.traffic.reused) == (1, 2)
+    assert [b"-secret" in x and b"a-secret" in x for x in raw.heads] == [True, False, True]
+    assert [x.count(b"-secret") for x in raw.heads] == [1, 1, 1]
 
 
 async def test_they_are_seen_with_the_runner(connections, core_plan):
