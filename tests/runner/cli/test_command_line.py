@@ -493,6 +493,19 @@ def start_worker(database: Settings) -> Iterator[Callable[..., subprocess.Popen[
         process.communicate()
 
 
+def test_without_workers_of_its_own_a_run_is_left_to_those_elsewhere(
+    run, database, plan, start_worker, monkeypatch
+):
+    write_plan(plan, assets=3, secret_name="SHOP_TOKEN")
+    monkeypatch.setenv("SHOP_TOKEN", "a-word-of-theirs")
+    start_worker()
+    monkeypatch.delenv("SHOP_TOKEN")
+
+    result = run("run", "small_shop", "--workers", "0", "--json", settings=database)
+
+    assert (result.code, json.loads(result.out)["succeeded"]) == (0, 3)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_a_worker_ends_in_good_order(start_worker, number, code):
     process = start_worker()

@@ -68,7 +68,9 @@ async def _work_off(settings: Settings, watch: Watch, workers: int, concurrency:
         ended = asyncio.Event()
         watching = asyncio.create_task(watch.until_ended(ended))
         try:
-            if workers == 1:
+            if workers == 0:
+                await _first_of(ended, stop)
+            elif workers == 1:
                 watch.ours = (name_prefix(os.getpid()),)
                 await work(settings, concurrency=concurrency, until=ended, stop=stop)
             else:
@@ -107,11 +109,8 @@ async def _wait_for_workers(
     Raises HeadgateError if all workers end before the run.
     """
     gone = asyncio.gather(*(x.wait() for x in processes))
-    waits = [asyncio.ensure_future(x) for x in (ended.wait(), stop.wait(), asyncio.shield(gone))]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    await _first_of(ended, stop, asyncio.shield(gone))
     is_crash = gone.done() and not ended.is_set()
-    for wait in waits:
-        wait.cancel()
     for process in processes:
         if process.stdin is not None:
             process.stdin.close()
@@ -121,3 +120,11 @@ async def _wait_for_workers(
             f"all workers ended before the run did, with codes {codes}",
             hint="see their log; the same command continues the run",
         )
+
+
+async def _first_of(ended: asyncio.Event, stop: Stop, *others: asyncio.Future[list[int]]) -> None:
+    """Wait for the end of the run, a signal, or another of these; whichever comes first."""
+    waits = [asyncio.ensure_future(x) for x in (ended.wait(), stop.wait(), *others)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
