@@ -26,6 +26,7 @@ from headgate.errors import InvalidValue
 from headgate.files import DiskFull, refuse_full_disk
 from headgate.handlers.export import workbooks
 from headgate.handlers.export.handler import LINES, WRITERS
+from headgate.handlers.export.lines import Lines
 from headgate.handlers.export.tables import read_tables
 from tests.plan import Plan, Row
 from tests.runner.handlers.compute_plan import ends, start, status, write_plan
@@ -178,6 +179,16 @@ async def test_json_is_one_array(export):
     assert [x["n"] for x in json.loads(place(row).read_text())] == list(range(10))
 
 
+@pytest.mark.parametrize("form", LINES)
+async def test_json_is_cut_between_objects(export, form):
+    rows = await export(f"{{part}}.{form}", "many", handler_options={"max_rows": 4})
+
+    texts = [place(x).read_text() for x in rows]
+    found = [json.loads(x) if form == "json" else map(json.loads, x.splitlines()) for x in texts]
+    assert [[x["n"] for x in objects] for objects in found] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert [x["rows"] for x in rows] == [4, 4, 2]
+
+
 async def test_files_are_cut_by_partition_and_by_size(export, plan):
     rows = await export(
         "{partition}/{part}.parquet", "many", handler_options={"partition": "hour", "max_rows": 3}
@@ -292,7 +303,7 @@ def test_a_disk_that_fills_meanwhile_is_no_asset_s_fault(tmp_path, form, rows):
     (place := tmp_path / form).symlink_to("/dev/full")
     batch = pa.record_batch({"n": range(rows), "t": [f"{n:040}" for n in range(rows)]})
     writer = WRITERS[form](place, batch.schema, {}, is_packed=False)
-    content = [b'{"n": 1}\n'] * rows if form in LINES else batch
+    content = Lines(b'{"n": 1}\n' * rows) if form in LINES else batch
 
     with pytest.raises(Exception) as caught:
         writer.write(content)

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from headgate.errors import InvalidValue, WrongPlan
 from headgate.handlers.contract import Chunk, File, Result
-from headgate.handlers.export.lines import JsonWriter, NdjsonWriter
+from headgate.handlers.export.lines import JsonWriter, Lines, NdjsonWriter
 from headgate.handlers.export.tables import CsvWriter, ParquetWriter, read_tables
 from headgate.handlers.export.workbooks import XlsxWriter
 from headgate.handlers.export.writers import Writer
@@ -37,7 +37,7 @@ WRITERS: Final[Mapping[str, type[Writer]]] = {
 LINES: Final = ("ndjson", "json")
 PACKED: Final = ("csv", "ndjson", "json")
 OPTIONS: Final = {"max_rows", "max_bytes", "partition", "part", "types", "formulas"}
-LINES_AT_ONCE: Final = 1024 * 1024
+BLOCK_BYTES: Final = 1024 * 1024
 
 
 def export(chunk: Chunk) -> Result:
@@ -178,7 +178,7 @@ def _write_lines(parts: Parts, stream: BinaryIO) -> None:
     if {"partition", "part"} & set(parts.options):
         raise WrongPlan("export partitions tables, not JSON: write one file for each asset")
     parts.begin()
-    while lines := stream.readlines(LINES_AT_ONCE):
-        if not lines[0].startswith(b"{"):
+    while block := stream.read(BLOCK_BYTES):
+        if not block.startswith(b"{"):
             raise WrongPlan("export writes JSON from an input_format json")
-        parts.write(lines)
+        parts.write(Lines(block if block.endswith(b"\n") else block + stream.readline()))

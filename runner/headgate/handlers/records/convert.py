@@ -29,6 +29,7 @@ from headgate.handlers.export.handler import (
     check_options,
     format_of,
 )
+from headgate.handlers.export.lines import Lines
 from headgate.handlers.records.tables import Records, flat, told_types
 
 FLAT: Final = ("csv", "xlsx")
@@ -90,7 +91,7 @@ class Files:
         """Write a batch; JSON files get the lines of `block` unchanged, if it is given."""
         for form, parts in self._formats.values():
             if form in LINES:
-                parts.write(_lines_of(batch) if block is None else _split(block))
+                parts.write(_lines_of(batch) if block is None else _without_empty(block))
             else:
                 parts.write(flat(batch) if form in FLAT else batch)
 
@@ -103,15 +104,13 @@ class Files:
         return files
 
 
-def _split(block: bytes) -> list[bytes]:
-    return [line + b"\n" for line in block.split(b"\n") if line.strip()]
+def _without_empty(block: bytes) -> Lines:
+    return Lines(b"".join(x + b"\n" for x in block.split(b"\n") if x.strip()))
 
 
-def _lines_of(batch: Any) -> list[bytes]:
-    return [
-        json.dumps(row, ensure_ascii=False, default=_plain).encode() + b"\n"
-        for row in batch.to_pylist()
-    ]
+def _lines_of(batch: Any) -> Lines:
+    rows = (json.dumps(x, ensure_ascii=False, default=_plain) for x in batch.to_pylist())
+    return Lines("".join(f"{x}\n" for x in rows).encode())
 
 
 def _plain(value: Any) -> str:
