@@ -41,30 +41,39 @@ def drain(
     """Copy what a pipe or a file holds. Raises HeadgateError, Unstorable, Unwanted."""
     descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        pieces = _pieces(descriptor, is_over)
-        first = next(pieces, None)
-        if first is None:
+        piece = _piece(descriptor, is_over)
+        if not piece:
             return
         with closing(open_target()) as target:
             writer = Writer(target, stage)
-            writer.write(first)
-            for piece in pieces:
+            while piece:
                 writer.write(piece)
+                piece = _piece(descriptor, is_over, writer.pump)
             writer.finish()
     finally:
         os.close(descriptor)
 
 
-def _pieces(descriptor: int, is_over: threading.Event) -> Iterator[list[bytes]]:
-    """Yield each piece in parts. Raises Unwanted if the last piece is incomplete."""
-    while head := b"".join(_read(descriptor, PIECE_LENGTH.size, is_over)):
-        if len(head) < PIECE_LENGTH.size:
-            raise Unwanted
-        (size,) = PIECE_LENGTH.unpack(head)
-        parts = list(_read(descriptor, size, is_over))
-        if sum(map(len, parts)) < size:
-            raise Unwanted
-        yield parts
+def _piece(
+    descriptor: int, is_over: threading.Event, pump: Callable[[], object] = lambda: None
+) -> list[bytes]:
+    """Return the parts of the next piece, none after the last; the database works meanwhile.
+
+    Raises Unwanted if the piece is incomplete.
+    """
+    head = b"".join(_read(descriptor, PIECE_LENGTH.size, is_over))
+    if not head:
+        return []
+    if len(head) < PIECE_LENGTH.size:
+        raise Unwanted
+    (size,) = PIECE_LENGTH.unpack(head)
+    parts = []
+    for part in _read(descriptor, size, is_over):
+        parts.append(part)
+        pump()
+    if sum(map(len, parts)) < size:
+        raise Unwanted
+    return parts
 
 
 def _read(descriptor: int, size: int, is_over: threading.Event) -> Iterator[bytes]:
