@@ -32,6 +32,20 @@ ALTER SCHEMA equities OWNER TO headgate_plan_equities;
 COMMENT ON SCHEMA equities IS 'Listed equities: their daily bars and their fundamentals.';
 
 --
+-- Name: equities_bi; Type: SCHEMA; Schema: -; Owner: headgate_plan_equities
+--
+
+CREATE SCHEMA equities_bi;
+
+ALTER SCHEMA equities_bi OWNER TO headgate_plan_equities;
+
+--
+-- Name: SCHEMA equities_bi; Type: COMMENT; Schema: -; Owner: headgate_plan_equities
+--
+
+COMMENT ON SCHEMA equities_bi IS 'What analysts read of the listings, as headgate_bi is made.';
+
+--
 -- Name: freshpoc; Type: SCHEMA; Schema: -; Owner: headgate_plan_freshpoc
 --
 
@@ -58,6 +72,20 @@ ALTER SCHEMA headgate OWNER TO headgate_owner;
 --
 
 COMMENT ON SCHEMA headgate IS 'The plan: what exists, what is due, what it costs, what may be spent, what is in flight, what happened.';
+
+--
+-- Name: headgate_bi; Type: SCHEMA; Schema: -; Owner: headgate_owner
+--
+
+CREATE SCHEMA headgate_bi;
+
+ALTER SCHEMA headgate_bi OWNER TO headgate_owner;
+
+--
+-- Name: SCHEMA headgate_bi; Type: COMMENT; Schema: -; Owner: headgate_owner
+--
+
+COMMENT ON SCHEMA headgate_bi IS 'What analysts read: views of numbers, texts, dates and times only; the first column of each is its time.';
 
 --
 -- Name: maintenance; Type: SCHEMA; Schema: -; Owner: headgate_plan_maintenance
@@ -6354,13 +6382,10 @@ ALTER FUNCTION headgate._announce(p_execution_id bigint) OWNER TO headgate_owner
 CREATE FUNCTION headgate._answer() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 begin
-    perform headgate._guard_plan(n.nspname, new.function, new.arguments)
-    from pg_namespace as n
-    join pg_roles as r on r.oid = n.nspowner
-    where r.rolname = new.caller
-        and r.rolname like 'headgate\_plan\_%';
+    perform headgate._guard_plan(substring(new.caller from '^headgate_plan_(.*)$'), new.function, new.arguments)
+    where new.caller like 'headgate\_plan\_%';
 
     case new.function
         when 'ask_again' then
@@ -6415,7 +6440,7 @@ begin
     end case;
     return new;
 end;
-$$;
+$_$;
 
 ALTER FUNCTION headgate._answer() OWNER TO headgate_owner;
 
@@ -12226,6 +12251,37 @@ $$;
 ALTER FUNCTION headgate._examine_checks() OWNER TO headgate_owner;
 
 --
+-- Name: _examine_days(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_days() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'history by day', 'warn',
+        'freshness and backlog were not noted on ' || string_agg(d.day::text, ', ' order by d.day),
+        'run the pipeline headgate_maintenance every day: a day that is over cannot be noted', false
+    from (
+        select
+            (headgate.clock() at time zone 'UTC')::date as today,
+            (min(e.started_at) at time zone 'UTC')::date as first_run
+        from headgate.process_executions as e
+        having count(*) > 0
+    ) as t
+    cross join lateral (
+        select n.at::date as day
+        from generate_series(
+            greatest(t.today - 7, t.first_run + 1)::timestamp, (t.today - 1)::timestamp, interval '1 day'
+        ) as n (at)
+    ) as d
+    where not exists (select from headgate.state_days as s where s.day = d.day)
+    having count(*) > 0;
+$$;
+
+ALTER FUNCTION headgate._examine_days() OWNER TO headgate_owner;
+
+--
 -- Name: _examine_functions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16328,6 +16384,45 @@ end;
 $$;
 
 ALTER FUNCTION headgate._keep_cached(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_answers text[], p_cached bigint[], p_job_results headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _keep_days(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._keep_days() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    insert into headgate.state_days as s (
+        day, operation_id, group_key, assets, fresh, stale, never, oldest_watermark, due, oldest_due_at, noted_at
+    )
+    select
+        (t.now at time zone 'UTC')::date, g.operation_id, g.group_key, g.assets, g.fresh, g.stale, g.never,
+        g.oldest_watermark, g.due, g.oldest_due_at, t.now
+    from headgate._group_states as g
+    cross join (select headgate.clock() as now offset 0) as t
+    on conflict (day, operation_id, group_key) do update
+    set assets = excluded.assets,
+        fresh = excluded.fresh,
+        stale = excluded.stale,
+        never = excluded.never,
+        oldest_watermark = excluded.oldest_watermark,
+        due = excluded.due,
+        oldest_due_at = excluded.oldest_due_at,
+        noted_at = excluded.noted_at;
+
+    insert into headgate.job_hours (
+        hour, pipeline_id, operation_id, status, jobs, cached, records, calls, units, p50_seconds, p95_seconds
+    )
+    select
+        n.hour, n.pipeline_id, n.operation_id, n.status, n.jobs, n.cached, n.records, n.calls, n.units, n.p50_seconds,
+        n.p95_seconds
+    from headgate._open_hours as n
+    where n.hour < date_trunc('day', headgate.clock() - interval '1 hour', 'UTC')
+    on conflict do nothing;
+$$;
+
+ALTER FUNCTION headgate._keep_days() OWNER TO headgate_owner;
 
 --
 -- Name: _keep_name(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23727,7 +23822,7 @@ CREATE FUNCTION headgate._schema_objects() RETURNS TABLE(object text, kind text,
     with ours as materialized (
         select n.oid
         from pg_namespace as n
-        where n.nspname = 'headgate' or pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
+        where n.nspname in ('headgate', 'headgate_bi') or pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
     ),
     part as (
         select a.attrelid as relid, format(
@@ -29459,6 +29554,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     union all
     select f.* from headgate._examine_calendars() as f
     union all
+    select f.* from headgate._examine_days() as f
+    union all
     select f.* from headgate._examine_sessions() as f
     union all
     select f.* from headgate._examine_functions() as f
@@ -30687,6 +30784,7 @@ CREATE FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) RETURN
     AS $$
     select headgate._clear_stages();
     select headgate._clear_cache();
+    select headgate._keep_days();
     select r.*
     from headgate.settings as s
     cross join lateral headgate.retain((s.value #>> '{}')::interval) as r
@@ -30699,7 +30797,7 @@ ALTER FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION maintain_history(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: delete history older than the setting keep_history, staged rows of lost leases, and cached answers that have expired.';
+COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: keep the figures of days that are over, delete history older than the setting keep_history, staged rows of lost leases, and cached answers that have expired.';
 
 --
 -- Name: maintain_statistics(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -32378,6 +32476,8 @@ begin
     where e.finished_at < v_before
         and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
     delete from headgate.quota_windows as w where w.closes_at < v_before;
+    delete from headgate.job_hours as h where h.hour < v_before;
+    delete from headgate.state_days as s where s.day < (v_before at time zone 'UTC')::date;
     perform headgate._forget_notices(v_before);
     delete from headgate.operator_actions as a where a.acted_at < v_before;
     delete from headgate.artifacts as a where a.deleted_at < v_before;
@@ -39495,6 +39595,154 @@ COMMENT ON COLUMN equities.v_ticker_processing_history.error IS 'The error, or w
 COMMENT ON COLUMN equities.v_ticker_processing_history.run_id IS 'The run.';
 
 --
+-- Name: movers; Type: VIEW; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+CREATE VIEW equities_bi.movers AS
+ SELECT date,
+    ticker,
+    name,
+    type,
+    exchange,
+    country,
+    sector,
+    currency,
+    close,
+    price_usd,
+    turnover_usd,
+    market_cap_usd,
+    roc_5 AS change_5_percent,
+    roc_21 AS change_21_percent,
+    roc_252 AS change_252_percent,
+    volume_ratio_20 AS volume_ratio,
+    rsi_14 AS rsi,
+    is_fresh,
+    published_at
+   FROM equities.v_screener s;
+
+ALTER VIEW equities_bi.movers OWNER TO headgate_plan_equities;
+
+--
+-- Name: VIEW movers; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON VIEW equities_bi.movers IS 'The published listings of the screener and how far their prices have moved.';
+
+--
+-- Name: COLUMN movers.date; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.date IS 'The session of its last bar.';
+
+--
+-- Name: COLUMN movers.ticker; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.ticker IS 'The listing''s code, e.g. AAPL.US.';
+
+--
+-- Name: COLUMN movers.name; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.name IS 'The company''s or fund''s name.';
+
+--
+-- Name: COLUMN movers.type; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.type IS 'Common Stock, Preferred Stock, ETF or FUND.';
+
+--
+-- Name: COLUMN movers.exchange; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.exchange IS 'The exchange''s name, e.g. NASDAQ.';
+
+--
+-- Name: COLUMN movers.country; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.country IS 'The company''s country.';
+
+--
+-- Name: COLUMN movers.sector; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.sector IS 'The company''s sector.';
+
+--
+-- Name: COLUMN movers.currency; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.currency IS 'The currency it is quoted in.';
+
+--
+-- Name: COLUMN movers.close; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.close IS 'Last price as traded, in that currency.';
+
+--
+-- Name: COLUMN movers.price_usd; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.price_usd IS 'That price in US dollars.';
+
+--
+-- Name: COLUMN movers.turnover_usd; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.turnover_usd IS 'Mean turnover of 20 sessions, US dollars a day.';
+
+--
+-- Name: COLUMN movers.market_cap_usd; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.market_cap_usd IS 'Market capitalisation in US dollars.';
+
+--
+-- Name: COLUMN movers.change_5_percent; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.change_5_percent IS 'Change over 5 sessions, percent.';
+
+--
+-- Name: COLUMN movers.change_21_percent; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.change_21_percent IS 'Change over 21 sessions, percent.';
+
+--
+-- Name: COLUMN movers.change_252_percent; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.change_252_percent IS 'Change over 252 sessions, percent.';
+
+--
+-- Name: COLUMN movers.volume_ratio; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.volume_ratio IS 'Volume of the last session over the mean of 20.';
+
+--
+-- Name: COLUMN movers.rsi; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.rsi IS 'Relative strength index over 14 sessions, 0 to 100.';
+
+--
+-- Name: COLUMN movers.is_fresh; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.is_fresh IS 'True: no newer bar was available when it was published.';
+
+--
+-- Name: COLUMN movers.published_at; Type: COMMENT; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities_bi.movers.published_at IS 'When it was published.';
+
+--
 -- Name: answers; Type: TABLE; Schema: freshpoc; Owner: headgate_plan_freshpoc
 --
 
@@ -39628,6 +39876,477 @@ COMMENT ON COLUMN headgate._breakers.blocked_until IS 'No call is, or was, made 
 --
 
 COMMENT ON COLUMN headgate._breakers.blocked_reason IS 'Why it is, or was, blocked.';
+
+--
+-- Name: _group_states; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._group_states AS
+ SELECT s.operation_id,
+    s.group_key,
+    count(*) AS assets,
+    count(*) FILTER (WHERE (s.has_data AND (NOT (s.is_failing OR (s.is_due AND (o.due_rule <> 'run'::text)))))) AS fresh,
+    count(*) FILTER (WHERE (s.has_data AND (s.is_failing OR (s.is_due AND (o.due_rule <> 'run'::text))))) AS stale,
+    count(*) FILTER (WHERE (NOT s.has_data)) AS never,
+    min(s.watermark) AS oldest_watermark,
+    count(*) FILTER (WHERE (s.is_due AND (s.chunk_id IS NULL))) AS due,
+    min(s.next_due_at) FILTER (WHERE (s.is_due AND (s.chunk_id IS NULL))) AS oldest_due_at
+   FROM (( SELECT s_1.operation_id,
+            a.group_key,
+            s_1.watermark,
+            s_1.next_due_at,
+            s_1.chunk_id,
+            ((s_1.succeeded_at IS NOT NULL) OR (s_1.watermark IS NOT NULL)) AS has_data,
+            COALESCE((s_1.next_due_at <= ( SELECT headgate.clock() AS clock)), false) AS is_due,
+            (s_1.consecutive_failures > 0) AS is_failing
+           FROM (headgate.asset_processing_state s_1
+             JOIN headgate.assets a USING (asset_id))
+          WHERE a.is_active) s
+     JOIN headgate.operations o USING (operation_id))
+  WHERE (NOT o.is_retired)
+  GROUP BY s.operation_id, s.group_key;
+
+ALTER VIEW headgate._group_states OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _group_states; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._group_states IS 'How the active assets of each group stand, by operation.';
+
+--
+-- Name: COLUMN _group_states.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN _group_states.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.group_key IS 'The group.';
+
+--
+-- Name: COLUMN _group_states.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.assets IS 'Assets that need it.';
+
+--
+-- Name: COLUMN _group_states.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN _group_states.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN _group_states.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN _group_states.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
+
+--
+-- Name: COLUMN _group_states.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.due IS 'Assets that are due and not held by a chunk.';
+
+--
+-- Name: COLUMN _group_states.oldest_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.oldest_due_at IS 'Since when the first of them is due.';
+
+--
+-- Name: state_days; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.state_days (
+    day date NOT NULL,
+    operation_id bigint NOT NULL,
+    group_key text NOT NULL,
+    assets bigint NOT NULL,
+    fresh bigint NOT NULL,
+    stale bigint NOT NULL,
+    never bigint NOT NULL,
+    oldest_watermark timestamp with time zone,
+    due bigint NOT NULL,
+    oldest_due_at timestamp with time zone,
+    noted_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE headgate.state_days OWNER TO headgate_owner;
+
+--
+-- Name: TABLE state_days; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.state_days IS 'How fresh each group''s data was and what was due, once a day; the maintenance notes it.';
+
+--
+-- Name: COLUMN state_days.day; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.state_days.day IS 'The day, UTC.';
+
+--
+-- Name: COLUMN state_days.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.state_days.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN state_days.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.state_days.group_key IS 'The group.';
+
+--
+-- Name: COLUMN state_days.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.state_days.assets IS 'Assets that need the operation.';
+
+--
+-- Name: COLUMN state_days.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.state_days.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN state_days.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.state_days.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN state_days.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.state_days.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN state_days.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.state_days.oldest_watermark IS 'How far the data of the most outdated asset reached.';
+
+--
+-- Name: COLUMN state_days.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.state_days.due IS 'Assets that were due and not held by a chunk.';
+
+--
+-- Name: COLUMN state_days.oldest_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.state_days.oldest_due_at IS 'Since when the first of them was due.';
+
+--
+-- Name: COLUMN state_days.noted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.state_days.noted_at IS 'When it was noted; of several times in a day, the last.';
+
+--
+-- Name: _noted_states; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._noted_states AS
+ SELECT s.day,
+    s.operation_id,
+    s.group_key,
+    s.assets,
+    s.fresh,
+    s.stale,
+    s.never,
+    s.oldest_watermark,
+    s.due,
+    s.oldest_due_at
+   FROM headgate.state_days s
+UNION ALL
+ SELECT ( SELECT ((headgate.clock() AT TIME ZONE 'UTC'::text))::date AS timezone) AS day,
+    g.operation_id,
+    g.group_key,
+    g.assets,
+    g.fresh,
+    g.stale,
+    g.never,
+    g.oldest_watermark,
+    g.due,
+    g.oldest_due_at
+   FROM headgate._group_states g
+  WHERE (NOT (EXISTS ( SELECT
+           FROM headgate.state_days s
+          WHERE (s.day = ( SELECT ((headgate.clock() AT TIME ZONE 'UTC'::text))::date AS timezone)))));
+
+ALTER VIEW headgate._noted_states OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _noted_states; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._noted_states IS 'How each group stood at the end of what is noted of a day.';
+
+--
+-- Name: COLUMN _noted_states.day; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._noted_states.day IS 'The day, UTC.';
+
+--
+-- Name: COLUMN _noted_states.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._noted_states.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN _noted_states.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._noted_states.group_key IS 'The group.';
+
+--
+-- Name: COLUMN _noted_states.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._noted_states.assets IS 'Assets that need it.';
+
+--
+-- Name: COLUMN _noted_states.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._noted_states.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN _noted_states.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._noted_states.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN _noted_states.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._noted_states.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN _noted_states.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._noted_states.oldest_watermark IS 'How far the data of the most outdated asset reached.';
+
+--
+-- Name: COLUMN _noted_states.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._noted_states.due IS 'Assets that were due and not held by a chunk.';
+
+--
+-- Name: COLUMN _noted_states.oldest_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._noted_states.oldest_due_at IS 'Since when the first of them was due.';
+
+--
+-- Name: job_hours; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.job_hours (
+    hour timestamp with time zone NOT NULL,
+    pipeline_id bigint NOT NULL,
+    operation_id bigint NOT NULL,
+    status text NOT NULL,
+    jobs bigint NOT NULL,
+    cached bigint NOT NULL,
+    records bigint NOT NULL,
+    calls bigint NOT NULL,
+    units bigint NOT NULL,
+    p50_seconds double precision NOT NULL,
+    p95_seconds double precision NOT NULL
+);
+
+ALTER TABLE headgate.job_hours OWNER TO headgate_owner;
+
+--
+-- Name: TABLE job_hours; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.job_hours IS 'Jobs that ended, by hour; the maintenance adds the hours of each day once it is over.';
+
+--
+-- Name: COLUMN job_hours.hour; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.hour IS 'The hour''s first moment.';
+
+--
+-- Name: COLUMN job_hours.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN job_hours.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN job_hours.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.status IS 'How the jobs ended.';
+
+--
+-- Name: COLUMN job_hours.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.jobs IS 'How many jobs.';
+
+--
+-- Name: COLUMN job_hours.cached; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.cached IS 'Of these, jobs that a cached answer served.';
+
+--
+-- Name: COLUMN job_hours.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.records IS 'Rows inserted or changed.';
+
+--
+-- Name: COLUMN job_hours.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.calls IS 'Requests made.';
+
+--
+-- Name: COLUMN job_hours.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.units IS 'Units charged for their calls.';
+
+--
+-- Name: COLUMN job_hours.p50_seconds; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.p50_seconds IS 'Half of the jobs'' calls took no longer.';
+
+--
+-- Name: COLUMN job_hours.p95_seconds; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.p95_seconds IS '95 of 100 jobs'' calls took no longer.';
+
+--
+-- Name: _open_hours; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._open_hours AS
+ SELECT date_trunc('hour'::text, d.ended_at, 'UTC'::text) AS hour,
+    e.pipeline_id,
+    d.operation_id,
+    d.status,
+    count(*) AS jobs,
+    count(*) FILTER (WHERE d.from_cache) AS cached,
+    sum(d.records) AS records,
+    sum(d.attempts) AS calls,
+    sum(d.units) AS units,
+    (percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((d.duration_ms)::double precision)) / (1000)::double precision) AS p50_seconds,
+    (percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY ((d.duration_ms)::double precision)) / (1000)::double precision) AS p95_seconds
+   FROM (headgate.asset_processing_details d
+     JOIN headgate.process_executions e USING (execution_id))
+  WHERE (d.ended_at >= ( SELECT COALESCE((date_trunc('day'::text, max(h.hour), 'UTC'::text) + '24:00:00'::interval), '-infinity'::timestamp with time zone) AS "coalesce"
+           FROM headgate.job_hours h))
+  GROUP BY (date_trunc('hour'::text, d.ended_at, 'UTC'::text)), e.pipeline_id, d.operation_id, d.status;
+
+ALTER VIEW headgate._open_hours OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _open_hours; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._open_hours IS 'Jobs that ended on days whose hours are not in headgate.job_hours yet, by hour.';
+
+--
+-- Name: COLUMN _open_hours.hour; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._open_hours.hour IS 'The hour''s first moment.';
+
+--
+-- Name: COLUMN _open_hours.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._open_hours.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN _open_hours.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._open_hours.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN _open_hours.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._open_hours.status IS 'How the jobs ended.';
+
+--
+-- Name: COLUMN _open_hours.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._open_hours.jobs IS 'How many jobs.';
+
+--
+-- Name: COLUMN _open_hours.cached; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._open_hours.cached IS 'Of these, jobs that a cached answer served.';
+
+--
+-- Name: COLUMN _open_hours.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._open_hours.records IS 'Rows inserted or changed.';
+
+--
+-- Name: COLUMN _open_hours.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._open_hours.calls IS 'Requests made.';
+
+--
+-- Name: COLUMN _open_hours.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._open_hours.units IS 'Units charged for their calls.';
+
+--
+-- Name: COLUMN _open_hours.p50_seconds; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._open_hours.p50_seconds IS 'Half of the jobs'' calls took no longer.';
+
+--
+-- Name: COLUMN _open_hours.p95_seconds; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._open_hours.p95_seconds IS '95 of 100 jobs'' calls took no longer.';
 
 --
 -- Name: _requests; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -42692,25 +43411,15 @@ COMMENT ON COLUMN headgate.v_dags.heard_at IS 'When the scheduler reported it.';
 
 CREATE VIEW headgate.v_data_freshness AS
  SELECT o.name AS operation,
-    n.group_key,
-    count(*) AS assets,
-    count(*) FILTER (WHERE (n.has_data AND (NOT (n.is_failing OR (n.is_due AND (o.due_rule <> 'run'::text)))))) AS fresh,
-    count(*) FILTER (WHERE (n.has_data AND (n.is_failing OR (n.is_due AND (o.due_rule <> 'run'::text))))) AS stale,
-    count(*) FILTER (WHERE (NOT n.has_data)) AS never,
-    min(n.watermark) AS oldest_watermark
-   FROM (( SELECT s.operation_id,
-            a.group_key,
-            s.watermark,
-            ((s.succeeded_at IS NOT NULL) OR (s.watermark IS NOT NULL)) AS has_data,
-            COALESCE((s.next_due_at <= ( SELECT headgate.clock() AS clock)), false) AS is_due,
-            (s.consecutive_failures > 0) AS is_failing
-           FROM (headgate.asset_processing_state s
-             JOIN headgate.assets a USING (asset_id))
-          WHERE a.is_active) n
+    g.group_key,
+    g.assets,
+    g.fresh,
+    g.stale,
+    g.never,
+    g.oldest_watermark
+   FROM (headgate._group_states g
      JOIN headgate.operations o USING (operation_id))
-  WHERE (NOT o.is_retired)
-  GROUP BY o.name, n.group_key
-  ORDER BY o.name, n.group_key;
+  ORDER BY o.name, g.group_key;
 
 ALTER VIEW headgate.v_data_freshness OWNER TO headgate_owner;
 
@@ -45154,6 +45863,1319 @@ COMMENT ON COLUMN headgate.v_waiting.gives_up_at IS 'When its run stops waiting 
 COMMENT ON COLUMN headgate.v_waiting.retries IS 'How often one of these jobs has been parked in a row to be called again, at most.';
 
 --
+-- Name: alerts; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.alerts AS
+ SELECT raised_at,
+    severity,
+    subject,
+    message,
+    (resolved_at IS NULL) AS is_open,
+    (EXTRACT(epoch FROM (COALESCE(resolved_at, ( SELECT headgate.clock() AS clock)) - raised_at)))::double precision AS open_seconds,
+    resolved_at
+   FROM headgate.v_alerts a;
+
+ALTER VIEW headgate_bi.alerts OWNER TO headgate_owner;
+
+--
+-- Name: VIEW alerts; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.alerts IS 'Alerts, open and resolved.';
+
+--
+-- Name: COLUMN alerts.raised_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.alerts.raised_at IS 'When it was raised.';
+
+--
+-- Name: COLUMN alerts.severity; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.alerts.severity IS 'warning or error.';
+
+--
+-- Name: COLUMN alerts.subject; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.alerts.subject IS 'What it is about.';
+
+--
+-- Name: COLUMN alerts.message; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.alerts.message IS 'What is wrong and what to do.';
+
+--
+-- Name: COLUMN alerts.is_open; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.alerts.is_open IS 'True: its cause is not gone.';
+
+--
+-- Name: COLUMN alerts.open_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.alerts.open_seconds IS 'How long it was, or has been, open.';
+
+--
+-- Name: COLUMN alerts.resolved_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.alerts.resolved_at IS 'When its cause was gone; null: it is open.';
+
+--
+-- Name: backlog_by_day; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.backlog_by_day AS
+ SELECT n.day,
+    o.name AS operation,
+    v.name AS provider,
+    n.group_key,
+    n.due,
+    (n.due * o.units) AS units,
+    n.oldest_due_at
+   FROM ((headgate._noted_states n
+     JOIN headgate.operations o USING (operation_id))
+     JOIN headgate.providers v USING (provider_id));
+
+ALTER VIEW headgate_bi.backlog_by_day OWNER TO headgate_owner;
+
+--
+-- Name: VIEW backlog_by_day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.backlog_by_day IS 'What was due and not in flight, by day, operation and group, when the maintenance ran; today, until it has: now.';
+
+--
+-- Name: COLUMN backlog_by_day.day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.backlog_by_day.day IS 'The day, UTC.';
+
+--
+-- Name: COLUMN backlog_by_day.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.backlog_by_day.operation IS 'The operation.';
+
+--
+-- Name: COLUMN backlog_by_day.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.backlog_by_day.provider IS 'The provider that the operation calls; local: none.';
+
+--
+-- Name: COLUMN backlog_by_day.group_key; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.backlog_by_day.group_key IS 'The group.';
+
+--
+-- Name: COLUMN backlog_by_day.due; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.backlog_by_day.due IS 'Assets that were due and not held by a chunk.';
+
+--
+-- Name: COLUMN backlog_by_day.units; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.backlog_by_day.units IS 'What their calls would cost, one call each.';
+
+--
+-- Name: COLUMN backlog_by_day.oldest_due_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.backlog_by_day.oldest_due_at IS 'Since when the first of them was due.';
+
+--
+-- Name: deferrals; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.deferrals AS
+ SELECT deferred_at,
+    pipeline,
+    run_id,
+    operation,
+    group_key,
+    reason,
+    meaning,
+    assets,
+    units
+   FROM headgate.v_deferrals d;
+
+ALTER VIEW headgate_bi.deferrals OWNER TO headgate_owner;
+
+--
+-- Name: VIEW deferrals; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.deferrals IS 'What was due in a run but not planned, by operation, group and reason.';
+
+--
+-- Name: COLUMN deferrals.deferred_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.deferrals.deferred_at IS 'When it was decided.';
+
+--
+-- Name: COLUMN deferrals.pipeline; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.deferrals.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN deferrals.run_id; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.deferrals.run_id IS 'The run that put it off.';
+
+--
+-- Name: COLUMN deferrals.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.deferrals.operation IS 'The operation.';
+
+--
+-- Name: COLUMN deferrals.group_key; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.deferrals.group_key IS 'The group.';
+
+--
+-- Name: COLUMN deferrals.reason; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.deferrals.reason IS 'quota, share, reserve, max_assets, breaker, blocked or failures.';
+
+--
+-- Name: COLUMN deferrals.meaning; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.deferrals.meaning IS 'The reason in words.';
+
+--
+-- Name: COLUMN deferrals.assets; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.deferrals.assets IS 'How many assets.';
+
+--
+-- Name: COLUMN deferrals.units; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.deferrals.units IS 'Units that they would have cost.';
+
+--
+-- Name: jobs; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.jobs AS
+ SELECT d.ended_at,
+    p.name AS pipeline,
+    e.run_id,
+    d.step,
+    o.name AS operation,
+    v.name AS provider,
+    a.universe,
+    a.group_key,
+    a.code AS asset,
+    d.round,
+    d.status,
+    d.reason,
+    d.error,
+    d.verdict,
+    d.records,
+    d.attempts AS calls,
+    d.units,
+    d.from_cache,
+    ((d.duration_ms)::double precision / (1000.0)::double precision) AS duration_seconds,
+    ((d.cpu_ms)::double precision / (1000.0)::double precision) AS cpu_seconds,
+    d.peak_memory AS peak_memory_bytes
+   FROM (((((headgate.asset_processing_details d
+     LEFT JOIN headgate.assets a USING (asset_id))
+     LEFT JOIN headgate.operations o USING (operation_id))
+     LEFT JOIN headgate.providers v USING (provider_id))
+     LEFT JOIN headgate.process_executions e USING (execution_id))
+     LEFT JOIN headgate.pipelines p USING (pipeline_id));
+
+ALTER VIEW headgate_bi.jobs OWNER TO headgate_owner;
+
+--
+-- Name: VIEW jobs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.jobs IS 'Jobs that have ended, one row per round. Name a range of ended_at: it reads these months only.';
+
+--
+-- Name: COLUMN jobs.ended_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.ended_at IS 'When it ended.';
+
+--
+-- Name: COLUMN jobs.pipeline; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.pipeline IS 'The pipeline; null: its run is older than the history kept.';
+
+--
+-- Name: COLUMN jobs.run_id; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.run_id IS 'The run; null: it is older than the history kept.';
+
+--
+-- Name: COLUMN jobs.step; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.step IS 'The step.';
+
+--
+-- Name: COLUMN jobs.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.operation IS 'What was done.';
+
+--
+-- Name: COLUMN jobs.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.provider IS 'The provider that the operation calls; local: none.';
+
+--
+-- Name: COLUMN jobs.universe; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.universe IS 'The universe of the asset.';
+
+--
+-- Name: COLUMN jobs.group_key; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.group_key IS 'The group of the asset.';
+
+--
+-- Name: COLUMN jobs.asset; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.asset IS 'The asset''s code.';
+
+--
+-- Name: COLUMN jobs.round; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.round IS 'The round of the step.';
+
+--
+-- Name: COLUMN jobs.status; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.status IS 'success, failed, deferred, skipped or cancelled.';
+
+--
+-- Name: COLUMN jobs.reason; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.reason IS 'Why it did not succeed, or is degraded.';
+
+--
+-- Name: COLUMN jobs.error; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.error IS 'The error, if any.';
+
+--
+-- Name: COLUMN jobs.verdict; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.verdict IS 'The verdict of the expectation that its last answer did not meet; null: it met all.';
+
+--
+-- Name: COLUMN jobs.records; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.records IS 'Rows inserted or changed.';
+
+--
+-- Name: COLUMN jobs.calls; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.calls IS 'Requests made.';
+
+--
+-- Name: COLUMN jobs.units; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.units IS 'Units charged for its calls.';
+
+--
+-- Name: COLUMN jobs.from_cache; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.from_cache IS 'True: a cached answer served it, without a call.';
+
+--
+-- Name: COLUMN jobs.duration_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.duration_seconds IS 'Time that its calls took.';
+
+--
+-- Name: COLUMN jobs.cpu_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.cpu_seconds IS 'Processor time of its handler; null: it has none.';
+
+--
+-- Name: COLUMN jobs.peak_memory_bytes; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs.peak_memory_bytes IS 'Peak memory of its handler''s process; null: it has none.';
+
+--
+-- Name: failures_by_reason; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.failures_by_reason AS
+ SELECT ((ended_at AT TIME ZONE 'UTC'::text))::date AS day,
+    pipeline,
+    operation,
+    provider,
+    COALESCE(reason, error) AS reason,
+    count(*) AS jobs,
+    count(DISTINCT ROW(universe, asset)) AS assets,
+    min(asset) AS example
+   FROM headgate_bi.jobs j
+  WHERE (status = 'failed'::text)
+  GROUP BY (((ended_at AT TIME ZONE 'UTC'::text))::date), pipeline, operation, provider, COALESCE(reason, error);
+
+ALTER VIEW headgate_bi.failures_by_reason OWNER TO headgate_owner;
+
+--
+-- Name: VIEW failures_by_reason; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.failures_by_reason IS 'Jobs that failed, by day and reason.';
+
+--
+-- Name: COLUMN failures_by_reason.day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.day IS 'The day, UTC.';
+
+--
+-- Name: COLUMN failures_by_reason.pipeline; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN failures_by_reason.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.operation IS 'The operation.';
+
+--
+-- Name: COLUMN failures_by_reason.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.provider IS 'The provider that the operation calls; local: none.';
+
+--
+-- Name: COLUMN failures_by_reason.reason; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.reason IS 'Why.';
+
+--
+-- Name: COLUMN failures_by_reason.jobs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.jobs IS 'How many jobs.';
+
+--
+-- Name: COLUMN failures_by_reason.assets; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.assets IS 'How many assets.';
+
+--
+-- Name: COLUMN failures_by_reason.example; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.example IS 'One of the assets.';
+
+--
+-- Name: freshness; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.freshness AS
+ SELECT t.now AS observed_at,
+    o.name AS operation,
+    v.name AS provider,
+    g.group_key,
+    g.assets,
+    g.fresh,
+    g.stale,
+    g.never,
+    ((g.fresh)::double precision / (g.assets)::double precision) AS fresh_share,
+    g.oldest_watermark,
+    (EXTRACT(epoch FROM (t.now - g.oldest_watermark)))::double precision AS oldest_age_seconds
+   FROM (((headgate._group_states g
+     JOIN headgate.operations o USING (operation_id))
+     JOIN headgate.providers v USING (provider_id))
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t);
+
+ALTER VIEW headgate_bi.freshness OWNER TO headgate_owner;
+
+--
+-- Name: VIEW freshness; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.freshness IS 'How fresh the data of active assets is now, by operation and group.';
+
+--
+-- Name: COLUMN freshness.observed_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.observed_at IS 'Now.';
+
+--
+-- Name: COLUMN freshness.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.operation IS 'The operation.';
+
+--
+-- Name: COLUMN freshness.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.provider IS 'The provider that the operation calls; local: none.';
+
+--
+-- Name: COLUMN freshness.group_key; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.group_key IS 'The group.';
+
+--
+-- Name: COLUMN freshness.assets; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.assets IS 'Assets that need it.';
+
+--
+-- Name: COLUMN freshness.fresh; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN freshness.stale; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN freshness.never; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN freshness.fresh_share; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.fresh_share IS 'fresh / assets, 0 to 1.';
+
+--
+-- Name: COLUMN freshness.oldest_watermark; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
+
+--
+-- Name: COLUMN freshness.oldest_age_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.oldest_age_seconds IS 'How long ago that is.';
+
+--
+-- Name: freshness_by_day; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.freshness_by_day AS
+ SELECT n.day,
+    o.name AS operation,
+    v.name AS provider,
+    n.group_key,
+    n.assets,
+    n.fresh,
+    n.stale,
+    n.never,
+    ((n.fresh)::double precision / (n.assets)::double precision) AS fresh_share,
+    n.oldest_watermark
+   FROM ((headgate._noted_states n
+     JOIN headgate.operations o USING (operation_id))
+     JOIN headgate.providers v USING (provider_id));
+
+ALTER VIEW headgate_bi.freshness_by_day OWNER TO headgate_owner;
+
+--
+-- Name: VIEW freshness_by_day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.freshness_by_day IS 'How fresh the data of active assets was, by day, operation and group, when the maintenance ran; today, until it has: now.';
+
+--
+-- Name: COLUMN freshness_by_day.day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.day IS 'The day, UTC.';
+
+--
+-- Name: COLUMN freshness_by_day.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.operation IS 'The operation.';
+
+--
+-- Name: COLUMN freshness_by_day.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.provider IS 'The provider that the operation calls; local: none.';
+
+--
+-- Name: COLUMN freshness_by_day.group_key; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.group_key IS 'The group.';
+
+--
+-- Name: COLUMN freshness_by_day.assets; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.assets IS 'Assets that need it.';
+
+--
+-- Name: COLUMN freshness_by_day.fresh; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN freshness_by_day.stale; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN freshness_by_day.never; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN freshness_by_day.fresh_share; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.fresh_share IS 'fresh / assets, 0 to 1.';
+
+--
+-- Name: COLUMN freshness_by_day.oldest_watermark; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.oldest_watermark IS 'How far the data of the most outdated asset reached.';
+
+--
+-- Name: jobs_by_hour; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.jobs_by_hour AS
+ SELECT h.hour,
+    p.name AS pipeline,
+    o.name AS operation,
+    v.name AS provider,
+    h.status,
+    h.jobs,
+    h.cached,
+    h.records,
+    h.calls,
+    h.units,
+    h.p50_seconds,
+    h.p95_seconds
+   FROM (((( SELECT k.hour,
+            k.pipeline_id,
+            k.operation_id,
+            k.status,
+            k.jobs,
+            k.cached,
+            k.records,
+            k.calls,
+            k.units,
+            k.p50_seconds,
+            k.p95_seconds
+           FROM headgate.job_hours k
+        UNION ALL
+         SELECT n.hour,
+            n.pipeline_id,
+            n.operation_id,
+            n.status,
+            n.jobs,
+            n.cached,
+            n.records,
+            n.calls,
+            n.units,
+            n.p50_seconds,
+            n.p95_seconds
+           FROM headgate._open_hours n) h
+     JOIN headgate.pipelines p USING (pipeline_id))
+     JOIN headgate.operations o USING (operation_id))
+     JOIN headgate.providers v USING (provider_id));
+
+ALTER VIEW headgate_bi.jobs_by_hour OWNER TO headgate_owner;
+
+--
+-- Name: VIEW jobs_by_hour; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.jobs_by_hour IS 'Jobs that have ended, by hour.';
+
+--
+-- Name: COLUMN jobs_by_hour.hour; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs_by_hour.hour IS 'The hour''s first moment.';
+
+--
+-- Name: COLUMN jobs_by_hour.pipeline; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs_by_hour.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN jobs_by_hour.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs_by_hour.operation IS 'The operation.';
+
+--
+-- Name: COLUMN jobs_by_hour.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs_by_hour.provider IS 'The provider that the operation calls; local: none.';
+
+--
+-- Name: COLUMN jobs_by_hour.status; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs_by_hour.status IS 'success, failed, deferred, skipped or cancelled.';
+
+--
+-- Name: COLUMN jobs_by_hour.jobs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs_by_hour.jobs IS 'How many jobs.';
+
+--
+-- Name: COLUMN jobs_by_hour.cached; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs_by_hour.cached IS 'Of these, jobs that a cached answer served.';
+
+--
+-- Name: COLUMN jobs_by_hour.records; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs_by_hour.records IS 'Rows inserted or changed.';
+
+--
+-- Name: COLUMN jobs_by_hour.calls; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs_by_hour.calls IS 'Requests made.';
+
+--
+-- Name: COLUMN jobs_by_hour.units; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs_by_hour.units IS 'Units charged for their calls.';
+
+--
+-- Name: COLUMN jobs_by_hour.p50_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs_by_hour.p50_seconds IS 'Half of the jobs'' calls took no longer.';
+
+--
+-- Name: COLUMN jobs_by_hour.p95_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.jobs_by_hour.p95_seconds IS '95 of 100 jobs'' calls took no longer.';
+
+--
+-- Name: quota_by_day; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.quota_by_day AS
+ SELECT u.day,
+    u.provider,
+    u.pipeline,
+    u.jobs,
+    u.calls,
+    u.units,
+    w.usable
+   FROM (( SELECT ((h.hour AT TIME ZONE v.quota_zone))::date AS day,
+            v.provider_id,
+            h.provider,
+            h.pipeline,
+            (sum(h.jobs))::bigint AS jobs,
+            (sum(h.calls))::bigint AS calls,
+            (sum(h.units))::bigint AS units
+           FROM (headgate_bi.jobs_by_hour h
+             JOIN headgate.providers v ON ((v.name = h.provider)))
+          GROUP BY (((h.hour AT TIME ZONE v.quota_zone))::date), v.provider_id, h.provider, h.pipeline
+         HAVING (sum(h.units) > (0)::numeric)) u
+     LEFT JOIN ( SELECT q.provider_id,
+            ((q.opened_at AT TIME ZONE v.quota_zone))::date AS day,
+            sum(q.usable) AS usable
+           FROM (headgate.quota_windows q
+             JOIN headgate.providers v USING (provider_id))
+          GROUP BY q.provider_id, (((q.opened_at AT TIME ZONE v.quota_zone))::date)) w USING (provider_id, day));
+
+ALTER VIEW headgate_bi.quota_by_day OWNER TO headgate_owner;
+
+--
+-- Name: VIEW quota_by_day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.quota_by_day IS 'Units spent by day, provider and pipeline.';
+
+--
+-- Name: COLUMN quota_by_day.day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.quota_by_day.day IS 'The day, in the provider''s time zone.';
+
+--
+-- Name: COLUMN quota_by_day.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.quota_by_day.provider IS 'The provider.';
+
+--
+-- Name: COLUMN quota_by_day.pipeline; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.quota_by_day.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN quota_by_day.jobs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.quota_by_day.jobs IS 'Jobs that ended.';
+
+--
+-- Name: COLUMN quota_by_day.calls; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.quota_by_day.calls IS 'Requests made.';
+
+--
+-- Name: COLUMN quota_by_day.units; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.quota_by_day.units IS 'Units charged for them.';
+
+--
+-- Name: COLUMN quota_by_day.usable; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.quota_by_day.usable IS 'Units that may be spent in the windows that opened on the day, by all pipelines together.';
+
+--
+-- Name: runs; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.runs AS
+ SELECT r.started_at,
+    r.pipeline,
+    r.run_id,
+    r.status,
+    r.driver,
+    e.is_backfill,
+    e.logical_date,
+    r.finished_at,
+    (EXTRACT(epoch FROM r.duration))::double precision AS duration_seconds,
+    r.planned,
+    r.succeeded,
+    r.failed,
+    r.deferred,
+    r.skipped,
+    r.units
+   FROM ((headgate.v_recent_executions r
+     JOIN headgate.pipelines p ON ((p.name = r.pipeline)))
+     JOIN headgate.process_executions e ON (((e.pipeline_id = p.pipeline_id) AND (e.run_id = r.run_id))));
+
+ALTER VIEW headgate_bi.runs OWNER TO headgate_owner;
+
+--
+-- Name: VIEW runs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.runs IS 'Runs; while one is open, its counts grow.';
+
+--
+-- Name: COLUMN runs.started_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.started_at IS 'When it started.';
+
+--
+-- Name: COLUMN runs.pipeline; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN runs.run_id; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.run_id IS 'The run''s name.';
+
+--
+-- Name: COLUMN runs.status; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.status IS 'running, paused, succeeded, failed or cancelled.';
+
+--
+-- Name: COLUMN runs.driver; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.driver IS 'What advances its steps: airflow, or headgate (the runners).';
+
+--
+-- Name: COLUMN runs.is_backfill; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.is_backfill IS 'True: it is a back-fill, started for a past date.';
+
+--
+-- Name: COLUMN runs.logical_date; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.logical_date IS 'The date that it was scheduled for, if any.';
+
+--
+-- Name: COLUMN runs.finished_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.finished_at IS 'When it ended; null: it is open.';
+
+--
+-- Name: COLUMN runs.duration_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.duration_seconds IS 'How long it took, or has been running.';
+
+--
+-- Name: COLUMN runs.planned; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.planned IS 'Jobs planned.';
+
+--
+-- Name: COLUMN runs.succeeded; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.succeeded IS 'Jobs that succeeded.';
+
+--
+-- Name: COLUMN runs.failed; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.failed IS 'Jobs that failed.';
+
+--
+-- Name: COLUMN runs.deferred; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.deferred IS 'Planned jobs that had to wait for the next run.';
+
+--
+-- Name: COLUMN runs.skipped; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.skipped IS 'Jobs that were not needed, or cancelled.';
+
+--
+-- Name: COLUMN runs.units; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs.units IS 'Units that its calls cost.';
+
+--
+-- Name: runs_by_day; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.runs_by_day AS
+ SELECT ((started_at AT TIME ZONE 'UTC'::text))::date AS day,
+    pipeline,
+    count(*) AS runs,
+    count(*) FILTER (WHERE (status = 'succeeded'::text)) AS succeeded_runs,
+    count(*) FILTER (WHERE (status = 'failed'::text)) AS failed_runs,
+    count(*) FILTER (WHERE (status = 'cancelled'::text)) AS cancelled_runs,
+    count(*) FILTER (WHERE (finished_at IS NULL)) AS open_runs,
+    avg(duration_seconds) AS avg_duration_seconds,
+    max(duration_seconds) AS max_duration_seconds,
+    sum(planned) AS planned,
+    sum(succeeded) AS succeeded,
+    sum(failed) AS failed,
+    sum(deferred) AS deferred,
+    sum(skipped) AS skipped,
+    sum(units) AS units
+   FROM headgate_bi.runs r
+  GROUP BY (((started_at AT TIME ZONE 'UTC'::text))::date), pipeline;
+
+ALTER VIEW headgate_bi.runs_by_day OWNER TO headgate_owner;
+
+--
+-- Name: VIEW runs_by_day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.runs_by_day IS 'Runs by the day on which they started.';
+
+--
+-- Name: COLUMN runs_by_day.day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.day IS 'The day, UTC.';
+
+--
+-- Name: COLUMN runs_by_day.pipeline; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN runs_by_day.runs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.runs IS 'Runs that started.';
+
+--
+-- Name: COLUMN runs_by_day.succeeded_runs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.succeeded_runs IS 'Of these, runs that succeeded.';
+
+--
+-- Name: COLUMN runs_by_day.failed_runs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.failed_runs IS 'Runs that failed.';
+
+--
+-- Name: COLUMN runs_by_day.cancelled_runs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.cancelled_runs IS 'Runs that were cancelled.';
+
+--
+-- Name: COLUMN runs_by_day.open_runs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.open_runs IS 'Runs that have not ended.';
+
+--
+-- Name: COLUMN runs_by_day.avg_duration_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.avg_duration_seconds IS 'How long they took on average.';
+
+--
+-- Name: COLUMN runs_by_day.max_duration_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.max_duration_seconds IS 'How long the longest took.';
+
+--
+-- Name: COLUMN runs_by_day.planned; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.planned IS 'Jobs planned.';
+
+--
+-- Name: COLUMN runs_by_day.succeeded; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.succeeded IS 'Jobs that succeeded.';
+
+--
+-- Name: COLUMN runs_by_day.failed; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.failed IS 'Jobs that failed.';
+
+--
+-- Name: COLUMN runs_by_day.deferred; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.deferred IS 'Planned jobs that had to wait for the next run.';
+
+--
+-- Name: COLUMN runs_by_day.skipped; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.skipped IS 'Jobs that were not needed, or cancelled.';
+
+--
+-- Name: COLUMN runs_by_day.units; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.runs_by_day.units IS 'Units that their calls cost.';
+
+--
+-- Name: steps; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.steps AS
+ SELECT COALESCE(s.started_at, s.finished_at, e.started_at) AS started_at,
+    s.pipeline,
+    s.run_id,
+    s.step,
+    s.status,
+    s.skip_reason,
+    s.finished_at,
+    (EXTRACT(epoch FROM (COALESCE(s.finished_at, ( SELECT headgate.clock() AS clock)) - s.started_at)))::double precision AS duration_seconds,
+    s.planned,
+    s.succeeded,
+    s.failed,
+    s.deferred,
+    s.skipped,
+    s.degraded,
+    s.units,
+    s.retried,
+        CASE
+            WHEN (s.status = 'failed'::text) THEN (s.output ->> 'error'::text)
+            ELSE NULL::text
+        END AS error
+   FROM ((headgate.v_execution_steps s
+     JOIN headgate.pipelines p ON ((p.name = s.pipeline)))
+     JOIN headgate.process_executions e ON (((e.pipeline_id = p.pipeline_id) AND (e.run_id = s.run_id))));
+
+ALTER VIEW headgate_bi.steps OWNER TO headgate_owner;
+
+--
+-- Name: VIEW steps; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.steps IS 'Steps of runs.';
+
+--
+-- Name: COLUMN steps.started_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.started_at IS 'When it started; if it never did, when it ended, or its run started.';
+
+--
+-- Name: COLUMN steps.pipeline; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN steps.run_id; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.run_id IS 'The run''s name.';
+
+--
+-- Name: COLUMN steps.step; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.step IS 'The step.';
+
+--
+-- Name: COLUMN steps.status; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.status IS 'pending, running, succeeded, failed, skipped or cancelled.';
+
+--
+-- Name: COLUMN steps.skip_reason; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.skip_reason IS 'Why it was skipped.';
+
+--
+-- Name: COLUMN steps.finished_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.finished_at IS 'When it ended; null: it has not.';
+
+--
+-- Name: COLUMN steps.duration_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.duration_seconds IS 'How long it took, or has been running; null: it never started.';
+
+--
+-- Name: COLUMN steps.planned; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.planned IS 'Jobs planned.';
+
+--
+-- Name: COLUMN steps.succeeded; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.succeeded IS 'Jobs that succeeded.';
+
+--
+-- Name: COLUMN steps.failed; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.failed IS 'Jobs that failed.';
+
+--
+-- Name: COLUMN steps.deferred; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.deferred IS 'Planned jobs that had to wait for the next run.';
+
+--
+-- Name: COLUMN steps.skipped; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.skipped IS 'Jobs that were not needed, or cancelled.';
+
+--
+-- Name: COLUMN steps.degraded; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.degraded IS 'Of the succeeded, jobs whose answer did not meet an expectation.';
+
+--
+-- Name: COLUMN steps.units; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.units IS 'Units that its calls cost.';
+
+--
+-- Name: COLUMN steps.retried; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.retried IS 'How often it was retried automatically.';
+
+--
+-- Name: COLUMN steps.error; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.steps.error IS 'How a function step failed.';
+
+--
+-- Name: waiting; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.waiting AS
+ SELECT t.now AS observed_at,
+    w.pipeline,
+    w.run_id,
+    w.step,
+    w.operation,
+    w.reason,
+    w.jobs,
+    w.retries,
+    w.next_try_at,
+    w.gives_up_at,
+    (EXTRACT(epoch FROM (w.next_try_at - t.now)))::double precision AS next_try_in_seconds
+   FROM (headgate.v_waiting w
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t);
+
+ALTER VIEW headgate_bi.waiting OWNER TO headgate_owner;
+
+--
+-- Name: VIEW waiting; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.waiting IS 'What waits now, why and until when.';
+
+--
+-- Name: COLUMN waiting.observed_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.waiting.observed_at IS 'Now.';
+
+--
+-- Name: COLUMN waiting.pipeline; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.waiting.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN waiting.run_id; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.waiting.run_id IS 'The run in which it waits, or that left it out of its plan.';
+
+--
+-- Name: COLUMN waiting.step; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.waiting.step IS 'The step; null: whole runs wait.';
+
+--
+-- Name: COLUMN waiting.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.waiting.operation IS 'The operation; null: a whole step waits, or whole runs.';
+
+--
+-- Name: COLUMN waiting.reason; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.waiting.reason IS 'Why.';
+
+--
+-- Name: COLUMN waiting.jobs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.waiting.jobs IS 'How many jobs; of queued runs: how many runs.';
+
+--
+-- Name: COLUMN waiting.retries; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.waiting.retries IS 'How often one of these jobs has been parked in a row, at most.';
+
+--
+-- Name: COLUMN waiting.next_try_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.waiting.next_try_at IS 'When it continues; null: not by time alone.';
+
+--
+-- Name: COLUMN waiting.gives_up_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.waiting.gives_up_at IS 'When its run stops waiting; null: it does not give up by time.';
+
+--
+-- Name: COLUMN waiting.next_try_in_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.waiting.next_try_in_seconds IS 'Time until it continues; negative: it may at once.';
+
+--
 -- Name: health_checks; Type: TABLE; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -47556,6 +49578,13 @@ ALTER TABLE ONLY headgate.fetches
     ADD CONSTRAINT fetches_pkey PRIMARY KEY (key);
 
 --
+-- Name: job_hours job_hours_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.job_hours
+    ADD CONSTRAINT job_hours_pkey PRIMARY KEY (hour, operation_id, pipeline_id, status);
+
+--
 -- Name: job_outputs job_outputs_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -47813,6 +49842,13 @@ ALTER TABLE ONLY headgate.schema_notes
 
 ALTER TABLE ONLY headgate.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (name);
+
+--
+-- Name: state_days state_days_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.state_days
+    ADD CONSTRAINT state_days_pkey PRIMARY KEY (day, operation_id, group_key);
 
 --
 -- Name: step_groups step_groups_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -48912,6 +50948,20 @@ ALTER TABLE ONLY headgate.dags
     ADD CONSTRAINT dags_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
 
 --
+-- Name: job_hours job_hours_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.job_hours
+    ADD CONSTRAINT job_hours_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
+
+--
+-- Name: job_hours job_hours_pipeline_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.job_hours
+    ADD CONSTRAINT job_hours_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
+
+--
 -- Name: job_outputs job_outputs_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -49129,6 +51179,13 @@ ALTER TABLE ONLY headgate.routes
     ADD CONSTRAINT routes_channel_fkey FOREIGN KEY (channel) REFERENCES headgate.channels(name) ON DELETE CASCADE;
 
 --
+-- Name: state_days state_days_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.state_days
+    ADD CONSTRAINT state_days_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
+
+--
 -- Name: step_groups step_groups_pipeline_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -49160,6 +51217,14 @@ GRANT USAGE ON SCHEMA equities TO headgate_reader;
 GRANT USAGE ON SCHEMA equities TO headgate_runner;
 
 --
+-- Name: SCHEMA equities_bi; Type: ACL; Schema: -; Owner: headgate_plan_equities
+--
+
+GRANT USAGE ON SCHEMA equities_bi TO headgate_nobody;
+GRANT USAGE ON SCHEMA equities_bi TO headgate_planner;
+GRANT USAGE ON SCHEMA equities_bi TO headgate_reader;
+
+--
 -- Name: SCHEMA freshpoc; Type: ACL; Schema: -; Owner: headgate_plan_freshpoc
 --
 
@@ -49182,6 +51247,13 @@ GRANT USAGE ON SCHEMA headgate TO headgate_nobody;
 GRANT USAGE ON SCHEMA headgate TO headgate_planner;
 GRANT USAGE ON SCHEMA headgate TO headgate_runner;
 GRANT USAGE ON SCHEMA headgate TO headgate_reader;
+
+--
+-- Name: SCHEMA headgate_bi; Type: ACL; Schema: -; Owner: headgate_owner
+--
+
+GRANT USAGE ON SCHEMA headgate_bi TO headgate_planner;
+GRANT USAGE ON SCHEMA headgate_bi TO headgate_reader;
 
 --
 -- Name: SCHEMA maintenance; Type: ACL; Schema: -; Owner: headgate_plan_maintenance
@@ -50780,6 +52852,12 @@ REVOKE ALL ON FUNCTION headgate._examine_channels() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._examine_checks() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _examine_days(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_days() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _examine_functions(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -51474,6 +53552,12 @@ REVOKE ALL ON FUNCTION headgate._keep_artifacts(p_chunk headgate.chunks, p_opera
 --
 
 REVOKE ALL ON FUNCTION headgate._keep_cached(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_answers text[], p_cached bigint[], p_job_results headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _keep_days(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._keep_days() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _keep_name(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -55449,6 +57533,13 @@ GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_planner;
 GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_reader;
 
 --
+-- Name: TABLE movers; Type: ACL; Schema: equities_bi; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities_bi.movers TO headgate_planner;
+GRANT SELECT ON TABLE equities_bi.movers TO headgate_reader;
+
+--
 -- Name: TABLE answers; Type: ACL; Schema: freshpoc; Owner: headgate_plan_freshpoc
 --
 
@@ -55983,6 +58074,97 @@ GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_viral;
+
+--
+-- Name: TABLE alerts; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.alerts TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.alerts TO headgate_reader;
+
+--
+-- Name: TABLE backlog_by_day; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.backlog_by_day TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.backlog_by_day TO headgate_reader;
+
+--
+-- Name: TABLE deferrals; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.deferrals TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.deferrals TO headgate_reader;
+
+--
+-- Name: TABLE jobs; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.jobs TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.jobs TO headgate_reader;
+
+--
+-- Name: TABLE failures_by_reason; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.failures_by_reason TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.failures_by_reason TO headgate_reader;
+
+--
+-- Name: TABLE freshness; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.freshness TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.freshness TO headgate_reader;
+
+--
+-- Name: TABLE freshness_by_day; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.freshness_by_day TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.freshness_by_day TO headgate_reader;
+
+--
+-- Name: TABLE jobs_by_hour; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.jobs_by_hour TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.jobs_by_hour TO headgate_reader;
+
+--
+-- Name: TABLE quota_by_day; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.quota_by_day TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.quota_by_day TO headgate_reader;
+
+--
+-- Name: TABLE runs; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.runs TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.runs TO headgate_reader;
+
+--
+-- Name: TABLE runs_by_day; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.runs_by_day TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.runs_by_day TO headgate_reader;
+
+--
+-- Name: TABLE steps; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.steps TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.steps TO headgate_reader;
+
+--
+-- Name: TABLE waiting; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.waiting TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.waiting TO headgate_reader;
 
 --
 -- Name: TABLE health_checks; Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint

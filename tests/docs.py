@@ -41,6 +41,19 @@ TABLES: dict[str, LiteralString] = {
         group by c.oid
         order by c.relname
     """,
+    "bi": """
+        select
+            format('`%s.%s`', n.nspname, c.relname) as view,
+            obj_description(c.oid, 'pg_class') as says,
+            string_agg(format('`%s`', a.attname), ', ' order by a.attnum) as columns
+        from pg_catalog.pg_class as c
+        join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+        join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
+        where n.nspname like '%\\_bi'
+            and c.relkind = 'v'
+        group by c.oid, n.nspname
+        order by n.nspname = 'headgate_bi' desc, n.nspname, c.relname
+    """,
     "groups": """
         select
             format('`%s`', min(s.step)) as step,

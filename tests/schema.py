@@ -31,7 +31,7 @@ order by name
 SCHEMAS = """
 select n.nspname::text as name
 from pg_catalog.pg_namespace as n
-where n.nspname = 'headgate'
+where n.nspname in ('headgate', 'headgate_bi')
     or pg_catalog.pg_get_userbyid(n.nspowner) like 'headgate\\_plan\\_%'
 order by n.nspname = 'headgate' desc, n.nspname
 """

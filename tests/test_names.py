@@ -11,7 +11,7 @@ from tests.servers import DB
 ROOT = DB.parent
 SCHEMAS = """
     select n.oid, n.nspname from pg_namespace as n
-    where n.nspname = 'headgate' or pg_get_userbyid(n.nspowner) like 'headgate\\_plan\\_%'
+    where n.nspname in ('headgate', 'headgate_bi') or pg_get_userbyid(n.nspowner) like 'headgate\\_plan\\_%'
 """
 # Called only by roles that have the needed rights themselves, or with nothing to protect.
 INVOKERS = {

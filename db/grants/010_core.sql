@@ -77,5 +77,8 @@ begin
     loop
         execute format('grant select on headgate.%I to headgate_planner, headgate_reader', v_name);
     end loop;
+    revoke all on schema headgate_bi from public;
+    grant usage on schema headgate_bi to headgate_planner, headgate_reader;
+    grant select on all tables in schema headgate_bi to headgate_planner, headgate_reader;
 end;
 $grants$;

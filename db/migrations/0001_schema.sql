@@ -15,3 +15,8 @@ create schema if not exists headgate_changes authorization headgate_owner;
 
 comment on schema headgate_changes is
     'Changes of tables that wait for their export: a table for each operation with changes_of, written by triggers.';
+
+create schema if not exists headgate_bi authorization headgate_owner;
+
+comment on schema headgate_bi is
+    'What analysts read: views of numbers, texts, dates and times only; the first column of each is its time.';

@@ -1,4 +1,5 @@
--- History: append-only and partitioned by month, so that old months are dropped rather than deleted.
+-- History: append-only and partitioned by month, so that old months are dropped rather than deleted; and what is kept
+-- of each day, for trends.
 
 create table headgate.asset_processing_details (
     execution_id bigint not null,
@@ -60,3 +61,61 @@ comment on index headgate.asset_processing_details_history_idx is 'One asset''s 
 create index asset_processing_details_failures_idx
     on headgate.asset_processing_details (execution_id) where status = 'failed';
 comment on index headgate.asset_processing_details_failures_idx is 'Finds the failures of an execution.';
+
+create table headgate.job_hours (
+    hour timestamptz not null,
+    pipeline_id bigint not null references headgate.pipelines,
+    operation_id bigint not null references headgate.operations,
+    status text not null,
+    jobs bigint not null,
+    cached bigint not null,
+    records bigint not null,
+    calls bigint not null,
+    units bigint not null,
+    p50_seconds double precision not null,
+    p95_seconds double precision not null,
+    constraint job_hours_pkey primary key (hour, operation_id, pipeline_id, status)
+);
+
+comment on table headgate.job_hours is
+    'Jobs that ended, by hour; the maintenance adds the hours of each day once it is over.';
+comment on column headgate.job_hours.hour is 'The hour''s first moment.';
+comment on column headgate.job_hours.pipeline_id is 'The pipeline.';
+comment on column headgate.job_hours.operation_id is 'The operation.';
+comment on column headgate.job_hours.status is 'How the jobs ended.';
+comment on column headgate.job_hours.jobs is 'How many jobs.';
+comment on column headgate.job_hours.cached is 'Of these, jobs that a cached answer served.';
+comment on column headgate.job_hours.records is 'Rows inserted or changed.';
+comment on column headgate.job_hours.calls is 'Requests made.';
+comment on column headgate.job_hours.units is 'Units charged for their calls.';
+comment on column headgate.job_hours.p50_seconds is 'Half of the jobs'' calls took no longer.';
+comment on column headgate.job_hours.p95_seconds is '95 of 100 jobs'' calls took no longer.';
+
+create table headgate.state_days (
+    day date not null,
+    operation_id bigint not null references headgate.operations,
+    group_key text not null,
+    assets bigint not null,
+    fresh bigint not null,
+    stale bigint not null,
+    never bigint not null,
+    oldest_watermark timestamptz,
+    due bigint not null,
+    oldest_due_at timestamptz,
+    noted_at timestamptz not null,
+    constraint state_days_pkey primary key (day, operation_id, group_key)
+);
+
+comment on table headgate.state_days is
+    'How fresh each group''s data was and what was due, once a day; the maintenance notes it.';
+comment on column headgate.state_days.day is 'The day, UTC.';
+comment on column headgate.state_days.operation_id is 'The operation.';
+comment on column headgate.state_days.group_key is 'The group.';
+comment on column headgate.state_days.assets is 'Assets that need the operation.';
+comment on column headgate.state_days.fresh is 'Assets that have it and are not due, or that are in every run.';
+comment on column headgate.state_days.stale is 'Assets that have it and are due, or fail.';
+comment on column headgate.state_days.never is 'Assets that never had it.';
+comment on column headgate.state_days.oldest_watermark is 'How far the data of the most outdated asset reached.';
+comment on column headgate.state_days.due is 'Assets that were due and not held by a chunk.';
+comment on column headgate.state_days.oldest_due_at is 'Since when the first of them was due.';
+comment on column headgate.state_days.noted_at is 'When it was noted; of several times in a day, the last.';

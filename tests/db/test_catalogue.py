@@ -16,7 +16,7 @@ from headgate.settings import Settings
 from tests.servers import DB
 
 OURS: LiteralString = """
-    n.nspname = 'headgate' or pg_catalog.pg_get_userbyid(n.nspowner) like 'headgate\\_plan\\_%%'
+    n.nspname in ('headgate', 'headgate_bi') or pg_catalog.pg_get_userbyid(n.nspowner) like 'headgate\\_plan\\_%%'
 """
 CATALOGUE: dict[str, LiteralString] = {
     "columns": """

@@ -59,6 +59,8 @@ begin
     where e.finished_at < v_before
         and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
     delete from headgate.quota_windows as w where w.closes_at < v_before;
+    delete from headgate.job_hours as h where h.hour < v_before;
+    delete from headgate.state_days as s where s.day < (v_before at time zone 'UTC')::date;
     perform headgate._forget_notices(v_before);
     delete from headgate.operator_actions as a where a.acted_at < v_before;
     delete from headgate.artifacts as a where a.deleted_at < v_before;

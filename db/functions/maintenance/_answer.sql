@@ -8,11 +8,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    perform headgate._guard_plan(n.nspname, new.function, new.arguments)
-    from pg_namespace as n
-    join pg_roles as r on r.oid = n.nspowner
-    where r.rolname = new.caller
-        and r.rolname like 'headgate\_plan\_%';
+    perform headgate._guard_plan(substring(new.caller from '^headgate_plan_(.*)$'), new.function, new.arguments)
+    where new.caller like 'headgate\_plan\_%';
 
     case new.function
         when 'ask_again' then

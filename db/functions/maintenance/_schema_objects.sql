@@ -10,7 +10,7 @@ as $func$
     with ours as materialized (
         select n.oid
         from pg_namespace as n
-        where n.nspname = 'headgate' or pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
+        where n.nspname in ('headgate', 'headgate_bi') or pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
     ),
     part as (
         select a.attrelid as relid, format(

@@ -32,6 +32,8 @@ as $func$
     union all
     select f.* from headgate._examine_calendars() as f
     union all
+    select f.* from headgate._examine_days() as f
+    union all
     select f.* from headgate._examine_sessions() as f
     union all
     select f.* from headgate._examine_functions() as f

@@ -10,6 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select headgate._clear_stages();
     select headgate._clear_cache();
+    select headgate._keep_days();
     select r.*
     from headgate.settings as s
     cross join lateral headgate.retain((s.value #>> '{}')::interval) as r
@@ -17,5 +18,5 @@ as $func$
 $func$;
 
 comment on function headgate.maintain_history(text, text) is
-    'Step of the maintenance: delete history older than the setting keep_history, staged rows of lost leases, '
-    'and cached answers that have expired.';
+    'Step of the maintenance: keep the figures of days that are over, delete history older than the setting '
+    'keep_history, staged rows of lost leases, and cached answers that have expired.';

@@ -14,7 +14,7 @@ ROLES = ("headgate_planner", "headgate_runner", "headgate_reader")
 RELATIONS: LiteralString = """
     select n.nspname || '.' || c.relname as name, c.relkind = 'v' as is_view
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p', 'v') and n.nspname in ('headgate', 'equities', 'pgmq')
+    where c.relkind in ('r', 'p', 'v') and n.nspname in ('headgate', 'headgate_bi', 'equities', 'pgmq')
 """
 FUNCTIONS: LiteralString = """
     select p.oid::regprocedure::text as name, p.proname, n.nspname, p.provolatile
