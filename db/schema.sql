@@ -10896,6 +10896,26 @@ $$;
 ALTER FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _count_run(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._count_run() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    insert into headgate.kept_counts as k (name, labels, value)
+    select 'headgate_runs_total', jsonb_build_object('pipeline', p.name, 'status', new.status), 1
+    from headgate.pipelines as p
+    where p.pipeline_id = new.pipeline_id
+    on conflict (name, labels) do update set value = k.value + 1;
+    return null;
+end;
+$$;
+
+ALTER FUNCTION headgate._count_run() OWNER TO headgate_owner;
+
+--
 -- Name: _count_words(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11554,6 +11574,20 @@ begin
         end if;
     end if;
 
+    with counted as (
+        insert into headgate.job_counts (
+            operation_id, status, jobs, requests, retries, units, duration_ms, le_100ms, le_250ms, le_500ms, le_1s,
+            le_2500ms, le_10s, le_1min, le_5min
+        )
+        select
+            p_chunk.operation_id, j.result, count(*), sum(j.request_count), sum(j.retry_count), sum(j.units),
+            sum(j.duration_ms), sum((j.duration_ms <= 100)::integer), sum((j.duration_ms <= 250)::integer),
+            sum((j.duration_ms <= 500)::integer), sum((j.duration_ms <= 1000)::integer),
+            sum((j.duration_ms <= 2500)::integer), sum((j.duration_ms <= 10000)::integer),
+            sum((j.duration_ms <= 60000)::integer), sum((j.duration_ms <= 300000)::integer)
+        from unnest(p_jobs) as j
+        group by j.result
+    )
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
         duration_ms, error, verdict, from_cache, cpu_ms, peak_memory, ended_at
@@ -11829,19 +11863,26 @@ begin
     perform headgate._release_holds(v_chunks);
     perform headgate._leave_undue(c) from unnest(v_chunks) as c where c.state = 'leased';
 
-    insert into headgate.asset_processing_details (
-        execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
-        duration_ms, ended_at
+    with ended as (
+        insert into headgate.asset_processing_details (
+            execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records,
+            api_calls_used, duration_ms, ended_at
+        )
+        select
+            c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status,
+            headgate._end_reason(c, p_reason), p.units,
+            case when not c.is_bulk or u.nth = 1 then c.request_count else 0 end, 0, p.units, 0, p_now
+        from unnest(v_chunks) as c
+        cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
+        cross join lateral (
+            select case when not c.is_bulk or u.nth = 1 then headgate._charged_units(c) else 0 end as units
+        ) as p
+        returning operation_id, attempts, units
     )
-    select
-        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status,
-        headgate._end_reason(c, p_reason), p.units,
-        case when not c.is_bulk or u.nth = 1 then c.request_count else 0 end, 0, p.units, 0, p_now
-    from unnest(v_chunks) as c
-    cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
-    cross join lateral (
-        select case when not c.is_bulk or u.nth = 1 then headgate._charged_units(c) else 0 end as units
-    ) as p;
+    insert into headgate.job_counts (operation_id, status, jobs, requests, units)
+    select e.operation_id, p_status, count(*), sum(e.attempts), sum(e.units)
+    from ended as e
+    group by e.operation_id;
 
     for v_step in
         select
@@ -13486,6 +13527,33 @@ end;
 $$;
 
 ALTER FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _fold_counts(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._fold_counts() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with taken as (
+        delete from headgate.job_counts as c
+        where (select count(*) from (select from headgate.job_counts limit 1000) as n) = 1000
+        returning c.*
+    )
+    insert into headgate.job_counts (
+        operation_id, status, jobs, requests, retries, units, duration_ms, le_100ms, le_250ms, le_500ms, le_1s,
+        le_2500ms, le_10s, le_1min, le_5min
+    )
+    select
+        t.operation_id, t.status, sum(t.jobs), sum(t.requests), sum(t.retries), sum(t.units), sum(t.duration_ms),
+        sum(t.le_100ms), sum(t.le_250ms), sum(t.le_500ms), sum(t.le_1s), sum(t.le_2500ms), sum(t.le_10s),
+        sum(t.le_1min), sum(t.le_5min)
+    from taken as t
+    group by t.operation_id, t.status;
+$$;
+
+ALTER FUNCTION headgate._fold_counts() OWNER TO headgate_owner;
 
 --
 -- Name: _follow_pause(bigint, boolean, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21853,13 +21921,20 @@ declare
 begin
     for v_stuck in select s.* from headgate._stuck_steps() as s order by s.execution_id, s.step loop
         select m.* into v_freed from headgate._repair_holds(v_stuck.operations, v_stuck.planned - v_stuck.ended) as m;
-        insert into headgate.asset_processing_details (
-            execution_id, asset_id, operation_id, round, step, status, reason, ended_at
+        with ended as (
+            insert into headgate.asset_processing_details (
+                execution_id, asset_id, operation_id, round, step, status, reason, ended_at
+            )
+            select
+                v_stuck.execution_id, u.asset_id, u.operation_id, v_stuck.round, v_stuck.step, 'deferred',
+                'internal: the job was lost; headgate.repair ended it', p_now
+            from unnest(v_freed.pairs) as u
+            returning operation_id
         )
-        select
-            v_stuck.execution_id, u.asset_id, u.operation_id, v_stuck.round, v_stuck.step, 'deferred',
-            'internal: the job was lost; headgate.repair ended it', p_now
-        from unnest(v_freed.pairs) as u;
+        insert into headgate.job_counts (operation_id, status, jobs)
+        select e.operation_id, 'deferred', count(*)
+        from ended as e
+        group by e.operation_id;
 
         perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
         update headgate.process_steps as s
@@ -22892,6 +22967,7 @@ begin
     else
         delete from headgate.asset_processing_state as s where s.operation_id = p_operation_id;
         delete from headgate.breakers as b where b.operation_id = p_operation_id;
+        delete from headgate.job_counts as c where c.operation_id = p_operation_id;
         delete from headgate.operations as o where o.operation_id = p_operation_id;
     end if;
 end;
@@ -30439,6 +30515,7 @@ begin
     perform headgate._end_sessions();
     ended_leases := headgate._end_leases_of_the_dead(100);
     perform headgate._wake_pools(array(select l.name from headgate.pools as l), headgate.clock());
+    perform headgate._fold_counts();
     return next;
 end;
 $$;
@@ -32467,6 +32544,19 @@ begin
     ),
     old_pages as (
         delete from headgate.job_pages as g using old as o where g.execution_id = o.execution_id
+    ),
+    old_cache_counts as (
+        insert into headgate.kept_counts as k (name, labels, value)
+        select
+            'headgate_cache_requests_total', jsonb_build_object('operation', p.name, 'result', r.result), sum(r.value)
+        from headgate.cache_counts as c
+        join old as o using (execution_id)
+        join headgate.operations as p on p.operation_id = c.operation_id
+        cross join lateral (
+            values ('hit', c.hits - c.coalesced), ('miss', c.misses), ('coalesced', c.coalesced)
+        ) as r (result, value)
+        group by p.name, r.result
+        on conflict (name, labels) do update set value = k.value + excluded.value
     ),
     old_outputs as (
         delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id
@@ -39969,6 +40059,1312 @@ COMMENT ON COLUMN headgate._group_states.due IS 'Assets that are due and not hel
 COMMENT ON COLUMN headgate._group_states.oldest_due_at IS 'Since when the first of them is due.';
 
 --
+-- Name: cache_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.cache_counts (
+    operation_id bigint NOT NULL,
+    execution_id bigint NOT NULL,
+    hits bigint DEFAULT 0 NOT NULL,
+    misses bigint DEFAULT 0 NOT NULL,
+    coalesced bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT coalesced_are_hits CHECK (((coalesced >= 0) AND (coalesced <= hits)))
+);
+
+ALTER TABLE headgate.cache_counts OWNER TO headgate_owner;
+
+--
+-- Name: TABLE cache_counts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.cache_counts IS 'How often an operation''s jobs in an execution were served from the cache.';
+
+--
+-- Name: COLUMN cache_counts.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_counts.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN cache_counts.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_counts.execution_id IS 'The execution.';
+
+--
+-- Name: COLUMN cache_counts.hits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_counts.hits IS 'Jobs that were served from the cache.';
+
+--
+-- Name: COLUMN cache_counts.misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_counts.misses IS 'Requests that were made.';
+
+--
+-- Name: COLUMN cache_counts.coalesced; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_counts.coalesced IS 'Hits that had waited for an equal request in flight.';
+
+--
+-- Name: cache_size; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE UNLOGGED TABLE headgate.cache_size (
+    is_only boolean DEFAULT true NOT NULL,
+    bytes bigint NOT NULL,
+    CONSTRAINT cache_has_one_size CHECK (is_only)
+);
+
+ALTER TABLE headgate.cache_size OWNER TO headgate_owner;
+
+--
+-- Name: TABLE cache_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.cache_size IS 'The size of all cached answers: one row, or none before the first.';
+
+--
+-- Name: COLUMN cache_size.is_only; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_size.is_only IS 'True.';
+
+--
+-- Name: COLUMN cache_size.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_size.bytes IS 'Their size in bytes.';
+
+--
+-- Name: job_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.job_counts (
+    count_id bigint NOT NULL,
+    operation_id bigint NOT NULL,
+    status text NOT NULL,
+    jobs bigint NOT NULL,
+    requests bigint DEFAULT 0 NOT NULL,
+    retries bigint DEFAULT 0 NOT NULL,
+    units bigint DEFAULT 0 NOT NULL,
+    duration_ms bigint DEFAULT 0 NOT NULL,
+    le_100ms bigint DEFAULT 0 NOT NULL,
+    le_250ms bigint DEFAULT 0 NOT NULL,
+    le_500ms bigint DEFAULT 0 NOT NULL,
+    le_1s bigint DEFAULT 0 NOT NULL,
+    le_2500ms bigint DEFAULT 0 NOT NULL,
+    le_10s bigint DEFAULT 0 NOT NULL,
+    le_1min bigint DEFAULT 0 NOT NULL,
+    le_5min bigint DEFAULT 0 NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
+
+ALTER TABLE headgate.job_counts OWNER TO headgate_owner;
+
+--
+-- Name: TABLE job_counts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.job_counts IS 'Jobs that have ended, by operation and status. Each completion adds a row, which locks nothing; headgate._fold_counts replaces many rows by their sums.';
+
+--
+-- Name: COLUMN job_counts.count_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.count_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN job_counts.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.operation_id IS 'The operation; no reference, which each completion would check.';
+
+--
+-- Name: COLUMN job_counts.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.status IS 'success, failed, deferred, skipped or cancelled.';
+
+--
+-- Name: COLUMN job_counts.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.jobs IS 'Jobs that ended.';
+
+--
+-- Name: COLUMN job_counts.requests; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.requests IS 'Requests they made.';
+
+--
+-- Name: COLUMN job_counts.retries; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.retries IS 'How often they were parked to be called again.';
+
+--
+-- Name: COLUMN job_counts.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.units IS 'Units charged for their calls.';
+
+--
+-- Name: COLUMN job_counts.duration_ms; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.duration_ms IS 'Time their calls took.';
+
+--
+-- Name: COLUMN job_counts.le_100ms; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.le_100ms IS 'Of the jobs, those whose calls took at most 0.1 s.';
+
+--
+-- Name: COLUMN job_counts.le_250ms; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.le_250ms IS 'At most 0.25 s.';
+
+--
+-- Name: COLUMN job_counts.le_500ms; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.le_500ms IS 'At most 0.5 s.';
+
+--
+-- Name: COLUMN job_counts.le_1s; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.le_1s IS 'At most 1 s.';
+
+--
+-- Name: COLUMN job_counts.le_2500ms; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.le_2500ms IS 'At most 2.5 s.';
+
+--
+-- Name: COLUMN job_counts.le_10s; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.le_10s IS 'At most 10 s.';
+
+--
+-- Name: COLUMN job_counts.le_1min; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.le_1min IS 'At most 60 s.';
+
+--
+-- Name: COLUMN job_counts.le_5min; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_counts.le_5min IS 'At most 300 s.';
+
+--
+-- Name: kept_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.kept_counts (
+    name text NOT NULL,
+    labels jsonb NOT NULL,
+    value bigint NOT NULL,
+    CONSTRAINT count_is_not_negative CHECK ((value >= 0))
+);
+
+ALTER TABLE headgate.kept_counts OWNER TO headgate_owner;
+
+--
+-- Name: TABLE kept_counts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.kept_counts IS 'Other counters: of runs, and of what retention has deleted.';
+
+--
+-- Name: COLUMN kept_counts.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.kept_counts.name IS 'The metric.';
+
+--
+-- Name: COLUMN kept_counts.labels; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.kept_counts.labels IS 'Its labels.';
+
+--
+-- Name: COLUMN kept_counts.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.kept_counts.value IS 'How often.';
+
+--
+-- Name: planner_deferrals; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.planner_deferrals (
+    execution_id bigint NOT NULL,
+    operation_id bigint NOT NULL,
+    group_key text NOT NULL,
+    reason text NOT NULL,
+    asset_ids bigint[] NOT NULL,
+    units integer NOT NULL,
+    evidence jsonb DEFAULT '{}'::jsonb NOT NULL,
+    deferred_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE headgate.planner_deferrals OWNER TO headgate_owner;
+
+--
+-- Name: TABLE planner_deferrals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.planner_deferrals IS 'Pairs that were due but could not be afforded or started, one row per operation, group and reason.';
+
+--
+-- Name: COLUMN planner_deferrals.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.planner_deferrals.execution_id IS 'The execution that put them off.';
+
+--
+-- Name: COLUMN planner_deferrals.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.planner_deferrals.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN planner_deferrals.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.planner_deferrals.group_key IS 'The group.';
+
+--
+-- Name: COLUMN planner_deferrals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.planner_deferrals.reason IS 'The deferral reason: quota, max_assets, blocked, failures, ... (headgate.v_deferral_reasons).';
+
+--
+-- Name: COLUMN planner_deferrals.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.planner_deferrals.asset_ids IS 'The assets.';
+
+--
+-- Name: COLUMN planner_deferrals.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.planner_deferrals.units IS 'Units they would have cost.';
+
+--
+-- Name: COLUMN planner_deferrals.evidence; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.planner_deferrals.evidence IS 'The basis of the decision: units left, units ranked before, the earliest time to run.';
+
+--
+-- Name: COLUMN planner_deferrals.deferred_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.planner_deferrals.deferred_at IS 'When it was decided.';
+
+--
+-- Name: quota_windows; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.quota_windows (
+    provider_id bigint NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    closes_at timestamp with time zone NOT NULL,
+    calendar text DEFAULT ''::text NOT NULL,
+    usable integer NOT NULL,
+    reserved integer DEFAULT 0 NOT NULL,
+    spent integer DEFAULT 0 NOT NULL,
+    used_elsewhere integer DEFAULT 0 NOT NULL,
+    blocked_until timestamp with time zone,
+    CONSTRAINT never_above_quota CHECK (((reserved + spent) <= usable)),
+    CONSTRAINT units_are_not_negative CHECK ((LEAST(usable, reserved, spent, used_elsewhere) >= 0)),
+    CONSTRAINT window_closes_after_it_opens CHECK ((closes_at > opened_at))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.quota_windows OWNER TO headgate_owner;
+
+--
+-- Name: TABLE quota_windows; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.quota_windows IS 'The units of a provider in one window: usable, promised, spent.';
+
+--
+-- Name: COLUMN quota_windows.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_windows.provider_id IS 'The provider.';
+
+--
+-- Name: COLUMN quota_windows.opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_windows.opened_at IS 'The window''s first moment, in the provider''s own calendar.';
+
+--
+-- Name: COLUMN quota_windows.closes_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_windows.closes_at IS 'The provider''s reset: the next window''s first moment.';
+
+--
+-- Name: COLUMN quota_windows.calendar; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_windows.calendar IS 'Period and zone of the provider from which its end was computed.';
+
+--
+-- Name: COLUMN quota_windows.usable; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_windows.usable IS 'The provider''s limit less the buffer, fixed when the window opens.';
+
+--
+-- Name: COLUMN quota_windows.reserved; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_windows.reserved IS 'Units promised to planned jobs whose calls have not started.';
+
+--
+-- Name: COLUMN quota_windows.spent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_windows.spent IS 'Units of calls that started; a call that may have been made counts.';
+
+--
+-- Name: COLUMN quota_windows.used_elsewhere; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_windows.used_elsewhere IS 'Units the provider reports beyond our own ledger.';
+
+--
+-- Name: COLUMN quota_windows.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_windows.blocked_until IS 'No call is made to the provider before: it reported its quota as used up.';
+
+--
+-- Name: rate_limiters; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.rate_limiters (
+    provider_id bigint NOT NULL,
+    next_start_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.rate_limiters OWNER TO headgate_owner;
+
+--
+-- Name: TABLE rate_limiters; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.rate_limiters IS 'The times granted to a provider''s requests.';
+
+--
+-- Name: COLUMN rate_limiters.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.rate_limiters.provider_id IS 'The provider.';
+
+--
+-- Name: COLUMN rate_limiters.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.rate_limiters.next_start_at IS 'The next start time that has not been granted; earlier times have been. In the past: the provider has not been called for a while.';
+
+--
+-- Name: runners; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.runners (
+    runner text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    version text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    backend_pid integer NOT NULL,
+    calls bigint,
+    connections_opened bigint,
+    connections_reused bigint,
+    memory bigint,
+    peak_memory bigint,
+    cpu_percent double precision,
+    disk_percent double precision,
+    measured_at timestamp with time zone,
+    CONSTRAINT seen_after_it_started CHECK ((last_seen_at >= started_at))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.runners OWNER TO headgate_owner;
+
+--
+-- Name: TABLE runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.runners IS 'A runner that is alive, or was killed lately; one that shut down has no row.';
+
+--
+-- Name: COLUMN runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.runner IS 'Its name, as in chunks.runner.';
+
+--
+-- Name: COLUMN runners.host; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.host IS 'The machine it runs on.';
+
+--
+-- Name: COLUMN runners.pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.pid IS 'Its process there.';
+
+--
+-- Name: COLUMN runners.version; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.version IS 'Its version of Headgate.';
+
+--
+-- Name: COLUMN runners.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.started_at IS 'When it started, real time.';
+
+--
+-- Name: COLUMN runners.last_seen_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.last_seen_at IS 'Its last heartbeat, real time.';
+
+--
+-- Name: COLUMN runners.backend_pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.backend_pid IS 'The server process of the connection that brought the heartbeat; it ends when the runner is killed.';
+
+--
+-- Name: COLUMN runners.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.calls IS 'Requests that it has made; null, like all figures: it sent none.';
+
+--
+-- Name: COLUMN runners.connections_opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.connections_opened IS 'Requests for which it opened a connection.';
+
+--
+-- Name: COLUMN runners.connections_reused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.connections_reused IS 'Requests that went over a connection that was open.';
+
+--
+-- Name: COLUMN runners.memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.memory IS 'Memory of its process, in bytes.';
+
+--
+-- Name: COLUMN runners.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.peak_memory IS 'Peak memory of its process, in bytes.';
+
+--
+-- Name: COLUMN runners.cpu_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.cpu_percent IS 'Processor time of its process since the previous figures, in percent of one core.';
+
+--
+-- Name: COLUMN runners.disk_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.disk_percent IS 'How full the disk of its working folder is, in percent.';
+
+--
+-- Name: COLUMN runners.measured_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.measured_at IS 'When it sent these figures, real time; null: never.';
+
+--
+-- Name: v_deferral_reasons; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_deferral_reasons AS
+ SELECT reason,
+    meaning
+   FROM ( VALUES ('quota'::text,'quota exhausted before this asset''s rank'::text), ('share'::text,'the pipeline''s share of the quota is exhausted before this asset''s rank'::text), ('reserve'::text,'backfill: the remaining units are kept for what is due later'::text), ('max_assets'::text,'the run''s asset limit is reached'::text), ('breaker'::text,'its breaker is open'::text), ('blocked'::text,'its provider is blocked'::text), ('failures'::text,'left out after 5 failures in a row, until it is reset'::text)) r(reason, meaning);
+
+ALTER VIEW headgate.v_deferral_reasons OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_deferral_reasons; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_deferral_reasons IS 'The planner''s deferral reasons, in words.';
+
+--
+-- Name: COLUMN v_deferral_reasons.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferral_reasons.reason IS 'quota, share, reserve, max_assets, breaker, blocked or failures.';
+
+--
+-- Name: COLUMN v_deferral_reasons.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferral_reasons.meaning IS 'The reason in words.';
+
+--
+-- Name: v_leases; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_leases AS
+ SELECT pipeline,
+    run_id,
+    step,
+    operation,
+    runner,
+    chunks,
+    jobs,
+    heard_at,
+    leased_until,
+    is_silent,
+        CASE
+            WHEN is_silent THEN format('runner %s is gone'::text, runner)
+            ELSE NULL::text
+        END AS reason
+   FROM ( SELECT p.name AS pipeline,
+            e.run_id,
+            c.step,
+            o.name AS operation,
+            c.runner,
+            count(*) AS chunks,
+            sum(cardinality(c.asset_ids)) AS jobs,
+            COALESCE(min(r.last_seen_at), max((c.leased_until - k.lease))) AS heard_at,
+            max(c.leased_until) AS leased_until,
+            (COALESCE((min(r.last_seen_at) + '00:00:15'::interval), max((c.leased_until - (k.lease / (2)::double precision)))) < clock_timestamp()) AS is_silent
+           FROM (((((headgate.chunks c
+             JOIN headgate.process_executions e USING (execution_id))
+             JOIN headgate.pipelines p USING (pipeline_id))
+             JOIN headgate.operations o USING (operation_id))
+             JOIN headgate.operations k ON ((k.operation_id = c.call_operation_id)))
+             LEFT JOIN headgate.runners r ON ((r.runner = c.runner)))
+          WHERE (c.state = 'leased'::text)
+          GROUP BY p.name, e.run_id, c.step, o.name, c.runner) s;
+
+ALTER VIEW headgate.v_leases OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_leases; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_leases IS 'Leased chunks by runner, and the runner''s last heartbeat.';
+
+--
+-- Name: COLUMN v_leases.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_leases.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.run_id IS 'The run.';
+
+--
+-- Name: COLUMN v_leases.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.step IS 'The step.';
+
+--
+-- Name: COLUMN v_leases.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_leases.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.runner IS 'The runner that holds the leases.';
+
+--
+-- Name: COLUMN v_leases.chunks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.chunks IS 'The number of chunks.';
+
+--
+-- Name: COLUMN v_leases.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.jobs IS 'Jobs in them that have not been handed in.';
+
+--
+-- Name: COLUMN v_leases.heard_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.heard_at IS 'When the runner last sent a heartbeat.';
+
+--
+-- Name: COLUMN v_leases.leased_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.leased_until IS 'When the last of them ends unless it is extended; then another runner takes over.';
+
+--
+-- Name: COLUMN v_leases.is_silent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.is_silent IS 'True: the runner has sent no heartbeat for fifteen seconds.';
+
+--
+-- Name: COLUMN v_leases.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.reason IS 'What v_waiting says of work that waits for the end of these leases; null: it is under way.';
+
+--
+-- Name: v_operation_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_operation_health AS
+ SELECT o.name AS operation,
+    p.name AS provider,
+    COALESCE(b.state, 'flowing'::text) AS state,
+    COALESCE(b.failures, 0) AS failures,
+    b.blocked_until,
+    b.blocked_reason AS reason
+   FROM ((headgate.operations o
+     JOIN headgate.providers p USING (provider_id))
+     LEFT JOIN headgate._breakers b ON ((b.operation_id = o.operation_id)))
+  WHERE o.is_call
+  ORDER BY p.name, o.name;
+
+ALTER VIEW headgate.v_operation_health OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_operation_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_operation_health IS 'The breaker of each operation that makes calls; the breaker of its provider applies as well.';
+
+--
+-- Name: COLUMN v_operation_health.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operation_health.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_operation_health.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operation_health.provider IS 'The provider it calls.';
+
+--
+-- Name: COLUMN v_operation_health.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operation_health.state IS 'flowing: it is called; blocked: it is not called until blocked_until; probing: one call goes first, and its answer decides.';
+
+--
+-- Name: COLUMN v_operation_health.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operation_health.failures IS 'Consecutive failures of its calls, which open its breaker.';
+
+--
+-- Name: COLUMN v_operation_health.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operation_health.blocked_until IS 'No call is, or was, made before; null: calls flow.';
+
+--
+-- Name: COLUMN v_operation_health.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operation_health.reason IS 'Why it is, or was, blocked.';
+
+--
+-- Name: v_provider_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_provider_health AS
+ SELECT p.name AS provider,
+    COALESCE(b.state, 'flowing'::text) AS state,
+    COALESCE(b.failures, 0) AS failures,
+    b.blocked_until,
+    b.blocked_reason,
+        CASE
+            WHEN (p.start_every IS NOT NULL) THEN (GREATEST((0)::numeric, LEAST((p.starts_at_once)::numeric, floor(((EXTRACT(epoch FROM (t.now - r.next_start_at)) / EXTRACT(epoch FROM p.start_every)) + (p.starts_at_once)::numeric)))))::integer
+            ELSE NULL::integer
+        END AS rate_tokens,
+    COALESCE(b.auth_failures, 0) AS auth_failures,
+    ARRAY( SELECT o.name
+           FROM (headgate._breakers k
+             JOIN headgate.operations o ON ((o.operation_id = k.operation_id)))
+          WHERE ((o.provider_id = p.provider_id) AND (k.state <> 'flowing'::text))
+          ORDER BY o.name) AS blocked_operations
+   FROM (((headgate.providers p
+     LEFT JOIN headgate._breakers b USING (provider_id))
+     LEFT JOIN headgate.rate_limiters r USING (provider_id))
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t)
+  ORDER BY p.name;
+
+ALTER VIEW headgate.v_provider_health OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_provider_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_provider_health IS 'The state of each provider: flowing, blocked or probing.';
+
+--
+-- Name: COLUMN v_provider_health.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.provider IS 'The provider.';
+
+--
+-- Name: COLUMN v_provider_health.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.state IS 'flowing: calls are made; blocked: none is made until blocked_until; probing: one call goes first, and its answer decides.';
+
+--
+-- Name: COLUMN v_provider_health.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.failures IS 'Its consecutive failures, which open its breaker.';
+
+--
+-- Name: COLUMN v_provider_health.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.blocked_until IS 'No call is, or was, made before; null: calls flow.';
+
+--
+-- Name: COLUMN v_provider_health.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.blocked_reason IS 'Why it is, or was, blocked.';
+
+--
+-- Name: COLUMN v_provider_health.rate_tokens; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.rate_tokens IS 'Requests that may start at this moment; null: no limit.';
+
+--
+-- Name: COLUMN v_provider_health.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive internal faults in calling it (401, 403, no token): they end that execution''s work with it and block nothing else.';
+
+--
+-- Name: COLUMN v_provider_health.blocked_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.blocked_operations IS 'Its operations that are blocked or probing by themselves, with details in v_operation_health; its other operations continue.';
+
+--
+-- Name: v_queued_runs; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_queued_runs AS
+ SELECT p.name AS pipeline,
+    q.run_id,
+    q.logical_date,
+    q.is_backfill,
+    q.queued_at,
+    row_number() OVER (PARTITION BY q.pipeline_id ORDER BY q.is_backfill, q.queued_run_id) AS "position",
+        CASE
+            WHEN p.is_paused THEN 'the pipeline is paused'::text
+            WHEN (r.run_id IS NOT NULL) THEN format('run %s is under way'::text, r.run_id)
+            ELSE 'a runner starts it'::text
+        END AS reason
+   FROM ((headgate.queued_runs q
+     JOIN headgate.pipelines p USING (pipeline_id))
+     LEFT JOIN headgate.process_executions r ON (((r.pipeline_id = q.pipeline_id) AND (r.status = ANY (ARRAY['running'::text, 'paused'::text])))))
+  ORDER BY p.name, (row_number() OVER (PARTITION BY q.pipeline_id ORDER BY q.is_backfill, q.queued_run_id));
+
+ALTER VIEW headgate.v_queued_runs OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_queued_runs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_queued_runs IS 'Runs that start one after the other, when their pipeline is free: those that come after other pipelines'' runs, and back-fills.';
+
+--
+-- Name: COLUMN v_queued_runs.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_queued_runs.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs.run_id IS 'The run''s name; headgate.cancel_execution removes it from the queue.';
+
+--
+-- Name: COLUMN v_queued_runs.logical_date; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs.logical_date IS 'The date that it is for.';
+
+--
+-- Name: COLUMN v_queued_runs.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs.is_backfill IS 'True: it is a back-fill, for a past date.';
+
+--
+-- Name: COLUMN v_queued_runs.queued_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs.queued_at IS 'When it was queued.';
+
+--
+-- Name: COLUMN v_queued_runs."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs."position" IS 'Its place in the pipeline''s queue; the first starts next.';
+
+--
+-- Name: COLUMN v_queued_runs.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queued_runs.reason IS 'What the first one waits for.';
+
+--
+-- Name: v_waiting; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_waiting AS
+ SELECT w.pipeline,
+    w.run_id,
+    w.step,
+    w.operation,
+    w.reason,
+    sum(w.jobs) AS jobs,
+    min(w.next_try_at) AS next_try_at,
+    min(w.gives_up_at) AS gives_up_at,
+    max(w.retries) AS retries,
+    w.cause
+   FROM ( SELECT p.name AS pipeline,
+            e.run_id,
+            c.step,
+            o.name AS operation,
+            cardinality(c.asset_ids) AS jobs,
+            c.park_until AS gives_up_at,
+            c.retry_count AS retries,
+            v.cause,
+                CASE v.cause
+                    WHEN 'gone'::text THEN l.reason
+                    WHEN 'paused'::text THEN 'the pipeline is paused'::text
+                    WHEN 'parked'::text THEN c.park_reason
+                    WHEN 'pool'::text THEN c.park_reason
+                    WHEN 'provider'::text THEN h.blocked_reason
+                    WHEN 'window'::text THEN 'quota: the provider reports it as exhausted'::text
+                    WHEN 'reset'::text THEN 'quota: the window is about to be reset'::text
+                    WHEN 'operation'::text THEN k.reason
+                    WHEN 'probe'::text THEN 'provider: one call probes it, the others wait for the answer'::text
+                    WHEN 'rate'::text THEN
+                    CASE
+                        WHEN (r.crawl_delay IS NULL) THEN format('rate limit: %s requests a minute'::text, r.requests_per_minute)
+                        ELSE format('rate limit: robots.txt asks for a pause of %s between requests'::text, r.crawl_delay)
+                    END
+                    WHEN 'no_runner'::text THEN 'no runner is connected'::text
+                    WHEN 'left'::text THEN format('no runner takes it from queue %s: all are busy or serve other queues%s'::text, c.queue, COALESCE((' or lack the secret '::text || r.secret_name), ''::text))
+                    ELSE NULL::text
+                END AS reason,
+                CASE v.cause
+                    WHEN 'gone'::text THEN (t.now + (l.leased_until - clock_timestamp()))
+                    WHEN 'parked'::text THEN GREATEST(c.wake_at, h.blocked_until, k.blocked_until, q.blocked_until)
+                    WHEN 'provider'::text THEN h.blocked_until
+                    WHEN 'window'::text THEN q.blocked_until
+                    WHEN 'reset'::text THEN q.closes_at
+                    WHEN 'operation'::text THEN k.blocked_until
+                    WHEN 'rate'::text THEN g.next_start_at
+                    ELSE NULL::timestamp with time zone
+                END AS next_try_at
+           FROM ((((((((((((((headgate.chunks c
+             JOIN headgate.process_executions e USING (execution_id))
+             JOIN headgate.pipelines p USING (pipeline_id))
+             JOIN headgate.operations o USING (operation_id))
+             JOIN headgate.providers r ON ((r.provider_id = c.provider_id)))
+             JOIN headgate.operations b ON ((b.operation_id = c.call_operation_id)))
+             JOIN headgate.v_provider_health h ON ((h.provider = r.name)))
+             JOIN headgate.rate_limiters g ON ((g.provider_id = c.provider_id)))
+             LEFT JOIN headgate.v_operation_health k ON ((k.operation = b.name)))
+             CROSS JOIN ( SELECT headgate.clock() AS now
+                 OFFSET 0) t)
+             LEFT JOIN headgate.quota_windows q ON (((q.provider_id = c.provider_id) AND (q.opened_at <= t.now) AND (q.closes_at > t.now))))
+             LEFT JOIN headgate.v_leases l ON (((c.state = 'leased'::text) AND l.is_silent AND (l.runner = c.runner) AND (l.pipeline = p.name) AND (l.run_id = e.run_id) AND (l.step = c.step) AND (l.operation = o.name))))
+             LEFT JOIN ( SELECT DISTINCT n.provider_id
+                   FROM headgate.chunks n
+                  WHERE ((n.state = 'leased'::text) AND (n.leased_until > clock_timestamp()))) busy ON ((busy.provider_id = c.provider_id)))
+             CROSS JOIN ( SELECT (EXISTS ( SELECT
+                           FROM headgate.runners n
+                          WHERE (n.last_seen_at > (clock_timestamp() - '00:00:15'::interval)))) AS is_any
+                 OFFSET 0) runner)
+             CROSS JOIN LATERAL ( SELECT
+                        CASE
+                            WHEN l.is_silent THEN 'gone'::text
+                            WHEN (c.state = 'leased'::text) THEN NULL::text
+                            WHEN (e.status = 'paused'::text) THEN 'paused'::text
+                            WHEN (c.waits_for_pool IS NOT NULL) THEN 'pool'::text
+                            WHEN (c.state = 'parked'::text) THEN 'parked'::text
+                            WHEN (c.state <> 'queued'::text) THEN NULL::text
+                            WHEN (h.state = 'blocked'::text) THEN 'provider'::text
+                            WHEN (q.blocked_until > t.now) THEN 'window'::text
+                            WHEN ((c.calls > 0) AND (t.now >= (q.closes_at - r.reset_guard))) THEN 'reset'::text
+                            WHEN (k.state = 'blocked'::text) THEN 'operation'::text
+                            WHEN ('probing'::text = ANY (ARRAY[h.state, k.state])) THEN 'probe'::text
+                            WHEN ((c.calls > 0) AND (g.next_start_at > (t.now + '00:00:02'::interval))) THEN 'rate'::text
+                            WHEN (NOT runner.is_any) THEN 'no_runner'::text
+                            WHEN (busy.provider_id IS NULL) THEN 'left'::text
+                            ELSE NULL::text
+                        END AS cause) v)
+          WHERE ((e.status = ANY (ARRAY['running'::text, 'paused'::text])) AND (v.cause IS NOT NULL))) w
+  GROUP BY w.pipeline, w.run_id, w.step, w.operation, w.reason, w.cause
+UNION ALL
+ SELECT p.name AS pipeline,
+    e.run_id,
+    s.step,
+    NULL::text AS operation,
+    format('the step has failed and is run again: retry %s of %s%s'::text, s.retried, s.retries, COALESCE((', after: '::text || (s.output ->> 'error'::text)), ''::text)) AS reason,
+    GREATEST((s.failed + s.deferred), 1) AS jobs,
+    s.retry_at AS next_try_at,
+    e.deadline_at AS gives_up_at,
+    s.retried AS retries,
+    'retry'::text AS cause
+   FROM ((headgate.process_steps s
+     JOIN headgate.process_executions e USING (execution_id))
+     JOIN headgate.pipelines p USING (pipeline_id))
+  WHERE (s.retry_at IS NOT NULL)
+UNION ALL
+ SELECT q.pipeline,
+    min(q.run_id) FILTER (WHERE (q."position" = 1)) AS run_id,
+    NULL::text AS step,
+    NULL::text AS operation,
+    ('runs are queued: '::text || q.reason) AS reason,
+    count(*) AS jobs,
+    NULL::timestamp with time zone AS next_try_at,
+    NULL::timestamp with time zone AS gives_up_at,
+    0 AS retries,
+    'queued'::text AS cause
+   FROM headgate.v_queued_runs q
+  GROUP BY q.pipeline, q.reason
+UNION ALL
+ SELECT p.name AS pipeline,
+    e.run_id,
+    g.step,
+    o.name AS operation,
+    COALESCE(f.meaning, d.reason) AS reason,
+    sum(cardinality(d.asset_ids)) AS jobs,
+    min(((d.evidence ->> 'earliest'::text))::timestamp with time zone) AS next_try_at,
+    NULL::timestamp with time zone AS gives_up_at,
+    0 AS retries,
+    d.reason AS cause
+   FROM ((((((headgate.planner_deferrals d
+     JOIN headgate.process_executions e USING (execution_id))
+     JOIN headgate.pipelines p USING (pipeline_id))
+     JOIN headgate.operations o USING (operation_id))
+     JOIN ( SELECT n.pipeline_id,
+            max(n.execution_id) AS execution_id
+           FROM headgate.process_executions n
+          GROUP BY n.pipeline_id) newest ON ((newest.pipeline_id = e.pipeline_id)))
+     LEFT JOIN headgate.v_deferral_reasons f USING (reason))
+     LEFT JOIN LATERAL ( SELECT s.step
+           FROM headgate.process_steps s
+          WHERE ((s.execution_id = e.execution_id) AND (o.name = ANY (s.operations)) AND ((s.group_keys IS NULL) OR (d.group_key = ANY (s.group_keys))))
+          ORDER BY s."position"
+         LIMIT 1) g ON (true))
+  WHERE ((e.status = ANY (ARRAY['running'::text, 'paused'::text])) OR (e.execution_id = newest.execution_id))
+  GROUP BY p.name, e.run_id, g.step, o.name, d.reason, f.meaning;
+
+ALTER VIEW headgate.v_waiting OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_waiting; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_waiting IS 'What waits, why and until when: parked, held up in a queue, due but not planned by its pipeline''s latest run; steps until their retry, and runs that are queued.';
+
+--
+-- Name: COLUMN v_waiting.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_waiting.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.run_id IS 'The run in which it waits, which left it out of its plan, or which is queued first.';
+
+--
+-- Name: COLUMN v_waiting.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.step IS 'The step; null: whole runs wait.';
+
+--
+-- Name: COLUMN v_waiting.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.operation IS 'The operation; null: a whole step waits for its retry, or whole runs.';
+
+--
+-- Name: COLUMN v_waiting.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.reason IS 'The error before a retry, a block, a limit, a pause, a runner that is gone or missing, or why it was not planned.';
+
+--
+-- Name: COLUMN v_waiting.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.jobs IS 'How many jobs; of queued runs: how many runs.';
+
+--
+-- Name: COLUMN v_waiting.next_try_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.next_try_at IS 'When it continues; for unplanned work, the earliest time at which a run can take it. Null: not by time alone.';
+
+--
+-- Name: COLUMN v_waiting.gives_up_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.gives_up_at IS 'When its run stops waiting and leaves it to the next one; null: it does not give up by time.';
+
+--
+-- Name: COLUMN v_waiting.retries; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.retries IS 'How often one of these jobs has been parked in a row to be called again, at most.';
+
+--
+-- Name: COLUMN v_waiting.cause; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.cause IS 'The kind of reason, in a word: gone, paused, parked, pool, provider, window, reset, operation, probe, rate, no_runner, left, retry or queued; of unplanned work a reason of v_deferral_reasons.';
+
+--
+-- Name: _job_metrics; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._job_metrics AS
+ WITH counted AS MATERIALIZED (
+         SELECT o.name AS operation,
+            c.status,
+            sum(c.jobs) AS jobs,
+            sum(c.requests) AS requests,
+            sum(c.retries) AS retries,
+            sum(c.units) AS units,
+            (sum(c.duration_ms) / 1000.0) AS seconds,
+            sum(c.le_100ms) AS le_100ms,
+            sum(c.le_250ms) AS le_250ms,
+            sum(c.le_500ms) AS le_500ms,
+            sum(c.le_1s) AS le_1s,
+            sum(c.le_2500ms) AS le_2500ms,
+            sum(c.le_10s) AS le_10s,
+            sum(c.le_1min) AS le_1min,
+            sum(c.le_5min) AS le_5min
+           FROM (headgate.job_counts c
+             JOIN headgate.operations o USING (operation_id))
+          GROUP BY o.name, c.status
+        ), in_flight AS MATERIALIZED (
+         SELECT c.operation_id,
+            COALESCE(sum(cardinality(c.asset_ids)) FILTER (WHERE (c.state = 'queued'::text)), (0)::bigint) AS ready,
+            COALESCE(sum(cardinality(c.asset_ids)) FILTER (WHERE (c.state = 'leased'::text)), (0)::bigint) AS leased,
+            COALESCE(sum(cardinality(c.asset_ids)) FILTER (WHERE (c.state = 'parked'::text)), (0)::bigint) AS waiting,
+            min(c.planned_at) FILTER (WHERE (c.state = 'queued'::text)) AS oldest_at
+           FROM headgate.chunks c
+          GROUP BY c.operation_id
+        )
+ SELECT 'headgate_jobs_total'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('operation', c.operation, 'status', c.status) AS labels,
+    (c.jobs)::double precision AS value
+   FROM counted c
+UNION ALL
+ SELECT t.metric,
+    ''::text AS suffix,
+    jsonb_build_object('operation', c.operation) AS labels,
+    sum(t.value) AS value
+   FROM (counted c
+     CROSS JOIN LATERAL ( VALUES ('headgate_requests_total'::text,c.requests), ('headgate_retries_total'::text,c.retries), ('headgate_units_total'::text,c.units)) t(metric, value))
+  GROUP BY t.metric, c.operation
+UNION ALL
+ SELECT 'headgate_job_duration_seconds'::text AS metric,
+    t.suffix,
+    jsonb_strip_nulls(jsonb_build_object('operation', c.operation, 'le', t.le)) AS labels,
+    sum(t.value) AS value
+   FROM (counted c
+     CROSS JOIN LATERAL ( VALUES ('_bucket'::text,'0.1'::text,c.le_100ms), ('_bucket'::text,'0.25'::text,c.le_250ms), ('_bucket'::text,'0.5'::text,c.le_500ms), ('_bucket'::text,'1.0'::text,c.le_1s), ('_bucket'::text,'2.5'::text,c.le_2500ms), ('_bucket'::text,'10.0'::text,c.le_10s), ('_bucket'::text,'60.0'::text,c.le_1min), ('_bucket'::text,'300.0'::text,c.le_5min), ('_bucket'::text,'+Inf'::text,c.jobs), ('_sum'::text,NULL::text,c.seconds), ('_count'::text,NULL::text,c.jobs)) t(suffix, le, value))
+  WHERE (c.status = ANY (ARRAY['success'::text, 'failed'::text]))
+  GROUP BY t.suffix, c.operation, t.le
+UNION ALL
+ SELECT 'headgate_queue_jobs'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('operation', o.name, 'state', t.state) AS labels,
+    t.jobs AS value
+   FROM ((headgate.operations o
+     LEFT JOIN in_flight f USING (operation_id))
+     CROSS JOIN LATERAL ( VALUES ('ready'::text,COALESCE(f.ready, (0)::bigint)), ('leased'::text,COALESCE(f.leased, (0)::bigint)), ('waiting'::text,COALESCE(f.waiting, (0)::bigint))) t(state, jobs))
+  WHERE (NOT o.is_retired)
+UNION ALL
+ SELECT 'headgate_queue_oldest_ready_seconds'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('operation', o.name) AS labels,
+    COALESCE(EXTRACT(epoch FROM (headgate.clock() - f.oldest_at)), (0)::numeric) AS value
+   FROM (headgate.operations o
+     LEFT JOIN in_flight f USING (operation_id))
+  WHERE (NOT o.is_retired)
+UNION ALL
+ SELECT 'headgate_waiting_jobs'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('operation', w.operation, 'cause', w.cause) AS labels,
+    sum(w.jobs) AS value
+   FROM headgate.v_waiting w
+  WHERE (w.operation IS NOT NULL)
+  GROUP BY w.operation, w.cause
+UNION ALL
+ SELECT 'headgate_breaker_open'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('provider', p.provider) AS labels,
+    ((p.state <> 'flowing'::text))::integer AS value
+   FROM headgate.v_provider_health p
+UNION ALL
+ SELECT 'headgate_breaker_open'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('provider', o.provider, 'operation', o.operation) AS labels,
+    ((o.state <> 'flowing'::text))::integer AS value
+   FROM headgate.v_operation_health o
+UNION ALL
+ SELECT 'headgate_cache_requests_total'::text AS metric,
+    ''::text AS suffix,
+    r.labels,
+    sum(r.requests) AS value
+   FROM ( SELECT jsonb_build_object('operation', o.name, 'result', t.result) AS labels,
+            t.requests
+           FROM ((headgate.cache_counts c
+             JOIN headgate.operations o USING (operation_id))
+             CROSS JOIN LATERAL ( VALUES ('hit'::text,(c.hits - c.coalesced)), ('miss'::text,c.misses), ('coalesced'::text,c.coalesced)) t(result, requests))
+        UNION ALL
+         SELECT k.labels,
+            k.value
+           FROM headgate.kept_counts k
+          WHERE (k.name = 'headgate_cache_requests_total'::text)) r
+  GROUP BY r.labels
+UNION ALL
+ SELECT 'headgate_cache_bytes'::text AS metric,
+    ''::text AS suffix,
+    '{}'::jsonb AS labels,
+    COALESCE(( SELECT z.bytes
+           FROM headgate.cache_size z), (0)::bigint) AS value;
+
+ALTER VIEW headgate._job_metrics OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _job_metrics; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._job_metrics IS 'Samples of the metrics of operations.';
+
+--
+-- Name: COLUMN _job_metrics.metric; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._job_metrics.metric IS 'The metric.';
+
+--
+-- Name: COLUMN _job_metrics.suffix; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._job_metrics.suffix IS 'Of a histogram the kind of sample, otherwise empty.';
+
+--
+-- Name: COLUMN _job_metrics.labels; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._job_metrics.labels IS 'The sample''s labels.';
+
+--
+-- Name: COLUMN _job_metrics.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._job_metrics.value IS 'Its value.';
+
+--
+-- Name: _metric_names; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._metric_names AS
+ SELECT name,
+    type,
+    help
+   FROM ( VALUES ('headgate_jobs_total'::text,'counter'::text,'Jobs that have ended.'::text), ('headgate_job_duration_seconds'::text,'histogram'::text,'Time that the calls or the handler of ended jobs took.'::text), ('headgate_requests_total'::text,'counter'::text,'Requests made by jobs that have ended.'::text), ('headgate_retries_total'::text,'counter'::text,'How often jobs that have ended had been parked to be called again.'::text), ('headgate_units_total'::text,'counter'::text,'Units charged for jobs that have ended.'::text), ('headgate_cache_requests_total'::text,'counter'::text,'Requests for cached answers, by result.'::text), ('headgate_cache_bytes'::text,'gauge'::text,'Size of the cached answers.'::text), ('headgate_queue_jobs'::text,'gauge'::text,'Jobs in flight: ready in a queue, leased by a runner, or waiting.'::text), ('headgate_queue_oldest_ready_seconds'::text,'gauge'::text,'Time since the longest ready job was planned.'::text), ('headgate_waiting_jobs'::text,'gauge'::text,'Jobs in flight that wait for something, by cause.'::text), ('headgate_breaker_open'::text,'gauge'::text,'1 if the breaker of a provider or operation is open or probing.'::text), ('headgate_assets'::text,'gauge'::text,'Active assets by freshness of their data: fresh, stale or never loaded.'::text), ('headgate_quota_units'::text,'gauge'::text,'Units of the open quota window, by kind.'::text), ('headgate_quota_window_ends_timestamp_seconds'::text,'gauge'::text,'When the open quota window closes.'::text), ('headgate_pool_slots'::text,'gauge'::text,'Slots of a pool that are used or free.'::text), ('headgate_pool_waiting_jobs'::text,'gauge'::text,'Jobs that wait for slots of a pool.'::text), ('headgate_artifacts'::text,'gauge'::text,'Files in a store.'::text), ('headgate_artifact_bytes'::text,'gauge'::text,'Size of the files in a store.'::text), ('headgate_runs_total'::text,'counter'::text,'Runs that have ended; a reopened run counts each time it ends.'::text), ('headgate_run_duration_seconds'::text,'gauge'::text,'Duration of the run that ended last.'::text), ('headgate_run_ended_timestamp_seconds'::text,'gauge'::text,'When the last run ended.'::text), ('headgate_run_succeeded'::text,'gauge'::text,'1 if the run that ended last succeeded, otherwise 0.'::text), ('headgate_run_usual_duration_seconds'::text,'gauge'::text,'Median duration of the last ten runs that succeeded.'::text), ('headgate_run_running_seconds'::text,'gauge'::text,'How long the current run has been running; 0 if there is none.'::text), ('headgate_run_deadline_seconds'::text,'gauge'::text,'The time limit that its plan gives a run.'::text), ('headgate_step_duration_seconds'::text,'gauge'::text,'Duration of a step in the run that ended last.'::text), ('headgate_runners'::text,'gauge'::text,'Runners that are alive.'::text), ('headgate_runner_leases'::text,'gauge'::text,'Chunks that runners hold.'::text), ('headgate_runner_connections'::text,'gauge'::text,'Requests of the runners alive, by whether their connection was reused.'::text), ('headgate_runner_memory_bytes'::text,'gauge'::text,'Memory of the processes of the runners alive.'::text), ('headgate_runner_peak_memory_bytes'::text,'gauge'::text,'Highest peak memory of the processes of the runners alive.'::text), ('headgate_runner_disk_used_ratio'::text,'gauge'::text,'How full the fullest disk of the runners alive is.'::text), ('headgate_alerts_open'::text,'gauge'::text,'Open alerts.'::text), ('headgate_database_value'::text,'gauge'::text,'A measure of the database''s health, in the unit that its name says.'::text), ('headgate_database_verdict'::text,'gauge'::text,'0 if the measure is within its threshold, otherwise 1.'::text)) m(name, type, help);
+
+ALTER VIEW headgate._metric_names OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _metric_names; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._metric_names IS 'The metrics of the core.';
+
+--
+-- Name: COLUMN _metric_names.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._metric_names.name IS 'The name.';
+
+--
+-- Name: COLUMN _metric_names.type; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._metric_names.type IS 'counter, gauge or histogram.';
+
+--
+-- Name: COLUMN _metric_names.help; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._metric_names.help IS 'What it measures.';
+
+--
 -- Name: state_days; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40392,98 +41788,101 @@ COMMENT ON COLUMN headgate._requests.arguments IS 'Its arguments by name.';
 COMMENT ON COLUMN headgate._requests.result IS 'The row it returned.';
 
 --
--- Name: job_outputs; Type: TABLE; Schema: headgate; Owner: headgate_owner
+-- Name: _run_metrics; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE TABLE headgate.job_outputs (
-    execution_id bigint NOT NULL,
-    step text NOT NULL,
-    asset_id bigint NOT NULL,
-    output jsonb NOT NULL,
-    is_only boolean NOT NULL
-);
+CREATE VIEW headgate._run_metrics AS
+ WITH ended AS MATERIALIZED (
+         SELECT p.name AS pipeline,
+            e.execution_id,
+            e.status,
+            e.finished_at,
+            (EXTRACT(epoch FROM (e.finished_at - e.started_at)))::double precision AS seconds,
+            (row_number() OVER newest = 1) AS is_last,
+            ((e.status = 'succeeded'::text) AND (count(*) FILTER (WHERE (e.status = 'succeeded'::text)) OVER newest <= 10)) AS is_usual
+           FROM (headgate.process_executions e
+             JOIN headgate.pipelines p USING (pipeline_id))
+          WHERE ((e.finished_at IS NOT NULL) AND (NOT p.is_retired))
+          WINDOW newest AS (PARTITION BY e.pipeline_id ORDER BY e.finished_at DESC, e.execution_id DESC)
+        )
+ SELECT k.name AS metric,
+    ''::text AS suffix,
+    k.labels,
+    (k.value)::double precision AS value
+   FROM headgate.kept_counts k
+  WHERE (k.name = 'headgate_runs_total'::text)
+UNION ALL
+ SELECT t.metric,
+    ''::text AS suffix,
+    jsonb_build_object('pipeline', e.pipeline) AS labels,
+    t.value
+   FROM (ended e
+     CROSS JOIN LATERAL ( VALUES ('headgate_run_duration_seconds'::text,e.seconds), ('headgate_run_ended_timestamp_seconds'::text,EXTRACT(epoch FROM e.finished_at)), ('headgate_run_succeeded'::text,((e.status = 'succeeded'::text))::integer)) t(metric, value))
+  WHERE e.is_last
+UNION ALL
+ SELECT 'headgate_run_usual_duration_seconds'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('pipeline', e.pipeline) AS labels,
+    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY e.seconds) AS value
+   FROM ended e
+  WHERE e.is_usual
+  GROUP BY e.pipeline
+UNION ALL
+ SELECT 'headgate_step_duration_seconds'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('pipeline', e.pipeline, 'step', s.step) AS labels,
+    EXTRACT(epoch FROM (s.finished_at - s.started_at)) AS value
+   FROM (ended e
+     JOIN headgate.process_steps s USING (execution_id))
+  WHERE (e.is_last AND (s.status = ANY (ARRAY['succeeded'::text, 'failed'::text])))
+UNION ALL
+ SELECT 'headgate_run_running_seconds'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('pipeline', p.name) AS labels,
+    COALESCE(EXTRACT(epoch FROM (headgate.clock() - min(e.started_at))), (0)::numeric) AS value
+   FROM (headgate.pipelines p
+     LEFT JOIN headgate.process_executions e ON (((e.pipeline_id = p.pipeline_id) AND (e.status = ANY (ARRAY['running'::text, 'paused'::text])))))
+  WHERE (NOT p.is_retired)
+  GROUP BY p.name
+UNION ALL
+ SELECT 'headgate_run_deadline_seconds'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('pipeline', p.name) AS labels,
+    EXTRACT(epoch FROM p.timeout) AS value
+   FROM headgate.pipelines p
+  WHERE ((p.timeout IS NOT NULL) AND (NOT p.is_retired));
 
-ALTER TABLE headgate.job_outputs OWNER TO headgate_owner;
-
---
--- Name: TABLE job_outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.job_outputs IS 'Outputs of a fan-out''s jobs for later steps; written when the jobs complete, kept as long as their execution.';
-
---
--- Name: COLUMN job_outputs.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.job_outputs.execution_id IS 'The execution.';
-
---
--- Name: COLUMN job_outputs.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.job_outputs.step IS 'The step.';
-
---
--- Name: COLUMN job_outputs.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.job_outputs.asset_id IS 'The asset.';
-
---
--- Name: COLUMN job_outputs.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.job_outputs.output IS 'Values by name, or what its handler returned.';
-
---
--- Name: COLUMN job_outputs.is_only; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.job_outputs.is_only IS 'True: the step had no other asset, so this is its output; false: the step''s output is an object by asset code.';
-
---
--- Name: _step_outputs; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate._step_outputs AS
- SELECT s.execution_id,
-    s.step,
-    COALESCE(s.output, j.output) AS output
-   FROM (headgate.process_steps s
-     LEFT JOIN LATERAL ( SELECT
-                CASE
-                    WHEN ((count(*) = 1) AND bool_and(o.is_only)) THEN (array_agg(o.output))[1]
-                    ELSE jsonb_object_agg(a.code, o.output)
-                END AS output
-           FROM (headgate.job_outputs o
-             JOIN headgate.assets a USING (asset_id))
-          WHERE ((o.execution_id = s.execution_id) AND (o.step = s.step))) j ON ((s.kind = 'fan_out'::text)));
-
-ALTER VIEW headgate._step_outputs OWNER TO headgate_owner;
+ALTER VIEW headgate._run_metrics OWNER TO headgate_owner;
 
 --
--- Name: VIEW _step_outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: VIEW _run_metrics; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate._step_outputs IS 'The output of each step of an execution, for later steps.';
+COMMENT ON VIEW headgate._run_metrics IS 'Samples of the metrics of pipelines.';
 
 --
--- Name: COLUMN _step_outputs.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN _run_metrics.metric; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate._step_outputs.execution_id IS 'The execution.';
+COMMENT ON COLUMN headgate._run_metrics.metric IS 'The metric.';
 
 --
--- Name: COLUMN _step_outputs.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN _run_metrics.suffix; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate._step_outputs.step IS 'The step.';
+COMMENT ON COLUMN headgate._run_metrics.suffix IS 'Of a histogram the kind of sample, otherwise empty.';
 
 --
--- Name: COLUMN _step_outputs.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN _run_metrics.labels; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate._step_outputs.output IS 'What its function returned; the output of its only asset, or those of its assets by code; null: none.';
+COMMENT ON COLUMN headgate._run_metrics.labels IS 'The sample''s labels.';
+
+--
+-- Name: COLUMN _run_metrics.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._run_metrics.value IS 'Its value.';
 
 --
 -- Name: alerts; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -40550,19 +41949,6 @@ COMMENT ON COLUMN headgate.alerts.raised_at IS 'When it was raised.';
 --
 
 COMMENT ON COLUMN headgate.alerts.resolved_at IS 'When its cause was gone; null: open.';
-
---
--- Name: alerts_alert_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
---
-
-ALTER TABLE headgate.alerts ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME headgate.alerts_alert_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
 
 --
 -- Name: artifacts; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -40688,6 +42074,868 @@ COMMENT ON COLUMN headgate.artifacts.expires_at IS 'When it may be removed; null
 COMMENT ON COLUMN headgate.artifacts.deleted_at IS 'When it was given up for removal; null: it exists.';
 
 --
+-- Name: pools; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.pools (
+    name text NOT NULL,
+    slots integer NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    CONSTRAINT slots_are_positive CHECK ((slots > 0))
+);
+
+ALTER TABLE headgate.pools OWNER TO headgate_owner;
+
+--
+-- Name: TABLE pools; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.pools IS 'Slots that operations share, across pipelines and runners: a lease of their work takes some, until it ends.';
+
+--
+-- Name: COLUMN pools.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pools.name IS 'Its name.';
+
+--
+-- Name: COLUMN pools.slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pools.slots IS 'How many slots may be taken at once.';
+
+--
+-- Name: COLUMN pools.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pools.description IS 'Its description.';
+
+--
+-- Name: stores; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.stores (
+    name text NOT NULL,
+    url text NOT NULL,
+    endpoint text,
+    region text,
+    key_id_name text,
+    secret_name text,
+    description text DEFAULT ''::text NOT NULL,
+    cleaned_at timestamp with time zone,
+    is_retired boolean DEFAULT false NOT NULL,
+    CONSTRAINT a_folder_has_no_server CHECK (((url ~ '^s3:'::text) OR (num_nonnulls(endpoint, region, key_id_name, secret_name) = 0))),
+    CONSTRAINT a_store_names_both_its_secrets CHECK (((key_id_name IS NULL) = (secret_name IS NULL))),
+    CONSTRAINT endpoint_is_http CHECK ((endpoint ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
+    CONSTRAINT store_name_is_plain CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
+    CONSTRAINT store_secrets_are_names CHECK (((key_id_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text) AND (secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text))),
+    CONSTRAINT store_url_has_no_dot_segments CHECK ((substr(url, (strpos(url, '://'::text) + 3)) !~ '//|(^|/)[.]{1,2}(/|$)'::text)),
+    CONSTRAINT store_url_is_a_folder_or_a_bucket CHECK (((url ~ '^file:///[^?#[:space:]]*[^?#/[:space:]]$'::text) OR (url ~ '^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[^?#[:space:]]*[^?#/[:space:]])?$'::text)))
+);
+
+ALTER TABLE headgate.stores OWNER TO headgate_owner;
+
+--
+-- Name: TABLE stores; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.stores IS 'Where runners put files: a folder, or a bucket of S3 or a compatible server.';
+
+--
+-- Name: COLUMN stores.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.name IS 'Its name.';
+
+--
+-- Name: COLUMN stores.url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.url IS 'file:///folder, as runners see it, or s3://bucket/prefix. headgate.set_store changes this and the next columns.';
+
+--
+-- Name: COLUMN stores.endpoint; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.endpoint IS 'Address of a server that speaks S3; null: Amazon''s.';
+
+--
+-- Name: COLUMN stores.region; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.region IS 'Region of the bucket; null: us-east-1.';
+
+--
+-- Name: COLUMN stores.key_id_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.key_id_name IS 'Name of the runner''s environment variable that holds the access key''s id; null: the machine''s own credentials.';
+
+--
+-- Name: COLUMN stores.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.secret_name IS 'Name of the runner''s environment variable that holds the secret access key; never the secret.';
+
+--
+-- Name: COLUMN stores.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.description IS 'Its description.';
+
+--
+-- Name: COLUMN stores.cleaned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.cleaned_at IS 'When a runner last began to remove unneeded files from it; null: never.';
+
+--
+-- Name: COLUMN stores.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.stores.is_retired IS 'True: its plan no longer declares it; the row stays because artifacts refer to it.';
+
+--
+-- Name: v_alerts; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_alerts AS
+ SELECT raised_at,
+    severity,
+    subject,
+    message,
+    resolved_at
+   FROM headgate.alerts a;
+
+ALTER VIEW headgate.v_alerts OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_alerts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_alerts IS 'Alerts; those without resolved_at are open.';
+
+--
+-- Name: COLUMN v_alerts.raised_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.raised_at IS 'When it was raised.';
+
+--
+-- Name: COLUMN v_alerts.severity; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.severity IS 'warning or error.';
+
+--
+-- Name: COLUMN v_alerts.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.subject IS 'What it is about.';
+
+--
+-- Name: COLUMN v_alerts.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.message IS 'What is wrong and what to do.';
+
+--
+-- Name: COLUMN v_alerts.resolved_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.resolved_at IS 'When its cause was gone; null: open.';
+
+--
+-- Name: v_data_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_data_freshness AS
+ SELECT o.name AS operation,
+    g.group_key,
+    g.assets,
+    g.fresh,
+    g.stale,
+    g.never,
+    g.oldest_watermark
+   FROM (headgate._group_states g
+     JOIN headgate.operations o USING (operation_id))
+  ORDER BY o.name, g.group_key;
+
+ALTER VIEW headgate.v_data_freshness OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_data_freshness; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_data_freshness IS 'How fresh the data of active assets is, by operation and group.';
+
+--
+-- Name: COLUMN v_data_freshness.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_data_freshness.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.group_key IS 'The group.';
+
+--
+-- Name: COLUMN v_data_freshness.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.assets IS 'Assets that need it.';
+
+--
+-- Name: COLUMN v_data_freshness.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN v_data_freshness.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN v_data_freshness.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN v_data_freshness.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
+
+--
+-- Name: v_database_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_database_health AS
+ SELECT measure,
+    value,
+    threshold,
+    verdict
+   FROM headgate.database_health() h(measure, value, threshold, verdict, advice);
+
+ALTER VIEW headgate.v_database_health OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_database_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_database_health IS 'What slows the queues down: old transactions, dead rows, bloat, connections.';
+
+--
+-- Name: COLUMN v_database_health.measure; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_database_health.measure IS 'What is measured; the name ends in the unit, unless it is a count.';
+
+--
+-- Name: COLUMN v_database_health.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_database_health.value IS 'The current value.';
+
+--
+-- Name: COLUMN v_database_health.threshold; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_database_health.threshold IS 'The highest acceptable value.';
+
+--
+-- Name: COLUMN v_database_health.verdict; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_database_health.verdict IS 'ok, warn above the threshold, unknown where the owner may not see it.';
+
+--
+-- Name: v_pools; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_pools AS
+ SELECT l.name AS pool,
+    l.slots,
+    (COALESCE(u.used, (0)::bigint))::integer AS used,
+    (COALESCE(w.waiting, (0)::bigint))::integer AS waiting
+   FROM ((headgate.pools l
+     LEFT JOIN ( SELECT c.pool,
+            sum(c.pool_slots) AS used
+           FROM headgate.chunks c
+          WHERE ((c.pool IS NOT NULL) AND (c.msg_id IS NOT NULL) AND (c.state = 'leased'::text) AND (c.leased_until > clock_timestamp()))
+          GROUP BY c.pool) u ON ((u.pool = l.name)))
+     LEFT JOIN ( SELECT c.waits_for_pool AS pool,
+            sum(cardinality(c.asset_ids)) AS waiting
+           FROM headgate.chunks c
+          WHERE (c.waits_for_pool IS NOT NULL)
+          GROUP BY c.waits_for_pool) w ON ((w.pool = l.name)))
+  ORDER BY l.name;
+
+ALTER VIEW headgate.v_pools OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_pools; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_pools IS 'Slots that operations share across pipelines, and how many are taken.';
+
+--
+-- Name: COLUMN v_pools.pool; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pools.pool IS 'Its name.';
+
+--
+-- Name: COLUMN v_pools.slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pools.slots IS 'Its slots; put_pool declares them, set_pool changes them.';
+
+--
+-- Name: COLUMN v_pools.used; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pools.used IS 'Slots that leases take; more than slots only after the pool was made smaller, until they have ended.';
+
+--
+-- Name: COLUMN v_pools.waiting; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pools.waiting IS 'Jobs parked until slots are free.';
+
+--
+-- Name: v_quota; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_quota AS
+ SELECT p.name AS provider,
+    w.opened_at,
+    w.closes_at,
+    w.usable,
+    w.reserved,
+    w.spent,
+    w.used_elsewhere,
+    GREATEST(0, (((w.usable - w.used_elsewhere) - w.reserved) - w.spent)) AS remaining,
+    w.blocked_until
+   FROM ((headgate.quota_windows w
+     JOIN headgate.providers p USING (provider_id))
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t)
+  ORDER BY ((w.opened_at <= t.now) AND (t.now < w.closes_at)) DESC, w.opened_at DESC, p.name;
+
+ALTER VIEW headgate.v_quota OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_quota IS 'Quota windows, with the units promised, spent and left; open windows first.';
+
+--
+-- Name: COLUMN v_quota.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.provider IS 'The provider.';
+
+--
+-- Name: COLUMN v_quota.opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.opened_at IS 'The window''s first moment.';
+
+--
+-- Name: COLUMN v_quota.closes_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.closes_at IS 'The provider''s reset.';
+
+--
+-- Name: COLUMN v_quota.usable; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.usable IS 'The provider''s limit less the buffer.';
+
+--
+-- Name: COLUMN v_quota.reserved; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.reserved IS 'Units promised to planned jobs whose calls have not started.';
+
+--
+-- Name: COLUMN v_quota.spent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.spent IS 'Units of calls that started.';
+
+--
+-- Name: COLUMN v_quota.used_elsewhere; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.used_elsewhere IS 'Units the provider reports beyond our own ledger.';
+
+--
+-- Name: COLUMN v_quota.remaining; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.remaining IS 'Units that may still be promised.';
+
+--
+-- Name: COLUMN v_quota.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.blocked_until IS 'No call is made before: the provider reported its quota as exhausted.';
+
+--
+-- Name: v_runners; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_runners AS
+ SELECT r.runner,
+    r.host,
+    r.pid,
+    r.version,
+    r.started_at,
+    r.last_seen_at,
+    (COALESCE(c.leases, (0)::bigint))::integer AS leases,
+    (COALESCE(c.jobs, (0)::bigint))::integer AS jobs,
+    r.calls,
+    r.connections_opened,
+    r.connections_reused,
+    r.memory,
+    r.peak_memory,
+    r.cpu_percent,
+    r.disk_percent
+   FROM (headgate.runners r
+     LEFT JOIN ( SELECT c_1.runner,
+            count(*) AS leases,
+            sum(cardinality(c_1.asset_ids)) AS jobs
+           FROM headgate.chunks c_1
+          WHERE (c_1.state = 'leased'::text)
+          GROUP BY c_1.runner) c USING (runner))
+  ORDER BY r.last_seen_at DESC, r.runner;
+
+ALTER VIEW headgate.v_runners OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_runners IS 'Runners that are alive, and those killed lately (their heartbeat is more than some seconds old).';
+
+--
+-- Name: COLUMN v_runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.runner IS 'The runner''s name.';
+
+--
+-- Name: COLUMN v_runners.host; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.host IS 'The machine it runs on.';
+
+--
+-- Name: COLUMN v_runners.pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.pid IS 'Its process there.';
+
+--
+-- Name: COLUMN v_runners.version; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.version IS 'Its version of Headgate.';
+
+--
+-- Name: COLUMN v_runners.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.started_at IS 'When it began.';
+
+--
+-- Name: COLUMN v_runners.last_seen_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.last_seen_at IS 'Its last heartbeat; one is sent every five seconds.';
+
+--
+-- Name: COLUMN v_runners.leases; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.leases IS 'Chunks it holds.';
+
+--
+-- Name: COLUMN v_runners.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.jobs IS 'Jobs in them.';
+
+--
+-- Name: COLUMN v_runners.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.calls IS 'Requests that it has made. This and the next figures are at most a quarter of a minute old; null: not reported.';
+
+--
+-- Name: COLUMN v_runners.connections_opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.connections_opened IS 'Requests for which it opened a connection.';
+
+--
+-- Name: COLUMN v_runners.connections_reused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.connections_reused IS 'Requests that went over a connection that was open.';
+
+--
+-- Name: COLUMN v_runners.memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.memory IS 'Memory of its process in bytes, without handlers'' processes.';
+
+--
+-- Name: COLUMN v_runners.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.peak_memory IS 'Peak memory of its process, in bytes.';
+
+--
+-- Name: COLUMN v_runners.cpu_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.cpu_percent IS 'Processor time of its process in the last quarter of a minute, in percent of one core.';
+
+--
+-- Name: COLUMN v_runners.disk_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.disk_percent IS 'How full the disk of its working folder is, in percent.';
+
+--
+-- Name: v_stores; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_stores AS
+ SELECT s.name AS store,
+    s.url,
+    s.endpoint,
+    s.region,
+    s.key_id_name,
+    s.secret_name,
+    COALESCE(a.files, (0)::bigint) AS files,
+    COALESCE(a.bytes, (0)::bigint) AS bytes,
+    s.cleaned_at
+   FROM (headgate.stores s
+     LEFT JOIN ( SELECT f.store,
+            count(*) AS files,
+            (sum(f.bytes))::bigint AS bytes
+           FROM headgate.artifacts f
+          WHERE (f.deleted_at IS NULL)
+          GROUP BY f.store) a ON ((a.store = s.name)))
+  WHERE (NOT s.is_retired)
+  ORDER BY s.name;
+
+ALTER VIEW headgate.v_stores OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_stores; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_stores IS 'Where runners put files, and how many are there.';
+
+--
+-- Name: COLUMN v_stores.store; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.store IS 'Its name.';
+
+--
+-- Name: COLUMN v_stores.url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.url IS 'Its folder, or its bucket and prefix; set_store changes it.';
+
+--
+-- Name: COLUMN v_stores.endpoint; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.endpoint IS 'Address of its server; null: Amazon''s, or it is a folder.';
+
+--
+-- Name: COLUMN v_stores.region; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.region IS 'Region of its bucket; null: us-east-1, or it is a folder.';
+
+--
+-- Name: COLUMN v_stores.key_id_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.key_id_name IS 'The environment variable that holds the access key''s id.';
+
+--
+-- Name: COLUMN v_stores.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.secret_name IS 'The environment variable that holds the secret access key.';
+
+--
+-- Name: COLUMN v_stores.files; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.files IS 'The number of its artifacts.';
+
+--
+-- Name: COLUMN v_stores.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.bytes IS 'Their total size in bytes.';
+
+--
+-- Name: COLUMN v_stores.cleaned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_stores.cleaned_at IS 'When a runner last began to remove unneeded files from it; null: never.';
+
+--
+-- Name: _state_metrics; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._state_metrics AS
+ WITH runner AS MATERIALIZED (
+         SELECT count(*) AS runners,
+            COALESCE(sum(r.leases), (0)::bigint) AS leases,
+            COALESCE(sum(r.connections_opened), (0)::numeric) AS opened,
+            COALESCE(sum(r.connections_reused), (0)::numeric) AS reused,
+            COALESCE(sum(r.memory), (0)::numeric) AS memory,
+            COALESCE(max(r.peak_memory), (0)::bigint) AS peak_memory,
+            (COALESCE(max(r.disk_percent), (0)::double precision) / (100)::double precision) AS disk_used
+           FROM headgate.v_runners r
+          WHERE (r.last_seen_at > (clock_timestamp() - '00:00:15'::interval))
+        ), quota AS MATERIALIZED (
+         SELECT q.provider,
+            q.opened_at,
+            q.closes_at,
+            q.usable,
+            q.reserved,
+            q.spent,
+            q.used_elsewhere,
+            q.remaining,
+            q.blocked_until
+           FROM (headgate.v_quota q
+             CROSS JOIN ( SELECT headgate.clock() AS now
+                 OFFSET 0) t)
+          WHERE ((q.opened_at <= t.now) AND (t.now < q.closes_at))
+        )
+ SELECT 'headgate_assets'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('operation', f.operation, 'group', f.group_key, 'freshness', t.freshness) AS labels,
+    (t.assets)::double precision AS value
+   FROM (headgate.v_data_freshness f
+     CROSS JOIN LATERAL ( VALUES ('fresh'::text,f.fresh), ('stale'::text,f.stale), ('never'::text,f.never)) t(freshness, assets))
+UNION ALL
+ SELECT 'headgate_quota_units'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('provider', q.provider, 'kind', t.kind) AS labels,
+    t.units AS value
+   FROM (quota q
+     CROSS JOIN LATERAL ( VALUES ('limit'::text,q.usable), ('spent'::text,q.spent), ('reserved'::text,q.reserved), ('elsewhere'::text,q.used_elsewhere), ('left'::text,q.remaining)) t(kind, units))
+UNION ALL
+ SELECT 'headgate_quota_window_ends_timestamp_seconds'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('provider', q.provider) AS labels,
+    EXTRACT(epoch FROM q.closes_at) AS value
+   FROM quota q
+UNION ALL
+ SELECT 'headgate_pool_slots'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('pool', p.pool, 'state', t.state) AS labels,
+    t.slots AS value
+   FROM (headgate.v_pools p
+     CROSS JOIN LATERAL ( VALUES ('used'::text,p.used), ('free'::text,GREATEST(0, (p.slots - p.used)))) t(state, slots))
+UNION ALL
+ SELECT 'headgate_pool_waiting_jobs'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('pool', p.pool) AS labels,
+    p.waiting AS value
+   FROM headgate.v_pools p
+UNION ALL
+ SELECT t.metric,
+    ''::text AS suffix,
+    jsonb_build_object('store', s.store) AS labels,
+    t.value
+   FROM (headgate.v_stores s
+     CROSS JOIN LATERAL ( VALUES ('headgate_artifacts'::text,s.files), ('headgate_artifact_bytes'::text,s.bytes)) t(metric, value))
+UNION ALL
+ SELECT t.metric,
+    ''::text AS suffix,
+    (t.labels)::jsonb AS labels,
+    t.value
+   FROM (runner r
+     CROSS JOIN LATERAL ( VALUES ('headgate_runners'::text,'{}'::text,r.runners), ('headgate_runner_leases'::text,'{}'::text,r.leases), ('headgate_runner_connections'::text,'{"kind": "opened"}'::text,r.opened), ('headgate_runner_connections'::text,'{"kind": "reused"}'::text,r.reused), ('headgate_runner_memory_bytes'::text,'{}'::text,r.memory), ('headgate_runner_peak_memory_bytes'::text,'{}'::text,r.peak_memory), ('headgate_runner_disk_used_ratio'::text,'{}'::text,r.disk_used)) t(metric, labels, value))
+UNION ALL
+ SELECT 'headgate_alerts_open'::text AS metric,
+    ''::text AS suffix,
+    jsonb_build_object('severity', t.severity) AS labels,
+    count(a.subject) AS value
+   FROM (( VALUES ('warning'::text), ('error'::text)) t(severity)
+     LEFT JOIN headgate.v_alerts a ON (((a.severity = t.severity) AND (a.resolved_at IS NULL))))
+  GROUP BY t.severity
+UNION ALL
+ SELECT t.metric,
+    ''::text AS suffix,
+    jsonb_build_object('measure', h.measure) AS labels,
+    t.value
+   FROM (headgate.v_database_health h
+     CROSS JOIN LATERAL ( VALUES ('headgate_database_value'::text,h.value), ('headgate_database_verdict'::text,((h.value > h.threshold))::integer)) t(metric, value))
+  WHERE (h.value IS NOT NULL);
+
+ALTER VIEW headgate._state_metrics OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _state_metrics; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._state_metrics IS 'Samples of the metrics of what operations share.';
+
+--
+-- Name: COLUMN _state_metrics.metric; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._state_metrics.metric IS 'The metric.';
+
+--
+-- Name: COLUMN _state_metrics.suffix; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._state_metrics.suffix IS 'Of a histogram the kind of sample, otherwise empty.';
+
+--
+-- Name: COLUMN _state_metrics.labels; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._state_metrics.labels IS 'The sample''s labels.';
+
+--
+-- Name: COLUMN _state_metrics.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._state_metrics.value IS 'Its value.';
+
+--
+-- Name: job_outputs; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.job_outputs (
+    execution_id bigint NOT NULL,
+    step text NOT NULL,
+    asset_id bigint NOT NULL,
+    output jsonb NOT NULL,
+    is_only boolean NOT NULL
+);
+
+ALTER TABLE headgate.job_outputs OWNER TO headgate_owner;
+
+--
+-- Name: TABLE job_outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.job_outputs IS 'Outputs of a fan-out''s jobs for later steps; written when the jobs complete, kept as long as their execution.';
+
+--
+-- Name: COLUMN job_outputs.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_outputs.execution_id IS 'The execution.';
+
+--
+-- Name: COLUMN job_outputs.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_outputs.step IS 'The step.';
+
+--
+-- Name: COLUMN job_outputs.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_outputs.asset_id IS 'The asset.';
+
+--
+-- Name: COLUMN job_outputs.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_outputs.output IS 'Values by name, or what its handler returned.';
+
+--
+-- Name: COLUMN job_outputs.is_only; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_outputs.is_only IS 'True: the step had no other asset, so this is its output; false: the step''s output is an object by asset code.';
+
+--
+-- Name: _step_outputs; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._step_outputs AS
+ SELECT s.execution_id,
+    s.step,
+    COALESCE(s.output, j.output) AS output
+   FROM (headgate.process_steps s
+     LEFT JOIN LATERAL ( SELECT
+                CASE
+                    WHEN ((count(*) = 1) AND bool_and(o.is_only)) THEN (array_agg(o.output))[1]
+                    ELSE jsonb_object_agg(a.code, o.output)
+                END AS output
+           FROM (headgate.job_outputs o
+             JOIN headgate.assets a USING (asset_id))
+          WHERE ((o.execution_id = s.execution_id) AND (o.step = s.step))) j ON ((s.kind = 'fan_out'::text)));
+
+ALTER VIEW headgate._step_outputs OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _step_outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._step_outputs IS 'The output of each step of an execution, for later steps.';
+
+--
+-- Name: COLUMN _step_outputs.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_outputs.execution_id IS 'The execution.';
+
+--
+-- Name: COLUMN _step_outputs.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_outputs.step IS 'The step.';
+
+--
+-- Name: COLUMN _step_outputs.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_outputs.output IS 'What its function returned; the output of its only asset, or those of its assets by code; null: none.';
+
+--
+-- Name: alerts_alert_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.alerts ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.alerts_alert_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: artifacts_artifact_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -40725,87 +42973,6 @@ ALTER TABLE headgate.breakers ALTER COLUMN breaker_id ADD GENERATED ALWAYS AS ID
     NO MAXVALUE
     CACHE 1
 );
-
---
--- Name: cache_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.cache_counts (
-    operation_id bigint NOT NULL,
-    execution_id bigint NOT NULL,
-    hits bigint DEFAULT 0 NOT NULL,
-    misses bigint DEFAULT 0 NOT NULL,
-    coalesced bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT coalesced_are_hits CHECK (((coalesced >= 0) AND (coalesced <= hits)))
-);
-
-ALTER TABLE headgate.cache_counts OWNER TO headgate_owner;
-
---
--- Name: TABLE cache_counts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.cache_counts IS 'How often an operation''s jobs in an execution were served from the cache.';
-
---
--- Name: COLUMN cache_counts.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.cache_counts.operation_id IS 'The operation.';
-
---
--- Name: COLUMN cache_counts.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.cache_counts.execution_id IS 'The execution.';
-
---
--- Name: COLUMN cache_counts.hits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.cache_counts.hits IS 'Jobs that were served from the cache.';
-
---
--- Name: COLUMN cache_counts.misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.cache_counts.misses IS 'Requests that were made.';
-
---
--- Name: COLUMN cache_counts.coalesced; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.cache_counts.coalesced IS 'Hits that had waited for an equal request in flight.';
-
---
--- Name: cache_size; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE UNLOGGED TABLE headgate.cache_size (
-    is_only boolean DEFAULT true NOT NULL,
-    bytes bigint NOT NULL,
-    CONSTRAINT cache_has_one_size CHECK (is_only)
-);
-
-ALTER TABLE headgate.cache_size OWNER TO headgate_owner;
-
---
--- Name: TABLE cache_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.cache_size IS 'The size of all cached answers: one row, or none before the first.';
-
---
--- Name: COLUMN cache_size.is_only; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.cache_size.is_only IS 'True.';
-
---
--- Name: COLUMN cache_size.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.cache_size.bytes IS 'Their size in bytes.';
 
 --
 -- Name: cached_answers; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -41256,6 +43423,19 @@ COMMENT ON COLUMN headgate.fetches.lease_no IS 'The lease under which it is made
 COMMENT ON COLUMN headgate.fetches.asset_id IS 'The asset for which it is made.';
 
 --
+-- Name: job_counts_count_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.job_counts ALTER COLUMN count_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.job_counts_count_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: job_pages; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -41560,114 +43740,6 @@ ALTER TABLE headgate.pipelines ALTER COLUMN pipeline_id ADD GENERATED ALWAYS AS 
 );
 
 --
--- Name: planner_deferrals; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.planner_deferrals (
-    execution_id bigint NOT NULL,
-    operation_id bigint NOT NULL,
-    group_key text NOT NULL,
-    reason text NOT NULL,
-    asset_ids bigint[] NOT NULL,
-    units integer NOT NULL,
-    evidence jsonb DEFAULT '{}'::jsonb NOT NULL,
-    deferred_at timestamp with time zone NOT NULL
-);
-
-ALTER TABLE headgate.planner_deferrals OWNER TO headgate_owner;
-
---
--- Name: TABLE planner_deferrals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.planner_deferrals IS 'Pairs that were due but could not be afforded or started, one row per operation, group and reason.';
-
---
--- Name: COLUMN planner_deferrals.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.planner_deferrals.execution_id IS 'The execution that put them off.';
-
---
--- Name: COLUMN planner_deferrals.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.planner_deferrals.operation_id IS 'The operation.';
-
---
--- Name: COLUMN planner_deferrals.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.planner_deferrals.group_key IS 'The group.';
-
---
--- Name: COLUMN planner_deferrals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.planner_deferrals.reason IS 'The deferral reason: quota, max_assets, blocked, failures, ... (headgate.v_deferral_reasons).';
-
---
--- Name: COLUMN planner_deferrals.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.planner_deferrals.asset_ids IS 'The assets.';
-
---
--- Name: COLUMN planner_deferrals.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.planner_deferrals.units IS 'Units they would have cost.';
-
---
--- Name: COLUMN planner_deferrals.evidence; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.planner_deferrals.evidence IS 'The basis of the decision: units left, units ranked before, the earliest time to run.';
-
---
--- Name: COLUMN planner_deferrals.deferred_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.planner_deferrals.deferred_at IS 'When it was decided.';
-
---
--- Name: pools; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.pools (
-    name text NOT NULL,
-    slots integer NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    CONSTRAINT slots_are_positive CHECK ((slots > 0))
-);
-
-ALTER TABLE headgate.pools OWNER TO headgate_owner;
-
---
--- Name: TABLE pools; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.pools IS 'Slots that operations share, across pipelines and runners: a lease of their work takes some, until it ends.';
-
---
--- Name: COLUMN pools.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pools.name IS 'Its name.';
-
---
--- Name: COLUMN pools.slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pools.slots IS 'How many slots may be taken at once.';
-
---
--- Name: COLUMN pools.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pools.description IS 'Its description.';
-
---
 -- Name: process_executions_execution_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -41859,118 +43931,6 @@ COMMENT ON COLUMN headgate.quota_shares.backfill_operations IS 'Operations that 
 --
 
 COMMENT ON COLUMN headgate.quota_shares.reserve IS 'Units that the backfill leaves untouched.';
-
---
--- Name: quota_windows; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.quota_windows (
-    provider_id bigint NOT NULL,
-    opened_at timestamp with time zone NOT NULL,
-    closes_at timestamp with time zone NOT NULL,
-    calendar text DEFAULT ''::text NOT NULL,
-    usable integer NOT NULL,
-    reserved integer DEFAULT 0 NOT NULL,
-    spent integer DEFAULT 0 NOT NULL,
-    used_elsewhere integer DEFAULT 0 NOT NULL,
-    blocked_until timestamp with time zone,
-    CONSTRAINT never_above_quota CHECK (((reserved + spent) <= usable)),
-    CONSTRAINT units_are_not_negative CHECK ((LEAST(usable, reserved, spent, used_elsewhere) >= 0)),
-    CONSTRAINT window_closes_after_it_opens CHECK ((closes_at > opened_at))
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
-
-ALTER TABLE headgate.quota_windows OWNER TO headgate_owner;
-
---
--- Name: TABLE quota_windows; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.quota_windows IS 'The units of a provider in one window: usable, promised, spent.';
-
---
--- Name: COLUMN quota_windows.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.quota_windows.provider_id IS 'The provider.';
-
---
--- Name: COLUMN quota_windows.opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.quota_windows.opened_at IS 'The window''s first moment, in the provider''s own calendar.';
-
---
--- Name: COLUMN quota_windows.closes_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.quota_windows.closes_at IS 'The provider''s reset: the next window''s first moment.';
-
---
--- Name: COLUMN quota_windows.calendar; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.quota_windows.calendar IS 'Period and zone of the provider from which its end was computed.';
-
---
--- Name: COLUMN quota_windows.usable; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.quota_windows.usable IS 'The provider''s limit less the buffer, fixed when the window opens.';
-
---
--- Name: COLUMN quota_windows.reserved; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.quota_windows.reserved IS 'Units promised to planned jobs whose calls have not started.';
-
---
--- Name: COLUMN quota_windows.spent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.quota_windows.spent IS 'Units of calls that started; a call that may have been made counts.';
-
---
--- Name: COLUMN quota_windows.used_elsewhere; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.quota_windows.used_elsewhere IS 'Units the provider reports beyond our own ledger.';
-
---
--- Name: COLUMN quota_windows.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.quota_windows.blocked_until IS 'No call is made to the provider before: it reported its quota as used up.';
-
---
--- Name: rate_limiters; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.rate_limiters (
-    provider_id bigint NOT NULL,
-    next_start_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone NOT NULL
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
-
-ALTER TABLE headgate.rate_limiters OWNER TO headgate_owner;
-
---
--- Name: TABLE rate_limiters; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.rate_limiters IS 'The times granted to a provider''s requests.';
-
---
--- Name: COLUMN rate_limiters.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.rate_limiters.provider_id IS 'The provider.';
-
---
--- Name: COLUMN rate_limiters.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.rate_limiters.next_start_at IS 'The next start time that has not been granted; earlier times have been. In the past: the provider has not been called for a while.';
 
 --
 -- Name: removed_keys; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -42239,128 +44199,6 @@ COMMENT ON COLUMN headgate.routes.pipeline IS 'Only runs of pipelines whose name
 COMMENT ON COLUMN headgate.routes.statuses IS 'Only runs that end with one of these statuses: succeeded, failed, cancelled; null: all.';
 
 --
--- Name: runners; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.runners (
-    runner text NOT NULL,
-    host text NOT NULL,
-    pid integer NOT NULL,
-    version text NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    last_seen_at timestamp with time zone NOT NULL,
-    backend_pid integer NOT NULL,
-    calls bigint,
-    connections_opened bigint,
-    connections_reused bigint,
-    memory bigint,
-    peak_memory bigint,
-    cpu_percent double precision,
-    disk_percent double precision,
-    measured_at timestamp with time zone,
-    CONSTRAINT seen_after_it_started CHECK ((last_seen_at >= started_at))
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
-
-ALTER TABLE headgate.runners OWNER TO headgate_owner;
-
---
--- Name: TABLE runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.runners IS 'A runner that is alive, or was killed lately; one that shut down has no row.';
-
---
--- Name: COLUMN runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.runner IS 'Its name, as in chunks.runner.';
-
---
--- Name: COLUMN runners.host; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.host IS 'The machine it runs on.';
-
---
--- Name: COLUMN runners.pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.pid IS 'Its process there.';
-
---
--- Name: COLUMN runners.version; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.version IS 'Its version of Headgate.';
-
---
--- Name: COLUMN runners.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.started_at IS 'When it started, real time.';
-
---
--- Name: COLUMN runners.last_seen_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.last_seen_at IS 'Its last heartbeat, real time.';
-
---
--- Name: COLUMN runners.backend_pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.backend_pid IS 'The server process of the connection that brought the heartbeat; it ends when the runner is killed.';
-
---
--- Name: COLUMN runners.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.calls IS 'Requests that it has made; null, like all figures: it sent none.';
-
---
--- Name: COLUMN runners.connections_opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.connections_opened IS 'Requests for which it opened a connection.';
-
---
--- Name: COLUMN runners.connections_reused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.connections_reused IS 'Requests that went over a connection that was open.';
-
---
--- Name: COLUMN runners.memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.memory IS 'Memory of its process, in bytes.';
-
---
--- Name: COLUMN runners.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.peak_memory IS 'Peak memory of its process, in bytes.';
-
---
--- Name: COLUMN runners.cpu_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.cpu_percent IS 'Processor time of its process since the previous figures, in percent of one core.';
-
---
--- Name: COLUMN runners.disk_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.disk_percent IS 'How full the disk of its working folder is, in percent.';
-
---
--- Name: COLUMN runners.measured_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.measured_at IS 'When it sent these figures, real time; null: never.';
-
---
 -- Name: schema_files; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -42505,91 +44343,6 @@ COMMENT ON COLUMN headgate.step_groups.group_key IS 'The group.';
 COMMENT ON COLUMN headgate.step_groups.added_at IS 'When it was added.';
 
 --
--- Name: stores; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.stores (
-    name text NOT NULL,
-    url text NOT NULL,
-    endpoint text,
-    region text,
-    key_id_name text,
-    secret_name text,
-    description text DEFAULT ''::text NOT NULL,
-    cleaned_at timestamp with time zone,
-    is_retired boolean DEFAULT false NOT NULL,
-    CONSTRAINT a_folder_has_no_server CHECK (((url ~ '^s3:'::text) OR (num_nonnulls(endpoint, region, key_id_name, secret_name) = 0))),
-    CONSTRAINT a_store_names_both_its_secrets CHECK (((key_id_name IS NULL) = (secret_name IS NULL))),
-    CONSTRAINT endpoint_is_http CHECK ((endpoint ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
-    CONSTRAINT store_name_is_plain CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
-    CONSTRAINT store_secrets_are_names CHECK (((key_id_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text) AND (secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text))),
-    CONSTRAINT store_url_has_no_dot_segments CHECK ((substr(url, (strpos(url, '://'::text) + 3)) !~ '//|(^|/)[.]{1,2}(/|$)'::text)),
-    CONSTRAINT store_url_is_a_folder_or_a_bucket CHECK (((url ~ '^file:///[^?#[:space:]]*[^?#/[:space:]]$'::text) OR (url ~ '^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[^?#[:space:]]*[^?#/[:space:]])?$'::text)))
-);
-
-ALTER TABLE headgate.stores OWNER TO headgate_owner;
-
---
--- Name: TABLE stores; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.stores IS 'Where runners put files: a folder, or a bucket of S3 or a compatible server.';
-
---
--- Name: COLUMN stores.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.stores.name IS 'Its name.';
-
---
--- Name: COLUMN stores.url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.stores.url IS 'file:///folder, as runners see it, or s3://bucket/prefix. headgate.set_store changes this and the next columns.';
-
---
--- Name: COLUMN stores.endpoint; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.stores.endpoint IS 'Address of a server that speaks S3; null: Amazon''s.';
-
---
--- Name: COLUMN stores.region; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.stores.region IS 'Region of the bucket; null: us-east-1.';
-
---
--- Name: COLUMN stores.key_id_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.stores.key_id_name IS 'Name of the runner''s environment variable that holds the access key''s id; null: the machine''s own credentials.';
-
---
--- Name: COLUMN stores.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.stores.secret_name IS 'Name of the runner''s environment variable that holds the secret access key; never the secret.';
-
---
--- Name: COLUMN stores.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.stores.description IS 'Its description.';
-
---
--- Name: COLUMN stores.cleaned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.stores.cleaned_at IS 'When a runner last began to remove unneeded files from it; null: never.';
-
---
--- Name: COLUMN stores.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.stores.is_retired IS 'True: its plan no longer declares it; the row stays because artifacts refer to it.';
-
---
 -- Name: trading_sessions; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -42639,56 +44392,6 @@ COMMENT ON COLUMN headgate.trading_sessions.closes_at IS 'When it closes.';
 --
 
 COMMENT ON COLUMN headgate.trading_sessions.is_early_close IS 'True on half days.';
-
---
--- Name: v_alerts; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_alerts AS
- SELECT raised_at,
-    severity,
-    subject,
-    message,
-    resolved_at
-   FROM headgate.alerts a;
-
-ALTER VIEW headgate.v_alerts OWNER TO headgate_owner;
-
---
--- Name: VIEW v_alerts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_alerts IS 'Alerts; those without resolved_at are open.';
-
---
--- Name: COLUMN v_alerts.raised_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_alerts.raised_at IS 'When it was raised.';
-
---
--- Name: COLUMN v_alerts.severity; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_alerts.severity IS 'warning or error.';
-
---
--- Name: COLUMN v_alerts.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_alerts.subject IS 'What it is about.';
-
---
--- Name: COLUMN v_alerts.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_alerts.message IS 'What is wrong and what to do.';
-
---
--- Name: COLUMN v_alerts.resolved_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_alerts.resolved_at IS 'When its cause was gone; null: open.';
 
 --
 -- Name: v_artifacts; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -43406,144 +45109,6 @@ COMMENT ON COLUMN headgate.v_dags.active_runs IS 'Its runs there that have not e
 COMMENT ON COLUMN headgate.v_dags.heard_at IS 'When the scheduler reported it.';
 
 --
--- Name: v_data_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_data_freshness AS
- SELECT o.name AS operation,
-    g.group_key,
-    g.assets,
-    g.fresh,
-    g.stale,
-    g.never,
-    g.oldest_watermark
-   FROM (headgate._group_states g
-     JOIN headgate.operations o USING (operation_id))
-  ORDER BY o.name, g.group_key;
-
-ALTER VIEW headgate.v_data_freshness OWNER TO headgate_owner;
-
---
--- Name: VIEW v_data_freshness; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_data_freshness IS 'How fresh the data of active assets is, by operation and group.';
-
---
--- Name: COLUMN v_data_freshness.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.operation IS 'The operation.';
-
---
--- Name: COLUMN v_data_freshness.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.group_key IS 'The group.';
-
---
--- Name: COLUMN v_data_freshness.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.assets IS 'Assets that need it.';
-
---
--- Name: COLUMN v_data_freshness.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.fresh IS 'Assets that have it and are not due, or that are in every run.';
-
---
--- Name: COLUMN v_data_freshness.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.stale IS 'Assets that have it and are due, or fail.';
-
---
--- Name: COLUMN v_data_freshness.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.never IS 'Assets that never had it.';
-
---
--- Name: COLUMN v_data_freshness.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
-
---
--- Name: v_database_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_database_health AS
- SELECT measure,
-    value,
-    threshold,
-    verdict
-   FROM headgate.database_health() h(measure, value, threshold, verdict, advice);
-
-ALTER VIEW headgate.v_database_health OWNER TO headgate_owner;
-
---
--- Name: VIEW v_database_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_database_health IS 'What slows the queues down: old transactions, dead rows, bloat, connections.';
-
---
--- Name: COLUMN v_database_health.measure; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_database_health.measure IS 'What is measured; the name ends in the unit, unless it is a count.';
-
---
--- Name: COLUMN v_database_health.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_database_health.value IS 'The current value.';
-
---
--- Name: COLUMN v_database_health.threshold; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_database_health.threshold IS 'The highest acceptable value.';
-
---
--- Name: COLUMN v_database_health.verdict; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_database_health.verdict IS 'ok, warn above the threshold, unknown where the owner may not see it.';
-
---
--- Name: v_deferral_reasons; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_deferral_reasons AS
- SELECT reason,
-    meaning
-   FROM ( VALUES ('quota'::text,'quota exhausted before this asset''s rank'::text), ('share'::text,'the pipeline''s share of the quota is exhausted before this asset''s rank'::text), ('reserve'::text,'backfill: the remaining units are kept for what is due later'::text), ('max_assets'::text,'the run''s asset limit is reached'::text), ('breaker'::text,'its breaker is open'::text), ('blocked'::text,'its provider is blocked'::text), ('failures'::text,'left out after 5 failures in a row, until it is reset'::text)) r(reason, meaning);
-
-ALTER VIEW headgate.v_deferral_reasons OWNER TO headgate_owner;
-
---
--- Name: VIEW v_deferral_reasons; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_deferral_reasons IS 'The planner''s deferral reasons, in words.';
-
---
--- Name: COLUMN v_deferral_reasons.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_deferral_reasons.reason IS 'quota, share, reserve, max_assets, breaker, blocked or failures.';
-
---
--- Name: COLUMN v_deferral_reasons.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_deferral_reasons.meaning IS 'The reason in words.';
-
---
 -- Name: v_deferrals; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -43974,116 +45539,71 @@ COMMENT ON COLUMN headgate.v_execution_steps.degraded IS 'Of the succeeded, thos
 COMMENT ON COLUMN headgate.v_execution_steps.wave IS 'How often it was planned: more than once if it continues with what its jobs find (max_waves).';
 
 --
--- Name: v_leases; Type: VIEW; Schema: headgate; Owner: headgate_owner
+-- Name: v_metrics; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE VIEW headgate.v_leases AS
- SELECT pipeline,
-    run_id,
-    step,
-    operation,
-    runner,
-    chunks,
-    jobs,
-    heard_at,
-    leased_until,
-    is_silent,
-        CASE
-            WHEN is_silent THEN format('runner %s is gone'::text, runner)
-            ELSE NULL::text
-        END AS reason
-   FROM ( SELECT p.name AS pipeline,
-            e.run_id,
-            c.step,
-            o.name AS operation,
-            c.runner,
-            count(*) AS chunks,
-            sum(cardinality(c.asset_ids)) AS jobs,
-            COALESCE(min(r.last_seen_at), max((c.leased_until - k.lease))) AS heard_at,
-            max(c.leased_until) AS leased_until,
-            (COALESCE((min(r.last_seen_at) + '00:00:15'::interval), max((c.leased_until - (k.lease / (2)::double precision)))) < clock_timestamp()) AS is_silent
-           FROM (((((headgate.chunks c
-             JOIN headgate.process_executions e USING (execution_id))
-             JOIN headgate.pipelines p USING (pipeline_id))
-             JOIN headgate.operations o USING (operation_id))
-             JOIN headgate.operations k ON ((k.operation_id = c.call_operation_id)))
-             LEFT JOIN headgate.runners r ON ((r.runner = c.runner)))
-          WHERE (c.state = 'leased'::text)
-          GROUP BY p.name, e.run_id, c.step, o.name, c.runner) s;
+CREATE VIEW headgate.v_metrics AS
+ SELECT (s.metric || s.suffix) AS name,
+    m.type,
+    m.help,
+    s.labels,
+    s.value
+   FROM (( SELECT j.metric,
+            j.suffix,
+            j.labels,
+            j.value
+           FROM headgate._job_metrics j
+        UNION ALL
+         SELECT r.metric,
+            r.suffix,
+            r.labels,
+            r.value
+           FROM headgate._run_metrics r
+        UNION ALL
+         SELECT t.metric,
+            t.suffix,
+            t.labels,
+            t.value
+           FROM headgate._state_metrics t) s
+     JOIN headgate._metric_names m ON ((m.name = s.metric)));
 
-ALTER VIEW headgate.v_leases OWNER TO headgate_owner;
+ALTER VIEW headgate.v_metrics OWNER TO headgate_owner;
 
 --
--- Name: VIEW v_leases; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: VIEW v_metrics; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_leases IS 'Leased chunks by runner, and the runner''s last heartbeat.';
+COMMENT ON VIEW headgate.v_metrics IS 'Metrics as Prometheus knows them: a row per sample. No counter goes down, not even when history is deleted.';
 
 --
--- Name: COLUMN v_leases.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_metrics.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_leases.pipeline IS 'The pipeline.';
+COMMENT ON COLUMN headgate.v_metrics.name IS 'Its name; of a histogram one of its samples, which end in _bucket, _sum and _count.';
 
 --
--- Name: COLUMN v_leases.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_metrics.type; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_leases.run_id IS 'The run.';
+COMMENT ON COLUMN headgate.v_metrics.type IS 'counter, gauge or histogram.';
 
 --
--- Name: COLUMN v_leases.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_metrics.help; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_leases.step IS 'The step.';
+COMMENT ON COLUMN headgate.v_metrics.help IS 'What it measures.';
 
 --
--- Name: COLUMN v_leases.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_metrics.labels; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_leases.operation IS 'The operation.';
+COMMENT ON COLUMN headgate.v_metrics.labels IS 'Its labels, texts by name.';
 
 --
--- Name: COLUMN v_leases.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_metrics.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_leases.runner IS 'The runner that holds the leases.';
-
---
--- Name: COLUMN v_leases.chunks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_leases.chunks IS 'The number of chunks.';
-
---
--- Name: COLUMN v_leases.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_leases.jobs IS 'Jobs in them that have not been handed in.';
-
---
--- Name: COLUMN v_leases.heard_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_leases.heard_at IS 'When the runner last sent a heartbeat.';
-
---
--- Name: COLUMN v_leases.leased_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_leases.leased_until IS 'When the last of them ends unless it is extended; then another runner takes over.';
-
---
--- Name: COLUMN v_leases.is_silent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_leases.is_silent IS 'True: the runner has sent no heartbeat for fifteen seconds.';
-
---
--- Name: COLUMN v_leases.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_leases.reason IS 'What v_waiting says of work that waits for the end of these leases; null: it is under way.';
+COMMENT ON COLUMN headgate.v_metrics.value IS 'Its current value.';
 
 --
 -- Name: v_notices; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -44174,67 +45694,6 @@ COMMENT ON COLUMN headgate.v_notices.body IS 'Its text.';
 --
 
 COMMENT ON COLUMN headgate.v_notices.asset_id IS 'The notice, as an asset.';
-
---
--- Name: v_operation_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_operation_health AS
- SELECT o.name AS operation,
-    p.name AS provider,
-    COALESCE(b.state, 'flowing'::text) AS state,
-    COALESCE(b.failures, 0) AS failures,
-    b.blocked_until,
-    b.blocked_reason AS reason
-   FROM ((headgate.operations o
-     JOIN headgate.providers p USING (provider_id))
-     LEFT JOIN headgate._breakers b ON ((b.operation_id = o.operation_id)))
-  WHERE o.is_call
-  ORDER BY p.name, o.name;
-
-ALTER VIEW headgate.v_operation_health OWNER TO headgate_owner;
-
---
--- Name: VIEW v_operation_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_operation_health IS 'The breaker of each operation that makes calls; the breaker of its provider applies as well.';
-
---
--- Name: COLUMN v_operation_health.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operation_health.operation IS 'The operation.';
-
---
--- Name: COLUMN v_operation_health.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operation_health.provider IS 'The provider it calls.';
-
---
--- Name: COLUMN v_operation_health.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operation_health.state IS 'flowing: it is called; blocked: it is not called until blocked_until; probing: one call goes first, and its answer decides.';
-
---
--- Name: COLUMN v_operation_health.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operation_health.failures IS 'Consecutive failures of its calls, which open its breaker.';
-
---
--- Name: COLUMN v_operation_health.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operation_health.blocked_until IS 'No call is, or was, made before; null: calls flow.';
-
---
--- Name: COLUMN v_operation_health.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operation_health.reason IS 'Why it is, or was, blocked.';
 
 --
 -- Name: v_operations; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -44652,143 +46111,6 @@ COMMENT ON COLUMN headgate.v_pipelines.latest_status IS 'The status of that run.
 COMMENT ON COLUMN headgate.v_pipelines.latest_started_at IS 'When that run started.';
 
 --
--- Name: v_pools; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_pools AS
- SELECT l.name AS pool,
-    l.slots,
-    (COALESCE(u.used, (0)::bigint))::integer AS used,
-    (COALESCE(w.waiting, (0)::bigint))::integer AS waiting
-   FROM ((headgate.pools l
-     LEFT JOIN ( SELECT c.pool,
-            sum(c.pool_slots) AS used
-           FROM headgate.chunks c
-          WHERE ((c.pool IS NOT NULL) AND (c.msg_id IS NOT NULL) AND (c.state = 'leased'::text) AND (c.leased_until > clock_timestamp()))
-          GROUP BY c.pool) u ON ((u.pool = l.name)))
-     LEFT JOIN ( SELECT c.waits_for_pool AS pool,
-            sum(cardinality(c.asset_ids)) AS waiting
-           FROM headgate.chunks c
-          WHERE (c.waits_for_pool IS NOT NULL)
-          GROUP BY c.waits_for_pool) w ON ((w.pool = l.name)))
-  ORDER BY l.name;
-
-ALTER VIEW headgate.v_pools OWNER TO headgate_owner;
-
---
--- Name: VIEW v_pools; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_pools IS 'Slots that operations share across pipelines, and how many are taken.';
-
---
--- Name: COLUMN v_pools.pool; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_pools.pool IS 'Its name.';
-
---
--- Name: COLUMN v_pools.slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_pools.slots IS 'Its slots; put_pool declares them, set_pool changes them.';
-
---
--- Name: COLUMN v_pools.used; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_pools.used IS 'Slots that leases take; more than slots only after the pool was made smaller, until they have ended.';
-
---
--- Name: COLUMN v_pools.waiting; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_pools.waiting IS 'Jobs parked until slots are free.';
-
---
--- Name: v_provider_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_provider_health AS
- SELECT p.name AS provider,
-    COALESCE(b.state, 'flowing'::text) AS state,
-    COALESCE(b.failures, 0) AS failures,
-    b.blocked_until,
-    b.blocked_reason,
-        CASE
-            WHEN (p.start_every IS NOT NULL) THEN (GREATEST((0)::numeric, LEAST((p.starts_at_once)::numeric, floor(((EXTRACT(epoch FROM (t.now - r.next_start_at)) / EXTRACT(epoch FROM p.start_every)) + (p.starts_at_once)::numeric)))))::integer
-            ELSE NULL::integer
-        END AS rate_tokens,
-    COALESCE(b.auth_failures, 0) AS auth_failures,
-    ARRAY( SELECT o.name
-           FROM (headgate._breakers k
-             JOIN headgate.operations o ON ((o.operation_id = k.operation_id)))
-          WHERE ((o.provider_id = p.provider_id) AND (k.state <> 'flowing'::text))
-          ORDER BY o.name) AS blocked_operations
-   FROM (((headgate.providers p
-     LEFT JOIN headgate._breakers b USING (provider_id))
-     LEFT JOIN headgate.rate_limiters r USING (provider_id))
-     CROSS JOIN ( SELECT headgate.clock() AS now
-         OFFSET 0) t)
-  ORDER BY p.name;
-
-ALTER VIEW headgate.v_provider_health OWNER TO headgate_owner;
-
---
--- Name: VIEW v_provider_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_provider_health IS 'The state of each provider: flowing, blocked or probing.';
-
---
--- Name: COLUMN v_provider_health.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_provider_health.provider IS 'The provider.';
-
---
--- Name: COLUMN v_provider_health.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_provider_health.state IS 'flowing: calls are made; blocked: none is made until blocked_until; probing: one call goes first, and its answer decides.';
-
---
--- Name: COLUMN v_provider_health.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_provider_health.failures IS 'Its consecutive failures, which open its breaker.';
-
---
--- Name: COLUMN v_provider_health.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_provider_health.blocked_until IS 'No call is, or was, made before; null: calls flow.';
-
---
--- Name: COLUMN v_provider_health.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_provider_health.blocked_reason IS 'Why it is, or was, blocked.';
-
---
--- Name: COLUMN v_provider_health.rate_tokens; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_provider_health.rate_tokens IS 'Requests that may start at this moment; null: no limit.';
-
---
--- Name: COLUMN v_provider_health.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive internal faults in calling it (401, 403, no token): they end that execution''s work with it and block nothing else.';
-
---
--- Name: COLUMN v_provider_health.blocked_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_provider_health.blocked_operations IS 'Its operations that are blocked or probing by themselves, with details in v_operation_health; its other operations continue.';
-
---
 -- Name: v_queue_depth; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -44840,159 +46162,6 @@ COMMENT ON COLUMN headgate.v_queue_depth.parked IS 'Chunks that wait for a retry
 --
 
 COMMENT ON COLUMN headgate.v_queue_depth.oldest_at IS 'When the oldest of them was planned.';
-
---
--- Name: v_queued_runs; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_queued_runs AS
- SELECT p.name AS pipeline,
-    q.run_id,
-    q.logical_date,
-    q.is_backfill,
-    q.queued_at,
-    row_number() OVER (PARTITION BY q.pipeline_id ORDER BY q.is_backfill, q.queued_run_id) AS "position",
-        CASE
-            WHEN p.is_paused THEN 'the pipeline is paused'::text
-            WHEN (r.run_id IS NOT NULL) THEN format('run %s is under way'::text, r.run_id)
-            ELSE 'a runner starts it'::text
-        END AS reason
-   FROM ((headgate.queued_runs q
-     JOIN headgate.pipelines p USING (pipeline_id))
-     LEFT JOIN headgate.process_executions r ON (((r.pipeline_id = q.pipeline_id) AND (r.status = ANY (ARRAY['running'::text, 'paused'::text])))))
-  ORDER BY p.name, (row_number() OVER (PARTITION BY q.pipeline_id ORDER BY q.is_backfill, q.queued_run_id));
-
-ALTER VIEW headgate.v_queued_runs OWNER TO headgate_owner;
-
---
--- Name: VIEW v_queued_runs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_queued_runs IS 'Runs that start one after the other, when their pipeline is free: those that come after other pipelines'' runs, and back-fills.';
-
---
--- Name: COLUMN v_queued_runs.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_queued_runs.pipeline IS 'The pipeline.';
-
---
--- Name: COLUMN v_queued_runs.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_queued_runs.run_id IS 'The run''s name; headgate.cancel_execution removes it from the queue.';
-
---
--- Name: COLUMN v_queued_runs.logical_date; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_queued_runs.logical_date IS 'The date that it is for.';
-
---
--- Name: COLUMN v_queued_runs.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_queued_runs.is_backfill IS 'True: it is a back-fill, for a past date.';
-
---
--- Name: COLUMN v_queued_runs.queued_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_queued_runs.queued_at IS 'When it was queued.';
-
---
--- Name: COLUMN v_queued_runs."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_queued_runs."position" IS 'Its place in the pipeline''s queue; the first starts next.';
-
---
--- Name: COLUMN v_queued_runs.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_queued_runs.reason IS 'What the first one waits for.';
-
---
--- Name: v_quota; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_quota AS
- SELECT p.name AS provider,
-    w.opened_at,
-    w.closes_at,
-    w.usable,
-    w.reserved,
-    w.spent,
-    w.used_elsewhere,
-    GREATEST(0, (((w.usable - w.used_elsewhere) - w.reserved) - w.spent)) AS remaining,
-    w.blocked_until
-   FROM ((headgate.quota_windows w
-     JOIN headgate.providers p USING (provider_id))
-     CROSS JOIN ( SELECT headgate.clock() AS now
-         OFFSET 0) t)
-  ORDER BY ((w.opened_at <= t.now) AND (t.now < w.closes_at)) DESC, w.opened_at DESC, p.name;
-
-ALTER VIEW headgate.v_quota OWNER TO headgate_owner;
-
---
--- Name: VIEW v_quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_quota IS 'Quota windows, with the units promised, spent and left; open windows first.';
-
---
--- Name: COLUMN v_quota.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_quota.provider IS 'The provider.';
-
---
--- Name: COLUMN v_quota.opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_quota.opened_at IS 'The window''s first moment.';
-
---
--- Name: COLUMN v_quota.closes_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_quota.closes_at IS 'The provider''s reset.';
-
---
--- Name: COLUMN v_quota.usable; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_quota.usable IS 'The provider''s limit less the buffer.';
-
---
--- Name: COLUMN v_quota.reserved; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_quota.reserved IS 'Units promised to planned jobs whose calls have not started.';
-
---
--- Name: COLUMN v_quota.spent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_quota.spent IS 'Units of calls that started.';
-
---
--- Name: COLUMN v_quota.used_elsewhere; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_quota.used_elsewhere IS 'Units the provider reports beyond our own ledger.';
-
---
--- Name: COLUMN v_quota.remaining; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_quota.remaining IS 'Units that may still be promised.';
-
---
--- Name: COLUMN v_quota.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_quota.blocked_until IS 'No call is made before: the provider reported its quota as exhausted.';
 
 --
 -- Name: v_recent_executions; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -45334,219 +46503,6 @@ COMMENT ON COLUMN headgate.v_run_documents.run IS '{id, pipeline, logical_date, 
 COMMENT ON COLUMN headgate.v_run_documents.document IS '{run, params, steps: {<step>: {status, counts, output}}}; run has `now`, too.';
 
 --
--- Name: v_runners; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_runners AS
- SELECT r.runner,
-    r.host,
-    r.pid,
-    r.version,
-    r.started_at,
-    r.last_seen_at,
-    (COALESCE(c.leases, (0)::bigint))::integer AS leases,
-    (COALESCE(c.jobs, (0)::bigint))::integer AS jobs,
-    r.calls,
-    r.connections_opened,
-    r.connections_reused,
-    r.memory,
-    r.peak_memory,
-    r.cpu_percent,
-    r.disk_percent
-   FROM (headgate.runners r
-     LEFT JOIN ( SELECT c_1.runner,
-            count(*) AS leases,
-            sum(cardinality(c_1.asset_ids)) AS jobs
-           FROM headgate.chunks c_1
-          WHERE (c_1.state = 'leased'::text)
-          GROUP BY c_1.runner) c USING (runner))
-  ORDER BY r.last_seen_at DESC, r.runner;
-
-ALTER VIEW headgate.v_runners OWNER TO headgate_owner;
-
---
--- Name: VIEW v_runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_runners IS 'Runners that are alive, and those killed lately (their heartbeat is more than some seconds old).';
-
---
--- Name: COLUMN v_runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.runner IS 'The runner''s name.';
-
---
--- Name: COLUMN v_runners.host; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.host IS 'The machine it runs on.';
-
---
--- Name: COLUMN v_runners.pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.pid IS 'Its process there.';
-
---
--- Name: COLUMN v_runners.version; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.version IS 'Its version of Headgate.';
-
---
--- Name: COLUMN v_runners.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.started_at IS 'When it began.';
-
---
--- Name: COLUMN v_runners.last_seen_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.last_seen_at IS 'Its last heartbeat; one is sent every five seconds.';
-
---
--- Name: COLUMN v_runners.leases; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.leases IS 'Chunks it holds.';
-
---
--- Name: COLUMN v_runners.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.jobs IS 'Jobs in them.';
-
---
--- Name: COLUMN v_runners.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.calls IS 'Requests that it has made. This and the next figures are at most a quarter of a minute old; null: not reported.';
-
---
--- Name: COLUMN v_runners.connections_opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.connections_opened IS 'Requests for which it opened a connection.';
-
---
--- Name: COLUMN v_runners.connections_reused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.connections_reused IS 'Requests that went over a connection that was open.';
-
---
--- Name: COLUMN v_runners.memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.memory IS 'Memory of its process in bytes, without handlers'' processes.';
-
---
--- Name: COLUMN v_runners.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.peak_memory IS 'Peak memory of its process, in bytes.';
-
---
--- Name: COLUMN v_runners.cpu_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.cpu_percent IS 'Processor time of its process in the last quarter of a minute, in percent of one core.';
-
---
--- Name: COLUMN v_runners.disk_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_runners.disk_percent IS 'How full the disk of its working folder is, in percent.';
-
---
--- Name: v_stores; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_stores AS
- SELECT s.name AS store,
-    s.url,
-    s.endpoint,
-    s.region,
-    s.key_id_name,
-    s.secret_name,
-    COALESCE(a.files, (0)::bigint) AS files,
-    COALESCE(a.bytes, (0)::bigint) AS bytes,
-    s.cleaned_at
-   FROM (headgate.stores s
-     LEFT JOIN ( SELECT f.store,
-            count(*) AS files,
-            (sum(f.bytes))::bigint AS bytes
-           FROM headgate.artifacts f
-          WHERE (f.deleted_at IS NULL)
-          GROUP BY f.store) a ON ((a.store = s.name)))
-  WHERE (NOT s.is_retired)
-  ORDER BY s.name;
-
-ALTER VIEW headgate.v_stores OWNER TO headgate_owner;
-
---
--- Name: VIEW v_stores; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_stores IS 'Where runners put files, and how many are there.';
-
---
--- Name: COLUMN v_stores.store; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_stores.store IS 'Its name.';
-
---
--- Name: COLUMN v_stores.url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_stores.url IS 'Its folder, or its bucket and prefix; set_store changes it.';
-
---
--- Name: COLUMN v_stores.endpoint; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_stores.endpoint IS 'Address of its server; null: Amazon''s, or it is a folder.';
-
---
--- Name: COLUMN v_stores.region; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_stores.region IS 'Region of its bucket; null: us-east-1, or it is a folder.';
-
---
--- Name: COLUMN v_stores.key_id_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_stores.key_id_name IS 'The environment variable that holds the access key''s id.';
-
---
--- Name: COLUMN v_stores.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_stores.secret_name IS 'The environment variable that holds the secret access key.';
-
---
--- Name: COLUMN v_stores.files; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_stores.files IS 'The number of its artifacts.';
-
---
--- Name: COLUMN v_stores.bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_stores.bytes IS 'Their total size in bytes.';
-
---
--- Name: COLUMN v_stores.cleaned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_stores.cleaned_at IS 'When a runner last began to remove unneeded files from it; null: never.';
-
---
 -- Name: v_today_processing_activity; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -45656,211 +46612,6 @@ COMMENT ON COLUMN headgate.v_trading_sessions.closes_at IS 'When it closes.';
 --
 
 COMMENT ON COLUMN headgate.v_trading_sessions.is_early_close IS 'True: a half day.';
-
---
--- Name: v_waiting; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_waiting AS
- SELECT w.pipeline,
-    w.run_id,
-    w.step,
-    w.operation,
-    w.reason,
-    sum(w.jobs) AS jobs,
-    min(w.next_try_at) AS next_try_at,
-    min(w.gives_up_at) AS gives_up_at,
-    max(w.retries) AS retries
-   FROM ( SELECT p.name AS pipeline,
-            e.run_id,
-            c.step,
-            o.name AS operation,
-            cardinality(c.asset_ids) AS jobs,
-            c.park_until AS gives_up_at,
-            c.retry_count AS retries,
-                CASE v.cause
-                    WHEN 'gone'::text THEN l.reason
-                    WHEN 'paused'::text THEN 'the pipeline is paused'::text
-                    WHEN 'parked'::text THEN c.park_reason
-                    WHEN 'pool'::text THEN c.park_reason
-                    WHEN 'provider'::text THEN h.blocked_reason
-                    WHEN 'window'::text THEN 'quota: the provider reports it as exhausted'::text
-                    WHEN 'reset'::text THEN 'quota: the window is about to be reset'::text
-                    WHEN 'operation'::text THEN k.reason
-                    WHEN 'probe'::text THEN 'provider: one call probes it, the others wait for the answer'::text
-                    WHEN 'rate'::text THEN
-                    CASE
-                        WHEN (r.crawl_delay IS NULL) THEN format('rate limit: %s requests a minute'::text, r.requests_per_minute)
-                        ELSE format('rate limit: robots.txt asks for a pause of %s between requests'::text, r.crawl_delay)
-                    END
-                    WHEN 'no runner'::text THEN 'no runner is connected'::text
-                    WHEN 'left'::text THEN format('no runner takes it from queue %s: all are busy or serve other queues%s'::text, c.queue, COALESCE((' or lack the secret '::text || r.secret_name), ''::text))
-                    ELSE NULL::text
-                END AS reason,
-                CASE v.cause
-                    WHEN 'gone'::text THEN (t.now + (l.leased_until - clock_timestamp()))
-                    WHEN 'parked'::text THEN GREATEST(c.wake_at, h.blocked_until, k.blocked_until, q.blocked_until)
-                    WHEN 'provider'::text THEN h.blocked_until
-                    WHEN 'window'::text THEN q.blocked_until
-                    WHEN 'reset'::text THEN q.closes_at
-                    WHEN 'operation'::text THEN k.blocked_until
-                    WHEN 'rate'::text THEN g.next_start_at
-                    ELSE NULL::timestamp with time zone
-                END AS next_try_at
-           FROM ((((((((((((((headgate.chunks c
-             JOIN headgate.process_executions e USING (execution_id))
-             JOIN headgate.pipelines p USING (pipeline_id))
-             JOIN headgate.operations o USING (operation_id))
-             JOIN headgate.providers r ON ((r.provider_id = c.provider_id)))
-             JOIN headgate.operations b ON ((b.operation_id = c.call_operation_id)))
-             JOIN headgate.v_provider_health h ON ((h.provider = r.name)))
-             JOIN headgate.rate_limiters g ON ((g.provider_id = c.provider_id)))
-             LEFT JOIN headgate.v_operation_health k ON ((k.operation = b.name)))
-             CROSS JOIN ( SELECT headgate.clock() AS now
-                 OFFSET 0) t)
-             LEFT JOIN headgate.quota_windows q ON (((q.provider_id = c.provider_id) AND (q.opened_at <= t.now) AND (q.closes_at > t.now))))
-             LEFT JOIN headgate.v_leases l ON (((c.state = 'leased'::text) AND l.is_silent AND (l.runner = c.runner) AND (l.pipeline = p.name) AND (l.run_id = e.run_id) AND (l.step = c.step) AND (l.operation = o.name))))
-             LEFT JOIN ( SELECT DISTINCT n.provider_id
-                   FROM headgate.chunks n
-                  WHERE ((n.state = 'leased'::text) AND (n.leased_until > clock_timestamp()))) busy ON ((busy.provider_id = c.provider_id)))
-             CROSS JOIN ( SELECT (EXISTS ( SELECT
-                           FROM headgate.runners n
-                          WHERE (n.last_seen_at > (clock_timestamp() - '00:00:15'::interval)))) AS is_any
-                 OFFSET 0) runner)
-             CROSS JOIN LATERAL ( SELECT
-                        CASE
-                            WHEN l.is_silent THEN 'gone'::text
-                            WHEN (c.state = 'leased'::text) THEN NULL::text
-                            WHEN (e.status = 'paused'::text) THEN 'paused'::text
-                            WHEN (c.waits_for_pool IS NOT NULL) THEN 'pool'::text
-                            WHEN (c.state = 'parked'::text) THEN 'parked'::text
-                            WHEN (c.state <> 'queued'::text) THEN NULL::text
-                            WHEN (h.state = 'blocked'::text) THEN 'provider'::text
-                            WHEN (q.blocked_until > t.now) THEN 'window'::text
-                            WHEN ((c.calls > 0) AND (t.now >= (q.closes_at - r.reset_guard))) THEN 'reset'::text
-                            WHEN (k.state = 'blocked'::text) THEN 'operation'::text
-                            WHEN ('probing'::text = ANY (ARRAY[h.state, k.state])) THEN 'probe'::text
-                            WHEN ((c.calls > 0) AND (g.next_start_at > (t.now + '00:00:02'::interval))) THEN 'rate'::text
-                            WHEN (NOT runner.is_any) THEN 'no runner'::text
-                            WHEN (busy.provider_id IS NULL) THEN 'left'::text
-                            ELSE NULL::text
-                        END AS cause) v)
-          WHERE ((e.status = ANY (ARRAY['running'::text, 'paused'::text])) AND (v.cause IS NOT NULL))) w
-  GROUP BY w.pipeline, w.run_id, w.step, w.operation, w.reason
-UNION ALL
- SELECT p.name AS pipeline,
-    e.run_id,
-    s.step,
-    NULL::text AS operation,
-    format('the step has failed and is run again: retry %s of %s%s'::text, s.retried, s.retries, COALESCE((', after: '::text || (s.output ->> 'error'::text)), ''::text)) AS reason,
-    GREATEST((s.failed + s.deferred), 1) AS jobs,
-    s.retry_at AS next_try_at,
-    e.deadline_at AS gives_up_at,
-    s.retried AS retries
-   FROM ((headgate.process_steps s
-     JOIN headgate.process_executions e USING (execution_id))
-     JOIN headgate.pipelines p USING (pipeline_id))
-  WHERE (s.retry_at IS NOT NULL)
-UNION ALL
- SELECT q.pipeline,
-    min(q.run_id) FILTER (WHERE (q."position" = 1)) AS run_id,
-    NULL::text AS step,
-    NULL::text AS operation,
-    ('runs are queued: '::text || q.reason) AS reason,
-    count(*) AS jobs,
-    NULL::timestamp with time zone AS next_try_at,
-    NULL::timestamp with time zone AS gives_up_at,
-    0 AS retries
-   FROM headgate.v_queued_runs q
-  GROUP BY q.pipeline, q.reason
-UNION ALL
- SELECT p.name AS pipeline,
-    e.run_id,
-    g.step,
-    o.name AS operation,
-    COALESCE(f.meaning, d.reason) AS reason,
-    sum(cardinality(d.asset_ids)) AS jobs,
-    min(((d.evidence ->> 'earliest'::text))::timestamp with time zone) AS next_try_at,
-    NULL::timestamp with time zone AS gives_up_at,
-    0 AS retries
-   FROM ((((((headgate.planner_deferrals d
-     JOIN headgate.process_executions e USING (execution_id))
-     JOIN headgate.pipelines p USING (pipeline_id))
-     JOIN headgate.operations o USING (operation_id))
-     JOIN ( SELECT n.pipeline_id,
-            max(n.execution_id) AS execution_id
-           FROM headgate.process_executions n
-          GROUP BY n.pipeline_id) newest ON ((newest.pipeline_id = e.pipeline_id)))
-     LEFT JOIN headgate.v_deferral_reasons f USING (reason))
-     LEFT JOIN LATERAL ( SELECT s.step
-           FROM headgate.process_steps s
-          WHERE ((s.execution_id = e.execution_id) AND (o.name = ANY (s.operations)) AND ((s.group_keys IS NULL) OR (d.group_key = ANY (s.group_keys))))
-          ORDER BY s."position"
-         LIMIT 1) g ON (true))
-  WHERE ((e.status = ANY (ARRAY['running'::text, 'paused'::text])) OR (e.execution_id = newest.execution_id))
-  GROUP BY p.name, e.run_id, g.step, o.name, COALESCE(f.meaning, d.reason);
-
-ALTER VIEW headgate.v_waiting OWNER TO headgate_owner;
-
---
--- Name: VIEW v_waiting; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_waiting IS 'What waits, why and until when: parked, held up in a queue, due but not planned by its pipeline''s latest run; steps until their retry, and runs that are queued.';
-
---
--- Name: COLUMN v_waiting.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_waiting.pipeline IS 'The pipeline.';
-
---
--- Name: COLUMN v_waiting.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_waiting.run_id IS 'The run in which it waits, which left it out of its plan, or which is queued first.';
-
---
--- Name: COLUMN v_waiting.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_waiting.step IS 'The step; null: whole runs wait.';
-
---
--- Name: COLUMN v_waiting.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_waiting.operation IS 'The operation; null: a whole step waits for its retry, or whole runs.';
-
---
--- Name: COLUMN v_waiting.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_waiting.reason IS 'The error before a retry, a block, a limit, a pause, a runner that is gone or missing, or why it was not planned.';
-
---
--- Name: COLUMN v_waiting.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_waiting.jobs IS 'How many jobs; of queued runs: how many runs.';
-
---
--- Name: COLUMN v_waiting.next_try_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_waiting.next_try_at IS 'When it continues; for unplanned work, the earliest time at which a run can take it. Null: not by time alone.';
-
---
--- Name: COLUMN v_waiting.gives_up_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_waiting.gives_up_at IS 'When its run stops waiting and leaves it to the next one; null: it does not give up by time.';
-
---
--- Name: COLUMN v_waiting.retries; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_waiting.retries IS 'How often one of these jobs has been parked in a row to be called again, at most.';
 
 --
 -- Name: alerts; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
@@ -49578,6 +50329,13 @@ ALTER TABLE ONLY headgate.fetches
     ADD CONSTRAINT fetches_pkey PRIMARY KEY (key);
 
 --
+-- Name: job_counts job_counts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.job_counts
+    ADD CONSTRAINT job_counts_pkey PRIMARY KEY (count_id);
+
+--
 -- Name: job_hours job_hours_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -49597,6 +50355,13 @@ ALTER TABLE ONLY headgate.job_outputs
 
 ALTER TABLE ONLY headgate.job_pages
     ADD CONSTRAINT job_pages_pkey PRIMARY KEY (execution_id, operation_id, asset_id, page);
+
+--
+-- Name: kept_counts kept_counts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.kept_counts
+    ADD CONSTRAINT kept_counts_pkey PRIMARY KEY (name, labels);
 
 --
 -- Name: locks locks_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -50761,6 +51526,18 @@ CREATE TRIGGER alert_is_routed AFTER INSERT ON headgate.alerts FOR EACH ROW EXEC
 --
 
 COMMENT ON TRIGGER alert_is_routed ON headgate.alerts IS 'Sends an alert to the channels of its routes.';
+
+--
+-- Name: process_executions count_runs; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER count_runs AFTER UPDATE OF finished_at ON headgate.process_executions FOR EACH ROW WHEN (((old.finished_at IS NULL) AND (new.finished_at IS NOT NULL))) EXECUTE FUNCTION headgate._count_run();
+
+--
+-- Name: TRIGGER count_runs ON process_executions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TRIGGER count_runs ON headgate.process_executions IS 'Counts the end of an execution for the metrics.';
 
 --
 -- Name: process_executions end_is_routed; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -52588,6 +53365,12 @@ REVOKE ALL ON FUNCTION headgate._count_cached(p_chunk headgate.chunks, p_cached 
 REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _count_run(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._count_run() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _count_words(p_count bigint, p_noun text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -53030,6 +53813,12 @@ REVOKE ALL ON FUNCTION headgate._find_violations(p_kind text, p_name text, p_set
 --
 
 REVOKE ALL ON FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _fold_counts(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._fold_counts() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -57547,6 +58336,90 @@ GRANT SELECT ON TABLE freshpoc.answers TO headgate_planner;
 GRANT SELECT ON TABLE freshpoc.answers TO headgate_reader;
 
 --
+-- Name: TABLE v_deferral_reasons; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_leases; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_operation_health; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_provider_health; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_queued_runs; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_waiting; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_viral;
+
+--
 -- Name: COLUMN _requests.function; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -57598,6 +58471,90 @@ GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_data_freshness; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_database_health; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_pools; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_quota; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_runners; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_stores; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_artifacts; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -57698,48 +58655,6 @@ GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_viral;
 
 --
--- Name: TABLE v_data_freshness; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_viral;
-
---
--- Name: TABLE v_database_health; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_database_health TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_database_health TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_viral;
-
---
--- Name: TABLE v_deferral_reasons; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_viral;
-
---
 -- Name: TABLE v_deferrals; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -57782,18 +58697,18 @@ GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_viral;
 
 --
--- Name: TABLE v_leases; Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: TABLE v_metrics; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-GRANT SELECT ON TABLE headgate.v_leases TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_leases TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_viral;
+GRANT SELECT ON TABLE headgate.v_metrics TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_metrics TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_metrics TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_metrics TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_metrics TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_metrics TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_metrics TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_metrics TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_metrics TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_notices; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -57808,20 +58723,6 @@ GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_viral;
-
---
--- Name: TABLE v_operation_health; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_operations; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -57880,34 +58781,6 @@ GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_viral;
 
 --
--- Name: TABLE v_pools; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_pools TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_pools TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_pools TO headgate_plan_viral;
-
---
--- Name: TABLE v_provider_health; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_viral;
-
---
 -- Name: TABLE v_queue_depth; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -57920,34 +58793,6 @@ GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_viral;
-
---
--- Name: TABLE v_queued_runs; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_queued_runs TO headgate_plan_viral;
-
---
--- Name: TABLE v_quota; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_quota TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_quota TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_recent_executions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -58006,34 +58851,6 @@ GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_viral;
 
 --
--- Name: TABLE v_runners; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_runners TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_runners TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_viral;
-
---
--- Name: TABLE v_stores; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_stores TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_stores TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_stores TO headgate_plan_viral;
-
---
 -- Name: TABLE v_today_processing_activity; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -58060,20 +58877,6 @@ GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_viral;
-
---
--- Name: TABLE v_waiting; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_waiting TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_waiting TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_viral;
 
 --
 -- Name: TABLE alerts; Type: ACL; Schema: headgate_bi; Owner: headgate_owner

@@ -14,7 +14,8 @@ select
     sum(w.jobs) as jobs,
     min(w.next_try_at) as next_try_at,
     min(w.gives_up_at) as gives_up_at,
-    max(w.retries) as retries
+    max(w.retries) as retries,
+    w.cause
 from (
     select
         p.name as pipeline,
@@ -24,6 +25,7 @@ from (
         cardinality(c.asset_ids) as jobs,
         c.park_until as gives_up_at,
         c.retry_count as retries,
+        v.cause,
         case v.cause
             when 'gone' then l.reason
             when 'paused' then 'the pipeline is paused'
@@ -38,7 +40,7 @@ from (
                 when r.crawl_delay is null then format('rate limit: %s requests a minute', r.requests_per_minute)
                 else format('rate limit: robots.txt asks for a pause of %s between requests', r.crawl_delay)
             end
-            when 'no runner' then 'no runner is connected'
+            when 'no_runner' then 'no runner is connected'
             when 'left' then format(
                 'no runner takes it from queue %s: all are busy or serve other queues%s', c.queue,
                 coalesce(' or lack the secret ' || r.secret_name, '')
@@ -96,14 +98,14 @@ from (
             when k.state = 'blocked' then 'operation'
             when 'probing' in (h.state, k.state) then 'probe'
             when c.calls > 0 and g.next_start_at > t.now + interval '2 seconds' then 'rate'
-            when not runner.is_any then 'no runner'
+            when not runner.is_any then 'no_runner'
             when busy.provider_id is null then 'left'
         end as cause
     ) as v
     where e.status in ('running', 'paused')
         and v.cause is not null
 ) as w
-group by w.pipeline, w.run_id, w.step, w.operation, w.reason
+group by w.pipeline, w.run_id, w.step, w.operation, w.reason, w.cause
 union all
 select
     p.name as pipeline,
@@ -117,7 +119,8 @@ select
     greatest(s.failed + s.deferred, 1) as jobs,
     s.retry_at as next_try_at,
     e.deadline_at as gives_up_at,
-    s.retried as retries
+    s.retried as retries,
+    'retry' as cause
 from headgate.process_steps as s
 join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
@@ -132,7 +135,8 @@ select
     count(*) as jobs,
     null as next_try_at,
     null as gives_up_at,
-    0 as retries
+    0 as retries,
+    'queued' as cause
 from headgate.v_queued_runs as q
 group by q.pipeline, q.reason
 union all
@@ -145,7 +149,8 @@ select
     sum(cardinality(d.asset_ids)) as jobs,
     min((d.evidence ->> 'earliest')::timestamptz) as next_try_at,
     null as gives_up_at,
-    0 as retries
+    0 as retries,
+    d.reason as cause
 from headgate.planner_deferrals as d
 join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
@@ -167,7 +172,7 @@ left join lateral (
 ) as g on true
 where e.status in ('running', 'paused')
     or e.execution_id = newest.execution_id
-group by p.name, e.run_id, g.step, o.name, coalesce(f.meaning, d.reason);
+group by p.name, e.run_id, g.step, o.name, d.reason, f.meaning;
 
 comment on view headgate.v_waiting is
     'What waits, why and until when: parked, held up in a queue, due but not planned by its pipeline''s latest run; '
@@ -187,3 +192,6 @@ comment on column headgate.v_waiting.gives_up_at is
     'When its run stops waiting and leaves it to the next one; null: it does not give up by time.';
 comment on column headgate.v_waiting.retries is
     'How often one of these jobs has been parked in a row to be called again, at most.';
+comment on column headgate.v_waiting.cause is
+    'The kind of reason, in a word: gone, paused, parked, pool, provider, window, reset, operation, probe, rate, '
+    'no_runner, left, retry or queued; of unplanned work a reason of v_deferral_reasons.';

@@ -215,6 +215,7 @@ begin
     else
         delete from headgate.asset_processing_state as s where s.operation_id = p_operation_id;
         delete from headgate.breakers as b where b.operation_id = p_operation_id;
+        delete from headgate.job_counts as c where c.operation_id = p_operation_id;
         delete from headgate.operations as o where o.operation_id = p_operation_id;
     end if;
 end;

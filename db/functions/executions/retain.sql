@@ -51,6 +51,19 @@ begin
     old_pages as (
         delete from headgate.job_pages as g using old as o where g.execution_id = o.execution_id
     ),
+    old_cache_counts as (
+        insert into headgate.kept_counts as k (name, labels, value)
+        select
+            'headgate_cache_requests_total', jsonb_build_object('operation', p.name, 'result', r.result), sum(r.value)
+        from headgate.cache_counts as c
+        join old as o using (execution_id)
+        join headgate.operations as p on p.operation_id = c.operation_id
+        cross join lateral (
+            values ('hit', c.hits - c.coalesced), ('miss', c.misses), ('coalesced', c.coalesced)
+        ) as r (result, value)
+        group by p.name, r.result
+        on conflict (name, labels) do update set value = k.value + excluded.value
+    ),
     old_outputs as (
         delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id
     )

@@ -186,13 +186,20 @@ declare
 begin
     for v_stuck in select s.* from headgate._stuck_steps() as s order by s.execution_id, s.step loop
         select m.* into v_freed from headgate._repair_holds(v_stuck.operations, v_stuck.planned - v_stuck.ended) as m;
-        insert into headgate.asset_processing_details (
-            execution_id, asset_id, operation_id, round, step, status, reason, ended_at
+        with ended as (
+            insert into headgate.asset_processing_details (
+                execution_id, asset_id, operation_id, round, step, status, reason, ended_at
+            )
+            select
+                v_stuck.execution_id, u.asset_id, u.operation_id, v_stuck.round, v_stuck.step, 'deferred',
+                'internal: the job was lost; headgate.repair ended it', p_now
+            from unnest(v_freed.pairs) as u
+            returning operation_id
         )
-        select
-            v_stuck.execution_id, u.asset_id, u.operation_id, v_stuck.round, v_stuck.step, 'deferred',
-            'internal: the job was lost; headgate.repair ended it', p_now
-        from unnest(v_freed.pairs) as u;
+        insert into headgate.job_counts (operation_id, status, jobs)
+        select e.operation_id, 'deferred', count(*)
+        from ended as e
+        group by e.operation_id;
 
         perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
         update headgate.process_steps as s

@@ -33,6 +33,20 @@ begin
         end if;
     end if;
 
+    with counted as (
+        insert into headgate.job_counts (
+            operation_id, status, jobs, requests, retries, units, duration_ms, le_100ms, le_250ms, le_500ms, le_1s,
+            le_2500ms, le_10s, le_1min, le_5min
+        )
+        select
+            p_chunk.operation_id, j.result, count(*), sum(j.request_count), sum(j.retry_count), sum(j.units),
+            sum(j.duration_ms), sum((j.duration_ms <= 100)::integer), sum((j.duration_ms <= 250)::integer),
+            sum((j.duration_ms <= 500)::integer), sum((j.duration_ms <= 1000)::integer),
+            sum((j.duration_ms <= 2500)::integer), sum((j.duration_ms <= 10000)::integer),
+            sum((j.duration_ms <= 60000)::integer), sum((j.duration_ms <= 300000)::integer)
+        from unnest(p_jobs) as j
+        group by j.result
+    )
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
         duration_ms, error, verdict, from_cache, cpu_ms, peak_memory, ended_at

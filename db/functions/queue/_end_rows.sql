@@ -27,19 +27,26 @@ begin
     perform headgate._release_holds(v_chunks);
     perform headgate._leave_undue(c) from unnest(v_chunks) as c where c.state = 'leased';
 
-    insert into headgate.asset_processing_details (
-        execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
-        duration_ms, ended_at
+    with ended as (
+        insert into headgate.asset_processing_details (
+            execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records,
+            api_calls_used, duration_ms, ended_at
+        )
+        select
+            c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status,
+            headgate._end_reason(c, p_reason), p.units,
+            case when not c.is_bulk or u.nth = 1 then c.request_count else 0 end, 0, p.units, 0, p_now
+        from unnest(v_chunks) as c
+        cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
+        cross join lateral (
+            select case when not c.is_bulk or u.nth = 1 then headgate._charged_units(c) else 0 end as units
+        ) as p
+        returning operation_id, attempts, units
     )
-    select
-        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status,
-        headgate._end_reason(c, p_reason), p.units,
-        case when not c.is_bulk or u.nth = 1 then c.request_count else 0 end, 0, p.units, 0, p_now
-    from unnest(v_chunks) as c
-    cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
-    cross join lateral (
-        select case when not c.is_bulk or u.nth = 1 then headgate._charged_units(c) else 0 end as units
-    ) as p;
+    insert into headgate.job_counts (operation_id, status, jobs, requests, units)
+    select e.operation_id, p_status, count(*), sum(e.attempts), sum(e.units)
+    from ended as e
+    group by e.operation_id;
 
     for v_step in
         select

@@ -46,6 +46,7 @@ begin
     perform headgate._end_sessions();
     ended_leases := headgate._end_leases_of_the_dead(100);
     perform headgate._wake_pools(array(select l.name from headgate.pools as l), headgate.clock());
+    perform headgate._fold_counts();
     return next;
 end;
 $func$;

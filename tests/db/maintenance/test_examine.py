@@ -71,7 +71,7 @@ def test_nothing_is_wrong_with_a_run_that_has_ended(busy: Toy):
             "table headgate.settings was changed",
         ),
         ("alter table headgate.chunks disable trigger all", None),
-        ("drop view headgate.v_quota", "view headgate.v_quota is gone"),
+        ("drop view headgate.v_trading_sessions", "view headgate.v_trading_sessions is gone"),
     ],
 )
 def test_changes_by_hand_are_named(db: Plan, change: str, named: str | None):

@@ -20,7 +20,7 @@ def test_a_change_by_hand_is_found_until_it_is_noted(db: Plan):
 def test_the_functions_that_migrate_applies_again_are_whole_again(database: Settings):
     with connect(database, "test") as connection:
         plan = Plan(connection)
-        plan.sql("drop view headgate.v_quota")
+        plan.sql("drop view headgate.v_trading_sessions")
         plan.sql("alter function headgate.clock() volatile")
         plan.sql("grant execute on function headgate.clock() to public")
         plan.sql("revoke select on headgate.v_alerts from headgate_reader")

@@ -36,7 +36,7 @@ COLUMNS = {
         " finished_at units skip_reason may_fail output round retried retry_at deadline_at degraded wave"
     ),
     "headgate.v_waiting": (
-        "pipeline run_id step operation reason jobs next_try_at gives_up_at retries"
+        "pipeline run_id step operation reason jobs next_try_at gives_up_at retries cause"
     ),
     "headgate.v_queued_runs": "pipeline run_id logical_date is_backfill queued_at position reason",
     "headgate.v_leases": (
@@ -71,6 +71,7 @@ COLUMNS = {
     " failing_since failing",
     "headgate.v_changes": "operation changes_of changes oldest_at bytes is_behind slot slot_obstacle",
     "headgate.v_database_health": "measure value threshold verdict",
+    "headgate.v_metrics": "name type help labels value",
     "headgate.v_alerts": "raised_at severity subject message resolved_at",
     "headgate.v_notices": "written_at channel subject status tried_at error body asset_id",
     "equities.v_assets_needing_processing": f"ticker asset_id {DUE}",
