@@ -44,12 +44,14 @@ class Settings:
     """Folders that hold plans or are one plan; empty: the plans of `db`."""
     dags: Path | None = None
     """Folder of the DAGs, where `migrate` writes their parameters; None: nothing is written."""
+    health: Path | None = None
+    """Folder where a worker keeps its files `alive` and `ready`; None: it keeps none."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the HEADGATE_* variables; raises InvalidValue for a malformed one.
 
-        The names after the prefix are DSN, LISTEN_DSN, DATABASE, HOME, DB, PLANS, DAGS,
+        The names after the prefix are DSN, LISTEN_DSN, DATABASE, HOME, DB, PLANS, DAGS, HEALTH,
         LOCK_TIMEOUT and MAX_BUFFER.
         """
         env = os.environ if environ is None else environ
@@ -65,6 +67,7 @@ class Settings:
             listen_dsn=_dsn(env, "HEADGATE_LISTEN_DSN"),
             plans=tuple(_folders(env.get("HEADGATE_PLANS"))),
             dags=_absolute(env.get("HEADGATE_DAGS")) or _dags_folder(env),
+            health=_absolute(env.get("HEADGATE_HEALTH")),
         )
 
     def with_database(self, database: str) -> Settings:

@@ -19,6 +19,7 @@ from headgate.errors import HeadgateError
 from headgate.worker.completion import reason_of
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.figures import Figures
+from headgate.worker.health import Health
 from headgate.worker.queue import Queue
 from headgate.worker.wire import Traffic
 
@@ -29,8 +30,11 @@ FIGURES_EVERY: Final = 3
 """Every third heartbeat carries the runner's figures."""
 
 
-async def beat(connections: ConnectionPool, traffic: Traffic | None = None) -> None:
+async def beat(
+    connections: ConnectionPool, traffic: Traffic | None = None, health: Health | None = None
+) -> None:
     """Run for ever: send this runner's heartbeat every few seconds."""
+    health = health or Health(None)
     identity = {"host": socket.gethostname(), "pid": os.getpid(), "version": __version__}
     figures = Figures(traffic or Traffic())
     is_heard = True
@@ -46,6 +50,7 @@ async def beat(connections: ConnectionPool, traffic: Traffic | None = None) -> N
             level = logging.WARNING if is_heard else logging.DEBUG
             logger.log(level, "no heartbeat: %s", reason_of(exc))
             is_heard = False
+        health.heard(is_heard)
         await asyncio.sleep(BEAT_SECONDS)
 
 

@@ -29,6 +29,7 @@ from headgate.worker.cleaning import keep_clean
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.handler_executor import ExecutorBackend, HandlerExecutor
+from headgate.worker.health import Health
 from headgate.worker.keeper import Keeper
 from headgate.worker.leases import CallLease, Leased
 from headgate.worker.listener import listen
@@ -134,12 +135,14 @@ class Worker:
             await self._backend.aclose()
             raise
         logger.info("runner %s works", self._name)
+        health = Health(self._settings.health)
         feeding = asyncio.create_task(self._producer.feed())
         keeping = asyncio.create_task(self._completer.keep())
         others = [
             asyncio.create_task(listen(self._settings, ROLE, self._queues, self._producer.wake)),
             asyncio.create_task(self._watch(until)),
-            asyncio.create_task(heartbeat.beat(self._connections, self._caller.traffic)),
+            asyncio.create_task(heartbeat.beat(self._connections, self._caller.traffic, health)),
+            asyncio.create_task(health.stay_alive()),
             asyncio.create_task(keep_clean(self._connections)),
             asyncio.create_task(stop.wait() if stop else asyncio.Event().wait()),
         ]
@@ -148,6 +151,7 @@ class Worker:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _cancel(others)
+            health.heard(False)
             await self._drain(feeding, keeping)
         for task in tasks:
             if task.done() and not task.cancelled():
