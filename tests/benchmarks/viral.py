@@ -93,34 +93,41 @@ def _sampling(server: Settings, arms: int, rounds: int, runs: int) -> Iterator[F
 
 def _month(settings: Settings, flywheels: int) -> Iterator[Figure]:
     """Turn flywheels six hours apart, with a maintenance each fourth time."""
-    rates: list[float] = []
     with opened(settings, settings.home / "month") as world:
         world.plan.sql("update headgate.settings set value = 'true' where name = 'test_clock'")
-        began, at = time.perf_counter(), world.plan.value("clock")
-        for nth in range(flywheels):
-            world.move_clock(at + nth * timedelta(hours=6))
-            rates.append(world.kpis(asyncio.run(world.run(FLYWHEEL)))["engagement_rate"] or 0.0)
-            if nth % 4 == 3:
-                asyncio.run(world.run(MAINTENANCE))
+        began = time.perf_counter()
+        runs = asyncio.run(world.turn(flywheels, timedelta(hours=6)))
         minutes = (time.perf_counter() - began) / 60
+        rates = [world.kpis(x)["engagement_rate"] or 0.0 for x in runs]
+        by_chance = statistics.mean(x.rate for x in world.audience.variants.values())
         reactions = sum(x.successes for x in world.audience.variants.values())
         known = world.plan.scalar("select sum(successes)::bigint from viral.variants")
+        offered = world.plan.scalar(
+            "select cardinality(variants) from viral.decisions order by decided_at desc limit 1"
+        )
         (cached,) = world.plan.sql(
             "select hit_ratio, hits, misses from headgate.v_cache where operation = 'viral_patterns'"
         )
     tenth = max(1, flywheels // 10)
+    first, last = statistics.mean(rates[:tenth]), statistics.mean(rates[-tenth:])
     yield Figure(
         f"viral: engagement of the last tenth of {flywheels} flywheels to that of the first",
-        statistics.mean(rates[-tenth:]) / statistics.mean(rates[:tenth]),
+        last / first,
         at_least=1,
-        detail=f"{statistics.mean(rates[:tenth]):.3f} to {statistics.mean(rates[-tenth:]):.3f},"
-        f" {minutes:.1f} minutes in all",
+        detail=f"{first:.3f} to {last:.3f}, {minutes:.1f} minutes in all",
+    )
+    yield Figure(
+        "viral: the same to that of variants chosen by chance",
+        last / by_chance,
+        at_least=1.5 if flywheels >= 100 else None,
+        detail=f"{by_chance:.3f} to {last:.3f}; days: {_by_day(rates)}",
     )
     yield Figure(
         "viral: reactions that the plan knows to those that the audience had",
         float(known) / reactions,
         at_least=1,
-        detail=f"{known} of {reactions}",
+        detail=f"{known} of {reactions}, of {len(world.audience.variants)} variants,"
+        f" of which {offered} are in play",
     )
     yield Figure(
         f"viral: share of patterns from the cache in {flywheels} flywheels",
@@ -128,6 +135,11 @@ def _month(settings: Settings, flywheels: int) -> Iterator[Figure]:
         at_least=0.95,
         detail=f"{cached['hits']} hits, {cached['misses']} misses",
     )
+
+
+def _by_day(rates: Sequence[float]) -> str:
+    days = (rates[x : x + 4] for x in range(0, len(rates), 4))
+    return ", ".join(f"{statistics.mean(x):.3f}" for x in days)
 
 
 def regrets(rounds: int, seeds: Sequence[int], rates: Sequence[float] = RATES) -> dict[str, float]:
@@ -179,7 +191,7 @@ def _fill(plan: Plan, arms: int) -> None:
     """Declare a pipeline of the decision alone, among that many variants."""
     plan.sql(
         "insert into viral.variants (variant_id, persona, successes, failures, created_at)"
-        " select n::text, '', n %% 50, n %% 500, now() from generate_series(1, %(n)s::integer) as n",
+        " select n::text, '', 50 + n %% 7, 450 + n %% 50, now() from generate_series(1, %(n)s::integer) as n",
         n=arms,
     )
     with plan.connection.transaction():

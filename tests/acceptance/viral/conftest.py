@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,16 @@ class World:
         async with asyncio.timeout(PATIENCE):
             await work(self.settings, until=has_ended, processes=1)
         return run_id
+
+    async def turn(self, flywheels: int, apart: timedelta) -> list[str]:
+        """Turn flywheels, with a maintenance after each fourth; return their runs."""
+        began, turned = self.plan.value("clock"), []
+        for nth in range(flywheels):
+            self.move_clock(began + nth * apart)
+            turned.append(await self.run(FLYWHEEL))
+            if nth % 4 == 3:
+                await self.run(MAINTENANCE)
+        return turned
 
     def move_clock(self, at: datetime) -> None:
         """Move the clock of all sessions from now on, this one's too."""

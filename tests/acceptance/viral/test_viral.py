@@ -322,6 +322,74 @@ def test_v7_calls_share_connections(turned: Turned):
     assert engine.connections <= 5 + 2, "five for its texts at once, two for health and metrics"
 
 
+async def test_six_weeks_raise_engagement_count_everything_once_and_keep_tables_small(
+    world: World,
+):
+    """Eight flywheels six days apart, with a maintenance in the middle and one at the end."""
+    runs = await world.turn(8, timedelta(days=6))
+
+    assert {world.status(x) for x in runs} == {"succeeded"}
+    shown = world.audience.variants.values()
+    rates = [world.kpis(x)["engagement_rate"] or 0 for x in runs]
+    assert np.mean(rates[-4:]) > 1.2 * np.mean([x.rate for x in shown]), "more than by chance"
+
+    known = world.plan.sql("select variant_id, successes, failures from viral.variants")
+    assert {x["variant_id"]: (x["successes"], x["failures"]) for x in known} == {
+        x.variant_id: (x.successes, x.failures) for x in shown
+    }
+    since = world.plan.value("clock") - timedelta(days=30)
+    posts = world.plan.sql("select post_url from viral.posts")
+    assert {x["post_url"] for x in posts} == {
+        x["post_url"] for posts in world.audience.posts.values() for x in posts if x["at"] > since
+    }
+
+    left = world.plan.sql("select run_id, service, name, labels::text from viral.metrics")
+    files = world.archive.rglob("*.parquet")
+    moved = [x for file in files for x in pyarrow.parquet.read_table(file).to_pylist()]
+    samples = Counter(x["run_id"] for x in [*left, *moved])
+    assert samples.keys() == set(runs) and len(set(samples.values())) == 1
+    assert len({x["run_id"] for x in moved}) == 2, "those of two runs are more than 30 days old"
+    for table in ("decisions", "reports", "health_checks"):
+        assert world.plan.scalar(f"select count(*) from viral.{table}") <= 8
+    offered = world.plan.sql("select cardinality(variants) as n from viral.decisions")
+    assert max(x["n"] for x in offered) < len(shown), "some are retired"
+
+
+def test_variants_are_retired_for_three_reasons_and_come_back_when_none_holds(db: Plan):
+    db.sql(
+        "insert into viral.variants (variant_id, persona, dimensions, successes, failures, created_at)"
+        " select v.id, '', jsonb_build_object('hook', v.hook), v.s, v.f, headgate.clock() - v.age"
+        " from (values"
+        " ('best', 'a', 90, 910, interval '1 year'), ('good', 'a', 70, 930, '1 year'),"
+        " ('poor', 'a', 40, 960, '1 year'), ('unlucky', 'a', 0, 20, '1 year'),"
+        " ('new', 'a', 0, 0, '6 days'), ('old', 'a', 0, 0, '8 days'), ('loud', 'b', 0, 0, '1 day'),"
+        " ('unknown', 'c', 0, 0, '1 day')) as v (id, hook, s, f, age)"
+    )
+    db.sql(
+        "insert into viral.pattern_scores select 'r1', 'hook', h, 9, 0.1, h = 'a', 0.1, 0, 0, headgate.clock()"
+        " from unnest(array['a', 'b']) as h"
+    )
+    retired = {"old": "never shown, and a week old", "loud": "posts with its hook do poorly"}
+    assert reasons(db) == retired, "before the first decision nobody knows how many are chosen"
+
+    db.sql(
+        "insert into viral.decisions select 'r1', 1, 1, '{}', '{}', '{}', '{}',"
+        " array_agg(v.variant_no), '{}', headgate.clock()"
+        " from viral.variants as v where v.variant_id in ('best', 'good')"
+    )
+    assert reasons(db) == retired | {"poor": "others are better"}
+
+    db.sql("update viral.variants set successes = 140 where variant_id = 'poor'")
+    db.sql("update viral.pattern_scores set is_expected_above = true")
+    assert reasons(db) == {"old": retired["old"], "good": "others are better"}
+
+
+def reasons(db: Plan) -> dict[str, str]:
+    """Return why each retired variant is."""
+    rows = db.sql("select * from viral.v_variants where retired_because is not null")
+    return {x["variant_id"]: x["retired_because"] for x in rows}
+
+
 async def test_v8_old_metrics_move_to_parquet_and_a_crash_in_between_loses_and_doubles_nothing(
     world: World,
 ):

@@ -15,21 +15,21 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := p_context ->> 'now';
-    v_said constant jsonb := p_payloads[1];
+    v_answer record;
     v_grown integer;
 begin
-    if not coalesce(v_said @@ '$.variants.type() == "array" && !exists($.variants[*] ? (
-        @.id.type() != "string" || !(@.successes >= 0) || !(@.failures >= 0)))', false)
-    then
-        return query
-        select
-            p_asset_ids[1], 'failed', 0, null::timestamptz, 'the answer has no variants: ' || left(p_payloads[1], 100);
+    select * into v_answer
+    from viral.judged_answers(p_asset_ids, p_payloads, '
+        $.variants.type() == "array" && !exists($.variants[*] ? (
+            @.id.type() != "string" || !(@.successes >= 0) || !(@.failures >= 0)))', 'variants');
+    if v_answer.fault is not null then
+        return query select v_answer.asset_id, 'failed', 0, null::timestamptz, v_answer.fault;
         return;
     end if;
     lock table viral.variants in share row exclusive mode;  -- one answer after the other
     with told as (
         select distinct on (t.id) t.*
-        from jsonb_to_recordset(v_said -> 'variants')
+        from jsonb_to_recordset(v_answer.said -> 'variants')
             as t (id text, successes bigint, failures bigint, persona_id text, sample_content text, dimensions jsonb)
         order by t.id
     ),

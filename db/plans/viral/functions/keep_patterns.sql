@@ -11,16 +11,13 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
-    with answer as (
-        select
-            a.asset_id, a.code, u.payload::jsonb as said,
-            coalesce(u.payload::jsonb @@ '
-                $.hook_patterns.type() == "array" && $.emotion_patterns.type() == "array"
-                && !exists($.hook_patterns[*] ? (@.type() != "string"))
-                && !exists($.emotion_patterns[*] ? (@.type() != "string"))
-                && $.pattern_strength >= 0 && $.pattern_strength <= 1', false) as is_sound
-        from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
-        join headgate.v_assets as a using (asset_id)
+    with answer as materialized (
+        select *
+        from viral.judged_answers(p_asset_ids, p_payloads, '
+            $.hook_patterns.type() == "array" && $.emotion_patterns.type() == "array"
+            && !exists($.hook_patterns[*] ? (@.type() != "string"))
+            && !exists($.emotion_patterns[*] ? (@.type() != "string"))
+            && $.pattern_strength >= 0 && $.pattern_strength <= 1', 'patterns')
     ),
     found as (
         select distinct a.code, f.kind, f.pattern, (a.said ->> 'pattern_strength')::double precision as strength
@@ -32,12 +29,12 @@ as $func$
             union all
             select 'structure', a.said ->> 'structure' where a.said ? 'structure'
         ) as f
-        where a.is_sound
+        where a.fault is null
     ),
     gone as (
         delete from viral.content_patterns as c
         using answer as a
-        where a.is_sound
+        where a.fault is null
             and c.content_hash = a.code
             and not exists (
                 select from found as f where (f.code, f.kind, f.pattern) = (c.content_hash, c.kind, c.pattern)
@@ -52,9 +49,8 @@ as $func$
         returning c.content_hash
     )
     select
-        a.asset_id, case when a.is_sound then 'success' else 'failed' end,
-        (select count(*) from kept as k where k.content_hash = a.code)::integer, null::timestamptz,
-        case when not a.is_sound then 'the answer has no patterns: ' || left(a.said::text, 100) end
+        a.asset_id, case when a.fault is null then 'success' else 'failed' end,
+        (select count(*) from kept as k where k.content_hash = a.code)::integer, null::timestamptz, a.fault
     from answer as a;
 $func$;
 

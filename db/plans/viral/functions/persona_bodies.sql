@@ -10,7 +10,13 @@ as $func$
     select a.asset_id, jsonb_build_object('persona_id', a.code, 'base_content', p.content)
     from headgate.v_assets as a
     cross join lateral (
-        select t.content from viral.posts as t where t.is_viral order by t.engagement_rate desc, t.post_url limit 1
+        select t.content
+        from viral.posts as t
+        where t.is_viral
+            and t.posted_at >= (p_context ->> 'now')::timestamptz
+                - make_interval(days => (p_context #>> '{params,days_back}')::integer)
+        order by t.engagement_rate desc, t.post_url
+        limit 1
     ) as p
     where a.asset_id = any (p_asset_ids);
 $func$;
