@@ -16,8 +16,11 @@ as $func$
         select 2, w
         from jsonb_array_elements_text(p_run #> '{steps,health_check,output,summary,warnings}') as w
         union all
-        select 3, format('%s is %s, its target %s', e.name, round(e.value::numeric, 4), e.target)
+        select 3, format(
+            '%s is %s, its target %s', e.name, viral.kpi_text(e.value, t.unit), viral.kpi_text(e.target, t.unit)
+        )
         from viral.v_executive as e
+        join viral.kpi_targets as t using (name)
         where e.run_id = p_run #>> '{run,id}'
             and not e.is_on_target
         union all

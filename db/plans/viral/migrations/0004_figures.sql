@@ -45,7 +45,10 @@ create table viral.kpi_targets (
     target double precision,
     is_higher_better boolean not null,
     position integer not null,
-    constraint kpi_targets_pkey primary key (name)
+    title text not null,
+    unit text not null,
+    constraint kpi_targets_pkey primary key (name),
+    constraint unit_is_known check (unit in ('share', 'dollars', 'count'))
 );
 
 comment on table viral.kpi_targets is 'What the KPIs are to reach.';
@@ -53,13 +56,15 @@ comment on column viral.kpi_targets.name is 'The KPI.';
 comment on column viral.kpi_targets.target is 'What it is to reach; null: nothing in particular.';
 comment on column viral.kpi_targets.is_higher_better is 'Whether it is to be at least that, or at most.';
 comment on column viral.kpi_targets.position is 'Its place in reports.';
+comment on column viral.kpi_targets.title is 'What reports call it.';
+comment on column viral.kpi_targets.unit is 'share, which reports show in per cent; dollars; or count.';
 
-insert into viral.kpi_targets (name, target, is_higher_better, position) values
-    ('engagement_rate', 0.06, true, 1),
-    ('cost_per_follow', 0.01, false, 2),
-    ('content_generated_total', null, true, 3),
-    ('pattern_accuracy', null, true, 4),
-    ('revenue_projection_monthly', 20000, true, 5);
+insert into viral.kpi_targets (name, target, is_higher_better, position, title, unit) values
+    ('engagement_rate', 0.06, true, 1, 'Engagement', 'share'),
+    ('cost_per_follow', 0.01, false, 2, 'Cost of a new follower', 'dollars'),
+    ('content_generated_total', null, true, 3, 'Posts generated', 'count'),
+    ('pattern_accuracy', null, true, 4, 'Pattern accuracy', 'share'),
+    ('revenue_projection_monthly', 20000, true, 5, 'Revenue projected for a month', 'dollars');
 
 create table viral.reports (
     run_id text not null,
