@@ -36319,6 +36319,33 @@ ALTER FUNCTION viral.html_table(p_rows jsonb) OWNER TO headgate_plan_viral;
 COMMENT ON FUNCTION viral.html_table(p_rows jsonb) IS 'An array of rows as an HTML table; the first is its head.';
 
 --
+-- Name: judged_answers(bigint[], text[], jsonpath, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.judged_answers(p_asset_ids bigint[], p_payloads text[], p_shape jsonpath, p_content text) RETURNS TABLE(asset_id bigint, code text, said jsonb, fault text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        a.asset_id, a.code, j.said,
+        case
+            when (j.said @@ p_shape) is not true
+                then format('the answer has no %s: %s', p_content, left(j.said::text, 100))
+        end
+    from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
+    join headgate.v_assets as a using (asset_id)
+    cross join lateral (select u.payload::jsonb as said) as j;
+$$;
+
+ALTER FUNCTION viral.judged_answers(p_asset_ids bigint[], p_payloads text[], p_shape jsonpath, p_content text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION judged_answers(p_asset_ids bigint[], p_payloads text[], p_shape jsonpath, p_content text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.judged_answers(p_asset_ids bigint[], p_payloads text[], p_shape jsonpath, p_content text) IS 'Answers as documents; those that have not the shape come with a fault that names what is missing.';
+
+--
 -- Name: keep_decision(jsonb, bigint[], viral.drawn_row[]); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
 --
 
@@ -36448,21 +36475,21 @@ CREATE FUNCTION viral.keep_outcomes(p_context jsonb, p_asset_ids bigint[], p_pay
     AS $_$
 declare
     v_now constant timestamptz := p_context ->> 'now';
-    v_said constant jsonb := p_payloads[1];
+    v_answer record;
     v_grown integer;
 begin
-    if not coalesce(v_said @@ '$.variants.type() == "array" && !exists($.variants[*] ? (
-        @.id.type() != "string" || !(@.successes >= 0) || !(@.failures >= 0)))', false)
-    then
-        return query
-        select
-            p_asset_ids[1], 'failed', 0, null::timestamptz, 'the answer has no variants: ' || left(p_payloads[1], 100);
+    select * into v_answer
+    from viral.judged_answers(p_asset_ids, p_payloads, '
+        $.variants.type() == "array" && !exists($.variants[*] ? (
+            @.id.type() != "string" || !(@.successes >= 0) || !(@.failures >= 0)))', 'variants');
+    if v_answer.fault is not null then
+        return query select v_answer.asset_id, 'failed', 0, null::timestamptz, v_answer.fault;
         return;
     end if;
     lock table viral.variants in share row exclusive mode;  -- one answer after the other
     with told as (
         select distinct on (t.id) t.*
-        from jsonb_to_recordset(v_said -> 'variants')
+        from jsonb_to_recordset(v_answer.said -> 'variants')
             as t (id text, successes bigint, failures bigint, persona_id text, sample_content text, dimensions jsonb)
         order by t.id
     ),
@@ -36517,16 +36544,13 @@ CREATE FUNCTION viral.keep_patterns(p_context jsonb, p_asset_ids bigint[], p_pay
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
-    with answer as (
-        select
-            a.asset_id, a.code, u.payload::jsonb as said,
-            coalesce(u.payload::jsonb @@ '
-                $.hook_patterns.type() == "array" && $.emotion_patterns.type() == "array"
-                && !exists($.hook_patterns[*] ? (@.type() != "string"))
-                && !exists($.emotion_patterns[*] ? (@.type() != "string"))
-                && $.pattern_strength >= 0 && $.pattern_strength <= 1', false) as is_sound
-        from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
-        join headgate.v_assets as a using (asset_id)
+    with answer as materialized (
+        select *
+        from viral.judged_answers(p_asset_ids, p_payloads, '
+            $.hook_patterns.type() == "array" && $.emotion_patterns.type() == "array"
+            && !exists($.hook_patterns[*] ? (@.type() != "string"))
+            && !exists($.emotion_patterns[*] ? (@.type() != "string"))
+            && $.pattern_strength >= 0 && $.pattern_strength <= 1', 'patterns')
     ),
     found as (
         select distinct a.code, f.kind, f.pattern, (a.said ->> 'pattern_strength')::double precision as strength
@@ -36538,12 +36562,12 @@ CREATE FUNCTION viral.keep_patterns(p_context jsonb, p_asset_ids bigint[], p_pay
             union all
             select 'structure', a.said ->> 'structure' where a.said ? 'structure'
         ) as f
-        where a.is_sound
+        where a.fault is null
     ),
     gone as (
         delete from viral.content_patterns as c
         using answer as a
-        where a.is_sound
+        where a.fault is null
             and c.content_hash = a.code
             and not exists (
                 select from found as f where (f.code, f.kind, f.pattern) = (c.content_hash, c.kind, c.pattern)
@@ -36558,9 +36582,8 @@ CREATE FUNCTION viral.keep_patterns(p_context jsonb, p_asset_ids bigint[], p_pay
         returning c.content_hash
     )
     select
-        a.asset_id, case when a.is_sound then 'success' else 'failed' end,
-        (select count(*) from kept as k where k.content_hash = a.code)::integer, null::timestamptz,
-        case when not a.is_sound then 'the answer has no patterns: ' || left(a.said::text, 100) end
+        a.asset_id, case when a.fault is null then 'success' else 'failed' end,
+        (select count(*) from kept as k where k.content_hash = a.code)::integer, null::timestamptz, a.fault
     from answer as a;
 $_$;
 
@@ -36635,28 +36658,25 @@ CREATE FUNCTION viral.keep_variants(p_context jsonb, p_asset_ids bigint[], p_pay
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
-    with answer as (
-        select a.asset_id, a.code as persona, u.payload::jsonb as said,
-            coalesce(u.payload::jsonb @@ '$.variants.type() == "array"
-                && !exists($.variants[*] ? (@.variant_id.type() != "string"))', false) as is_sound
-        from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
-        join headgate.v_assets as a using (asset_id)
+    with answer as materialized (
+        select *
+        from viral.judged_answers(p_asset_ids, p_payloads, '
+            $.variants.type() == "array" && !exists($.variants[*] ? (@.variant_id.type() != "string"))', 'variants')
     ),
     kept as (
         insert into viral.variants (variant_id, persona, content, dimensions, created_at)
         select distinct on (v.variant_id)
-            v.variant_id, a.persona, v.sample_content, coalesce(v.dimensions, '{}'), (p_context ->> 'now')::timestamptz
+            v.variant_id, a.code, v.sample_content, coalesce(v.dimensions, '{}'), (p_context ->> 'now')::timestamptz
         from answer as a
         cross join lateral jsonb_to_recordset(a.said -> 'variants')
             as v (variant_id text, sample_content text, dimensions jsonb)
-        where a.is_sound
+        where a.fault is null
         on conflict (variant_id) do nothing
         returning persona
     )
     select
-        a.asset_id, case when a.is_sound then 'success' else 'failed' end,
-        (select count(*) from kept as k where k.persona = a.persona)::integer, null::timestamptz,
-        case when not a.is_sound then 'the answer has no variants: ' || left(a.said::text, 100) end
+        a.asset_id, case when a.fault is null then 'success' else 'failed' end,
+        (select count(*) from kept as k where k.persona = a.code)::integer, null::timestamptz, a.fault
     from answer as a;
 $_$;
 
@@ -36669,55 +36689,129 @@ ALTER FUNCTION viral.keep_variants(p_context jsonb, p_asset_ids bigint[], p_payl
 COMMENT ON FUNCTION viral.keep_variants(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of viral_generate: a persona''s new variants.';
 
 --
--- Name: line_chart(double precision[], double precision); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+-- Name: kpi_charts(text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
 --
 
-CREATE FUNCTION viral.line_chart(p_values double precision[], p_target double precision) RETURNS text
+CREATE FUNCTION viral.kpi_charts(p_run_id text) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select string_agg(concat(
+        '<h2>', viral.escape_html(t.title), ': ', viral.kpi_text(c.last, t.unit), '</h2>',
+        viral.line_chart(c.course, t.target, t.unit)
+    ), e'\n' order by t.position)
+    from viral.kpi_targets as t
+    cross join lateral (
+        select
+            array_agg(k.value order by k.measured_at, k.run_id) as course,
+            max(k.value) filter (where k.run_id = p_run_id) as last
+        from (
+            select * from viral.kpis as h where h.name = t.name order by h.measured_at desc, h.run_id limit 30
+        ) as k
+    ) as c;
+$$;
+
+ALTER FUNCTION viral.kpi_charts(p_run_id text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION kpi_charts(p_run_id text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.kpi_charts(p_run_id text) IS 'The KPIs of a run as HTML, each with a chart of the last 30 runs.';
+
+--
+-- Name: kpi_text(double precision, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.kpi_text(p_value double precision, p_unit text) RETURNS text
+    LANGUAGE sql IMMUTABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select case
+        when p_value is null then 'not measured'
+        when p_unit = 'share' then round((100 * p_value)::numeric, 1) || ' %'
+        when p_unit = 'dollars' and abs(p_value) < 10 then '$' || round(p_value::numeric, 4)
+        when p_unit = 'dollars' then to_char(p_value, 'FM"$"999,999,999,990')
+        else to_char(p_value, 'FM999,999,999,990')
+    end;
+$_$;
+
+ALTER FUNCTION viral.kpi_text(p_value double precision, p_unit text) OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION kpi_text(p_value double precision, p_unit text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.kpi_text(p_value double precision, p_unit text) IS 'A KPI with its unit, as people read it.';
+
+--
+-- Name: line_chart(double precision[], double precision, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.line_chart(p_values double precision[], p_target double precision, p_unit text) RETURNS text
     LANGUAGE sql IMMUTABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
     with scale as (
         select
             greatest(count(u.value) - 1, 1) as last, greatest(max(u.value), p_target, 1e-9) * 1.1 as top,
-            count(u.value) as points
+            max(u.value) as highest
         from unnest(p_values) as u (value)
     ),
     point as (
         select
-            u.value, u.nth, round(10 + 580.0 * (row_number() over (order by u.nth) - 1) / s.last, 1) as x,
+            u.value, u.nth, round(70 + 530.0 * (row_number() over (order by u.nth) - 1) / s.last, 1) as x,
             round((150 - 140 * u.value / s.top)::numeric, 1) as y
         from unnest(p_values) with ordinality as u (value, nth)
         cross join scale as s
         where u.value is not null
+    ),
+    label as (
+        select 64 as x, 150.0 as y, 'end' as anchor, '0' as said
+        union all
+        select 64, round((150 - 140 * s.highest / s.top)::numeric, 1), 'end', viral.kpi_text(s.highest, p_unit)
+        from scale as s
+        union all
+        select
+            606, round((150 - 140 * p_target / s.top)::numeric, 1), 'start',
+            'target ' || viral.kpi_text(p_target, p_unit)
+        from scale as s
+        where p_target is not null
     )
     select case
-        when s.points = 0 then '<p>no values yet</p>'
+        when s.highest is null then '<p>no values yet</p>'
         else concat(
-            '<svg viewBox="0 0 600 160" width="600" height="160" role="img">',
+            '<svg viewBox="0 0 720 160" width="720" height="160" role="img" font-size="11" fill="#52606d">',
+            '<path d="M70 10V150H600" fill="none" stroke="#cbd2d9"/>',
             '<polyline fill="none" stroke="#2f6fde" stroke-width="2" points="', (
                 select string_agg(format('%s,%s', p.x, p.y), ' ' order by p.nth) from point as p
             ), '"/>', (
                 select string_agg(format(
                     '<circle cx="%s" cy="%s" r="3" fill="#2f6fde"><title>%s</title></circle>', p.x, p.y,
-                    round(p.value::numeric, 4)
+                    viral.kpi_text(p.value, p_unit)
                 ), '' order by p.nth)
                 from point as p
             ), case when p_target is not null then format(
-                '<line x1="10" x2="590" y1="%s" y2="%1$s" stroke="#0f9d76" stroke-dasharray="6 4"/>',
+                '<line x1="70" x2="600" y1="%s" y2="%1$s" stroke="#0f9d76" stroke-dasharray="6 4"/>',
                 round((150 - 140 * p_target / s.top)::numeric, 1)
-            ) end, '</svg>'
+            ) end, (
+                select string_agg(
+                    format('<text x="%s" y="%s" text-anchor="%s">%s</text>', l.x, l.y + 4, l.anchor, l.said), ''
+                )
+                from label as l
+            ), '</svg>'
         )
     end
     from scale as s;
 $_$;
 
-ALTER FUNCTION viral.line_chart(p_values double precision[], p_target double precision) OWNER TO headgate_plan_viral;
+ALTER FUNCTION viral.line_chart(p_values double precision[], p_target double precision, p_unit text) OWNER TO headgate_plan_viral;
 
 --
--- Name: FUNCTION line_chart(p_values double precision[], p_target double precision); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+-- Name: FUNCTION line_chart(p_values double precision[], p_target double precision, p_unit text); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
 --
 
-COMMENT ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision) IS 'A line chart as SVG, with a target.';
+COMMENT ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision, p_unit text) IS 'A line chart as SVG, with labels and a target.';
 
 --
 -- Name: log_cleanup(text, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
@@ -36873,7 +36967,13 @@ CREATE FUNCTION viral.persona_bodies(p_context jsonb, p_asset_ids bigint[]) RETU
     select a.asset_id, jsonb_build_object('persona_id', a.code, 'base_content', p.content)
     from headgate.v_assets as a
     cross join lateral (
-        select t.content from viral.posts as t where t.is_viral order by t.engagement_rate desc, t.post_url limit 1
+        select t.content
+        from viral.posts as t
+        where t.is_viral
+            and t.posted_at >= (p_context ->> 'now')::timestamptz
+                - make_interval(days => (p_context #>> '{params,days_back}')::integer)
+        order by t.engagement_rate desc, t.post_url
+        limit 1
     ) as p
     where a.asset_id = any (p_asset_ids);
 $$;
@@ -36985,7 +37085,8 @@ CREATE FUNCTION viral.read_variants(p_context jsonb, p_asset_ids bigint[]) RETUR
         p_asset_ids[1], array_agg(v.variant_no order by v.variant_no),
         array_agg(v.successes order by v.variant_no), array_agg(v.failures order by v.variant_no),
         abs(hashtextextended(p_context ->> 'run_id', 0) / 2)
-    from viral.variants as v
+    from viral.v_variants as v
+    where v.retired_because is null
     having count(*) > 0;
 $$;
 
@@ -36995,7 +37096,7 @@ ALTER FUNCTION viral.read_variants(p_context jsonb, p_asset_ids bigint[]) OWNER 
 -- Name: FUNCTION read_variants(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
 --
 
-COMMENT ON FUNCTION viral.read_variants(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of viral_decision: the variants, what is known of each, and the seed of the draws.';
+COMMENT ON FUNCTION viral.read_variants(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of viral_decision: the variants to choose from, what is known of each, and the seed of the draws.';
 
 --
 -- Name: recommendations(jsonb); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
@@ -37014,8 +37115,11 @@ CREATE FUNCTION viral.recommendations(p_run jsonb) RETURNS jsonb
         select 2, w
         from jsonb_array_elements_text(p_run #> '{steps,health_check,output,summary,warnings}') as w
         union all
-        select 3, format('%s is %s, its target %s', e.name, round(e.value::numeric, 4), e.target)
+        select 3, format(
+            '%s is %s, its target %s', e.name, viral.kpi_text(e.value, t.unit), viral.kpi_text(e.target, t.unit)
+        )
         from viral.v_executive as e
+        join viral.kpi_targets as t using (name)
         where e.run_id = p_run #>> '{run,id}'
             and not e.is_on_target
         union all
@@ -37044,28 +37148,25 @@ CREATE FUNCTION viral.report_page(p_run_id text, p_report jsonb) RETURNS text
     AS $$
     select concat(
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>', viral.escape_html(p_run_id), '</title>',
-        '<style>body{font:15px sans-serif;max-width:720px;margin:2em auto;color:#1f2933}'
-        'table{border-collapse:collapse}th,td{padding:3px 12px;text-align:left;border-bottom:1px solid #ddd}</style>',
-        '<h1>Viral learning flywheel</h1><p>', viral.escape_html(p_run_id), ', ',
-        case when (p_report ->> 'success')::boolean then 'on target' else 'below target' end, '</p>', (
-            select string_agg(concat(
-                '<h2>', viral.escape_html(t.name), ': ', coalesce(round(c.last::numeric, 4)::text, 'not measured'),
-                '</h2>', viral.line_chart(c.course, t.target)
-            ), e'\n' order by t.position)
-            from viral.kpi_targets as t
-            cross join lateral (
-                select
-                    array_agg(k.value order by k.measured_at, k.run_id) as course,
-                    max(k.value) filter (where k.run_id = p_run_id) as last
-                from (
-                    select * from viral.kpis as h where h.name = t.name order by h.measured_at desc, h.run_id limit 30
-                ) as k
-            ) as c
+        '<style>body{font:15px sans-serif;max-width:760px;margin:2em auto;color:#1f2933}'
+        'table{border-collapse:collapse}th,td{padding:3px 12px;text-align:left;border-bottom:1px solid #ddd;'
+        'white-space:nowrap}svg{max-width:100%}</style>',
+        '<h1>Viral learning flywheel</h1><p>', viral.escape_html(p_run_id), ', ', p_report ->> 'duration_minutes',
+        ' minutes, ', case when (p_report ->> 'success')::boolean then 'on target' else 'below target' end, '</p>', (
+            select '<ul>' || string_agg('<li>' || viral.escape_html(r.said) || '</li>', '') || '</ul>'
+            from jsonb_array_elements_text(p_report -> 'recommendations') as r (said)
         ),
-        '<h2>Chosen variants</h2>', viral.html_table((
-            select '[["", "variant", "hook", "successes", "failures", "draw", "explored"]]' || coalesce(jsonb_agg(
+        viral.kpi_charts(p_run_id), '<h2>', coalesce(
+            (p_report #>> '{optimization_parameters,chosen}') || ' of '
+            || (p_report #>> '{optimization_parameters,variants}') || ' variants chosen, '
+            || (p_report #>> '{optimization_parameters,explored}') || ' of them new', 'No variants chosen'
+        ), '</h2>',
+        viral.html_table((
+            select '[["", "variant", "hook", "reactions", "views", "rate", "draw", ""]]' || coalesce(jsonb_agg(
                 jsonb_build_array(
-                    c.rank, c.variant_id, c.hook, c.successes, c.failures, round(c.draw::numeric, 4), c.is_explored
+                    c.rank, c.variant_id, c.hook, c.successes, c.successes + c.failures,
+                    viral.kpi_text(c.successes / nullif(c.successes + c.failures, 0)::double precision, 'share'),
+                    viral.kpi_text(c.draw, 'share'), case when c.is_explored then 'new' end
                 ) order by c.rank
             ), '[]')
             from viral.v_choices as c
@@ -37075,7 +37176,7 @@ CREATE FUNCTION viral.report_page(p_run_id text, p_report jsonb) RETURNS text
         '<h2>Patterns</h2>', viral.html_table((
             select '[["pattern", "kind", "posts", "engagement", "later posts", "as expected"]]' || coalesce(jsonb_agg(
                 jsonb_build_array(
-                    s.pattern, s.kind, s.posts, round(s.engagement_rate::numeric, 4), s.later_posts, s.hits
+                    s.pattern, s.kind, s.posts, viral.kpi_text(s.engagement_rate, 'share'), s.later_posts, s.hits
                 ) order by s.engagement_rate desc, s.pattern
             ), '[]')
             from viral.pattern_scores as s
@@ -49270,7 +49371,10 @@ CREATE TABLE viral.kpi_targets (
     name text NOT NULL,
     target double precision,
     is_higher_better boolean NOT NULL,
-    "position" integer NOT NULL
+    "position" integer NOT NULL,
+    title text NOT NULL,
+    unit text NOT NULL,
+    CONSTRAINT unit_is_known CHECK ((unit = ANY (ARRAY['share'::text, 'dollars'::text, 'count'::text])))
 );
 
 ALTER TABLE viral.kpi_targets OWNER TO headgate_plan_viral;
@@ -49304,6 +49408,18 @@ COMMENT ON COLUMN viral.kpi_targets.is_higher_better IS 'Whether it is to be at 
 --
 
 COMMENT ON COLUMN viral.kpi_targets."position" IS 'Its place in reports.';
+
+--
+-- Name: COLUMN kpi_targets.title; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.kpi_targets.title IS 'What reports call it.';
+
+--
+-- Name: COLUMN kpi_targets.unit; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.kpi_targets.unit IS 'share, which reports show in per cent; dollars; or count.';
 
 --
 -- Name: kpis; Type: TABLE; Schema: viral; Owner: headgate_plan_viral
@@ -50035,6 +50151,138 @@ COMMENT ON COLUMN viral.v_service_health.response_time_ms IS 'How long its answe
 --
 
 COMMENT ON COLUMN viral.v_service_health.overall_status IS 'The status of all services together.';
+
+--
+-- Name: v_variants; Type: VIEW; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE VIEW viral.v_variants AS
+ WITH tried AS (
+         SELECT v.variant_no,
+            v.variant_id,
+            v.persona,
+            v.content,
+            v.dimensions,
+            v.successes,
+            v.failures,
+            v.created_at,
+            (v.successes + v.failures) AS views,
+            (((v.successes)::numeric + 1.0) / (((v.successes + v.failures) + 2))::numeric) AS rate
+           FROM viral.variants v
+        ), posterior AS (
+         SELECT t.variant_no,
+            t.variant_id,
+            t.persona,
+            t.content,
+            t.dimensions,
+            t.successes,
+            t.failures,
+            t.created_at,
+            t.views,
+            t.rate,
+            sqrt(((t.rate * ((1)::numeric - t.rate)) / ((t.views + 3))::numeric)) AS error
+           FROM tried t
+        ), decision AS (
+         SELECT d.chosen
+           FROM viral.decisions d
+          ORDER BY d.decided_at DESC, d.run_id
+         LIMIT 1
+        ), worst AS (
+         SELECT r.rate
+           FROM ( SELECT (p_1.rate - p_1.error) AS rate,
+                    row_number() OVER (ORDER BY (p_1.rate - p_1.error) DESC) AS place
+                   FROM posterior p_1
+                  WHERE (p_1.views >= 100)) r
+          WHERE (r.place = ( SELECT cardinality(d.chosen) AS cardinality
+                   FROM decision d))
+        ), poor AS (
+         SELECT s.pattern AS hook
+           FROM viral.pattern_scores s
+          WHERE ((s.run_id = ( SELECT l.run_id
+                   FROM viral.pattern_scores l
+                  ORDER BY l.scored_at DESC, l.run_id
+                 LIMIT 1)) AND (s.kind = 'hook'::text) AND (NOT s.is_expected_above))
+        )
+ SELECT variant_no,
+    variant_id,
+    persona,
+    (dimensions ->> 'hook'::text) AS hook,
+    successes,
+    failures,
+    (rate)::double precision AS rate,
+    created_at,
+        CASE
+            WHEN ((views > 0) AND ((rate + error) < ( SELECT w.rate
+               FROM worst w))) THEN 'others are better'::text
+            WHEN ((views = 0) AND (EXISTS ( SELECT
+               FROM poor h
+              WHERE (h.hook = (p.dimensions ->> 'hook'::text))))) THEN 'posts with its hook do poorly'::text
+            WHEN ((views = 0) AND (created_at < (headgate.clock() - '7 days'::interval))) THEN 'never shown, and a week old'::text
+            ELSE NULL::text
+        END AS retired_because
+   FROM posterior p;
+
+ALTER VIEW viral.v_variants OWNER TO headgate_plan_viral;
+
+--
+-- Name: VIEW v_variants; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON VIEW viral.v_variants IS 'The variants, what is known of each, and which of them a decision leaves out.';
+
+--
+-- Name: COLUMN v_variants.variant_no; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_variants.variant_no IS 'Its number, by which decisions name it.';
+
+--
+-- Name: COLUMN v_variants.variant_id; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_variants.variant_id IS 'What the services call it.';
+
+--
+-- Name: COLUMN v_variants.persona; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_variants.persona IS 'Who says it.';
+
+--
+-- Name: COLUMN v_variants.hook; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_variants.hook IS 'How it begins.';
+
+--
+-- Name: COLUMN v_variants.successes; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_variants.successes IS 'Views that were followed by a reaction.';
+
+--
+-- Name: COLUMN v_variants.failures; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_variants.failures IS 'Views that were not.';
+
+--
+-- Name: COLUMN v_variants.rate; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_variants.rate IS 'The mean of Beta(successes + 1, failures + 1).';
+
+--
+-- Name: COLUMN v_variants.created_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_variants.created_at IS 'When it was first heard of.';
+
+--
+-- Name: COLUMN v_variants.retired_because; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_variants.retired_because IS 'Why decisions leave it out; null: they choose from it.';
 
 --
 -- Name: variants_variant_no_seq; Type: SEQUENCE; Schema: viral; Owner: headgate_plan_viral
@@ -57937,6 +58185,15 @@ GRANT ALL ON FUNCTION viral.html_table(p_rows jsonb) TO headgate_planner;
 GRANT ALL ON FUNCTION viral.html_table(p_rows jsonb) TO headgate_reader;
 
 --
+-- Name: FUNCTION judged_answers(p_asset_ids bigint[], p_payloads text[], p_shape jsonpath, p_content text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.judged_answers(p_asset_ids bigint[], p_payloads text[], p_shape jsonpath, p_content text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.judged_answers(p_asset_ids bigint[], p_payloads text[], p_shape jsonpath, p_content text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.judged_answers(p_asset_ids bigint[], p_payloads text[], p_shape jsonpath, p_content text) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.judged_answers(p_asset_ids bigint[], p_payloads text[], p_shape jsonpath, p_content text) TO headgate_reader;
+
+--
 -- Name: FUNCTION keep_decision(p_context jsonb, p_asset_ids bigint[], p_rows viral.drawn_row[]); Type: ACL; Schema: viral; Owner: headgate_plan_viral
 --
 
@@ -57986,13 +58243,31 @@ REVOKE ALL ON FUNCTION viral.keep_variants(p_context jsonb, p_asset_ids bigint[]
 GRANT ALL ON FUNCTION viral.keep_variants(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
--- Name: FUNCTION line_chart(p_values double precision[], p_target double precision); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+-- Name: FUNCTION kpi_charts(p_run_id text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
 --
 
-REVOKE ALL ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision) FROM PUBLIC;
-GRANT ALL ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision) TO headgate_nobody;
-GRANT ALL ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision) TO headgate_planner;
-GRANT ALL ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision) TO headgate_reader;
+REVOKE ALL ON FUNCTION viral.kpi_charts(p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.kpi_charts(p_run_id text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.kpi_charts(p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.kpi_charts(p_run_id text) TO headgate_reader;
+
+--
+-- Name: FUNCTION kpi_text(p_value double precision, p_unit text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.kpi_text(p_value double precision, p_unit text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.kpi_text(p_value double precision, p_unit text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.kpi_text(p_value double precision, p_unit text) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.kpi_text(p_value double precision, p_unit text) TO headgate_reader;
+
+--
+-- Name: FUNCTION line_chart(p_values double precision[], p_target double precision, p_unit text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision, p_unit text) FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision, p_unit text) TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision, p_unit text) TO headgate_planner;
+GRANT ALL ON FUNCTION viral.line_chart(p_values double precision[], p_target double precision, p_unit text) TO headgate_reader;
 
 --
 -- Name: FUNCTION log_cleanup(p_pipeline text, p_run_id text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
@@ -59220,6 +59495,13 @@ GRANT SELECT ON TABLE viral.v_executive TO headgate_reader;
 
 GRANT SELECT ON TABLE viral.v_service_health TO headgate_planner;
 GRANT SELECT ON TABLE viral.v_service_health TO headgate_reader;
+
+--
+-- Name: TABLE v_variants; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.v_variants TO headgate_planner;
+GRANT SELECT ON TABLE viral.v_variants TO headgate_reader;
 
 --
 -- PostgreSQL database dump complete
