@@ -19,7 +19,7 @@ import numpy.typing as npt
 from headgate.database import connect
 from headgate.handlers.thompson import Tuning, choose
 from headgate.settings import Settings
-from tests.acceptance.viral.conftest import FLYWHEEL, MAINTENANCE, opened
+from tests.acceptance.viral.conftest import opened
 from tests.benchmarks import flywheels, system
 from tests.benchmarks.measure import Figure
 from tests.limits import wait_until
