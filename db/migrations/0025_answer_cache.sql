@@ -16,7 +16,8 @@ comment on table headgate.cached_answers is
     'Answers of successful requests, for equal requests. The setting cache_bytes limits their size; those that expire '
     'first are deleted first.';
 comment on column headgate.cached_answers.key is
-    'Hash of provider, address, method, URL, headers, body and the name of the secret, never the secret.';
+    'Hash of provider, address, method, URL, headers, body, the name of the secret''s variable and a fingerprint of 16 '
+    'bits of its value.';
 comment on column headgate.cached_answers.operation_id is 'The operation whose job stored it.';
 comment on column headgate.cached_answers.payload is
     'The payload for the ingest function: the body, or its parsed form.';
@@ -52,6 +53,7 @@ comment on index headgate.fetches_lease_idx is 'Finds the requests of a chunk.';
 create unlogged table headgate.cache_size (
     is_only boolean not null default true,
     bytes bigint not null,
+    crowded_at timestamptz,
     constraint cache_size_pkey primary key (is_only),
     constraint cache_has_one_size check (is_only)
 );
@@ -59,6 +61,8 @@ create unlogged table headgate.cache_size (
 comment on table headgate.cache_size is 'The size of all cached answers: one row, or none before the first.';
 comment on column headgate.cache_size.is_only is 'True.';
 comment on column headgate.cache_size.bytes is 'Their size in bytes.';
+comment on column headgate.cache_size.crowded_at is
+    'When answers that had not expired were last deleted, to make room for newer ones; null: never.';
 
 create table headgate.cache_counts (
     operation_id bigint not null references headgate.operations,

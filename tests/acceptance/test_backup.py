@@ -37,6 +37,10 @@ def test_a_restored_database_continues_where_the_backup_was_taken(system: System
     run_id = system.start(tickers=codes, bulk_load_batch_size=5)
     runner = system.worker(concurrency=4)
     system.wait(lambda: jobs(system, run_id).get("success"), "a first success")
+    system.plan.sql(
+        "insert into headgate.cached_answers"
+        " select 'k', min(operation_id), '{}', '{}', 4, now(), now() + interval '1 day' from headgate.operations"
+    )
     dump, database = system.folder / "mid-run.dump", system.settings.database + "_restored"
 
     done = headgate(system, "backup", str(dump))
@@ -57,6 +61,7 @@ def test_a_restored_database_continues_where_the_backup_was_taken(system: System
         leased = restored.plan.scalar(LEASED)
         assert 0 < known < 2 * COUNT
         assert wrong(restored) == set()
+        assert restored.plan.scalar("select count(*) from headgate.cached_answers") == 0
         restored.expire_leases()
         restored.disconnect()
         restored.worker(concurrency=8)

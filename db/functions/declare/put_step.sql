@@ -19,7 +19,8 @@ create or replace function headgate.put_step(
     request text default null,
     provider text default null,
     max_waves integer default null,
-    cache interval default null
+    cache interval default null,
+    revalidate boolean default null
 )
 returns text
 language plpgsql
@@ -32,8 +33,8 @@ declare
     v_operations text[] := operations;
 begin
     perform headgate._check_reference('step', v_name, 'pipeline', pipeline);
-    if num_nonnulls(request, provider, cache) > 0 then
-        v_operations := headgate._put_call(v_name, operations, function, request, provider, cache);
+    if num_nonnulls(request, provider, cache, revalidate) > 0 then
+        v_operations := headgate._put_call(v_name, operations, function, request, provider, cache, revalidate);
     end if;
     perform headgate._check_reference('step', v_name, 'operation', o.name) from unnest(v_operations) as o (name);
     perform headgate._check_dependency(pipeline, step, d.step) from unnest(depends_on) as d (step);
@@ -68,7 +69,8 @@ create or replace function headgate._put_call(
     p_function text,
     p_request text,
     p_provider text,
-    p_cache interval
+    p_cache interval,
+    p_revalidate boolean
 )
 returns text[]
 language plpgsql
@@ -88,7 +90,8 @@ begin
         return p_operations;
     end if;
     perform headgate.put_operation(
-        v_operation, due => 'run', provider => p_provider, request => p_request, cache => p_cache
+        v_operation, due => 'run', provider => p_provider, request => p_request, cache => p_cache,
+        revalidate => p_revalidate
     );
     return array[v_operation];
 end;

@@ -42,6 +42,8 @@ as $func$
     union all
     select f.* from headgate._examine_channels() as f
     union all
+    select f.* from headgate._examine_cache() as f
+    union all
     select 'database ' || h.measure, 'warn', format('%s, more than %s', h.value, h.threshold), h.advice, false
     from headgate.database_health() as h
     where h.verdict = 'warn'

@@ -70,70 +70,7 @@ begin
         returning bytes
     )
     select v_change + coalesce(sum(a.bytes), 0) into v_change from added as a;
-    perform headgate._bound_cache(v_change, v_most);
-end;
-$func$;
-
--- Delete answers in key order; returns the change of the cache's size.
-create or replace function headgate._delete_cached(p_keys text[])
-returns bigint
-language sql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-    with gone as (
-        delete from headgate.cached_answers as c
-        where c.key = any (array(
-            select c.key from headgate.cached_answers as c where c.key = any (p_keys) order by c.key for update
-        ))
-        returning c.bytes
-    )
-    select -coalesce(sum(g.bytes), 0) from gone as g;
-$func$;
-
--- Record a change of the cache's size; if the cache is too large now, delete the answers that expire first. Locking the
--- only row lets one session at a time delete; it skips answers that another session has locked.
-create or replace function headgate._bound_cache(
-    p_change bigint,
-    p_most bigint
-)
-returns void
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-declare
-    v_bytes bigint;
-    v_freed bigint;
-begin
-    insert into headgate.cache_size as z (bytes)
-    values (greatest(0, p_change))
-    on conflict (is_only) do update set bytes = greatest(0, z.bytes + p_change)
-    returning z.bytes into v_bytes;
-    while v_bytes > p_most loop
-        with gone as (
-            delete from headgate.cached_answers as c
-            where c.key = any (array(
-                select o.key
-                from (
-                    select f.key, sum(f.bytes) over (order by f.expires_at, f.key) - f.bytes as freed_before
-                    from (
-                        select c.key, c.bytes, c.expires_at
-                        from headgate.cached_answers as c
-                        order by c.expires_at
-                        limit 5000
-                        for update skip locked
-                    ) as f
-                ) as o
-                -- A tenth more than needed, so that not every completion deletes.
-                where o.freed_before < v_bytes - p_most * 9 / 10
-            ))
-            returning c.bytes
-        )
-        select coalesce(sum(g.bytes), 0) into v_freed from gone as g;
-        exit when v_freed = 0;
-        update headgate.cache_size as z set bytes = greatest(0, z.bytes - v_freed) returning z.bytes into v_bytes;
-    end loop;
+    perform headgate._bound_cache(v_change, v_most, p_now);
 end;
 $func$;
 

@@ -181,11 +181,11 @@ def _conditions_of(found: LookedUp) -> dict[str, str]:
 def keys_of(held: CallLease) -> dict[int, str]:
     """Return the keys of a lease's requests by their index; equal requests have equal keys.
 
-    A key covers everything that can change an answer except the secret, which is represented by the
-    provider and the name of its variable.
+    A key covers everything that can change an answer. The secret is represented by the provider,
+    the name of its variable and its fingerprint.
     """
     call, chunk = held.call, held.chunk
-    auth = (call.auth.place, call.auth.name, call.auth.variable)
+    auth = (call.auth.place, call.auth.name, call.auth.variable, call.auth.fingerprint)
     common = [chunk.provider, call.base_url, auth, call.method, sorted(call.headers), call.parser]
     start = hashlib.sha256(json.dumps(common).encode())
     keys = {}

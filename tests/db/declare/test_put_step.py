@@ -41,12 +41,13 @@ def test_a_step_is_a_function_or_operations(shelf: Shelf):
 
 
 def test_the_answer_of_a_step_of_one_call_may_be_cached(shelf: Shelf):
-    asks = "put_step('shelves', 'look', {}, cache => '1 hour')"
+    asks = "put_step('shelves', 'look', {}, cache => '1 hour', revalidate => true)"
     assert "a step of one call has a request" in shelf.mistakes(
         PROVIDER, OPERATION, PIPELINE, asks.format("'{dust}'")
     )
     shelf.put(PROVIDER, PIPELINE, asks.format("request => 'GET /rates', provider => 'shelf'"))
-    assert shelf.row("operations", "shelves_look")["cache"] == timedelta(hours=1)
+    operation = shelf.row("operations", "shelves_look")
+    assert (operation["cache"], operation["revalidate"]) == (timedelta(hours=1), True)
 
 
 def test_groups_that_an_operator_has_added_stay(shelf: Shelf, toy: Toy):

@@ -264,11 +264,36 @@ def test_the_cache_has_at_most_the_bytes_that_the_setting_says(toy: Toy):
     assert toy.sql("select bytes from headgate.cache_size") == [{"bytes": row["bytes"]}]
     assert row["oldest"] > "k1"  # those that expire first went first
     assert counts(toy)[3] == row["bytes"]
+    (crowded,) = findings(toy)
+    assert "that had not expired were deleted for want of room" in crowded["found"]
+    assert crowded["found"].endswith("it holds at most 20 kB")
 
-    toy.later(hours=2)
+    toy.later(days=2)
+    assert findings(toy) == []
     toy.row("maintain_history", p_pipeline="headgate_maintenance", p_run_id="m")
     assert toy.sql("select sum(bytes) as bytes from headgate.cached_answers") == [{"bytes": None}]
     assert toy.sql("select bytes from headgate.cache_size") == [{"bytes": 0}]
+
+
+def test_the_doctor_names_an_operation_that_is_cached_in_vain(cached: Toy):
+    cached.add(1)
+    for run in ("r1", "r2", "r3", "r4", "r5"):
+        assert findings(cached) == []
+        (chunk,) = claim(cached, run)
+        look(cached, chunk, run)
+        report(cached, chunk)
+        cached.finish(run)
+
+    (found,) = findings(cached)
+    assert found["subject"] == "answer cache of look"
+    assert found["found"] == "0 of 5 requests of its last 5 runs were served by it"
+    cached.tune(revalidate=True)
+    assert findings(cached) == [], "there an answer may serve after a request"
+
+
+def findings(toy: Toy) -> list[Row]:
+    """Return what the doctor finds of the cache."""
+    return [x for x in toy.call("examine") if x["subject"].startswith("answer cache")]
 
 
 def test_an_answer_of_more_than_an_eighth_of_the_cache_is_not_kept(cached: Toy):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from headgate.database import aconnect
+from headgate.database import aconnect, dsn_of
 from headgate.settings import Settings
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.queue import Queue
@@ -17,6 +21,7 @@ from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.runner.shop import Shop, open_shop
 from tests.runner.small_plan import status
+from tests.servers import DB
 
 
 @pytest.fixture
@@ -56,3 +61,28 @@ def run(core_database: Settings, plan: Plan) -> Callable[..., Awaitable[None]]:
             await work(core_database, until=has_ended, **more)
 
     return work_off
+
+
+@pytest.fixture
+def worker(
+    core_database: Settings, core_template: Settings
+) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Start a runner in a process of its own."""
+    environ = {
+        **os.environ,
+        "HEADGATE_DSN": dsn_of(core_database),
+        "HEADGATE_DB": str(replace(core_database, db=core_template.db).db),
+    }
+    started = []
+
+    def begin() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "headgate", "worker"], env=environ, cwd=DB.parent
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()

@@ -12,13 +12,18 @@ from aiohttp import web
 from headgate.worker.answer_cache import Shelf, keys_of
 from headgate.worker.queue import LookedUp
 from headgate.worker.worker import work
-from tests.limits import PATIENCE
+from tests.limits import PATIENCE, until
 from tests.plan import Plan
-from tests.runner.shop import json_of, when
+from tests.runner.shop import json_of, never, when
 from tests.runner.small_plan import start, status, write_plan
 from tests.runner.worker.parts import chunk_of, lease_of
 
 RATES = {"path": "/rates", "cache": "1 hour", "chunk_size": 2, "due_rule": "run", "units": 1}
+ASKING = """
+select split_part(c.runner, '-', -2)::integer
+from headgate.fetches as f join headgate.chunks as c using (chunk_id)
+"""
+"""The process whose request is under way."""
 WAITING = "select count(*) > 0 from headgate.chunks where park_reason like 'an equal request%%'"
 
 
@@ -106,6 +111,56 @@ async def test_a_provider_with_another_secret_asks_for_itself(plan, shop, run, m
     ]
     kept = plan.scalar("select string_agg(c::text, ' ') from headgate.cached_answers as c")
     assert "long-secret" not in kept
+
+
+async def test_after_a_runner_is_killed_in_mid_request_one_of_those_that_wait_makes_it_again(
+    plan, shop, worker
+):
+    write_plan(
+        plan,
+        base_url=shop.url,
+        assets=20,
+        operation_columns=RATES | {"lease": "3 seconds"},
+        provider_columns={"quota": 100, "quota_buffer": 0},
+    )
+    shop.answer = never()
+    start(plan)
+    runners = {x.pid: x for x in (worker(), worker(), worker())}
+    await until(lambda: shop.asked and plan.scalar(WAITING))
+
+    shop.answer = json_of('{"rate": 7}')
+    runners[plan.scalar(ASKING)].kill()
+    await until(lambda: status(plan)["status"] != "running")
+
+    assert status(plan)["succeeded"] == 20
+    assert len(shop.asked) == 2
+    (quota,) = plan.sql("select spent, reserved from headgate.v_quota where provider = 'shop'")
+    assert quota["reserved"] == 0
+    assert quota["spent"] >= 2, "and what the killed one had leased: nobody knows what it sent"
+    hits = plan.sql("select hits, misses from headgate.v_cache where operation = 'look_shop'")
+    assert hits == [{"hits": 19, "misses": 1}]
+
+
+async def test_a_secret_that_is_replaced_is_not_served_the_answers_of_the_one_before(
+    plan, shop, run, monkeypatch
+):
+    write_plan(
+        plan,
+        base_url=shop.url,
+        assets=2,
+        auth={"in": "bearer"},
+        secret_name="SHOP",
+        operation_columns=RATES,
+    )
+    for nth, secret in enumerate(("the-first-long-secret", "the-second-long-secret")):
+        monkeypatch.setenv("SHOP", secret)
+        await run(f"r{nth}", "shop")
+        await run(f"r{nth}-again", "shop")
+
+    assert [x.headers["Authorization"] for x in shop.asked] == [
+        "Bearer the-first-long-secret",
+        "Bearer the-second-long-secret",
+    ]
 
 
 async def test_an_older_answer_serves_again_if_the_provider_says_that_it_has_not_changed(

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from headgate.database import dsn_of
-from headgate.settings import Settings
 from headgate.worker.worker import work
 from tests.limits import PATIENCE, until
 from tests.plan import Plan
 from tests.runner.shop import Shop, open_shop
 from tests.runner.small_plan import start, status, write_plan
-from tests.servers import DB
 
 PAGES = 40
 KILLED_AFTER = (3, 11, 27)
@@ -40,31 +33,6 @@ async def shop():
     async with open_shop() as opened:
         opened.answer = page_of(PAGES)
         yield opened
-
-
-@pytest.fixture
-def worker(
-    core_database: Settings, core_template: Settings
-) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Start a runner in a process of its own."""
-    environ = {
-        **os.environ,
-        "HEADGATE_DSN": dsn_of(core_database),
-        "HEADGATE_DB": str(replace(core_database, db=core_template.db).db),
-    }
-    started = []
-
-    def begin() -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "headgate", "worker"], env=environ, cwd=DB.parent
-        )
-        started.append(process)
-        return process
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.wait()
 
 
 def page_of(count: int) -> Callable[[web.Request], Any]:
