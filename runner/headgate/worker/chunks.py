@@ -52,7 +52,7 @@ class Auth:
 
     @property
     def fingerprint(self) -> str:
-        """Return 16 bits of the secret's hash: they tell it from others, and do not give it away."""
+        """Return 16 bits of the secret's hash: they tell it from others and do not give it away."""
         secret = os.environ.get(self.variable, "").strip()
         return hashlib.sha256(secret.encode()).hexdigest()[:4]
 
