@@ -8193,49 +8193,48 @@ $$;
 ALTER FUNCTION headgate._body_value(p_payload text) OWNER TO headgate_owner;
 
 --
--- Name: _bound_cache(bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _bound_cache(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._bound_cache(p_change bigint, p_most bigint) RETURNS void
+CREATE FUNCTION headgate._bound_cache(p_change bigint, p_most bigint, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_bytes bigint;
-    v_freed bigint;
+    v_keys text[];
+    v_last timestamptz;
+    v_change bigint;
 begin
     insert into headgate.cache_size as z (bytes)
     values (greatest(0, p_change))
     on conflict (is_only) do update set bytes = greatest(0, z.bytes + p_change)
     returning z.bytes into v_bytes;
     while v_bytes > p_most loop
-        with gone as (
-            delete from headgate.cached_answers as c
-            where c.key = any (array(
-                select o.key
-                from (
-                    select f.key, sum(f.bytes) over (order by f.expires_at, f.key) - f.bytes as freed_before
-                    from (
-                        select c.key, c.bytes, c.expires_at
-                        from headgate.cached_answers as c
-                        order by c.expires_at
-                        limit 5000
-                        for update skip locked
-                    ) as f
-                ) as o
-                -- A tenth more than needed, so that not every completion deletes.
-                where o.freed_before < v_bytes - p_most * 9 / 10
-            ))
-            returning c.bytes
-        )
-        select coalesce(sum(g.bytes), 0) into v_freed from gone as g;
-        exit when v_freed = 0;
-        update headgate.cache_size as z set bytes = greatest(0, z.bytes - v_freed) returning z.bytes into v_bytes;
+        select array_agg(o.key), max(o.expires_at) into v_keys, v_last
+        from (
+            select f.key, f.expires_at, sum(f.bytes) over (order by f.expires_at, f.key) - f.bytes as freed_before
+            from (
+                select c.key, c.bytes, c.expires_at
+                from headgate.cached_answers as c
+                order by c.expires_at
+                limit 5000
+                for update skip locked
+            ) as f
+        ) as o
+        -- A tenth more than needed, so that not every completion deletes.
+        where o.freed_before < v_bytes - p_most * 9 / 10;
+        exit when v_keys is null;
+        v_change := headgate._delete_cached(v_keys);
+        update headgate.cache_size as z
+        set bytes = greatest(0, z.bytes + v_change),
+            crowded_at = case when v_last > p_now then p_now else z.crowded_at end
+        returning z.bytes into v_bytes;
     end loop;
 end;
 $$;
 
-ALTER FUNCTION headgate._bound_cache(p_change bigint, p_most bigint) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._bound_cache(p_change bigint, p_most bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _bound_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10112,12 +10111,9 @@ ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_pr
 --
 
 CREATE FUNCTION headgate._clear_cache() RETURNS void
-    LANGUAGE plpgsql
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_freed bigint;
-begin
     delete from headgate.fetches as f
     where not exists (
         select
@@ -10126,19 +10122,15 @@ begin
             and c.lease_no = f.lease_no
             and c.state = 'leased'
     );
-    with gone as (
-        delete from headgate.cached_answers as c
-        where c.key = any (array(
-            select c.key
-            from headgate.cached_answers as c
-            where c.expires_at < headgate.clock()
-            for update skip locked
-        ))
-        returning c.bytes
-    )
-    select coalesce(sum(g.bytes), 0) into v_freed from gone as g;
-    update headgate.cache_size as z set bytes = greatest(0, z.bytes - v_freed) where v_freed > 0;
-end;
+    update headgate.cache_size as z
+    set bytes = greatest(0, z.bytes + d.change)
+    from (
+        select headgate._delete_cached(array(
+            select c.key from headgate.cached_answers as c where c.expires_at < headgate.clock() for update skip locked
+        )) as change
+        offset 0
+    ) as d
+    where d.change < 0;
 $$;
 
 ALTER FUNCTION headgate._clear_cache() OWNER TO headgate_owner;
@@ -12148,6 +12140,51 @@ CREATE FUNCTION headgate._error_of_step(p_execution headgate.process_executions,
 $$;
 
 ALTER FUNCTION headgate._error_of_step(p_execution headgate.process_executions, p_step headgate.process_steps) OWNER TO headgate_owner;
+
+--
+-- Name: _examine_cache(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_cache() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'answer cache', 'warn',
+        format(
+            'answers that had not expired were deleted for want of room at %s: it holds at most %s',
+            to_char(z.crowded_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC'),
+            pg_size_pretty((s.value #>> '{}')::bigint)
+        ),
+        'raise the setting cache_bytes, or cache for a shorter time: v_cache shows the bytes of each operation', false
+    from headgate.cache_size as z
+    join headgate.settings as s on s.name = 'cache_bytes'
+    where z.crowded_at > headgate.clock() - interval '1 day'
+    union all
+    select
+        'answer cache of ' || o.name, 'warn',
+        format('%s of %s requests of its last %s runs were served by it', c.hits, c.hits + c.misses, c.runs),
+        'leave out what makes every request another one, such as a header {job.key}; cache for longer than the time '
+        'between two runs; or do not cache', false
+    from headgate.operations as o
+    cross join lateral (
+        select sum(n.hits) as hits, sum(n.misses) as misses, count(*) as runs
+        from (
+            select k.hits, k.misses
+            from headgate.cache_counts as k
+            where k.operation_id = o.operation_id
+            order by k.execution_id desc
+            limit 20
+        ) as n
+    ) as c
+    where o.cache is not null
+        and not o.revalidate  -- an answer that serves again after 304 is no hit
+        and not o.is_retired
+        and c.runs >= 5
+        and c.hits < 0.05 * (c.hits + c.misses);
+$$;
+
+ALTER FUNCTION headgate._examine_cache() OWNER TO headgate_owner;
 
 --
 -- Name: _examine_calendars(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16447,7 +16484,7 @@ begin
         returning bytes
     )
     select v_change + coalesce(sum(a.bytes), 0) into v_change from added as a;
-    perform headgate._bound_cache(v_change, v_most);
+    perform headgate._bound_cache(v_change, v_most, p_now);
 end;
 $$;
 
@@ -21011,10 +21048,10 @@ $$;
 ALTER FUNCTION headgate._put_back(p_queue text, p_msg_id bigint) OWNER TO headgate_owner;
 
 --
--- Name: _put_call(text, text[], text, text, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _put_call(text, text[], text, text, text, interval, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text, p_cache interval) RETURNS text[]
+CREATE FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text, p_cache interval, p_revalidate boolean) RETURNS text[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -21031,13 +21068,14 @@ begin
         return p_operations;
     end if;
     perform headgate.put_operation(
-        v_operation, due => 'run', provider => p_provider, request => p_request, cache => p_cache
+        v_operation, due => 'run', provider => p_provider, request => p_request, cache => p_cache,
+        revalidate => p_revalidate
     );
     return array[v_operation];
 end;
 $$;
 
-ALTER FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text, p_cache interval) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text, p_cache interval, p_revalidate boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _put_down(headgate.chunks, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29640,6 +29678,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     union all
     select f.* from headgate._examine_channels() as f
     union all
+    select f.* from headgate._examine_cache() as f
+    union all
     select 'database ' || h.measure, 'warn', format('%s, more than %s', h.value, h.threshold), h.advice, false
     from headgate.database_health() as h
     where h.verdict = 'warn'
@@ -31771,10 +31811,10 @@ ALTER FUNCTION headgate.put_rule(provider text, status text, outcome text, reaso
 COMMENT ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) IS 'Declare how answers are read; rules are tried in order. Returns created, unchanged, or changed and what.';
 
 --
--- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean, text, integer, interval, real, interval, text, text, integer, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean, text, integer, interval, real, interval, text, text, integer, interval, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean, condition text DEFAULT NULL::text, retries integer DEFAULT NULL::integer, retry_delay interval DEFAULT NULL::interval, retry_backoff real DEFAULT NULL::real, timeout interval DEFAULT NULL::interval, request text DEFAULT NULL::text, provider text DEFAULT NULL::text, max_waves integer DEFAULT NULL::integer, cache interval DEFAULT NULL::interval) RETURNS text
+CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean, condition text DEFAULT NULL::text, retries integer DEFAULT NULL::integer, retry_delay interval DEFAULT NULL::interval, retry_backoff real DEFAULT NULL::real, timeout interval DEFAULT NULL::interval, request text DEFAULT NULL::text, provider text DEFAULT NULL::text, max_waves integer DEFAULT NULL::integer, cache interval DEFAULT NULL::interval, revalidate boolean DEFAULT NULL::boolean) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -31784,8 +31824,8 @@ declare
     v_operations text[] := operations;
 begin
     perform headgate._check_reference('step', v_name, 'pipeline', pipeline);
-    if num_nonnulls(request, provider, cache) > 0 then
-        v_operations := headgate._put_call(v_name, operations, function, request, provider, cache);
+    if num_nonnulls(request, provider, cache, revalidate) > 0 then
+        v_operations := headgate._put_call(v_name, operations, function, request, provider, cache, revalidate);
     end if;
     perform headgate._check_reference('step', v_name, 'operation', o.name) from unnest(v_operations) as o (name);
     perform headgate._check_dependency(pipeline, step, d.step) from unnest(depends_on) as d (step);
@@ -31809,13 +31849,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval, revalidate boolean) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval, revalidate boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval) IS 'Declare a step: a function, operations, or one request to a provider, after others. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval, revalidate boolean) IS 'Declare a step: a function, operations, or one request to a provider, after others. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_store(text, text, text, text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -40217,6 +40257,7 @@ COMMENT ON COLUMN headgate.cache_counts.coalesced IS 'Hits that had waited for a
 CREATE UNLOGGED TABLE headgate.cache_size (
     is_only boolean DEFAULT true NOT NULL,
     bytes bigint NOT NULL,
+    crowded_at timestamp with time zone,
     CONSTRAINT cache_has_one_size CHECK (is_only)
 );
 
@@ -40239,6 +40280,12 @@ COMMENT ON COLUMN headgate.cache_size.is_only IS 'True.';
 --
 
 COMMENT ON COLUMN headgate.cache_size.bytes IS 'Their size in bytes.';
+
+--
+-- Name: COLUMN cache_size.crowded_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.cache_size.crowded_at IS 'When answers that had not expired were last deleted, to make room for newer ones; null: never.';
 
 --
 -- Name: job_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -43101,7 +43148,7 @@ COMMENT ON TABLE headgate.cached_answers IS 'Answers of successful requests, for
 -- Name: COLUMN cached_answers.key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.cached_answers.key IS 'Hash of provider, address, method, URL, headers, body and the name of the secret, never the secret.';
+COMMENT ON COLUMN headgate.cached_answers.key IS 'Hash of provider, address, method, URL, headers, body, the name of the secret''s variable and a fingerprint of 16 bits of its value.';
 
 --
 -- Name: COLUMN cached_answers.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -53187,10 +53234,10 @@ REVOKE ALL ON FUNCTION headgate._bodies_as_nobody(p_query text, p_context jsonb,
 REVOKE ALL ON FUNCTION headgate._body_value(p_payload text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _bound_cache(p_change bigint, p_most bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _bound_cache(p_change bigint, p_most bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._bound_cache(p_change bigint, p_most bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._bound_cache(p_change bigint, p_most bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _bound_of(p_comparison text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -53857,6 +53904,12 @@ REVOKE ALL ON FUNCTION headgate._equal_request() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._error_of_step(p_execution headgate.process_executions, p_step headgate.process_steps) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_cache(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_cache() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_calendars(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -55389,10 +55442,10 @@ REVOKE ALL ON FUNCTION headgate._publication_lag(p_provider_id bigint, p_calenda
 REVOKE ALL ON FUNCTION headgate._put_back(p_queue text, p_msg_id bigint) FROM PUBLIC;
 
 --
--- Name: FUNCTION _put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text, p_cache interval); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text, p_cache interval, p_revalidate boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text, p_cache interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._put_call(p_step text, p_operations text[], p_function text, p_request text, p_provider text, p_cache interval, p_revalidate boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _put_down(p_chunk headgate.chunks, p_is_current boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -57247,10 +57300,10 @@ REVOKE ALL ON FUNCTION headgate.put_route(route text, channel text, event text, 
 REVOKE ALL ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval, revalidate boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval, request text, provider text, max_waves integer, cache interval, revalidate boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_store(store text, url text, endpoint text, region text, key_id_name text, secret_name text, description text); Type: ACL; Schema: headgate; Owner: headgate_owner
