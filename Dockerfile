@@ -10,7 +10,7 @@ COPY dags dags
 RUN useradd --create-home headgate && install --directory --owner=headgate /var/lib/airflow
 
 FROM base AS headgate
-RUN pip install -c constraints.txt '.[handlers]' 'exchange-calendars>=4.10'
+RUN pip install -c constraints.txt '.[handlers,web]' 'exchange-calendars>=4.10'
 USER headgate
 CMD ["headgate", "worker"]
 

@@ -52,7 +52,8 @@ def test_docker_compose_accepts_it_and_reads_the_same_commands(tmp_path: Path):
         pytest.skip("docker-compose is not installed (Debian's package docker-compose)")
     env_file = tmp_path / "env"
     env_file.write_text("".join(f"{name}={value}\n" for name, value in VALUES.items()))
-    for profile in ([], ["--profile", "demo"]):
+    further = ["--profile", "demo", "--profile", "monitoring"]
+    for profile in ([], further):
         done = subprocess.run(
             ["docker-compose", "-f", FILE, "--env-file", env_file, *profile, "config"],
             capture_output=True,
@@ -61,7 +62,8 @@ def test_docker_compose_accepts_it_and_reads_the_same_commands(tmp_path: Path):
         assert done.returncode == 0, done.stderr
         theirs = yaml.safe_load(done.stdout)["services"]
         ours = services_of(text_with(VALUES))
-        assert set(ours) - set(theirs) <= (set() if profile else {"standin"})
+        left_out = {name for name, x in ours.items() if "profiles" in x}
+        assert set(ours) - set(theirs) <= (set() if profile else left_out)
         for name, service in theirs.items():
             for part in ("command", "environment"):
                 assert service.get(part) == ours[name].get(part), name
@@ -87,6 +89,8 @@ def test_every_environment_name_is_one_that_somebody_reads(services: dict[str, A
         if key.startswith("AIRFLOW__"):
             section, option = key.removeprefix("AIRFLOW__").lower().split("__", 1)
             is_known = option in conf.configuration_description[section]["options"]
+        elif key.startswith("GF_"):
+            is_known = services[name]["image"].startswith("grafana/")
         else:
             is_known = key in ELSEWHERE or f'"{key}"' in ours
         if not is_known:
@@ -133,8 +137,61 @@ def test_only_this_machine_is_published_and_data_are_in_named_volumes(services: 
     ports = [y for x in services.values() for y in x.get("ports", [])]
     assert ports and [x for x in ports if not str(x).startswith("127.0.0.1:")] == []
     named = yaml.safe_load(text_with(VALUES))["volumes"]
-    volumes = {y.partition(":")[0] for x in services.values() for y in x.get("volumes", [])}
-    assert volumes == set(named)
+    mounted = [y.split(":") for x in services.values() for y in x.get("volumes", [])]
+    assert {x[0] for x in mounted if not x[0].startswith("./")} == set(named)
+
+
+def test_files_of_ours_are_mounted_where_they_are_read_and_cannot_be_written(
+    services: dict[str, Any],
+):
+    mounted = {
+        (name, volume)
+        for name, service in services.items()
+        for volume in service.get("volumes", [])
+        if volume.startswith("./")
+    }
+    assert {name for name, _ in mounted} == {"prometheus", "alertmanager", "grafana"}
+    for _, volume in mounted:
+        ours, theirs, mode = volume.split(":")
+        assert (ROOT / ours).is_dir() and mode == "ro"
+        assert theirs.startswith("/etc/")
+
+
+def test_what_watches_has_a_version_and_a_profile_of_its_own(services: dict[str, Any]):
+    foreign = {n: x for n, x in services.items() if "/" in x["image"]}
+    assert set(foreign) == {"statsd-exporter", "prometheus", "alertmanager", "grafana"}
+    for service in foreign.values():
+        assert re.fullmatch(r"[\w/-]+:v?\d+\.\d+\.\d+", service["image"])
+    watching = {n for n, x in services.items() if x.get("profiles") == ["monitoring"]}
+    assert watching == {"web", *foreign}
+
+
+def test_what_watches_finds_each_other_by_the_names_of_the_services(services: dict[str, Any]):
+    import yaml
+
+    deploy = ROOT / "deploy"
+    config = yaml.safe_load((deploy / "prometheus" / "prometheus.yml").read_text())
+    sources = yaml.safe_load(
+        (deploy / "grafana" / "provisioning" / "datasources" / "headgate.yml").read_text()
+    )
+    scraped = [y for x in config["scrape_configs"] for y in x["static_configs"]]
+    alerted = [y for x in config["alerting"]["alertmanagers"] for y in x["static_configs"]]
+    addresses = [y for x in scraped + alerted for y in x["targets"]]
+    addresses += [x["url"].removeprefix("http://") for x in sources["datasources"]]
+    asked = {x.partition(":")[0] for x in addresses}
+    assert asked - {"127.0.0.1"} <= set(services)
+    assert "web" in services["web"]["command"]
+
+
+def test_alerts_name_metrics_that_airflow_has():
+    import airflow
+    import yaml
+
+    template = "_shared/observability/metrics/metrics_template.yaml"
+    listed = yaml.safe_load((Path(airflow.__file__).parent / template).read_text())["metrics"]
+    theirs = {f"airflow_{x['name']}" for x in listed}
+    rules = (ROOT / "deploy" / "prometheus" / "rules" / "airflow.yml").read_text()
+    assert {x for x in re.findall(r"airflow_\w+", rules)} <= theirs
 
 
 def test_each_server_has_a_health_check_and_starts_after_its_dependencies(services: dict[str, Any]):
@@ -161,7 +218,8 @@ def test_the_images_are_made_of_what_is_here(services: dict[str, Any]):
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]
-    assert set(re.findall(r"'\.\[(\w+)\]'", text)) <= set(extras)
+    named = re.findall(r"'\.\[([\w,]+)\]'", text)
+    assert {y for x in named for y in x.split(",")} <= set(extras)
     targets = {x["build"]["target"] for x in services.values() if "build" in x}
     assert targets <= set(re.findall(r" AS (\w+)$", text, re.MULTILINE))
     copied = {x for line in re.findall(r"^COPY (.+)$", text, re.MULTILINE) for x in line.split()}

@@ -1,0 +1,1 @@
+"""Dashboards for Grafana; `python -m deploy.grafana.write` writes them as JSON."""
