@@ -94,6 +94,11 @@ TABLES: dict[str, LiteralString] = {
         where c.pipeline = 'data_collection_equities'
         order by c.name
     """,
+    "metrics": """
+        select format('`%s`', m.name) as metric, m.type, format('`%s`', nullif(m.labels, '')) as labels, m.help as what
+        from headgate._metric_names as m
+        order by m.name
+    """,
     "rules": """
         select
             coalesce(nullif(r.status, '*'), 'any') as status,

@@ -19,7 +19,7 @@ LAYERS = (
     {"files", "redaction", "sessions", "settings"},
     {"embedded", "shown"},
     {"database"},
-    {"handlers", "notifications"},
+    {"handlers", "metrics", "notifications"},
     {"demo", "migrate", "reports", "worker"},
     {"airflow", "web"},  # its stack starts workers, and migrates a database for Airflow
     {"cli"},
@@ -36,6 +36,7 @@ HEAVY = {
     "numpy",
     "obstore",
     "pandas",
+    "prometheus_client",
     "pyarrow",
     "selectolax",
     "xlsxwriter",

@@ -152,6 +152,10 @@ PANELS: dict[str, dict[str, Entry]] = {
             "List the runners: where they run, what they lease and use, and when they last "
             "reported.",
         ),
+        "metrics": Entry(
+            "metrics:metrics",
+            "Print all metrics as Prometheus reads them; `headgate web` serves them at /metrics.",
+        ),
         "report": Entry(
             "report:report",
             "Write a run's plan, timeline, quota, failures and throughput as an HTML page.",

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Collection
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,7 @@ from headgate.errors import (
     UnknownOperation,
     UnknownPipeline,
 )
+from headgate.metrics import render
 from headgate.reports import environment
 from headgate.settings import Settings
 from headgate.web.events import Events
@@ -63,6 +65,7 @@ def make_app(settings: Settings, *, host: str, allowed: Collection[str] = ()) ->
     for page in PAGES:
         app.router.add_get(page.path, site.handler(page))
     app.router.add_get("/events", site.events.stream)
+    app.router.add_get("/metrics", site.metrics)
     app.router.add_static("/static", STATIC)
     return app
 
@@ -118,6 +121,12 @@ class Site:
             return _html(await self._text(page, request))
 
         return show
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Answer Prometheus, in the format that it asks for."""
+        accept = request.headers.get("Accept", "")
+        content_type, text = await self._reader.read(partial(render, accept=accept))
+        return web.Response(body=text, headers={"Content-Type": content_type})
 
     async def _text(self, page: Page, request: web.Request) -> str:
         """Return a page as it is now; who asks for it at the same time gets the same."""

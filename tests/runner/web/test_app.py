@@ -17,3 +17,12 @@ async def test_no_page_of_that_name_says_which_there_are(client):
 
     assert answer.status == 404
     assert "There is no page /pipelinse" in text
+
+
+async def test_prometheus_reads_the_metrics_in_either_format(client):
+    async with client.get("/metrics") as answer:
+        assert answer.content_type == "text/plain"
+        assert "# TYPE headgate_runners gauge\nheadgate_runners 0.0\n" in await answer.text()
+    async with client.get("/metrics", headers={"Accept": "application/openmetrics-text"}) as answer:
+        assert answer.content_type == "application/openmetrics-text"
+        assert (await answer.text()).endswith("# EOF\n")
