@@ -24603,6 +24603,7 @@ CREATE FUNCTION headgate._similar_codes(p_universe text, p_code text) RETURNS te
         where (p_universe is null or a.universe = p_universe)
             and lower(a.code) collate "C" ^@ lower(left(p_code, 1))
             and abs(length(n.name) - length(p_code)) <= 2
+            and length(translate(lower(n.name), lower(p_code), '')) <= 2
         limit 5000
     );
 $$;

@@ -15,7 +15,7 @@ from tests.docs import ROOT
 
 HERE = ROOT / "runner" / "headgate"
 LAYERS = (
-    {"__init__", "conninfo", "errors", "escapes", "lazy", "memory"},
+    {"__init__", "conninfo", "errors", "escapes", "explained", "lazy", "memory"},
     {"files", "redaction", "sessions", "settings"},
     {"embedded", "shown"},
     {"database"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,31 +11,14 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from headgate import explained
 from headgate.cli.commands import console
 from headgate.cli.commands.explain_asset import print_story, story_of
 from headgate.cli.commands.facts import print_whole_steps, whole_steps
 from headgate.cli.commands.options import AsJson, Params, Pipeline, parse_params
 from headgate.errors import InvalidValue
 
-TOTALS = """
-select * from headgate.explain_totals(
-    p_pipeline => %(pipeline)s, p_at => %(at)s::timestamptz, p_quota => %(quota)s::integer,
-    p_params => %(params)s)
-"""
-QUOTA = """
-select * from headgate.explain_quota(
-    p_pipeline => %(pipeline)s, p_at => %(at)s::timestamptz, p_quota => %(quota)s::integer,
-    p_params => %(params)s)
-"""
-PLAN = """
-select * from headgate.explain_plan(
-    p_pipeline => %(pipeline)s, p_at => %(at)s::timestamptz, p_quota => %(quota)s::integer,
-    p_params => %(params)s)
-where asset is not null
-limit %(rows)s
-"""
 MOMENT = "select coalesce(%(text)s::timestamptz, headgate.clock()) as at"
-DECISIONS = ("run", "defer", "skip")
 
 
 def explain(
@@ -68,10 +50,10 @@ def explain(
         if asset:
             stories = [story_of(connection, code, arguments) for code in asset]
         else:
-            totals = connection.execute(TOTALS, arguments).fetchall()
-            budgets = connection.execute(QUOTA, arguments).fetchall()
+            totals = connection.execute(explained.TOTALS, arguments).fetchall()
+            budgets = connection.execute(explained.QUOTA, arguments).fetchall()
             steps = whole_steps(connection, arguments)
-            pairs = connection.execute(PLAN, arguments).fetchall() if rows else []
+            pairs = connection.execute(explained.PAIRS, arguments).fetchall() if rows else []
     if asset:
         if as_json:
             plan = [row for story in stories for row in story["plan"]]
@@ -81,10 +63,10 @@ def explain(
         return
     found = {
         "at": arguments["at"],
-        "totals": _totals(totals),
-        "quota": _after_the_run(budgets, totals),
-        "reasons": _reasons(totals),
-        "summary": _summary(totals),
+        "totals": explained.by_decision(totals),
+        "quota": explained.after_the_run(budgets, totals),
+        "reasons": explained.by_reason(totals),
+        "summary": explained.by_group(totals),
         "steps": steps,
         "plan": pairs,
     }
@@ -108,73 +90,6 @@ def _moment(connection: Connection[DictRow], text: str | None) -> datetime:
     assert row is not None
     moment: datetime = row["at"]
     return moment
-
-
-def _totals(rows: list[DictRow]) -> list[dict[str, Any]]:
-    """Return jobs and units per decision."""
-    grouped = _grouped(rows, "decision")
-    none = {"jobs": 0, "units": 0}
-    return [{"decision": x} | grouped.get((x,), none) for x in DECISIONS]
-
-
-def _reasons(rows: list[DictRow]) -> list[dict[str, Any]]:
-    """Return jobs and units per decision and reason, with the earliest time for waiting jobs."""
-    earliest: dict[tuple[str, str], datetime] = {}
-    for row in rows:
-        key = row["decision"], row["reason"]
-        if row["run_at"] is not None:
-            earliest[key] = min(row["run_at"], earliest.get(key, row["run_at"]))
-    grouped = _grouped(rows, "decision", "reason")
-    found = [
-        {"decision": decision, "reason": reason}
-        | value
-        | {"earliest": earliest.get((decision, reason))}
-        for (decision, reason), value in grouped.items()
-    ]
-    return sorted(found, key=lambda x: (DECISIONS.index(x["decision"]), -x["jobs"], x["reason"]))
-
-
-def _summary(rows: list[DictRow]) -> list[dict[str, Any]]:
-    """Return due jobs and units per group, operation and decision, like explain_summary."""
-    due = [row for row in rows if row["decision"] != "skip"]
-    grouped = _grouped(due, "group_key", "operation", "decision")
-    names = ("group_key", "operation", "decision")
-    found = [
-        dict(zip(names, key, strict=True)) | {"count": value["jobs"], "units": value["units"]}
-        for key, value in grouped.items()
-    ]
-    return sorted(found, key=lambda x: x["group_key"])
-
-
-def _grouped(rows: list[DictRow], *names: str) -> dict[tuple[str, ...], dict[str, int]]:
-    """Return the sums of jobs and units per values of these columns, in order of appearance."""
-    jobs: Counter[tuple[str, ...]] = Counter()
-    units: Counter[tuple[str, ...]] = Counter()
-    for row in rows:
-        key = tuple(row[name] for name in names)
-        jobs[key] += row["count"]
-        units[key] += row["units"]
-    return {key: {"jobs": jobs[key], "units": units[key]} for key in jobs}
-
-
-def _after_the_run(budgets: list[DictRow], totals: list[DictRow]) -> list[dict[str, Any]]:
-    """Return the remaining units of each provider with a quota, now and after the run."""
-    taken: Counter[str] = Counter()
-    for row in totals:
-        if row["decision"] == "run":
-            taken[row["provider"]] += row["units"]
-    return [
-        {
-            "provider": row["provider"],
-            "usable": row["usable"],
-            "left": row["units_left"],
-            "after_the_run": row["units_left"] - taken[row["provider"]],
-            "until": row["closes_at"],
-            "blocked_until": row["blocked_until"],
-        }
-        for row in budgets
-        if row["units_left"] is not None
-    ]
 
 
 def _show(pipeline: str, found: dict[str, Any]) -> None:

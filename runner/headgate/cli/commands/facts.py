@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from headgate import explained
 from headgate.cli.commands import console
 
 ENDED = ("succeeded", "failed", "cancelled")
@@ -44,10 +45,6 @@ group by l.runner
 order by l.runner
 """
 NEXT = "select * from headgate.next_actions(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s)"
-WHOLE = """
-select * from headgate.explain_steps(
-    p_pipeline => %(pipeline)s, p_at => %(at)s::timestamptz, p_params => %(params)s)
-"""
 NOW = "select headgate.clock() as now"
 
 
@@ -90,7 +87,7 @@ def facts_of(connection: Connection[DictRow], run: DictRow) -> dict[str, Any]:
 
 def whole_steps(connection: Connection[DictRow], arguments: dict[str, Any]) -> list[DictRow]:
     """Return the pipeline's runs and whole steps that wait or will be skipped."""
-    return connection.execute(WHOLE, {"at": None, **arguments}).fetchall()
+    return connection.execute(explained.STEPS, {"at": None, **arguments}).fetchall()
 
 
 def print_whole_steps(rows: list[DictRow]) -> None:

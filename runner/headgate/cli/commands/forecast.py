@@ -9,15 +9,10 @@ import typer
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from headgate import explained
 from headgate.cli.commands import console
 from headgate.cli.commands.facts import print_whole_steps, whole_steps
 from headgate.cli.commands.options import AsJson, Params, Pipeline, parse_params
-
-FORECAST = """
-select * from headgate.forecast(
-    p_pipeline => %(pipeline)s, p_days => %(days)s, p_quota => %(quota)s::integer,
-    p_params => %(params)s)
-"""
 
 
 def forecast(
@@ -38,7 +33,7 @@ def forecast(
         "params": Jsonb(parse_params(param)),
     }
     with console.open_database(settings, "forecast") as connection:
-        rows = connection.execute(FORECAST, arguments).fetchall()
+        rows = connection.execute(explained.FORECAST, arguments).fetchall()
         steps = whole_steps(connection, arguments)
     if as_json:
         console.print_json({"forecast": rows, "steps": steps})

@@ -1,5 +1,16 @@
 """The pages: one module for each, with its `PAGE`."""
 
-from headgate.web.pages import overview
+from headgate.web.pages import alerts, asset, checks, explain, forecast, operations, overview
 
-PAGES = (overview.PAGE,)
+PAGES = (
+    overview.PAGE,
+    asset.SEARCH,
+    asset.PAGE,
+    operations.PAGE,
+    operations.ONE,
+    checks.PAGE,
+    checks.ONE,
+    alerts.PAGE,
+    explain.PAGE,
+    forecast.PAGE,
+)
