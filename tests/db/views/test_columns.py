@@ -72,6 +72,7 @@ COLUMNS = {
     "headgate.v_changes": "operation changes_of changes oldest_at bytes is_behind slot slot_obstacle",
     "headgate.v_database_health": "measure value threshold verdict",
     "headgate.v_metrics": "name type help labels value",
+    "headgate.v_wanted_runners": "wanted for_calls for_handlers is_limited",
     "headgate.v_alerts": "raised_at severity subject message resolved_at",
     "headgate.v_notices": "written_at channel subject status tried_at error body asset_id",
     "equities.v_assets_needing_processing": f"ticker asset_id {DUE}",
