@@ -44447,7 +44447,7 @@ COMMENT ON TABLE headgate.settings IS 'Settings of this database; only the owner
 -- Name: COLUMN settings.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert; changes_wait, changes_bytes: changes that wait longer for their export, or take more room, raise an alert; cache_bytes: how much the cached answers may take.';
+COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert; changes_wait, changes_bytes: changes that wait longer for their export, or take more room, raise an alert; cache_bytes: how much the cached answers may take; work_off_within, calls_per_runner, processes_per_runner: in which time v_wanted_runners has ready work done, by runners that do so much at once.';
 
 --
 -- Name: COLUMN settings.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -46768,6 +46768,100 @@ COMMENT ON COLUMN headgate.v_trading_sessions.closes_at IS 'When it closes.';
 --
 
 COMMENT ON COLUMN headgate.v_trading_sessions.is_early_close IS 'True: a half day.';
+
+--
+-- Name: v_wanted_runners; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_wanted_runners AS
+ WITH usual AS MATERIALIZED (
+         SELECT j.operation_id,
+            ((sum(j.duration_ms) / 1000.0) / sum(j.jobs)) AS seconds
+           FROM headgate.job_counts j
+          WHERE (j.status = ANY (ARRAY['success'::text, 'failed'::text]))
+          GROUP BY j.operation_id
+        ), setting AS MATERIALIZED (
+         SELECT max(((s.value #>> '{}'::text[]))::interval) FILTER (WHERE (s.name = 'work_off_within'::text)) AS within,
+            max(((s.value #>> '{}'::text[]))::integer) FILTER (WHERE (s.name = 'calls_per_runner'::text)) AS calls,
+            max(((s.value #>> '{}'::text[]))::integer) FILTER (WHERE (s.name = 'processes_per_runner'::text)) AS processes
+           FROM headgate.settings s
+        ), work AS MATERIALIZED (
+         SELECT c.provider_id,
+            (o.handler IS NOT NULL) AS is_computed,
+            c.pool,
+            max(c.pool_slots) AS pool_slots,
+            sum(w.jobs) AS jobs,
+            sum(((w.jobs)::numeric * w.seconds)) AS seconds,
+            sum((((w.jobs)::numeric * w.seconds) / GREATEST((60)::numeric, EXTRACT(epoch FROM LEAST((e.deadline_at - t.now), g.within))))) AS at_once
+           FROM ((((((((headgate.chunks c
+             JOIN headgate.process_executions e USING (execution_id))
+             JOIN headgate.operations o ON ((o.operation_id = c.call_operation_id)))
+             JOIN headgate.providers p ON ((p.provider_id = c.provider_id)))
+             JOIN headgate.v_provider_health h ON ((h.provider = p.name)))
+             LEFT JOIN usual u ON ((u.operation_id = c.operation_id)))
+             CROSS JOIN setting g)
+             CROSS JOIN ( SELECT headgate.clock() AS now
+                 OFFSET 0) t)
+             CROSS JOIN LATERAL ( SELECT cardinality(c.asset_ids) AS jobs,
+                    GREATEST(COALESCE(u.seconds, (1)::numeric), 0.001) AS seconds) w)
+          WHERE ((c.state = ANY (ARRAY['queued'::text, 'leased'::text])) AND (e.status = 'running'::text) AND (h.state <> 'blocked'::text))
+          GROUP BY c.provider_id, (o.handler IS NOT NULL), c.pool
+        ), bounded AS MATERIALIZED (
+         SELECT w.is_computed,
+            w.at_once,
+            v.possible,
+            LEAST(w.at_once, v.possible) AS useful
+           FROM (((work w
+             JOIN headgate.providers p USING (provider_id))
+             LEFT JOIN headgate.pools l ON ((l.name = w.pool)))
+             CROSS JOIN LATERAL ( SELECT LEAST((w.jobs)::numeric, ((l.slots / w.pool_slots))::numeric,
+                        CASE
+                            WHEN (NOT w.is_computed) THEN LEAST((p.max_in_flight)::numeric, (((p.requests_per_minute)::numeric * w.seconds) / ((60 * w.jobs))::numeric), ((w.seconds / (w.jobs)::numeric) / NULLIF(EXTRACT(epoch FROM p.crawl_delay), (0)::numeric)))
+                            ELSE NULL::numeric
+                        END) AS possible) v)
+        )
+ SELECT (GREATEST(for_calls, for_handlers, (is_any)::numeric))::integer AS wanted,
+    (for_calls)::integer AS for_calls,
+    (for_handlers)::integer AS for_handlers,
+    is_limited
+   FROM ( SELECT COALESCE(ceil((sum(b.useful) FILTER (WHERE (NOT b.is_computed)) / (max(g.calls))::numeric)), (0)::numeric) AS for_calls,
+            COALESCE(ceil((sum(b.useful) FILTER (WHERE b.is_computed) / (max(g.processes))::numeric)), (0)::numeric) AS for_handlers,
+            ((count(b.useful) > 0))::integer AS is_any,
+            COALESCE(bool_or((b.possible < b.at_once)), false) AS is_limited
+           FROM (setting g
+             LEFT JOIN bounded b ON (true))) n;
+
+ALTER VIEW headgate.v_wanted_runners OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_wanted_runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_wanted_runners IS 'One row: the number of runners that can work off in time what is ready, never more than rate limits, calls in flight and pools let work at once.';
+
+--
+-- Name: COLUMN v_wanted_runners.wanted; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_wanted_runners.wanted IS 'The number; 0: nothing is ready. In time: before the run''s deadline, at the latest within the setting work_off_within.';
+
+--
+-- Name: COLUMN v_wanted_runners.for_calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_wanted_runners.for_calls IS 'Runners for calls, by the usual time of a call and the setting calls_per_runner.';
+
+--
+-- Name: COLUMN v_wanted_runners.for_handlers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_wanted_runners.for_handlers IS 'Runners for handlers, by the usual time of a job and the setting processes_per_runner.';
+
+--
+-- Name: COLUMN v_wanted_runners.is_limited; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_wanted_runners.is_limited IS 'True: a provider''s limit or a pool holds the work up, and more runners would not help.';
 
 --
 -- Name: alerts; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
@@ -59213,6 +59307,20 @@ GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_wanted_runners; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_wanted_runners TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_wanted_runners TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_wanted_runners TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_wanted_runners TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_wanted_runners TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_wanted_runners TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_wanted_runners TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_wanted_runners TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_wanted_runners TO headgate_plan_viral;
 
 --
 -- Name: TABLE alerts; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
