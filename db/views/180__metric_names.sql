@@ -29,6 +29,10 @@ from (values
         '1 if the breaker of a provider or operation is open or probing.'
     ),
     (
+        'headgate_provider_refused_calls', 'gauge', 'provider',
+        'Calls in a row that failed because of our secret: 401, 403, or there is none.'
+    ),
+    (
         'headgate_assets', 'gauge', 'operation, group, freshness',
         'Active assets by freshness of their data: fresh, stale or never loaded.'
     ),
@@ -69,7 +73,11 @@ from (values
         'headgate_database_value', 'gauge', 'measure',
         'A measure of the database''s health, in the unit that its name says.'
     ),
-    ('headgate_database_verdict', 'gauge', 'measure', '0 if the measure is within its threshold, otherwise 1.')
+    ('headgate_database_verdict', 'gauge', 'measure', '0 if the measure is within its threshold, otherwise 1.'),
+    (
+        'headgate_slot_retained_bytes', 'gauge', 'slot',
+        'How much of its log the server keeps for a replication slot.'
+    )
 ) as m (name, type, labels, help);
 
 comment on view headgate._metric_names is 'The metrics of the core.';

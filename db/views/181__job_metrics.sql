@@ -69,9 +69,11 @@ from headgate.v_waiting as w
 where w.operation is not null
 group by w.operation, w.cause
 union all
-select
-    'headgate_breaker_open', '', jsonb_build_object('provider', p.provider), (p.state <> 'flowing')::integer
+select t.metric, '', jsonb_build_object('provider', p.provider), t.value
 from headgate.v_provider_health as p
+cross join lateral (values
+    ('headgate_breaker_open', (p.state <> 'flowing')::integer), ('headgate_provider_refused_calls', p.auth_failures)
+) as t (metric, value)
 union all
 select
     'headgate_breaker_open', '', jsonb_build_object('provider', o.provider, 'operation', o.operation),

@@ -71,7 +71,15 @@ from headgate.v_database_health as h
 cross join lateral (values
     ('headgate_database_value', h.value), ('headgate_database_verdict', (h.value > h.threshold)::integer)
 ) as t (metric, value)
-where h.value is not null;
+where h.value is not null
+union all
+select
+    'headgate_slot_retained_bytes', '', jsonb_build_object('slot', s.slot_name),
+    pg_wal_lsn_diff(
+        case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end, s.restart_lsn
+    )
+from pg_replication_slots as s
+where s.restart_lsn is not null;
 
 comment on view headgate._state_metrics is 'Samples of the metrics of what operations share.';
 comment on column headgate._state_metrics.metric is 'The metric.';

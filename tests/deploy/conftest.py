@@ -20,13 +20,12 @@ EQUITIES = "data_collection_equities"
 def night(
     clone: Clones, small_template: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Plan]:
-    """Return the database after it, as headgate_reader."""
+    """Return the database after it."""
     settings = clone(small_template)
     with opened(settings, tmp_path_factory.mktemp("night")) as world:
         _answer_nonsense_once(world)
         asyncio.run(world.run(FLYWHEEL))
         _leave_work(world.plan)
-        world.plan.sql("set role headgate_reader")
         yield world.plan
     clone.drop(settings)
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from deploy.grafana.write import DASHBOARDS, FOLDER, as_json
+from headgate.metrics import render
+from tests.deploy.alerts import metrics_of, needs, rules
 from tests.deploy.alerts import read as read_yaml
 from tests.deploy.dashboards import (
     FILES,
     GRAFANA,
     panels,
+    promql_of,
     read,
+    result,
+    scraped,
     sql_of,
     targets,
 )
@@ -20,6 +26,11 @@ SOURCES = {
     x["uid"]: x
     for x in read_yaml(GRAFANA / "provisioning" / "datasources" / "headgate.yml")["datasources"]
 }
+
+OF_VIRAL = re.compile(r"(airflow|viral_learning)_")
+"""Metrics that a plan exports under names of its own."""
+OF_AIRFLOW = {"AirflowSchedulerDown", "AirflowTaskFailureRate"}
+"""Their metrics are Airflow's own: tests/airflow/test_compose_file.py."""
 
 
 def test_the_files_are_what_the_python_makes():
@@ -51,11 +62,32 @@ def test_the_lines_of_the_source_are_in_the_executive_s_graph():
     assert [x["value"] for x in steps] == [None, 0.04, 0.055, 0.06]
 
 
-def test_every_sql_query_has_rows(night: Plan):
-    empty = [
-        place
-        for place, text in targets("rawSql")
-        if not night.connection.execute(sql_of(text).encode()).fetchall()
-    ]
+def test_every_sql_query_has_rows_for_the_reader(night: Plan):
+    with night.connection.transaction():
+        night.sql("set local role headgate_reader")
+        empty = [
+            place
+            for place, text in targets("rawSql")
+            if not night.connection.execute(sql_of(text).encode()).fetchall()
+        ]
 
     assert empty == []
+
+
+@needs("prometheus", "prometheus")
+def test_every_expression_has_a_value(night: Plan, tmp_path: Path):
+    _, metrics = render(night.connection)
+    with scraped(metrics, tmp_path) as client:
+        empty = {place for place, text in targets("expr") if not result(client, promql_of(text))}
+
+    assert empty <= {place for place, text in targets("expr") if OF_VIRAL.search(text)}
+
+
+def test_alerts_and_dashboards_name_no_metric_that_does_not_exist(night: Plan):
+    known = {x["name"] for x in night.sql("select name from headgate.v_metrics")}
+    known |= {x["name"] for x in night.sql("select name from headgate._metric_names")}
+    texts = [text for _, text in targets("expr")]
+    texts += [x["expr"] for x in rules() if x["alert"] not in OF_AIRFLOW]
+    named = {y for x in texts for y in metrics_of(x)}
+
+    assert {x for x in named if not OF_VIRAL.match(x)} - known == set()

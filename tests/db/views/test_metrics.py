@@ -146,3 +146,31 @@ def test_every_sample_is_unique_and_has_the_type_and_help_of_its_metric(toy: Toy
     assert all(isinstance(y, str) for x in rows for y in x["labels"].values())
     assert {x["name"].endswith("_total") for x in rows if x["type"] == "counter"} == {True}
     assert Counter(x["type"] for x in rows).keys() == {"counter", "gauge", "histogram"}
+
+
+def test_calls_that_fail_because_of_our_secret_are_counted_until_one_is_answered(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    block = {"until": "execution", "reason": "401"}
+    toy.complete(toy.claim()[0], "deferred", fault="internal", block=block)
+    assert value(toy, "headgate_provider_refused_calls", provider="shop") == 3
+
+    toy.finish()
+    toy.begin(run="r2")
+    toy.drain()
+
+    assert value(toy, "headgate_provider_refused_calls", provider="shop") == 0
+
+
+def test_what_the_server_keeps_for_a_slot_grows_until_it_is_read(toy: Toy):
+    toy.sql("select pg_create_physical_replication_slot('headgate_test_metrics', true)")
+    try:
+        before = value(toy, "headgate_slot_retained_bytes", slot="headgate_test_metrics")
+        toy.sql("create table headgate.filled as select 1 as n")
+        toy.sql("select pg_switch_wal()")
+        after = value(toy, "headgate_slot_retained_bytes", slot="headgate_test_metrics")
+    finally:
+        toy.sql("select pg_drop_replication_slot('headgate_test_metrics')")
+
+    assert before is not None and after is not None
+    assert after > before
