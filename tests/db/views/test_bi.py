@@ -108,10 +108,10 @@ def test_an_alert_is_open_until_it_is_resolved(toy: Toy):
     (leak,) = toy.sql("select * from headgate_bi.alerts")
     toy.call("resolve_alert", p_subject="the roof")
     toy.later(minutes=2)
-    (mended,) = toy.sql("select * from headgate_bi.alerts")
+    (resolved,) = toy.sql("select * from headgate_bi.alerts")
 
     assert (leak["is_open"], leak["open_seconds"]) == (True, 120)
-    assert (mended["is_open"], mended["open_seconds"]) == (False, 120)
+    assert (resolved["is_open"], resolved["open_seconds"]) == (False, 120)
 
 
 def test_hours_stay_as_they_were_when_they_are_kept(evening: Toy):
