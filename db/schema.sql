@@ -29174,6 +29174,7 @@ declare
     v_outputs jsonb[];
     v_cached bigint[];  -- assets that the cache served
     v_asked text[] := p_outcomes;  -- p_outcomes, without what the cache served: it says nothing of the provider
+    v_second constant text := extract(epoch from clock_timestamp())::bigint::text;
 begin
     perform headgate._check_report(
         v_chunk, p_asset_ids, p_outcomes, p_faults, p_payloads, p_request_counts, p_charged, p_block, p_row_counts,
@@ -29296,6 +29297,11 @@ begin
     end if;
     if v_tally.refund <> 0 then
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
+    end if;
+
+    -- For pages that follow runs. Once a second in a session: commits that notify wait for each other.
+    if current_setting('headgate.told_in', true) is distinct from v_second then
+        perform set_config('headgate.told_in', v_second, false), pg_notify('headgate_progress', '');
     end if;
 
     -- A completion that holds a pool, the breaker or the window claims in a second transaction.
@@ -45555,7 +45561,10 @@ CREATE VIEW headgate.v_execution_steps AS
             ELSE NULL::timestamp with time zone
         END AS deadline_at,
     s.degraded,
-    s.wave
+    s.wave,
+    s.kind,
+    s.depends_on,
+    s.group_keys
    FROM (((headgate.process_steps s
      JOIN headgate.process_executions e USING (execution_id))
      JOIN headgate.pipelines p USING (pipeline_id))
@@ -45705,6 +45714,24 @@ COMMENT ON COLUMN headgate.v_execution_steps.degraded IS 'Of the succeeded, thos
 --
 
 COMMENT ON COLUMN headgate.v_execution_steps.wave IS 'How often it was planned: more than once if it continues with what its jobs find (max_waves).';
+
+--
+-- Name: COLUMN v_execution_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.kind IS 'fan_out: jobs of due assets; function: a stored function.';
+
+--
+-- Name: COLUMN v_execution_steps.depends_on; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.depends_on IS 'The steps before it, in this execution.';
+
+--
+-- Name: COLUMN v_execution_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.group_keys IS 'The groups it is limited to; null: all.';
 
 --
 -- Name: v_metrics; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -46187,6 +46214,115 @@ COMMENT ON COLUMN headgate.v_orders.taken_at IS 'When a run took it.';
 --
 
 COMMENT ON COLUMN headgate.v_orders.finished_at IS 'When that run ended.';
+
+--
+-- Name: v_pipeline_steps; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_pipeline_steps AS
+ SELECT p.name AS pipeline,
+    s.step,
+    s.kind,
+    s.depends_on,
+    s.trigger_rule,
+    s.function,
+    s.operations,
+    s.group_keys,
+    (s.condition)::text AS condition,
+    s.may_fail,
+    s.retries,
+    s.timeout,
+    s.max_waves
+   FROM (headgate.pipeline_steps s
+     JOIN headgate.pipelines p USING (pipeline_id))
+  WHERE (NOT p.is_retired)
+  ORDER BY p.name, s."position";
+
+ALTER VIEW headgate.v_pipeline_steps OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_pipeline_steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_pipeline_steps IS 'The steps of pipelines, in order, and what each depends on.';
+
+--
+-- Name: COLUMN v_pipeline_steps.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_pipeline_steps.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.step IS 'The step.';
+
+--
+-- Name: COLUMN v_pipeline_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.kind IS 'fan_out: jobs of due assets; function: a stored function.';
+
+--
+-- Name: COLUMN v_pipeline_steps.depends_on; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.depends_on IS 'The steps before it.';
+
+--
+-- Name: COLUMN v_pipeline_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.trigger_rule IS 'What must have become of those: all_success, all_done, one_success, one_failed, all_failed, none_failed or none_failed_min_one_success.';
+
+--
+-- Name: COLUMN v_pipeline_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.function IS 'The stored function it calls; null: a fan-out.';
+
+--
+-- Name: COLUMN v_pipeline_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.operations IS 'The operations whose due assets are its jobs.';
+
+--
+-- Name: COLUMN v_pipeline_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.group_keys IS 'The groups it is limited to; null: all.';
+
+--
+-- Name: COLUMN v_pipeline_steps.condition; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.condition IS 'It runs only if this predicate holds of the run document; null: always.';
+
+--
+-- Name: COLUMN v_pipeline_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.may_fail IS 'True: its failure does not fail the run.';
+
+--
+-- Name: COLUMN v_pipeline_steps.retries; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.retries IS 'How often it is run again automatically after a failure.';
+
+--
+-- Name: COLUMN v_pipeline_steps.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.timeout IS 'When it fails if it has not ended; null: no limit.';
+
+--
+-- Name: COLUMN v_pipeline_steps.max_waves; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipeline_steps.max_waves IS 'How often it is planned at most, to continue with what its jobs have found.';
 
 --
 -- Name: v_pipelines; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -51424,13 +51560,13 @@ COMMENT ON INDEX headgate.artifacts_key_idx IS 'Finds the artifact of a store''s
 -- Name: asset_processing_details_failures_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE INDEX asset_processing_details_failures_idx ON ONLY headgate.asset_processing_details USING btree (execution_id) WHERE (status = 'failed'::text);
+CREATE INDEX asset_processing_details_failures_idx ON ONLY headgate.asset_processing_details USING btree (execution_id) WHERE (status = ANY (ARRAY['failed'::text, 'deferred'::text]));
 
 --
 -- Name: INDEX asset_processing_details_failures_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.asset_processing_details_failures_idx IS 'Finds the failures of an execution.';
+COMMENT ON INDEX headgate.asset_processing_details_failures_idx IS 'Finds what failed or was deferred in an execution.';
 
 --
 -- Name: asset_processing_details_history_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -59207,6 +59343,20 @@ GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_pipeline_steps; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_pipeline_steps TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_pipeline_steps TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_pipeline_steps TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_pipeline_steps TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_pipeline_steps TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_pipeline_steps TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_pipeline_steps TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_pipeline_steps TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_pipeline_steps TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_pipelines; Type: ACL; Schema: headgate; Owner: headgate_owner

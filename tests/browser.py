@@ -86,6 +86,12 @@ class Page:
         result = said.get("result", {}).get("result", {})
         return result.get("value", result.get("objectId"))
 
+    async def promised(self, script: str) -> Any:
+        """Run a script; return what its promise brings."""
+        said = await self.tell("Runtime.evaluate", expression=script, awaitPromise=True)
+        assert "exceptionDetails" not in said, said
+        return said["result"].get("value")
+
     async def wait_for(self, expression: str) -> Any:
         """Wait until an expression is true; return its value."""
         deadline = time.monotonic() + PATIENCE

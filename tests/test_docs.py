@@ -16,10 +16,10 @@ from psycopg.rows import DictRow
 from headgate import errors
 from headgate.cli import command_line
 from headgate.cli.commands.carry import require_secrets
-from headgate.cli.commands.facts import facts_of
 from headgate.cli.commands.status import find_run
 from headgate.cli.commands.summary import print_summary
 from headgate.database import connect, from_psycopg
+from headgate.reports import facts_of
 from headgate.settings import Settings
 from tests.docs import FENCE, PAGES, ROOT, Block, as_lines, blocks, regenerated, squeezed
 from tests.plan import Plan

@@ -59,8 +59,9 @@ create index asset_processing_details_history_idx
 comment on index headgate.asset_processing_details_history_idx is 'One asset''s history, newest last.';
 
 create index asset_processing_details_failures_idx
-    on headgate.asset_processing_details (execution_id) where status = 'failed';
-comment on index headgate.asset_processing_details_failures_idx is 'Finds the failures of an execution.';
+    on headgate.asset_processing_details (execution_id) where status in ('failed', 'deferred');
+comment on index headgate.asset_processing_details_failures_idx is
+    'Finds what failed or was deferred in an execution.';
 
 create table headgate.job_hours (
     hour timestamptz not null,

@@ -24,7 +24,10 @@ select
     s.retry_at,
     case when s.status = 'running' then s.deadline_at end as deadline_at,
     s.degraded,
-    s.wave
+    s.wave,
+    s.kind,
+    s.depends_on,
+    s.group_keys
 from headgate.process_steps as s
 join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
@@ -73,3 +76,6 @@ comment on column headgate.v_execution_steps.degraded is
     'Of the succeeded, those whose answer did not meet an expectation.';
 comment on column headgate.v_execution_steps.wave is
     'How often it was planned: more than once if it continues with what its jobs find (max_waves).';
+comment on column headgate.v_execution_steps.kind is 'fan_out: jobs of due assets; function: a stored function.';
+comment on column headgate.v_execution_steps.depends_on is 'The steps before it, in this execution.';
+comment on column headgate.v_execution_steps.group_keys is 'The groups it is limited to; null: all.';

@@ -60,6 +60,7 @@ declare
     v_outputs jsonb[];
     v_cached bigint[];  -- assets that the cache served
     v_asked text[] := p_outcomes;  -- p_outcomes, without what the cache served: it says nothing of the provider
+    v_second constant text := extract(epoch from clock_timestamp())::bigint::text;
 begin
     perform headgate._check_report(
         v_chunk, p_asset_ids, p_outcomes, p_faults, p_payloads, p_request_counts, p_charged, p_block, p_row_counts,
@@ -182,6 +183,11 @@ begin
     end if;
     if v_tally.refund <> 0 then
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
+    end if;
+
+    -- For pages that follow runs. Once a second in a session: commits that notify wait for each other.
+    if current_setting('headgate.told_in', true) is distinct from v_second then
+        perform set_config('headgate.told_in', v_second, false), pg_notify('headgate_progress', '');
     end if;
 
     -- A completion that holds a pool, the breaker or the window claims in a second transaction.

@@ -6,17 +6,69 @@ from headgate.lazy import lazily
 
 if TYPE_CHECKING:
     from headgate.reports.charts import Bars, draw
+    from headgate.reports.commands import command_of, program_of
+    from headgate.reports.facts import (
+        ENDED,
+        EXECUTIONS,
+        check_pipeline,
+        facts_of,
+        failures_of,
+        held_up,
+        leases_of,
+        next_of,
+        now_of,
+        quota_of,
+        run_of,
+        steps_of,
+    )
     from headgate.reports.rendering import environment
     from headgate.reports.report import bucket_of, write_page
+    from headgate.reports.timeline import bars_of
 
-__all__ = ["Bars", "bucket_of", "draw", "environment", "write_page"]
+__all__ = [
+    "ENDED",
+    "EXECUTIONS",
+    "Bars",
+    "bars_of",
+    "bucket_of",
+    "check_pipeline",
+    "command_of",
+    "draw",
+    "environment",
+    "facts_of",
+    "failures_of",
+    "held_up",
+    "leases_of",
+    "next_of",
+    "now_of",
+    "program_of",
+    "quota_of",
+    "run_of",
+    "steps_of",
+    "write_page",
+]
 __getattr__ = lazily(
     __name__,
     {
         "Bars": "charts",
+        "ENDED": "facts",
+        "EXECUTIONS": "facts",
         "bucket_of": "report",
+        "check_pipeline": "facts",
+        "command_of": "commands",
+        "program_of": "commands",
         "draw": "charts",
         "environment": "rendering",
+        "facts_of": "facts",
+        "failures_of": "facts",
+        "held_up": "facts",
+        "leases_of": "facts",
+        "next_of": "facts",
+        "now_of": "facts",
+        "quota_of": "facts",
+        "run_of": "facts",
+        "steps_of": "facts",
+        "bars_of": "timeline",
         "write_page": "report",
     },
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 SHARED = "headgate.reports"
 
@@ -22,7 +23,7 @@ def environment(package: str = SHARED) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(begun=begun, duration=duration, number=number, time=time)
+    made.filters.update(begun=begun, duration=duration, moment=moment, number=number, time=time)
     return made
 
 
@@ -58,3 +59,15 @@ def duration(value: timedelta | None) -> str:
 def time(value: datetime | None) -> str:
     """Return a moment with its time zone."""
     return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S %Z}".strip()
+
+
+def moment(value: datetime | None) -> Markup:
+    """Return an element with a moment in UTC; the text leaves the date out if that is today."""
+    if value is None:
+        return Markup()
+    here = value.astimezone(UTC)
+    is_today = here.date() == datetime.now(UTC).date()
+    text = f"{here:%H:%M:%S}" if is_today else f"{here:%Y-%m-%d %H:%M}"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        here.isoformat(), time(here), text
+    )

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from headgate import files
 from headgate.reports.rendering import environment
+from headgate.reports.timeline import bars_of
 
 Row = Mapping[str, Any]
 COLOURS: Final = {
@@ -36,31 +37,17 @@ def bucket_of(run: Row) -> timedelta:
 
 def write_page(path: Path, page: Mapping[str, Any]) -> None:
     """Write the HTML page; `page` holds the rows that the template uses."""
-    run = page["run"]
     text = (
         environment()
         .get_template("report.html")
         .render(
             **page,
             colours=COLOURS,
-            bars=[_bar(run, step) for step in page["steps"]],
+            bars=bars_of(page["run"], page["steps"]),
             picture=_throughput(page["buckets"], page["width"]) if page["buckets"] else "",
         )
     )
     files.write(path, text, is_shared=True)
-
-
-def _bar(run: Row, step: Row) -> dict[str, Any]:
-    """Return the left end and the width of a step's bar, in percent of the run's duration."""
-    start, whole = run["started_at"], max(run["duration"].total_seconds(), 0.001)
-    began = step["started_at"]
-    if began is None:
-        return {"step": step, "left": 0.0, "width": 0.0, "seconds": None}
-    end = step["finished_at"] or start + run["duration"]
-    seconds = (end - began).total_seconds()
-    left = min(100.0, 100 * (began - start).total_seconds() / whole)
-    width = max(0.4, min(100 - left, 100 * seconds / whole))
-    return {"step": step, "left": left, "width": width, "seconds": timedelta(seconds=seconds)}
 
 
 def _throughput(buckets: Sequence[Row], width: timedelta) -> str:

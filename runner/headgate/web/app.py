@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Collection
 from difflib import get_close_matches
@@ -18,6 +19,7 @@ from psycopg.rows import DictRow
 from yarl import URL
 
 from headgate.database import from_psycopg
+from headgate.demo import DATABASE
 from headgate.errors import (
     AmbiguousCode,
     HeadgateError,
@@ -30,7 +32,7 @@ from headgate.errors import (
     UnknownPipeline,
 )
 from headgate.metrics import render
-from headgate.reports import environment
+from headgate.reports import command_of, environment
 from headgate.settings import Settings
 from headgate.web.events import Events
 from headgate.web.page import Page, link
@@ -38,6 +40,9 @@ from headgate.web.pages import PAGES
 from headgate.web.reader import Reader
 from headgate.web.security import Handler, add_headers, guard, hosts_of
 
+logger = logging.getLogger(__name__)
+
+FAULT: Final = "the page has a fault"
 STATIC: Final = Path(__file__).parent / "static"
 STATUS: Final[dict[type[HeadgateError], int]] = {
     UnknownAsset: 404,
@@ -66,6 +71,7 @@ def make_app(settings: Settings, *, host: str, allowed: Collection[str] = ()) ->
         app.router.add_get(page.path, site.handler(page))
     app.router.add_get("/events", site.events.stream)
     app.router.add_get("/metrics", site.metrics)
+    app.router.add_get("/static/style.css", site.style)
     app.router.add_static("/static", STATIC)
     return app
 
@@ -91,13 +97,14 @@ class Site:
 
     def __init__(self, settings: Settings) -> None:
         self.events = Events(settings)
-        self._database = settings.database
         self._reader = Reader(settings)
         self._read: dict[str, tuple[int, float, asyncio.Task[str]]] = {}
         self._templates = environment("headgate.web")
         self._templates.globals.update(
             link=link,
             database=settings.database,
+            is_made_up=settings.database == DATABASE,
+            command_of=partial(command_of, settings),
             menu=[page for page in PAGES if page.menu],
         )
 
@@ -127,6 +134,11 @@ class Site:
         accept = request.headers.get("Accept", "")
         content_type, text = await self._reader.read(partial(render, accept=accept))
         return web.Response(body=text, headers={"Content-Type": content_type})
+
+    async def style(self, request: web.Request) -> web.Response:
+        """Answer with the style that pages and reports share."""
+        text = self._templates.get_template("style.css").render()
+        return web.Response(text=text, content_type="text/css", charset="utf-8")
 
     async def _text(self, page: Page, request: web.Request) -> str:
         """Return a page as it is now; who asks for it at the same time gets the same."""
@@ -165,6 +177,11 @@ class Site:
             return self._error(from_psycopg(exc), 500)
         except web.HTTPNotFound:
             return self._error(_no_page(request.path), 404)
+        except web.HTTPException:
+            raise
+        except Exception:
+            logger.exception("%s", request.path)
+            return self._error(HeadgateError(FAULT, hint="the server's log has the details"), 500)
 
     def _error(self, error: HeadgateError, status: int) -> web.Response:
         text = self._templates.get_template("error.html").render(

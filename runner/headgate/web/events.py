@@ -15,6 +15,8 @@ from headgate.settings import Settings
 CHANNELS: Final = ("headgate_steps", "headgate_orders", "headgate_progress")
 SHORTEST_PAUSE: Final = 1.0
 """Seconds between two events."""
+AFTERWARDS: Final = 2.0
+"""Seconds after which a change is followed by another event: a runner tells of one end a second."""
 POLL: Final = 10.0
 """Seconds between two events behind a pooler, which passes no notifications on."""
 SHARE: Final = 20
@@ -67,8 +69,10 @@ class Events:
 
     async def _listen(self) -> None:
         changes = notifications(self._settings, "web, listening", CHANNELS, role=READER, poll=POLL)
+        loop = asyncio.get_running_loop()
         async for _ in changes:
             self._changed.set()
+            loop.call_later(AFTERWARDS, self._changed.set)
 
     async def _publish(self) -> None:
         while True:

@@ -33,7 +33,12 @@ COLUMNS = {
     "headgate.v_data_freshness": "operation group_key assets fresh stale never oldest_watermark",
     "headgate.v_execution_steps": (
         "pipeline run_id step status planned succeeded failed deferred skipped started_at"
-        " finished_at units skip_reason may_fail output round retried retry_at deadline_at degraded wave"
+        " finished_at units skip_reason may_fail output round retried retry_at deadline_at degraded wave kind depends_on"
+        " group_keys"
+    ),
+    "headgate.v_pipeline_steps": (
+        "pipeline step kind depends_on trigger_rule function operations group_keys condition may_fail retries timeout"
+        " max_waves"
     ),
     "headgate.v_waiting": (
         "pipeline run_id step operation reason jobs next_try_at gives_up_at retries cause"

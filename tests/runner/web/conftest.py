@@ -7,12 +7,19 @@ from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 import pytest
+from psycopg.types.json import Jsonb
 
 from headgate.settings import Settings
 from headgate.web import serve
 from tests.browser import CHROMIUM, Page, chromium, tab
+from tests.plan import Plan
+from tests.runner.small_plan import start, write_plan
 
 Open = Callable[..., AbstractAsyncContextManager[Page]]
+
+SCRIPT = "<script>document.title = 'taken'</script>"
+PATHS = ("", "pipelines", "pipelines/small_shop", "runs/small_shop/r1")
+"""The pages of `hostile`, and those without names."""
 
 
 @pytest.fixture
@@ -27,6 +34,35 @@ async def client(address: str) -> AsyncIterator[aiohttp.ClientSession]:
     """Return a client of the pages."""
     async with aiohttp.ClientSession(address) as session:
         yield session
+
+
+@pytest.fixture
+def hostile(core_plan: Plan) -> Plan:
+    """Run `r1` of three jobs: one has failed, one succeeded, one is left; texts hold a script."""
+    write_plan(core_plan, assets=0)
+    core_plan.sql("update headgate.pipelines set description = %(text)s", text=SCRIPT)
+    codes = [{"code": f"{SCRIPT}{n}", "group_key": "G"} for n in range(3)]
+    core_plan.call("upsert_assets", p_universe="shop", p_assets=Jsonb(codes))
+    core_plan.sql("update headgate.operations set chunk_size = 1 where name = 'look_shop'")
+    start(core_plan)
+    core_plan.advance()
+    for outcome in ("success", "failed"):
+        end_job(core_plan, outcome)
+    return core_plan
+
+
+def end_job(plan: Plan, outcome: str) -> None:
+    """Claim a job, and report how it ended."""
+    (chunk,) = [x for x in plan.call("claim_jobs", p_runner="w", p_max_chunks=1) if x["chunk_id"]]
+    plan.call(
+        "complete_jobs",
+        p_runner="w",
+        p_chunk_id=chunk["chunk_id"],
+        p_lease_no=chunk["lease_no"],
+        p_asset_ids=chunk["asset_ids"],
+        p_outcomes=[outcome],
+        p_errors=[SCRIPT if outcome == "failed" else None],
+    )
 
 
 @pytest.fixture(scope="session")

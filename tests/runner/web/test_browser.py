@@ -1,20 +1,62 @@
-"""Every page in a browser: no complaints, no sideways scrolling, and readable without scripts."""
+"""The pages in a browser: no complaints, no barriers, readable on a phone and without scripts."""
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+
+import pytest
+
 from headgate.web.pages import PAGES
+from tests.runner.web.conftest import PATHS, end_job
 
-WIDTHS = {"desktop": 1280, "phone": 360}
+AXE = files("axe_core_python").joinpath("axe.min.js")
+WIDTHS = (1280, 360)
+SERIOUS = """
+axe.run({resultTypes: ["violations"]}).then(found => JSON.stringify(
+    found.violations.filter(x => ["serious", "critical"].includes(x.impact))
+        .map(x => `${x.id}: ${x.nodes.map(n => n.html).join(" | ")}`)))
+"""
 
 
-async def test_every_page_loads_without_complaints_and_fits(address, open_tab):
+@pytest.fixture
+def paths() -> list[str]:
+    """Return the address of every page."""
+    return sorted({*PATHS, *(x.path.lstrip("/") for x in PAGES if x.menu), "nowhere"})
+
+
+async def test_every_page_fits_and_raises_no_barrier(hostile, address, open_tab, paths):
     async with open_tab() as page:
-        for width in WIDTHS.values():
+        for width in WIDTHS:
             await page.resize(width, 900)
-            for path in [x.path for x in PAGES if x.menu]:
-                await page.open(address + path.lstrip("/"))
-                inner = await page.value("document.documentElement.scrollWidth")
+            for path in paths:
+                await page.open(address + path)
+                assert await page.value("document.querySelectorAll('h1').length") == 1
+                assert "taken" not in await page.value("document.title")
+                wide = await page.value("document.documentElement.scrollWidth")
+                assert (path, wide) <= (path, width)
 
-                assert await page.value("document.querySelector('h1').innerText")
-                assert (path, inner) <= (path, width)
+                await page.promised(AXE.read_text())
+                assert (path, width, json.loads(await page.promised(SERIOUS))) == (path, width, [])
+        assert [x for x in page.complaints if "/nowhere" not in x] == []
+
+
+async def test_every_page_is_read_without_scripts(hostile, address, open_tab, paths):
+    async with open_tab() as page:
+        await page.tell("Emulation.setScriptExecutionDisabled", value=True)
+        for path in paths:
+            await page.open(address + path)
+            assert len(await page.text()) > 100
+
+
+async def test_an_open_page_follows_a_run(hostile, address, open_tab, monkeypatch):
+    monkeypatch.setattr("headgate.web.events.AFTERWARDS", 900.0)
+    async with open_tab() as page:
+        await page.open(f"{address}runs/small_shop/r1")
+        await page.value("(document.querySelector('.wide').focus(), window.isSame = true)")
+        end_job(hostile, "success")
+        hostile.advance()
+
+        await page.wait_for("document.querySelector('h1').innerText.includes('failed')")
+        assert await page.value("window.isSame")
         assert page.complaints == []

@@ -9,8 +9,8 @@ import typer
 
 from headgate.cli.commands import console
 from headgate.cli.commands.options import AsJson, Pipeline
-from headgate.cli.commands.summary import program_of
 from headgate.database import PLANNER, mapped_errors
+from headgate.reports import program_of
 
 BACKFILL = """
 select * from headgate.backfill(

@@ -12,13 +12,13 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from headgate.cli.commands import console
-from headgate.cli.commands.facts import facts_of
 from headgate.cli.commands.progress import Watch
 from headgate.cli.commands.signals import Stop, stop_on_signal
 from headgate.cli.commands.status import find_run
 from headgate.cli.commands.summary import print_summary
 from headgate.database import PLANNER
 from headgate.errors import HeadgateError, SecretMissing
+from headgate.reports import facts_of
 from headgate.settings import Settings
 
 SECRETS = "select * from headgate.required_secrets(p_pipeline => %(pipeline)s)"

@@ -8,8 +8,8 @@ import typer
 
 from headgate.cli.commands import console
 from headgate.cli.commands.options import MAX_LIMIT, AsJson, OfPipeline
-from headgate.cli.commands.status import check_pipeline
 from headgate.database import mapped_errors
+from headgate.reports import check_pipeline
 
 PIPELINES = "select * from headgate.v_pipelines"
 OPERATIONS = """

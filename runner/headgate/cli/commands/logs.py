@@ -12,11 +12,11 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from headgate.cli.commands import console
-from headgate.cli.commands.facts import ENDED
 from headgate.cli.commands.options import AsJson, OfPipeline, RunId
-from headgate.cli.commands.status import EXECUTIONS, find_run
+from headgate.cli.commands.status import find_run
 from headgate.database import READER, connect, mapped_errors
 from headgate.errors import ServerUnreachable
+from headgate.reports import ENDED, EXECUTIONS
 from headgate.sessions import BinaryCursor
 from headgate.settings import Settings
 

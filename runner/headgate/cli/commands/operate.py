@@ -13,12 +13,12 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from headgate.cli.commands import console
-from headgate.cli.commands.facts import next_of, steps_of
 from headgate.cli.commands.options import AsJson, OfPipeline, Pipeline, RunId, Step
 from headgate.cli.commands.status import find_run
-from headgate.cli.commands.summary import print_next, program_of
+from headgate.cli.commands.summary import print_next
 from headgate.database import PLANNER, mapped_errors
 from headgate.errors import ExecutionEnded
+from headgate.reports import next_of, program_of, steps_of
 from headgate.settings import Settings
 
 PAUSE = "select * from headgate.pause_pipeline(p_pipeline => %(pipeline)s)"

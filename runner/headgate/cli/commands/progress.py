@@ -16,10 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from headgate.cli.commands import console
-from headgate.cli.commands.facts import ENDED, held, held_up, leases_of, now_of, steps_of, waits
-from headgate.cli.commands.status import EXECUTIONS
+from headgate.cli.commands.facts import held, waits
 from headgate.database import READER, connect, mapped_errors
 from headgate.errors import ServerUnreachable
+from headgate.reports import ENDED, EXECUTIONS, held_up, leases_of, now_of, steps_of
 from headgate.sessions import BinaryCursor
 from headgate.settings import Settings
 

@@ -12,16 +12,14 @@ from psycopg.rows import DictRow
 
 from headgate.cli.commands import console
 from headgate.cli.commands.extras import needs_extra
-from headgate.cli.commands.facts import facts_of
 from headgate.cli.commands.options import OfPipeline, RunId
 from headgate.cli.commands.status import find_run
-from headgate.cli.commands.summary import command_of
 from headgate.database import mapped_errors
 from headgate.errors import HeadgateError
 from headgate.files import name_of
+from headgate.reports import command_of, facts_of, failures_of, quota_of
 from headgate.settings import Settings
 
-MAX_FAILURES = 25
 BUCKETS = """
 select
     date_bin(%(width)s::interval, h.ended_at, %(started_at)s::timestamptz) as at,
@@ -44,21 +42,6 @@ from headgate.v_asset_processing_history as h
 where h.run_id = %(run_id)s
 group by h.operation, h.status
 order by h.operation, jobs desc
-"""
-FAILURES = """
-select h.operation, h.status, h.error, count(*) as jobs, min(h.asset) as example
-from headgate.v_asset_processing_history as h
-where h.run_id = %(run_id)s and h.status in ('failed', 'deferred')
-group by h.operation, h.status, h.error
-order by jobs desc
-limit %(limit)s
-"""
-QUOTA = """
-select q.*
-from headgate.v_quota as q
-where q.opened_at < coalesce(%(finished_at)s::timestamptz, 'infinity')
-    and q.closes_at > %(started_at)s::timestamptz
-    and q.provider <> 'local'
 """
 
 
@@ -90,7 +73,7 @@ def _page(
     connection: Connection[DictRow], settings: Settings, run: DictRow, width: Any
 ) -> dict[str, Any]:
     """Return the data of the page."""
-    names = {**run, "width": width, "limit": MAX_FAILURES}
+    names = {**run, "width": width}
     operations = connection.execute(OPERATIONS, names).fetchall()
     facts = facts_of(connection, run)
     return {
@@ -103,8 +86,8 @@ def _page(
             {**row, "jobs": int(row["jobs"]), "units": int(row["units"])}
             for row in connection.execute(BUCKETS, names).fetchall()
         ],
-        "failures": connection.execute(FAILURES, names).fetchall(),
-        "quota": connection.execute(QUOTA, names).fetchall(),
+        "failures": failures_of(connection, run),
+        "quota": quota_of(connection, run),
         "width": width,
         "seconds": max(run["duration"].total_seconds(), 0.001),
         "now": datetime.now(UTC),

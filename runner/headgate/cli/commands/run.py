@@ -11,7 +11,6 @@ from psycopg.types.json import Jsonb
 
 from headgate.cli.commands import console
 from headgate.cli.commands.carry import carry, conclude, require_secrets
-from headgate.cli.commands.facts import ENDED
 from headgate.cli.commands.options import (
     AsJson,
     OfPipeline,
@@ -21,10 +20,11 @@ from headgate.cli.commands.options import (
     Step,
     parse_params,
 )
-from headgate.cli.commands.status import EXECUTIONS, find_run
+from headgate.cli.commands.status import find_run
 from headgate.cli.commands.worker import Concurrency
 from headgate.database import PLANNER, mapped_errors
 from headgate.errors import InvalidValue, PlanAlreadyRunning
+from headgate.reports import ENDED, EXECUTIONS
 
 CHECK = """
 select headgate.check_run(p_pipeline => %(pipeline)s, p_params => %(params)s)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -11,24 +10,17 @@ from psycopg.rows import DictRow
 
 from headgate.cli.commands import console
 from headgate.cli.commands.elsewhere import elsewhere
-from headgate.cli.commands.facts import ENDED, facts_of, held, now_of
+from headgate.cli.commands.facts import held
 from headgate.cli.commands.options import AsJson, OfPipeline
 from headgate.cli.commands.summary import STEP_COLUMNS, print_next, print_waiting
 from headgate.database import mapped_errors
-from headgate.errors import InvalidValue, UnknownExecution
+from headgate.errors import UnknownExecution
+from headgate.reports import ENDED, EXECUTIONS, check_pipeline, facts_of, now_of, run_of
 from headgate.settings import Settings
 
 COUNTS = ("planned", "succeeded", "failed", "deferred", "skipped")
 RECENT = 10
 
-CHECK_PIPELINE = "select headgate.check_run(p_pipeline => %(pipeline)s)"
-EXECUTIONS = """
-select * from headgate.v_recent_executions as e
-where (%(pipeline)s::text is null or e.pipeline = %(pipeline)s)
-    and (%(run_id)s::text is null or e.run_id = %(run_id)s)
-order by e.started_at desc
-limit %(limit)s
-"""
 STATUS = (
     "select * from headgate.execution_counts(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s)"
 )
@@ -52,37 +44,15 @@ def status(
         _show_recent(connection, settings, pipeline, as_json)
 
 
-def check_pipeline(connection: Connection[DictRow], pipeline: str | None) -> None:
-    """Raise UnknownPipeline, with a similar name, if no pipeline has this name."""
-    if pipeline is not None:
-        connection.execute(CHECK_PIPELINE, {"pipeline": pipeline})
-
-
 def find_run(
     connection: Connection[DictRow], settings: Settings, pipeline: str | None, run_id: str
 ) -> DictRow:
-    """Return the run of that name. Raises UnknownExecution if none, InvalidValue if several."""
-    check_pipeline(connection, pipeline)
-    names = {"pipeline": pipeline, "run_id": run_id, "limit": 2}
-    rows = connection.execute(EXECUTIONS, names).fetchall()
-    if len(rows) > 1:
-        raise InvalidValue(
-            f"several pipelines have a run {run_id!r}", hint="choose one: --pipeline"
-        )
-    if rows:
-        return rows[0]
-    latest = connection.execute(EXECUTIONS, {**names, "run_id": None, "limit": 100})
-    near = get_close_matches(run_id, [x["run_id"] for x in latest])
-    where = f" of pipeline {pipeline}" if pipeline else ""
-    raise UnknownExecution(
-        f"there is no run {run_id!r}{where} in database {settings.database}",
-        hint="; ".join(
-            [
-                f"did you mean {' or '.join(near)}?" if near else "headgate status lists them",
-                *elsewhere(settings),
-            ]
-        ),
-    )
+    """Return the run of that name; the error of `run_of` also names databases that have runs."""
+    try:
+        return run_of(connection, pipeline, run_id)
+    except UnknownExecution as exc:
+        exc.hint = "; ".join([x for x in (exc.hint, *elsewhere(settings)) if x])
+        raise
 
 
 def _show_recent(
