@@ -51,7 +51,7 @@ async def test_a_name_that_is_nearly_right_is_suggested(hostile, client):
         "/runs/small_shop/r": "Did you mean r1?",
         "/runs/small_shp/r1": "small_shop",
         "/pipelines/small_shp": "small_shop",
-        "/pipelinse": "Did you mean /pipelines?",
+        "/pipelinse": "Did you mean /pipelines",
     }.items():
         async with client.get(path) as answer:
             text = await answer.text()
