@@ -111,6 +111,7 @@ def test_the_schedules_are_as_declared(bag: Any):
         "headgate_maintenance": "0 2 * * *",
         "noblestride_integration_pipeline": "0 */6 * * *",
         "notify": "*/15 * * * *",
+        "onpoint_changes": "* * * * *",
         "onpoint_data_pipeline": "0 2 * * *",
         "pipeline_monitoring": "*/15 * * * *",
         "recommender_training_pipeline": "0 2 * * *",

@@ -1,5 +1,6 @@
 -- OnPoint: every night three lists, the top stories and a web site are crawled, validated, processed, written to files
--- and loaded; every quarter of an hour the monitoring checks database, tables, runs, errors and machine.
+-- and loaded; every minute changes of the tables go to the lake; every quarter of an hour the monitoring checks
+-- database, tables, runs, errors and machine.
 select headgate.begin_plan('onpoint');
 
 select headgate.put_pool('crawling_pool', 4, 'Pool for web crawling tasks');
@@ -155,6 +156,20 @@ select headgate.put_step('pipeline_monitoring', 'pipeline_health_check', functio
     depends_on => '{measure_machine}', trigger_rule => 'all_done', retries => 1, retry_delay => '5 minutes');
 select headgate.put_step('pipeline_monitoring', 'finalize_execution', function => 'headgate.finalize_execution',
     depends_on => '{pipeline_health_check}', trigger_rule => 'all_done');
+
+-- Each insert, update and delete of the four tables, in files of its hour.
+select headgate.put_operation(format('onpoint_%s_changes', d.name), due => 'run', changes_of => 'onpoint.' || d.name,
+    description => format('The changes of the %s since the last run.', d.name),
+    handler_options => '{"max_bytes": 134217728}', store => 'onpoint_lake',
+    artifact_name => format('changes/%s/{partition}/{part}.parquet', d.name), timeout => '30 minutes')
+from unnest('{posts, users, comments, stories}'::text[]) as d (name);
+select headgate.put_pipeline('onpoint_changes', 'Write changes of the tables to the lake; every minute.');
+select headgate.put_step('onpoint_changes', 'initialize_execution', function => 'headgate.start_execution');
+select headgate.put_step('onpoint_changes', 'export_changes', operations => array(
+    select format('onpoint_%s_changes', d.name) from unnest('{posts, users, comments, stories}'::text[]) as d (name)
+), depends_on => '{initialize_execution}', max_failed_share => 0);
+select headgate.put_step('onpoint_changes', 'finalize_execution', function => 'headgate.finalize_execution',
+    depends_on => '{export_changes}', trigger_rule => 'all_done');
 
 select headgate.end_plan();
 

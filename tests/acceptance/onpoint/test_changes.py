@@ -13,22 +13,14 @@ from headgate.settings import Settings
 from tests.acceptance.onpoint.conftest import DATA, Lake
 
 EXPORT = "onpoint_changes"
-PLAN = """
-    select headgate.begin_plan('onpoint_changes');
-    select headgate.put_store('changes', 'file://{folder}');
-    select headgate.put_operation('posts_changes', due => 'run', changes_of => 'onpoint.posts', store => 'changes',
-        artifact_name => 'posts/{{partition}}/{{part}}.parquet', timeout => '1 minute');
-    select headgate.put_pipeline('onpoint_changes');
-    select headgate.put_step('onpoint_changes', 'export_changes', operations => '{{posts_changes}}');
-    select headgate.end_plan();
-    select headgate.check_plans();
-"""
 
 
 def changes(lake: Lake) -> dict[str, Counter[tuple[str, Any]]]:
     """Return the contents of each hour's files: operation and post."""
     found: dict[str, Counter[tuple[str, Any]]] = {}
-    for row in lake.plan.sql("select url from headgate.v_artifacts where store = 'changes'"):
+    for row in lake.plan.sql(
+        "select url from headgate.v_artifacts where operation = 'onpoint_posts_changes'"
+    ):
         path = Path(row["url"].removeprefix("file://"))
         table = pyarrow.parquet.read_table(path, partitioning=None).to_pylist()
         hour = found.setdefault("/".join(path.parts[-5:-1]), Counter())
@@ -37,14 +29,16 @@ def changes(lake: Lake) -> dict[str, Counter[tuple[str, Any]]]:
     return found
 
 
-async def test_o11_each_change_is_exported_once_into_its_hour(
-    lake: Lake, small_database: Settings, tmp_path: Path
-):
-    lake.plan.connection.execute(PLAN.format(folder=tmp_path / "lake").encode())
+async def test_o11_each_change_is_exported_once_into_its_hour(lake: Lake, small_database: Settings):
     await lake.run(DATA, max_stories=3)
     await lake.run(EXPORT)
     day = "year=2025/month=10/day=15"
     loaded = Counter(("insert", number) for number in range(1, 101))
+    tables = lake.plan.sql(
+        "select split_part(name, '/', 2) as name, sum(rows) as rows from headgate.v_artifacts"
+        " where name like 'changes/%%' group by 1"
+    )
+    assert {x["name"]: x["rows"] for x in tables} == lake.tables()
     assert changes(lake) == {f"{day}/hour=12": loaded}
 
     with connect(small_database, "test", autocommit=False) as late:

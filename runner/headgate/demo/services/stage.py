@@ -96,13 +96,15 @@ SERVICE_DEMOS: Final = {
         ),
         ServiceDemo(
             "onpoint",
-            ("onpoint_data_pipeline", "pipeline_monitoring"),
+            ("onpoint_data_pipeline", "onpoint_changes", "pipeline_monitoring"),
             onpoint.services,
             (
                 "select asset as data_set, count(*) as files, sum(bytes) as bytes "
-                "from headgate.v_artifacts where store = 'onpoint_lake' group by 1 order by 1",
+                "from headgate.v_artifacts where operation = 'onpoint_upload' group by 1 order by 1",
                 "select name, rows, bytes from headgate.v_artifacts "
-                "where store = 'onpoint_lake' order by artifact_id desc limit 3",
+                "where operation = 'onpoint_upload' order by artifact_id desc limit 3",
+                "select name, rows from headgate.v_artifacts "
+                "where name like 'changes/%' order by name",
                 "select user_id, posts, comments from onpoint.user_activity "
                 "order by comments desc, user_id limit 3",
                 "select channel, status, subject from headgate.v_notices "
