@@ -19181,6 +19181,10 @@ begin
         'set search_path = pg_catalog, pg_temp set extra_float_digits = 1 set datestyle = ''ISO'' '
         'set intervalstyle = ''iso_8601'' as %L', v_function, headgate._changes_source(p_operation, p_table::regclass)
     );
+    execute format(
+        'comment on function %s() is %L', v_function,
+        format('Logs changes of %s, generated from what its plan declares.', p_table)
+    );
     execute format('revoke all on function %s() from public', v_function);
     execute format('alter function %s() owner to %I', v_function, v_owner);
     perform headgate._log_event(p_table::regclass, v_function, p_operation, e.event, e.rows)
@@ -33714,6 +33718,194 @@ end;
 $$;
 
 ALTER FUNCTION onpoint._checked(p_check text) OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: _log_onpoint_comments_changes(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint._log_onpoint_comments_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO'
+    SET "IntervalStyle" TO 'iso_8601'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_now constant timestamptz := headgate.clock();
+begin
+    case tg_op
+        when 'INSERT' then
+            insert into headgate_changes.onpoint_comments_changes (operation, changed_at, content)
+            select 'insert', v_now, row_to_json(n.*) from new_rows as n;
+        when 'UPDATE' then
+            insert into headgate_changes.onpoint_comments_changes (operation, changed_at, content)
+            select 'delete', v_now, row_to_json(o.*)
+            from old_rows as o
+            where not exists (select from new_rows as n where (n.id) = (o.id));
+            insert into headgate_changes.onpoint_comments_changes (operation, changed_at, content)
+            select
+                case when exists (select from old_rows as o where (n.id) = (o.id)) then 'update' else 'insert' end,
+                v_now, row_to_json(n.*)
+            from new_rows as n;
+        when 'DELETE' then
+            insert into headgate_changes.onpoint_comments_changes (operation, changed_at, content)
+            select 'delete', v_now, row_to_json(o.*) from old_rows as o;
+        else
+            insert into headgate_changes.onpoint_comments_changes (operation, changed_at, content) values ('truncate', v_now, '{}');
+    end case;
+    return null;
+end;
+$$;
+
+ALTER FUNCTION onpoint._log_onpoint_comments_changes() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION _log_onpoint_comments_changes(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint._log_onpoint_comments_changes() IS 'Logs changes of onpoint.comments, generated from what its plan declares.';
+
+--
+-- Name: _log_onpoint_posts_changes(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint._log_onpoint_posts_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO'
+    SET "IntervalStyle" TO 'iso_8601'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_now constant timestamptz := headgate.clock();
+begin
+    case tg_op
+        when 'INSERT' then
+            insert into headgate_changes.onpoint_posts_changes (operation, changed_at, content)
+            select 'insert', v_now, row_to_json(n.*) from new_rows as n;
+        when 'UPDATE' then
+            insert into headgate_changes.onpoint_posts_changes (operation, changed_at, content)
+            select 'delete', v_now, row_to_json(o.*)
+            from old_rows as o
+            where not exists (select from new_rows as n where (n.id) = (o.id));
+            insert into headgate_changes.onpoint_posts_changes (operation, changed_at, content)
+            select
+                case when exists (select from old_rows as o where (n.id) = (o.id)) then 'update' else 'insert' end,
+                v_now, row_to_json(n.*)
+            from new_rows as n;
+        when 'DELETE' then
+            insert into headgate_changes.onpoint_posts_changes (operation, changed_at, content)
+            select 'delete', v_now, row_to_json(o.*) from old_rows as o;
+        else
+            insert into headgate_changes.onpoint_posts_changes (operation, changed_at, content) values ('truncate', v_now, '{}');
+    end case;
+    return null;
+end;
+$$;
+
+ALTER FUNCTION onpoint._log_onpoint_posts_changes() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION _log_onpoint_posts_changes(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint._log_onpoint_posts_changes() IS 'Logs changes of onpoint.posts, generated from what its plan declares.';
+
+--
+-- Name: _log_onpoint_stories_changes(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint._log_onpoint_stories_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO'
+    SET "IntervalStyle" TO 'iso_8601'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_now constant timestamptz := headgate.clock();
+begin
+    case tg_op
+        when 'INSERT' then
+            insert into headgate_changes.onpoint_stories_changes (operation, changed_at, content)
+            select 'insert', v_now, row_to_json(n.*) from new_rows as n;
+        when 'UPDATE' then
+            insert into headgate_changes.onpoint_stories_changes (operation, changed_at, content)
+            select 'delete', v_now, row_to_json(o.*)
+            from old_rows as o
+            where not exists (select from new_rows as n where (n.id) = (o.id));
+            insert into headgate_changes.onpoint_stories_changes (operation, changed_at, content)
+            select
+                case when exists (select from old_rows as o where (n.id) = (o.id)) then 'update' else 'insert' end,
+                v_now, row_to_json(n.*)
+            from new_rows as n;
+        when 'DELETE' then
+            insert into headgate_changes.onpoint_stories_changes (operation, changed_at, content)
+            select 'delete', v_now, row_to_json(o.*) from old_rows as o;
+        else
+            insert into headgate_changes.onpoint_stories_changes (operation, changed_at, content) values ('truncate', v_now, '{}');
+    end case;
+    return null;
+end;
+$$;
+
+ALTER FUNCTION onpoint._log_onpoint_stories_changes() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION _log_onpoint_stories_changes(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint._log_onpoint_stories_changes() IS 'Logs changes of onpoint.stories, generated from what its plan declares.';
+
+--
+-- Name: _log_onpoint_users_changes(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint._log_onpoint_users_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO'
+    SET "IntervalStyle" TO 'iso_8601'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_now constant timestamptz := headgate.clock();
+begin
+    case tg_op
+        when 'INSERT' then
+            insert into headgate_changes.onpoint_users_changes (operation, changed_at, content)
+            select 'insert', v_now, row_to_json(n.*) from new_rows as n;
+        when 'UPDATE' then
+            insert into headgate_changes.onpoint_users_changes (operation, changed_at, content)
+            select 'delete', v_now, row_to_json(o.*)
+            from old_rows as o
+            where not exists (select from new_rows as n where (n.id) = (o.id));
+            insert into headgate_changes.onpoint_users_changes (operation, changed_at, content)
+            select
+                case when exists (select from old_rows as o where (n.id) = (o.id)) then 'update' else 'insert' end,
+                v_now, row_to_json(n.*)
+            from new_rows as n;
+        when 'DELETE' then
+            insert into headgate_changes.onpoint_users_changes (operation, changed_at, content)
+            select 'delete', v_now, row_to_json(o.*) from old_rows as o;
+        else
+            insert into headgate_changes.onpoint_users_changes (operation, changed_at, content) values ('truncate', v_now, '{}');
+    end case;
+    return null;
+end;
+$$;
+
+ALTER FUNCTION onpoint._log_onpoint_users_changes() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION _log_onpoint_users_changes(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint._log_onpoint_users_changes() IS 'Logs changes of onpoint.users, generated from what its plan declares.';
 
 --
 -- Name: check_connectivity(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
@@ -52151,6 +52343,134 @@ CREATE TRIGGER secret_is_no_handlers AFTER INSERT OR UPDATE OF secret_name ON he
 COMMENT ON TRIGGER secret_is_no_handlers ON headgate.providers IS 'What a handler sees does not become a secret.';
 
 --
+-- Name: comments log_delete_onpoint_comments_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_delete_onpoint_comments_changes AFTER DELETE ON onpoint.comments REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_comments_changes();
+
+ALTER TABLE onpoint.comments ENABLE ALWAYS TRIGGER log_delete_onpoint_comments_changes;
+
+--
+-- Name: posts log_delete_onpoint_posts_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_delete_onpoint_posts_changes AFTER DELETE ON onpoint.posts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_posts_changes();
+
+ALTER TABLE onpoint.posts ENABLE ALWAYS TRIGGER log_delete_onpoint_posts_changes;
+
+--
+-- Name: stories log_delete_onpoint_stories_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_delete_onpoint_stories_changes AFTER DELETE ON onpoint.stories REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_stories_changes();
+
+ALTER TABLE onpoint.stories ENABLE ALWAYS TRIGGER log_delete_onpoint_stories_changes;
+
+--
+-- Name: users log_delete_onpoint_users_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_delete_onpoint_users_changes AFTER DELETE ON onpoint.users REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_users_changes();
+
+ALTER TABLE onpoint.users ENABLE ALWAYS TRIGGER log_delete_onpoint_users_changes;
+
+--
+-- Name: comments log_insert_onpoint_comments_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_insert_onpoint_comments_changes AFTER INSERT ON onpoint.comments REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_comments_changes();
+
+ALTER TABLE onpoint.comments ENABLE ALWAYS TRIGGER log_insert_onpoint_comments_changes;
+
+--
+-- Name: posts log_insert_onpoint_posts_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_insert_onpoint_posts_changes AFTER INSERT ON onpoint.posts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_posts_changes();
+
+ALTER TABLE onpoint.posts ENABLE ALWAYS TRIGGER log_insert_onpoint_posts_changes;
+
+--
+-- Name: stories log_insert_onpoint_stories_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_insert_onpoint_stories_changes AFTER INSERT ON onpoint.stories REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_stories_changes();
+
+ALTER TABLE onpoint.stories ENABLE ALWAYS TRIGGER log_insert_onpoint_stories_changes;
+
+--
+-- Name: users log_insert_onpoint_users_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_insert_onpoint_users_changes AFTER INSERT ON onpoint.users REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_users_changes();
+
+ALTER TABLE onpoint.users ENABLE ALWAYS TRIGGER log_insert_onpoint_users_changes;
+
+--
+-- Name: comments log_truncate_onpoint_comments_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_truncate_onpoint_comments_changes AFTER TRUNCATE ON onpoint.comments FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_comments_changes();
+
+ALTER TABLE onpoint.comments ENABLE ALWAYS TRIGGER log_truncate_onpoint_comments_changes;
+
+--
+-- Name: posts log_truncate_onpoint_posts_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_truncate_onpoint_posts_changes AFTER TRUNCATE ON onpoint.posts FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_posts_changes();
+
+ALTER TABLE onpoint.posts ENABLE ALWAYS TRIGGER log_truncate_onpoint_posts_changes;
+
+--
+-- Name: stories log_truncate_onpoint_stories_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_truncate_onpoint_stories_changes AFTER TRUNCATE ON onpoint.stories FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_stories_changes();
+
+ALTER TABLE onpoint.stories ENABLE ALWAYS TRIGGER log_truncate_onpoint_stories_changes;
+
+--
+-- Name: users log_truncate_onpoint_users_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_truncate_onpoint_users_changes AFTER TRUNCATE ON onpoint.users FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_users_changes();
+
+ALTER TABLE onpoint.users ENABLE ALWAYS TRIGGER log_truncate_onpoint_users_changes;
+
+--
+-- Name: comments log_update_onpoint_comments_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_update_onpoint_comments_changes AFTER UPDATE ON onpoint.comments REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_comments_changes();
+
+ALTER TABLE onpoint.comments ENABLE ALWAYS TRIGGER log_update_onpoint_comments_changes;
+
+--
+-- Name: posts log_update_onpoint_posts_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_update_onpoint_posts_changes AFTER UPDATE ON onpoint.posts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_posts_changes();
+
+ALTER TABLE onpoint.posts ENABLE ALWAYS TRIGGER log_update_onpoint_posts_changes;
+
+--
+-- Name: stories log_update_onpoint_stories_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_update_onpoint_stories_changes AFTER UPDATE ON onpoint.stories REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_stories_changes();
+
+ALTER TABLE onpoint.stories ENABLE ALWAYS TRIGGER log_update_onpoint_stories_changes;
+
+--
+-- Name: users log_update_onpoint_users_changes; Type: TRIGGER; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE TRIGGER log_update_onpoint_users_changes AFTER UPDATE ON onpoint.users REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION onpoint._log_onpoint_users_changes();
+
+ALTER TABLE onpoint.users ENABLE ALWAYS TRIGGER log_update_onpoint_users_changes;
+
+--
 -- Name: artifacts artifacts_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -57951,6 +58271,30 @@ GRANT ALL ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) TO 
 --
 
 REVOKE ALL ON FUNCTION onpoint._checked(p_check text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _log_onpoint_comments_changes(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint._log_onpoint_comments_changes() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _log_onpoint_posts_changes(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint._log_onpoint_posts_changes() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _log_onpoint_stories_changes(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint._log_onpoint_stories_changes() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _log_onpoint_users_changes(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint._log_onpoint_users_changes() FROM PUBLIC;
 
 --
 -- Name: FUNCTION check_connectivity(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint

@@ -45,6 +45,10 @@ begin
         'set search_path = pg_catalog, pg_temp set extra_float_digits = 1 set datestyle = ''ISO'' '
         'set intervalstyle = ''iso_8601'' as %L', v_function, headgate._changes_source(p_operation, p_table::regclass)
     );
+    execute format(
+        'comment on function %s() is %L', v_function,
+        format('Logs changes of %s, generated from what its plan declares.', p_table)
+    );
     execute format('revoke all on function %s() from public', v_function);
     execute format('alter function %s() owner to %I', v_function, v_owner);
     perform headgate._log_event(p_table::regclass, v_function, p_operation, e.event, e.rows)

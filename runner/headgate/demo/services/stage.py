@@ -100,7 +100,8 @@ SERVICE_DEMOS: Final = {
             onpoint.services,
             (
                 "select asset as data_set, count(*) as files, sum(bytes) as bytes "
-                "from headgate.v_artifacts where operation = 'onpoint_upload' group by 1 order by 1",
+                "from headgate.v_artifacts where operation = 'onpoint_upload' "
+                "group by 1 order by 1",
                 "select name, rows, bytes from headgate.v_artifacts "
                 "where operation = 'onpoint_upload' order by artifact_id desc limit 3",
                 "select name, rows from headgate.v_artifacts "
