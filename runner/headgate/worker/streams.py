@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
+from struct import Struct
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection, sql
@@ -47,8 +48,13 @@ CHANGES_CALL: Final = sql.SQL(
 PREPARE: Final = "select headgate.prepare_changes(p_operation => %s)"
 OPEN: Final = "select columns, position, key from headgate.open_changes(p_operation => %s)"
 SLOT: Final = sql.SQL(
-    "copy (select headgate.read_slot({operation}, {position}::pg_lsn)) to stdout (format binary)"
+    "copy (select headgate.read_slot({operation}, {position}::pg_lsn, {most}))"
+    " to stdout (format binary)"
 )
+MESSAGES: Final = 1_000_000
+"""Of a slot, about as many are read by one job; the next one reads on."""
+COMMIT: Final = Struct("!hiQcBQQq")
+"""The last row of a slot: two lengths, place, message, flags, begin and end of the commit, time."""
 COPY: Final[Mapping[str, sql.SQL]] = {
     "csv": sql.SQL("copy (select {columns} from {call} as r) to stdout (format csv)"),
     "json": sql.SQL(
@@ -99,18 +105,22 @@ def feed(
         copy, ends = COPY[form].format(columns=names, call=call), (0, b"")
         head: dict[str, Any] = {"columns": shape}
         if changes is not None and changes.key is not None:
-            copy = SLOT.format(operation=context["operation"], position=changes.position)
+            copy = SLOT.format(
+                operation=context["operation"], position=changes.position, most=MESSAGES
+            )
             ends = (len(START), END)
             head["slot"] = {"key": changes.key, "until": changes.position}
         try:
             stream.write(json.dumps(head).encode() + b"\n")
             copied = blocks(source, copy.as_bytes(source), is_unwanted, head=ends[0], end=ends[1])
-            for pieces, _ in copied:
+            rows, piece = 0, b""
+            for pieces, count in copied:
+                rows += count
                 for piece in pieces:
                     _write(stream.fileno(), piece)
         except BrokenPipeError:
             raise Unwanted from None
-    return None if changes is None else changes.position
+    return None if changes is None else changes.read_to(rows, piece)
 
 
 class Changes(NamedTuple):
@@ -121,6 +131,14 @@ class Changes(NamedTuple):
     """Up to where this transaction reads them."""
     key: list[str] | None
     """The columns of the table's key, for changes that are in a slot."""
+
+    def read_to(self, rows: int, last: bytes) -> str:
+        """Return the position that a copy has reached, by its number of rows and its last ones."""
+        if self.key is None or rows < MESSAGES:
+            return self.position
+        *_, end, _ = COMMIT.unpack(last[-COMMIT.size :])
+        reached = f"{end >> 32:X}/{end & 0xFFFFFFFF:X}"
+        return min(self.position, reached, key=lambda x: [int(y, 16) for y in x.split("/")])
 
 
 def _prepare_changes(source: Connection[Any], operation: str) -> None:

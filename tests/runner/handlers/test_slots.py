@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 
 from headgate.database import connect
+from headgate.worker import streams
 from tests.adopt import adopt
 from tests.runner.handlers.compute_plan import ends, status
 from tests.runner.handlers.notes_table import ALL_ONCE, PLAN, Notes
@@ -77,6 +78,19 @@ async def test_each_change_is_exported_once_as_it_was_committed(notes):
     assert {x["cdc_timestamp"].hour for x in rows} == {int(x["hour"][-2:]) for x in rows}
     numbers = [x["cdc_id"] for x in notes.changes()]
     assert len(set(numbers)) == len(numbers) == 11
+
+
+async def test_a_job_leaves_what_is_beyond_its_limit_to_the_next_ones(notes, monkeypatch):
+    monkeypatch.setattr(streams, "MESSAGES", 6)
+    written = [[("insert", 10 * n + i, "a") for i in range(n)] for n in range(1, 6)]
+    for rows in written:
+        numbers = [number for _, number, _ in rows]
+        notes.plan.sql(
+            "insert into public.notes select n, 'a' from unnest(%(n)s::bigint[]) as n", n=numbers
+        )
+
+    exported = [await notes.export() for _ in range(5)]
+    assert exported == [written[0] + written[1], *written[2:], []]
 
 
 async def test_a_large_value_that_an_update_leaves_is_in_its_file(notes):
