@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import tempfile
+from dataclasses import replace
 
 import pytest
 from psycopg import sql
 
-from headgate.database import connect
+from headgate.database import connect, dsn_of
+from headgate.settings import Settings
 from headgate.worker import streams
 from tests.adopt import adopt
+from tests.limits import wait_until
 from tests.runner.handlers.compute_plan import ends, status
 from tests.runner.handlers.notes_table import ALL_ONCE, PLAN, Notes
 
 LONG = "z" * 50_000
 """Stored outside of its row."""
+
+
+def headgate(settings: Settings, *arguments: str) -> str:
+    """Run a command that succeeds; return what it says."""
+    known = {"HEADGATE_DSN": dsn_of(settings), "HEADGATE_DB": str(settings.db)}
+    done = subprocess.run(
+        [sys.executable, "-m", "headgate", *arguments],
+        env={**os.environ, **known}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return " ".join((done.stdout + done.stderr).split())
 
 
 @pytest.fixture
@@ -107,21 +124,73 @@ async def test_a_runner_that_is_killed_costs_no_change_and_exports_none_twice(no
     assert await notes.export_with_a_kill(point) == ALL_ONCE
 
 
-async def test_a_slot_that_is_gone_fails_the_run_until_it_is_made_again(notes):
-    slot = notes.plan.scalar("select slot from headgate.v_changes")
+def drop(notes: Notes, slot: str) -> None:
+    """Drop a slot, as somebody may."""
     notes.plan.sql("select pg_drop_replication_slot(%(slot)s)", slot=slot)
+
+
+def outgrow(notes: Notes, slot: str) -> None:
+    """Have the server keep less of its log than a slot needs."""
+
+    def is_lost() -> bool:
+        notes.plan.sql("select pg_logical_emit_message(false, 'test', 'x'), pg_switch_wal()")
+        notes.plan.sql("checkpoint")
+        status = "select wal_status from pg_replication_slots where slot_name = %(slot)s"
+        return bool(notes.plan.scalar(status, slot=slot) == "lost")
+
+    notes.plan.sql("alter system set max_slot_wal_keep_size = '1MB'")
+    try:
+        notes.plan.sql("select pg_reload_conf()")
+        wait_until(is_lost, "a slot that is lost")
+    finally:
+        notes.plan.sql("alter system reset max_slot_wal_keep_size")
+        notes.plan.sql("select pg_reload_conf()")
+
+
+@pytest.mark.parametrize(
+    ("lose", "said", "done"),
+    [
+        (drop, "is gone", ["created"]),
+        (outgrow, "was more than max_slot_wal_keep_size behind", ["dropped", "created"]),
+    ],
+)
+async def test_a_slot_that_is_lost_fails_runs_until_it_is_made_again(notes, lose, said, done):
+    slot = notes.plan.scalar("select slot from headgate.v_changes")
     notes.plan.sql("insert into public.notes values (1, 'lost')")
+    lose(notes, slot)
     run_id = notes.start()
     await notes.work(run_id)
     assert status(notes.plan, run_id)["status"] == "failed"
     end = ends(notes.plan)["notes_changes"]
-    assert f"its slot {slot} is gone: changes since" in str(end)
+    assert f"its slot {slot} {said}: changes since" in str(end)
     assert "headgate doctor --fix" in str(end)
 
     notes.plan.call("repair")
-    assert [x["done"] for x in notes.plan.sql("select * from headgate.keep_slots()")] == ["created"]
+    assert [x["done"] for x in notes.plan.sql("select * from headgate.keep_slots()")] == done
     notes.plan.sql("insert into public.notes values (2, 'kept')")
     assert await notes.export() == [("insert", 2, "kept")]
+
+
+async def test_a_restored_database_has_a_slot_of_its_own_and_is_told_what_it_lacks(
+    notes, clone_for_test, tmp_path
+):
+    notes.plan.sql("grant headgate_plan_public to headgate_owner")
+    notes.plan.sql("insert into public.notes values (1, 'exported')")
+    await notes.export()
+    notes.plan.sql("insert into public.notes values (2, 'waited')")
+    restored = replace(clone_for_test(None), db=notes.settings.db)
+    name = sql.Identifier(restored.database)
+    notes.plan.connection.execute(sql.SQL("drop database {}").format(name))
+    headgate(notes.settings, "backup", str(tmp_path / "backup"))
+    said = headgate(restored, "restore", str(tmp_path / "backup"))
+    assert "is created: what changed between the backup's last export and now is in its" in said
+
+    with connect(restored, "test") as connection:
+        connection.execute("insert into public.notes values (3, 'since')")
+        headgate(restored, "run", "compute")
+        rows = "select rows from headgate.v_artifacts order by artifact_id"
+        assert [x["rows"] for x in connection.execute(rows)] == [1, 1]
+    assert await notes.export() == [("insert", 2, "waited")]
 
 
 async def test_a_slot_that_is_not_there_yet_is_created_by_the_first_run_which_says_so(
