@@ -31971,27 +31971,27 @@ ALTER FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) OWNE
 COMMENT ON FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) IS 'Input of the handler that sends notices.';
 
 --
--- Name: read_slot(text, pg_lsn); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: read_slot(text, pg_lsn, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn) RETURNS SETOF bytea
+CREATE FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn, p_most integer) RETURNS SETOF bytea
     LANGUAGE sql STRICT SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select int8send((s.lsn - '0/0')::bigint) || s.data
     from pg_logical_slot_peek_binary_changes(
-        headgate._slot_name(p_operation), p_position, null, 'proto_version', '1',
+        headgate._slot_name(p_operation), p_position, p_most, 'proto_version', '1',
         'publication_names', quote_ident('headgate_' || p_operation)
     ) as s;
 $$;
 
-ALTER FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn, p_most integer) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION read_slot(p_operation text, p_position pg_lsn); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION read_slot(p_operation text, p_position pg_lsn, p_most integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn) IS 'The messages of an operation''s slot up to a position, as the plugin pgoutput writes them.';
+COMMENT ON FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn, p_most integer) IS 'The messages of an operation''s slot up to a position, not many more than p_most, as the plugin pgoutput writes them.';
 
 --
 -- Name: reconcile_quota(text, integer, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -57909,11 +57909,11 @@ REVOKE ALL ON FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint
 GRANT ALL ON FUNCTION headgate.read_notices(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
 
 --
--- Name: FUNCTION read_slot(p_operation text, p_position pg_lsn); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION read_slot(p_operation text, p_position pg_lsn, p_most integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn, p_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.read_slot(p_operation text, p_position pg_lsn, p_most integer) TO headgate_runner;
 
 --
 -- Name: FUNCTION reconcile_quota(p_provider text, p_reported integer, p_reported_on date); Type: ACL; Schema: headgate; Owner: headgate_owner
