@@ -17,7 +17,10 @@ KEPT = ", store => 'lake', artifact_name => 'grains/{partition}/{part}.parquet'"
 LOGGED = OPERATION.format(more=KEPT + ", changes_of => 'toy.grains'")
 PLAN = (STORE, LOGGED, PIPELINE, STEP)
 LOG = "select to_regclass('headgate_changes.dust')::text"
-TRIGGERS = "select count(*) from pg_trigger where tgname like 'log\\_%%' and not tgisinternal"
+TRIGGERS = (
+    "select count(*) from pg_trigger"
+    " where tgname like 'log\\_%%' and tgrelid::regclass::text like 'toy.%%' and not tgisinternal"
+)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def shelf(toy: Toy) -> Shelf:
 
 def way(toy: Toy) -> tuple[bool, str | None]:
     """Return whether changes are read from a slot, and why not."""
-    (row,) = toy.sql("select slot, slot_obstacle from headgate.v_changes")
+    (row,) = toy.sql("select slot, slot_obstacle from headgate.v_changes where operation = 'dust'")
     assert (row["slot"] is None) == (toy.scalar(TRIGGERS) == 4)
     return row["slot"] is not None, row["slot_obstacle"]
 

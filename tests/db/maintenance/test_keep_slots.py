@@ -70,7 +70,7 @@ def test_a_slot_lives_as_long_as_the_operation(grains: Toy):
 
 def test_a_slot_that_somebody_dropped_or_read_is_told_and_made_again(grains: Toy):
     keep(grains)
-    name = grains.scalar("select slot from headgate.v_changes")
+    name = grains.scalar("select slot from headgate.v_changes where operation = 'dust'")
     grains.sql("insert into public.grains values (1)")
     grains.sql(
         "select from pg_logical_slot_get_binary_changes(%(name)s, null, null, 'proto_version', '1',"
@@ -109,7 +109,9 @@ def test_a_slot_that_falls_behind_is_an_alert_at_the_end_of_any_run(grains: Toy)
 
 def test_the_slot_of_a_restored_database_is_a_new_one(grains: Toy):
     keep(grains)
-    grains.sql("select pg_drop_replication_slot(slot) from headgate.v_changes")
+    grains.sql(
+        "select pg_drop_replication_slot(slot) from headgate.v_changes where operation = 'dust'"
+    )
     grains.call("own_changes")
 
     assert keep(grains) == ["created"]

@@ -28,7 +28,7 @@ def alerts(toy: Toy) -> list[str]:
 
 
 def test_it_says_how_many_wait_and_since_when(grains: Toy):
-    (row,) = grains.sql("select * from headgate.v_changes")
+    (row,) = grains.sql("select * from headgate.v_changes where operation = 'dust'")
 
     assert (row["operation"], row["changes_of"], row["changes"]) == ("dust", "toy.grains", 2)
     assert (row["oldest_at"], row["is_behind"]) == (NOON, False)
