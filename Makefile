@@ -25,6 +25,9 @@ GRAPHILE_FILES := tests/benchmarks/rivals/graphile
 GRAPHILE := .graphile/.installed
 ALS_VENV := .venv-recommender
 ALS := $(ALS_VENV)/.installed
+# Superset is large, too, and wants versions of its own.
+SUPERSET_VENV := .venv-superset
+SUPERSET := $(SUPERSET_VENV)/.installed
 
 # Tests wait half of their time, so there are more of them at once than cores, each on a server of its own.
 PARALLEL := -n 4 --dist worksteal
@@ -36,7 +39,8 @@ ATTACKS_ALONE := tests/attacks/test_endurance.py
 AIRFLOW_TESTS := tests/airflow/test_clicks.py tests/airflow/test_stack.py tests/airflow/test_freshpoc.py tests/airflow/test_recommender.py tests/airflow/test_onpoint.py tests/airflow/test_deployments.py \
 	tests/airflow/test_compose_file.py tests/runner/airflow/test_operators.py tests/runner/airflow/test_dags.py tests/dags
 AIRFLOW_LONG_TESTS := tests/airflow/test_compose_stack.py
-WITHOUT_AIRFLOW := $(addprefix --ignore=,$(AIRFLOW_TESTS) $(AIRFLOW_LONG_TESTS))
+SUPERSET_TESTS := tests/bi/test_superset.py
+WITHOUT_AIRFLOW := $(addprefix --ignore=,$(AIRFLOW_TESTS) $(AIRFLOW_LONG_TESTS) $(SUPERSET_TESTS))
 SQL_TESTS := tests/db tests/acceptance/test_backup.py
 # The files that look at a stack: three have one each (tests/airflow/conftest.py); who is done first runs the rest.
 BESIDE := -n 3 --dist loadfile --no-loadscope-reorder
@@ -95,6 +99,10 @@ endif
 .PHONY: airflow/stop
 airflow/stop: $(AIRFLOW_DEMO) ## Stop what `make airflow` runs
 	@$(AIRFLOW_BIN)/headgate airflow stop
+
+.PHONY: bi
+bi: $(DEMO) $(SUPERSET) ## Show the database's figures in Superset until Ctrl-C (PORT=8088; the first start takes minutes)
+	@$(BIN)/python deploy/superset/show.py --superset $(SUPERSET_VENV)/bin/superset $(if $(PORT),--port $(PORT))
 
 # ------------------------------------------------------------ the database
 
@@ -203,6 +211,10 @@ test/airflow-long: $(AIRFLOW_DEV) ## Run docker-compose.yaml as processes, look 
 	@$(AIRFLOW_BIN)/pytest $(AIRFLOW_LONG_TESTS) $(ARGS)
 	@HEADGATE_ATTACK=long HEADGATE_ATTACK_SEED=$${HEADGATE_ATTACK_SEED:-$$RANDOM} $(AIRFLOW_BIN)/pytest -rP tests/airflow/test_clicks.py $(ARGS)
 
+.PHONY: test/bi
+test/bi: $(DEV) $(SUPERSET) ## Open Superset's dashboard in Chromium and find data in each chart (some minutes)
+	@$(BIN)/pytest $(SUPERSET_TESTS) $(ARGS)
+
 .PHONY: attack
 attack: $(DEV) ## Attack every promise for 20 minutes (`make test` does it for two; HEADGATE_ATTACK_SEED repeats a run)
 	@export HEADGATE_ATTACK=long HEADGATE_ATTACK_SEED=$${HEADGATE_ATTACK_SEED:-$$RANDOM}; failed=0; \
@@ -252,7 +264,7 @@ bench/recommender: $(DEV) ## Measure the recommender beside popularity and impli
 clean: ## Stop what runs, remove the environments and caches; the data stay
 	@if [ -x $(AIRFLOW_BIN)/headgate ]; then $(AIRFLOW_BIN)/headgate airflow stop; fi
 	@if [ -x $(BIN)/headgate ]; then $(BIN)/headgate down; fi
-	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) $(ALS_VENV) .graphile build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) $(ALS_VENV) $(SUPERSET_VENV) .graphile build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------- installation
@@ -289,6 +301,10 @@ $(GRAPHILE): $(wildcard $(GRAPHILE_FILES)/*)
 
 $(ALS): constraints-recommender.txt
 	@$(call install,$(ALS_VENV),implicit,constraints-recommender.txt,implicit)
+	@touch $@
+
+$(SUPERSET): constraints-superset.txt
+	@$(call install,$(SUPERSET_VENV),Superset,constraints-superset.txt,apache-superset psycopg2-binary rich cachetools)
 	@touch $@
 
 # $(1) is the environment, $(2) the extra, $(3) the constraints, $(4) what is installed where that is not Headgate. uv where
