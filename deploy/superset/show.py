@@ -71,7 +71,7 @@ class Superset:
         files.write(ready, "")
 
     def show(self) -> None:
-        """Import the dashboard; what it had before is replaced."""
+        """Import the dashboard; charts that Superset has already stay as they are."""
         path = self._home / "dashboard.zip"
         pack(path)
         self._run("import-dashboards", "--path", str(path), "--username", USER)

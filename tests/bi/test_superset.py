@@ -79,9 +79,10 @@ def shown(database: Settings, tmp_path: Path) -> Iterator[Shown]:
 
 async def test_each_chart_shows_data_and_ctrl_c_stops_all_of_it(shown: Shown):
     with chromium() as port:
-        async with tab(port, 1400, 1750) as page:
+        async with tab(port, 1400, 1900) as page:
             await log_in(page, shown)
-            await page.tell("Page.navigate", url=shown.url)
+            # Charts that are not in sight are not drawn.
+            await page.tell("Page.navigate", url=f"{shown.url}?standalone=2")
             await page.read(sorted(CHARTS))
             await page.wait_for("document.querySelectorAll('canvas').length == 7")
             await page.wait_for("document.querySelectorAll('tbody tr').length >= 10")
