@@ -66,7 +66,8 @@ class Superset:
         password = secret(self._home / "password")
         self._run(
             *("fab", "create-admin", "--username", USER, "--firstname", "Headgate"),
-            *("--lastname", "Admin", "--email", "admin@localhost", "--password", password),
+            *("--lastname", "Admin", "--email", "admin@localhost"),
+            answers=f"{password}\n{password}\n",  # others see a command's arguments
         )
         files.write(ready, "")
 
@@ -84,27 +85,29 @@ class Superset:
             *("--log-level", "warning", "superset.app:create_app()"),
         ]
         process = subprocess.Popen(command, env=self._environ, cwd=self._home)
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: process.terminate())
         _say(
             f"http://127.0.0.1:{port}/superset/dashboard/headgate/   "
             f"user {USER}, password {secret(self._home / 'password')}; Ctrl-C stops it"
         )
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            code = process.wait()  # Ctrl-C reaches it, too
+        code = process.wait()
         _say("Superset has stopped")
         return code
 
-    def _run(self, *arguments: str) -> None:
-        """Run one of Superset's commands; its output is shown only if it fails."""
+    def _run(self, *arguments: str, answers: str = "") -> None:
+        """Run one of Superset's commands; its output is shown only if it fails.
+
+        Without a terminal of its own it reads the answers to its questions from stdin.
+        """
         done = subprocess.run(
             [str(self._command), *arguments],
             env=self._environ,
             cwd=self._home,
+            input=answers,
             capture_output=True,
             text=True,
+            start_new_session=True,
         )
         if done.returncode:
             raise HeadgateError(
