@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from headgate.database import READER, dsn_of
 from headgate.settings import Settings
@@ -21,6 +22,8 @@ def test_every_tool_connects_as_the_reader_to_the_port_that_was_opened():
 def test_the_lines_for_pandas_show_the_backlog(template: Settings, monkeypatch, capsys):
     (block,) = blocks(PAGE, "python")
     monkeypatch.setenv("READER_DSN", dsn_of(template, role=READER))
-    exec(compile(block.text, str(block), "exec"), {})
+    found: dict[str, Any] = {}
+    exec(compile(block.text, str(block), "exec"), found)
 
-    assert "prices_historical" in capsys.readouterr().out
+    assert "prices_historical" in set(found["backlog"]["operation"])
+    assert "day" in capsys.readouterr().out
