@@ -24,6 +24,7 @@ select split_part(c.runner, '-', -2)::integer
 from headgate.fetches as f join headgate.chunks as c using (chunk_id)
 """
 """The process whose request is under way."""
+LEASED_BY = "select chunk_id from headgate.chunks where state = 'leased' and runner like %(pid)s"
 WAITING = "select count(*) > 0 from headgate.chunks where park_reason like 'an equal request%%'"
 
 
@@ -120,7 +121,7 @@ async def test_after_a_runner_is_killed_in_mid_request_one_of_those_that_wait_ma
         plan,
         base_url=shop.url,
         assets=20,
-        operation_columns=RATES | {"lease": "3 seconds"},
+        operation_columns=RATES | {"lease": "1 hour"},
         provider_columns={"quota": 100, "quota_buffer": 0},
     )
     shop.answer = never()
@@ -129,7 +130,10 @@ async def test_after_a_runner_is_killed_in_mid_request_one_of_those_that_wait_ma
     await until(lambda: shop.asked and plan.scalar(WAITING))
 
     shop.answer = json_of('{"rate": 7}')
-    runners[plan.scalar(ASKING)].kill()
+    killed = plan.scalar(ASKING)
+    runners[killed].kill()
+    runners[killed].wait()
+    plan.expire(*plan.sql(LEASED_BY, pid=f"%-{killed}-%"))
     await until(lambda: status(plan)["status"] != "running")
 
     assert status(plan)["succeeded"] == 20
