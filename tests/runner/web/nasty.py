@@ -9,7 +9,6 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from tests.db.toy import Toy
-from tests.plan import Plan
 from tests.runner.small_plan import write_plan
 
 MARKUP: Final = "<script>alert(1)</script>"
@@ -32,8 +31,8 @@ RESULTS: Final = """
 """
 ALERTS: Final = """
     insert into headgate.alerts (severity, subject, message, raised_at, resolved_at)
-    select 'error', %(says)s || n, 'look at ' || %(says)s, now() - n * interval '1 hour',
-        case when n > 2 then now() end
+    select 'error', %(says)s || n, 'look at ' || %(says)s, headgate.clock() - n * interval '1 hour',
+        case when n > 2 then headgate.clock() end
     from generate_series(1, 70) as n
 """
 
@@ -41,7 +40,7 @@ ALERTS: Final = """
 def fill(connection: Connection[DictRow]) -> Toy:
     """Write the world into a database of the core."""
     toy = Toy(connection)
-    Plan(connection).offset_clock("0")
+    toy.sql("reset headgate.clock_frozen")  # the clock is the pages', which runs on
     write_plan(
         toy,
         base_url="http://127.0.0.1:9",
