@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps files changes trace cache] [--json]`.
+"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps files changes trace cache web] [--json]`.
 
 bigtables and lake run on request only (`make bench/bigtables`), and so does rivals, whose other side has an
 environment of its own (`make bench/rivals`), recommender, whose second opinion has one
@@ -38,6 +38,7 @@ from tests.benchmarks import (
     system,
     trace,
     viral,
+    web,
 )
 from tests.benchmarks.measure import Figure, as_json, machine, table
 from tests.benchmarks.rivals import compare, graphile
@@ -59,6 +60,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "changes": changes.run,
     "trace": trace.run,
     "cache": cache.run,
+    "web": web.run,
 }
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "bigtables": bigtables.run,

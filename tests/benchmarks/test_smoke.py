@@ -31,6 +31,7 @@ from tests.benchmarks import (
     system,
     trace,
     viral,
+    web,
 )
 from tests.benchmarks.__main__ import BENCHMARKS, ON_REQUEST
 from tests.benchmarks.measure import Figure, as_json, table
@@ -56,6 +57,7 @@ SMALL: dict[Run, dict[str, Any]] = {
     changes.run: {"rows": 400, "singles": 20},
     trace.run: {},
     cache.run: {"sizes": (400, 600), "jobs": 400},
+    web.run: {"rows": 400, "jobs": 400},
     bigtables.run: {"assets": 20, "years": 2},
     lake.run: {"sizes": (200, 400), "per_file": 100},
     recommender.run: {"splits": 1, "users": 400, "items": 80, "pairs": 8_000},

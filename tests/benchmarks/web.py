@@ -1,0 +1,193 @@
+"""The pages, among all listings and 5,000,000 ended jobs: how fast each answers, and what the queue loses to ten browsers.
+
+Each browser holds a stream of events, and reads its page after each event and each two seconds; metrics are scraped and a
+dashboard reads its views each five seconds. Every page is asked for by addresses of its own, because the server shows a page
+that it has just read to all who ask for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import aiohttp
+
+from headgate.database import READER, connect, dsn_of
+from headgate.settings import Settings
+from tests.benchmarks import history, queue, system
+from tests.benchmarks.measure import Figure, per_second, ratio, take_turns
+from tests.limits import PATIENCE
+from tests.plan import Plan
+from tests.servers import DB
+
+MAX_MS: Final = 100.0
+LEAST_SHARE: Final = 0.8
+BROWSERS: Final = 10
+CHUNK: Final = 200
+PIPELINE: Final = f"pipeline={history.PIPELINE}"
+PAGES: Final = {
+    "overview": "/?",
+    "search": "/assets?q=aap",
+    "near misses": "/assets?q=appl.us",
+    "an asset": "/assets/AAPL.US?universe=equities",
+    "an asset's older jobs": "/assets/AAPL.US?universe=equities&before={old}",
+    "operations": "/operations?",
+    "an operation": "/operations/prices_incremental?",
+    "checks": "/checks?",
+    "a check": "/checks/bars_there?",
+    "alerts": "/alerts?",
+    "explain": f"/explain?{PIPELINE}",
+    "forecast": f"/forecast?{PIPELINE}",
+    "metrics": "/metrics?",
+}
+PLANNED: Final = ("explain", "forecast")
+"""These wait for the planner, whose own goals are in planner.py."""
+DASHBOARD: Final = (
+    "select * from headgate.v_recent_executions limit 50",
+    "select * from headgate.v_data_freshness",
+    "select * from headgate.v_quota",
+    "select * from headgate.v_waiting",
+)
+
+
+def run(
+    server: Settings, *, rows: int = 5_000_000, jobs: int = 60_000, runs: int = 9
+) -> Iterator[Figure]:
+    """Measure each page, and the queue's rate with and without readers."""
+    with system.own_database(server, "web") as settings, connect(settings, "bench") as connection:
+        plan = Plan(connection)
+        assets = history.fill(plan, rows)
+        with _pages(settings) as address:
+            yield from asyncio.run(
+                _page_times(address, runs, f"{assets:,} listings, {rows:,} jobs")
+            )
+            yield _queue_share(settings, plan, address, jobs, max(1, runs // 3))
+
+
+@contextmanager
+def _pages(settings: Settings) -> Iterator[str]:
+    """Run `headgate web` in its own process; yield its address."""
+    environ = {k: v for k, v in os.environ.items() if k not in system.UNWANTED}
+    with subprocess.Popen(
+        [sys.executable, "-m", "headgate", "web", "--port", "0"],
+        env={**environ, "HEADGATE_DSN": dsn_of(settings), "HEADGATE_DB": str(settings.db)},
+        cwd=DB.parent,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+async def _page_times(address: str, runs: int, what: str) -> list[Figure]:
+    """Read each page once to warm up, then time it."""
+    figures = []
+    async with aiohttp.ClientSession(address) as client:
+        for name, path in PAGES.items():
+            own = path.format(old="2026-01-01") if "{old}" in path else path
+            times = [1000 * await _read(client, f"{own}&n={n}") for n in range(runs + 1)][1:]
+            p99 = statistics.quantiles([*times, *times], n=100)[-1]
+            figures.append(
+                Figure(
+                    f"web: {name}, {what}",
+                    statistics.median(times),
+                    unit="ms",
+                    at_most=None if name in PLANNED else MAX_MS,
+                    detail=f"p99 {p99:.0f} ms",
+                )
+            )
+    return figures
+
+
+async def _read(client: aiohttp.ClientSession, path: str) -> float:
+    """Read a page; return the seconds."""
+    began = time.perf_counter()
+    async with client.get(path) as answer:
+        text = await answer.text()
+    assert answer.status == 200, text
+    return time.perf_counter() - began
+
+
+def _queue_share(settings: Settings, plan: Plan, address: str, jobs: int, runs: int) -> Figure:
+    """Drain the queue in turns, without and with readers."""
+    queue.write_local_plan(plan, jobs)
+    quiet, busy = queue.Sides(), queue.Sides()
+    with system.listening(settings) as ends:
+
+        def drain(sides: queue.Sides) -> None:
+            queue.work(settings, plan, ends, sides, queue.LOCAL, CHUNK, jobs)
+
+        def drain_read() -> None:
+            with _readers(settings, address):
+                drain(busy)
+
+        take_turns(runs, lambda: drain(quiet), drain_read)
+    return Figure(
+        f"web: the queue with {BROWSERS} browsers, a scraper and a dashboard",
+        ratio(busy.drain, quiet.drain),
+        at_least=LEAST_SHARE,
+        detail=f"{per_second('with', busy.drain)}, {per_second('without', quiet.drain)}",
+    )
+
+
+@contextmanager
+def _readers(settings: Settings, address: str) -> Iterator[None]:
+    """Let browsers, a scraper and a dashboard read until the block ends."""
+    is_over = threading.Event()
+    threads = [
+        threading.Thread(target=lambda: asyncio.run(_browse(address, is_over))),
+        threading.Thread(target=_refresh, args=(settings, is_over)),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join(PATIENCE)
+
+
+async def _browse(address: str, is_over: threading.Event) -> None:
+    async with aiohttp.ClientSession(address) as client, asyncio.TaskGroup() as group:
+        for number in range(BROWSERS):
+            group.create_task(_browser(client, f"/?n={number % 2}", is_over))
+        group.create_task(_scraper(client, is_over))
+
+
+async def _browser(client: aiohttp.ClientSession, path: str, is_over: threading.Event) -> None:
+    """Read a page after each event, and at least each two seconds."""
+    async with client.get("/events") as events:
+        while not is_over.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    await events.content.readline()
+            await _read(client, path)
+
+
+async def _scraper(client: aiohttp.ClientSession, is_over: threading.Event) -> None:
+    while not is_over.is_set():
+        await _read(client, "/metrics")
+        for _ in range(50):
+            if not is_over.is_set():
+                await asyncio.sleep(0.1)
+
+
+def _refresh(settings: Settings, is_over: threading.Event) -> None:
+    with connect(settings, "dashboard", role=READER) as connection:
+        while not is_over.is_set():
+            for query in DASHBOARD:
+                connection.execute(query.encode()).fetchall()
+            is_over.wait(5)
