@@ -165,3 +165,23 @@ async def test_pages_are_read_as_reader_and_leave_no_trace(world, client):
 
     assert world.snapshot() == before
     assert world.sql(WHO) == [{"usename": "headgate_reader"}]
+
+
+async def test_pages_about_one_thing_fit_a_phone_without_complaints(world, address, open_tab):
+    pages = [
+        *(f"assets/{quote(x, safe='')}?universe=shop" for x in (MARKUP, ADDRESS)),
+        *("assets?q=aapl.ux", f"operations/{OPERATION}", "checks/prices_there"),
+        *(
+            f"explain?pipeline={PIPELINE}&at=soon",
+            f"explain?pipeline={PIPELINE}&at=2099-01-01&pairs",
+        ),
+        f"forecast?pipeline={PIPELINE}&days=14",
+    ]
+    async with open_tab() as page:
+        for width in (360, 1280):
+            await page.resize(width, 900)
+            for path in pages:
+                await page.open(address + path)
+                inner = await page.value("document.documentElement.scrollWidth")
+                assert (path, inner) <= (path, width)
+        assert page.complaints == []
