@@ -13,14 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from headgate.database import aconnect
 from headgate.settings import Settings
 from headgate.worker import cleaning
-from headgate.worker.connection_pool import ConnectionPool
-from headgate.worker.queue import Queue
 from tests.acceptance.freshpoc.conftest import Poc
 from tests.acceptance.onpoint.conftest import DATA, Lake, ending, lake_at, stand_still
 from tests.attacks.form import dice, either, tell
+from tests.attacks.runners import clean_stores, kill_one, runners_of
 from tests.buckets import S3Server
 from tests.limits import PATIENCE, wait_until
 
@@ -28,7 +26,6 @@ BLOWS = either(("runner", "server", "server"), ("runner", "server", "server", "r
 """What each run suffers. A chunk whose runners die three times is given up, so two of them do."""
 RUNS = either(1, 10)
 PARAMS = {"max_depth": either(1, 5)}
-RUNNERS = 2
 Fresh = Callable[[], AbstractContextManager[tuple[Settings, Lake]]]
 SHORT_WAITS = """
     update headgate.operations set lease = '2 seconds', backoff = '0.1 seconds', backoff_max = '1 second'
@@ -48,8 +45,6 @@ class Battle:
     def fight(self, moments: list[int], blows: list[str]) -> None:
         """Run the pipeline to its end, and strike when so much was asked."""
         self.lake.plan.sql(SHORT_WAITS)
-        for _ in range(RUNNERS):
-            self.runners.spawn("worker")
         begun = asked(self.lake, self.s3)
         (run,) = self.lake.plan.call("run_pipeline", p_pipeline=DATA, p_params=PARAMS)
         for moment, blow in zip(moments, blows, strict=True):
@@ -69,10 +64,7 @@ class Battle:
 
     def kill_runner(self) -> None:
         """Kill one of the runners, and start another one."""
-        killed = self.dice.choice([x for x in self.runners.processes if x.poll() is None])
-        killed.kill()
-        killed.wait()
-        self.runners.spawn("worker")
+        kill_one(self.runners, self.dice)
 
     def wait(self, count: int) -> None:
         """Wait until so much was asked, and for a few milliseconds more."""
@@ -104,32 +96,6 @@ def fresh(
     return make
 
 
-@contextmanager
-def runners_of(settings: Settings, lake: Lake, logs: Path) -> Iterator[Poc]:
-    """Start runners as processes of their own, and end them at last."""
-    logs.mkdir()
-    runners = Poc(settings, lake.services, logs, lake.plan)
-    try:
-        yield runners
-    finally:
-        for process in runners.processes:
-            process.kill()
-            process.wait()
-
-
-async def maintain(settings: Settings, lake: Lake) -> None:
-    """Clean stores and stages, as maintenance does each day."""
-
-    async def connect() -> Queue:
-        return Queue(await aconnect(settings, "test"), "me")
-
-    connections = ConnectionPool(connect, 1)
-    while (store := await connections.run(lambda queue: queue.take_store())) is not None:
-        await cleaning.clean(store, connections)
-    await connections.aclose()
-    lake.plan.sql("select headgate._clear_stages()")
-
-
 async def test_whatever_is_killed_lake_and_tables_end_as_after_a_clean_run(
     fresh: Fresh, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -145,10 +111,10 @@ async def test_whatever_is_killed_lake_and_tables_end_as_after_a_clean_run(
         blows = chance.sample(BLOWS, len(BLOWS))
         with (
             fresh() as (settings, lake),
-            runners_of(settings, lake, tmp_path / str(nth)) as runners,
+            runners_of(settings, lake.services, lake.plan, tmp_path / str(nth)) as runners,
         ):
             Battle(lake, s3, runners, chance).fight(moments, blows)
-            await maintain(settings, lake)
+            await clean_stores(settings, lake.plan)
             assert ending(lake) == clean, (nth, moments, blows)
         killed.update(blows)
     tell(
