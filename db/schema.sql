@@ -9065,6 +9065,7 @@ declare
             and s.step = p_step
             and s.wave > 1
     );
+    v_few integer;  -- how many pairs are due; null: many
 begin
     if p_is_round then
         return query
@@ -9075,18 +9076,16 @@ begin
         return;
     end if;
 
+    select case when count(*) <= 5000 and v_past_ids = '{}' then count(*) end into v_few
+    from headgate._due_pairs(v_operation_ids, p_at, 5001);
     perform
-        set_config('enable_nestloop', case when n.is_large then 'off' else 'on' end, true),
-        set_config('plan_cache_mode', case when n.is_large then 'force_custom_plan' else 'auto' end, true)
-    from (
-        select count(*) > 5000 or v_past_ids <> '{}' as is_large
-        from headgate._due_pairs(v_operation_ids, p_at, 5001)
-    ) as n;
+        set_config('enable_nestloop', case when v_few is null then 'off' else 'on' end, true),
+        set_config('plan_cache_mode', case when v_few is null then 'force_custom_plan' else 'auto' end, true);
     return query
     with due as materialized (
         select d.*, a.group_key, a.calendar, a.weight
         from (
-            select * from headgate._due_pairs(v_operation_ids, p_at)
+            (select * from headgate._due_pairs(v_operation_ids, p_at) limit v_few)
             union all
             select * from headgate._due_daily(v_operation_ids, p_at) where p_options.is_daily
             union all

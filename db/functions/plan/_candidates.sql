@@ -36,7 +36,8 @@ $func$;
 
 -- Due pairs of a pipeline with their step and ranking data. A round uses the given pairs instead, a run of a past date
 -- what was not done for it, and a further wave of a step only what its run has not done: nothing is done twice there. A
--- few pairs look up their assets one by one; many are joined with all assets.
+-- few pairs look up their assets one by one, which their number as a limit tells the optimizer; many are joined with all
+-- assets.
 create or replace function headgate._candidates(
     p_pipeline_id bigint,
     p_options headgate.plan_options,
@@ -79,6 +80,7 @@ declare
             and s.step = p_step
             and s.wave > 1
     );
+    v_few integer;  -- how many pairs are due; null: many
 begin
     if p_is_round then
         return query
@@ -89,18 +91,16 @@ begin
         return;
     end if;
 
+    select case when count(*) <= 5000 and v_past_ids = '{}' then count(*) end into v_few
+    from headgate._due_pairs(v_operation_ids, p_at, 5001);
     perform
-        set_config('enable_nestloop', case when n.is_large then 'off' else 'on' end, true),
-        set_config('plan_cache_mode', case when n.is_large then 'force_custom_plan' else 'auto' end, true)
-    from (
-        select count(*) > 5000 or v_past_ids <> '{}' as is_large
-        from headgate._due_pairs(v_operation_ids, p_at, 5001)
-    ) as n;
+        set_config('enable_nestloop', case when v_few is null then 'off' else 'on' end, true),
+        set_config('plan_cache_mode', case when v_few is null then 'force_custom_plan' else 'auto' end, true);
     return query
     with due as materialized (
         select d.*, a.group_key, a.calendar, a.weight
         from (
-            select * from headgate._due_pairs(v_operation_ids, p_at)
+            (select * from headgate._due_pairs(v_operation_ids, p_at) limit v_few)
             union all
             select * from headgate._due_daily(v_operation_ids, p_at) where p_options.is_daily
             union all
