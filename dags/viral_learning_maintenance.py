@@ -1,4 +1,4 @@
-"""Check the services, delete old logs, archive old metrics, refresh caches and statistics."""
+"""Check the services, delete old logs, archive old metrics, refresh caches, vacuum the tables."""
 
 from datetime import timedelta
 
@@ -36,8 +36,17 @@ with DAG(
     export = RunStep(task_id="metrics_export", **WAIT)
     archive = CallFunction(task_id="metrics_archive", function="viral.metrics_archive", **AGAIN)
     refresh = RunStep(task_id="cache_refresh", worker_wait=BRIEF, **WAIT)
+    vacuum = RunStep(task_id="vacuum_tables", **WAIT)
     database = CallFunction(
         task_id="database_maintenance", function="viral.database_maintenance", **AGAIN
+    )
+    required_again = RunStep(task_id="ask_required_again", worker_wait=BRIEF, **WAIT)
+    others_again = RunStep(task_id="ask_others_again", worker_wait=BRIEF, **TEAM)
+    afterwards = CallFunction(
+        task_id="health_afterwards",
+        function="viral.health_check",
+        trigger_rule="all_done",
+        **TEAM,
     )
     finish = CallFunction(
         task_id="finalize_execution",
@@ -46,4 +55,5 @@ with DAG(
     )
     start >> [required, others] >> health >> [clean, export, refresh]
     export >> archive
-    [clean, archive, refresh] >> database >> finish
+    [clean, archive, refresh] >> vacuum >> database
+    database >> [required_again, others_again] >> afterwards >> finish

@@ -36,8 +36,8 @@ $func$;
 
 -- Due pairs of a pipeline with their step and ranking data. A round uses the given pairs instead, a run of a past date
 -- what was not done for it, and a further wave of a step only what its run has not done: nothing is done twice there. A
--- few pairs look up their assets one by one, which their number as a limit tells the optimizer; many are joined with all
--- assets.
+-- few pairs look up their assets one by one, to which their number as a limit leads the optimizer; many are joined with
+-- all assets.
 create or replace function headgate._candidates(
     p_pipeline_id bigint,
     p_options headgate.plan_options,

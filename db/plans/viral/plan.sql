@@ -135,6 +135,13 @@ select headgate.put_operation('viral_engine_refresh', due => 'run', provider => 
 select headgate.put_operation('viral_pattern_refresh', due => 'run', provider => 'viral_pattern_engine',
     request => 'POST /cache/refresh', description => 'Has the pattern engine forget its patterns.',
     timeout => '30 seconds', max_attempts => 3, max_wait => '1 minute');
+select headgate.put_operation('viral_vacuum', due => 'run', handler => 'vacuum', timeout => '30 minutes',
+    description => 'Dead rows of the plan''s tables, and their statistics.',
+    handler_environment => '{VIRAL_OWNER_DSN}',
+    handler_options => '{"dsn": "VIRAL_OWNER_DSN", "schemas": ["viral"]}');
+select headgate.put_operation('viral_health_afterwards', 'viral_services', due => 'run', provider => 'viral',
+    request => 'GET /health', description => 'How a service is after the maintenance.', max_attempts => 1,
+    max_wait => '1 second', timeout => '30 seconds', ingest_function => 'viral.keep_health');
 
 select headgate.put_pipeline('viral_learning_maintenance', 'Health, clean-up, archive, statistics; 02:00 UTC daily.',
     timeout => '2 hours');
@@ -155,10 +162,20 @@ select headgate.put_step('viral_learning_maintenance', 'metrics_archive', functi
 select headgate.put_step('viral_learning_maintenance', 'cache_refresh',
     operations => '{viral_engine_refresh, viral_pattern_refresh}', depends_on => '{health_checks}',
     max_failed_share => 0, retries => 2, retry_delay => '5 minutes');
+select headgate.put_step('viral_learning_maintenance', 'vacuum_tables', operations => '{viral_vacuum}',
+    depends_on => '{log_cleanup, metrics_archive, cache_refresh}', max_failed_share => 0, retries => 2,
+    retry_delay => '5 minutes');
 select headgate.put_step('viral_learning_maintenance', 'database_maintenance', function => 'viral.database_maintenance',
-    depends_on => '{log_cleanup, metrics_archive, cache_refresh}', retries => 2, retry_delay => '5 minutes');
+    depends_on => '{vacuum_tables}', retries => 2, retry_delay => '5 minutes');
+select headgate.put_step('viral_learning_maintenance', 'ask_required_again', operations => '{viral_health_afterwards}',
+    group_keys => '{required}', depends_on => '{database_maintenance}', max_failed_share => 0, retries => 2,
+    retry_delay => '5 minutes');
+select headgate.put_step('viral_learning_maintenance', 'ask_others_again', operations => '{viral_health_afterwards}',
+    group_keys => '{optional}', depends_on => '{database_maintenance}', max_failed_share => 1, may_fail => true);
+select headgate.put_step('viral_learning_maintenance', 'health_afterwards', function => 'viral.health_check',
+    depends_on => '{ask_required_again, ask_others_again}', trigger_rule => 'all_done');
 select headgate.put_step('viral_learning_maintenance', 'finalize_execution', function => 'headgate.finalize_execution',
-    depends_on => '{database_maintenance}', trigger_rule => 'all_done');
+    depends_on => '{health_afterwards}', trigger_rule => 'all_done');
 
 select headgate.end_plan();
 

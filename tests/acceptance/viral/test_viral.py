@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+from headgate.database import dsn_of
 from headgate.demo.services import Ask, Reply
 from tests.acceptance.viral.conftest import FLYWHEEL, MAINTENANCE, NONSENSE, POISONED, World
 from tests.plan import Plan
@@ -37,6 +38,7 @@ FAILED = """
 select asset, reason from headgate.v_asset_processing_history
 where run_id = %(r)s and operation = %(o)s and status = 'failed' order by asset
 """
+VACUUMED = "select vacuum_count from pg_stat_user_tables where schemaname = 'viral'"
 Turned = tuple[World, str]
 
 
@@ -393,7 +395,7 @@ def reasons(db: Plan) -> dict[str, str]:
 
 
 async def test_v8_old_metrics_move_to_parquet_and_a_crash_in_between_loses_and_doubles_nothing(
-    world: World,
+    world: World, monkeypatch: pytest.MonkeyPatch
 ):
     world.plan.sql(
         "insert into viral.metrics select 'r' || n, 'engine', 'm', '{}', n, headgate.clock() - n * interval '10 days'"
@@ -430,6 +432,21 @@ async def test_v8_old_metrics_move_to_parquet_and_a_crash_in_between_loses_and_d
         asked = [x.ask.path for x in world.services[engine].calls]
         assert asked.count("/cache/refresh") == 3
     assert world.output(done, "database_maintenance")["analyzed"] > 10
+    (skipped,) = world.plan.sql(
+        "select reason from headgate.v_asset_processing_history"
+        " where run_id = %(r)s and operation = 'viral_vacuum'",
+        r=done,
+    )
+    assert skipped["reason"] == "VIRAL_OWNER_DSN is not set: dead rows are left to autovacuum"
+    assert world.output(done, "health_afterwards")["overall_status"] == "healthy"
+    assert world.health(done) == world.output(done, "health_afterwards")
+
+    tables = world.plan.sql(VACUUMED)
+    monkeypatch.setenv("VIRAL_OWNER_DSN", dsn_of(world.settings))
+    vacuumed = await world.run(MAINTENANCE)
+
+    assert world.output(vacuumed, "vacuum_tables")["vacuumed"] == len(tables)
+    assert all(x["vacuum_count"] == 1 for x in world.plan.sql(VACUUMED))
 
 
 def set_archiving(world: World, function: str) -> None:

@@ -14,7 +14,7 @@ from tests.servers import DB
 
 INSTALLED = (
     "Installed: calendars, convert_formats, copy, export, indicators, load, machine, notices, process_data, "
-    "recommender, remove, thompson"
+    "recommender, remove, thompson, vacuum"
 )
 
 
@@ -57,6 +57,7 @@ def test_every_handler_that_a_shipped_plan_names_is_there():
         "notices",
         "recommender",
         "thompson",
+        "vacuum",
     }
     assert all(callable(find(HANDLER, x)) for x in names)
 
