@@ -238,6 +238,10 @@ bench/indicators: $(DEV) ## Measure the handlers: indicators end to end, feeding
 bench/bigtables: $(DEV) ## Measure 20 million bars: load, daily update, queries (some minutes, 3 GB)
 	@$(BIN)/python -m tests.benchmarks bigtables $(ARGS)
 
+.PHONY: bench/crawl
+bench/crawl: $(DEV) ## Measure the crawl of a site of 20,000 pages, made on request (some minutes)
+	@$(BIN)/python -m tests.benchmarks crawl $(ARGS)
+
 .PHONY: bench/lake
 bench/lake: $(DEV) ## Measure 5,000,000 records from crawled files to a table and Parquet (some minutes, 3 GB)
 	@$(BIN)/python -m tests.benchmarks lake $(ARGS)

@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps files changes trace cache web] [--json]`.
 
-bigtables and lake run on request only (`make bench/bigtables`), and so does rivals, whose other side has an
+bigtables, crawl and lake run on request only (`make bench/bigtables`), and so does rivals, whose other side has an
 environment of its own (`make bench/rivals`), recommender, whose second opinion has one
 (`make bench/recommender`), and viral (`make bench/viral`); airflow runs in one of its own (`make bench/airflow`).
 """
@@ -20,6 +20,7 @@ from tests.benchmarks import (
     bigtables,
     cache,
     changes,
+    crawl,
     declared,
     delta,
     feeding,
@@ -65,6 +66,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "bigtables": bigtables.run,
     "lake": lake.run,
+    "crawl": crawl.run,
     "recommender": recommender.run,
     "viral": viral.run,
     "rivals": compare.run,

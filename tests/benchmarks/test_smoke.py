@@ -13,6 +13,7 @@ from tests.benchmarks import (
     bigtables,
     cache,
     changes,
+    crawl,
     declared,
     delta,
     feeding,
@@ -60,12 +61,13 @@ SMALL: dict[Run, dict[str, Any]] = {
     web.run: {"rows": 400, "jobs": 400},
     bigtables.run: {"assets": 20, "years": 2},
     lake.run: {"sizes": (200, 400), "per_file": 100},
+    crawl.run: {"sizes": (20, 60)},
     recommender.run: {"splits": 1, "users": 400, "items": 80, "pairs": 8_000},
     viral.run: {"arms": 1_000, "rounds": 300, "turns": 1, "together": (1,), "month": 2},
     compare.run: {"posts": 20},
     graphile.run: {"jobs": 400},
 }
-RUN_ONCE: tuple[Run, ...] = (planner.run, trace.run, bigtables.run, lake.run)
+RUN_ONCE: tuple[Run, ...] = (planner.run, trace.run, bigtables.run, lake.run, crawl.run)
 """These take no medians: a run of them takes minutes, or counts."""
 
 
