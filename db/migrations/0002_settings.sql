@@ -11,8 +11,8 @@ comment on column headgate.settings.name is
     'test_clock: sessions may move headgate.clock(); keep_history: how long details '
     'are kept; sessions_ahead: fewer loaded trading sessions raise an alert; changes_wait, changes_bytes: changes that '
     'wait longer for their export, or take more room, raise an alert; cache_bytes: how much the cached answers may '
-    'take; work_off_within, calls_per_runner, processes_per_runner: in which time v_wanted_runners has ready work done, '
-    'by runners that do so much at once.';
+    'take; work_off_within, calls_per_runner, processes_per_runner: in which time v_wanted_runners has ready work '
+    'done, by runners that do so much at once.';
 comment on column headgate.settings.value is 'Its value.';
 
 insert into headgate.settings (name, value)

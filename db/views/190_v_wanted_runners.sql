@@ -74,8 +74,8 @@ from (
 ) as n;
 
 comment on view headgate.v_wanted_runners is
-    'One row: the number of runners that can work off in time what is ready, never more than rate limits, calls in flight '
-    'and pools let work at once.';
+    'One row: the number of runners that can work off in time what is ready, never more than rate limits, calls in '
+    'flight and pools let work at once.';
 comment on column headgate.v_wanted_runners.wanted is
     'The number; 0: nothing is ready. In time: before the run''s deadline, at the latest within the setting '
     'work_off_within.';
