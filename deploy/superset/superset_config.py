@@ -22,4 +22,5 @@ TALISMAN_CONFIG = {
     "session_cookie_secure": False,
 }
 SESSION_COOKIE_SAMESITE = "Strict"
+LOG_LEVEL = "ERROR"
 LOGO_TARGET_PATH = "/superset/dashboard/headgate/"
