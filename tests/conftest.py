@@ -184,12 +184,12 @@ def clone(server: Settings) -> Iterator[Clones]:
 
 
 @pytest.fixture
-def clone_for_test(clone: Clones) -> Iterator[Callable[[Settings | None], Settings]]:
+def clone_for_test(clone: Clones) -> Iterator[Callable[..., Settings]]:
     """Create databases that last as long as the test."""
     made: list[Settings] = []
 
-    def make(source: Settings | None) -> Settings:
-        made.append(clone(source))
+    def make(source: Settings | None, name: str | None = None) -> Settings:
+        made.append(clone(source, name))
         return made[-1]
 
     yield make

@@ -6,7 +6,7 @@ from headgate.lazy import lazily
 
 if TYPE_CHECKING:
     from headgate.reports.charts import Bars, draw
-    from headgate.reports.commands import command_of, program_of
+    from headgate.reports.commands import command_of, program_of, with_database
     from headgate.reports.facts import (
         ENDED,
         EXECUTIONS,
@@ -45,6 +45,7 @@ __all__ = [
     "quota_of",
     "run_of",
     "steps_of",
+    "with_database",
     "write_page",
 ]
 __getattr__ = lazily(
@@ -57,6 +58,7 @@ __getattr__ = lazily(
         "check_pipeline": "facts",
         "command_of": "commands",
         "program_of": "commands",
+        "with_database": "commands",
         "draw": "charts",
         "environment": "rendering",
         "facts_of": "facts",

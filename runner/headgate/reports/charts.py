@@ -38,6 +38,8 @@ class Bars:
     close: Floats
     volume: Floats
     shown: int
+    is_made_up: bool = False
+    """True: a demo's stand-in made the prices up, and the chart says so."""
 
     @property
     def part(self) -> slice:
@@ -142,6 +144,8 @@ def _title(figure: Figure, bars: Bars) -> None:
     last = bars.close[-1]
     figure.text(0.03, 0.955, bars.ticker, fontsize=17, weight="bold", color=INK)
     figure.text(0.03, 0.925, bars.name[:90], fontsize=10, color=GREY)
+    if bars.is_made_up:
+        figure.text(0.5, 0.955, "Made-up data", fontsize=12, color=DOWN, ha="center")
     text = f"{last:,.2f} {bars.currency}".rstrip()
     figure.text(0.925, 0.955, text, fontsize=17, weight="bold", color=INK, ha="right")
     if len(bars.close) > 1:

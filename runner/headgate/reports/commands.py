@@ -1,4 +1,4 @@
-"""The commands that continue a run, as they are typed in this shell."""
+"""The commands that continue a run, as they are typed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from psycopg.rows import DictRow
 from headgate.settings import Settings
 
 
-def command_of(settings: Settings, run: DictRow, action: DictRow) -> str:
+def command_of(program: str, run: DictRow, action: DictRow) -> str:
     """Return the command that continues a run; empty if one can only wait."""
-    program = program_of(settings)
     if action["action"] == "work":
         return f"{program} worker"
     if action["action"] == "resume":
@@ -32,7 +31,11 @@ def command_of(settings: Settings, run: DictRow, action: DictRow) -> str:
 def program_of(settings: Settings) -> str:
     """Return `headgate` as typed in this shell, with HEADGATE_DATABASE if needed."""
     here = Path(sys.executable).with_name("headgate")
-    program = "headgate" if which("headgate") else os.path.relpath(here)
+    return with_database(settings, "headgate" if which("headgate") else os.path.relpath(here))
+
+
+def with_database(settings: Settings, program: str) -> str:
+    """Return a program with HEADGATE_DATABASE before it, if its database is not the usual one."""
     usual = Settings.from_env({**os.environ, "HEADGATE_DATABASE": ""}).database
     prefix = "" if settings.database == usual else f"HEADGATE_DATABASE={settings.database} "
     return f"{prefix}{program}"

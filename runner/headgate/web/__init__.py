@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from headgate.lazy import lazily
 
 if TYPE_CHECKING:
-    from headgate.web.app import make_app, serve
+    from headgate.web.app import serve
     from headgate.web.security import is_private
 
-__all__ = ["is_private", "make_app", "serve"]
-__getattr__ = lazily(__name__, {"is_private": "security", "make_app": "app", "serve": "app"})
+__all__ = ["is_private", "serve"]
+__getattr__ = lazily(__name__, {"is_private": "security", "serve": "app"})

@@ -32,7 +32,7 @@ from headgate.errors import (
     UnknownPipeline,
 )
 from headgate.metrics import render
-from headgate.reports import command_of, environment
+from headgate.reports import command_of, environment, with_database
 from headgate.settings import Settings
 from headgate.web.events import Events
 from headgate.web.page import Page, link
@@ -60,12 +60,29 @@ SAME: Final = 1.0
 SHUTDOWN_SECONDS: Final = 2.0
 
 
-def make_app(settings: Settings, *, host: str, allowed: Collection[str] = ()) -> web.Application:
-    """Return the application; it connects when it starts to serve."""
+@contextlib.asynccontextmanager
+async def serve(
+    settings: Settings, *, host: str, port: int, allowed: Collection[str]
+) -> AsyncIterator[str]:
+    """Serve within the block, which is given the address. Raises OSError."""
     site = Site(settings)
-    app = web.Application(middlewares=[guard(hosts_of(host, allowed)), site.show_errors])
+    app = _app_of(site, hosts_of(host, allowed))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        taken = runner.addresses[0][1]
+        address = str(URL.build(scheme="http", host=host, port=taken, path="/"))
+        async with site.following(address):
+            yield address
+    finally:
+        await runner.cleanup()
+        await asyncio.to_thread(site.close)
+
+
+def _app_of(site: Site, hosts: frozenset[str]) -> web.Application:
+    app = web.Application(middlewares=[guard(hosts), site.show_errors])
     app.on_response_prepare.append(add_headers)
-    app.cleanup_ctx.append(site.listening)
     app.on_shutdown.append(site.say_goodbye)
     for page in PAGES:
         app.router.add_get(page.path, site.handler(page))
@@ -74,22 +91,6 @@ def make_app(settings: Settings, *, host: str, allowed: Collection[str] = ()) ->
     app.router.add_get("/static/style.css", site.style)
     app.router.add_static("/static", STATIC)
     return app
-
-
-@contextlib.asynccontextmanager
-async def serve(
-    settings: Settings, *, host: str, port: int, allowed: Collection[str]
-) -> AsyncIterator[str]:
-    """Serve within the block, which is given the address. Raises OSError."""
-    app = make_app(settings, host=host, allowed=allowed)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        taken = runner.addresses[0][1]
-        yield str(URL.build(scheme="http", host=host, port=taken, path="/"))
-    finally:
-        await runner.cleanup()
 
 
 class Site:
@@ -104,18 +105,24 @@ class Site:
             link=link,
             database=settings.database,
             is_made_up=settings.database == DATABASE,
-            command_of=partial(command_of, settings),
+            command_of=partial(command_of, with_database(settings, "headgate")),
             menu=[page for page in PAGES if page.menu],
         )
 
-    async def listening(self, app: web.Application) -> AsyncIterator[None]:
-        """Listen for changes while the application serves."""
-        listener = asyncio.create_task(self.events.run())
-        yield
-        listener.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await listener
-        await asyncio.to_thread(self._reader.close)
+    @contextlib.asynccontextmanager
+    async def following(self, address: str) -> AsyncIterator[None]:
+        """Listen for changes within the block; the session's name has the address of the pages."""
+        listener = asyncio.create_task(self.events.run(address))
+        try:
+            yield
+        finally:
+            listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listener
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._reader.close()
 
     async def say_goodbye(self, app: web.Application) -> None:
         """End the streams of events, which would hold up the end."""
@@ -145,9 +152,9 @@ class Site:
         now = time.monotonic()
         generation = self.events.generation
         self._read = {
-            path: read
-            for path, read in self._read.items()
-            if read[0] == generation and now - read[1] < SAME
+            path: (read, at, text)
+            for path, (read, at, text) in self._read.items()
+            if read == generation and now - at < SAME and not _has_failed(text)
         }
         if request.path_qs not in self._read:
             reading = asyncio.ensure_future(self._load(page, request))
@@ -188,6 +195,10 @@ class Site:
             error=error, status=status, page=None
         )
         return _html(text, status=status)
+
+
+def _has_failed(text: asyncio.Task[str]) -> bool:
+    return text.done() and (text.cancelled() or text.exception() is not None)
 
 
 def _html(text: str, status: int = 200) -> web.Response:

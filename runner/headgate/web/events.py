@@ -38,10 +38,10 @@ class Events:
         self._news = asyncio.Event()
         self._is_closing = False
 
-    async def run(self) -> None:
+    async def run(self, address: str) -> None:
         """Listen, and publish, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen())
+            group.create_task(self._listen(address))
             group.create_task(self._publish())
 
     def close(self) -> None:
@@ -67,8 +67,8 @@ class Events:
                     await response.write(text.encode())
         return response
 
-    async def _listen(self) -> None:
-        changes = notifications(self._settings, "web, listening", CHANNELS, role=READER, poll=POLL)
+    async def _listen(self, address: str) -> None:
+        changes = notifications(self._settings, f"web {address}", CHANNELS, role=READER, poll=POLL)
         loop = asyncio.get_running_loop()
         async for _ in changes:
             self._changed.set()

@@ -16,8 +16,11 @@ ASIDE: Final = 14
 MARGIN: Final = 6
 LETTERS: Final = 23
 """Characters of a name that fit into a box."""
-MOST_ACROSS: Final = 5
+MAX_ACROSS: Final = 5
 """Levels that fit side by side; with more, they are put below each other."""
+
+NARROW: Final = 460
+"""Width up to which there is room for something beside a graph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,8 @@ class Graph:
     height: float
     box: tuple[int, int]
     """Width and height of a box."""
-    is_down: bool
-    """True: levels are below each other."""
+    is_narrow: bool
+    """True: there is room for something beside it."""
     boxes: Sequence[Box]
     lines: Sequence[str]
     """Paths from step to step, as SVG writes them."""
@@ -50,7 +53,7 @@ class Graph:
 def draw(before: Mapping[str, Sequence[str]], status: Mapping[str, str]) -> Graph:
     """Lay steps out; `before` has, for each step in order, the steps that it depends on."""
     levels = _levels(before)
-    is_down = len(levels) > MOST_ACROSS
+    is_down = len(levels) > MAX_ACROSS
     ahead, aside = (HEIGHT, WIDTH) if is_down else (WIDTH, HEIGHT)
     gap = DOWN if is_down else ACROSS
     widest = max((len(x) for x in levels), default=0)
@@ -71,7 +74,7 @@ def draw(before: Mapping[str, Sequence[str]], status: Mapping[str, str]) -> Grap
     length = 2 * MARGIN + len(levels) * (ahead + gap) - gap
     breadth = 2 * MARGIN + widest * (aside + ASIDE) - ASIDE
     size = (breadth, length) if is_down else (length, breadth)
-    return Graph(*size, (WIDTH, HEIGHT), is_down, list(boxes.values()), lines)
+    return Graph(*size, (WIDTH, HEIGHT), size[0] <= NARROW, list(boxes.values()), lines)
 
 
 def _levels(before: Mapping[str, Sequence[str]]) -> list[list[str]]:

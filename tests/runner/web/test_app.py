@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import aiohttp
+
+from headgate.web import serve
+
 
 async def test_an_empty_overview_says_what_to_do_next(client):
     async with client.get("/") as answer:
@@ -26,3 +32,20 @@ async def test_prometheus_reads_the_metrics_in_either_format(client):
     async with client.get("/metrics", headers={"Accept": "application/openmetrics-text"}) as answer:
         assert answer.content_type == "application/openmetrics-text"
         assert (await answer.text()).endswith("# EOF\n")
+
+
+async def test_a_page_without_its_database_heals_by_itself(core, clone_for_test):
+    missing = replace(core, database=f"{core.database}_later")
+    async with (
+        serve(missing, host="127.0.0.1", port=0, allowed=()) as address,
+        aiohttp.ClientSession(address) as session,
+    ):
+        async with session.get("/") as answer:
+            text = await answer.text()
+        assert answer.status == 503
+        assert '<meta http-equiv="refresh"' in text
+        assert "headgate migrate" in text
+
+        clone_for_test(core, missing.database)
+        async with session.get("/") as answer:
+            assert answer.status == 200

@@ -10,7 +10,7 @@ from tests.runner.web.conftest import end_job
 
 LISTENERS = """
 select pid from pg_stat_activity
-where datname = current_database() and application_name = 'headgate web, listening' and state = 'idle'
+where datname = current_database() and application_name like 'headgate web http%' and state = 'idle'
     and query = 'listen headgate_progress'
 """
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from contextlib import suppress
+from urllib.parse import quote
 
 import typer
 from psycopg import Connection
@@ -16,11 +17,17 @@ from headgate.cli.commands.progress import Watch
 from headgate.cli.commands.signals import Stop, stop_on_signal
 from headgate.cli.commands.status import find_run
 from headgate.cli.commands.summary import print_summary
-from headgate.database import PLANNER
+from headgate.database import PLANNER, connect
 from headgate.errors import HeadgateError, SecretMissing
 from headgate.reports import facts_of
 from headgate.settings import Settings
 
+SERVED = """
+select substring(a.application_name from '^headgate web (http.*)$') as address
+from pg_catalog.pg_stat_activity as a
+where a.datname = pg_catalog.current_database() and a.application_name like 'headgate web http%'
+limit 1
+"""
 SECRETS = "select * from headgate.required_secrets(p_pipeline => %(pipeline)s)"
 
 
@@ -47,6 +54,15 @@ def carry(
     conclude(settings, pipeline, run_id, as_json)
 
 
+def _print_page(settings: Settings, run: DictRow) -> None:
+    """Print the address of the run's page if `headgate web` serves this database."""
+    with connect(settings, "run") as connection:
+        row = connection.execute(SERVED).fetchone()
+    if row is not None:
+        path = "/".join(quote(run[x], safe="") for x in ("pipeline", "run_id"))
+        print(f"in the browser: {row['address']}runs/{path}")
+
+
 def conclude(settings: Settings, pipeline: str, run_id: str, as_json: bool) -> None:
     """Print a run's result; exits 1 unless the run has succeeded."""
     with console.open_database(settings, "run", role=PLANNER) as connection:
@@ -56,6 +72,7 @@ def conclude(settings: Settings, pipeline: str, run_id: str, as_json: bool) -> N
         console.print_json({**row, **facts})
     else:
         print_summary(settings, row, facts)
+        _print_page(settings, row)
     if row["status"] != "succeeded":
         raise typer.Exit(1)
 

@@ -11,6 +11,7 @@ from psycopg.rows import DictRow
 from headgate.cli.commands import console
 from headgate.cli.commands.extras import needs_extra
 from headgate.database import mapped_errors
+from headgate.demo import DATABASE
 from headgate.errors import HeadgateError, InvalidValue
 from headgate.files import name_of
 
@@ -34,11 +35,11 @@ def chart(
     if len(rows) < 2:
         raise InvalidValue(f"{code} has fewer than two bars", hint="load its prices first")
     path = output or Path(f"{name_of(rows[0]['ticker'])}.png")
-    _draw(rows, bars, path)
+    _draw(rows, bars, path, is_made_up=settings.database == DATABASE)
     print(path)
 
 
-def _draw(rows: list[DictRow], shown: int, path: Path) -> None:
+def _draw(rows: list[DictRow], shown: int, path: Path, *, is_made_up: bool) -> None:
     with needs_extra("charts"):
         import numpy as np
 
@@ -53,6 +54,7 @@ def _draw(rows: list[DictRow], shown: int, path: Path) -> None:
         currency=rows[0]["currency"] or "",
         dates=[row["date"] for row in rows],
         shown=shown,
+        is_made_up=is_made_up,
         **columns,
     )
     try:

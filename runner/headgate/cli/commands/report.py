@@ -15,9 +15,10 @@ from headgate.cli.commands.extras import needs_extra
 from headgate.cli.commands.options import OfPipeline, RunId
 from headgate.cli.commands.status import find_run
 from headgate.database import mapped_errors
+from headgate.demo import DATABASE
 from headgate.errors import HeadgateError
 from headgate.files import name_of
-from headgate.reports import command_of, facts_of, failures_of, quota_of
+from headgate.reports import command_of, facts_of, failures_of, program_of, quota_of
 from headgate.settings import Settings
 
 BUCKETS = """
@@ -79,7 +80,7 @@ def _page(
     return {
         "run": run,
         **facts,
-        "commands": [command_of(settings, run, x) for x in facts["next"]],
+        "commands": [command_of(program_of(settings), run, x) for x in facts["next"]],
         "operations": operations,
         "outcomes": {row["status"] for row in operations},
         "buckets": [
@@ -91,4 +92,5 @@ def _page(
         "width": width,
         "seconds": max(run["duration"].total_seconds(), 0.001),
         "now": datetime.now(UTC),
+        "is_made_up": settings.database == DATABASE,
     }

@@ -52,5 +52,5 @@ def print_next(settings: Settings, run: DictRow, actions: list[DictRow]) -> None
         if action["not_before"] is not None:
             said.append(f"not before {console.as_text(action['not_before'])}")
         line = " ".join("; ".join(x for x in said if x).split())  # an error may have several lines
-        command = command_of(settings, run, action)
+        command = command_of(program_of(settings), run, action)
         print(f"next: {line}{': ' if command else ''}{command}")
