@@ -15539,6 +15539,27 @@ $$;
 ALTER FUNCTION headgate._is_alerted(p_subject text) OWNER TO headgate_owner;
 
 --
+-- Name: _is_any_due(bigint, headgate.plan_options, timestamp with time zone, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_any_due(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_assets bigint[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate._candidates(p_pipeline_id, p_options, p_at) as d
+        where d.asset_id = any (p_assets)
+    ) or exists (
+        select
+        from headgate._left_out(p_pipeline_id, p_options) as l
+        where l.asset_id = any (p_assets)
+    );
+$$;
+
+ALTER FUNCTION headgate._is_any_due(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_assets bigint[]) OWNER TO headgate_owner;
+
+--
 -- Name: _is_asked_alone(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24606,7 +24627,7 @@ CREATE FUNCTION headgate._similar_codes(p_universe text, p_code text) RETURNS te
         where (p_universe is null or a.universe = p_universe)
             and lower(a.code) collate "C" ^@ lower(left(p_code, 1))
             and abs(length(n.name) - length(p_code)) <= 2
-            and length(translate(lower(n.name), lower(p_code), '')) <= 2
+            and length(translate(lower(n.name), lower(p_code), '')) <= 1
         limit 5000
     );
 $$;
@@ -29903,6 +29924,8 @@ begin
     return query
     select e.*
     from headgate._explain_due(v_pipeline.pipeline_id, v_options, v_at, p_quota, p_assets) as e
+    where p_assets is null
+        or headgate._is_any_due(v_pipeline.pipeline_id, v_options, v_at, p_assets)
     union all
     select k.*
     from headgate._explain_skips(v_pipeline.pipeline_id, v_options, v_at, p_assets) as k
@@ -54995,6 +55018,12 @@ REVOKE ALL ON FUNCTION headgate._is_about_the_outbox(p_subject text) FROM PUBLIC
 --
 
 REVOKE ALL ON FUNCTION headgate._is_alerted(p_subject text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_any_due(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_any_due(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_assets bigint[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_asked_alone(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner

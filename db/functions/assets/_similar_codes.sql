@@ -1,5 +1,5 @@
 -- Codes (for a bare symbol, symbols) that may have been meant: of the same first letter, of nearly the same length, and
--- with few other letters, which is far cheaper to tell than their likeness.
+-- with at most one other letter, which is far cheaper to tell than their likeness.
 
 create or replace function headgate._similar_codes(
     p_universe text,
@@ -20,7 +20,7 @@ as $func$
         where (p_universe is null or a.universe = p_universe)
             and lower(a.code) collate "C" ^@ lower(left(p_code, 1))
             and abs(length(n.name) - length(p_code)) <= 2
-            and length(translate(lower(n.name), lower(p_code), '')) <= 2
+            and length(translate(lower(n.name), lower(p_code), '')) <= 1
         limit 5000
     );
 $func$;

@@ -25,6 +25,8 @@ begin
     return query
     select e.*
     from headgate._explain_due(v_pipeline.pipeline_id, v_options, v_at, p_quota, p_assets) as e
+    where p_assets is null
+        or headgate._is_any_due(v_pipeline.pipeline_id, v_options, v_at, p_assets)
     union all
     select k.*
     from headgate._explain_skips(v_pipeline.pipeline_id, v_options, v_at, p_assets) as k
@@ -42,6 +44,29 @@ $func$;
 comment on function headgate.explain_plan(text, timestamptz, integer, jsonb, bigint[]) is
     'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; then, unless '
     'assets are given, what headgate.explain_steps reports on whole steps and runs; changes nothing.';
+
+-- Without any, nothing has to be ranked, which costs most of an explanation.
+create or replace function headgate._is_any_due(
+    p_pipeline_id bigint,
+    p_options headgate.plan_options,
+    p_at timestamptz,
+    p_assets bigint[]
+)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select exists (
+        select
+        from headgate._candidates(p_pipeline_id, p_options, p_at) as d
+        where d.asset_id = any (p_assets)
+    ) or exists (
+        select
+        from headgate._left_out(p_pipeline_id, p_options) as l
+        where l.asset_id = any (p_assets)
+    );
+$func$;
 
 -- Every due pair and its decision, and the pairs left out after failures. All are ranked, whichever were asked for. A
 -- few pairs look up their assets and states one by one, as the plan does; many are joined.
