@@ -18,7 +18,8 @@ INVOKERS = {
     "ask_again", "cover_groups", "raise_alert", "reconcile_quota", "rename_asset",
     "reset_asset", "resolve_alert", "set_asset_active", "take_pages", "trust_bulk", "upsert_assets",
     "begin_plan", "end_plan", "note_mistake", "put_provider", "put_rule", "put_operation",
-    "put_pipeline", "put_step", "put_parameter", "put_pool", "put_store", "put_check", "run_checks",
+    "put_pipeline", "put_step", "put_parameter", "put_pool", "put_store", "put_check", "put_metric",
+    "run_checks",
     "put_channel", "put_route", "notify", "set_channel", "hold_notices",
 }  # fmt: skip
 # Private, but not with the caller's rights: a trigger of the owner, queues that belong to the owner whoever declares

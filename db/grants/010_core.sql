@@ -39,7 +39,7 @@ begin
                 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'hear_dags', 'start_obstacle', 'begin_step', 'report_step', 'step_errors',
                 'maintain_history', 'maintain_statistics',
-                'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions',
+                'check_health', 'database_health', 'plan_metrics', 'examine', 'repair', 'check_run', 'next_actions',
                 'run_log', 'waiting_changes',
                 'run_parameters', 'dated_pipelines', 'execution_groups', 'execution_id', 'execution_counts',
                 'alert_run', 'require_fit',
@@ -57,7 +57,8 @@ begin
                 'explain_plan', 'explain_steps', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast',
                 'why',
                 'explain_asset_day', 'asset_decisions', 'find_asset', 'find_assets',
-                'find_group', 'database_health', 'applied_files', 'clock', 'check_run', 'next_actions', 'run_log',
+                'find_group', 'database_health', 'plan_metrics', 'applied_files', 'clock', 'check_run',
+                'next_actions', 'run_log',
                 'run_parameters', 'dated_pipelines', 'execution_counts', 'step_output', 'is_allowed',
                 'waiting_changes'
             ])

@@ -11,8 +11,8 @@ create table headgate.declarations (
     constraint declarations_pkey primary key (kind, name),
     constraint declaration_kind_is_known
         check (kind in (
-            'pool', 'store', 'provider', 'rule', 'operation', 'pipeline', 'step', 'parameter', 'check', 'channel',
-            'route'
+            'pool', 'store', 'provider', 'rule', 'operation', 'pipeline', 'step', 'parameter', 'check', 'metric',
+            'channel', 'route'
         ))
 );
 

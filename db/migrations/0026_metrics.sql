@@ -52,3 +52,27 @@ comment on table headgate.kept_counts is 'Other counters: of runs, and of what r
 comment on column headgate.kept_counts.name is 'The metric.';
 comment on column headgate.kept_counts.labels is 'Its labels.';
 comment on column headgate.kept_counts.value is 'How often.';
+
+create table headgate.metrics (
+    name text not null,
+    type text not null,
+    help text not null,
+    query text not null,
+    timeout interval not null default '1 second',
+    function text not null,
+    constraint metrics_pkey primary key (name),
+    constraint metric_name_is_plain check (name ~ '^[a-z][a-z0-9_]{0,54}$' and name !~ '^headgate_'),
+    constraint metric_type_is_known check (type in ('counter', 'gauge')),
+    constraint only_counters_end_in_total check ((type = 'counter') = (name ~ '_total$')),
+    constraint metric_name_is_not_a_sample_s check (name !~ '_(bucket|sum|count|created|info)$'),
+    constraint metric_has_help check (help ~ '\S'),
+    constraint metric_timeout_in_range check (timeout between '0.1 second' and '1 minute')
+);
+
+comment on table headgate.metrics is 'A metric of a plan; its samples are in headgate.v_metrics.';
+comment on column headgate.metrics.name is 'Its name in Prometheus.';
+comment on column headgate.metrics.type is 'counter or gauge.';
+comment on column headgate.metrics.help is 'What it measures.';
+comment on column headgate.metrics.query is 'The query for its samples: the column value, and a column for each label.';
+comment on column headgate.metrics.timeout is 'A query that takes longer is cancelled.';
+comment on column headgate.metrics.function is 'The function in the plan''s schema that runs the query.';

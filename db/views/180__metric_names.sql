@@ -59,6 +59,7 @@ from (values
     ),
     ('headgate_run_deadline_seconds', 'gauge', 'pipeline', 'The time limit that its plan gives a run.'),
     ('headgate_step_duration_seconds', 'gauge', 'pipeline, step', 'Duration of a step in the run that ended last.'),
+    ('headgate_metric_errors', 'gauge', 'metric', '1 if a metric of a plan has failed now, otherwise 0.'),
     ('headgate_runners', 'gauge', '', 'Runners that are alive.'),
     ('headgate_runner_leases', 'gauge', '', 'Chunks that runners hold.'),
     (

@@ -45,7 +45,8 @@ FUNCTIONS = f"""
 """
 EVERYBODY = {"applied_files", "clock"}
 PLANS_WORK = {
-    *("ask_again", "clock", "cover_groups", "database_health", "find_asset", "published_at"),
+    *("ask_again", "clock", "cover_groups", "database_health", "find_asset", "plan_metrics"),
+    "published_at",
     *("notify", "raise_alert"),
     *("reconcile_quota", "rename_asset", "reset_asset", "resolve_alert", "set_asset_active"),
     *("run_checks", "step_output", "take_pages", "trust_bulk", "upsert_assets"),
@@ -83,7 +84,7 @@ WORK = {
         *("asset_decisions", "find_asset", "find_assets"),
         "find_group",
         "run_log",
-        "database_health",
+        *("database_health", "plan_metrics"),
         "waiting_changes",
         "check_run",
         "next_actions",
@@ -141,7 +142,14 @@ WORK = {
             "required_secrets",
         ),
         *("announce_order", "begin_step", "report_step", "step_errors", "maintain_history"),
-        *("maintain_statistics", "check_health", "database_health", "examine", "repair"),
+        *(
+            "maintain_statistics",
+            "check_health",
+            "database_health",
+            "plan_metrics",
+            "examine",
+            "repair",
+        ),
         "waiting_changes",
         *("check_run", "next_actions", "hear_dags", "start_obstacle"),
         *("preview_request", "try_answer", "charge_call", "step_output", "is_allowed"),

@@ -24,7 +24,9 @@ begin
             select p.kind, p.name, 0 from headgate._strange_parts(p_plan) as p
         ) as d
         order by
-            array_position('{route,channel,check,parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind),
+            array_position(
+                '{route,channel,check,metric,parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind
+            ),
             d.position desc
     loop
         v_obstacle := headgate._retirement_obstacle(v_object.kind, v_object.name);
@@ -163,6 +165,8 @@ begin
             perform headgate._retire_store(p_name);
         when 'check' then
             perform headgate._retire_check(p_name);
+        when 'metric' then
+            perform headgate._retire_metric(p_name);
     end case;
 end;
 $func$;
@@ -278,5 +282,19 @@ begin
     delete from headgate.checks as c where c.name = p_name returning c.* into v_check;
     execute format('drop function if exists %s()', headgate._checked_name(v_check.function));
     perform headgate._resolve_checks_alerts(p_name, '{}', headgate.clock());
+end;
+$func$;
+
+create or replace function headgate._retire_metric(p_name text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_function text;
+begin
+    delete from headgate.metrics as m where m.name = p_name returning m.function into v_function;
+    execute format('drop function if exists %s()', headgate._checked_name(v_function));
 end;
 $func$;

@@ -37,6 +37,11 @@ as $func$
         where p_kind = 'check'
             and c.name = p_name
         union all
+        select to_jsonb(m)
+        from headgate.metrics as m
+        where p_kind = 'metric'
+            and m.name = p_name
+        union all
         select to_jsonb(r)
         from headgate.response_rules as r
         join headgate.providers as p using (provider_id)

@@ -6,6 +6,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select case p_kind
         when 'check' then 'checks'
+        when 'metric' then 'metrics'
         when 'pool' then 'pools'
         when 'store' then 'stores'
         when 'provider' then 'providers'

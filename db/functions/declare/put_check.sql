@@ -119,8 +119,7 @@ as $func$
     end;
 $func$;
 
--- Create the function that runs the query: subject, value, and failing rows. It is compiled at once, so that a mistake
--- in the query is reported with the plan's other mistakes.
+-- Create the function that runs the query: subject, value, and failing rows.
 create or replace function headgate._write_check(
     p_function text,
     p_query text,
@@ -129,15 +128,14 @@ create or replace function headgate._write_check(
     p_keep_rows integer
 )
 returns void
-language plpgsql
+language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
-declare
-    v_name constant text := headgate._checked_name(p_function);
-    v_bodies constant text := current_setting('check_function_bodies');
-    v_source constant text := format(
-        $body$
+    select headgate._write_query(
+        p_function, 'subject text, value numeric, failing jsonb',
+        format(
+            $body$
     select coalesce(s.subject, ''), c.value, c.failing
     from (%s
     ) as each
@@ -156,28 +154,10 @@ declare
         ) as f
     ) as c;
 $body$,
-        coalesce(rtrim(p_for_each, E'; \n'), 'select'), p_calc, p_keep_rows, rtrim(p_query, E'; \n')
+            coalesce(rtrim(p_for_each, E'; \n'), 'select'), p_calc, p_keep_rows, rtrim(p_query, E'; \n')
+        ),
+        'A check, generated from what its plan declares.'
     );
-    v_owner text;
-begin
-    if exists (select from pg_proc as p where p.oid = to_regprocedure(v_name || '()') and p.prosrc = v_source) then
-        return;
-    end if;
-    select pg_get_userbyid(n.nspowner) into v_owner
-    from pg_namespace as n
-    where n.nspname = split_part(p_function, '.', 1);
-    perform set_config('check_function_bodies', 'on', true);
-    execute format(
-        'create or replace function %s() returns table (subject text, value numeric, failing jsonb) '
-        'language sql stable security definer set search_path = pg_catalog, pg_temp set timezone = ''UTC'' as %L',
-        v_name, v_source
-    );
-    perform set_config('check_function_bodies', v_bodies, true);
-    execute format('alter function %s() owner to %I', v_name, v_owner);
-    execute format('revoke all on function %s() from public', v_name);
-    execute format('grant execute on function %s() to headgate_nobody, headgate_planner, headgate_reader', v_name);
-    execute format('comment on function %s() is %L', v_name, 'A check, generated from what its plan declares.');
-end;
 $func$;
 
 -- All mistakes in the declaration.

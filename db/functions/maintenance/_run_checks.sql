@@ -23,7 +23,7 @@ begin
     for v_check in
         select c.* from headgate.checks as c where c.pipeline is not distinct from p_pipeline order by c.name
     loop
-        select * into v_tried from headgate._try_check(v_check, v_is_out_of_time);
+        select * into v_tried from headgate._try_query(v_check.function, v_check.timeout, v_is_out_of_time);
         v_is_out_of_time := v_tried.is_out_of_time;
         v_results := v_results || headgate._keep_results(
             v_check, v_execution_id, v_tried.rows, v_tried.error, v_now
@@ -32,81 +32,6 @@ begin
     return headgate._report_of_checks(v_results);
 end;
 $func$;
-
--- The rows that a check's function returns, or why it did not end; an error affects no other check. statement_timeout
--- cancels only once per statement: after it, the remaining checks would have no limit, so they are not run.
-create or replace function headgate._try_check(
-    p_check headgate.checks,
-    p_is_out_of_time boolean,
-    out rows jsonb,
-    out error text,
-    out is_out_of_time boolean
-)
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-declare
-    v_began constant timestamptz := clock_timestamp();
-    v_limit constant interval := nullif(current_setting('statement_timeout'), '0')::interval;
-begin
-    is_out_of_time := p_is_out_of_time;
-    if is_out_of_time then
-        error := 'it was not made: the statement_timeout was over';
-        return;
-    end if;
-    perform headgate.require_fit(p_check.function);
-    rows := headgate._check_as_nobody(
-        format('select * from %s()', headgate._checked_name(p_check.function)), v_began + p_check.timeout
-    );
-exception
-    when transaction_rollback then
-        raise;
-    when query_canceled then
-        is_out_of_time := coalesce(clock_timestamp() >= statement_timestamp() + v_limit, false);
-        if clock_timestamp() >= v_began + p_check.timeout then
-            error := format('it took longer than its timeout of %s', p_check.timeout);
-        elsif is_out_of_time then
-            error := format('it took longer than the statement_timeout of %s', v_limit);
-        else
-            raise;
-        end if;
-    when others then
-        error := format('%s [%s]', sqlerrm, sqlstate);
-end;
-$func$;
-
--- Run a query read-only and roll back whatever it did. The application name shows heartbeats until when it may run.
-create or replace function headgate._check_as_nobody(
-    p_query text,
-    p_until timestamptz
-)
-returns jsonb
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
-as $func$
-declare
-    v_found jsonb;
-begin
-    perform set_config('transaction_read_only', 'on', true);
-    perform set_config('application_name', 'headgate check until ' || ceil(extract(epoch from p_until)), true);
-    execute format('select coalesce(jsonb_agg(to_jsonb(c)), ''[]'') from (%s) as c', p_query) into v_found;
-    raise exception using errcode = 'UNDO0';
-exception
-    when sqlstate 'UNDO0' then
-        if v_found is null then  -- the query itself raised this
-            raise;
-        end if;
-        return v_found;
-end;
-$func$;
-
--- Owned by headgate_nobody. The new owner of a function needs the right to create in the schema, for that moment.
-grant usage, create on schema headgate to headgate_nobody;
-alter function headgate._check_as_nobody(text, timestamptz) owner to headgate_nobody;
-revoke create on schema headgate from headgate_nobody;
 
 -- Write the results of a check, and raise or resolve its alerts.
 create or replace function headgate._keep_results(

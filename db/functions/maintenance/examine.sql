@@ -40,6 +40,11 @@ as $func$
     union all
     select f.* from headgate._examine_checks() as f
     union all
+    select
+        'metric ' || m.name, 'fail', m.error, 'correct its query in the plan''s file, or what it reads', false
+    from headgate.plan_metrics() as m
+    where m.error is not null
+    union all
     select f.* from headgate._examine_channels() as f
     union all
     select f.* from headgate._examine_cache() as f

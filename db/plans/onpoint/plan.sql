@@ -171,6 +171,43 @@ select headgate.put_step('onpoint_changes', 'export_changes', operations => arra
 select headgate.put_step('onpoint_changes', 'finalize_execution', function => 'headgate.finalize_execution',
     depends_on => '{export_changes}', trigger_rule => 'all_done');
 
+-- Figures of each pipeline's last run that has ended.
+select headgate.put_metric(m.name, 'gauge', m.help, format(
+        $query$
+            select distinct on (e.pipeline) e.pipeline, %s as value
+            from headgate.v_recent_executions as e
+            where e.pipeline in ('onpoint_data_pipeline', 'pipeline_monitoring') and e.finished_at is not null
+            order by e.pipeline, e.started_at desc
+        $query$, m.value
+    ))
+from (values
+    ('onpoint_processing_time_seconds', 'Duration of the run.', 'extract(epoch from e.duration)'),
+    ('onpoint_success_rate', 'Share of the jobs that succeeded.', 'e.succeeded::numeric / nullif(e.planned, 0)')
+) as m (name, help, value);
+select headgate.put_metric('onpoint_records_processed', 'gauge', 'Rows that the last run processed.', $query$
+        select s.pipeline, sum((t.value ->> 'rows')::bigint) as value
+        from headgate.v_execution_steps as s
+        cross join lateral jsonb_each(s.output) as t
+        where s.pipeline = 'onpoint_data_pipeline'
+            and s.step = 'process_data'
+            and jsonb_typeof(t.value) = 'object'
+            and s.run_id = (
+                select e.run_id
+                from headgate.v_recent_executions as e
+                where e.pipeline = 'onpoint_data_pipeline' and e.finished_at is not null
+                order by e.started_at desc
+                limit 1
+            )
+        group by s.pipeline
+    $query$);
+select headgate.put_metric('onpoint_memory_usage_bytes', 'gauge', 'Memory of the runners.', $query$
+        select p.pipeline, max(r.memory) as value
+        from headgate.v_pipelines as p
+        cross join headgate.v_runners as r
+        where p.pipeline in ('onpoint_data_pipeline', 'pipeline_monitoring')
+        group by p.pipeline
+    $query$);
+
 select headgate.end_plan();
 
 select headgate.upsert_assets('onpoint_lists', '[

@@ -177,6 +177,56 @@ select headgate.put_step('viral_learning_maintenance', 'health_afterwards', func
 select headgate.put_step('viral_learning_maintenance', 'finalize_execution', function => 'headgate.finalize_execution',
     depends_on => '{health_afterwards}', trigger_rule => 'all_done');
 
+-- Figures for Prometheus under the names that its dashboards and alerts use. Times are those of the last flywheel that
+-- has ended.
+select headgate.put_metric(m.name, 'gauge', m.help, format(
+        'select extract(epoch from max(s.finished_at) - min(s.started_at)) as value '
+        'from viral.v_last_steps as s where s.step = any (%L)', m.steps
+    ))
+from (values
+    ('airflow_viral_scraper_execution_seconds', 'Time that scraping took.', '{trigger_scraping, scrape_viral_content}'),
+    ('airflow_viral_engine_processing_seconds', 'Time that generating content took.', '{generate_content_variants}'),
+    ('airflow_thompson_sampling_optimization_seconds', 'Time that choosing variants took.', '{optimize_parameters}'),
+    ('airflow_metrics_collection_seconds', 'Time that reading the services'' metrics took.', '{collect_metrics}'),
+    ('airflow_health_check_duration_seconds', 'Time that the health check took.',
+        '{ask_required, ask_others, health_check}')
+) as m (name, help, steps);
+select headgate.put_metric('viral_learning_' || m.kpi, m.type, m.help, format(
+        'select e.value from viral.v_executive as e where e.name = %L', m.kpi
+    ))
+from (values
+    ('engagement_rate', 'gauge', 'Engagement in the last run that measured it.'),
+    ('cost_per_follow', 'gauge', 'Cost of a new follower in dollars.'),
+    ('content_generated_total', 'counter', 'Posts generated, as the services count them.'),
+    ('pattern_accuracy', 'gauge', 'Share of later posts in which a pattern''s prediction was right.'),
+    ('revenue_projection_monthly', 'gauge', 'Revenue in dollars projected for a month.')
+) as m (kpi, type, help);
+select headgate.put_metric('airflow_operator_memory_usage_bytes', 'gauge',
+    'Memory: of the runners, and the peak of the last job of each handler.', $query$
+        select 'runner' as operator, max(r.memory) as value from headgate.v_runners as r
+        union all
+        select o.operation, h.peak_memory
+        from headgate.v_operations as o
+        join headgate.v_assets as a using (universe)
+        cross join lateral (
+            select d.peak_memory
+            from headgate.v_asset_processing_history as d
+            where d.asset_id = a.asset_id and d.operation = o.operation and d.peak_memory is not null
+            order by d.ended_at desc
+            limit 1
+        ) as h
+        where o.operation in ('viral_decision', 'viral_archive')
+    $query$);
+select headgate.put_metric('airflow_connection_pool_utilization', 'gauge', 'Share of the database''s connections used.',
+    $query$
+        select h.value / 100 as value from headgate.v_database_health as h where h.measure = 'connections_percent'
+    $query$);
+select headgate.put_metric('airflow_cache_hit_ratio', 'gauge', 'Share of calls that the cache and freshness spared.',
+    $query$
+        select sum(c.hits) / nullif(sum(c.hits + c.misses), 0) as value
+        from headgate.v_cache as c where c.operation like 'viral\_%'
+    $query$);
+
 select headgate.end_plan();
 
 -- Services, accounts and personas are rows; what an environment has set or added stays.

@@ -37,13 +37,13 @@ class _Samples:
 
     def collect(self) -> Iterator[Metric]:
         """Yield each metric with its samples."""
-        metrics: dict[str, Metric] = {}
+        families: dict[str, Metric] = {}
         for row in self._rows:
             name = _metric_of(row)
-            if name not in metrics:
-                metrics[name] = Metric(name, row["help"], row["type"])
-            metrics[name].add_sample(row["name"], row["labels"], row["value"])
-        yield from metrics.values()
+            if name not in families:
+                families[name] = Metric(name, row["help"], row["type"])
+            families[name].add_sample(row["name"], row["labels"], row["value"])
+        yield from families.values()
 
 
 def _metric_of(row: DictRow) -> str:

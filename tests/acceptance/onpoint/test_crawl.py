@@ -129,6 +129,16 @@ async def test_o3_processing_counts_rows_columns_duplicates_and_nulls(lake: Lake
     (row,) = lake.plan.sql("select title, body from onpoint.posts")
     assert row == {"title": "c", "body": None}
 
+    samples = lake.plan.sql(
+        "select name, value from headgate.v_metrics where name like 'onpoint%%' and labels ->> 'pipeline' = %(p)s",
+        p=DATA,
+    )
+    metrics = {x["name"].removeprefix("onpoint_"): x["value"] for x in samples}
+    processed = lake.output(run_id, "process_data").values()
+    assert metrics["records_processed"] == sum(x["rows"] for x in processed if isinstance(x, dict))
+    assert metrics["processing_time_seconds"] > 0
+    assert 0 < metrics["success_rate"] <= 1
+
 
 async def test_o7_a_check_that_fails_is_named_and_what_was_loaded_stays(lake: Lake):
     users = lake.services["jsonplaceholder"]

@@ -39,6 +39,21 @@ select asset, reason from headgate.v_asset_processing_history
 where run_id = %(r)s and operation = %(o)s and status = 'failed' order by asset
 """
 VACUUMED = "select vacuum_count from pg_stat_user_tables where schemaname = 'viral'"
+V10 = {
+    "airflow_viral_scraper_execution_seconds",
+    "airflow_viral_engine_processing_seconds",
+    "airflow_thompson_sampling_optimization_seconds",
+    "airflow_metrics_collection_seconds",
+    "airflow_health_check_duration_seconds",
+    "airflow_operator_memory_usage_bytes",
+    "airflow_connection_pool_utilization",
+    "airflow_cache_hit_ratio",
+    *(f"viral_learning_{x}" for x in KPIS),
+}
+METRICS = """
+select name, type, labels, value from headgate.v_metrics
+where name like any ('{airflow\\_%%,viral\\_learning\\_%%}')
+"""
 Turned = tuple[World, str]
 
 
@@ -357,6 +372,29 @@ async def test_six_weeks_raise_engagement_count_everything_once_and_keep_tables_
         "select cardinality(variants) from viral.decisions order by decided_at desc limit 1"
     )
     assert offered < len(shown) - 10, "some are retired; ten were made after the last decision"
+
+
+def test_v10_the_contracts_metrics_have_the_figures_of_the_last_flywheel(turned: Turned):
+    world, run_id = turned
+    rows = world.plan.sql(METRICS)
+    found = {x["name"]: x["value"] for x in rows}
+    measured = world.plan.sql("select name, value from viral.kpis")
+    kpis = {f"viral_learning_{x['name']}": x["value"] for x in measured}
+    unmeasured = {x for x, value in kpis.items() if value is None}
+
+    assert found.keys() == V10 - unmeasured
+    assert unmeasured <= {"viral_learning_pattern_accuracy"}  # a first run has no earlier patterns
+    assert all(x["value"] >= 0 for x in rows)
+    assert {x: found.get(x) for x in kpis} == kpis
+    assert {x["type"] for x in rows if x["name"].endswith("_total")} == {"counter"}
+    (step,) = world.plan.sql(
+        "select extract(epoch from finished_at - started_at)::float8 as seconds from headgate.v_execution_steps"
+        " where run_id = %(run_id)s and step = 'optimize_parameters'",
+        run_id=run_id,
+    )
+    assert found["airflow_thompson_sampling_optimization_seconds"] == step["seconds"]
+    operators = {x["labels"]["operator"] for x in rows if "memory" in x["name"]}
+    assert operators >= {"viral_decision"}
 
 
 def test_variants_are_retired_for_three_reasons_and_come_back_when_none_holds(db: Plan):
