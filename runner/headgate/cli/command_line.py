@@ -270,10 +270,14 @@ def prepare(
 
 def configure_logging(*, is_verbose: bool, is_worker: bool) -> None:
     """Log to stderr, so that stdout holds only results."""
+    from headgate.cli.json_lines import JsonLines, is_json_wanted
     from headgate.shown import Redacting, learn_passwords
 
-    on_terminal = sys.stderr.isatty()
+    is_json = is_json_wanted()
+    on_terminal = sys.stderr.isatty() and not is_json
     handler = _on_terminal() if on_terminal else logging.StreamHandler()
+    if is_json:
+        handler.setFormatter(JsonLines())
     handler.addFilter(Redacting())
     learn_passwords(os.environ)
     logging.basicConfig(

@@ -166,7 +166,12 @@ class CallExecutor:
             reply = CUT
         except Exception as exc:
             trace = cleared("".join(traceback.format_exception(exc)))  # it may name the signed URL
-            logger.error("a call of chunk %s broke in the runner: %s", held.chunk.chunk_id, trace)
+            logger.error(
+                "a call of chunk %s broke in the runner: %s",
+                held.chunk.chunk_id,
+                trace,
+                extra=held.chunk.log_fields,
+            )
             reply = BROKEN
         self._finished(held, index, reply)
 

@@ -332,6 +332,16 @@ class Chunk:
     """The own headers of each request; None: all requests have the same headers."""
 
     @property
+    def log_fields(self) -> dict[str, Any]:
+        """Return what a log line says of the chunk besides its message."""
+        return {
+            "pipeline": self.pipeline,
+            "run_id": self.run_id,
+            "chunk": self.chunk_id,
+            "operation": self.operation,
+        }
+
+    @property
     def execution(self) -> tuple[str, str]:
         """Return the pipeline and run id of the chunk's execution."""
         return self.pipeline, self.run_id

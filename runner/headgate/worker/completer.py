@@ -171,10 +171,12 @@ class Completer:
         try:
             claim = await hand_in(self._connections, report, send)
         except LostLease as exc:
-            logger.warning("dropped: %s", exc)
+            logger.warning("dropped: %s", exc, extra=chunk.log_fields)
             return None
         except ServerUnreachable as exc:
-            logger.error("chunk %s is left to its lease: %s", chunk.chunk_id, exc)
+            logger.error(
+                "chunk %s is left to its lease: %s", chunk.chunk_id, exc, extra=chunk.log_fields
+            )
             return None
         finally:
             if block is not None:
@@ -207,5 +209,5 @@ class Completer:
             chunk.chunk_id,
             chunk.operation,
             chunk.run_id,
-            extra={"chunk_id": chunk.chunk_id, "jobs": len(chunk.asset_ids)},
+            extra=chunk.log_fields,
         )

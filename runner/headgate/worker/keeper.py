@@ -76,11 +76,15 @@ class Keeper:
     async def give_up(self, held: Leased, reason: str) -> None:
         """End a lease as if it had expired, because the work on its chunk failed."""
         held.is_settling = True
-        logger.warning("chunk %s of %s: %s", held.chunk.chunk_id, held.chunk.operation, reason)
+        chunk = held.chunk
+        extra = chunk.log_fields
+        logger.warning("chunk %s of %s: %s", chunk.chunk_id, chunk.operation, reason, extra=extra)
         try:
             await self._connections.run(lambda queue: queue.lose(held.chunk, reason))
         except (psycopg.Error, HeadgateError) as exc:
-            logger.error("chunk %s is left to its lease: %s", held.chunk.chunk_id, reason_of(exc))
+            logger.error(
+                "chunk %s is left to its lease: %s", chunk.chunk_id, reason_of(exc), extra=extra
+            )
         self.lose(held)
 
     def lose(self, held: Leased) -> None:
@@ -117,7 +121,11 @@ class Keeper:
             if lease is not None and lease.lease_no == held.chunk.lease_no:
                 held.extended(at, lease.lease_seconds)
             elif not held.is_settling:  # else its completion finds out
-                logger.warning("lost the lease of chunk %s, dropping it", held.chunk.chunk_id)
+                logger.warning(
+                    "lost the lease of chunk %s, dropping it",
+                    held.chunk.chunk_id,
+                    extra=held.chunk.log_fields,
+                )
                 self.lose(held)
                 if isinstance(held, HandlerLease) and held.work is not None:
                     held.work.cancel()
