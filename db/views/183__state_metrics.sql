@@ -23,7 +23,21 @@ select
     'headgate_assets' as metric, '' as suffix,
     jsonb_build_object('operation', f.operation, 'group', f.group_key, 'freshness', t.freshness) as labels,
     t.assets::double precision as value
-from headgate.v_data_freshness as f
+from (
+    -- Groups can be as many as the data have: the ten largest of an operation have samples of their own.
+    select
+        r.operation,
+        case when r.nth <= 10 then r.group_key else 'other' end as group_key,
+        sum(r.fresh) as fresh,
+        sum(r.stale) as stale,
+        sum(r.never) as never
+    from (
+        select
+            d.*, row_number() over (partition by d.operation order by d.assets desc, d.group_key) as nth
+        from headgate.v_data_freshness as d
+    ) as r
+    group by 1, 2
+) as f
 cross join lateral (values ('fresh', f.fresh), ('stale', f.stale), ('never', f.never)) as t (freshness, assets)
 union all
 select 'headgate_quota_units', '', jsonb_build_object('provider', q.provider, 'kind', t.kind), t.units

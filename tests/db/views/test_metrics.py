@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
 from tests.db.toy import Toy
+from tests.plan import Plan
 
 
 def value(toy: Toy, name: str, **labels: str) -> float | None:
@@ -174,3 +176,46 @@ def test_what_the_server_keeps_for_a_slot_grows_until_it_is_read(toy: Toy):
 
     assert before is not None and after is not None
     assert after > before
+
+
+def test_the_ten_largest_groups_of_an_operation_have_samples_of_their_own(toy: Toy):
+    for n in range(12):
+        toy.add(20 - n, group=f"G{n:02}")
+    rows = toy.sql(
+        "select labels ->> 'group' as name, sum(value) as assets from headgate.v_metrics"
+        " where name = 'headgate_assets' and labels ->> 'operation' = 'look' group by 1 order by 1"
+    )
+
+    assert [(x["name"], x["assets"]) for x in rows] == [
+        *((f"G{n:02}", 20 - n) for n in range(10)),
+        ("other", 10 + 9),
+    ]
+
+
+def test_the_shipped_pipelines_have_few_series_with_the_labels_that_are_declared(db: Plan):
+    """As after a night in which every operation had jobs of every status, and every pipeline a run."""
+    db.sql(
+        "insert into headgate.job_counts (operation_id, status, jobs)"
+        " select o.operation_id, s.status, 1 from headgate.operations as o"
+        " cross join (values ('success'), ('failed'), ('deferred'), ('skipped'), ('cancelled')) as s (status)"
+    )
+    db.sql(
+        "insert into headgate.process_executions (pipeline_id, run_id, driver, status, started_at, finished_at)"
+        " select pipeline_id, 'night', 'headgate', 'failed', headgate.clock(), headgate.clock() from headgate.pipelines"
+    )
+    db.sql(
+        "insert into headgate.process_steps (execution_id, step, position, kind, status, started_at, finished_at)"
+        " select e.execution_id, s.step, s.position, s.kind, 'failed', e.started_at, e.finished_at"
+        " from headgate.process_executions as e join headgate.pipeline_steps as s using (pipeline_id)"
+    )
+    rows = db.sql("select name, labels from headgate.v_metrics")
+    pipelines = db.scalar("select count(*) from headgate.v_pipelines")
+    declared = {
+        x["name"]: set(x["labels"].split(", "))
+        for x in db.sql("select name, labels from headgate._metric_names")
+    }
+
+    assert 20 * pipelines < len(rows) < 200 * pipelines
+    for row in rows:
+        name = re.sub(r"_(bucket|sum|count)$", "", row["name"])
+        assert row["labels"].keys() - {"le"} <= declared.get(name, row["labels"].keys()), row
