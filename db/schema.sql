@@ -22975,6 +22975,8 @@ begin
             perform headgate._retire_store(p_name);
         when 'check' then
             perform headgate._retire_check(p_name);
+        when 'metric' then
+            perform headgate._retire_metric(p_name);
     end case;
 end;
 $$;
@@ -22999,6 +23001,24 @@ end;
 $$;
 
 ALTER FUNCTION headgate._retire_check(p_name text) OWNER TO headgate_owner;
+
+--
+-- Name: _retire_metric(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire_metric(p_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_function text;
+begin
+    delete from headgate.metrics as m where m.name = p_name returning m.function into v_function;
+    execute format('drop function if exists %s()', headgate._checked_name(v_function));
+end;
+$$;
+
+ALTER FUNCTION headgate._retire_metric(p_name text) OWNER TO headgate_owner;
 
 --
 -- Name: _retire_operation(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23138,7 +23158,9 @@ begin
             select p.kind, p.name, 0 from headgate._strange_parts(p_plan) as p
         ) as d
         order by
-            array_position('{route,channel,check,parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind),
+            array_position(
+                '{route,channel,check,metric,parameter,step,pipeline,operation,rule,provider,pool,store}', d.kind
+            ),
             d.position desc
     loop
         v_obstacle := headgate._retirement_obstacle(v_object.kind, v_object.name);
@@ -23565,6 +23587,11 @@ CREATE FUNCTION headgate._row_of(p_kind text, p_name text) RETURNS jsonb
         where p_kind = 'check'
             and c.name = p_name
         union all
+        select to_jsonb(m)
+        from headgate.metrics as m
+        where p_kind = 'metric'
+            and m.name = p_name
+        union all
         select to_jsonb(r)
         from headgate.response_rules as r
         join headgate.providers as p using (provider_id)
@@ -23770,7 +23797,7 @@ begin
     for v_check in
         select c.* from headgate.checks as c where c.pipeline is not distinct from p_pipeline order by c.name
     loop
-        select * into v_tried from headgate._try_check(v_check, v_is_out_of_time);
+        select * into v_tried from headgate._try_query(v_check.function, v_check.timeout, v_is_out_of_time);
         v_is_out_of_time := v_tried.is_out_of_time;
         v_results := v_results || headgate._keep_results(
             v_check, v_execution_id, v_tried.rows, v_tried.error, v_now
@@ -23929,6 +23956,31 @@ end;
 $$;
 
 ALTER FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_skip_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _sample_fault(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._sample_fault(p_samples jsonb) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select case
+        when count(*) > 100 then format('it has %s samples, more than 100: a label has too many values', count(*))
+        when count(*) > count(distinct s.labels) then 'two of its samples have the same labels'
+        when bool_or(l.name is not null)
+            then format('%s is not a label''s name: a-z, 0-9 and _', quote_literal(min(l.name)))
+    end
+    from jsonb_to_recordset(p_samples) as s (labels jsonb)
+    left join lateral (
+        select k.name
+        from jsonb_object_keys(s.labels) as k (name)
+        where k.name !~ '^[a-z][a-z0-9_]*$'
+        limit 1
+    ) as l on true;
+$_$;
+
+ALTER FUNCTION headgate._sample_fault(p_samples jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _schedule(headgate.providers, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26058,6 +26110,7 @@ CREATE FUNCTION headgate._table_of(p_kind text) RETURNS text
     AS $$
     select case p_kind
         when 'check' then 'checks'
+        when 'metric' then 'metrics'
         when 'pool' then 'pools'
         when 'store' then 'stores'
         when 'provider' then 'providers'
@@ -26816,46 +26869,6 @@ $$;
 ALTER FUNCTION headgate._trust_bulk(p_operation text, p_asset_ids bigint[]) OWNER TO headgate_owner;
 
 --
--- Name: _try_check(headgate.checks, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._try_check(p_check headgate.checks, p_is_out_of_time boolean, OUT rows jsonb, OUT error text, OUT is_out_of_time boolean) RETURNS record
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_began constant timestamptz := clock_timestamp();
-    v_limit constant interval := nullif(current_setting('statement_timeout'), '0')::interval;
-begin
-    is_out_of_time := p_is_out_of_time;
-    if is_out_of_time then
-        error := 'it was not made: the statement_timeout was over';
-        return;
-    end if;
-    perform headgate.require_fit(p_check.function);
-    rows := headgate._check_as_nobody(
-        format('select * from %s()', headgate._checked_name(p_check.function)), v_began + p_check.timeout
-    );
-exception
-    when transaction_rollback then
-        raise;
-    when query_canceled then
-        is_out_of_time := coalesce(clock_timestamp() >= statement_timestamp() + v_limit, false);
-        if clock_timestamp() >= v_began + p_check.timeout then
-            error := format('it took longer than its timeout of %s', p_check.timeout);
-        elsif is_out_of_time then
-            error := format('it took longer than the statement_timeout of %s', v_limit);
-        else
-            raise;
-        end if;
-    when others then
-        error := format('%s [%s]', sqlerrm, sqlstate);
-end;
-$$;
-
-ALTER FUNCTION headgate._try_check(p_check headgate.checks, p_is_out_of_time boolean, OUT rows jsonb, OUT error text, OUT is_out_of_time boolean) OWNER TO headgate_owner;
-
---
 -- Name: _try_lock(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26873,6 +26886,47 @@ end;
 $$;
 
 ALTER FUNCTION headgate._try_lock(p_name text) OWNER TO headgate_owner;
+
+--
+-- Name: _try_query(text, interval, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._try_query(p_function text, p_timeout interval, p_is_out_of_time boolean, OUT rows jsonb, OUT error text, OUT is_out_of_time boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_began constant timestamptz := clock_timestamp();
+    v_limit constant interval := nullif(current_setting('statement_timeout'), '0')::interval;
+begin
+    is_out_of_time := p_is_out_of_time;
+    if is_out_of_time then
+        error := 'it was not made: the statement_timeout was over';
+        return;
+    end if;
+    perform headgate.require_fit(p_function);
+    rows := headgate._check_as_nobody(
+        format('select * from %s()', headgate._checked_name(p_function)), v_began + p_timeout
+    );
+exception
+    when transaction_rollback then
+        raise;
+    when query_canceled then
+        -- The limit counts from a moment before statement_timestamp().
+        is_out_of_time := coalesce(clock_timestamp() >= statement_timestamp() + 0.9 * v_limit, false);
+        if clock_timestamp() >= v_began + p_timeout then
+            error := format('it took longer than its timeout of %s', p_timeout);
+        elsif is_out_of_time then
+            error := format('it took longer than the statement_timeout of %s', v_limit);
+        else
+            raise;
+        end if;
+    when others then
+        error := format('%s [%s]', sqlerrm, sqlstate);
+end;
+$$;
+
+ALTER FUNCTION headgate._try_query(p_function text, p_timeout interval, p_is_out_of_time boolean, OUT rows jsonb, OUT error text, OUT is_out_of_time boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _tune_queues(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28090,14 +28144,13 @@ ALTER FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at timestamp 
 --
 
 CREATE FUNCTION headgate._write_check(p_function text, p_query text, p_calc text, p_for_each text, p_keep_rows integer) RETURNS void
-    LANGUAGE plpgsql
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
-declare
-    v_name constant text := headgate._checked_name(p_function);
-    v_bodies constant text := current_setting('check_function_bodies');
-    v_source constant text := format(
-        $body$
+    select headgate._write_query(
+        p_function, 'subject text, value numeric, failing jsonb',
+        format(
+            $body$
     select coalesce(s.subject, ''), c.value, c.failing
     from (%s
     ) as each
@@ -28116,28 +28169,10 @@ declare
         ) as f
     ) as c;
 $body$,
-        coalesce(rtrim(p_for_each, E'; \n'), 'select'), p_calc, p_keep_rows, rtrim(p_query, E'; \n')
+            coalesce(rtrim(p_for_each, E'; \n'), 'select'), p_calc, p_keep_rows, rtrim(p_query, E'; \n')
+        ),
+        'A check, generated from what its plan declares.'
     );
-    v_owner text;
-begin
-    if exists (select from pg_proc as p where p.oid = to_regprocedure(v_name || '()') and p.prosrc = v_source) then
-        return;
-    end if;
-    select pg_get_userbyid(n.nspowner) into v_owner
-    from pg_namespace as n
-    where n.nspname = split_part(p_function, '.', 1);
-    perform set_config('check_function_bodies', 'on', true);
-    execute format(
-        'create or replace function %s() returns table (subject text, value numeric, failing jsonb) '
-        'language sql stable security definer set search_path = pg_catalog, pg_temp set timezone = ''UTC'' as %L',
-        v_name, v_source
-    );
-    perform set_config('check_function_bodies', v_bodies, true);
-    execute format('alter function %s() owner to %I', v_name, v_owner);
-    execute format('revoke all on function %s() from public', v_name);
-    execute format('grant execute on function %s() to headgate_nobody, headgate_planner, headgate_reader', v_name);
-    execute format('comment on function %s() is %L', v_name, 'A check, generated from what its plan declares.');
-end;
 $_$;
 
 ALTER FUNCTION headgate._write_check(p_function text, p_query text, p_calc text, p_for_each text, p_keep_rows integer) OWNER TO headgate_owner;
@@ -28369,6 +28404,36 @@ $$;
 ALTER FUNCTION headgate._write_lags(p_provider text, p_lags jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _write_metric(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._write_metric(p_function text, p_query text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select headgate._write_query(
+        p_function, 'labels jsonb, value double precision',
+        format(
+            $body$
+    select l.labels, q.value::double precision
+    from (%s
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$body$,
+            rtrim(p_query, E'; \n')
+        ),
+        'A metric, generated from what its plan declares.'
+    );
+$_$;
+
+ALTER FUNCTION headgate._write_metric(p_function text, p_query text) OWNER TO headgate_owner;
+
+--
 -- Name: _write_object(text, text, jsonb, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28451,6 +28516,41 @@ end;
 $$;
 
 ALTER FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) OWNER TO headgate_owner;
+
+--
+-- Name: _write_query(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._write_query(p_function text, p_columns text, p_source text, p_comment text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_name constant text := headgate._checked_name(p_function);
+    v_bodies constant text := current_setting('check_function_bodies');
+    v_owner text;
+begin
+    if exists (select from pg_proc as p where p.oid = to_regprocedure(v_name || '()') and p.prosrc = p_source) then
+        return;
+    end if;
+    select pg_get_userbyid(n.nspowner) into v_owner
+    from pg_namespace as n
+    where n.nspname = split_part(p_function, '.', 1);
+    perform set_config('check_function_bodies', 'on', true);
+    execute format(
+        'create or replace function %s() returns table (%s) '
+        'language sql stable security definer set search_path = pg_catalog, pg_temp set timezone = ''UTC'' as %L',
+        v_name, p_columns, p_source
+    );
+    perform set_config('check_function_bodies', v_bodies, true);
+    execute format('alter function %s() owner to %I', v_name, v_owner);
+    execute format('revoke all on function %s() from public', v_name);
+    execute format('grant execute on function %s() to headgate_nobody, headgate_planner, headgate_reader', v_name);
+    execute format('comment on function %s() is %L', v_name, p_comment);
+end;
+$$;
+
+ALTER FUNCTION headgate._write_query(p_function text, p_columns text, p_source text, p_comment text) OWNER TO headgate_owner;
 
 --
 -- Name: advance_executions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29706,6 +29806,11 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     select f.* from headgate._examine_functions() as f
     union all
     select f.* from headgate._examine_checks() as f
+    union all
+    select
+        'metric ' || m.name, 'fail', m.error, 'correct its query in the plan''s file, or what it reads', false
+    from headgate.plan_metrics() as m
+    where m.error is not null
     union all
     select f.* from headgate._examine_channels() as f
     union all
@@ -31362,6 +31467,45 @@ ALTER FUNCTION headgate.pause_pipeline(p_pipeline text) OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.pause_pipeline(p_pipeline text) IS 'Start no more work of a pipeline until it is resumed; calls in flight finish. Returns what was stopped.';
 
 --
+-- Name: plan_metrics(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.plan_metrics() RETURNS TABLE(name text, type text, help text, labels jsonb, value double precision, error text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_metric headgate.metrics;
+    v_tried record;
+    v_is_out_of_time boolean := false;
+begin
+    for v_metric in
+        select m.*
+        from headgate.metrics as m
+        where current_setting('application_name') not like 'headgate check until %'
+        order by m.name
+    loop
+        select * into v_tried from headgate._try_query(v_metric.function, v_metric.timeout, v_is_out_of_time);
+        v_is_out_of_time := v_tried.is_out_of_time;
+        error := coalesce(v_tried.error, headgate._sample_fault(v_tried.rows));
+        return query
+        select v_metric.name, v_metric.type, v_metric.help, coalesce(s.labels, '{}'), s.value, plan_metrics.error
+        from (select) as one
+        left join jsonb_to_recordset(v_tried.rows) as s (labels jsonb, value double precision)
+            on plan_metrics.error is null;
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate.plan_metrics() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION plan_metrics(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.plan_metrics() IS 'The samples of the metrics that plans declare, and why a metric has none; shown by v_metrics.';
+
+--
 -- Name: prepare_changes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31562,6 +31706,40 @@ ALTER FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[
 --
 
 COMMENT ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) IS 'Declare a check of data: a kind and a relation, or a query for failing rows. It runs in its pipeline''s runs by headgate.run_checks, without a pipeline in the maintenance. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_metric(text, text, text, text, interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_metric(name text, type text, help text, query text, timeout interval DEFAULT NULL::interval) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_function constant text := headgate._open_plan() || '.metric_' || name;
+begin
+    if to_regnamespace(headgate._open_plan()) is null then
+        perform headgate._note_mistake(
+            'metric', name, format('metric %s: plan %s has no schema', name, headgate._open_plan()),
+            'it needs a migration, whose schema the metric''s function is put in'
+        );
+    elsif name <> '' and query <> '' then
+        perform headgate._write_metric(v_function, query);
+    end if;
+    return headgate._declare('metric', name, jsonb_build_object(
+        'type', type, 'help', help, 'query', query, 'timeout', timeout, 'function', v_function
+    ));
+end;
+$$;
+
+ALTER FUNCTION headgate.put_metric(name text, type text, help text, query text, timeout interval) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_metric(name text, type text, help text, query text, timeout interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_metric(name text, type text, help text, query text, timeout interval) IS 'Declare a metric: a counter or a gauge, and a query for its samples: the column value, and a column for each label. Its samples are in headgate.v_metrics. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, text, interval, jsonb, text, bigint, jsonb, text[], text, text, text[], jsonb, text, text, text, text, text[], text, bigint, double precision, double precision, text, integer, interval, text, integer, double precision, text, text, text, jsonb, text, text, interval, text, integer, text, text, interval, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -34881,6 +35059,145 @@ ALTER FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_pay
 COMMENT ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of onpoint_top_stories: turns the first max_stories of the list into assets.';
 
 --
+-- Name: metric_onpoint_memory_usage_bytes(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.metric_onpoint_memory_usage_bytes() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (
+        select p.pipeline, max(r.memory) as value
+        from headgate.v_pipelines as p
+        cross join headgate.v_runners as r
+        where p.pipeline in ('onpoint_data_pipeline', 'pipeline_monitoring')
+        group by p.pipeline
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION onpoint.metric_onpoint_memory_usage_bytes() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION metric_onpoint_memory_usage_bytes(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.metric_onpoint_memory_usage_bytes() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_onpoint_processing_time_seconds(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.metric_onpoint_processing_time_seconds() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (
+            select distinct on (e.pipeline) e.pipeline, extract(epoch from e.duration) as value
+            from headgate.v_recent_executions as e
+            where e.pipeline in ('onpoint_data_pipeline', 'pipeline_monitoring') and e.finished_at is not null
+            order by e.pipeline, e.started_at desc
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION onpoint.metric_onpoint_processing_time_seconds() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION metric_onpoint_processing_time_seconds(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.metric_onpoint_processing_time_seconds() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_onpoint_records_processed(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.metric_onpoint_records_processed() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (
+        select s.pipeline, sum((t.value ->> 'rows')::bigint) as value
+        from headgate.v_execution_steps as s
+        cross join lateral jsonb_each(s.output) as t
+        where s.pipeline = 'onpoint_data_pipeline'
+            and s.step = 'process_data'
+            and jsonb_typeof(t.value) = 'object'
+            and s.run_id = (
+                select e.run_id
+                from headgate.v_recent_executions as e
+                where e.pipeline = 'onpoint_data_pipeline' and e.finished_at is not null
+                order by e.started_at desc
+                limit 1
+            )
+        group by s.pipeline
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION onpoint.metric_onpoint_records_processed() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION metric_onpoint_records_processed(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.metric_onpoint_records_processed() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_onpoint_success_rate(); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+CREATE FUNCTION onpoint.metric_onpoint_success_rate() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (
+            select distinct on (e.pipeline) e.pipeline, e.succeeded::numeric / nullif(e.planned, 0) as value
+            from headgate.v_recent_executions as e
+            where e.pipeline in ('onpoint_data_pipeline', 'pipeline_monitoring') and e.finished_at is not null
+            order by e.pipeline, e.started_at desc
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION onpoint.metric_onpoint_success_rate() OWNER TO headgate_plan_onpoint;
+
+--
+-- Name: FUNCTION metric_onpoint_success_rate(); Type: COMMENT; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+COMMENT ON FUNCTION onpoint.metric_onpoint_success_rate() IS 'A metric, generated from what its plan declares.';
+
+--
 -- Name: pipeline_health_check(text, text); Type: FUNCTION; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -37167,6 +37484,386 @@ ALTER FUNCTION viral.measure_kpis(p_pipeline text, p_run_id text) OWNER TO headg
 --
 
 COMMENT ON FUNCTION viral.measure_kpis(p_pipeline text, p_run_id text) IS 'Compute and keep the KPIs of a run from its outcomes and metrics.';
+
+--
+-- Name: metric_airflow_cache_hit_ratio(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_airflow_cache_hit_ratio() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (
+        select sum(c.hits) / nullif(sum(c.hits + c.misses), 0) as value
+        from headgate.v_cache as c where c.operation like 'viral\_%'
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_airflow_cache_hit_ratio() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_airflow_cache_hit_ratio(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_airflow_cache_hit_ratio() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_airflow_connection_pool_utilization(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_airflow_connection_pool_utilization() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (
+        select h.value / 100 as value from headgate.v_database_health as h where h.measure = 'connections_percent'
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_airflow_connection_pool_utilization() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_airflow_connection_pool_utilization(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_airflow_connection_pool_utilization() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_airflow_health_check_duration_seconds(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_airflow_health_check_duration_seconds() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (select extract(epoch from max(s.finished_at) - min(s.started_at)) as value from viral.v_last_steps as s where s.step = any ('{ask_required, ask_others, health_check}')
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_airflow_health_check_duration_seconds() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_airflow_health_check_duration_seconds(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_airflow_health_check_duration_seconds() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_airflow_metrics_collection_seconds(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_airflow_metrics_collection_seconds() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (select extract(epoch from max(s.finished_at) - min(s.started_at)) as value from viral.v_last_steps as s where s.step = any ('{collect_metrics}')
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_airflow_metrics_collection_seconds() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_airflow_metrics_collection_seconds(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_airflow_metrics_collection_seconds() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_airflow_operator_memory_usage_bytes(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_airflow_operator_memory_usage_bytes() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (
+        select 'runner' as operator, max(r.memory) as value from headgate.v_runners as r
+        union all
+        select o.operation, h.peak_memory
+        from headgate.v_operations as o
+        join headgate.v_assets as a using (universe)
+        cross join lateral (
+            select d.peak_memory
+            from headgate.v_asset_processing_history as d
+            where d.asset_id = a.asset_id and d.operation = o.operation and d.peak_memory is not null
+            order by d.ended_at desc
+            limit 1
+        ) as h
+        where o.operation in ('viral_decision', 'viral_archive')
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_airflow_operator_memory_usage_bytes() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_airflow_operator_memory_usage_bytes(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_airflow_operator_memory_usage_bytes() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_airflow_thompson_sampling_optimization_seconds(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_airflow_thompson_sampling_optimization_seconds() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (select extract(epoch from max(s.finished_at) - min(s.started_at)) as value from viral.v_last_steps as s where s.step = any ('{optimize_parameters}')
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_airflow_thompson_sampling_optimization_seconds() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_airflow_thompson_sampling_optimization_seconds(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_airflow_thompson_sampling_optimization_seconds() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_airflow_viral_engine_processing_seconds(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_airflow_viral_engine_processing_seconds() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (select extract(epoch from max(s.finished_at) - min(s.started_at)) as value from viral.v_last_steps as s where s.step = any ('{generate_content_variants}')
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_airflow_viral_engine_processing_seconds() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_airflow_viral_engine_processing_seconds(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_airflow_viral_engine_processing_seconds() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_airflow_viral_scraper_execution_seconds(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_airflow_viral_scraper_execution_seconds() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (select extract(epoch from max(s.finished_at) - min(s.started_at)) as value from viral.v_last_steps as s where s.step = any ('{trigger_scraping, scrape_viral_content}')
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_airflow_viral_scraper_execution_seconds() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_airflow_viral_scraper_execution_seconds(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_airflow_viral_scraper_execution_seconds() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_viral_learning_content_generated_total(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_viral_learning_content_generated_total() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (select e.value from viral.v_executive as e where e.name = 'content_generated_total'
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_viral_learning_content_generated_total() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_viral_learning_content_generated_total(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_viral_learning_content_generated_total() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_viral_learning_cost_per_follow(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_viral_learning_cost_per_follow() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (select e.value from viral.v_executive as e where e.name = 'cost_per_follow'
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_viral_learning_cost_per_follow() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_viral_learning_cost_per_follow(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_viral_learning_cost_per_follow() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_viral_learning_engagement_rate(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_viral_learning_engagement_rate() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (select e.value from viral.v_executive as e where e.name = 'engagement_rate'
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_viral_learning_engagement_rate() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_viral_learning_engagement_rate(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_viral_learning_engagement_rate() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_viral_learning_pattern_accuracy(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_viral_learning_pattern_accuracy() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (select e.value from viral.v_executive as e where e.name = 'pattern_accuracy'
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_viral_learning_pattern_accuracy() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_viral_learning_pattern_accuracy(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_viral_learning_pattern_accuracy() IS 'A metric, generated from what its plan declares.';
+
+--
+-- Name: metric_viral_learning_revenue_projection_monthly(); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE FUNCTION viral.metric_viral_learning_revenue_projection_monthly() RETURNS TABLE(labels jsonb, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    select l.labels, q.value::double precision
+    from (select e.value from viral.v_executive as e where e.name = 'revenue_projection_monthly'
+    ) as q
+    cross join lateral (
+        select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
+        from jsonb_each_text(to_jsonb(q) - 'value') as c (key, value)
+        where c.value is not null
+    ) as l
+    where q.value is not null;
+$$;
+
+ALTER FUNCTION viral.metric_viral_learning_revenue_projection_monthly() OWNER TO headgate_plan_viral;
+
+--
+-- Name: FUNCTION metric_viral_learning_revenue_projection_monthly(); Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON FUNCTION viral.metric_viral_learning_revenue_projection_monthly() IS 'A metric, generated from what its plan declares.';
 
 --
 -- Name: metrics_archive(text, text); Type: FUNCTION; Schema: viral; Owner: headgate_plan_viral
@@ -41707,7 +42404,7 @@ CREATE VIEW headgate._metric_names AS
     type,
     labels,
     help
-   FROM ( VALUES ('headgate_jobs_total'::text,'counter'::text,'operation, status'::text,'Jobs that have ended.'::text), ('headgate_job_duration_seconds'::text,'histogram'::text,'operation'::text,'Time that the calls or the handler of ended jobs took.'::text), ('headgate_requests_total'::text,'counter'::text,'operation'::text,'Requests made by jobs that have ended.'::text), ('headgate_retries_total'::text,'counter'::text,'operation'::text,'How often jobs that have ended had been parked to be called again.'::text), ('headgate_units_total'::text,'counter'::text,'operation'::text,'Units charged for jobs that have ended.'::text), ('headgate_cache_requests_total'::text,'counter'::text,'operation, result'::text,'Requests for cached answers, by result.'::text), ('headgate_cache_bytes'::text,'gauge'::text,''::text,'Size of the cached answers.'::text), ('headgate_queue_jobs'::text,'gauge'::text,'operation, state'::text,'Jobs in flight: ready in a queue, leased by a runner, or waiting.'::text), ('headgate_queue_oldest_ready_seconds'::text,'gauge'::text,'operation'::text,'Time since the longest ready job was planned.'::text), ('headgate_waiting_jobs'::text,'gauge'::text,'operation, cause'::text,'Jobs in flight that wait for something, by cause.'::text), ('headgate_breaker_open'::text,'gauge'::text,'provider, operation'::text,'1 if the breaker of a provider or operation is open or probing.'::text), ('headgate_provider_refused_calls'::text,'gauge'::text,'provider'::text,'Calls in a row that failed because of our secret: 401, 403, or there is none.'::text), ('headgate_assets'::text,'gauge'::text,'operation, group, freshness'::text,'Active assets by freshness of their data: fresh, stale or never loaded.'::text), ('headgate_quota_units'::text,'gauge'::text,'provider, kind'::text,'Units of the open quota window, by kind.'::text), ('headgate_quota_window_ends_timestamp_seconds'::text,'gauge'::text,'provider'::text,'When the open quota window closes.'::text), ('headgate_pool_slots'::text,'gauge'::text,'pool, state'::text,'Slots of a pool that are used or free.'::text), ('headgate_pool_waiting_jobs'::text,'gauge'::text,'pool'::text,'Jobs that wait for slots of a pool.'::text), ('headgate_artifacts'::text,'gauge'::text,'store'::text,'Files in a store.'::text), ('headgate_artifact_bytes'::text,'gauge'::text,'store'::text,'Size of the files in a store.'::text), ('headgate_runs_total'::text,'counter'::text,'pipeline, status'::text,'Runs that have ended; a reopened run counts each time it ends.'::text), ('headgate_run_duration_seconds'::text,'gauge'::text,'pipeline'::text,'Duration of the run that ended last.'::text), ('headgate_run_ended_timestamp_seconds'::text,'gauge'::text,'pipeline'::text,'When the last run ended.'::text), ('headgate_run_succeeded'::text,'gauge'::text,'pipeline'::text,'1 if the run that ended last succeeded, otherwise 0.'::text), ('headgate_run_usual_duration_seconds'::text,'gauge'::text,'pipeline'::text,'Median duration of the last ten runs that succeeded.'::text), ('headgate_run_running_seconds'::text,'gauge'::text,'pipeline'::text,'How long the current run has been running; 0 if there is none.'::text), ('headgate_run_deadline_seconds'::text,'gauge'::text,'pipeline'::text,'The time limit that its plan gives a run.'::text), ('headgate_step_duration_seconds'::text,'gauge'::text,'pipeline, step'::text,'Duration of a step in the run that ended last.'::text), ('headgate_runners'::text,'gauge'::text,''::text,'Runners that are alive.'::text), ('headgate_runner_leases'::text,'gauge'::text,''::text,'Chunks that runners hold.'::text), ('headgate_runner_connections'::text,'gauge'::text,'kind'::text,'Requests of the runners alive, by whether their connection was reused.'::text), ('headgate_runner_memory_bytes'::text,'gauge'::text,''::text,'Memory of the processes of the runners alive.'::text), ('headgate_runner_peak_memory_bytes'::text,'gauge'::text,''::text,'Highest peak memory of the processes of the runners alive.'::text), ('headgate_runner_disk_used_ratio'::text,'gauge'::text,''::text,'How full the fullest disk of the runners alive is.'::text), ('headgate_alerts_open'::text,'gauge'::text,'severity'::text,'Open alerts.'::text), ('headgate_database_value'::text,'gauge'::text,'measure'::text,'A measure of the database''s health, in the unit that its name says.'::text), ('headgate_database_verdict'::text,'gauge'::text,'measure'::text,'0 if the measure is within its threshold, otherwise 1.'::text), ('headgate_slot_retained_bytes'::text,'gauge'::text,'slot'::text,'How much of its log the server keeps for a replication slot.'::text)) m(name, type, labels, help);
+   FROM ( VALUES ('headgate_jobs_total'::text,'counter'::text,'operation, status'::text,'Jobs that have ended.'::text), ('headgate_job_duration_seconds'::text,'histogram'::text,'operation'::text,'Time that the calls or the handler of ended jobs took.'::text), ('headgate_requests_total'::text,'counter'::text,'operation'::text,'Requests made by jobs that have ended.'::text), ('headgate_retries_total'::text,'counter'::text,'operation'::text,'How often jobs that have ended had been parked to be called again.'::text), ('headgate_units_total'::text,'counter'::text,'operation'::text,'Units charged for jobs that have ended.'::text), ('headgate_cache_requests_total'::text,'counter'::text,'operation, result'::text,'Requests for cached answers, by result.'::text), ('headgate_cache_bytes'::text,'gauge'::text,''::text,'Size of the cached answers.'::text), ('headgate_queue_jobs'::text,'gauge'::text,'operation, state'::text,'Jobs in flight: ready in a queue, leased by a runner, or waiting.'::text), ('headgate_queue_oldest_ready_seconds'::text,'gauge'::text,'operation'::text,'Time since the longest ready job was planned.'::text), ('headgate_waiting_jobs'::text,'gauge'::text,'operation, cause'::text,'Jobs in flight that wait for something, by cause.'::text), ('headgate_breaker_open'::text,'gauge'::text,'provider, operation'::text,'1 if the breaker of a provider or operation is open or probing.'::text), ('headgate_provider_refused_calls'::text,'gauge'::text,'provider'::text,'Calls in a row that failed because of our secret: 401, 403, or there is none.'::text), ('headgate_assets'::text,'gauge'::text,'operation, group, freshness'::text,'Active assets by freshness of their data: fresh, stale or never loaded.'::text), ('headgate_quota_units'::text,'gauge'::text,'provider, kind'::text,'Units of the open quota window, by kind.'::text), ('headgate_quota_window_ends_timestamp_seconds'::text,'gauge'::text,'provider'::text,'When the open quota window closes.'::text), ('headgate_pool_slots'::text,'gauge'::text,'pool, state'::text,'Slots of a pool that are used or free.'::text), ('headgate_pool_waiting_jobs'::text,'gauge'::text,'pool'::text,'Jobs that wait for slots of a pool.'::text), ('headgate_artifacts'::text,'gauge'::text,'store'::text,'Files in a store.'::text), ('headgate_artifact_bytes'::text,'gauge'::text,'store'::text,'Size of the files in a store.'::text), ('headgate_runs_total'::text,'counter'::text,'pipeline, status'::text,'Runs that have ended; a reopened run counts each time it ends.'::text), ('headgate_run_duration_seconds'::text,'gauge'::text,'pipeline'::text,'Duration of the run that ended last.'::text), ('headgate_run_ended_timestamp_seconds'::text,'gauge'::text,'pipeline'::text,'When the last run ended.'::text), ('headgate_run_succeeded'::text,'gauge'::text,'pipeline'::text,'1 if the run that ended last succeeded, otherwise 0.'::text), ('headgate_run_usual_duration_seconds'::text,'gauge'::text,'pipeline'::text,'Median duration of the last ten runs that succeeded.'::text), ('headgate_run_running_seconds'::text,'gauge'::text,'pipeline'::text,'How long the current run has been running; 0 if there is none.'::text), ('headgate_run_deadline_seconds'::text,'gauge'::text,'pipeline'::text,'The time limit that its plan gives a run.'::text), ('headgate_step_duration_seconds'::text,'gauge'::text,'pipeline, step'::text,'Duration of a step in the run that ended last.'::text), ('headgate_metric_errors'::text,'gauge'::text,'metric'::text,'1 if a metric of a plan has failed now, otherwise 0.'::text), ('headgate_runners'::text,'gauge'::text,''::text,'Runners that are alive.'::text), ('headgate_runner_leases'::text,'gauge'::text,''::text,'Chunks that runners hold.'::text), ('headgate_runner_connections'::text,'gauge'::text,'kind'::text,'Requests of the runners alive, by whether their connection was reused.'::text), ('headgate_runner_memory_bytes'::text,'gauge'::text,''::text,'Memory of the processes of the runners alive.'::text), ('headgate_runner_peak_memory_bytes'::text,'gauge'::text,''::text,'Highest peak memory of the processes of the runners alive.'::text), ('headgate_runner_disk_used_ratio'::text,'gauge'::text,''::text,'How full the fullest disk of the runners alive is.'::text), ('headgate_alerts_open'::text,'gauge'::text,'severity'::text,'Open alerts.'::text), ('headgate_database_value'::text,'gauge'::text,'measure'::text,'A measure of the database''s health, in the unit that its name says.'::text), ('headgate_database_verdict'::text,'gauge'::text,'measure'::text,'0 if the measure is within its threshold, otherwise 1.'::text), ('headgate_slot_retained_bytes'::text,'gauge'::text,'slot'::text,'How much of its log the server keeps for a replication slot.'::text)) m(name, type, labels, help);
 
 ALTER VIEW headgate._metric_names OWNER TO headgate_owner;
 
@@ -43114,7 +43811,28 @@ CREATE VIEW headgate._state_metrics AS
     ''::text AS suffix,
     jsonb_build_object('operation', f.operation, 'group', f.group_key, 'freshness', t.freshness) AS labels,
     (t.assets)::double precision AS value
-   FROM (headgate.v_data_freshness f
+   FROM (( SELECT r.operation,
+                CASE
+                    WHEN (r.nth <= 10) THEN r.group_key
+                    ELSE 'other'::text
+                END AS group_key,
+            sum(r.fresh) AS fresh,
+            sum(r.stale) AS stale,
+            sum(r.never) AS never
+           FROM ( SELECT d.operation,
+                    d.group_key,
+                    d.assets,
+                    d.fresh,
+                    d.stale,
+                    d.never,
+                    d.oldest_watermark,
+                    row_number() OVER (PARTITION BY d.operation ORDER BY d.assets DESC, d.group_key) AS nth
+                   FROM headgate.v_data_freshness d) r
+          GROUP BY r.operation,
+                CASE
+                    WHEN (r.nth <= 10) THEN r.group_key
+                    ELSE 'other'::text
+                END) f
      CROSS JOIN LATERAL ( VALUES ('fresh'::text,f.fresh), ('stale'::text,f.stale), ('never'::text,f.never)) t(freshness, assets))
 UNION ALL
  SELECT 'headgate_quota_units'::text AS metric,
@@ -43714,7 +44432,7 @@ CREATE TABLE headgate.declarations (
     settings jsonb NOT NULL,
     place text,
     is_declared boolean NOT NULL,
-    CONSTRAINT declaration_kind_is_known CHECK ((kind = ANY (ARRAY['pool'::text, 'store'::text, 'provider'::text, 'rule'::text, 'operation'::text, 'pipeline'::text, 'step'::text, 'parameter'::text, 'check'::text, 'channel'::text, 'route'::text])))
+    CONSTRAINT declaration_kind_is_known CHECK ((kind = ANY (ARRAY['pool'::text, 'store'::text, 'provider'::text, 'rule'::text, 'operation'::text, 'pipeline'::text, 'step'::text, 'parameter'::text, 'check'::text, 'metric'::text, 'channel'::text, 'route'::text])))
 );
 
 ALTER TABLE headgate.declarations OWNER TO headgate_owner;
@@ -43908,6 +44626,69 @@ COMMENT ON TABLE headgate.locks IS 'Locks: a transaction locks the row that name
 --
 
 COMMENT ON COLUMN headgate.locks.name IS 'needs; advance, start, runs (shared by planners) and step of a pipeline_id; planner of a provider_id.';
+
+--
+-- Name: metrics; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.metrics (
+    name text NOT NULL,
+    type text NOT NULL,
+    help text NOT NULL,
+    query text NOT NULL,
+    timeout interval DEFAULT '00:00:01'::interval NOT NULL,
+    function text NOT NULL,
+    CONSTRAINT metric_has_help CHECK ((help ~ '\S'::text)),
+    CONSTRAINT metric_name_is_not_a_sample_s CHECK ((name !~ '_(bucket|sum|count|created|info)$'::text)),
+    CONSTRAINT metric_name_is_plain CHECK (((name ~ '^[a-z][a-z0-9_]{0,54}$'::text) AND (name !~ '^headgate_'::text))),
+    CONSTRAINT metric_timeout_in_range CHECK (((timeout >= '00:00:00.1'::interval) AND (timeout <= '00:01:00'::interval))),
+    CONSTRAINT metric_type_is_known CHECK ((type = ANY (ARRAY['counter'::text, 'gauge'::text]))),
+    CONSTRAINT only_counters_end_in_total CHECK (((type = 'counter'::text) = (name ~ '_total$'::text)))
+);
+
+ALTER TABLE headgate.metrics OWNER TO headgate_owner;
+
+--
+-- Name: TABLE metrics; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.metrics IS 'A metric of a plan; its samples are in headgate.v_metrics.';
+
+--
+-- Name: COLUMN metrics.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.metrics.name IS 'Its name in Prometheus.';
+
+--
+-- Name: COLUMN metrics.type; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.metrics.type IS 'counter or gauge.';
+
+--
+-- Name: COLUMN metrics.help; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.metrics.help IS 'What it measures.';
+
+--
+-- Name: COLUMN metrics.query; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.metrics.query IS 'The query for its samples: the column value, and a column for each label.';
+
+--
+-- Name: COLUMN metrics.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.metrics.timeout IS 'A query that takes longer is cancelled.';
+
+--
+-- Name: COLUMN metrics.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.metrics.function IS 'The function in the plan''s schema that runs the query.';
 
 --
 -- Name: operation_inputs; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -45952,6 +46733,15 @@ COMMENT ON COLUMN headgate.v_execution_steps.group_keys IS 'The groups it is lim
 --
 
 CREATE VIEW headgate.v_metrics AS
+ WITH declared AS MATERIALIZED (
+         SELECT p.name,
+            p.type,
+            p.help,
+            p.labels,
+            p.value,
+            p.error
+           FROM headgate.plan_metrics() p(name, type, help, labels, value, error)
+        )
  SELECT (s.metric || s.suffix) AS name,
     m.type,
     m.help,
@@ -45973,8 +46763,23 @@ CREATE VIEW headgate.v_metrics AS
             t.suffix,
             t.labels,
             t.value
-           FROM headgate._state_metrics t) s
-     JOIN headgate._metric_names m ON ((m.name = s.metric)));
+           FROM headgate._state_metrics t
+        UNION ALL
+         SELECT 'headgate_metric_errors'::text AS metric,
+            ''::text AS suffix,
+            jsonb_build_object('metric', d.name) AS labels,
+            (count(d.error))::double precision AS value
+           FROM declared d
+          GROUP BY d.name) s
+     JOIN headgate._metric_names m ON ((m.name = s.metric)))
+UNION ALL
+ SELECT d.name,
+    d.type,
+    d.help,
+    d.labels,
+    d.value
+   FROM declared d
+  WHERE (d.value IS NOT NULL);
 
 ALTER VIEW headgate.v_metrics OWNER TO headgate_owner;
 
@@ -50599,6 +51404,47 @@ COMMENT ON COLUMN viral.v_executive.average_7_days IS 'Its mean over the runs of
 COMMENT ON COLUMN viral.v_executive.run_id IS 'The run that measured it.';
 
 --
+-- Name: v_last_steps; Type: VIEW; Schema: viral; Owner: headgate_plan_viral
+--
+
+CREATE VIEW viral.v_last_steps AS
+ SELECT step,
+    started_at,
+    finished_at
+   FROM headgate.v_execution_steps s
+  WHERE ((pipeline = 'viral_learning_flywheel'::text) AND (status = ANY (ARRAY['succeeded'::text, 'failed'::text])) AND (run_id = ( SELECT e.run_id
+           FROM headgate.v_recent_executions e
+          WHERE ((e.pipeline = 'viral_learning_flywheel'::text) AND (e.finished_at IS NOT NULL))
+          ORDER BY e.started_at DESC
+         LIMIT 1)));
+
+ALTER VIEW viral.v_last_steps OWNER TO headgate_plan_viral;
+
+--
+-- Name: VIEW v_last_steps; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON VIEW viral.v_last_steps IS 'The steps of the last flywheel that has ended and when they ran.';
+
+--
+-- Name: COLUMN v_last_steps.step; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_last_steps.step IS 'The step.';
+
+--
+-- Name: COLUMN v_last_steps.started_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_last_steps.started_at IS 'When it started.';
+
+--
+-- Name: COLUMN v_last_steps.finished_at; Type: COMMENT; Schema: viral; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral.v_last_steps.finished_at IS 'When it ended.';
+
+--
 -- Name: v_service_health; Type: VIEW; Schema: viral; Owner: headgate_plan_viral
 --
 
@@ -51128,6 +51974,13 @@ ALTER TABLE ONLY headgate.kept_counts
 
 ALTER TABLE ONLY headgate.locks
     ADD CONSTRAINT locks_pkey PRIMARY KEY (name);
+
+--
+-- Name: metrics metrics_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.metrics
+    ADD CONSTRAINT metrics_pkey PRIMARY KEY (name);
 
 --
 -- Name: breakers operation_has_one_breaker; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -56358,6 +57211,12 @@ REVOKE ALL ON FUNCTION headgate._retire(p_kind text, p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._retire_check(p_name text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _retire_metric(p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire_metric(p_name text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _retire_operation(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -56506,6 +57365,12 @@ REVOKE ALL ON FUNCTION headgate._run_object(p_execution headgate.process_executi
 --
 
 REVOKE ALL ON FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_skip_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _sample_fault(p_samples jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._sample_fault(p_samples jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -56982,16 +57847,16 @@ REVOKE ALL ON FUNCTION headgate._trips(p_provider headgate.providers, p_breaker 
 REVOKE ALL ON FUNCTION headgate._trust_bulk(p_operation text, p_asset_ids bigint[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _try_check(p_check headgate.checks, p_is_out_of_time boolean, OUT rows jsonb, OUT error text, OUT is_out_of_time boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._try_check(p_check headgate.checks, p_is_out_of_time boolean, OUT rows jsonb, OUT error text, OUT is_out_of_time boolean) FROM PUBLIC;
-
---
 -- Name: FUNCTION _try_lock(p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._try_lock(p_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _try_query(p_function text, p_timeout interval, p_is_out_of_time boolean, OUT rows jsonb, OUT error text, OUT is_out_of_time boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._try_query(p_function text, p_timeout interval, p_is_out_of_time boolean, OUT rows jsonb, OUT error text, OUT is_out_of_time boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _tune_queues(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -57252,6 +58117,12 @@ REVOKE ALL ON FUNCTION headgate._write_inputs(p_operation text, p_inputs text[])
 REVOKE ALL ON FUNCTION headgate._write_lags(p_provider text, p_lags jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _write_metric(p_function text, p_query text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_metric(p_function text, p_query text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _write_object(p_kind text, p_name text, p_settings jsonb, p_differ text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -57262,6 +58133,12 @@ REVOKE ALL ON FUNCTION headgate._write_object(p_kind text, p_name text, p_settin
 --
 
 REVOKE ALL ON FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _write_query(p_function text, p_columns text, p_source text, p_comment text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_query(p_function text, p_columns text, p_source text, p_comment text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION advance_executions(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -57817,6 +58694,21 @@ REVOKE ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) TO headgate_planner;
 
 --
+-- Name: FUNCTION plan_metrics(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.plan_metrics() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.plan_metrics() TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.plan_metrics() TO headgate_reader;
+GRANT ALL ON FUNCTION headgate.plan_metrics() TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.plan_metrics() TO headgate_plan_freshpoc;
+GRANT ALL ON FUNCTION headgate.plan_metrics() TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.plan_metrics() TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.plan_metrics() TO headgate_plan_onpoint;
+GRANT ALL ON FUNCTION headgate.plan_metrics() TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.plan_metrics() TO headgate_plan_viral;
+
+--
 -- Name: FUNCTION prepare_changes(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -57854,6 +58746,12 @@ REVOKE ALL ON FUNCTION headgate.put_channel(channel text, kind text, secret_name
 --
 
 REVOKE ALL ON FUNCTION headgate.put_check(name text, kind text, "on" text, columns text[], accepted text[], parent text, field text, query text, fail_calc text, for_each text, severity text, warn_if text, error_if text, pipeline text, hold_for interval, timeout interval, keep_rows integer, description text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_metric(name text, type text, help text, query text, timeout interval); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_metric(name text, type text, help text, query text, timeout interval) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, delivery text, timeout interval, headers jsonb, body text, max_bytes bigint, outputs jsonb, expectations text[], "into" text, rows text, key text[], columns jsonb, watermark text, sequence_by text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision, statement text, max_rows integer, late_commits interval, pool text, pool_slots integer, jitter double precision, stage text, parser text, input_format text, handler_options jsonb, store text, artifact_name text, keep_files interval, next_page text, max_pages integer, changes_of text, changes_by text, cache interval, revalidate boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -58531,6 +59429,42 @@ REVOKE ALL ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[
 GRANT ALL ON FUNCTION onpoint.list_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
+-- Name: FUNCTION metric_onpoint_memory_usage_bytes(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.metric_onpoint_memory_usage_bytes() FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.metric_onpoint_memory_usage_bytes() TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.metric_onpoint_memory_usage_bytes() TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.metric_onpoint_memory_usage_bytes() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_onpoint_processing_time_seconds(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.metric_onpoint_processing_time_seconds() FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.metric_onpoint_processing_time_seconds() TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.metric_onpoint_processing_time_seconds() TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.metric_onpoint_processing_time_seconds() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_onpoint_records_processed(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.metric_onpoint_records_processed() FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.metric_onpoint_records_processed() TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.metric_onpoint_records_processed() TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.metric_onpoint_records_processed() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_onpoint_success_rate(); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
+--
+
+REVOKE ALL ON FUNCTION onpoint.metric_onpoint_success_rate() FROM PUBLIC;
+GRANT ALL ON FUNCTION onpoint.metric_onpoint_success_rate() TO headgate_nobody;
+GRANT ALL ON FUNCTION onpoint.metric_onpoint_success_rate() TO headgate_planner;
+GRANT ALL ON FUNCTION onpoint.metric_onpoint_success_rate() TO headgate_reader;
+
+--
 -- Name: FUNCTION pipeline_health_check(p_pipeline text, p_run_id text); Type: ACL; Schema: onpoint; Owner: headgate_plan_onpoint
 --
 
@@ -58959,6 +59893,123 @@ GRANT ALL ON FUNCTION viral.log_cleanup(p_pipeline text, p_run_id text) TO headg
 REVOKE ALL ON FUNCTION viral.measure_kpis(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION viral.measure_kpis(p_pipeline text, p_run_id text) TO headgate_nobody;
 GRANT ALL ON FUNCTION viral.measure_kpis(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION metric_airflow_cache_hit_ratio(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_airflow_cache_hit_ratio() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_airflow_cache_hit_ratio() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_airflow_cache_hit_ratio() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_airflow_cache_hit_ratio() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_airflow_connection_pool_utilization(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_airflow_connection_pool_utilization() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_airflow_connection_pool_utilization() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_airflow_connection_pool_utilization() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_airflow_connection_pool_utilization() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_airflow_health_check_duration_seconds(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_airflow_health_check_duration_seconds() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_airflow_health_check_duration_seconds() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_airflow_health_check_duration_seconds() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_airflow_health_check_duration_seconds() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_airflow_metrics_collection_seconds(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_airflow_metrics_collection_seconds() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_airflow_metrics_collection_seconds() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_airflow_metrics_collection_seconds() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_airflow_metrics_collection_seconds() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_airflow_operator_memory_usage_bytes(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_airflow_operator_memory_usage_bytes() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_airflow_operator_memory_usage_bytes() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_airflow_operator_memory_usage_bytes() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_airflow_operator_memory_usage_bytes() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_airflow_thompson_sampling_optimization_seconds(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_airflow_thompson_sampling_optimization_seconds() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_airflow_thompson_sampling_optimization_seconds() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_airflow_thompson_sampling_optimization_seconds() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_airflow_thompson_sampling_optimization_seconds() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_airflow_viral_engine_processing_seconds(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_airflow_viral_engine_processing_seconds() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_airflow_viral_engine_processing_seconds() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_airflow_viral_engine_processing_seconds() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_airflow_viral_engine_processing_seconds() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_airflow_viral_scraper_execution_seconds(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_airflow_viral_scraper_execution_seconds() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_airflow_viral_scraper_execution_seconds() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_airflow_viral_scraper_execution_seconds() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_airflow_viral_scraper_execution_seconds() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_viral_learning_content_generated_total(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_viral_learning_content_generated_total() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_content_generated_total() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_content_generated_total() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_content_generated_total() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_viral_learning_cost_per_follow(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_viral_learning_cost_per_follow() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_cost_per_follow() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_cost_per_follow() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_cost_per_follow() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_viral_learning_engagement_rate(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_viral_learning_engagement_rate() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_engagement_rate() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_engagement_rate() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_engagement_rate() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_viral_learning_pattern_accuracy(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_viral_learning_pattern_accuracy() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_pattern_accuracy() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_pattern_accuracy() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_pattern_accuracy() TO headgate_reader;
+
+--
+-- Name: FUNCTION metric_viral_learning_revenue_projection_monthly(); Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+REVOKE ALL ON FUNCTION viral.metric_viral_learning_revenue_projection_monthly() FROM PUBLIC;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_revenue_projection_monthly() TO headgate_nobody;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_revenue_projection_monthly() TO headgate_planner;
+GRANT ALL ON FUNCTION viral.metric_viral_learning_revenue_projection_monthly() TO headgate_reader;
 
 --
 -- Name: FUNCTION metrics_archive(p_pipeline text, p_run_id text); Type: ACL; Schema: viral; Owner: headgate_plan_viral
@@ -60191,6 +61242,13 @@ GRANT SELECT ON TABLE viral.v_choices TO headgate_reader;
 
 GRANT SELECT ON TABLE viral.v_executive TO headgate_planner;
 GRANT SELECT ON TABLE viral.v_executive TO headgate_reader;
+
+--
+-- Name: TABLE v_last_steps; Type: ACL; Schema: viral; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral.v_last_steps TO headgate_planner;
+GRANT SELECT ON TABLE viral.v_last_steps TO headgate_reader;
 
 --
 -- Name: TABLE v_service_health; Type: ACL; Schema: viral; Owner: headgate_plan_viral

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps files changes trace cache web] [--json]`.
+"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner sources steps files changes trace cache metrics web] [--json]`.
 
 bigtables, crawl and lake run on request only (`make bench/bigtables`), and so does rivals, whose other side has an
 environment of its own (`make bench/rivals`), recommender, whose second opinion has one
@@ -30,6 +30,7 @@ from tests.benchmarks import (
     ingest,
     lake,
     memory,
+    metrics,
     planner,
     pools,
     queue,
@@ -61,6 +62,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "changes": changes.run,
     "trace": trace.run,
     "cache": cache.run,
+    "metrics": metrics.run,
     "web": web.run,
 }
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
