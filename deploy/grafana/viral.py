@@ -107,9 +107,9 @@ def _add_operators(made: Dashboard) -> None:
         for share, name in SHARES.items()
     ]
     made.with_panel(graph("Time of a call, p50 and p95", *calls, unit="s"))
-    memory = prom("airflow_operator_memory_usage_bytes", "{{operation}}")
+    memory = prom("airflow_operator_memory_usage_bytes", "{{operator}}")
     made.with_panel(graph("Memory by operator", memory, unit="bytes"))
-    used = prom("airflow_connection_pool_utilization", "utilization")
+    used = prom("airflow_connection_pool_utilization", "connections to the database in use")
     made.with_panel(
         graph(
             "Pool efficiency",
