@@ -65,7 +65,7 @@ def run(
     with system.own_database(server, "web") as settings, connect(settings, "bench") as connection:
         plan = Plan(connection)
         assets = history.fill(plan, rows)
-        with _pages(settings) as address:
+        with _served(settings) as address:
             yield from asyncio.run(
                 _page_times(address, runs, f"{assets:,} listings, {rows:,} jobs")
             )
@@ -73,7 +73,7 @@ def run(
 
 
 @contextmanager
-def _pages(settings: Settings) -> Iterator[str]:
+def _served(settings: Settings) -> Iterator[str]:
     """Run `headgate web` in its own process; yield its address."""
     environ = {k: v for k, v in os.environ.items() if k not in system.UNWANTED}
     with subprocess.Popen(
