@@ -147,6 +147,7 @@ class Process:
             sys.executable,
             "-m",
             "headgate.handlers.pool_process",
+            str(os.getpid()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -24,13 +24,18 @@ class _Told(Exception):
     """The keeper has received SIGTERM."""
 
 
-def go_on_kept() -> None:
-    """Fork; return in the child process, while the parent becomes its keeper."""
+def go_on_kept(runner: int) -> None:
+    """Fork; return in the child process, while the parent becomes its keeper.
+
+    If the runner was killed meanwhile, no signal comes, and nobody would end this process.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which ends us
     if sys.platform != "linux":
         return
     signal.signal(signal.SIGTERM, _tell)
     _control(SIGNAL_AT_PARENTS_END, signal.SIGTERM)
+    if os.getppid() != runner:
+        os._exit(1)
     _control(ADOPT_ORPHANS, 1)
     keeper = os.getpid()
     process = os.fork()

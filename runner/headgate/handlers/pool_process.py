@@ -1,10 +1,10 @@
 """The process in which handlers run: reads tasks from standard input, answers on its output.
 
-    python -m headgate.handlers.pool_process
+    python -m headgate.handlers.pool_process RUNNER
 
-What a handler prints goes to standard error, which the runner drains. A handler that takes more
-memory than allowed gets a MemoryError. After that, or if a handler leaves processes behind, the
-process ends.
+RUNNER is the runner's process. What a handler prints goes to standard error, which the runner
+drains. A handler that takes more memory than allowed gets a MemoryError. After that, or if a
+handler leaves processes behind, the process ends.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import pickle
 import resource
 import struct
+import sys
 from typing import BinaryIO, Final
 
 from headgate.handlers.pool_keeper import go_on_kept
@@ -24,7 +25,7 @@ LENGTH: Final = struct.Struct(">Q")
 
 def main() -> None:
     """Run tasks until there is no more input."""
-    go_on_kept()
+    go_on_kept(int(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     tasks = os.fdopen(os.dup(0), "rb")

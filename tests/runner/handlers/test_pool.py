@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import replace
 
@@ -71,3 +73,17 @@ async def test_a_process_serves_one_set_of_variables(monkeypatch: pytest.MonkeyP
 
     assert [said for said, _ in seen] == ["keys: MODEL_KEY"] * 2 + ["keys: OTHER_KEY", "keys:"]
     assert len({process for _, process in seen}) == 3
+
+
+def test_a_process_whose_runner_was_killed_while_it_started_ends():
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "headgate.handlers.pool_process", str(gone.pid)],
+        stdin=subprocess.PIPE,  # stays open, as if a task were to come
+        stdout=subprocess.DEVNULL,
+    )
+
+    with process:
+        assert process.wait(PATIENCE) == 1
