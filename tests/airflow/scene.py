@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,8 @@ class Scene(Airflow):
     services: dict[str, StandIn]
     """The stand-ins for the recommender's and OnPoint's services, and for Slack."""
     mailbox: MailServer
+    statsd: socket.socket
+    """Where Airflow's own metrics arrive."""
     tickers: list[str] = field(default_factory=list)
     """Listings that were not requested yet."""
     at_risk: int = 0
@@ -60,6 +63,7 @@ def running(folder: Path, seed: Path) -> Iterator[Scene]:
         answering() as (answers, base_url),
         services_running((*noblestride.services(), *onpoint.services(), slack())) as services,
         mail_server() as mailbox,
+        socket.socket(type=socket.SOCK_DGRAM) as statsd,
     ):
         settings = Settings(dsn=None, database=DATABASE, home=home, db=DB)
         server = Server(home)
@@ -69,6 +73,8 @@ def running(folder: Path, seed: Path) -> Iterator[Scene]:
             more = BRISK | bad_connections(postgres) | {"EODHD_API_TOKEN": standin.token}
             hook = services["slack"].url + HOOK
             more |= {"RECOMMENDER_SLACK_URL": hook, "ONPOINT_SLACK_URL": hook}
+            statsd.bind(("127.0.0.1", 0))
+            more |= {"HEADGATE_STATSD": f"127.0.0.1:{statsd.getsockname()[1]}"}
             environ, port = environ_of(settings, folder, **more), free_port()
             if seed.exists():
                 rename = f"alter database {TEMPLATE} rename to {DATABASE}"
@@ -88,6 +94,7 @@ def running(folder: Path, seed: Path) -> Iterator[Scene]:
                 answers=answers,
                 services=services,
                 mailbox=mailbox,
+                statsd=statsd,
             )
             with stopped_at_the_end(scene):
                 scene.wait_until_healthy()

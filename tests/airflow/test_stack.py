@@ -91,6 +91,14 @@ def mistakes(stack: Scene) -> str:
     return stack.trigger("bad_input")
 
 
+def test_airflow_sends_its_own_metrics_where_the_setting_says(stack: Scene):
+    stack.statsd.settimeout(PATIENCE)
+
+    received = (stack.statsd.recv(65_535) for _ in range(10_000))
+
+    assert any(b"airflow.scheduler_heartbeat" in x for x in received)
+
+
 @pytest.mark.usefixtures("mistakes")  # which runs beside these tests
 @pytest.mark.parametrize(
     ("dag", "kind"),

@@ -28,6 +28,7 @@ LOGIN: Final = "admin"
 ADMIN_PASSWORD: Final = "HEADGATE_ADMIN_PASSWORD"
 PASSWORDS_FILE: Final = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 PLANNER: Final = "headgate_planner"
+STATSD: Final = "HEADGATE_STATSD"
 SECRETS: Final = "select * from headgate.required_secrets()"
 
 DEFAULTS: Final[Mapping[str, str]] = {
@@ -112,7 +113,7 @@ class AirflowHome:
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.logs),
         }
         connection = {"AIRFLOW_CONN_HEADGATE": connection_of(self.settings)}
-        return {**DEFAULTS, **connection, **os.environ, **ours}
+        return {**DEFAULTS, **_metrics(), **connection, **os.environ, **ours}
 
     def environ_without_secrets(self) -> dict[str, str]:
         """Return the environment without the providers' secrets: only runners make calls."""
@@ -123,6 +124,25 @@ class AirflowHome:
     def _make_folder(self) -> None:
         files.private_folder(self.folder)
         files.private_folder(self.logs)
+
+
+def _metrics() -> dict[str, str]:
+    """Return the settings by which Airflow sends its own metrics; empty unless asked for.
+
+    Raises InvalidValue for text that is not an address.
+    """
+    if not (address := os.environ.get(STATSD)):
+        return {}
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InvalidValue(
+            f"{STATSD} is not an address: {address!r}", hint="host and port: 127.0.0.1:9125"
+        )
+    return {
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_HOST": host,
+        "AIRFLOW__METRICS__STATSD_PORT": port,
+    }
 
 
 def connection_of(settings: Settings) -> str:
