@@ -97,12 +97,18 @@ class Shift:
             toy = self.another()
             self.pids[number] = toy.connection.info.backend_pid
             try:
+                # As a worker does: by it a lease is ended whose claim was never answered.
+                self.beat(toy, f"w{number}.{life}")
                 while not self.is_over.is_set():
                     self.turn(toy, f"w{number}.{life}", throws)
             except psycopg.OperationalError as exc:
                 if exc.sqlstate not in (None, "57P01") and not toy.connection.broken:
                     raise
                 self.did["killed"] += 1
+
+    def beat(self, toy: Toy, runner: str) -> None:
+        """Send a heartbeat."""
+        toy.row("heartbeat", p_runner=runner, p_host="h", p_pid=1, p_version="1")
 
     def another(self) -> Toy:
         """Open a connection with a running clock."""
@@ -113,7 +119,7 @@ class Shift:
     def turn(self, toy: Toy, runner: str, throws: random.Random) -> None:
         """Claim work, and do something with it."""
         if throws.random() < 0.1:
-            toy.row("heartbeat", p_runner=runner, p_host="h", p_pid=1, p_version="1")
+            self.beat(toy, runner)
         toy.call("advance_executions")
         claimed = [x for x in toy.ask(runner, throws.randint(1, 4)) if x["chunk_id"] is not None]
         for chunk in claimed:

@@ -12,7 +12,7 @@ from headgate.database import connect
 
 RUINS = {
     "functions, views, rights and queues": [
-        "drop view headgate.v_quota",
+        "drop view headgate.v_quota cascade",
         "drop function headgate._availability(headgate.providers, timestamptz)",
         "alter function headgate.clock() volatile",
         "grant select on headgate.settings to headgate_reader",
