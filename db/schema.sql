@@ -12166,16 +12166,7 @@ CREATE FUNCTION headgate._examine_cache() RETURNS TABLE(subject text, verdict te
         'leave out what makes every request another one, such as a header {job.key}; cache for longer than the time '
         'between two runs; or do not cache', false
     from headgate.operations as o
-    cross join lateral (
-        select sum(n.hits) as hits, sum(n.misses) as misses, count(*) as runs
-        from (
-            select k.hits, k.misses
-            from headgate.cache_counts as k
-            where k.operation_id = o.operation_id
-            order by k.execution_id desc
-            limit 20
-        ) as n
-    ) as c
+    cross join lateral headgate._recent_hits(o.operation_id) as c
     where o.cache is not null
         and not o.revalidate  -- an answer that serves again after 304 is no hit
         and not o.is_retired
@@ -14938,16 +14929,8 @@ CREATE FUNCTION headgate._hit_ratios(p_pipeline_id bigint) RETURNS jsonb
     AS $$
     select coalesce(jsonb_object_agg(o.operation_id, c.ratio) filter (where c.ratio is not null), '{}')
     from headgate.operations as o
-    cross join lateral (
-        select round(sum(n.hits)::numeric / nullif(sum(n.hits + n.misses), 0), 4) as ratio
-        from (
-            select k.hits, k.misses
-            from headgate.cache_counts as k
-            where k.operation_id = o.operation_id
-            order by k.execution_id desc
-            limit 20
-        ) as n
-    ) as c
+    cross join lateral headgate._recent_hits(o.operation_id) as r
+    cross join lateral (select round(r.hits / nullif(r.hits + r.misses, 0), 4) as ratio) as c
     where o.cache is not null
         and exists (
             select
@@ -21521,6 +21504,26 @@ CREATE FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with 
 $$;
 
 ALTER FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _recent_hits(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._recent_hits(p_operation_id bigint) RETURNS TABLE(hits numeric, misses numeric, runs bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select sum(n.hits), sum(n.misses), count(*)
+    from (
+        select k.hits, k.misses
+        from headgate.cache_counts as k
+        where k.operation_id = p_operation_id
+        order by k.execution_id desc
+        limit 20
+    ) as n;
+$$;
+
+ALTER FUNCTION headgate._recent_hits(p_operation_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _reconcile_quota(text, integer, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -56987,6 +56990,12 @@ REVOKE ALL ON FUNCTION headgate._reason(p_result text, p_outcome text, p_fault t
 --
 
 REVOKE ALL ON FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _recent_hits(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._recent_hits(p_operation_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reconcile_quota(p_provider text, p_reported integer, p_reported_on date); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -24,16 +24,7 @@ as $func$
         'leave out what makes every request another one, such as a header {job.key}; cache for longer than the time '
         'between two runs; or do not cache', false
     from headgate.operations as o
-    cross join lateral (
-        select sum(n.hits) as hits, sum(n.misses) as misses, count(*) as runs
-        from (
-            select k.hits, k.misses
-            from headgate.cache_counts as k
-            where k.operation_id = o.operation_id
-            order by k.execution_id desc
-            limit 20
-        ) as n
-    ) as c
+    cross join lateral headgate._recent_hits(o.operation_id) as c
     where o.cache is not null
         and not o.revalidate  -- an answer that serves again after 304 is no hit
         and not o.is_retired

@@ -9,16 +9,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select coalesce(jsonb_object_agg(o.operation_id, c.ratio) filter (where c.ratio is not null), '{}')
     from headgate.operations as o
-    cross join lateral (
-        select round(sum(n.hits)::numeric / nullif(sum(n.hits + n.misses), 0), 4) as ratio
-        from (
-            select k.hits, k.misses
-            from headgate.cache_counts as k
-            where k.operation_id = o.operation_id
-            order by k.execution_id desc
-            limit 20
-        ) as n
-    ) as c
+    cross join lateral headgate._recent_hits(o.operation_id) as r
+    cross join lateral (select round(r.hits / nullif(r.hits + r.misses, 0), 4) as ratio) as c
     where o.cache is not null
         and exists (
             select
