@@ -5,7 +5,7 @@ sent as login options. A pooler (PgBouncer) rejects or ignores these options; it
 the process number it announces differs from the server's. Behind a pooler each transaction may run
 on another server connection. Such a session therefore uses no prepared statements, receives no
 notifications, and needs the settings that the pooler does not track to be right on the server
-itself. Of several hosts, the one that accepts writes is used.
+itself. Of several hosts, the one that accepts writes is used, and a silent one is given up soon.
 """
 
 from __future__ import annotations
@@ -38,6 +38,15 @@ KEPT_BY_POOLERS: Final = ("DateStyle", "TimeZone", "standard_conforming_strings"
 """Settings that a pooler tracks and restores for each client: they can be set in the session."""
 WITHOUT_EFFECT: Final = ("IntervalStyle", "search_path")
 """Settings that need no check: intervals are read in binary, and names have their schema."""
+
+ALIVE: Final[Mapping[str, int]] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""A server that is silent, because its machine or the network is gone, is given up after 25 s. The
+system's own limits are 15 minutes while something is unacknowledged, and two hours otherwise."""
 
 LOOK: Final = "select pg_catalog.pg_backend_pid()" + "".join(
     f", pg_catalog.current_setting('{name}')" for name in PINNED
@@ -120,10 +129,12 @@ class _Login:
     """Options sent with a login, and the check that they took effect."""
 
     def __init__(self, conninfo: str, given: Mapping[str, Any]) -> None:
+        named = {**effective(conninfo), **given}
         asked = given.get("options") or effective(conninfo).get("options", "")
         pins = (f"-c {x}={y.replace(' ', chr(92) + ' ')}" for x, y in PINNED.items())
-        common = {"row_factory": dict_row, **given, "client_encoding": "UTF8", "autocommit": True}
-        if may_stray({**effective(conninfo), **given}):
+        common: dict[str, Any] = {x: y for x, y in ALIVE.items() if x not in named}
+        common |= {"row_factory": dict_row, **given, "client_encoding": "UTF8", "autocommit": True}
+        if may_stray(named):
             common["target_session_attrs"] = "read-write"
         self.pinned = common | {"options": " ".join((asked, *pins)).strip()}
         self.bare = common | {"options": asked}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from headgate.conninfo import describe
 from headgate.database import aconnect, connect, dsn_of, from_psycopg, mapped_errors
@@ -122,6 +124,19 @@ def test_a_role_counts_only_on_the_embedded_server(tmp_path, database):
     assert "user=me" in dsn_of(settings, role="headgate_runner")
     if database.dsn is None:
         assert "headgate_runner@" in dsn_of(database, role="headgate_runner")
+
+
+def test_a_silent_server_is_given_up_after_half_a_minute_unless_the_connection_string_says_otherwise(
+    database,
+):
+    def limits(**given):
+        settings = replace(database, dsn=make_conninfo(dsn_of(database), **given))
+        with connect(settings, "test") as connection:
+            return connection.info.get_parameters()
+
+    assert limits()["tcp_user_timeout"] == "25000"
+    assert limits()["keepalives_idle"] == "10"
+    assert limits(tcp_user_timeout=2000)["tcp_user_timeout"] == "2000"
 
 
 def test_the_database_in_the_settings_wins(tmp_path):

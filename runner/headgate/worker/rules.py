@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
@@ -211,15 +210,15 @@ def _blocking(rule: Rule, answer: Answer) -> Outcome:
 
 
 def seconds_to_wait(retry_after: str | None, date: str | None = None) -> float | None:
-    """Return the seconds of a Retry-After header; a date is relative to the answer's own Date."""
+    """Return the seconds of a Retry-After header; a date is relative to the answer's own Date.
+
+    Without a Date it says nothing: the runner's own clock may be wrong.
+    """
     text = (retry_after or "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
         return float(text)
-    until = _timestamp(text)
-    if until is None:
-        return None
-    now = _timestamp(date)
-    return max(0.0, until - (time.time() if now is None else now))
+    until, now = _timestamp(text), _timestamp(date)
+    return None if until is None or now is None else max(0.0, until - now)
 
 
 def _timestamp(date: str | None) -> float | None:
