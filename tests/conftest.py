@@ -231,6 +231,22 @@ def core_template(server: Settings) -> Iterator[Settings]:
     _drop(settings)
 
 
+@pytest.fixture(scope="session")
+def core_data(seed_data: Path) -> Iterator[Path]:
+    """Return the data of a stopped embedded server that has the core in database `headgate`."""
+    shared = {"seed": seed_data / "postgres"} if (seed_data / "postgres").exists() else {}
+    with scratch_folder(in_memory=True) as folder:
+        with embedded_server(**({} if DEBIAN else shared), keep=folder / "data") as settings:
+            if shared and not DEBIAN:
+                with connect_server(settings, "test") as connection:
+                    connection.execute(f"alter database {CORE} rename to headgate".encode())
+                    connection.execute(f"drop database {TEMPLATE}".encode())
+            else:
+                db = seed_data / CORE / "db"
+                migrated(replace(settings, database="headgate", db=db))
+        yield folder / "data"
+
+
 @pytest.fixture
 def database(clone_for_test: Callable[[Settings | None], Settings], template: Settings) -> Settings:
     """Clone the template, for tests with several connections, runners or commits."""

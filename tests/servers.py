@@ -70,25 +70,28 @@ def embedded_server(*, seed: Path | None = None, keep: Path | None = None) -> It
 
 
 @contextmanager
-def primary_and_standby(seed: Path) -> Iterator[tuple[Server, Server]]:
+def primary_and_standby(
+    seed: Path, *, is_synchronous: bool = True, on_tcp: bool = False
+) -> Iterator[tuple[Server, Server]]:
     """Run two embedded servers from the same data, a primary and its standby.
 
-    Replication is synchronous: a commit waits for both.
+    If replication is synchronous, a commit waits for both.
     """
-    replication = {"synchronous_standby_names": "*"}
+    replication = {"synchronous_standby_names": "*" if is_synchronous else ""}
     with scratch_folder(in_memory=True) as home:
         primary, standby = Server(home / "one"), Server(home / "two")
         for server in (primary, standby):
             server.home.mkdir()
             copy_data(seed, server.data)
         (standby.data / "standby.signal").touch()
-        running = primary.start(parameters=IN_MEMORY | replication)
+        ports = [free_port() if on_tcp else None for _ in range(2)]
+        running = primary.start(port=ports[0], parameters=IN_MEMORY | replication)
         try:
             with (primary.data / "pg_hba.conf").open("a") as file:
                 file.write("local replication all trust\n")
             os.kill(running.pid, signal.SIGHUP)
             where = f"host={running.socket_dir} port={running.port} user={SUPERUSER}"
-            standby.start(parameters=IN_MEMORY | {"primary_conninfo": where})
+            standby.start(port=ports[1], parameters=IN_MEMORY | {"primary_conninfo": where})
             yield primary, standby
         finally:
             standby.stop()

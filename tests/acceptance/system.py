@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -117,16 +117,23 @@ class System:
         """Start a run that Headgate's runners drive; return its run id."""
         return str(self.plan.value("run_pipeline", p_pipeline=PIPELINE, p_params=params))
 
-    def worker(self, *, concurrency: int = 20, **environ: str) -> subprocess.Popen[str]:
+    def worker(
+        self, *, concurrency: int = 20, entrance: Sequence[str] = (), **environ: str
+    ) -> subprocess.Popen[str]:
         """Start a runner."""
-        return self.spawn("worker", f"--concurrency={concurrency}", **environ)
+        return self.spawn("worker", f"--concurrency={concurrency}", entrance=entrance, **environ)
 
-    def spawn(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-        """Start the command line in its own process, with its output in a file."""
+    def spawn(
+        self, *arguments: str, entrance: Sequence[str] = (), **environ: str
+    ) -> subprocess.Popen[str]:
+        """Start the command line in its own process, with its output in a file.
+
+        `entrance` is a command that runs another one, such as in a namespace.
+        """
         log = self.folder / f"{len(self.processes)}.log"
         with log.open("w") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "headgate", *arguments],
+                [*entrance, sys.executable, "-m", "headgate", *arguments],
                 cwd=DB.parent,
                 env=self.environ() | environ,
                 stdin=subprocess.DEVNULL,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import signal
 import subprocess
 import time
@@ -16,21 +15,18 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 
-from headgate.database import connect
 from headgate.demo.eodhd import Process
-from headgate.demo.eodhd.market import listings
 from headgate.errors import HeadgateError
 from headgate.settings import Settings
 from tests.acceptance.system import System, killed_at_the_end
 from tests.attacks.blows import Ground, Line, ground
 from tests.attacks.form import T, dice, either, tell
-from tests.db.conftest import TOY
+from tests.attacks.things import core, furnish, lay_out
 from tests.db.ledger import assert_ledger_balances
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
-from tests.servers import DB, migrated
+from tests.servers import migrated
 
 LEASE_SECONDS = 2.0
 RUNNERS = 3
@@ -45,20 +41,6 @@ FAULTS: list[dict[str, Any]] = [
     {"match": {"every": 700}, "fault": {"kind": "status", "status": 429, "retry_after": 1}},
     {"match": {}, "fault": {"kind": "latency", "ms": 40}},
 ]
-EMPTY = "truncate headgate.assets, headgate.trading_sessions cascade"
-SHOP = """
-update headgate.providers
-set base_url = %(api)s, quota = 10000000, quota_buffer = 0, secret_name = 'EODHD_API_TOKEN', max_in_flight = 60,
-    breaker_cooldown = '500 ms', auth = '{"in": "query", "name": "api_token"}'
-where name = 'shop'
-"""
-LOOK = """
-update headgate.operations
-set path = '/eod/{asset.code}', query = jsonb_build_object('fmt', 'json', 'from', %(first_day)s::text),
-    lease = '2 seconds', backoff = '100 ms', backoff_max = '2 seconds', timeout = '1 minute', max_wait = '10 minutes',
-    chunk_size = 20, due_every = '1 second', max_attempts = 4
-where name = 'look'
-"""
 EFFECTS = """
 select
     (select coalesce(sum(a.times), 0) from toy.answers as a)::integer as effects,
@@ -231,19 +213,11 @@ def battle(standin: Process, tmp_path: Path) -> Iterator[Battle]:
 def battlefield(standin: Process, logs: Path) -> Iterator[tuple[System, Ground]]:
     """Put the toy world on a server of its own, with the stand-in's listings as its assets."""
     with ground() as there:
-        db = logs / "db"  # a copy: runners refuse a database that is not in the state of db/
-        shutil.copytree(DB, db, ignore=shutil.ignore_patterns("plans"))
-        settings = Settings(dsn=None, database="headgate", home=there.home, db=db)
+        settings = Settings(dsn=None, database="headgate", home=there.home, db=core(logs))
         migrated(settings)
-        codes = sorted(x.code for x in listings().values() if x.group_key == "US")[:JOBS]
-        with connect(settings, "test") as connection:
-            connection.execute(TOY.read_text().encode())
+        lay_out(settings)
         with killed_at_the_end(System(settings, standin, logs)) as system:
-            system.plan.sql(EMPTY)
-            system.plan.sql(SHOP, api=standin.api)
-            system.plan.sql(LOOK, first_day=system.first_day)
-            assets = [{"code": x, "group_key": "AB"[n % 2]} for n, x in enumerate(codes)]
-            system.plan.call("upsert_assets", p_universe="things", p_assets=Jsonb(assets))
+            furnish(system, JOBS)
             yield system, there
 
 

@@ -16,7 +16,6 @@ from psycopg.conninfo import make_conninfo
 from headgate.conninfo import effective
 from headgate.database import connect
 from headgate.embedded.server import SUPERUSER, Server
-from headgate.migrate.run import migrate
 from headgate.sessions import may_stray
 from headgate.settings import Settings
 from tests.limits import until
@@ -24,17 +23,14 @@ from tests.plan import Plan
 from tests.runner.shop import open_shop, when
 from tests.runner.small_plan import start, status, write_plan
 from tests.runner.worker.test_completion import endings, ledger, working
-from tests.servers import embedded_server, primary_and_standby, scratch_folder
+from tests.servers import primary_and_standby
 
 
 @pytest.fixture
-def pair(core_template: Settings) -> Iterator[tuple[Server, Server]]:
+def pair(core_data: Path) -> Iterator[tuple[Server, Server]]:
     """Run a primary with Headgate in it, and its standby."""
-    with scratch_folder(in_memory=True) as folder:
-        with embedded_server(keep=folder / "data") as settings:
-            migrate(replace(settings, database="headgate", db=core_template.db))
-        with primary_and_standby(folder / "data") as servers:
-            yield servers
+    with primary_and_standby(core_data) as servers:
+        yield servers
 
 
 def both(standby: Server, primary: Server, db: Path, *, port: str = "5432") -> Settings:

@@ -1,0 +1,187 @@
+"""Machines fail: the primary is lost, a zone is cut off, a clock is wrong, versions differ. Nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from headgate.demo.eodhd import Options, Process, spawn
+from tests.acceptance.system import System, end
+from tests.attacks.form import either, tell
+from tests.attacks.machines import ENDS, SPENT, Seed, addresses, ended, machine, machines, seed
+from tests.attacks.things import furnish
+from tests.attacks.zones import zone
+from tests.conftest import CORE
+from tests.db.ledger import assert_ledger_balances
+from tests.servers import scratch_folder
+
+JOBS = either(300, 5_000)
+THIRD = JOBS // 3
+SLOW = [{"match": {}, "fault": {"kind": "latency", "ms": 40}}]
+UNKNOWN = "internal: unknown whether it was sent: "
+EFFECTS = "select sum(a.times)::integer from toy.answers as a"
+RUN = {"p_pipeline": "plain", "p_run_id": "r1"}
+
+
+TIMES = """
+select bool_and(d.ended_at between %(began)s and headgate.clock())
+from headgate.asset_processing_details as d
+"""
+HOURS = (1, -1)
+NEEDS_FAKETIME = pytest.mark.skipif(
+    shutil.which("faketime") is None, reason="faketime (Debian's) is not installed here"
+)
+
+
+def off_by(hours: int) -> tuple[str, ...]:
+    """Return the command that runs another one with a wrong clock; intervals keep their length."""
+    return ("faketime", "-m", "--exclude-monotonic", "-f", f"{hours:+}h")
+
+
+@pytest.fixture(scope="module")
+def seeded(core_data: Path, seed_data: Path) -> Iterator[Seed]:
+    """Return a stopped server's data with the toy world, and its db/."""
+    with scratch_folder(in_memory=True) as folder:
+        yield seed(core_data, seed_data / CORE / "db", folder)
+
+
+def said(system: System, runner: Popen[str], what: str) -> bool:
+    """Return whether a runner has said something."""
+    return what in system.said(runner)
+
+
+def test_a_synchronous_standby_takes_over_with_every_answer_and_no_call_is_made_twice(
+    seeded: Seed, standin: Process, tmp_path: Path
+):
+    standin.set_faults(SLOW)
+    with machines(seeded, standin, tmp_path, is_synchronous=True) as there:
+        system = there.system
+        furnish(system, JOBS, delivery="at_most_once", chunk_size=5, lease="5 seconds")
+        runners = [there.worker() for _ in range(3)]
+        system.plan.call("run_pipeline", **RUN)
+        system.wait(lambda: ended(system) >= THIRD, "a third of the jobs")
+
+        runners[0].kill()  # it was on the primary's machine
+        assert there.fail_over() == 0
+        system.wait_for_end("r1")
+
+        ends = system.plan.sql(ENDS)
+        ledger = standin.ledger()
+        unknown = sum(x["jobs"] for x in ends if (x["reason"] or "").startswith(UNKNOWN))
+        assert ended(system) + unknown == JOBS, ends
+        assert {x["requests"] for x in ledger["by_code"].values()} == {1}
+        assert ended(system) <= ledger["served_requests"] <= ended(system) + unknown
+        assert system.plan.scalar(SPENT) == JOBS
+        assert_ledger_balances(system.plan)
+        assert [x.poll() for x in runners[1:]] == [None, None]
+        tell(
+            f"synchronous failover: {JOBS:,} jobs, {unknown} may have been made, none twice, none lost"
+        )
+
+
+def test_an_asynchronous_standby_makes_again_what_it_did_not_hear_of_and_nothing_else(
+    seeded: Seed, standin: Process, tmp_path: Path
+):
+    standin.set_faults(SLOW)
+    with machines(seeded, standin, tmp_path, is_synchronous=False) as there:
+        system = there.system
+        furnish(system, JOBS, chunk_size=5, lease="5 seconds")
+        runners = [there.worker() for _ in range(3)]
+        system.plan.call("run_pipeline", **RUN)
+        system.wait(lambda: ended(system) >= THIRD, "a third of the jobs")
+        there.cut_replication()
+        system.wait(lambda: ended(system) >= 2 * THIRD, "two thirds of the jobs")
+
+        lost = there.fail_over()
+        assert lost > 0
+        system.wait_for_end("r1")
+
+        assert ended(system) == JOBS
+        assert system.plan.scalar(EFFECTS) == JOBS
+        served, spent = standin.ledger()["served_units"], system.plan.scalar(SPENT)
+        assert JOBS < served <= spent + lost
+        assert_ledger_balances(system.plan)
+        assert [x.poll() for x in runners] == [None, None, None]
+        tell(
+            f"asynchronous failover: {JOBS:,} jobs, all done, {lost:,} units lost with the primary;"
+            f" served {served:,} <= charged {spent:,} + {lost:,}"
+        )
+
+
+def test_runners_that_are_cut_off_are_done_without_and_what_they_bring_late_changes_nothing(
+    seeded: Seed, tmp_path: Path
+):
+    everywhere = Options(quota=None, rate=None, extended=True, host="0.0.0.0")
+    with (
+        zone() as cut_off,
+        spawn(everywhere) as standin,
+        machine(seeded, standin, tmp_path, cut_off.database.here) as (system, server),
+    ):
+        standin.set_faults(SLOW)
+        furnish(system, JOBS, chunk_size=5, lease="3 seconds")
+        api = standin.api.replace("127.0.0.1", cut_off.others.here)
+        system.plan.sql("update headgate.providers set base_url = %(api)s", api=api)
+        far = addresses(
+            server,
+            host=cut_off.database.here,
+            role="headgate_runner",
+            tcp_user_timeout=2000,
+            connect_timeout=2,
+        )
+        near = [system.worker(concurrency=4) for _ in range(2)]
+        others = [
+            system.worker(concurrency=4, entrance=cut_off.entrance, HEADGATE_DSN=far)
+            for _ in range(2)
+        ]
+        system.plan.call("run_pipeline", **RUN)
+        all_work = "select count(distinct runner) = 4 from headgate.v_leases"
+        system.wait(lambda: system.plan.scalar(all_work), "leases of all runners")
+        cut_off.cut()
+        system.wait_for_end("r1")
+        assert ended(system) == JOBS
+
+        cut_off.reconnect()
+        for runner in others:
+            system.wait(partial(said, system, runner, "is no longer held by"), "a late answer")
+            assert said(system, runner, "lost the database, waiting for it")
+        served, spent = standin.ledger()["served_units"], system.plan.scalar(SPENT)
+        assert JOBS < served <= spent
+        assert system.plan.scalar(EFFECTS) == JOBS
+        assert_ledger_balances(system.plan)
+
+        for runner in near:
+            end(runner, signal.SIGTERM)
+        system.plan.call("run_pipeline", p_pipeline="plain", p_run_id="r2")
+        system.wait_for_end("r2")
+        assert system.plan.scalar(EFFECTS) == ended(system) == 2 * JOBS
+        tell(f"two of four runners cut off: {JOBS:,} jobs, served {served:,} <= charged {spent:,}")
+
+
+@NEEDS_FAKETIME
+def test_runners_whose_clocks_are_an_hour_wrong_either_way_do_as_any_other(
+    seeded: Seed, standin: Process, tmp_path: Path
+):
+    busy = {"match": {"every": 100}, "fault": {"kind": "status", "status": 429, "retry_after": 1}}
+    standin.set_faults([busy, *SLOW])
+    with machine(seeded, standin, tmp_path) as (system, _):
+        furnish(system, JOBS, chunk_size=5, lease="5 seconds")
+        system.plan.sql("update headgate.providers set requests_per_minute = 6000")
+        began = system.plan.value("clock")
+        runners = [system.worker(concurrency=4, entrance=off_by(x)) for x in HOURS]
+        system.plan.call("run_pipeline", **RUN)
+        both_work = "select count(distinct runner) = 2 from headgate.v_leases"
+        system.wait(lambda: system.plan.scalar(both_work), "leases of both runners")
+        system.wait_for_end("r1")
+
+        assert ended(system) == system.plan.scalar(EFFECTS) == JOBS
+        assert system.plan.scalar(TIMES, began=began)
+        assert standin.ledger()["served_units"] <= system.plan.scalar(SPENT)
+        assert standin.ledger()["rejected"].keys() == {"429"}
+        assert_ledger_balances(system.plan)
+        assert [x.poll() for x in runners] == [None, None]
