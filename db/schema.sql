@@ -14074,10 +14074,8 @@ begin
     elsif to_regclass(format('headgate_changes.%I', p_operation.name)) is null then
         return;  -- it has a slot since
     end if;
-    execute format(
-        'delete from headgate_changes.%I as c where pg_visible_in_snapshot(c.xid, $1)', p_operation.name
-    )
-    using p_position::pg_snapshot;
+    execute format('delete from headgate_changes.%I as c where c.xid = any ($1)', p_operation.name)
+    using headgate._transactions_read(p_operation.name, p_position);
 end;
 $_$;
 
@@ -20972,6 +20970,30 @@ $$;
 ALTER FUNCTION headgate._pool_times(p_pipeline_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _position_in_log(text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._position_in_log(p_operation text, p_most integer) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_last bigint;
+begin
+    execute format(
+        'select max(t.last) from (select max(c.cdc_id) as last, '
+        'sum(count(*)) over (order by max(c.cdc_id)) - count(*) as changes_before from headgate_changes.%I as c '
+        'where pg_visible_in_snapshot(c.xid, $1) group by c.xid) as t where t.changes_before < $2', p_operation
+    )
+    into v_last
+    using pg_current_snapshot(), p_most;
+    return format('%s %s', pg_current_snapshot(), coalesce(v_last, 0));
+end;
+$_$;
+
+ALTER FUNCTION headgate._position_in_log(p_operation text, p_most integer) OWNER TO headgate_owner;
+
+--
 -- Name: _predicate_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26673,6 +26695,29 @@ $$;
 ALTER FUNCTION headgate._transaction_measures() OWNER TO headgate_owner;
 
 --
+-- Name: _transactions_read(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._transactions_read(p_operation text, p_position text) RETURNS xid8[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_xids xid8[];
+begin
+    execute format(
+        'select array_agg(t.xid) from (select c.xid from headgate_changes.%I as c '
+        'where pg_visible_in_snapshot(c.xid, $1) group by c.xid having max(c.cdc_id) <= $2) as t', p_operation
+    )
+    into v_xids
+    using split_part(p_position, ' ', 1)::pg_snapshot, split_part(p_position, ' ', 2)::bigint;
+    return v_xids;
+end;
+$_$;
+
+ALTER FUNCTION headgate._transactions_read(p_operation text, p_position text) OWNER TO headgate_owner;
+
+--
 -- Name: _trial(text, bigint, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31310,10 +31355,10 @@ ALTER FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_ke
 COMMENT ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) IS 'Send a notice to a channel when this transaction commits; p_key names the event, sent once to each channel.';
 
 --
--- Name: open_changes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: open_changes(text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.open_changes(p_operation text) RETURNS TABLE(columns text, "position" text, key text[])
+CREATE FUNCTION headgate.open_changes(p_operation text, p_most integer) RETURNS TABLE(columns text, "position" text, key text[])
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -31327,7 +31372,10 @@ CREATE FUNCTION headgate.open_changes(p_operation text) RETURNS TABLE(columns te
                 end
             ), ', ' order by a.attnum
         ),
-        case when count(c.operation) > 0 then pg_current_wal_flush_lsn()::text else pg_current_snapshot()::text end,
+        case
+            when count(c.operation) > 0 then pg_current_wal_flush_lsn()::text
+            else headgate._position_in_log(p_operation, p_most)
+        end,
         array_agg(a.attname::text) filter (where c.operation is not null and a.attnum = any (i.indkey))
     from headgate.operations as o
     join pg_attribute as a on a.attrelid = to_regclass(o.changes_of)
@@ -31340,13 +31388,13 @@ CREATE FUNCTION headgate.open_changes(p_operation text) RETURNS TABLE(columns te
     having count(*) > 0;
 $$;
 
-ALTER FUNCTION headgate.open_changes(p_operation text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.open_changes(p_operation text, p_most integer) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION open_changes(p_operation text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION open_changes(p_operation text, p_most integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.open_changes(p_operation text) IS 'The columns of an operation''s changes, the position up to which this transaction reads them, and, if by headgate.read_slot, the names of the key''s columns.';
+COMMENT ON FUNCTION headgate.open_changes(p_operation text, p_most integer) IS 'The columns of an operation''s changes, the position up to which this transaction reads them, and, if by headgate.read_slot, the names of the key''s columns.';
 
 --
 -- Name: open_runs(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -32131,9 +32179,10 @@ begin
     return query execute format(
         'select $1, to_char(c.changed_at at time zone ''UTC'', ''"year="YYYY/"month="MM/"day="DD/"hour="HH24''), '
         'c.changed_at, c.operation, c.cdc_id, c.content from headgate_changes.%I as c '
-        'where pg_visible_in_snapshot(c.xid, $2) order by 2, c.cdc_id', p_context ->> 'operation'
+        'where c.xid = any ($2) order by 2, c.cdc_id', p_context ->> 'operation'
     )
-    using p_asset_ids[1], pg_current_snapshot();
+    using
+        p_asset_ids[1], headgate._transactions_read(p_context ->> 'operation', p_context ->> 'position');
 end;
 $_$;
 
@@ -56872,6 +56921,12 @@ REVOKE ALL ON FUNCTION headgate._pool_room(p_pool text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._pool_times(p_pipeline_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _position_in_log(p_operation text, p_most integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._position_in_log(p_operation text, p_most integer) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _predicate_fault(p_predicate text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -57826,6 +57881,12 @@ REVOKE ALL ON FUNCTION headgate._totals(p_execution_id bigint, OUT planned integ
 REVOKE ALL ON FUNCTION headgate._transaction_measures() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _transactions_read(p_operation text, p_position text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._transactions_read(p_operation text, p_position text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _trial(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb, OUT chunk headgate.chunks, OUT call headgate.operations, OUT provider headgate.providers, OUT pipeline text, OUT params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -58676,11 +58737,11 @@ GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body tex
 GRANT ALL ON FUNCTION headgate.notify(p_channel text, p_subject text, p_body text, p_key text) TO headgate_plan_viral;
 
 --
--- Name: FUNCTION open_changes(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION open_changes(p_operation text, p_most integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.open_changes(p_operation text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.open_changes(p_operation text) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.open_changes(p_operation text, p_most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.open_changes(p_operation text, p_most integer) TO headgate_runner;
 
 --
 -- Name: FUNCTION open_runs(p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -1,6 +1,6 @@
--- Delete the changes that a job has exported in its commit, so that no other job exports them: those that the snapshot
--- of its read had seen. Changes that were committed since, however early they were written, stay for the next job. Of a
--- slot, where the job's read has ended is kept, because the slot itself cannot move with this commit.
+-- Delete the changes that a job has exported in its commit, so that no other job exports them: those that its read had
+-- seen. Changes that were committed since, however early they were written, stay for the next job. Of a slot, where the
+-- job's read has ended is kept, because the slot itself cannot move with this commit.
 
 create or replace function headgate._forget_changes(
     p_operation headgate.operations,
@@ -30,9 +30,7 @@ begin
     elsif to_regclass(format('headgate_changes.%I', p_operation.name)) is null then
         return;  -- it has a slot since
     end if;
-    execute format(
-        'delete from headgate_changes.%I as c where pg_visible_in_snapshot(c.xid, $1)', p_operation.name
-    )
-    using p_position::pg_snapshot;
+    execute format('delete from headgate_changes.%I as c where c.xid = any ($1)', p_operation.name)
+    using headgate._transactions_read(p_operation.name, p_position);
 end;
 $func$;

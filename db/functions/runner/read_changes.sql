@@ -1,5 +1,6 @@
--- The input function of operations with changes_of: changes that are committed and not yet exported, hour by hour, in
--- the order in which they were written. headgate.open_changes returns the columns of their content.
+-- The input function of operations with changes_of: changes that are committed and not yet exported, up to the position
+-- in p_context, hour by hour, in the order in which they were written. headgate.open_changes returns that position and
+-- the columns of their content.
 
 create or replace function headgate.read_changes(
     p_context jsonb,
@@ -17,9 +18,10 @@ begin
     return query execute format(
         'select $1, to_char(c.changed_at at time zone ''UTC'', ''"year="YYYY/"month="MM/"day="DD/"hour="HH24''), '
         'c.changed_at, c.operation, c.cdc_id, c.content from headgate_changes.%I as c '
-        'where pg_visible_in_snapshot(c.xid, $2) order by 2, c.cdc_id', p_context ->> 'operation'
+        'where c.xid = any ($2) order by 2, c.cdc_id', p_context ->> 'operation'
     )
-    using p_asset_ids[1], pg_current_snapshot();
+    using
+        p_asset_ids[1], headgate._transactions_read(p_context ->> 'operation', p_context ->> 'position');
 end;
 $func$;
 

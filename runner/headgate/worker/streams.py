@@ -46,13 +46,15 @@ CHANGES_CALL: Final = sql.SQL(
     " cross join lateral json_to_record(r.content) as c ({columns}))"
 )
 PREPARE: Final = "select headgate.prepare_changes(p_operation => %s)"
-OPEN: Final = "select columns, position, key from headgate.open_changes(p_operation => %s)"
+OPEN: Final = (
+    "select columns, position, key from headgate.open_changes(p_operation => %s, p_most => %s)"
+)
 SLOT: Final = sql.SQL(
     "copy (select headgate.read_slot({operation}, {position}::pg_lsn, {most}))"
     " to stdout (format binary)"
 )
-MESSAGES: Final = 1_000_000
-"""Of a slot, about as many are read by one job; the next one reads on."""
+MOST: Final = 1_000_000
+"""About as many changes, or messages of a slot, are read by one job; the next one reads on."""
 COMMIT: Final = Struct("!hiQcBQQq")
 """The last row of a slot: two lengths, place, message, flags, begin and end of the commit, time."""
 COPY: Final[Mapping[str, sql.SQL]] = {
@@ -90,14 +92,16 @@ def feed(
         if function == CHANGES:
             _prepare_changes(source, context["operation"])
         source.execute(SETTINGS)
+        changes = None
+        if function == CHANGES:
+            changes = _open_changes(source, context["operation"])
+            context = {**context, "position": changes.position}
         call = CALL.format(
             function=sql.Identifier(*function.split(".")),
             context=sql.Literal(Jsonb(dict(context))),
             asset_id=sql.Literal(asset_id),
         )
-        changes = None
-        if function == CHANGES:
-            changes = _open_changes(source, context["operation"])
+        if changes is not None:
             call = CHANGES_CALL.format(call=call, columns=sql.SQL(changes.columns))
         cursor = source.execute(sql.SQL("select * from {} as r limit 0").format(call))
         shape = [(x.name, x.type_code) for x in (cursor.description or ())[1:]]
@@ -105,9 +109,7 @@ def feed(
         copy, ends = COPY[form].format(columns=names, call=call), (0, b"")
         head: dict[str, Any] = {"columns": shape}
         if changes is not None and changes.key is not None:
-            copy = SLOT.format(
-                operation=context["operation"], position=changes.position, most=MESSAGES
-            )
+            copy = SLOT.format(operation=context["operation"], position=changes.position, most=MOST)
             ends = (len(START), END)
             head["slot"] = {"key": changes.key, "until": changes.position}
         try:
@@ -134,7 +136,7 @@ class Changes(NamedTuple):
 
     def read_to(self, rows: int, last: bytes) -> str:
         """Return the position that a copy has reached, by its number of rows and its last ones."""
-        if self.key is None or rows < MESSAGES:
+        if self.key is None or rows < MOST:
             return self.position
         *_, end, _ = COMMIT.unpack(last[-COMMIT.size :])
         reached = f"{end >> 32:X}/{end & 0xFFFFFFFF:X}"
@@ -150,7 +152,7 @@ def _prepare_changes(source: Connection[Any], operation: str) -> None:
 
 def _open_changes(source: Connection[Any], operation: str) -> Changes:
     """Return what is to be read of an operation's changes. Raises WrongPlan."""
-    row = source.cursor(row_factory=tuple_row).execute(OPEN, (operation,)).fetchone()
+    row = source.cursor(row_factory=tuple_row).execute(OPEN, (operation, MOST)).fetchone()
     if row is None:
         raise WrongPlan(f"operation {operation} exports no changes", hint="declare changes_of")
     return Changes(*row)

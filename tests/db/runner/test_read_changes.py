@@ -8,7 +8,9 @@ from tests.db.toy import NOON, Toy
 
 READ = """
     select g is not distinct from (c.n, c.size, c.f, c.i, c.r, c.b)::toy.grains as is_same, r.cdc_timestamp, r.cdc_hour
-    from toy.grains as g, headgate.read_changes('{"operation": "dust"}', '{1}') as r
+    from toy.grains as g
+    cross join headgate.open_changes('dust', 9) as o
+    cross join headgate.read_changes(jsonb_build_object('operation', 'dust', 'position', o.position), '{1}') as r
     cross join lateral json_to_record(r.content) as c (%s)
 """
 
@@ -28,7 +30,7 @@ def test_values_come_back_as_they_were(toy: Toy):
     )
     toy.sql("reset datestyle")
     toy.sql("update headgate_changes.dust set xid = '3'")  # committed long ago
-    columns = toy.call("open_changes", p_operation="dust")[0]["columns"]
+    columns = toy.call("open_changes", p_operation="dust", p_most=9)[0]["columns"]
 
     assert toy.connection.execute((READ % columns).encode()).fetchall() == [
         {

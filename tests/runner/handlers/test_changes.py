@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 from headgate.database import connect
+from headgate.worker import streams
 from tests.adopt import adopt
 from tests.runner.handlers.compute_plan import status
 from tests.runner.handlers.notes_table import ALL_ONCE, PLAN, Notes
@@ -53,6 +54,22 @@ async def test_late_commits_are_neither_missed_nor_exported_early(notes):
         late.commit()
 
     assert await notes.export() == [("insert", 1, "late"), ("update", 1, "later")]
+
+
+async def test_a_job_leaves_what_is_beyond_its_limit_to_the_next_ones(notes, monkeypatch):
+    monkeypatch.setattr(streams, "MOST", 3)
+    with connect(notes.settings, "test", autocommit=False) as late:
+        late.execute("insert into public.notes values (1, 'early')")
+        notes.plan.sql("insert into public.notes values (2, 'a'), (3, 'a')")
+        notes.plan.sql("insert into public.notes values (4, 'a')")
+        notes.plan.sql("insert into public.notes select n, 'b' from generate_series(5, 9) as n")
+        late.execute("update public.notes set text = 'late' where id = 4")
+        late.commit()
+
+    assert await notes.export() == [("insert", 2, "a"), ("insert", 3, "a"), ("insert", 4, "a")]
+    assert await notes.export() == [("insert", n, "b") for n in range(5, 10)]
+    assert await notes.export() == [("insert", 1, "early"), ("update", 4, "late")]
+    assert await notes.export() == []
 
 
 async def test_writes_in_savepoints_are_exported_with_their_transaction(notes):

@@ -98,7 +98,7 @@ async def test_each_change_is_exported_once_as_it_was_committed(notes):
 
 
 async def test_a_job_leaves_what_is_beyond_its_limit_to_the_next_ones(notes, monkeypatch):
-    monkeypatch.setattr(streams, "MESSAGES", 6)
+    monkeypatch.setattr(streams, "MOST", 6)
     written = [[("insert", 10 * n + i, "a") for i in range(n)] for n in range(1, 6)]
     for rows in written:
         numbers = [number for _, number, _ in rows]
