@@ -28,6 +28,11 @@ DEPLOY_VENV := .venv-deploy
 DEPLOY := $(DEPLOY_VENV)/.installed
 CRD_FILES := tests/deploy/crds
 CRDS := .crds/.installed
+# Terraform is judged by checkov, and by itself, with the schemas of its provider.
+TERRAFORM_VENV := .venv-terraform
+TERRAFORM := $(TERRAFORM_VENV)/.installed
+AWS_FILES := tests/deploy/aws
+AWS := .aws/.installed
 ALS_VENV := .venv-recommender
 ALS := $(ALS_VENV)/.installed
 # Superset is large, too, and wants versions of its own.
@@ -159,6 +164,11 @@ check: $(DEV) $(DEPLOY) ## Lint, types, and the manifests of deploy/
 	@$(if $(shell command -v npm),$(MAKE) --no-print-directory $(CRDS) || echo 'the schemas of operators cannot be installed here')
 	@.ci/check-deploy
 
+.PHONY: check/terraform
+check/terraform: $(TERRAFORM) ## Judge deploy/terraform by checkov, and let Terraform validate and test it (500 MB)
+	@$(if $(shell command -v npm),$(MAKE) --no-print-directory $(AWS) || echo "the schemas of Terraform's provider cannot be installed here")
+	@.ci/check-terraform
+
 .PHONY: format
 format: $(DEV) ## Format the Python code
 	@$(BIN)/ruff check --quiet --fix-only
@@ -280,7 +290,7 @@ bench/recommender: $(DEV) ## Measure the recommender beside popularity and impli
 clean: ## Stop what runs, remove the environments and caches; the data stay
 	@if [ -x $(AIRFLOW_BIN)/headgate ]; then $(AIRFLOW_BIN)/headgate airflow stop; fi
 	@if [ -x $(BIN)/headgate ]; then $(BIN)/headgate down; fi
-	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) $(ALS_VENV) $(DEPLOY_VENV) $(SUPERSET_VENV) .graphile .crds build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) $(ALS_VENV) $(DEPLOY_VENV) $(TERRAFORM_VENV) $(SUPERSET_VENV) .graphile .crds .aws build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------- installation
@@ -317,6 +327,16 @@ $(CRDS): $(wildcard $(CRD_FILES)/*)
 	@mkdir -p .crds
 	@cp $(CRD_FILES)/* .crds
 	@cd .crds && npm install --no-package-lock --no-audit --no-fund --silent
+	@touch $@
+
+$(TERRAFORM): constraints-terraform.txt
+	@$(call install,$(TERRAFORM_VENV),checkov,constraints-terraform.txt,checkov tf)
+	@touch $@
+
+$(AWS): $(AWS_FILES)/package.json
+	@mkdir -p .aws
+	@cp $(AWS_FILES)/package.json .aws
+	@cd .aws && npm install --legacy-peer-deps --no-package-lock --no-audit --no-fund --silent
 	@touch $@
 
 $(GRAPHILE): $(wildcard $(GRAPHILE_FILES)/*)

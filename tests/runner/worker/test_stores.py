@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -163,6 +164,28 @@ async def test_a_secret_that_is_not_set_is_named(file):
         SecretMissing, match="store lake: the environment variable NO_ID is not set"
     ):
         await put(store, KEY, file, hash_of(b"content"))
+
+
+async def test_a_pod_of_eks_has_the_rights_of_its_role_and_no_key(s3, file, tmp_path, monkeypatch):
+    """The agent of the node hands out keys that pass; the pod shows it the token of its service account."""
+    asked: list[Ask] = []
+
+    def hand_out(ask: Ask) -> Reply:
+        asked.append(ask)
+        keys = {"AccessKeyId": "pod", "SecretAccessKey": "secret", "Token": "session"}
+        return Reply(json.dumps({**keys, "Expiration": "2099-01-01T00:00:00Z"}).encode())
+
+    (tmp_path / "token").write_text("the-pod-s")
+    with running([StandIn("agent", {("GET", "/v1/credentials"): hand_out})]) as servers:
+        monkeypatch.setenv(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{servers['agent'].url}/v1/credentials"
+        )
+        monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(tmp_path / "token"))
+        bucket = s3.bucket()
+        await put(Store("lake", f"s3://{bucket}", s3.address), KEY, file, hash_of(b"content"))
+
+    assert (s3.folder / bucket / KEY).read_bytes() == b"content"
+    assert {x.headers["Authorization"] for x in asked} == {"the-pod-s"}
 
 
 async def test_a_folder_that_cannot_be_made_is_named(file, tmp_path):
