@@ -7098,6 +7098,25 @@ $$;
 ALTER FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _are_counts_due(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._are_counts_due() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select not exists (
+        select
+        from headgate.count_times as t
+        cross join (select headgate.clock() as now offset 0) as c
+        where c.now >= t.counted_at
+            and c.now < t.next_at
+    );
+$$;
+
+ALTER FUNCTION headgate._are_counts_due() OWNER TO headgate_owner;
+
+--
 -- Name: _are_many_due_times(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30708,7 +30727,7 @@ COMMENT ON FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follow
 -- Name: heartbeat(text, text, integer, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb DEFAULT NULL::jsonb) RETURNS TABLE(ended_leases integer)
+CREATE FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb DEFAULT NULL::jsonb) RETURNS TABLE(ended_leases integer, counts_due boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -30742,6 +30761,7 @@ begin
     ended_leases := headgate._end_leases_of_the_dead(100);
     perform headgate._wake_pools(array(select l.name from headgate.pools as l), headgate.clock());
     perform headgate._fold_counts();
+    counts_due := headgate._are_counts_due();
     return next;
 end;
 $$;
@@ -30752,7 +30772,7 @@ ALTER FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_v
 -- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb) IS 'Record that a runner is alive, and its figures if given; end the leases of killed runners (returns how many) and sessions beyond their limits.';
+COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text, p_figures jsonb) IS 'Record that a runner is alive, and its figures if given; end the leases of killed runners (returns how many) and sessions beyond their limits; counts_due: it is time for headgate.keep_counts.';
 
 --
 -- Name: hold_notices(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30915,6 +30935,41 @@ ALTER FUNCTION headgate.is_allowed(p_provider text, p_path text) OWNER TO headga
 --
 
 COMMENT ON FUNCTION headgate.is_allowed(p_provider text, p_path text) IS 'Whether a site''s robots.txt, as last read, allows Headgate to read a path with its query.';
+
+--
+-- Name: keep_counts(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.keep_counts() RETURNS TABLE(has_counted boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_at constant timestamptz := headgate.clock();
+    v_began constant timestamptz := clock_timestamp();
+begin
+    perform from headgate.count_times as t for update skip locked;
+    has_counted := found and headgate._are_counts_due();
+    if has_counted then
+        delete from headgate.group_counts;
+        insert into headgate.group_counts (operation_id, group_key, assets, fresh, stale, never, oldest_watermark)
+        select g.operation_id, g.group_key, g.assets, g.fresh, g.stale, g.never, g.oldest_watermark
+        from headgate._group_states as g;
+        update headgate.count_times as t
+        set counted_at = v_at,
+            next_at = v_at + greatest(interval '1 minute', 20 * (clock_timestamp() - v_began));
+    end if;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.keep_counts() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION keep_counts(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.keep_counts() IS 'Count what pages and metrics show, if it is time to; the heartbeat tells a runner when.';
 
 --
 -- Name: keep_slots(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -41083,7 +41138,8 @@ COMMENT ON COLUMN headgate._breakers.blocked_reason IS 'Why it is, or was, block
 --
 
 CREATE VIEW headgate._group_states AS
- SELECT s.operation_id,
+ SELECT o.operation_id,
+    o.name AS operation,
     s.group_key,
     count(*) AS assets,
     count(*) FILTER (WHERE (s.has_data AND (NOT (s.is_failing OR (s.is_due AND (o.due_rule <> 'run'::text)))))) AS fresh,
@@ -41105,7 +41161,7 @@ CREATE VIEW headgate._group_states AS
           WHERE a.is_active) s
      JOIN headgate.operations o USING (operation_id))
   WHERE (NOT o.is_retired)
-  GROUP BY s.operation_id, s.group_key;
+  GROUP BY o.operation_id, o.name, s.group_key;
 
 ALTER VIEW headgate._group_states OWNER TO headgate_owner;
 
@@ -41120,6 +41176,12 @@ COMMENT ON VIEW headgate._group_states IS 'How the active assets of each group s
 --
 
 COMMENT ON COLUMN headgate._group_states.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN _group_states.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.operation IS 'Its name; a condition on it applies before anything is counted.';
 
 --
 -- Name: COLUMN _group_states.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -42456,7 +42518,7 @@ CREATE VIEW headgate._metric_names AS
     type,
     labels,
     help
-   FROM ( VALUES ('headgate_jobs_total'::text,'counter'::text,'operation, status'::text,'Jobs that have ended.'::text), ('headgate_job_duration_seconds'::text,'histogram'::text,'operation'::text,'Time that the calls or the handler of ended jobs took.'::text), ('headgate_requests_total'::text,'counter'::text,'operation'::text,'Requests made by jobs that have ended.'::text), ('headgate_retries_total'::text,'counter'::text,'operation'::text,'How often jobs that have ended had been parked to be called again.'::text), ('headgate_units_total'::text,'counter'::text,'operation'::text,'Units charged for jobs that have ended.'::text), ('headgate_cache_requests_total'::text,'counter'::text,'operation, result'::text,'Requests for cached answers, by result.'::text), ('headgate_cache_bytes'::text,'gauge'::text,''::text,'Size of the cached answers.'::text), ('headgate_queue_jobs'::text,'gauge'::text,'operation, state'::text,'Jobs in flight: ready in a queue, leased by a runner, or waiting.'::text), ('headgate_queue_oldest_ready_seconds'::text,'gauge'::text,'operation'::text,'Time since the longest ready job was planned.'::text), ('headgate_waiting_jobs'::text,'gauge'::text,'operation, cause'::text,'Jobs in flight that wait for something, by cause.'::text), ('headgate_breaker_open'::text,'gauge'::text,'provider, operation'::text,'1 if the breaker of a provider or operation is open or probing.'::text), ('headgate_provider_refused_calls'::text,'gauge'::text,'provider'::text,'Calls in a row that failed because of our secret: 401, 403, or there is none.'::text), ('headgate_assets'::text,'gauge'::text,'operation, group, freshness'::text,'Active assets by freshness of their data: fresh, stale or never loaded.'::text), ('headgate_quota_units'::text,'gauge'::text,'provider, kind'::text,'Units of the open quota window, by kind.'::text), ('headgate_quota_window_ends_timestamp_seconds'::text,'gauge'::text,'provider'::text,'When the open quota window closes.'::text), ('headgate_pool_slots'::text,'gauge'::text,'pool, state'::text,'Slots of a pool that are used or free.'::text), ('headgate_pool_waiting_jobs'::text,'gauge'::text,'pool'::text,'Jobs that wait for slots of a pool.'::text), ('headgate_artifacts'::text,'gauge'::text,'store'::text,'Files in a store.'::text), ('headgate_artifact_bytes'::text,'gauge'::text,'store'::text,'Size of the files in a store.'::text), ('headgate_runs_total'::text,'counter'::text,'pipeline, status'::text,'Runs that have ended; a reopened run counts each time it ends.'::text), ('headgate_run_duration_seconds'::text,'gauge'::text,'pipeline'::text,'Duration of the run that ended last.'::text), ('headgate_run_ended_timestamp_seconds'::text,'gauge'::text,'pipeline'::text,'When the last run ended.'::text), ('headgate_run_succeeded'::text,'gauge'::text,'pipeline'::text,'1 if the run that ended last succeeded, otherwise 0.'::text), ('headgate_run_usual_duration_seconds'::text,'gauge'::text,'pipeline'::text,'Median duration of the last ten runs that succeeded.'::text), ('headgate_run_running_seconds'::text,'gauge'::text,'pipeline'::text,'How long the current run has been running; 0 if there is none.'::text), ('headgate_run_deadline_seconds'::text,'gauge'::text,'pipeline'::text,'The time limit that its plan gives a run.'::text), ('headgate_step_duration_seconds'::text,'gauge'::text,'pipeline, step'::text,'Duration of a step in the run that ended last.'::text), ('headgate_metric_errors'::text,'gauge'::text,'metric'::text,'1 if a metric of a plan has failed now, otherwise 0.'::text), ('headgate_runners'::text,'gauge'::text,''::text,'Runners that are alive.'::text), ('headgate_runner_leases'::text,'gauge'::text,''::text,'Chunks that runners hold.'::text), ('headgate_runner_connections'::text,'gauge'::text,'kind'::text,'Requests of the runners alive, by whether their connection was reused.'::text), ('headgate_runner_memory_bytes'::text,'gauge'::text,''::text,'Memory of the processes of the runners alive.'::text), ('headgate_runner_peak_memory_bytes'::text,'gauge'::text,''::text,'Highest peak memory of the processes of the runners alive.'::text), ('headgate_runner_disk_used_ratio'::text,'gauge'::text,''::text,'How full the fullest disk of the runners alive is.'::text), ('headgate_alerts_open'::text,'gauge'::text,'severity'::text,'Open alerts.'::text), ('headgate_database_value'::text,'gauge'::text,'measure'::text,'A measure of the database''s health, in the unit that its name says.'::text), ('headgate_database_verdict'::text,'gauge'::text,'measure'::text,'0 if the measure is within its threshold, otherwise 1.'::text), ('headgate_slot_retained_bytes'::text,'gauge'::text,'slot'::text,'How much of its log the server keeps for a replication slot.'::text)) m(name, type, labels, help);
+   FROM ( VALUES ('headgate_jobs_total'::text,'counter'::text,'operation, status'::text,'Jobs that have ended.'::text), ('headgate_job_duration_seconds'::text,'histogram'::text,'operation'::text,'Time that the calls or the handler of ended jobs took.'::text), ('headgate_requests_total'::text,'counter'::text,'operation'::text,'Requests made by jobs that have ended.'::text), ('headgate_retries_total'::text,'counter'::text,'operation'::text,'How often jobs that have ended had been parked to be called again.'::text), ('headgate_units_total'::text,'counter'::text,'operation'::text,'Units charged for jobs that have ended.'::text), ('headgate_cache_requests_total'::text,'counter'::text,'operation, result'::text,'Requests for cached answers, by result.'::text), ('headgate_cache_bytes'::text,'gauge'::text,''::text,'Size of the cached answers.'::text), ('headgate_queue_jobs'::text,'gauge'::text,'operation, state'::text,'Jobs in flight: ready in a queue, leased by a runner, or waiting.'::text), ('headgate_queue_oldest_ready_seconds'::text,'gauge'::text,'operation'::text,'Time since the longest ready job was planned.'::text), ('headgate_waiting_jobs'::text,'gauge'::text,'operation, cause'::text,'Jobs in flight that wait for something, by cause.'::text), ('headgate_breaker_open'::text,'gauge'::text,'provider, operation'::text,'1 if the breaker of a provider or operation is open or probing.'::text), ('headgate_provider_refused_calls'::text,'gauge'::text,'provider'::text,'Calls in a row that failed because of our secret: 401, 403, or there is none.'::text), ('headgate_assets'::text,'gauge'::text,'operation, group, freshness'::text,'Active assets by freshness of their data: fresh, stale or never loaded.'::text), ('headgate_assets_counted_timestamp_seconds'::text,'gauge'::text,''::text,'When headgate_assets was counted.'::text), ('headgate_quota_units'::text,'gauge'::text,'provider, kind'::text,'Units of the open quota window, by kind.'::text), ('headgate_quota_window_ends_timestamp_seconds'::text,'gauge'::text,'provider'::text,'When the open quota window closes.'::text), ('headgate_pool_slots'::text,'gauge'::text,'pool, state'::text,'Slots of a pool that are used or free.'::text), ('headgate_pool_waiting_jobs'::text,'gauge'::text,'pool'::text,'Jobs that wait for slots of a pool.'::text), ('headgate_artifacts'::text,'gauge'::text,'store'::text,'Files in a store.'::text), ('headgate_artifact_bytes'::text,'gauge'::text,'store'::text,'Size of the files in a store.'::text), ('headgate_runs_total'::text,'counter'::text,'pipeline, status'::text,'Runs that have ended; a reopened run counts each time it ends.'::text), ('headgate_run_duration_seconds'::text,'gauge'::text,'pipeline'::text,'Duration of the run that ended last.'::text), ('headgate_run_ended_timestamp_seconds'::text,'gauge'::text,'pipeline'::text,'When the last run ended.'::text), ('headgate_run_succeeded'::text,'gauge'::text,'pipeline'::text,'1 if the run that ended last succeeded, otherwise 0.'::text), ('headgate_run_usual_duration_seconds'::text,'gauge'::text,'pipeline'::text,'Median duration of the last ten runs that succeeded.'::text), ('headgate_run_running_seconds'::text,'gauge'::text,'pipeline'::text,'How long the current run has been running; 0 if there is none.'::text), ('headgate_run_deadline_seconds'::text,'gauge'::text,'pipeline'::text,'The time limit that its plan gives a run.'::text), ('headgate_step_duration_seconds'::text,'gauge'::text,'pipeline, step'::text,'Duration of a step in the run that ended last.'::text), ('headgate_metric_errors'::text,'gauge'::text,'metric'::text,'1 if a metric of a plan has failed now, otherwise 0.'::text), ('headgate_runners'::text,'gauge'::text,''::text,'Runners that are alive.'::text), ('headgate_runner_leases'::text,'gauge'::text,''::text,'Chunks that runners hold.'::text), ('headgate_runner_connections'::text,'gauge'::text,'kind'::text,'Requests of the runners alive, by whether their connection was reused.'::text), ('headgate_runner_memory_bytes'::text,'gauge'::text,''::text,'Memory of the processes of the runners alive.'::text), ('headgate_runner_peak_memory_bytes'::text,'gauge'::text,''::text,'Highest peak memory of the processes of the runners alive.'::text), ('headgate_runner_disk_used_ratio'::text,'gauge'::text,''::text,'How full the fullest disk of the runners alive is.'::text), ('headgate_alerts_open'::text,'gauge'::text,'severity'::text,'Open alerts.'::text), ('headgate_database_value'::text,'gauge'::text,'measure'::text,'A measure of the database''s health, in the unit that its name says.'::text), ('headgate_database_verdict'::text,'gauge'::text,'measure'::text,'0 if the measure is within its threshold, otherwise 1.'::text), ('headgate_slot_retained_bytes'::text,'gauge'::text,'slot'::text,'How much of its log the server keeps for a replication slot.'::text)) m(name, type, labels, help);
 
 ALTER VIEW headgate._metric_names OWNER TO headgate_owner;
 
@@ -43200,6 +43262,107 @@ COMMENT ON COLUMN headgate.artifacts.expires_at IS 'When it may be removed; null
 COMMENT ON COLUMN headgate.artifacts.deleted_at IS 'When it was given up for removal; null: it exists.';
 
 --
+-- Name: count_times; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.count_times (
+    is_only boolean DEFAULT true NOT NULL,
+    counted_at timestamp with time zone,
+    next_at timestamp with time zone,
+    CONSTRAINT counts_have_one_time CHECK (is_only)
+);
+
+ALTER TABLE headgate.count_times OWNER TO headgate_owner;
+
+--
+-- Name: TABLE count_times; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.count_times IS 'When headgate.group_counts was counted: one row, which is locked while a session counts.';
+
+--
+-- Name: COLUMN count_times.is_only; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.count_times.is_only IS 'True.';
+
+--
+-- Name: COLUMN count_times.counted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.count_times.counted_at IS 'When its rows were counted; null: never.';
+
+--
+-- Name: COLUMN count_times.next_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.count_times.next_at IS 'When they are counted again: a minute later, or later still where counting takes long.';
+
+--
+-- Name: group_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.group_counts (
+    operation_id bigint NOT NULL,
+    group_key text NOT NULL,
+    assets bigint NOT NULL,
+    fresh bigint NOT NULL,
+    stale bigint NOT NULL,
+    never bigint NOT NULL,
+    oldest_watermark timestamp with time zone
+);
+
+ALTER TABLE headgate.group_counts OWNER TO headgate_owner;
+
+--
+-- Name: TABLE group_counts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.group_counts IS 'How fresh each group''s data was at the last count. headgate.keep_counts replaces all rows at once.';
+
+--
+-- Name: COLUMN group_counts.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN group_counts.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.group_key IS 'The group.';
+
+--
+-- Name: COLUMN group_counts.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.assets IS 'Assets that need the operation.';
+
+--
+-- Name: COLUMN group_counts.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN group_counts.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN group_counts.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN group_counts.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.oldest_watermark IS 'How far the data of the most outdated asset reached.';
+
+--
 -- Name: pools; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -43376,16 +43539,15 @@ COMMENT ON COLUMN headgate.v_alerts.resolved_at IS 'When its cause was gone; nul
 --
 
 CREATE VIEW headgate.v_data_freshness AS
- SELECT o.name AS operation,
-    g.group_key,
-    g.assets,
-    g.fresh,
-    g.stale,
-    g.never,
-    g.oldest_watermark
-   FROM (headgate._group_states g
-     JOIN headgate.operations o USING (operation_id))
-  ORDER BY o.name, g.group_key;
+ SELECT operation,
+    group_key,
+    assets,
+    fresh,
+    stale,
+    never,
+    oldest_watermark
+   FROM headgate._group_states g
+  ORDER BY operation, group_key;
 
 ALTER VIEW headgate.v_data_freshness OWNER TO headgate_owner;
 
@@ -43436,6 +43598,104 @@ COMMENT ON COLUMN headgate.v_data_freshness.never IS 'Assets that never had it.'
 --
 
 COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
+
+--
+-- Name: v_counted_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_counted_freshness AS
+ WITH kept AS MATERIALIZED (
+         SELECT k.counted_at
+           FROM (headgate.count_times k
+             CROSS JOIN ( SELECT headgate.clock() AS now
+                 OFFSET 0) t)
+          WHERE ((t.now >= k.counted_at) AND ((t.now - k.next_at) < (k.next_at - k.counted_at)) AND (EXISTS ( SELECT
+                   FROM headgate.runners r
+                  WHERE (r.last_seen_at > (clock_timestamp() - '00:00:15'::interval)))))
+        )
+ SELECT o.name AS operation,
+    c.group_key,
+    c.assets,
+    c.fresh,
+    c.stale,
+    c.never,
+    c.oldest_watermark,
+    k.counted_at
+   FROM ((kept k
+     CROSS JOIN headgate.group_counts c)
+     JOIN headgate.operations o USING (operation_id))
+  WHERE (NOT o.is_retired)
+UNION ALL
+ SELECT f.operation,
+    f.group_key,
+    f.assets,
+    f.fresh,
+    f.stale,
+    f.never,
+    f.oldest_watermark,
+    t.now AS counted_at
+   FROM (headgate.v_data_freshness f
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t)
+  WHERE (NOT (EXISTS ( SELECT
+           FROM kept)))
+  ORDER BY 1, 2;
+
+ALTER VIEW headgate.v_counted_freshness OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_counted_freshness; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_counted_freshness IS 'headgate.v_data_freshness as the runners counted it last, at most once a minute, which takes no time to read; counted now where no runner is alive.';
+
+--
+-- Name: COLUMN v_counted_freshness.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_counted_freshness.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_counted_freshness.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_counted_freshness.group_key IS 'The group.';
+
+--
+-- Name: COLUMN v_counted_freshness.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_counted_freshness.assets IS 'Assets that need it.';
+
+--
+-- Name: COLUMN v_counted_freshness.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_counted_freshness.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN v_counted_freshness.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_counted_freshness.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN v_counted_freshness.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_counted_freshness.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN v_counted_freshness.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_counted_freshness.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
+
+--
+-- Name: COLUMN v_counted_freshness.counted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_counted_freshness.counted_at IS 'When all of this was counted.';
 
 --
 -- Name: v_database_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -43858,6 +44118,16 @@ CREATE VIEW headgate._state_metrics AS
              CROSS JOIN ( SELECT headgate.clock() AS now
                  OFFSET 0) t)
           WHERE ((q.opened_at <= t.now) AND (t.now < q.closes_at))
+        ), freshness AS MATERIALIZED (
+         SELECT f.operation,
+            f.group_key,
+            f.assets,
+            f.fresh,
+            f.stale,
+            f.never,
+            f.oldest_watermark,
+            f.counted_at
+           FROM headgate.v_counted_freshness f
         )
  SELECT 'headgate_assets'::text AS metric,
     ''::text AS suffix,
@@ -43878,14 +44148,22 @@ CREATE VIEW headgate._state_metrics AS
                     d.stale,
                     d.never,
                     d.oldest_watermark,
+                    d.counted_at,
                     row_number() OVER (PARTITION BY d.operation ORDER BY d.assets DESC, d.group_key) AS nth
-                   FROM headgate.v_data_freshness d) r
+                   FROM freshness d) r
           GROUP BY r.operation,
                 CASE
                     WHEN (r.nth <= 10) THEN r.group_key
                     ELSE 'other'::text
                 END) f
      CROSS JOIN LATERAL ( VALUES ('fresh'::text,f.fresh), ('stale'::text,f.stale), ('never'::text,f.never)) t(freshness, assets))
+UNION ALL
+ SELECT 'headgate_assets_counted_timestamp_seconds'::text AS metric,
+    ''::text AS suffix,
+    '{}'::jsonb AS labels,
+    EXTRACT(epoch FROM max(f.counted_at)) AS value
+   FROM freshness f
+ HAVING (count(*) > 0)
 UNION ALL
  SELECT 'headgate_quota_units'::text AS metric,
     ''::text AS suffix,
@@ -51958,6 +52236,13 @@ ALTER TABLE ONLY headgate.chunks
     ADD CONSTRAINT chunks_pkey PRIMARY KEY (chunk_id);
 
 --
+-- Name: count_times count_times_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.count_times
+    ADD CONSTRAINT count_times_pkey PRIMARY KEY (is_only);
+
+--
 -- Name: dags dags_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -51984,6 +52269,13 @@ ALTER TABLE ONLY headgate.declarations
 
 ALTER TABLE ONLY headgate.fetches
     ADD CONSTRAINT fetches_pkey PRIMARY KEY (key);
+
+--
+-- Name: group_counts group_counts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.group_counts
+    ADD CONSTRAINT group_counts_pkey PRIMARY KEY (operation_id, group_key);
 
 --
 -- Name: job_counts job_counts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -54567,6 +54859,12 @@ REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], 
 --
 
 REVOKE ALL ON FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _are_counts_due(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._are_counts_due() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _are_many_due_times(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -58656,6 +58954,13 @@ GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headg
 GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headgate_plan_viral;
 
 --
+-- Name: FUNCTION keep_counts(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.keep_counts() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.keep_counts() TO headgate_runner;
+
+--
 -- Name: FUNCTION keep_slots(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -60556,6 +60861,20 @@ GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_counted_freshness; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_counted_freshness TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_counted_freshness TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_counted_freshness TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_counted_freshness TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_counted_freshness TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_counted_freshness TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_counted_freshness TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_counted_freshness TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_counted_freshness TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_database_health; Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -76,3 +76,41 @@ comment on column headgate.metrics.help is 'What it measures.';
 comment on column headgate.metrics.query is 'The query for its samples: the column value, and a column for each label.';
 comment on column headgate.metrics.timeout is 'A query that takes longer is cancelled.';
 comment on column headgate.metrics.function is 'The function in the plan''s schema that runs the query.';
+
+create table headgate.group_counts (
+    operation_id bigint not null,
+    group_key text not null,
+    assets bigint not null,
+    fresh bigint not null,
+    stale bigint not null,
+    never bigint not null,
+    oldest_watermark timestamptz,
+    constraint group_counts_pkey primary key (operation_id, group_key)
+);
+
+comment on table headgate.group_counts is
+    'How fresh each group''s data was at the last count. headgate.keep_counts replaces all rows at once.';
+comment on column headgate.group_counts.operation_id is 'The operation.';
+comment on column headgate.group_counts.group_key is 'The group.';
+comment on column headgate.group_counts.assets is 'Assets that need the operation.';
+comment on column headgate.group_counts.fresh is 'Assets that have it and are not due, or that are in every run.';
+comment on column headgate.group_counts.stale is 'Assets that have it and are due, or fail.';
+comment on column headgate.group_counts.never is 'Assets that never had it.';
+comment on column headgate.group_counts.oldest_watermark is 'How far the data of the most outdated asset reached.';
+
+create table headgate.count_times (
+    is_only boolean not null default true,
+    counted_at timestamptz,
+    next_at timestamptz,
+    constraint count_times_pkey primary key (is_only),
+    constraint counts_have_one_time check (is_only)
+);
+
+comment on table headgate.count_times is
+    'When headgate.group_counts was counted: one row, which is locked while a session counts.';
+comment on column headgate.count_times.is_only is 'True.';
+comment on column headgate.count_times.counted_at is 'When its rows were counted; null: never.';
+comment on column headgate.count_times.next_at is
+    'When they are counted again: a minute later, or later still where counting takes long.';
+
+insert into headgate.count_times default values;

@@ -4,7 +4,8 @@ drop view if exists headgate._group_states cascade;
 
 create view headgate._group_states as
 select
-    s.operation_id,
+    o.operation_id,
+    o.name as operation,
     s.group_key,
     count(*) as assets,
     count(*) filter (where s.has_data and not (s.is_failing or s.is_due and o.due_rule <> 'run')) as fresh,
@@ -29,10 +30,12 @@ from (
 ) as s
 join headgate.operations as o using (operation_id)
 where not o.is_retired
-group by s.operation_id, s.group_key;
+group by o.operation_id, o.name, s.group_key;
 
 comment on view headgate._group_states is 'How the active assets of each group stand, by operation.';
 comment on column headgate._group_states.operation_id is 'The operation.';
+comment on column headgate._group_states.operation is
+    'Its name; a condition on it applies before anything is counted.';
 comment on column headgate._group_states.group_key is 'The group.';
 comment on column headgate._group_states.assets is 'Assets that need it.';
 comment on column headgate._group_states.fresh is 'Assets that have it and are not due, or that are in every run.';

@@ -3,10 +3,9 @@
 drop view if exists headgate.v_data_freshness cascade;
 
 create view headgate.v_data_freshness as
-select o.name as operation, g.group_key, g.assets, g.fresh, g.stale, g.never, g.oldest_watermark
+select g.operation, g.group_key, g.assets, g.fresh, g.stale, g.never, g.oldest_watermark
 from headgate._group_states as g
-join headgate.operations as o using (operation_id)
-order by o.name, g.group_key;
+order by g.operation, g.group_key;
 
 comment on view headgate.v_data_freshness is
     'How fresh the data of active assets is, by operation and group.';

@@ -36,6 +36,7 @@ from (values
         'headgate_assets', 'gauge', 'operation, group, freshness',
         'Active assets by freshness of their data: fresh, stale or never loaded.'
     ),
+    ('headgate_assets_counted_timestamp_seconds', 'gauge', '', 'When headgate_assets was counted.'),
     ('headgate_quota_units', 'gauge', 'provider, kind', 'Units of the open quota window, by kind.'),
     ('headgate_quota_window_ends_timestamp_seconds', 'gauge', 'provider', 'When the open quota window closes.'),
     ('headgate_pool_slots', 'gauge', 'pool, state', 'Slots of a pool that are used or free.'),

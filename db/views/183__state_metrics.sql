@@ -18,6 +18,9 @@ quota as materialized (
     cross join (select headgate.clock() as now offset 0) as t
     where q.opened_at <= t.now
         and t.now < q.closes_at
+),
+freshness as materialized (
+    select f.* from headgate.v_counted_freshness as f
 )
 select
     'headgate_assets' as metric, '' as suffix,
@@ -34,11 +37,15 @@ from (
     from (
         select
             d.*, row_number() over (partition by d.operation order by d.assets desc, d.group_key) as nth
-        from headgate.v_data_freshness as d
+        from freshness as d
     ) as r
     group by 1, 2
 ) as f
 cross join lateral (values ('fresh', f.fresh), ('stale', f.stale), ('never', f.never)) as t (freshness, assets)
+union all
+select 'headgate_assets_counted_timestamp_seconds', '', '{}', extract(epoch from max(f.counted_at))
+from freshness as f
+having count(*) > 0
 union all
 select 'headgate_quota_units', '', jsonb_build_object('provider', q.provider, 'kind', t.kind), t.units
 from quota as q

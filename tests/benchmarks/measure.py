@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
+import psutil
 from psycopg import Connection
 
 PACKAGES: Final = ("psycopg", "httpx2", "httpx-aiohttp", "aiohttp", "pgmq")
@@ -64,6 +65,12 @@ def per_second(label: str, figures: Sequence[float]) -> str:
     middle = statistics.median(figures)
     spread = (max(figures) - min(figures)) / middle
     return f"{label} {middle:,.0f}/s (spread {spread:.0%})"
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Return the processor time of these processes, which neighbours on the machine hardly change."""
+    times = (psutil.Process(pid).cpu_times() for pid in pids)
+    return sum(x.user + x.system for x in times)
 
 
 def machine(connection: Connection[Any]) -> list[str]:

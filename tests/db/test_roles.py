@@ -65,6 +65,7 @@ WORK = {
         "take_starts",
         "look_up_answers",
         "heartbeat",
+        "keep_counts",
         "end_runner",
         "require_fit",
         "read_notices",

@@ -11,7 +11,7 @@ create or replace function headgate.heartbeat(
     p_version text,
     p_figures jsonb default null
 )
-returns table (ended_leases integer)
+returns table (ended_leases integer, counts_due boolean)
 language plpgsql
 volatile
 security definer
@@ -47,13 +47,14 @@ begin
     ended_leases := headgate._end_leases_of_the_dead(100);
     perform headgate._wake_pools(array(select l.name from headgate.pools as l), headgate.clock());
     perform headgate._fold_counts();
+    counts_due := headgate._are_counts_due();
     return next;
 end;
 $func$;
 
 comment on function headgate.heartbeat(text, text, integer, text, jsonb) is
     'Record that a runner is alive, and its figures if given; end the leases of killed runners (returns how many) and '
-    'sessions beyond their limits.';
+    'sessions beyond their limits; counts_due: it is time for headgate.keep_counts.';
 
 create or replace function headgate._end_leases_of_the_dead(p_limit integer)
 returns integer

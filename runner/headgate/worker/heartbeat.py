@@ -20,7 +20,7 @@ from headgate.worker.completion import reason_of
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.figures import Figures
 from headgate.worker.health import Health
-from headgate.worker.queue import Queue
+from headgate.worker.queue import Heard, Queue
 from headgate.worker.wire import Traffic
 
 logger = logging.getLogger(__name__)
@@ -31,9 +31,12 @@ FIGURES_EVERY: Final = 3
 
 
 async def beat(
-    connections: ConnectionPool, traffic: Traffic | None = None, health: Health | None = None
+    connections: ConnectionPool,
+    traffic: Traffic | None = None,
+    health: Health | None = None,
+    counts_due: asyncio.Event | None = None,
 ) -> None:
-    """Run for ever: send this runner's heartbeat every few seconds."""
+    """Run for ever: send this runner's heartbeat every few seconds; say when counts are due."""
     health = health or Health(None)
     identity = {"host": socket.gethostname(), "pid": os.getpid(), "version": __version__}
     figures = Figures(traffic or Traffic())
@@ -42,10 +45,12 @@ async def beat(
         taken = figures.taken() if nth % FIGURES_EVERY == 0 else None
         said = {**identity, "figures": None if taken is None else json.dumps(taken)}
         try:
-            ended = await connections.run(functools.partial(_beat, said))
+            heard = await connections.run(functools.partial(_beat, said))
             is_heard = True
-            if ended:
-                logger.warning("%s leases of runners that are gone were ended", ended)
+            if heard.ended_leases:
+                logger.warning("%s leases of runners that are gone were ended", heard.ended_leases)
+            if heard.counts_due and counts_due is not None:
+                counts_due.set()
         except (psycopg.Error, HeadgateError) as exc:
             level = logging.WARNING if is_heard else logging.DEBUG
             logger.log(level, "no heartbeat: %s", reason_of(exc))
@@ -54,7 +59,7 @@ async def beat(
         await asyncio.sleep(BEAT_SECONDS)
 
 
-async def _beat(said: Mapping[str, Any], queue: Queue) -> int:
+async def _beat(said: Mapping[str, Any], queue: Queue) -> Heard:
     return await queue.heartbeat(said)
 
 

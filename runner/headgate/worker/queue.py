@@ -79,10 +79,11 @@ LOOK_UP: Final = """
         p_held_at => %(held_at)s::double precision[])
 """
 HEARTBEAT: Final = """
-    select ended_leases
+    select ended_leases, counts_due
     from headgate.heartbeat(p_runner => %(runner)s, p_host => %(host)s, p_pid => %(pid)s::integer,
         p_version => %(version)s, p_figures => %(figures)s::jsonb)
 """
+COUNT: Final = "select has_counted from headgate.keep_counts()"
 END: Final = "select forgotten from headgate.end_runner(p_runner => %(runner)s)"
 FIT: Final = "select headgate.require_fit(p_function => %(function)s)"
 STORE: Final = """
@@ -101,6 +102,14 @@ EXPIRE: Final = """
     from headgate.expire_artifacts(p_store => %(store)s, p_artifact_ids => %(artifact_ids)s) as key
 """
 INPUT: Final = "select * from {}(p_context => %(context)s, p_asset_ids => %(asset_ids)s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a heartbeat found: leases of dead runners that it ended, and whether counts are due."""
+
+    ended_leases: int
+    counts_due: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +214,14 @@ class Queue:
         token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "reason": redacted(reason)}
         await self._call(LOSE, token)
 
-    async def heartbeat(self, identity: Mapping[str, Any]) -> int:
-        """Send a heartbeat; return the number of leases of dead runners that it ended."""
-        ((ended,),) = await self._call(HEARTBEAT, identity)
-        return int(ended)
+    async def heartbeat(self, identity: Mapping[str, Any]) -> Heard:
+        """Send a heartbeat; return what it found."""
+        (row,) = await self._call(HEARTBEAT, identity)
+        return Heard(*row)
+
+    async def keep_counts(self) -> None:
+        """Count what pages and metrics show, if that is due."""
+        await self._call(COUNT, {})
 
     async def end_runner(self) -> None:
         """Report that this runner ends normally."""

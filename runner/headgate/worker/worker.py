@@ -28,6 +28,7 @@ from headgate.worker.chunks import Chunk, Claim
 from headgate.worker.cleaning import keep_clean
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
+from headgate.worker.counting import keep_counts
 from headgate.worker.handler_executor import ExecutorBackend, HandlerExecutor
 from headgate.worker.health import Health
 from headgate.worker.keeper import Keeper
@@ -136,12 +137,16 @@ class Worker:
             raise
         logger.info("runner %s works", self._name)
         health = Health(self._settings.health)
+        counts_due = asyncio.Event()
         feeding = asyncio.create_task(self._producer.feed())
         keeping = asyncio.create_task(self._completer.keep())
         others = [
             asyncio.create_task(listen(self._settings, ROLE, self._queues, self._producer.wake)),
             asyncio.create_task(self._watch(until)),
-            asyncio.create_task(heartbeat.beat(self._connections, self._caller.traffic, health)),
+            asyncio.create_task(
+                heartbeat.beat(self._connections, self._caller.traffic, health, counts_due)
+            ),
+            asyncio.create_task(keep_counts(self._connect, counts_due)),
             asyncio.create_task(health.stay_alive()),
             asyncio.create_task(keep_clean(self._connections)),
             asyncio.create_task(stop.wait() if stop else asyncio.Event().wait()),

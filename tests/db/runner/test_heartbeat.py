@@ -15,7 +15,7 @@ SECONDS = 120
 
 def beat(toy: Toy, runner: str = "w2") -> int:
     """Send a heartbeat; return how many leases it ended."""
-    return int(toy.value("heartbeat", p_runner=runner, **BEAT))
+    return int(toy.row("heartbeat", p_runner=runner, **BEAT)["ended_leases"])
 
 
 def is_settled(toy: Toy) -> bool:

@@ -31,6 +31,9 @@ COLUMNS = {
     ),
     "headgate.v_operation_health": "operation provider state failures blocked_until reason",
     "headgate.v_data_freshness": "operation group_key assets fresh stale never oldest_watermark",
+    "headgate.v_counted_freshness": (
+        "operation group_key assets fresh stale never oldest_watermark counted_at"
+    ),
     "headgate.v_execution_steps": (
         "pipeline run_id step status planned succeeded failed deferred skipped started_at"
         " finished_at units skip_reason may_fail output round retried retry_at deadline_at degraded wave kind depends_on"

@@ -32,6 +32,7 @@ RUNNERS = {
         "take_starts",
         "look_up_answers",
         "heartbeat",
+        "keep_counts",
         "end_runner",
     ),
     "clock",

@@ -19,7 +19,9 @@ left join headgate.v_operation_health as h using (operation)
 where o.operation = %(operation)s
 """
 FRESHNESS: LiteralString = """
-select * from headgate.v_data_freshness as f where f.operation = %(operation)s order by f.group_key
+select * from headgate.v_counted_freshness as f
+where f.operation = %(operation)s
+order by f.group_key
 """
 WAITING: LiteralString = """
 select * from headgate.v_waiting as w

@@ -48,7 +48,7 @@ select
 from headgate.v_quota as q
 where q.opened_at <= headgate.clock() and q.closes_at > headgate.clock() and q.provider <> 'local'
 """
-FRESHNESS = "select * from headgate.v_data_freshness"
+FRESHNESS = "select * from headgate.v_counted_freshness"
 BLOCKED = """
 select h.provider, null as operation, h.state, h.blocked_until, h.blocked_reason as reason
 from headgate.v_provider_health as h
