@@ -118,23 +118,28 @@ def seed_data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 @pytest.fixture(scope="session")
 def server(seed_data: Path) -> Iterator[Settings]:
     """Run the embedded server, or Debian's of HEADGATE_TEST_POSTGRES, or use that of HEADGATE_TEST_DSN."""
-    given = {"seed": seed_data / "postgres"} if (seed_data / "postgres").exists() else {}
-    with _server(**given) as settings:
+    with _server(seed=seed_of(seed_data)) as settings:
         yield replace(settings, db=seed_data / "db")
 
 
+def seed_of(seed_data: Path) -> Path | None:
+    """Return the data of a stopped server with both templates, if test workers share it."""
+    seed = seed_data / "postgres"
+    return seed if seed.exists() else None
+
+
 @contextmanager
-def _server(**data: Path) -> Iterator[Settings]:
+def _server(*, seed: Path | None = None, keep: Path | None = None) -> Iterator[Settings]:
     if DEBIAN:
         if not has_debian(DEBIAN):
             pytest.skip(f"PostgreSQL {DEBIAN} is not installed here")
-        with debian_server(DEBIAN, **data) as settings:
+        with debian_server(DEBIAN, seed=seed, keep=keep) as settings:
             yield settings
     elif DSN:
         with scratch_folder() as home:
             yield Settings(dsn=DSN, database="postgres", home=home, db=DB)
     else:
-        with embedded_server(**data) as settings:
+        with embedded_server(seed=seed, keep=keep) as settings:
             yield settings
 
 
@@ -234,10 +239,10 @@ def core_template(server: Settings) -> Iterator[Settings]:
 @pytest.fixture(scope="session")
 def core_data(seed_data: Path) -> Iterator[Path]:
     """Return the data of a stopped embedded server that has the core in database `headgate`."""
-    shared = {"seed": seed_data / "postgres"} if (seed_data / "postgres").exists() else {}
+    seed = None if DEBIAN else seed_of(seed_data)
     with scratch_folder(in_memory=True) as folder:
-        with embedded_server(**({} if DEBIAN else shared), keep=folder / "data") as settings:
-            if shared and not DEBIAN:
+        with embedded_server(seed=seed, keep=folder / "data") as settings:
+            if seed:
                 with connect_server(settings, "test") as connection:
                     connection.execute(f"alter database {CORE} rename to headgate".encode())
                     connection.execute(f"drop database {TEMPLATE}".encode())

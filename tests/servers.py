@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -54,13 +54,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def embedded_server(*, seed: Path | None = None, keep: Path | None = None) -> Iterator[Settings]:
-    """Run the embedded server in its own folder; copy its data from `seed` before and to `keep` after."""
+def embedded_server(
+    *, seed: Path | None = None, keep: Path | None = None, port: int | None = None
+) -> Iterator[Settings]:
+    """Run the embedded server in its own folder; copy its data from `seed` before and to `keep` after.
+
+    With a port it also listens on 127.0.0.1, where a login needs its password.
+    """
     with scratch_folder(in_memory=True) as home:
         server = Server(home)
         if seed is not None:
             copy_data(seed, server.data)
-        server.start(parameters=IN_MEMORY)
+        server.start(port=port, parameters=IN_MEMORY)
         try:
             yield Settings(dsn=None, database="postgres", home=home, db=DB)
         finally:
@@ -171,26 +176,51 @@ LOGINS = ("postgres", "admin", "headgate_planner", "headgate_runner", "headgate_
 def pooler(settings: Settings, mode: str = "transaction", **options: object) -> Iterator[Settings]:
     """Run Debian's PgBouncer in front of a server; the yielded settings connect through it."""
     parts = conninfo_to_dict(dsn_of(settings))
+    given = {"auth_type": "trust", "pool_mode": mode, **options}
+    user = (settings.home / "postgres").owner()  # may open the server's socket
+    with _pooler(parts, user, dict.fromkeys(LOGINS, ""), given) as home:
+        login = parts.get("user", "postgres")
+        dsn = make_conninfo("", host=str(home), port=6432, user=login, dbname=settings.database)
+        yield replace(settings, dsn=dsn)
+
+
+@contextmanager
+def pooler_over_tcp(server: int, port: int, passwords: Mapping[str, str]) -> Iterator[None]:
+    """Run it on 127.0.0.1, where a login needs its role's password, as at the server's port."""
+    options = {
+        "auth_type": "scram-sha-256",
+        "pool_mode": "transaction",
+        "listen_addr": "127.0.0.1",
+        "listen_port": port,
+    }
+    with _pooler({"host": "127.0.0.1", "port": server}, "postgres", passwords, options):
+        yield
+
+
+@contextmanager
+def _pooler(
+    server: Mapping[str, object],
+    user: str,
+    passwords: Mapping[str, str],
+    options: Mapping[str, object],
+) -> Iterator[Path]:
+    """Yield the folder of its socket once it listens there; it refuses to run as root."""
     with scratch_folder() as home:
-        user = None
-        if os.geteuid() == 0:  # the server's user may open its socket
-            user = (settings.home / "postgres").owner()
+        if os.geteuid() == 0:
             shutil.chown(home, user)
-        names = "\n".join(f'"{name}" ""' for name in LOGINS)
-        (home / "users").write_text(names + "\n")
+        users = home / "users"
+        users.write_text("".join(f'"{name}" "{word}"\n' for name, word in passwords.items()))
         values = {
             "unix_socket_dir": home,
             "listen_port": 6432,
-            "auth_type": "trust",
-            "auth_file": home / "users",
-            "pool_mode": mode,
+            "auth_file": users,
             "default_pool_size": 4,
             "min_pool_size": 4,
             "server_round_robin": 1,  # each transaction on another server connection
             "logfile": home / "pgbouncer.log",
             **options,
         }
-        databases = f"* = host={parts['host']} port={parts.get('port', 5432)}"
+        databases = f"* = host={server['host']} port={server.get('port', 5432)}"
         lines = [
             "[databases]",
             databases,
@@ -200,17 +230,15 @@ def pooler(settings: Settings, mode: str = "transaction", **options: object) -> 
         (home / "pgbouncer.ini").write_text("\n".join(lines) + "\n")
         process = subprocess.Popen(
             [POOLER, "--quiet", home / "pgbouncer.ini"],
-            user=user,
+            user=user if os.geteuid() == 0 else None,
             cwd="/tmp",
             stdin=subprocess.DEVNULL,
         )
         try:
-            while not accepts(home / ".s.PGSQL.6432"):
+            while not accepts(home / f".s.PGSQL.{values['listen_port']}"):
                 assert process.poll() is None, (home / "pgbouncer.log").read_text()
                 time.sleep(0.01)
-            login = parts.get("user", "postgres")
-            dsn = make_conninfo("", host=str(home), port=6432, user=login, dbname=settings.database)
-            yield replace(settings, dsn=dsn)
+            yield home
         finally:
             process.terminate()
             process.wait()

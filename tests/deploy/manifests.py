@@ -1,0 +1,191 @@
+"""Built manifests, and their containers as local processes: with their commands, environments and probes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import yaml
+
+from tests.limits import PATIENCE
+from tests.servers import DB
+
+ROOT = DB.parent
+OVERLAYS = ROOT / "deploy/kubernetes/overlays"
+OF_CHECK = ROOT / ".venv-deploy/bin/kubectl"
+KUBECTL = shutil.which("kubectl") or (str(OF_CHECK) if OF_CHECK.exists() else None)
+NEEDS_KUBECTL = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed here")
+WORKLOADS = ("CronJob", "Deployment", "Job", "StatefulSet")
+
+Object = dict[str, Any]
+
+
+@cache
+def built(overlay: Path) -> list[Object]:
+    """Return the objects of an overlay as kustomize builds it."""
+    done = subprocess.run([KUBECTL or "", "kustomize", overlay], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def pod_of(workload: Object) -> Object:
+    """Return the specification of a workload's pods."""
+    spec = workload["spec"]
+    if workload["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    pod: Object = spec["template"]["spec"]
+    return pod
+
+
+def pods_of(objects: list[Object]) -> dict[str, Object]:
+    """Return the specifications of all pods by their workload's name."""
+    return {x["metadata"]["name"]: pod_of(x) for x in objects if x["kind"] in WORKLOADS}
+
+
+def is_ours(container: Object) -> bool:
+    """Return whether a container is of the image of this repository."""
+    return str(container["image"]).partition(":")[0] == "headgate"
+
+
+def one_of(objects: list[Object], kind: str) -> Object:
+    """Return the only object of a kind."""
+    (found,) = (x for x in objects if x["kind"] == kind)
+    return found
+
+
+def data_of(objects: list[Object], kind: str, name: str) -> dict[str, str]:
+    """Return the data of a ConfigMap or Secret."""
+    (found,) = (x for x in objects if (x["kind"], x["metadata"]["name"]) == (kind, name))
+    data: dict[str, str] = found["data"]
+    return data if kind == "ConfigMap" else {x: b64decode(y).decode() for x, y in data.items()}
+
+
+@dataclass
+class Processes:
+    """Containers of built manifests as processes; addresses, ports and folders are replaced by local ones."""
+
+    objects: list[Object]
+    replaced: Mapping[str, Mapping[str, str]]
+    """What is replaced by what in a workload's environment, arguments and probes."""
+    folder: Path
+    started: set[str] = field(default_factory=set)
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, workload: str, number: int = 1) -> subprocess.Popen[bytes]:
+        """Start one of a workload's processes."""
+        name = f"{workload}-{number}"
+        with self._log(name).open("wb") as log:
+            process = subprocess.Popen(
+                [self._local(workload, x) for x in self.container(workload)["args"]],
+                cwd="/",
+                env=self.environ(workload),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._running[name] = process
+        self.started.add(workload)
+        return process
+
+    def run(self, workload: str) -> str:
+        """Let a workload's process end well; return what it said."""
+        code = self.start(workload).wait(PATIENCE)
+        assert code == 0, self.said(workload)
+        return self.said(workload)
+
+    def said(self, workload: str, number: int = 1) -> str:
+        """Return the output of a process so far."""
+        return self._log(f"{workload}-{number}").read_text()
+
+    def container(self, workload: str) -> Object:
+        """Return a workload's container."""
+        (found,) = pods_of(self.objects)[workload]["containers"]
+        return dict(found)
+
+    def environ(self, workload: str) -> dict[str, str]:
+        """Return the container's environment, with a PATH to this Python."""
+        found = {"PATH": f"{Path(sys.executable).parent}:{os.defpath}"}
+        container = self.container(workload)
+        for source in container.get("envFrom", ()):
+            for reference, wanted in source.items():
+                kind = {"configMapRef": "ConfigMap", "secretRef": "Secret"}[reference]
+                found |= data_of(self.objects, kind, wanted["name"])
+        for variable in container.get("env", ()):
+            found[variable["name"]] = self._value(variable)
+        return {name: self._local(workload, value) for name, value in found.items()}
+
+    def passes(self, workload: str, probe: str) -> bool:
+        """Return whether a probe of the container passes."""
+        match self.container(workload)[probe]:
+            case {"exec": {"command": command}}:
+                local = [self._local(workload, x) for x in command]
+                return subprocess.run(local, capture_output=True).returncode == 0
+            case {"httpGet": {"path": path, "port": port, "httpHeaders": given}}:
+                headers = {x["name"]: x["value"] for x in given}
+                try:
+                    answer = self.get(workload, path, port, **headers)
+                except httpx2.TransportError:
+                    return False
+                return 200 <= answer.status_code < 400
+            case {"tcpSocket": {"port": port}}:
+                with socket.socket() as client:
+                    return client.connect_ex(("127.0.0.1", self.port(workload, port))) == 0
+            case other:
+                raise AssertionError(f"{workload}: {other}")
+
+    def wait_until(self, workload: str, probe: str, number: int = 1) -> None:
+        """Wait until a probe of a running process passes."""
+        process, deadline = self._running[f"{workload}-{number}"], time.monotonic() + PATIENCE
+        while not self.passes(workload, probe):
+            assert process.poll() is None and time.monotonic() < deadline, self.said(workload)
+            time.sleep(0.05)
+
+    def get(
+        self, workload: str, path: str, port: str | int = "http", **headers: str
+    ) -> httpx2.Response:
+        """Ask a container for a page."""
+        url = f"http://127.0.0.1:{self.port(workload, port)}{path}"
+        return httpx2.get(url, headers=headers, timeout=PATIENCE)
+
+    def terminate(self, workload: str, number: int = 1) -> subprocess.Popen[bytes]:
+        """Send SIGTERM, as Kubernetes does."""
+        process = self._running[f"{workload}-{number}"]
+        process.terminate()
+        return process
+
+    def kill(self) -> None:
+        """End all that still runs."""
+        for process in self._running.values():
+            process.kill()
+            process.wait()
+
+    def _value(self, variable: Object) -> str:
+        if "value" in variable:
+            return str(variable["value"])
+        wanted = variable["valueFrom"]["secretKeyRef"]
+        return data_of(self.objects, "Secret", wanted["name"])[wanted["key"]]
+
+    def port(self, workload: str, port: str | int) -> int:
+        """Return the local port of one of the container's own."""
+        named = {x["name"]: x["containerPort"] for x in self.container(workload)["ports"]}
+        return int(self._local(workload, str(named.get(str(port), port))))
+
+    def _local(self, workload: str, text: str) -> str:
+        for old, new in self.replaced[workload].items():
+            text = text.replace(old, new)
+        return text
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
