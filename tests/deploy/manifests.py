@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -70,6 +70,22 @@ def data_of(objects: list[Object], kind: str, name: str) -> dict[str, str]:
     (found,) = (x for x in objects if (x["kind"], x["metadata"]["name"]) == (kind, name))
     data: dict[str, str] = found["data"]
     return data if kind == "ConfigMap" else {x: b64decode(y).decode() for x, y in data.items()}
+
+
+def with_secrets(objects: list[Object], password: str) -> list[Object]:
+    """Return the objects with the Secrets that External Secrets makes if all that the vault has is a password."""
+    return [_secret(x, password) if x["kind"] == "ExternalSecret" else x for x in objects]
+
+
+def _secret(found: Object, password: str) -> Object:
+    target = found["spec"]["target"]
+    named = {x["secretKey"] for x in found["spec"]["data"]}
+    plain: dict[str, str] = target.get("template", {}).get("data") or dict.fromkeys(named, password)
+    for name in named:
+        plain = {x: y.replace(f"{{{{ .{name} }}}}", password) for x, y in plain.items()}
+    assert "{{" not in str(plain), f"{target['name']}: not in the vault"
+    data = {x: b64encode(y.encode()).decode() for x, y in plain.items()}
+    return {"kind": "Secret", "metadata": {"name": target["name"]}, "data": data}
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.prometheus.write import OBJECT, as_object
 from tests.deploy.alerts import PROMETHEUS, TESTS, needs, read, rules
 from tests.docs import ROOT
 
@@ -36,6 +37,10 @@ def test_prometheus_accepts_its_configuration_and_all_rules():
     printed = said("promtool", "check", "config", "prometheus.yml")
 
     assert sum(int(x) for x in re.findall(r"SUCCESS: (\d+) rules found", printed)) == len(RULES)
+
+
+def test_the_operator_s_object_has_the_same_alerts():
+    assert read(OBJECT) == as_object(), "write it: python -m deploy.prometheus.write"
 
 
 @needs("promtool", "prometheus")

@@ -1,12 +1,13 @@
 """What the manifests start runs: each command as a process, in their order, with their own environment and role.
 
-PostgreSQL asks every role for its password; all but the migration go through PgBouncer, which may give each
-transaction another of its sessions.
+PostgreSQL asks every role for its password. All but the migration go through PgBouncer, which may give each transaction
+another of its sessions; with CloudNativePG's addresses only those do that may.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -28,6 +29,7 @@ from tests.deploy.manifests import (
     built,
     one_of,
     pods_of,
+    with_secrets,
 )
 from tests.limits import PATIENCE, wait_until
 from tests.servers import NEEDS_POOLER, embedded_server, free_port, pooler_over_tcp
@@ -40,6 +42,7 @@ PROBES = {"startupProbe", "livenessProbe", "readinessProbe"}
 FEW, JOBS = '{"quota": 1105, "buffer": 0}', 200
 """Units for these many jobs: more than one runner holds at once."""
 SET_PROVIDER: LiteralString = "select * from headgate.set_provider('eodhd', %s::jsonb)"
+NOT_NOTIFIED = "a pooler passes no notifications on"
 RUNS: LiteralString = (
     "select pipeline, status, planned, succeeded from headgate.v_recent_executions"
     " order by started_at"
@@ -50,13 +53,20 @@ SESSIONS: LiteralString = (
 )
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """The pods of two overlays, with one PostgreSQL and its pooler; they start when a test says so."""
+
+    demo: Processes
+    cloudnative: Processes
+
+
 @pytest.fixture
-def demo(seed_data: Path, tmp_path: Path) -> Iterator[Processes]:
-    """Run the demo's PostgreSQL, with a pooler before it; its pods start when a test says so."""
+def cluster(seed_data: Path, tmp_path: Path) -> Iterator[Cluster]:
+    """Run PostgreSQL and PgBouncer for the pods."""
     (tmp_path / "health").mkdir()
     server, pooler, standin, web = (str(free_port()) for _ in range(4))
     local = {
-        "@headgate-postgres/": f"@127.0.0.1:{pooler}/",
         "headgate-standin:8099": f"127.0.0.1:{standin}",
         "0.0.0.0": "127.0.0.1",
         "8099": standin,
@@ -64,20 +74,27 @@ def demo(seed_data: Path, tmp_path: Path) -> Iterator[Processes]:
         "/run/headgate": str(tmp_path / "health"),
         "/tmp/headgate": str(tmp_path / "home"),
     }
-    objects = built(OVERLAYS / "demo")
-    replaced = dict.fromkeys(pods_of(objects), local)
-    replaced["headgate-migrate"] = local | {"@headgate-postgres/": f"@127.0.0.1:{server}/"}
+    through, past = f"@127.0.0.1:{pooler}/", f"@127.0.0.1:{server}/"
+    named = {"@headgate-pooler/": through, "@headgate-postgres-rw/": past, "?sslmode=require": ""}
+    demo = built(OVERLAYS / "demo")
+    replaced = dict.fromkeys(pods_of(demo), local | {"@headgate-postgres/": through})
+    replaced["headgate-migrate"] = local | {"@headgate-postgres/": past}
+    cloudnative = with_secrets(built(OVERLAYS / "cloudnative-pg"), PASSWORD)
     seed = seed_of(seed_data)
     with (
         embedded_server(seed=seed, port=int(server)) as postgres,
         pooler_over_tcp(int(server), int(pooler), dict.fromkeys(ROLES, PASSWORD)),
     ):
         _prepare(postgres, is_migrated=seed is not None)
-        processes = Processes(objects, replaced, tmp_path)
+        pods = Cluster(
+            Processes(demo, replaced, tmp_path),
+            Processes(cloudnative, dict.fromkeys(pods_of(cloudnative), local | named), tmp_path),
+        )
         try:
-            yield processes
+            yield pods
         finally:
-            processes.kill()
+            pods.demo.kill()
+            pods.cloudnative.kill()
 
 
 def _prepare(postgres: Settings, *, is_migrated: bool) -> None:
@@ -90,10 +107,10 @@ def _prepare(postgres: Settings, *, is_migrated: bool) -> None:
             connection.execute(clock.moved("headgate"))
 
 
-def test_each_command_does_its_work_and_a_run_outlives_its_runner(demo: Processes):
-    production = built(OVERLAYS / "production")
-    autoscaler = one_of(production, "ScaledObject")["spec"]
-    monitor = one_of(production, "ServiceMonitor")["spec"]
+def test_each_command_does_its_work_and_a_run_outlives_its_runner(cluster: Cluster):
+    demo, cloudnative = cluster.demo, cluster.cloudnative
+    autoscaler = one_of(cloudnative.objects, "ScaledObject")["spec"]
+    monitor = one_of(cloudnative.objects, "ServiceMonitor")["spec"]
     demo.run("headgate-migrate")
     for workload in SERVERS:
         demo.start(workload)
@@ -112,11 +129,11 @@ def test_each_command_does_its_work_and_a_run_outlives_its_runner(demo: Processe
     assert runner.wait(PATIENCE) == 0, demo.said("headgate-runner")
     assert not demo.passes("headgate-runner", "readinessProbe")
     assert run.poll() is None
-    (row,) = ask(demo, "headgate-web", autoscaler["triggers"][0]["metadata"]["query"])
+    (row,) = ask(cloudnative, "headgate-web", autoscaler["triggers"][0]["metadata"]["query"])
     assert row["wanted"] > 0
 
-    demo.start("headgate-runner", 2)
-    demo.wait_until("headgate-runner", "readinessProbe", 2)
+    cloudnative.start("headgate-runner", 2)
+    cloudnative.wait_until("headgate-runner", "readinessProbe", 2)
     assert run.wait(PATIENCE) == 0, demo.said("headgate-equities")
     demo.run("headgate-maintenance")
     equities, maintenance = ask(demo, "headgate-web", RUNS)
@@ -125,8 +142,11 @@ def test_each_command_does_its_work_and_a_run_outlives_its_runner(demo: Processe
 
     assert "headgate_jobs_total" in demo.get("headgate-web", monitor["endpoints"][0]["path"]).text
     assert {x["usename"] for x in ask(demo, "headgate-web", SESSIONS)} == set(ROLES)
-    for workload, number in (("headgate-runner", 2), ("headgate-web", 1), ("headgate-standin", 1)):
-        assert demo.terminate(workload, number).wait(PATIENCE) == 0, demo.said(workload, number)
+    assert NOT_NOTIFIED in demo.said("headgate-runner")
+    assert NOT_NOTIFIED not in cloudnative.said("headgate-runner", 2)
+    assert cloudnative.terminate("headgate-runner", 2).wait(PATIENCE) == 0
+    for workload in ("headgate-web", "headgate-standin"):
+        assert demo.terminate(workload).wait(PATIENCE) == 0, demo.said(workload)
     assert demo.started == set(pods_of(demo.objects)) - {"headgate-postgres"}
 
 

@@ -12,7 +12,12 @@ from psycopg import Connection, sql
 
 from headgate.database import connect, connect_server
 from headgate.errors import NotMigrated
-from headgate.migrate.setup import create_database, database_exists, role_exists
+from headgate.migrate.setup import (
+    create_database,
+    database_exists,
+    require_membership,
+    role_exists,
+)
 from headgate.settings import Settings
 
 AIRFLOW: Final = "airflow"
@@ -55,6 +60,7 @@ def _give_database(settings: Settings) -> None:
         create_database(settings)
     name = sql.Identifier(settings.database)
     with connect(settings, "migrate") as connection:
+        require_membership(connection, [AIRFLOW])  # only then may who is no superuser give it away
         connection.execute(
             sql.SQL("alter database {} owner to {}").format(name, sql.Identifier(AIRFLOW))
         )

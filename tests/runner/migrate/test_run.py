@@ -29,6 +29,7 @@ from headgate.errors import (
     ServerTooOld,
     WrongPlan,
 )
+from headgate.migrate.logins import set_logins
 from headgate.migrate.pgmq import install_pgmq
 from headgate.migrate.run import migrate, require_migrated
 from headgate.migrate.setup import require_version
@@ -561,6 +562,7 @@ def test_a_role_that_may_create_roles_and_databases_is_enough(tmp_path):
 
         assert len(folder.migrate()) == 3
         assert folder.migrate() == []
+        assert set_logins(settings, {"HEADGATE_AIRFLOW_PASSWORD": "correct horse"}) == ["airflow"]
 
 
 def test_a_second_admin_is_reported_which_grant_is_missing_and_who_can_give_it(tmp_path):
