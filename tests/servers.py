@@ -140,7 +140,7 @@ def debian_over_tcp(
     With a certificate (and its key) it supports TLS, which the embedded server does not.
     """
     programs = DEBIAN / version / "bin"
-    with scratch_folder() as home:
+    with scratch_folder(in_memory=True) as home:
         user = _user(home)
         data, word = home / "postgres", home / "word"
         word.write_text(password)

@@ -40,6 +40,24 @@ begin
 end;
 $roles$;
 
+-- Commands take on the role of their work. Superusers may; who may only create roles has to be a member.
+do $members$
+declare
+    v_role text;
+begin
+    foreach v_role in array array['headgate_planner', 'headgate_runner', 'headgate_reader'] loop
+        begin
+            if not pg_has_role(v_role, 'usage') then
+                execute format('grant %I to current_user', v_role);
+            end if;
+        exception
+            when insufficient_privilege then
+                null;  -- somebody else created it: commands then keep the login's own rights
+        end;
+    end loop;
+end;
+$members$;
+
 -- The owner's functions tell the age of other users' transactions (headgate.v_database_health), never their queries,
 -- and end sessions beyond their role's limits (headgate.heartbeat, headgate.check_health). Of nobody it owns the
 -- functions that act as nobody.

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, Connection, Cursor
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import Diagnostic
 from psycopg.rows import DictRow
 
@@ -23,12 +23,16 @@ from headgate.errors import (
     ServerUnreachable,
     error_for,
 )
+from headgate.secret_files import secret_of
 from headgate.sessions import aopen_session, is_pooled, open_session
 from headgate.settings import Settings
+from headgate.shown import learn
 
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10
+PASSWORD = "HEADGATE_PASSWORD"
+"""The secret with the password of HEADGATE_DSN, if the string has none."""
 HINTS = {"25006": "a standby, a full disk, or default_transaction_read_only: nothing was written"}
 PLANNER, RUNNER, READER = "headgate_planner", "headgate_runner", "headgate_reader"
 TAKE_ON = """
@@ -37,8 +41,9 @@ from pg_catalog.pg_roles as r
 join pg_catalog.pg_roles as o on o.rolname = 'headgate_owner'
 where r.rolname = %s
     and pg_catalog.pg_has_role(session_user, o.oid, 'member')
+    and pg_catalog.pg_has_role(session_user, r.oid, 'usage')
 """
-"""Sets the role if the login is a member of headgate_owner; any other login keeps its own role."""
+"""Sets the role if the login is a member of headgate_owner and of the role; others keep theirs."""
 SERVERS_OWN = "postgres"
 """The database to connect to for creating other databases."""
 RAISED = "exec_stmt_raise"
@@ -46,6 +51,8 @@ RAISED = "exec_stmt_raise"
 SEVERITY = re.compile(r"^[^\s:]+:  ")
 ANSWER = re.compile(r"failed: [^\s:]+:  ")
 """An error from the server itself begins with its severity, a colon and two spaces."""
+UNTRUSTED = ("certificate", "SSL")
+"""Texts within libpq's errors about TLS."""
 LEVELS = {"WARNING": logging.WARNING, "NOTICE": logging.INFO, "INFO": logging.INFO}
 
 
@@ -58,11 +65,20 @@ def dsn_of(settings: Settings, *, role: str | None = None, listens: bool = False
     """
     if settings.dsn is not None:
         dsn = (settings.listen_dsn if listens else None) or settings.dsn
-        return make_conninfo(dsn, dbname=settings.database)
+        return make_conninfo(dsn, dbname=settings.database, **_password(dsn))
     running = Server(settings.home).running()
     if running is None:
         raise ServerUnreachable("the embedded PostgreSQL does not run", hint="run: headgate up")
     return running.dsn(settings.database, user=role or SUPERUSER)
+
+
+def _password(dsn: str) -> dict[str, str]:
+    """Return the password of now, which may be changed while runners work, for a DSN without."""
+    password = "" if conninfo_to_dict(dsn).get("password") else secret_of(PASSWORD)
+    if not password:
+        return {}
+    learn(password)
+    return {"password": password}
 
 
 def connect(
@@ -169,8 +185,10 @@ def _unreachable(exc: psycopg.Error, dsn: str | None) -> ServerUnreachable:
 
 def _connect_hint(said: str, *, is_answer: bool) -> str:
     """Return advice for a failed connection; the server's message may be in any language."""
+    if any(x in said for x in UNTRUSTED):
+        return "check sslmode, sslrootcert and host in HEADGATE_DSN, and the server's certificate"
     if "password" in said or "authentication" in said or "role" in said:
-        return "check user and password in HEADGATE_DSN"
+        return "check user and password in HEADGATE_DSN, or the secret HEADGATE_PASSWORD"
     if is_answer:
         return "check database (headgate migrate creates it), user and password in HEADGATE_DSN"
     return "does the server run at that address? HEADGATE_DSN names it; unset: the embedded one"

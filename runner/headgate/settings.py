@@ -18,6 +18,9 @@ from headgate.errors import InvalidValue
 DATABASE = "headgate"
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parents[1]
+SECRETS: Final = "HEADGATE_SECRETS"
+CERTIFICATES: Final = "SSL_CERT_FILE"
+NOT_THERE: Final = "mount or create it, or unset the variable"
 UNITS: Final = {"kb": 1024, "mb": 1024**2, "gb": 1024**3}
 DEFAULT_BUFFER: Final = 256 * UNITS["mb"]
 SMALLEST_BUFFER: Final = UNITS["mb"]
@@ -55,6 +58,7 @@ class Settings:
         LOCK_TIMEOUT and MAX_BUFFER.
         """
         env = os.environ if environ is None else environ
+        _require_there(env)
         dsn = _dsn(env, "HEADGATE_DSN")
         buffer = env.get("HEADGATE_MAX_BUFFER")
         return cls(
@@ -87,6 +91,13 @@ def bytes_of(size: str) -> int:
             f"{size!r} is not a size of a buffer", hint="a number and its unit, from 1MB on: 256MB"
         )
     return count
+
+
+def _require_there(env: Mapping[str, str]) -> None:
+    """Raise InvalidValue for a folder of secrets, or a file of certificates, that is not there."""
+    for name, is_there in ((SECRETS, os.path.isdir), (CERTIFICATES, os.path.isfile)):
+        if env.get(name) and not is_there(env[name]):
+            raise InvalidValue(f"{name} is {env[name]}, which is not there", hint=NOT_THERE)
 
 
 def _dsn(env: Mapping[str, str], name: str) -> str | None:

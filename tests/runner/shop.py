@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -47,8 +48,8 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop() -> AsyncIterator[Shop]:
-    """Run a shop on a free port."""
+async def open_shop(tls: ssl.SSLContext | None = None) -> AsyncIterator[Shop]:
+    """Run a shop on a free port; with a context it speaks TLS."""
     shop = Shop()
     app = web.Application()
     app.router.add_route("*", r"/{tail:[\s\S]*}", shop.handle)
@@ -60,10 +61,10 @@ async def open_shop() -> AsyncIterator[Shop]:
         keepalive_timeout=PATIENCE,
     )
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     port = runner.addresses[0][1]
-    shop.url = f"http://127.0.0.1:{port}/api"
+    shop.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/api"
     try:
         yield shop
     finally:

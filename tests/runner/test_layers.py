@@ -16,7 +16,7 @@ from tests.docs import ROOT
 HERE = ROOT / "runner" / "headgate"
 LAYERS = (
     {"__init__", "conninfo", "errors", "escapes", "explained", "lazy", "memory"},
-    {"files", "redaction", "sessions", "settings"},
+    {"files", "redaction", "secret_files", "sessions", "settings"},
     {"embedded", "shown"},
     {"database"},
     {"handlers", "metrics", "notifications"},

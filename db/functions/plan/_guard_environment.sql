@@ -32,7 +32,7 @@ begin
     from headgate.operations as o
     cross join unnest(o.handler_environment) as e (name)
     left join headgate.providers as p on upper(p.secret_name) = upper(e.name)
-    where (p.name is not null or e.name ~* '^(PG|HEADGATE_(LISTEN_)?DSN$|HEADGATE_\w+_PASSWORD$)')
+    where (p.name is not null or e.name ~* '^(PG|HEADGATE_((LISTEN_)?DSN|SECRETS|(\w+_)?PASSWORD)$)')
         and case tg_table_name
             when 'operations' then o.operation_id = (to_jsonb(new) ->> 'operation_id')::bigint
             else p.provider_id = (to_jsonb(new) ->> 'provider_id')::bigint

@@ -20,6 +20,7 @@ from headgate import files
 from headgate.database import connect, dsn_of
 from headgate.errors import InvalidValue
 from headgate.migrate import create_database, database_exists
+from headgate.secret_files import FOLDER
 from headgate.sessions import is_pooled
 from headgate.settings import Settings, shipped
 
@@ -118,7 +119,7 @@ class AirflowHome:
     def environ_without_secrets(self) -> dict[str, str]:
         """Return the environment without the providers' secrets: only runners make calls."""
         with connect(self.settings, "airflow") as connection:
-            secret = {x["secret_name"] for x in connection.execute(SECRETS).fetchall()}
+            secret = {x["secret_name"] for x in connection.execute(SECRETS).fetchall()} | {FOLDER}
         return {name: value for name, value in self.environ().items() if name not in secret}
 
     def _make_folder(self) -> None:

@@ -27,6 +27,7 @@ from headgate.handlers.pool_messages import (
     read_done,
 )
 from headgate.handlers.pool_process import LENGTH
+from headgate.secret_files import secret_of
 from headgate.shown import learn, redacted
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ HARMLESS: Final = re.compile(
     r"|(DY)?LD_LIBRARY_PATH|SYSTEMROOT|XDG_CACHE_HOME|SSL_CERT_(FILE|DIR)"
 )
 """Variables that a program needs to start and that hold no secrets."""
-WAYS_IN: Final = re.compile(r"PG.*|HEADGATE_(LISTEN_)?DSN|HEADGATE_\w+_PASSWORD", re.IGNORECASE)
+WAYS_IN: Final = re.compile(r"PG.*|HEADGATE_((LISTEN_)?DSN|SECRETS|(\w+_)?PASSWORD)", re.IGNORECASE)
 """Variables that give access to the database: never passed to handlers, even if declared."""
 
 
@@ -68,7 +69,7 @@ class Pool:
     async def run(self, task: Work) -> Done:
         """Run a task. Raises WorkLost if its process died, hung or took too much memory."""
         async with self._room:
-            process = await self._take(task.environment)
+            process = await self._take(environ_of_handlers(os.environ, task.environment))
             process.stop_timer()
             self._busy.add(process)
             try:
@@ -91,15 +92,15 @@ class Pool:
         self._idle.clear()
         await asyncio.gather(*(process.kill() for process in processes))
 
-    async def _take(self, environment: tuple[str, ...]) -> Process:
+    async def _take(self, environ: dict[str, str]) -> Process:
         """Return a process with this environment: an idle one, or a new one, retiring another."""
         for process in reversed(self._idle):
-            if process.environment == environment:
+            if process.environ == environ:
                 self._idle.remove(process)
                 return process
         if self._idle and len(self._idle) + len(self._busy) >= self.size:
             self._retire(self._idle[0])
-        return await Process.start(environment)
+        return await Process.start(environ)
 
     def _put_away(self, process: Process, task: Work, done: Done) -> None:
         if done.must_end is None:
@@ -126,11 +127,9 @@ class Pool:
 class Process:
     """One process: it runs one task at a time, with one set of environment variables."""
 
-    def __init__(
-        self, process: asyncio.subprocess.Process, environment: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, environ: dict[str, str]) -> None:
         self.is_ready = True
-        self.environment = environment
+        self.environ = environ
         self._process = process
         self._line = b""
         self._last = ""
@@ -141,8 +140,8 @@ class Process:
         self.killing: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls, environment: tuple[str, ...] = ()) -> Process:
-        """Start a process in a new session, which also sees these environment variables."""
+    async def start(cls, environ: dict[str, str]) -> Process:
+        """Start a process in a new session, which sees these environment variables."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -151,10 +150,10 @@ class Process:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=environ_of_handlers(os.environ, environment),
+            env=environ,
             start_new_session=True,
         )
-        return cls(process, environment)
+        return cls(process, environ)
 
     async def ask(self, task: Work) -> Done:
         """Send a task and wait for its result. Raises WorkLost if the process ends before."""
@@ -262,8 +261,9 @@ def environ_of_handlers(environ: Mapping[str, str], declared: Iterable[str]) -> 
     Values of declared variables are redacted from errors and logs. The database refuses to declare
     providers' secrets.
     """
-    given = {x for x in declared if x in environ and not WAYS_IN.fullmatch(x)}
-    for name in given:
-        learn(environ[name])
-    seen = {x: y for x, y in environ.items() if x in given or HARMLESS.fullmatch(x)}
-    return seen | ONE_THREAD
+    given = {x: secret_of(x, environ) for x in declared if not WAYS_IN.fullmatch(x)}
+    given = {name: value for name, value in given.items() if value or name in environ}
+    for value in filter(None, given.values()):
+        learn(value)
+    harmless = {name: value for name, value in environ.items() if HARMLESS.fullmatch(name)}
+    return harmless | given | ONE_THREAD

@@ -13,14 +13,14 @@ import re
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import aiohttp
 import httpx2
 
-from headgate.errors import WrongPlan
+from headgate.errors import SecretMissing, WrongPlan
 from headgate.escapes import Bytes
 from headgate.handlers import Document, Done, Parsing, WorkLost
 from headgate.redaction import Redactor, Uncleared
@@ -57,6 +57,7 @@ CONNECT_SECONDS = 10.0
 SMALL: Final = 65_536
 """Answers up to this many bytes are decoded in the event loop, larger ones in a thread."""
 IDLE_CONNECTION_SECONDS = 4.0
+REPLACED: Final = "the secret that it went with was refused, and has been replaced meanwhile"
 DOT_SEGMENT: Final = re.compile(r"(?:/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:/|\\|%2f|%5c|$)", re.IGNORECASE)
 """A path segment that becomes `.` or `..` once a proxy or server decodes it."""
 
@@ -94,6 +95,7 @@ Head: TypeAlias = dict[str, Any]
 class Client:
     """The way to one provider, and the redactor that removes its secret from answers."""
 
+    secret: str = field(repr=False)
     transport: httpx2.AsyncBaseTransport
     redactor: Redactor
 
@@ -120,6 +122,7 @@ class Caller:
         self._one_at_a_time = asyncio.Lock()
         """Held while a thread decodes a large answer."""
         self._clients: dict[tuple[str, Auth], Client] = {}
+        self._secrets: dict[Auth, str] = {}
         self._session: aiohttp.ClientSession | None = None
         """Opened by the first call."""
         self.traffic = Traffic()
@@ -132,11 +135,15 @@ class Caller:
         """Make one call; the reply covers all of its failures. Raises SecretMissing."""
         started = time.perf_counter()
         head: Head | None = None
+        used = self._secret(call.auth)
         if call.is_statement:
             outcome, requests, payload, seen = await self._opened_sources().fetch(call, url, body)
             head = {"snapshot": seen} if seen is not None else None
         else:
-            (outcome, requests, payload), head = await self._fetch(call, url, body, own or {})
+            (outcome, requests, payload), head = await self._fetch(call, used, url, body, own or {})
+        if outcome.fault == "internal" and used != self._secret(call.auth):
+            # As "not now", it may also be made again where calls may not be repeated.
+            outcome = Outcome("retry", "quota", REPLACED, charged=outcome.charged)
         duration_ms = (time.perf_counter() - started) * 1000
         answer = None
         if head is not None:
@@ -160,9 +167,9 @@ class Caller:
         return self._sources
 
     async def _fetch(
-        self, call: Call, url: str, body: str | None, own: Mapping[str, str]
+        self, call: Call, secret: str, url: str, body: str | None, own: Mapping[str, str]
     ) -> tuple[Judged, Head | None]:
-        client = self._client(call)
+        client = self._client(call, secret)
         try:
             request = request_of(call, url, body, own)
         except (ValueError, httpx2.InvalidURL, WrongPlan) as exc:
@@ -250,14 +257,22 @@ class Caller:
             raise Unstorable(job.error)
         return _cleared(done.rows, redactor)
 
-    def _client(self, call: Call) -> Client:
+    def _secret(self, auth: Auth) -> str:
+        """Return the secret of now; the last one while its file is gone. Raises SecretMissing."""
+        try:
+            self._secrets[auth] = auth.secret()
+        except SecretMissing:
+            if auth not in self._secrets:
+                raise
+        return self._secrets[auth]
+
+    def _client(self, call: Call, secret: str) -> Client:
         found = self._clients.get((call.base_url, call.auth))
-        if found is None:
-            secret = call.auth.secret()
+        if found is None or found.secret != secret:
             if self._tls is None and call.base_url.startswith(("https:", PER_ASSET)):
-                self._tls = httpx2.create_ssl_context(trust_env=False)
+                self._tls = httpx2.create_ssl_context()  # SSL_CERT_FILE, SSL_CERT_DIR
             transport = self._transport or self._wire(call.auth, secret)
-            found = Client(transport, learn(secret))
+            found = Client(secret, transport, learn(secret))
             self._clients[call.base_url, call.auth] = found
         return found
 
@@ -362,7 +377,10 @@ def _no_answer(call: Call, exc: Exception) -> Judged:
     status, detail, requests = "error:cut", "the connection broke", 1
     if isinstance(cause, NEVER_SENT):
         status, detail, requests = "error:connect", "could not connect", 0
-        if isinstance(cause, aiohttp.ClientConnectorError) and cause.strerror:
+        if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+            why = getattr(cause.certificate_error, "verify_message", "") or cause.strerror
+            detail = f"its certificate is not trusted: {why}; SSL_CERT_FILE names whom to trust"
+        elif isinstance(cause, aiohttp.ClientConnectorError) and cause.strerror:
             detail = f"could not connect: {cause.strerror}"
     elif isinstance(cause, TimeoutError):
         status, detail = "error:timeout", f"no answer within {call.timeout_seconds:g} seconds"

@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from headgate.errors import SecretMissing, WrongPlan
 from headgate.escapes import Bytes
 from headgate.handlers import RowType
+from headgate.secret_files import advice, secret_of
 from headgate.shown import learn
 from headgate.worker.pace import Schedule
 from headgate.worker.rules import Rules, compile_rules
@@ -30,48 +31,47 @@ FRAMING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """Where a request carries the secret, and the environment variable that holds it."""
+    """Where a request carries the secret, and the name of the secret."""
 
     place: str = "none"
     name: str = ""
     variable: str = ""
 
     def secret(self) -> str:
-        """Return the secret, read from the environment. Raises SecretMissing."""
+        """Return the secret as it is now. Raises SecretMissing."""
         if self.place == "none":
             return ""
         if self.place == "dsn":
             return self._dsn()
-        secret = os.environ.get(self.variable, "").strip()
+        secret = secret_of(self.variable)
         if not secret or not secret.isprintable():
             raise SecretMissing(
-                f"the environment variable {self.variable} is not set, or holds no secret",
-                hint=f"set {self.variable} in the runner's environment",
+                f"the secret {self.variable} is not set, or holds no secret",
+                hint=advice(self.variable),
             )
         return secret
 
     @property
     def fingerprint(self) -> str:
         """Return 16 bits of the secret's hash: they tell it from others and do not give it away."""
-        secret = os.environ.get(self.variable, "").strip()
+        secret = secret_of(self.variable)
         return hashlib.sha256(secret.encode()).hexdigest()[:4]
 
     def _dsn(self) -> str:
         """Return a database's connection string, and have its secrets redacted from now on."""
-        dsn = os.environ.get(self.variable, "").strip()
+        dsn = secret_of(self.variable)
         try:
             parts = conninfo_to_dict(dsn)
         except ProgrammingError:
             parts = {}
         if not dsn:
             raise SecretMissing(
-                f"the environment variable {self.variable} is not set",
-                hint=f"set {self.variable} in the runner's environment to the database's DSN",
+                f"the secret {self.variable} is not set",
+                hint=f"{advice(self.variable)}; it is the database's DSN",
             )
         if not parts.get("dbname") or not (parts.get("host") or parts.get("hostaddr")):
             raise SecretMissing(
-                f"the environment variable {self.variable} holds no connection string with host "
-                "and database",
+                f"the secret {self.variable} holds no connection string with host and database",
                 hint="postgresql://user:password@host/database",
             )
         learn(dsn)

@@ -14,7 +14,7 @@ import psycopg
 from headgate.database import from_psycopg
 from headgate.errors import NotMigrated, SecretMissing, WrongPlan
 from headgate.worker.call_executor import CallExecutor
-from headgate.worker.chunks import Call, Chunk, Claim, UniformReport
+from headgate.worker.chunks import Auth, Call, Chunk, Claim, UniformReport
 from headgate.worker.completer import Completer
 from headgate.worker.completion import reason_of
 from headgate.worker.connection_pool import ConnectionPool
@@ -62,7 +62,7 @@ class Producer:
         self._target = 2 * concurrency
         self._chunk_calls = float(concurrency)
         self._room = asyncio.Event()
-        self._without_secret: set[str] = set()
+        self._without_secret: dict[str, Auth] = {}
         self._fruitless = 0
         self._failures = 0
         self._at_once = 0
@@ -114,7 +114,8 @@ class Producer:
         for state in self._providers:
             state.was_avoided = self._is_full(state)
         full = {state.provider for state in self._providers if state.was_avoided}
-        return sorted(self._without_secret | full)
+        self._without_secret = {x: y for x, y in self._without_secret.items() if not _is_set(y)}
+        return sorted(self._without_secret.keys() | full)
 
     def take(self, claim: Claim) -> None:
         """Start work on claimed chunks."""
@@ -167,7 +168,7 @@ class Producer:
         except SecretMissing as exc:
             if chunk.provider not in self._without_secret:
                 logger.error("nothing can be asked of %s: %s", chunk.provider, exc)
-            self._without_secret.add(chunk.provider)
+            self._without_secret[chunk.provider] = call.auth
             self._completer.keeper.give_back([chunk])
         else:
             self._learn_size(len(urls))
@@ -242,3 +243,11 @@ class Producer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await self.wake.wait()
+
+
+def _is_set(auth: Auth) -> bool:
+    try:
+        auth.secret()
+    except SecretMissing:
+        return False
+    return True

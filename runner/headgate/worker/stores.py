@@ -23,6 +23,7 @@ from obstore.store import LocalStore, S3Store
 
 from headgate.errors import HeadgateError, SecretMissing
 from headgate.files import refuse_full_disk
+from headgate.secret_files import advice, secret_of
 from headgate.shown import learn
 from headgate.worker.chunks import Store
 
@@ -154,15 +155,12 @@ def _open(store: Store) -> Opened:
     )
 
 
-def _secret(store: Store, variable: str | None) -> str | None:
-    if variable is None:
+def _secret(store: Store, name: str | None) -> str | None:
+    if name is None:
         return None
-    secret = os.environ.get(variable, "").strip()
+    secret = secret_of(name)
     if not secret:
-        raise SecretMissing(
-            f"store {store.name}: the environment variable {variable} is not set",
-            hint=f"set {variable} in the runner's environment",
-        )
+        raise SecretMissing(f"store {store.name}: the secret {name} is not set", hint=advice(name))
     learn(secret)
     return secret
 

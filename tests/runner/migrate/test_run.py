@@ -29,7 +29,6 @@ from headgate.errors import (
     ServerTooOld,
     WrongPlan,
 )
-from headgate.migrate.logins import set_logins
 from headgate.migrate.pgmq import install_pgmq
 from headgate.migrate.run import migrate, require_migrated
 from headgate.migrate.setup import require_version
@@ -549,20 +548,6 @@ def test_the_owner_may_make_queues(folder):
     folder.migrate()
 
     assert folder.sql("select queue_name from pgmq.list_queues()") == [("apples_high",)]
-
-
-def test_a_role_that_may_create_roles_and_databases_is_enough(tmp_path):
-    with embedded_server() as server:
-        with connect(server, "test") as connection:
-            connection.execute("create role admin login createrole createdb")
-        running = Server(server.home).start()
-        settings = replace(server, dsn=running.dsn("plans", user="admin"), database="plans")
-        folder = Folder(replace(settings, db=tmp_path / "db"))
-        folder.write("plans/fruit/migrations/0001_bowls.sql", "create table fruit.bowls ();")
-
-        assert len(folder.migrate()) == 3
-        assert folder.migrate() == []
-        assert set_logins(settings, {"HEADGATE_AIRFLOW_PASSWORD": "correct horse"}) == ["airflow"]
 
 
 def test_a_second_admin_is_reported_which_grant_is_missing_and_who_can_give_it(tmp_path):

@@ -51,12 +51,12 @@ def plan(core_plan: Plan) -> Plan:
 
 @pytest.fixture
 def run(core_database: Settings, plan: Plan) -> Callable[..., Awaitable[None]]:
-    """Work until the run of the small plan has ended."""
+    """Work until a run of the small plan has ended."""
 
-    async def has_ended() -> bool:
-        return bool(status(plan)["status"] != "running")
+    async def work_off(run_id: str = "r1", **more: Any) -> None:
+        async def has_ended() -> bool:
+            return bool(status(plan, run_id)["status"] != "running")
 
-    async def work_off(**more: Any) -> None:
         async with asyncio.timeout(PATIENCE):
             await work(core_database, until=has_ended, **more)
 

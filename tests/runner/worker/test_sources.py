@@ -297,7 +297,7 @@ async def test_without_its_variable_nothing_is_done_and_with_it_the_run_continue
     async with asyncio.timeout(PATIENCE):
         await work(core_database, until=is_said)
 
-    assert f"the environment variable {VARIABLE} is not set" in caplog.text
+    assert f"the secret {VARIABLE} is not set" in caplog.text
     assert Finding(
         "provider orders_db", "warn", f"{VARIABLE} is not set here", "runners need it set"
     ) in list(doctor._secrets(core_plan.connection))

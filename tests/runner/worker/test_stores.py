@@ -160,9 +160,7 @@ async def test_a_server_that_does_not_answer_is_named(file, monkeypatch):
 
 async def test_a_secret_that_is_not_set_is_named(file):
     store = Store("lake", "s3://bucket", "http://127.0.0.1:1", None, "NO_ID", "NO_SECRET")
-    with pytest.raises(
-        SecretMissing, match="store lake: the environment variable NO_ID is not set"
-    ):
+    with pytest.raises(SecretMissing, match="store lake: the secret NO_ID is not set"):
         await put(store, KEY, file, hash_of(b"content"))
 
 

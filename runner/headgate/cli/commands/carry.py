@@ -20,6 +20,7 @@ from headgate.cli.commands.summary import print_summary
 from headgate.database import PLANNER, connect
 from headgate.errors import HeadgateError, SecretMissing
 from headgate.reports import facts_of
+from headgate.secret_files import advice, secret_of
 from headgate.settings import Settings
 
 SERVED = """
@@ -34,11 +35,11 @@ SECRETS = "select * from headgate.required_secrets(p_pipeline => %(pipeline)s)"
 def require_secrets(connection: Connection[DictRow], pipeline: str) -> None:
     """Raise SecretMissing unless the secrets of all the pipeline's providers are set here."""
     for row in connection.execute(SECRETS, {"pipeline": pipeline}):
-        if not os.environ.get(row["secret_name"]):
+        if not secret_of(row["secret_name"]):
             raise SecretMissing(
                 f"pipeline {pipeline} asks {row['needed_by']}, "
                 f"whose secret {row['secret_name']} is not set",
-                hint=f"set the environment variable {row['secret_name']}; it is kept nowhere else",
+                hint=f"{advice(row['secret_name'])}; it is kept nowhere else",
             )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -32,6 +31,7 @@ from headgate.migrate import (
     require_new_pgmq,
     role_exists,
 )
+from headgate.secret_files import secret_of
 from headgate.sessions import is_pooled
 from headgate.settings import Settings
 
@@ -217,7 +217,7 @@ def _is_ours(connection: Connection[DictRow]) -> bool:
 def _secrets(connection: Connection[DictRow]) -> Iterator[Finding]:
     for row in connection.execute(SECRETS):
         secret = row["secret_name"]
-        if os.environ.get(secret):
+        if secret_of(secret):
             yield Finding(row["needed_by"], "ok", f"{secret} is set")
         else:
             found, advice = f"{secret} is not set here", "runners need it set"

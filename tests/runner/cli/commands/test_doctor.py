@@ -105,5 +105,5 @@ def test_stores_are_looked_into(headgate, database, tmp_path):
     assert found["store here"] == ("ok", f"file://{tmp_path} answers")
     assert found["store gone"] == ("warn", f"store gone: there is no file://{tmp_path}/gone")
     assert found["store shut"] == (
-        "warn", "store shut: the environment variable NO_SUCH_ID is not set",
+        "warn", "store shut: the secret NO_SUCH_ID is not set",
     )  # fmt: skip
