@@ -15430,7 +15430,7 @@ $body$,
         ),
         k.written,
         case when p_watermark is null then 'null::timestamptz' else 'r.watermark' end,
-        case when p_watermark is not null then ', max(g.watermark_) as watermark' end
+        case when p_watermark is not null then ', max(g.watermark_)::timestamptz as watermark' end
     )
     from (
         select
@@ -16932,6 +16932,33 @@ CREATE FUNCTION headgate._kept_rows(p_failing jsonb) RETURNS jsonb
 $$;
 
 ALTER FUNCTION headgate._kept_rows(p_failing jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _key_as_indexed(regclass, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._key_as_indexed(p_table regclass, p_key text[]) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select k.columns
+    from pg_index as i
+    cross join lateral (
+        select array_agg(a.attname::text order by u.nth)
+        from unnest(i.indkey::int2[]) with ordinality as u (attnum, nth)
+        join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = u.attnum
+        where u.nth <= i.indnkeyatts
+    ) as k (columns)
+    where i.indrelid = p_table
+        and i.indisunique
+        and i.indpred is null
+        and k.columns <@ p_key
+        and k.columns @> p_key
+    order by i.indisprimary desc
+    limit 1;
+$$;
+
+ALTER FUNCTION headgate._key_as_indexed(p_table regclass, p_key text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _key_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -25191,6 +25218,87 @@ $$;
 ALTER FUNCTION headgate._staged_mistakes(p_table regclass, p_rows text, p_columns jsonb, p_watermark text, p_stage regclass) OWNER TO headgate_owner;
 
 --
+-- Name: _staged_source(regclass, text, text[], jsonb, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._staged_source(p_table regclass, p_operation text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select format(
+        $body$
+#variable_conflict use_column
+declare
+    v_first record;
+    v_last record;
+    v_written integer;
+begin
+    select %1$s into v_first
+        %4$s
+    order by %1$s
+    limit 1;
+    select %1$s into v_last
+        %4$s
+    order by %2$s
+    limit 1;
+    if cardinality(p_asset_ids) = 1 and coalesce((
+        select (%3$s) > (%6$s)
+        from %7$s as t
+        where (%3$s) >= (%5$s)
+        order by %3$s
+        limit 1
+    ), true) then
+        begin
+            insert into %7$s (%8$s)
+            select distinct on (%1$s) %9$s
+            %4$s
+            order by %1$s%10$s;
+            get diagnostics v_written = row_count;
+            return query
+            select p_asset_ids[1], 'success', v_written, %11$s, null::text;
+            return;
+        exception
+            when unique_violation then
+                null;
+        end;
+    end if;
+    return query%12$send;
+$body$,
+        k.staged, k.backward, k.kept, headgate._given_rows(p_operation), k.first, k.last, p_table, c.names, c.staged,
+        ', a.' || quote_ident(p_columns ->> p_sequence_by) || ' desc nulls last',
+        case
+            when p_watermark is null then 'null::timestamptz'
+            else format('(select max(a.%I)::timestamptz %s)', p_watermark, headgate._given_rows(p_operation))
+        end,
+        headgate._ingest_source(
+            p_table, headgate._given_rows(p_operation), true, p_key, p_columns, p_watermark, p_sequence_by
+        )
+    )
+    from (
+        select
+            string_agg(format('%I', a.attname), ', ' order by a.attnum) as names,
+            string_agg(format('a.%I', coalesce(p_columns ->> a.attname, 'asset_id')), ', ' order by a.attnum) as staged
+        from pg_attribute as a
+        where a.attrelid = p_table
+            and a.attnum > 0
+            and not a.attisdropped
+            and (p_columns ? a.attname or a.attname = 'asset_id')
+    ) as c
+    cross join (
+        select
+            string_agg(format('a.%I', s.name), ', ' order by u.nth) as staged,
+            string_agg(format('a.%I desc', s.name), ', ' order by u.nth) as backward,
+            string_agg(format('t.%I', u.name), ', ' order by u.nth) as kept,
+            string_agg(format('v_first.%I', s.name), ', ' order by u.nth) as first,
+            string_agg(format('v_last.%I', s.name), ', ' order by u.nth) as last
+        from unnest(headgate._key_as_indexed(p_table, p_key)) with ordinality as u (name, nth)
+        cross join lateral (select coalesce(p_columns ->> u.name, 'asset_id')) as s (name)
+    ) as k;
+$_$;
+
+ALTER FUNCTION headgate._staged_source(p_table regclass, p_operation text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text) OWNER TO headgate_owner;
+
+--
 -- Name: _standing(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28382,13 +28490,13 @@ begin
     if found then
         return null;
     end if;
-    v_source := headgate._ingest_source(
-        p_into::regclass, case
-            when p_stage is null then headgate._given_answers(coalesce(p_rows, '$'))
-            else headgate._given_rows(p_operation)
-        end,
-        p_stage is not null, v_key, v_columns, p_watermark, p_sequence_by
-    );
+    v_source := case
+        when p_stage is null then headgate._ingest_source(
+            p_into::regclass, headgate._given_answers(coalesce(p_rows, '$')), false, v_key, v_columns, p_watermark,
+            p_sequence_by
+        )
+        else headgate._staged_source(p_into::regclass, p_operation, v_key, v_columns, p_watermark, p_sequence_by)
+    end;
     if exists (
         select
         from pg_proc as p
@@ -28401,8 +28509,9 @@ begin
     -- A stage has no statistics: a nested loop over a million rows must not look cheap.
     execute format(
         'create or replace function %s(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) '
-        'returns setof headgate.ingest_result language sql volatile security definer '
+        'returns setof headgate.ingest_result language %s volatile security definer '
         'set search_path = pg_catalog, pg_temp set timezone = ''UTC''%s as %L', v_name,
+        case when p_stage is null then 'sql' else 'plpgsql' end,
         case when p_stage is not null then ' set enable_nestloop = off' else '' end, v_source
     );
     execute format('alter function %s(jsonb, bigint[], text[]) owner to %I', v_name, v_owner);
@@ -34726,11 +34835,56 @@ COMMENT ON FUNCTION onpoint.files_to_upload(p_context jsonb, p_asset_ids bigint[
 --
 
 CREATE FUNCTION onpoint.ingest_onpoint_load_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET enable_nestloop TO 'off'
     AS $$
+#variable_conflict use_column
+declare
+    v_first record;
+    v_last record;
+    v_written integer;
+begin
+    select a.id into v_first
+        from headgate_stage.onpoint_load_comments as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+    order by a.id
+    limit 1;
+    select a.id into v_last
+        from headgate_stage.onpoint_load_comments as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+    order by a.id desc
+    limit 1;
+    if cardinality(p_asset_ids) = 1 and coalesce((
+        select (t.id) > (v_last.id)
+        from onpoint.comments as t
+        where (t.id) >= (v_first.id)
+        order by t.id
+        limit 1
+    ), true) then
+        begin
+            insert into onpoint.comments (id, post_id, name, email, body, etl_processed_at)
+            select distinct on (a.id) a.id, a.post_id, a.name, a.email, a.body, a.etl_processed_at
+            from headgate_stage.onpoint_load_comments as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+            order by a.id, a.etl_processed_at desc nulls last;
+            get diagnostics v_written = row_count;
+            return query
+            select p_asset_ids[1], 'success', v_written, null::timestamptz, null::text;
+            return;
+        exception
+            when unique_violation then
+                null;
+        end;
+    end if;
+    return query
     with given as (
         select distinct on (id) a.asset_id,
             a.id as id,
@@ -34767,6 +34921,7 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_comments(p_context jsonb, p_asset_id
         left join written as w using (id)
         group by g.asset_id
     ) as r using (asset_id);
+end;
 $$;
 
 ALTER FUNCTION onpoint.ingest_onpoint_load_comments(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
@@ -34782,11 +34937,56 @@ COMMENT ON FUNCTION onpoint.ingest_onpoint_load_comments(p_context jsonb, p_asse
 --
 
 CREATE FUNCTION onpoint.ingest_onpoint_load_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET enable_nestloop TO 'off'
     AS $$
+#variable_conflict use_column
+declare
+    v_first record;
+    v_last record;
+    v_written integer;
+begin
+    select a.id into v_first
+        from headgate_stage.onpoint_load_posts as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+    order by a.id
+    limit 1;
+    select a.id into v_last
+        from headgate_stage.onpoint_load_posts as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+    order by a.id desc
+    limit 1;
+    if cardinality(p_asset_ids) = 1 and coalesce((
+        select (t.id) > (v_last.id)
+        from onpoint.posts as t
+        where (t.id) >= (v_first.id)
+        order by t.id
+        limit 1
+    ), true) then
+        begin
+            insert into onpoint.posts (id, user_id, title, body, etl_processed_at)
+            select distinct on (a.id) a.id, a.user_id, a.title, a.body, a.etl_processed_at
+            from headgate_stage.onpoint_load_posts as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+            order by a.id, a.etl_processed_at desc nulls last;
+            get diagnostics v_written = row_count;
+            return query
+            select p_asset_ids[1], 'success', v_written, null::timestamptz, null::text;
+            return;
+        exception
+            when unique_violation then
+                null;
+        end;
+    end if;
+    return query
     with given as (
         select distinct on (id) a.asset_id,
             a.id as id,
@@ -34821,6 +35021,7 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_posts(p_context jsonb, p_asset_ids b
         left join written as w using (id)
         group by g.asset_id
     ) as r using (asset_id);
+end;
 $$;
 
 ALTER FUNCTION onpoint.ingest_onpoint_load_posts(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
@@ -34836,11 +35037,56 @@ COMMENT ON FUNCTION onpoint.ingest_onpoint_load_posts(p_context jsonb, p_asset_i
 --
 
 CREATE FUNCTION onpoint.ingest_onpoint_load_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET enable_nestloop TO 'off'
     AS $$
+#variable_conflict use_column
+declare
+    v_first record;
+    v_last record;
+    v_written integer;
+begin
+    select a.id into v_first
+        from headgate_stage.onpoint_load_stories as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+    order by a.id
+    limit 1;
+    select a.id into v_last
+        from headgate_stage.onpoint_load_stories as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+    order by a.id desc
+    limit 1;
+    if cardinality(p_asset_ids) = 1 and coalesce((
+        select (t.id) > (v_last.id)
+        from onpoint.stories as t
+        where (t.id) >= (v_first.id)
+        order by t.id
+        limit 1
+    ), true) then
+        begin
+            insert into onpoint.stories (id, title, url, author, score, comments_count, rank, published_at, etl_processed_at)
+            select distinct on (a.id) a.id, a.title, a.url, a.author, a.score, a.comments_count, a.rank, a.published_at, a.etl_processed_at
+            from headgate_stage.onpoint_load_stories as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+            order by a.id, a.etl_processed_at desc nulls last;
+            get diagnostics v_written = row_count;
+            return query
+            select p_asset_ids[1], 'success', v_written, null::timestamptz, null::text;
+            return;
+        exception
+            when unique_violation then
+                null;
+        end;
+    end if;
+    return query
     with given as (
         select distinct on (id) a.asset_id,
             a.id as id,
@@ -34883,6 +35129,7 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_stories(p_context jsonb, p_asset_ids
         left join written as w using (id)
         group by g.asset_id
     ) as r using (asset_id);
+end;
 $$;
 
 ALTER FUNCTION onpoint.ingest_onpoint_load_stories(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
@@ -34898,11 +35145,56 @@ COMMENT ON FUNCTION onpoint.ingest_onpoint_load_stories(p_context jsonb, p_asset
 --
 
 CREATE FUNCTION onpoint.ingest_onpoint_load_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
     SET enable_nestloop TO 'off'
     AS $$
+#variable_conflict use_column
+declare
+    v_first record;
+    v_last record;
+    v_written integer;
+begin
+    select a.id into v_first
+        from headgate_stage.onpoint_load_users as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+    order by a.id
+    limit 1;
+    select a.id into v_last
+        from headgate_stage.onpoint_load_users as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+    order by a.id desc
+    limit 1;
+    if cardinality(p_asset_ids) = 1 and coalesce((
+        select (t.id) > (v_last.id)
+        from onpoint.users as t
+        where (t.id) >= (v_first.id)
+        order by t.id
+        limit 1
+    ), true) then
+        begin
+            insert into onpoint.users (id, name, username, email, phone, website, city, company, etl_processed_at)
+            select distinct on (a.id) a.id, a.name, a.username, a.email, a.phone, a.website, a.city, a.company, a.etl_processed_at
+            from headgate_stage.onpoint_load_users as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+            order by a.id, a.etl_processed_at desc nulls last;
+            get diagnostics v_written = row_count;
+            return query
+            select p_asset_ids[1], 'success', v_written, null::timestamptz, null::text;
+            return;
+        exception
+            when unique_violation then
+                null;
+        end;
+    end if;
+    return query
     with given as (
         select distinct on (id) a.asset_id,
             a.id as id,
@@ -34945,6 +35237,7 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_users(p_context jsonb, p_asset_ids b
         left join written as w using (id)
         group by g.asset_id
     ) as r using (asset_id);
+end;
 $$;
 
 ALTER FUNCTION onpoint.ingest_onpoint_load_users(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_onpoint;
@@ -36165,7 +36458,7 @@ CREATE FUNCTION recommender.ingest_noblestride_businesses(p_context jsonb, p_ass
     select u.asset_id, 'success', coalesce(r.records, 0)::integer, r.watermark, null::text
     from unnest(p_asset_ids) as u (asset_id)
     left join (
-        select g.asset_id, count(w.*) as records, max(g.watermark_) as watermark
+        select g.asset_id, count(w.*) as records, max(g.watermark_)::timestamptz as watermark
         from given as g
         left join written as w using (business_id)
         group by g.asset_id
@@ -36211,7 +36504,7 @@ CREATE FUNCTION recommender.ingest_noblestride_deals(p_context jsonb, p_asset_id
     select u.asset_id, 'success', coalesce(r.records, 0)::integer, r.watermark, null::text
     from unnest(p_asset_ids) as u (asset_id)
     left join (
-        select g.asset_id, count(w.*) as records, max(g.watermark_) as watermark
+        select g.asset_id, count(w.*) as records, max(g.watermark_)::timestamptz as watermark
         from given as g
         left join written as w using (investor_id, business_id)
         group by g.asset_id
@@ -36260,7 +36553,7 @@ CREATE FUNCTION recommender.ingest_noblestride_investors(p_context jsonb, p_asse
     select u.asset_id, 'success', coalesce(r.records, 0)::integer, r.watermark, null::text
     from unnest(p_asset_ids) as u (asset_id)
     left join (
-        select g.asset_id, count(w.*) as records, max(g.watermark_) as watermark
+        select g.asset_id, count(w.*) as records, max(g.watermark_)::timestamptz as watermark
         from given as g
         left join written as w using (investor_id)
         group by g.asset_id
@@ -56487,6 +56780,12 @@ REVOKE ALL ON FUNCTION headgate._keep_validators(p_chunk headgate.chunks, p_asse
 REVOKE ALL ON FUNCTION headgate._kept_rows(p_failing jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _key_as_indexed(p_table regclass, p_key text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._key_as_indexed(p_table regclass, p_key text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _key_of(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -57919,6 +58218,12 @@ REVOKE ALL ON FUNCTION headgate._stage_columns(p_operation headgate.operations) 
 --
 
 REVOKE ALL ON FUNCTION headgate._staged_mistakes(p_table regclass, p_rows text, p_columns jsonb, p_watermark text, p_stage regclass) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _staged_source(p_table regclass, p_operation text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._staged_source(p_table regclass, p_operation text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _standing(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.db.conftest import Toys
 from tests.db.declare.conftest import Shelf
+from tests.db.together import meanwhile, waits
 from tests.db.toy import Toy
 
 TABLE = """
@@ -114,7 +116,7 @@ STAGED = (
 )
 
 
-def merge(toy: Toy, *rows: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+def merge(toy: Toy, *rows: tuple[Any, ...], assets: str = "{1, 2}") -> list[tuple[Any, ...]]:
     """Stage rows (id, body, size, at, asset) for a lease, and others for one that is lost; merge them."""
     toy.sql("delete from headgate_stage.leaf")
     for lease, staged in ((2, rows), (1, [(x[0] + 100, *x[1:]) for x in rows])):
@@ -125,7 +127,8 @@ def merge(toy: Toy, *rows: tuple[Any, ...]) -> list[tuple[Any, ...]]:
             )  # fmt: skip
     found = toy.sql(
         "select asset_id, status, records, watermark::text from"
-        """ toy.ingest_leaf('{"chunk_id": 7, "lease_no": 2}', '{1, 2}', null) order by asset_id"""
+        """ toy.ingest_leaf('{"chunk_id": 7, "lease_no": 2}', %(assets)s, null) order by asset_id""",
+        assets=assets,
     )
     return [tuple(x.values()) for x in found]
 
@@ -151,6 +154,50 @@ def test_staged_rows_are_merged_as_those_of_an_answer(leaves: Shelf, toy: Toy):
     ]  # fmt: skip
 
     assert merge(toy, (1, "brown", 1, "2026-01-09", 2))[1][2] == 1, "it counts for who brought it"
+
+
+NO_MERGE = """
+    create function toy.refuse() returns trigger language plpgsql as $$ begin raise 'merged'; end; $$;
+    create trigger no_merge before update on toy.leaves for each statement execute function toy.refuse();
+"""
+
+
+def test_rows_whose_keys_lie_where_the_table_has_none_are_inserted_without_a_merge(
+    leaves: Shelf, toy: Toy
+):
+    toy.connection.execute(STAGE)
+    leaves.put(*STAGED)
+    toy.connection.execute(NO_MERGE)
+    for rows in (
+        [(1, "green", 1, "2026-01-02", 1), (9, "green", 1, "2026-01-03", 1)],
+        [(3, "green", 1, "2026-01-02", 1), (3, "older", 1, "2026-01-01", 1), (5, "green", 1, "2026-01-03", 1)],
+    ):  # fmt: skip
+        assert merge(toy, *rows, assets="{1}") == [(1, "success", 2, "2026-01-03 00:00:00+00")]
+    assert merge(toy, assets="{1}") == [(1, "success", 0, None)]
+    assert toy.scalar("select array_agg(leaf_id || body order by leaf_id) from toy.leaves") == [
+        "1green", "3green", "5green", "9green",
+    ]  # fmt: skip
+
+    toy.sql("drop trigger no_merge on toy.leaves")
+    rows = [(4, "red", 1, "2026-01-04", 1), (5, "red", 1, "2026-01-04", 1)]
+    assert merge(toy, *rows, assets="{1}")[0][2] == 2
+    assert merge(toy, *rows, assets="{1}")[0][2] == 0
+
+
+def test_rows_that_another_writer_inserts_meanwhile_are_merged(toys: Toys):
+    for statement in (TABLE, STAGE):
+        toys.one.connection.execute(statement)
+    with toys.one.connection.transaction():
+        Shelf(toys.one).put(*STAGED)
+    one, two = toys.another(autocommit=False), toys.another()
+    one.sql("insert into toy.leaves values (2, 1, 'theirs')")
+    rows = [(n, "ours", 1, "2026-01-02", 1) for n in (3, 2, 1)]
+
+    with meanwhile(lambda: merge(two, *rows, assets="{1}"), two, toys.one) as answers:
+        assert waits(two, toys.one, answers)
+        one.connection.commit()
+    assert answers == [[(1, "success", 3, "2026-01-02 00:00:00+00")]]
+    assert toys.one.scalar("select count(*) from toy.leaves where body = 'ours'") == 3
 
 
 def test_a_table_without_a_column_for_assets_takes_a_stages_columns_by_their_names(
