@@ -32,9 +32,15 @@ class Lines:
 class NdjsonWriter(Writer):
     """One JSON object per line."""
 
+    def begin(self) -> None:
+        """Write nothing: the file is its lines."""
+
     def add(self, rows: Lines) -> None:
         """Write lines."""
         self.file.write(rows.block)
+
+    def end(self) -> None:
+        """Write nothing."""
 
 
 class JsonWriter(Writer):

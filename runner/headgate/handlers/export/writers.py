@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -11,7 +12,7 @@ from typing import Any, BinaryIO, Final, cast
 LEVEL: Final = 6
 
 
-class Writer:
+class Writer(ABC):
     """Writes one file, until it is full or there are no more rows."""
 
     def __init__(
@@ -39,13 +40,15 @@ class Writer:
         self.end()
         self.file.close()
 
+    @abstractmethod
     def begin(self) -> None:
         """Write the part before the rows."""
 
+    @abstractmethod
     def add(self, rows: Any) -> None:
         """Write rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end(self) -> None:
         """Write the part after the rows."""
 
