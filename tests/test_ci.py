@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.docs import ROOT
-from tests.test_package import PROJECT, pythons
+from tests.project import PROJECT, pythons
 
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
 JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 import zipfile
 from pathlib import Path
 
@@ -12,18 +11,7 @@ import pytest
 import headgate as headgate_package
 from headgate.settings import shipped
 from tests.docs import ROOT
-
-PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PROJECT = PYPROJECT["project"]
-
-
-def pythons() -> list[str]:
-    """Return the Python versions that the classifiers name."""
-    found = (
-        re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", x)
-        for x in PROJECT["classifiers"]
-    )
-    return [x[1] for x in found if x]
+from tests.project import PROJECT, PYPROJECT, pythons
 
 
 def test_the_version_is_in_one_place():

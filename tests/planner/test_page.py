@@ -14,7 +14,7 @@ from headgate.settings import Settings
 from tests.db.plans.equities.feed import bar, run
 from tests.docs import ROOT, Block, as_lines, blocks, squeezed
 from tests.plan import Plan
-from tests.planner.test_catch_up import LOADED, NOW, WAITING
+from tests.planner.evening import LOADED, NOW, WAITING
 
 PAGE = ROOT / "docs" / "planner.md"
 TUESDAY = "2026-03-03 22:30:00+00"

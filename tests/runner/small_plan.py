@@ -129,3 +129,10 @@ def start(plan: Plan, run_id: str = "r1", *, provider: str = "shop") -> None:
 def status(plan: Plan, run_id: str = "r1", *, provider: str = "shop") -> dict[str, Any]:
     """Return the execution's status and counters."""
     return plan.row("execution_status", p_pipeline=f"small_{provider}", p_run_id=run_id)
+
+
+def name_the_date(plan: Plan) -> None:
+    """Let the requests of small_shop contain a date."""
+    plan.sql(
+        """update headgate.operations set query = '{"day": "{run.date}"}' where name = 'look_shop'"""
+    )

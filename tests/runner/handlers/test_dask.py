@@ -13,8 +13,7 @@ from headgate.errors import HeadgateError
 from tests.limits import until
 from tests.plan import Plan, Row
 from tests.runner.handlers.compute_plan import ends, start, status, write_plan
-from tests.runner.handlers.records.test_convert import INPUT
-from tests.runner.handlers.test_load import artifact
+from tests.runner.handlers.lake import INPUT, artifact
 from tests.runner.small_plan import insert
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import tempfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,6 +15,7 @@ import pytest
 
 from tests.plan import Plan
 from tests.runner.handlers.compute_plan import ends, start, write_plan
+from tests.runner.handlers.lake import artifact
 from tests.runner.small_plan import insert
 
 KEPT = """
@@ -96,19 +96,6 @@ FILES = {
     "kept.ndjson": NDJSON.encode(),
     "kept.ndjson.gz": gzip.compress(NDJSON.encode(), mtime=0),
 }
-
-
-def artifact(plan: Plan, lake: Path, name: str, content: bytes) -> Path:
-    """Write an artifact as a handler would have done."""
-    place = lake / name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(content)
-    plan.sql(
-        "insert into headgate.artifacts (store, name, key, sha256, bytes, media_type, created_at)"
-        " values ('lake', %(name)s, %(name)s, %(sha256)s, %(bytes)s, 'text/csv', headgate.clock())",
-        name=name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content),
-    )  # fmt: skip
-    return place
 
 
 @pytest.fixture

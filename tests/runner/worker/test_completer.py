@@ -15,7 +15,7 @@ from headgate.worker.provider_state import Providers
 from headgate.worker.totals import Totals
 from tests.runner.small_plan import start, write_plan
 from tests.runner.worker.parts import lease_of, reply
-from tests.runner.worker.test_queue import claim
+from tests.runner.worker.running import claim
 
 ENDED = "select count(*) from headgate.asset_processing_details where status = 'success'"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -16,36 +15,9 @@ from headgate.worker.worker import work
 from tests.limits import PATIENCE, until
 from tests.runner.shop import json_of, when
 from tests.runner.small_plan import OK, RULES, start, status, write_plan
+from tests.runner.worker.running import endings, ledger, working
 
 BY_QUOTA: dict[str, Any] = {"provider_columns": {"quota": 100}, "operation_columns": {"units": 1}}
-
-
-@asynccontextmanager
-async def working(settings, stop=None, **more):
-    """Run a worker beside the test; it is told to stop at the end."""
-    stop = stop or asyncio.Event()
-    task = asyncio.create_task(work(settings, stop=stop, **more))
-    try:
-        yield task
-        stop.set()
-        await asyncio.wait_for(task, PATIENCE)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def endings(plan) -> dict[str, int]:
-    """Count the jobs that have ended, by status."""
-    rows = plan.sql(
-        "select status, count(*) as jobs from headgate.asset_processing_details group by status"
-    )
-    return {row["status"]: row["jobs"] for row in rows}
-
-
-def ledger(plan) -> dict[str, int]:
-    """Return the window's reserved and spent units."""
-    (window,) = plan.sql("select reserved, spent from headgate.quota_windows")
-    return dict(window)
 
 
 def make_read_only(plan, *, is_read_only: bool) -> None:

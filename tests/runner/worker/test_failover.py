@@ -22,7 +22,7 @@ from tests.limits import until
 from tests.plan import Plan
 from tests.runner.shop import open_shop, when
 from tests.runner.small_plan import start, status, write_plan
-from tests.runner.worker.test_completion import endings, ledger, working
+from tests.runner.worker.running import endings, ledger, working
 from tests.servers import primary_and_standby
 
 

@@ -14,7 +14,7 @@ from headgate.worker.pace import ServerClock
 from headgate.worker.totals import Totals
 from tests.runner.small_plan import start, write_plan
 from tests.runner.worker.parts import lease_of, reply
-from tests.runner.worker.test_queue import claim
+from tests.runner.worker.running import claim
 
 LEFT = "select leased_until - clock_timestamp() > interval '30 minutes' from headgate.chunks"
 

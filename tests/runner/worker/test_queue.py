@@ -13,6 +13,7 @@ from headgate.worker.queue import Queue
 from headgate.worker.rules import Block
 from tests.limits import PATIENCE
 from tests.runner.small_plan import start, write_plan
+from tests.runner.worker.running import claim
 
 WEB = "https://shop.example/api"
 DAY = 86_400
@@ -40,17 +41,6 @@ async def connect(database):
 @pytest.fixture
 async def mine(connect):
     return await connect("me")
-
-
-async def claim(queue: Queue, chunks: int = 1):
-    """Advance and claim, again while executions advance."""
-    for _ in range(20):
-        while await queue.advance():
-            pass
-        claim = await queue.claim(chunks)
-        if claim.chunks or claim.wait_seconds != 0:
-            return claim
-    raise AssertionError("the plan moves on for ever")
 
 
 def successes(asset_ids: list[int]) -> Report:

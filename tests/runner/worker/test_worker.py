@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager, suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import cast
@@ -22,6 +21,7 @@ from headgate.worker.worker import work
 from tests.limits import PATIENCE, until
 from tests.runner.shop import cut, json_of, never, slow, text_of, when
 from tests.runner.small_plan import OK, RULES, start, status, write_plan
+from tests.runner.worker.running import working
 
 STOP_AFTER_TWO_SECONDS = """
 create or replace function headgate._stop_before(
@@ -61,21 +61,6 @@ def run(database, plan):
             return await work(database, until=has_ended, **more)
 
     return work_off
-
-
-@asynccontextmanager
-async def working(settings: Settings, stop: asyncio.Event | None = None, **more):
-    """Run a worker beside the test; it is told to stop at the end."""
-    stop = stop or asyncio.Event()
-    task = asyncio.create_task(work(settings, stop=stop, **more))
-    try:
-        yield task
-        stop.set()
-        await asyncio.wait_for(task, PATIENCE)
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 @pytest.fixture

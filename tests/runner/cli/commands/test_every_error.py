@@ -13,9 +13,8 @@ from headgate.settings import Settings
 from tests.docs import ROOT
 from tests.plan import Plan
 from tests.runner.cli.commands.conftest import Ask
-from tests.runner.cli.commands.test_operate import name_the_date
 from tests.runner.conftest import Run
-from tests.runner.small_plan import write_plan
+from tests.runner.small_plan import name_the_date, write_plan
 
 ERRORS = re.findall(r"^\| (HG\d{3}) \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE)
 WITHOUT_A_COMMAND = {

@@ -6,7 +6,7 @@ import pytest
 
 from tests.plan import Plan
 from tests.runner.cli.commands.conftest import Ask
-from tests.runner.small_plan import start, status, write_plan
+from tests.runner.small_plan import name_the_date, start, status, write_plan
 
 ON_RUNS = (["cancel", "{}"], ["skip", "{}", "all"], ["mark", "{}", "all", "failed"])
 
@@ -14,13 +14,6 @@ ON_RUNS = (["cancel", "{}"], ["skip", "{}", "all"], ["mark", "{}", "all", "faile
 def named(arguments: list[str], run_id: str) -> list[str]:
     """Put a run's name into a command."""
     return [x.format(run_id) for x in arguments]
-
-
-def name_the_date(plan: Plan) -> None:
-    """Let the requests of small_shop contain a date."""
-    plan.sql(
-        """update headgate.operations set query = '{"day": "{run.date}"}' where name = 'look_shop'"""
-    )
 
 
 def finish(plan: Plan) -> None:

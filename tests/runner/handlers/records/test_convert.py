@@ -8,53 +8,22 @@ import io
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet
 import pytest
 from python_calamine import CalamineWorkbook
 
-from tests.plan import Plan, Row
+from tests.plan import Plan
 from tests.runner.handlers.compute_plan import ends, start, write_plan
+from tests.runner.handlers.lake import artifacts
 from tests.runner.handlers.read_back import read_back
-from tests.runner.handlers.test_load import artifact
-from tests.runner.small_plan import insert
 
 RECORDS = [
     {"id": 1, "title": '=1+1, "quoted"\nÄ', "user": {"name": "Ada", "tags": ["x", "y"]}, "score": 1.5},
     {"id": 300, "title": "", "user": None, "score": None},
     {"id": 2, "title": None, "user": {"name": "Bob", "tags": []}, "score": -2},
 ]  # fmt: skip
-INPUT = """
-    create function public.raw_files(p_context jsonb, p_asset_ids bigint[])
-    returns table (asset_id bigint, to_fetch bigint[]) language sql stable security definer
-    set search_path = pg_catalog, pg_temp as $$
-        select x.asset_id, array_agg(a.artifact_id order by a.name)
-        from headgate.v_assets as x join headgate.v_artifacts as a on a.name like 'raw/' || x.code || '%'
-        where x.asset_id = any (p_asset_ids) group by x.asset_id
-    $$;
-    grant execute on function public.raw_files(jsonb, bigint[]) to headgate_runner;
-"""
-
-
-class Raw:
-    """A store with raw files."""
-
-    def __init__(self, plan: Plan, folder: Path) -> None:
-        self._plan = plan
-        self.folder = folder
-
-    def put(self, name: str, content: str) -> Path:
-        """Put a file into the store."""
-        return artifact(self._plan, self.folder, f"raw/{name}", content.encode())
-
-
-@pytest.fixture
-def raw(plan, tmp_path) -> Raw:
-    insert(plan, "stores", name="lake", url=f"file://{tmp_path}/lake")
-    plan.sql(INPUT)
-    return Raw(plan, tmp_path / "lake")
 
 
 def converting(
@@ -72,14 +41,6 @@ def converting(
         handler_options={"formats": formats, **options},
     )  # fmt: skip
     start(plan)
-
-
-def artifacts(plan: Plan) -> dict[str, bytes]:
-    """Return the store's contents by name."""
-    rows: list[Row] = plan.sql(
-        "select name, url from headgate.v_artifacts where name not like 'raw/%'"
-    )
-    return {x["name"]: Path(x["url"].removeprefix("file://")).read_bytes() for x in rows}
 
 
 async def test_each_format_has_the_same_records(plan, run, raw):

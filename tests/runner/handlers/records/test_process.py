@@ -12,9 +12,7 @@ import pytest
 from headgate.handlers.records import keys, lines
 from tests.plan import Plan
 from tests.runner.handlers.compute_plan import ends, start, write_plan
-from tests.runner.handlers.records.test_convert import artifacts, raw
-
-__all__ = ["raw"]
+from tests.runner.handlers.lake import artifacts
 
 RECORDS = [
     {"id": 1, "title": " first ", "user": {"city": "Bonn"}, "score": None},
