@@ -21637,6 +21637,7 @@ CREATE FUNCTION headgate._record_action(p_action text, p_arguments jsonb, p_chan
         headgate.clock(), session_user, coalesce(current_setting('application_name', true), ''), p_action,
         p_arguments, p_changed
     );
+    select pg_notify('headgate_progress', '');
 $$;
 
 ALTER FUNCTION headgate._record_action(p_action text, p_arguments jsonb, p_changed jsonb) OWNER TO headgate_owner;
@@ -24430,6 +24431,7 @@ begin
         where a.subject = p_subject
             and a.resolved_at is null;
     end if;
+    perform pg_notify('headgate_progress', '');
 end;
 $$;
 

@@ -10,7 +10,7 @@ from typing import Final, LiteralString
 
 import psycopg
 
-from headgate.database import aconnect
+from headgate.database import READER, aconnect
 from headgate.errors import ServerUnreachable
 from headgate.sessions import is_pooled
 from headgate.settings import Settings
@@ -19,6 +19,12 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 5.0
+CHANGES: Final = ("headgate_steps", "headgate_orders", "headgate_jobs", "headgate_progress")
+"""Channels that together tell of every change of a run."""
+AFTERWARDS: Final = 2.0
+"""Seconds after which a change is told again: a runner tells of one end a second."""
+POLL: Final = 10.0
+"""Seconds between two looks behind a pooler."""
 
 
 async def notifications(
@@ -58,3 +64,12 @@ async def notifications(
     while True:
         yield ""
         await asyncio.sleep(poll * random.uniform(0.8, 1.2))
+
+
+async def note_changes(settings: Settings, what: str, changed: asyncio.Event) -> None:
+    """Set `changed` whenever a run may have changed, and again AFTERWARDS; for ever."""
+    told = notifications(settings, what, CHANGES, role=READER, poll=POLL)
+    loop = asyncio.get_running_loop()
+    async for _ in told:
+        changed.set()
+        loop.call_later(AFTERWARDS, changed.set)

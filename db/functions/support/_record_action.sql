@@ -1,4 +1,4 @@
--- Record an operator's action in the same transaction: who, when, and what it changed.
+-- Record an operator's action in the same transaction: who, when, and what it changed. Those who follow runs are told.
 
 create or replace function headgate._record_action(
     p_action text,
@@ -15,4 +15,5 @@ as $func$
         headgate.clock(), session_user, coalesce(current_setting('application_name', true), ''), p_action,
         p_arguments, p_changed
     );
+    select pg_notify('headgate_progress', '');
 $func$;

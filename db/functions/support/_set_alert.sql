@@ -1,4 +1,5 @@
--- Raise or resolve the alert of a subject, which has at most one open. Nothing is written if nothing changes.
+-- Raise or resolve the alert of a subject, which has at most one open. Nothing is written, and nobody is told, if nothing
+-- changes.
 
 create or replace function headgate._set_alert(
     p_subject text,
@@ -26,5 +27,6 @@ begin
         where a.subject = p_subject
             and a.resolved_at is null;
     end if;
+    perform pg_notify('headgate_progress', '');
 end;
 $func$;

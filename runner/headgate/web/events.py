@@ -8,17 +8,11 @@ from typing import Final
 
 from aiohttp import web
 
-from headgate.database import READER
-from headgate.notifications import notifications
+from headgate.notifications import note_changes
 from headgate.settings import Settings
 
-CHANNELS: Final = ("headgate_steps", "headgate_orders", "headgate_progress")
 SHORTEST_PAUSE: Final = 1.0
 """Seconds between two events."""
-AFTERWARDS: Final = 2.0
-"""Seconds after which a change is followed by another event: a runner tells of one end a second."""
-POLL: Final = 10.0
-"""Seconds between two events behind a pooler, which passes no notifications on."""
 SHARE: Final = 20
 """After an event, pages are read for at most one part in so many of the time."""
 QUIET: Final = 20.0
@@ -41,7 +35,7 @@ class Events:
     async def run(self, address: str) -> None:
         """Listen, and publish, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen(address))
+            group.create_task(note_changes(self._settings, f"web {address}", self._changed))
             group.create_task(self._publish())
 
     def close(self) -> None:
@@ -66,13 +60,6 @@ class Events:
                     text = f"event: change\ndata: {self.generation}\n\n"
                     await response.write(text.encode())
         return response
-
-    async def _listen(self, address: str) -> None:
-        changes = notifications(self._settings, f"web {address}", CHANNELS, role=READER, poll=POLL)
-        loop = asyncio.get_running_loop()
-        async for _ in changes:
-            self._changed.set()
-            loop.call_later(AFTERWARDS, self._changed.set)
 
     async def _publish(self) -> None:
         while True:

@@ -50,7 +50,7 @@ async def test_every_page_is_read_without_scripts(hostile, address, open_tab, pa
 
 
 async def test_an_open_page_follows_a_run(hostile, address, open_tab, monkeypatch):
-    monkeypatch.setattr("headgate.web.events.AFTERWARDS", 900.0)
+    monkeypatch.setattr("headgate.notifications.AFTERWARDS", 900.0)
     async with open_tab() as page:
         await page.open(f"{address}runs/small_shop/r1")
         await page.value("(document.querySelector('.wide').focus(), window.isSame = true)")

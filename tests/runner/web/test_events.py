@@ -24,7 +24,7 @@ async def next_event(stream) -> int:
 
 
 async def test_two_browsers_hear_of_a_change_through_one_connection(hostile, client, monkeypatch):
-    monkeypatch.setattr("headgate.web.events.AFTERWARDS", PATIENCE)
+    monkeypatch.setattr("headgate.notifications.AFTERWARDS", PATIENCE)
     async with client.get("/events") as first, client.get("/events") as second:
         await until(lambda: hostile.sql(LISTENERS))
         hostile.sql("select pg_notify('headgate_steps', '')")  # what preceded it is told by now

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import time
 from datetime import datetime, timedelta
@@ -16,13 +18,15 @@ from headgate.cli.commands.options import AsJson, OfPipeline, RunId
 from headgate.cli.commands.status import find_run
 from headgate.database import READER, connect, mapped_errors
 from headgate.errors import ServerUnreachable
+from headgate.notifications import note_changes
 from headgate.reports import ENDED, EXECUTIONS
 from headgate.sessions import BinaryCursor
 from headgate.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.5
+SHORTEST_PAUSE = 0.5
+"""Seconds between two looks, however much happens."""
 OVERLAP = timedelta(minutes=1)
 """Period read again: a line has its transaction's start time but appears at the commit."""
 
@@ -53,8 +57,31 @@ def logs(
         return
     with Tail(settings, names) as tail:
         tail.print(rows)
-        while follow and not tail.has_ended:
-            tail.look()
+        if follow:
+            asyncio.run(_follow(settings, tail))
+
+
+async def _follow(settings: Settings, tail: Tail) -> None:
+    """Print what is new after each change, until the run has ended."""
+    changed = asyncio.Event()
+    listener = asyncio.create_task(note_changes(settings, "logs, listening", changed))
+    listener.add_done_callback(lambda _: changed.set())  # it ends by an error only
+    try:
+        while True:
+            began = time.monotonic()
+            if not tail.look():
+                changed.set()
+            if tail.has_ended:
+                return
+            await asyncio.sleep(max(SHORTEST_PAUSE, 4 * (time.monotonic() - began)))
+            await changed.wait()
+            changed.clear()
+            if listener.done():
+                listener.result()
+    finally:
+        listener.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listener
 
 
 class Tail:
@@ -86,9 +113,8 @@ class Tail:
         if rows:
             self._newest = rows[-1]["logged_at"]
 
-    def look(self) -> None:
-        """Print new lines once, then pause for four times as long as that took."""
-        began = time.monotonic()
+    def look(self) -> bool:
+        """Print new lines; return whether the server answered."""
         try:
             with mapped_errors():
                 if self._connection is None:
@@ -100,8 +126,8 @@ class Tail:
             if self._connection is not None:
                 logger.warning("%s; trying again", exc)
             self._connection = None
-        if not self.has_ended:
-            time.sleep(max(POLL_SECONDS, 4 * (time.monotonic() - began)))
+            return False
+        return True
 
     def _look(self, connection: Connection[DictRow]) -> None:
         """Print new lines; read an ended run from its start, to include late commits."""

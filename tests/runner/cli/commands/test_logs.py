@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -32,38 +33,73 @@ def test_a_run_s_log_is_printed_in_order(shown: Ask, asked: Ask, monday: Plan):
     ]
 
 
-def test_it_is_followed_until_the_run_has_ended(shown: Ask, monday: Plan, monkeypatch):
-    looks: list[int] = []
+@pytest.fixture
+def after_looks(monkeypatch) -> Iterator[list[Callable[[], object]]]:
+    """What is done after each look; the looks are those that the database asks for."""
+    actions: list[Callable[[], object]] = []
+    look = logs.Tail.look
 
-    def rest(_: float) -> None:
-        looks.append(len(looks))
-        if len(looks) == 2:
-            monday.call("skip_step", p_pipeline="small_shop", p_run_id="monday-1", p_step="all")
-            monday.call("finalize_execution", p_pipeline="small_shop", p_run_id="monday-1")
+    def look_and_act(tail: logs.Tail) -> bool:
+        answered = look(tail)
+        if actions:
+            actions.pop(0)()
+        return answered
 
-    monkeypatch.setattr("headgate.cli.commands.logs.time.sleep", rest)
+    monkeypatch.setattr(logs.Tail, "look", look_and_act)
+    monkeypatch.setattr(logs, "SHORTEST_PAUSE", 0.0)
+    monkeypatch.setattr("headgate.notifications.AFTERWARDS", PATIENCE)
+    yield actions
+    assert actions == []
+
+
+def nothing() -> None:
+    """Let the first look pass: the second one follows as soon as it listens."""
+
+
+def test_it_is_followed_by_notifications_until_the_run_has_ended(
+    shown: Ask, monday: Plan, after_looks
+):
+    def end_it() -> None:
+        monday.call("skip_step", p_pipeline="small_shop", p_run_id="monday-1", p_step="all")
+        monday.call("finalize_execution", p_pipeline="small_shop", p_run_id="monday-1")
+
+    after_looks += [nothing, end_it]
 
     lines = shown("logs", "monday-1", "--follow").splitlines()
-    assert len(looks) == 2
     assert len(lines) == len(set(lines))
     assert any("ended as succeeded" in x for x in lines)
 
 
 def test_one_that_has_ended_is_followed_to_its_end_at_once(shown: Ask, monday: Plan, monkeypatch):
     monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
-    monkeypatch.setattr(
-        "headgate.cli.commands.logs.time.sleep",
-        lambda _: pytest.fail("there is nothing to wait for"),
-    )
+    monkeypatch.setattr(logs, "SHORTEST_PAUSE", PATIENCE)
 
     assert shown("logs", "monday-1", "--follow") == shown("logs", "monday-1")
 
 
-def test_a_line_that_commits_late_is_not_lost(shown: Ask, monday: Plan, monkeypatch):
+def test_alerts_and_operators_actions_are_told_while_it_waits(
+    shown: Ask, monday: Plan, after_looks
+):
+    def pause() -> None:
+        monday.call("pause_pipeline", p_pipeline="small_shop")
+
+    def alert() -> None:
+        monday.call("raise_alert", p_severity="error", p_subject="the shop", p_message="is shut")
+
+    def cancel() -> None:
+        monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
+
+    after_looks += [nothing, pause, alert, cancel]
+
+    text = shown("logs", "monday-1", "--follow")
+    assert [x for x in ("pause_pipeline", "the shop: is shut", "cancelled") if x not in text] == []
+
+
+def test_a_line_that_commits_late_is_not_lost(shown: Ask, monday: Plan, after_looks, monkeypatch):
     """Its time precedes the last line seen, by more than the period that is read again."""
     monkeypatch.setattr(logs, "OVERLAP", timedelta(0))
 
-    def rest(_: float) -> None:
+    def alert_and_cancel() -> None:
         monday.sql(
             "insert into headgate.alerts (severity, subject, message, raised_at)"
             " select 'error', 'the provider', 'late', e.started_at"
@@ -71,28 +107,24 @@ def test_a_line_that_commits_late_is_not_lost(shown: Ask, monday: Plan, monkeypa
         )
         monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
 
-    monkeypatch.setattr("headgate.cli.commands.logs.time.sleep", rest)
+    after_looks += [alert_and_cancel]
 
     assert shown("logs", "monday-1", "-f").count("the provider: late") == 1
 
 
-def test_a_server_that_is_away_is_asked_again(shown: Ask, monday: Plan, monkeypatch):
-    looks: list[int] = []
+def test_a_server_that_is_away_is_asked_again(shown: Ask, monday: Plan, after_looks):
+    def end_its_sessions() -> None:
+        monday.sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name like 'headgate logs%%' and datname = current_database()"
+        )
 
-    def rest(_: float) -> None:
-        looks.append(1)
-        if len(looks) == 1:
-            monday.sql(
-                "select pg_terminate_backend(pid) from pg_stat_activity"
-                " where application_name = 'headgate logs' and datname = current_database()"
-            )
-        else:
-            monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
+    def cancel() -> None:
+        monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
 
-    monkeypatch.setattr("headgate.cli.commands.logs.time.sleep", rest)
+    after_looks += [nothing, end_its_sessions, cancel]
 
     assert "ended as cancelled" in shown("logs", "monday-1", "--follow")
-    assert len(looks) >= 2
 
 
 def test_an_unknown_run_is_refused_with_similar_names(refused: Ask, monday: Plan):
