@@ -80,6 +80,11 @@ class Page:
             mobile=width < 640,
         )
 
+    async def prefer(self, scheme: str) -> None:
+        """Let the system prefer dark or light."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        await self.tell("Emulation.setEmulatedMedia", features=[feature])
+
     async def value(self, expression: str) -> Any:
         """Evaluate an expression in the page; None while there is no page."""
         said = await self.ask("Runtime.evaluate", expression=f"({expression}) ?? null")

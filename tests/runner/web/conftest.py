@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
+from importlib.resources import files
+from typing import Final
 
 import aiohttp
 import pytest
@@ -20,6 +23,13 @@ Open = Callable[..., AbstractAsyncContextManager[Page]]
 SCRIPT = "<script>document.title = 'taken'</script>"
 PATHS = ("", "pipelines", "pipelines/small_shop", "runs/small_shop/r1")
 """The pages of `hostile`, and those without names."""
+AXE: Final = files("axe_core_python").joinpath("axe.min.js")
+LOOKS: Final = (("light", 1280), ("dark", 360))
+SERIOUS: Final = """
+axe.run({resultTypes: ["violations"]}).then(found => JSON.stringify(
+    found.violations.filter(x => ["serious", "critical"].includes(x.impact))
+        .map(x => `${x.id}: ${x.nodes.map(n => n.html).join(" | ")}`)))
+"""
 
 
 @pytest.fixture
@@ -81,3 +91,20 @@ def open_tab(_chromium: int) -> Open:
         return tab(_chromium, width, height)
 
     return open_it
+
+
+async def check_pages(page: Page, address: str, paths: Iterable[str]) -> None:
+    """Open each page, which fits each screen and has no serious fault for axe."""
+    axe = AXE.read_text()
+    for path in paths:
+        await page.open(address + path)
+        await page.promised(axe)
+        assert await page.value("document.querySelectorAll('h1').length") == 1
+        assert "taken" not in await page.value("document.title")
+        for scheme, width in LOOKS:
+            look = (path, scheme, width)
+            await page.prefer(scheme)
+            await page.resize(width, 900)
+            wide = await page.value("document.documentElement.scrollWidth")
+            assert (*look, wide) <= (*look, width)
+            assert (*look, json.loads(await page.promised(SERIOUS))) == (*look, [])

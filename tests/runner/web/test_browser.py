@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
-
 import pytest
 
 from headgate.web.pages import PAGES
-from tests.runner.web.conftest import PATHS, end_job
-
-AXE = files("axe_core_python").joinpath("axe.min.js")
-WIDTHS = (1280, 360)
-SERIOUS = """
-axe.run({resultTypes: ["violations"]}).then(found => JSON.stringify(
-    found.violations.filter(x => ["serious", "critical"].includes(x.impact))
-        .map(x => `${x.id}: ${x.nodes.map(n => n.html).join(" | ")}`)))
-"""
+from tests.runner.web.conftest import PATHS, check_pages, end_job
 
 
 @pytest.fixture
@@ -27,17 +16,7 @@ def paths() -> list[str]:
 
 async def test_every_page_fits_and_raises_no_barrier(hostile, address, open_tab, paths):
     async with open_tab() as page:
-        for width in WIDTHS:
-            await page.resize(width, 900)
-            for path in paths:
-                await page.open(address + path)
-                assert await page.value("document.querySelectorAll('h1').length") == 1
-                assert "taken" not in await page.value("document.title")
-                wide = await page.value("document.documentElement.scrollWidth")
-                assert (path, wide) <= (path, width)
-
-                await page.promised(AXE.read_text())
-                assert (path, width, json.loads(await page.promised(SERIOUS))) == (path, width, [])
+        await check_pages(page, address, paths)
         assert [x for x in page.complaints if "/nowhere" not in x] == []
 
 
