@@ -20,13 +20,15 @@ from tests.attacks.form import IS_LONG, dice, either, tell
 from tests.benchmarks import system
 from tests.benchmarks.jobs import send, send_due, write_calls
 from tests.benchmarks.provider import provider
-from tests.limits import PATIENCE
+from tests.benchmarks.web import BROWSERS, readers, served
+from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
 
 SOURCE = {1: 100, 2: 100, 5: 99, 10: 97, 20: 94}
 """Concurrent pipelines, and the share of successful runs in the source system."""
 LEVELS = either((1, 5), tuple(SOURCE))
 PIPELINE_JOBS = either(60, 400)
+WATCHED_JOBS = either(2_000, 20_000)
 READ_SECONDS = 60
 READ_JOBS = 20_000
 READ_DRAINS = 12
@@ -134,6 +136,21 @@ def line_of(level: int, ends: list[Row], answers: list[float], memory: tuple[flo
     )
 
 
+def test_a_drain_that_everybody_watches_ends(arena: Arena):
+    plan, name = arena.plan, "watched"
+    system.write_plan(plan, name, operation={"chunk_size": 50})
+    system.add_assets(plan, name, WATCHED_JOBS)
+    with (
+        system.listening(arena.settings) as ends,
+        system.worker(arena.settings),
+        served(arena.settings) as (address, _),
+        readers(arena.settings, address) as counts,
+    ):
+        before = counts.copy()
+        send(plan, ends, name, 50, WATCHED_JOBS)
+        wait_until(lambda: counts["page"] >= before["page"] + BROWSERS, "browsers that go on")
+
+
 @pytest.mark.skipif(not IS_LONG, reason="a minute of readers: only in the long form")
 def test_readers_that_stay_do_not_halve_the_rate(arena: Arena):
     plan = arena.plan
@@ -148,7 +165,7 @@ def test_readers_that_stay_do_not_halve_the_rate(arena: Arena):
 
         quiet = [drain() for _ in range(QUIET_DRAINS)]
         busy = list[float]()
-        with readers(arena.settings):
+        with sessions_that_stay(arena.settings):
             started = time.monotonic()
             while names:
                 busy.append(drain())
@@ -164,7 +181,7 @@ def test_readers_that_stay_do_not_halve_the_rate(arena: Arena):
 
 
 @contextmanager
-def readers(settings: Settings) -> Iterator[None]:
+def sessions_that_stay(settings: Settings) -> Iterator[None]:
     """Let four sessions read with snapshots that last a second, and one report with one that lasts a minute."""
     is_over = threading.Event()
 

@@ -1,7 +1,7 @@
 """The pages, among all listings and 5,000,000 ended jobs: how fast each answers, and what the queue loses to ten browsers.
 
 Each browser holds a stream of events, and reads its page after each event and each two seconds; metrics are scraped and a
-dashboard reads its views each five seconds. Every page is asked for by addresses of its own, because the server shows a page
+Grafana's dashboards ask their queries each five seconds. Every page is asked for by addresses of its own, because the server shows a page
 that it has just read to all who ask for it.
 """
 
@@ -14,7 +14,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -27,7 +29,8 @@ from headgate.settings import Settings
 from headgate.web.reader import CONNECTIONS
 from tests.benchmarks import history, queue, system
 from tests.benchmarks.measure import Figure, cpu_seconds, per_second, ratio, take_turns
-from tests.limits import PATIENCE
+from tests.deploy.dashboards import sql_of, targets
+from tests.limits import wait_until
 from tests.plan import Plan
 from tests.servers import DB
 
@@ -51,12 +54,9 @@ PAGES: Final = {
     "forecast": f"/forecast?{PIPELINE}",
     "metrics": "/metrics?",
 }
-DASHBOARD: Final = (
-    "select * from headgate.v_recent_executions limit 50",
-    "select * from headgate.v_data_freshness",
-    "select * from headgate.v_quota",
-    "select * from headgate.v_waiting",
-)
+DASHBOARDS: Final = [sql_of(x) for place, x in targets("rawSql") if not place.startswith("viral:")]
+"""The queries of Grafana's dashboards, but for those of one plan."""
+READERS: Final = ("page", "event", "metrics", "dashboard")
 
 
 def run(
@@ -66,7 +66,7 @@ def run(
     with system.own_database(server, "web") as settings, connect(settings, "bench") as connection:
         plan = Plan(connection)
         assets = history.fill(plan, rows)
-        with _served(settings) as (address, pid):
+        with served(settings) as (address, pid):
             yield from asyncio.run(
                 _page_times(connection, address, pid, runs, f"{assets:,} listings, {rows:,} jobs")
             )
@@ -74,7 +74,7 @@ def run(
 
 
 @contextmanager
-def _served(settings: Settings) -> Iterator[tuple[str, int]]:
+def served(settings: Settings) -> Iterator[tuple[str, int]]:
     """Run `headgate web` in its own process; yield its address and its number."""
     environ = {k: v for k, v in os.environ.items() if k not in system.UNWANTED}
     with subprocess.Popen(
@@ -147,12 +147,12 @@ def _queue_share(settings: Settings, plan: Plan, address: str, jobs: int, runs: 
             queue.work(settings, plan, ends, sides, queue.LOCAL, CHUNK, jobs)
 
         def drain_read() -> None:
-            with _readers(settings, address):
+            with readers(settings, address):
                 drain(busy)
 
         take_turns(runs, lambda: drain(quiet), drain_read)
     return Figure(
-        f"web: the queue with {BROWSERS} browsers, a scraper and a dashboard",
+        f"web: the queue with {BROWSERS} browsers, a scraper and the dashboards",
         ratio(busy.drain, quiet.drain),
         at_least=LEAST_SHARE,
         detail=f"{per_second('with', busy.drain)}, {per_second('without', quiet.drain)}",
@@ -160,51 +160,66 @@ def _queue_share(settings: Settings, plan: Plan, address: str, jobs: int, runs: 
 
 
 @contextmanager
-def _readers(settings: Settings, address: str) -> Iterator[None]:
-    """Let browsers, a scraper and a dashboard read until the block ends."""
-    is_over = threading.Event()
-    threads = [
-        threading.Thread(target=lambda: asyncio.run(_browse(address, is_over))),
-        threading.Thread(target=_refresh, args=(settings, is_over)),
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        for thread in threads:
-            thread.join(PATIENCE)
+def readers(settings: Settings, address: str) -> Iterator[Counter[str]]:
+    """Let browsers, a scraper and the dashboards read until the block ends, which begins when each has read.
+
+    It is given how often each has read; what went wrong is raised at its end.
+    """
+    is_over, counts = threading.Event(), Counter[str]()
+    with ThreadPoolExecutor(2) as threads:
+        under_way = [
+            threads.submit(lambda: asyncio.run(_browse(address, is_over, counts))),
+            threads.submit(_refresh, settings, is_over, counts),
+        ]
+
+        def all_read() -> bool:
+            return any(x.done() for x in under_way) or all(counts[x] for x in READERS)
+
+        try:
+            wait_until(all_read, "readers")
+            yield counts
+        finally:
+            is_over.set()
+        for reader in under_way:
+            reader.result()
 
 
-async def _browse(address: str, is_over: threading.Event) -> None:
+async def _browse(address: str, is_over: threading.Event, counts: Counter[str]) -> None:
     async with aiohttp.ClientSession(address) as client, asyncio.TaskGroup() as group:
         for number in range(BROWSERS):
-            group.create_task(_browser(client, f"/?n={number % 2}", is_over))
-        group.create_task(_scraper(client, is_over))
+            group.create_task(_browser(client, f"/?n={number % 2}", is_over, counts))
+        group.create_task(_scraper(client, is_over, counts))
 
 
-async def _browser(client: aiohttp.ClientSession, path: str, is_over: threading.Event) -> None:
+async def _browser(
+    client: aiohttp.ClientSession, path: str, is_over: threading.Event, counts: Counter[str]
+) -> None:
     """Read a page after each event, and at least each two seconds."""
     async with client.get("/events") as events:
         while not is_over.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(2):
-                    await events.content.readline()
+                    line = await events.content.readline()
+                    counts["event"] += line.startswith(b"event")
             await _read(client, path)
+            counts["page"] += 1
 
 
-async def _scraper(client: aiohttp.ClientSession, is_over: threading.Event) -> None:
+async def _scraper(
+    client: aiohttp.ClientSession, is_over: threading.Event, counts: Counter[str]
+) -> None:
     while not is_over.is_set():
         await _read(client, "/metrics")
+        counts["metrics"] += 1
         for _ in range(50):
             if not is_over.is_set():
                 await asyncio.sleep(0.1)
 
 
-def _refresh(settings: Settings, is_over: threading.Event) -> None:
+def _refresh(settings: Settings, is_over: threading.Event, counts: Counter[str]) -> None:
     with connect(settings, "dashboard", role=READER) as connection:
         while not is_over.is_set():
-            for query in DASHBOARD:
+            for query in DASHBOARDS:
                 connection.execute(query.encode()).fetchall()
+            counts["dashboard"] += 1
             is_over.wait(5)

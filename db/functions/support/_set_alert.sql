@@ -1,5 +1,5 @@
--- Raise or resolve the alert of a subject, which has at most one open. Nothing is written, and nobody is told, if nothing
--- changes.
+-- Raise or resolve the alert of a subject, which has at most one open, and tell those who follow runs. Nothing is
+-- written if nothing changes.
 
 create or replace function headgate._set_alert(
     p_subject text,
