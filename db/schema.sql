@@ -158,6 +158,20 @@ ALTER SCHEMA viral OWNER TO headgate_plan_viral;
 COMMENT ON SCHEMA viral IS 'The viral learning flywheel: services, posts, patterns, variants, decisions, figures.';
 
 --
+-- Name: viral_bi; Type: SCHEMA; Schema: -; Owner: headgate_plan_viral
+--
+
+CREATE SCHEMA viral_bi;
+
+ALTER SCHEMA viral_bi OWNER TO headgate_plan_viral;
+
+--
+-- Name: SCHEMA viral_bi; Type: COMMENT; Schema: -; Owner: headgate_plan_viral
+--
+
+COMMENT ON SCHEMA viral_bi IS 'What analysts read of the flywheel, as headgate_bi is made.';
+
+--
 -- Name: answer; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -52280,6 +52294,243 @@ ALTER TABLE viral.variants ALTER COLUMN variant_no ADD GENERATED ALWAYS AS IDENT
 );
 
 --
+-- Name: choices; Type: VIEW; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+CREATE VIEW viral_bi.choices AS
+ SELECT decided_at,
+    run_id,
+    rank,
+    variant_id,
+    persona,
+    hook,
+    successes,
+    failures,
+    draw,
+    is_explored
+   FROM viral.v_choices c
+  WHERE (rank IS NOT NULL);
+
+ALTER VIEW viral_bi.choices OWNER TO headgate_plan_viral;
+
+--
+-- Name: VIEW choices; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON VIEW viral_bi.choices IS 'The variants that each decision of the flywheel chose.';
+
+--
+-- Name: COLUMN choices.decided_at; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.choices.decided_at IS 'When it was decided.';
+
+--
+-- Name: COLUMN choices.run_id; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.choices.run_id IS 'The run that decided.';
+
+--
+-- Name: COLUMN choices.rank; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.choices.rank IS '1 is the first choice.';
+
+--
+-- Name: COLUMN choices.variant_id; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.choices.variant_id IS 'The variant.';
+
+--
+-- Name: COLUMN choices.persona; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.choices.persona IS 'Who says it.';
+
+--
+-- Name: COLUMN choices.hook; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.choices.hook IS 'How it begins.';
+
+--
+-- Name: COLUMN choices.successes; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.choices.successes IS 'Its successes at that moment.';
+
+--
+-- Name: COLUMN choices.failures; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.choices.failures IS 'Its failures at that moment.';
+
+--
+-- Name: COLUMN choices.draw; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.choices.draw IS 'What was drawn from Beta(successes + 1, failures + 1).';
+
+--
+-- Name: COLUMN choices.is_explored; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.choices.is_explored IS 'True: it was chosen because little was known of it.';
+
+--
+-- Name: executive; Type: VIEW; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+CREATE VIEW viral_bi.executive AS
+ SELECT e.measured_at,
+    e.name,
+    t.title,
+    t.unit,
+    e.value,
+    e.target,
+    e.is_on_target,
+    e.change,
+    e.average_7_days,
+    e.run_id
+   FROM (viral.v_executive e
+     JOIN viral.kpi_targets t USING (name));
+
+ALTER VIEW viral_bi.executive OWNER TO headgate_plan_viral;
+
+--
+-- Name: VIEW executive; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON VIEW viral_bi.executive IS 'Each KPI of the flywheel: its last value, how it changed, its target.';
+
+--
+-- Name: COLUMN executive.measured_at; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.executive.measured_at IS 'When it was measured; null: not yet.';
+
+--
+-- Name: COLUMN executive.name; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.executive.name IS 'The KPI.';
+
+--
+-- Name: COLUMN executive.title; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.executive.title IS 'What reports call it.';
+
+--
+-- Name: COLUMN executive.unit; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.executive.unit IS 'share, of one; dollars; or count.';
+
+--
+-- Name: COLUMN executive.value; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.executive.value IS 'Its last value; null: the run had nothing to measure it by.';
+
+--
+-- Name: COLUMN executive.target; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.executive.target IS 'What it is to reach; null: nothing in particular.';
+
+--
+-- Name: COLUMN executive.is_on_target; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.executive.is_on_target IS 'True: it has reached it; null: there is nothing to compare.';
+
+--
+-- Name: COLUMN executive.change; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.executive.change IS 'By how much it differs from that of the run before.';
+
+--
+-- Name: COLUMN executive.average_7_days; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.executive.average_7_days IS 'Its mean over the runs of seven days.';
+
+--
+-- Name: COLUMN executive.run_id; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.executive.run_id IS 'The run that measured it.';
+
+--
+-- Name: kpis; Type: VIEW; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+CREATE VIEW viral_bi.kpis AS
+ SELECT k.measured_at,
+    k.run_id,
+    k.name,
+    t.title,
+    t.unit,
+    k.value,
+    t.target
+   FROM (viral.kpis k
+     JOIN viral.kpi_targets t USING (name));
+
+ALTER VIEW viral_bi.kpis OWNER TO headgate_plan_viral;
+
+--
+-- Name: VIEW kpis; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON VIEW viral_bi.kpis IS 'The KPIs of each run of the flywheel, kept for good.';
+
+--
+-- Name: COLUMN kpis.measured_at; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.kpis.measured_at IS 'When it was measured.';
+
+--
+-- Name: COLUMN kpis.run_id; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.kpis.run_id IS 'The run that measured it.';
+
+--
+-- Name: COLUMN kpis.name; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.kpis.name IS 'The KPI.';
+
+--
+-- Name: COLUMN kpis.title; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.kpis.title IS 'What reports call it.';
+
+--
+-- Name: COLUMN kpis.unit; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.kpis.unit IS 'share, of one; dollars; or count.';
+
+--
+-- Name: COLUMN kpis.value; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.kpis.value IS 'Its value; null: the run had nothing to measure it by.';
+
+--
+-- Name: COLUMN kpis.target; Type: COMMENT; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+COMMENT ON COLUMN viral_bi.kpis.target IS 'What it is to reach today; null: nothing in particular.';
+
+--
 -- Name: _requests caller; Type: DEFAULT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -54453,6 +54704,14 @@ GRANT USAGE ON SCHEMA viral TO headgate_nobody;
 GRANT USAGE ON SCHEMA viral TO headgate_planner;
 GRANT USAGE ON SCHEMA viral TO headgate_reader;
 GRANT USAGE ON SCHEMA viral TO headgate_runner;
+
+--
+-- Name: SCHEMA viral_bi; Type: ACL; Schema: -; Owner: headgate_plan_viral
+--
+
+GRANT USAGE ON SCHEMA viral_bi TO headgate_nobody;
+GRANT USAGE ON SCHEMA viral_bi TO headgate_planner;
+GRANT USAGE ON SCHEMA viral_bi TO headgate_reader;
 
 --
 -- Name: FUNCTION _ask_first_corrections(p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -61959,6 +62218,27 @@ GRANT SELECT ON TABLE viral.v_service_health TO headgate_reader;
 
 GRANT SELECT ON TABLE viral.v_variants TO headgate_planner;
 GRANT SELECT ON TABLE viral.v_variants TO headgate_reader;
+
+--
+-- Name: TABLE choices; Type: ACL; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral_bi.choices TO headgate_planner;
+GRANT SELECT ON TABLE viral_bi.choices TO headgate_reader;
+
+--
+-- Name: TABLE executive; Type: ACL; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral_bi.executive TO headgate_planner;
+GRANT SELECT ON TABLE viral_bi.executive TO headgate_reader;
+
+--
+-- Name: TABLE kpis; Type: ACL; Schema: viral_bi; Owner: headgate_plan_viral
+--
+
+GRANT SELECT ON TABLE viral_bi.kpis TO headgate_planner;
+GRANT SELECT ON TABLE viral_bi.kpis TO headgate_reader;
 
 --
 -- PostgreSQL database dump complete

@@ -267,8 +267,11 @@ async def test_v4_and_v5_outcomes_and_kpis_are_exactly_what_the_audience_did(wor
     assert {x["variant_id"]: (x["successes"], x["failures"]) for x in rows} == {
         x.variant_id: (x.successes, x.failures) for x in world.audience.variants.values()
     }
-    executive = world.plan.sql("select * from viral.v_executive")
+    executive = world.plan.sql("select * from viral_bi.executive")
     assert tuple(x["name"] for x in executive) == KPIS
+    assert {x["name"]: x["value"] for x in executive} == kpis[1]
+    history = world.plan.sql("select * from viral_bi.kpis where run_id = %(r)s", r=run_id)
+    assert {x["name"]: x["value"] for x in history} == kpis[1]
     assert executive[0]["change"] == pytest.approx(
         kpis[1]["engagement_rate"] - kpis[0]["engagement_rate"]
     )

@@ -46,7 +46,7 @@ def test_every_view_has_scalar_columns_and_a_time_first(db: Plan):
 
     assert {x["view"] for x in rows if x["nth"] == 1 and x["type"] not in TIMES} == set()
     assert [(x["view"], x["name"]) for x in rows if x["type"] not in SCALARS] == []
-    assert len({x["view"] for x in rows}) == 14
+    assert len({x["view"] for x in rows}) == 17
 
 
 def test_the_reader_reads_every_view_and_no_more_than_views(db: Plan):
