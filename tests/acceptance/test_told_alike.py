@@ -1,4 +1,4 @@
-"""A night told from the pages, the metrics and the views alike: the same figures, whoever tells them."""
+"""A night told from the pages, the metrics, the views and headgate_bi alike: the same figures, whoever tells them."""
 
 from __future__ import annotations
 
@@ -105,7 +105,9 @@ def counted(rows: list[dict[str, Any]], *keys: str, value: str) -> Counter[tuple
     return sums
 
 
-async def test_page_metrics_and_views_tell_the_same(night: Toy, core: Settings, run: Any):
+async def test_page_metrics_views_and_what_analysts_read_tell_the_same(
+    night: Toy, core: Settings, run: Any
+):
     pages: dict[str, dict[str, list[Row]]] = {}
     addresses = {
         *("/", "/operations", "/alerts"),
@@ -123,6 +125,7 @@ async def test_page_metrics_and_views_tell_the_same(night: Toy, core: Settings, 
             scraped = told(await answer.text())
     printed = told(run("metrics", settings=core).out)
 
+    check_bi(night)
     for metrics in (scraped, printed):
         check_runs(night, pages["/"], metrics)
         check_waiting(night, pages, metrics)
@@ -130,6 +133,37 @@ async def test_page_metrics_and_views_tell_the_same(night: Toy, core: Settings, 
         check_freshness(night, pages, metrics)
         check_quota(night, pages, metrics)
         check_alerts(night, pages["/alerts"], metrics)
+
+
+def check_bi(night: Toy) -> None:
+    """Compare what analysts read with the core's views, which the others are compared with."""
+    for bi, view, keys, value in (
+        ("runs", "v_recent_executions", ("pipeline", "run_id", "status"), "failed"),
+        ("runs", "v_recent_executions", ("pipeline", "run_id", "status"), "planned"),
+        ("runs", "v_recent_executions", ("pipeline", "run_id", "status"), "units"),
+        ("waiting", "v_waiting", ("operation", "reason"), "jobs"),
+        ("freshness", "v_data_freshness", ("operation", "group_key"), "fresh"),
+        ("freshness", "v_data_freshness", ("operation", "group_key"), "never"),
+        ("deferrals", "v_deferrals", ("pipeline", "operation", "meaning"), "assets"),
+    ):
+        by_analysts = night.sql(f"select * from headgate_bi.{bi}")
+        assert counted(by_analysts, *keys, value=value)
+        assert counted(by_analysts, *keys, value=value) == (
+            counted(night.sql(f"select * from headgate.{view}"), *keys, value=value)
+        )
+
+    history = night.sql("select h.*, 1 as jobs from headgate.v_asset_processing_history as h")
+    jobs = night.sql("select j.*, 1 as jobs from headgate_bi.jobs as j")
+    days = night.sql("select * from headgate_bi.quota_by_day")
+    alerts = night.sql("select a.*, 1 as n from headgate_bi.alerts as a where a.is_open")
+    opened = night.sql("select a.*, 1 as n from headgate.v_alerts as a where a.resolved_at is null")
+    assert counted(jobs, "operation", "status", value="jobs") == (
+        counted(history, "operation", "status", value="jobs")
+    )
+    assert counted(days, "provider", value="units") == (counted(jobs, "provider", value="units"))
+    assert counted(alerts, "severity", "subject", value="n") == (
+        counted(opened, "severity", "subject", value="n")
+    )
 
 
 def told(text: str) -> dict[str, list[dict[str, Any]]]:
