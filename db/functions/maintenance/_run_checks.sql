@@ -54,7 +54,7 @@ begin
             name, subject, execution_id, checked_at, status, value, message, failing, failing_since
         )
         select
-            p_check.name, f.subject, p_execution_id, p_now, j.status, f.value, j.message,
+            p_check.name, f.subject, p_execution_id, p_now, j.status, trim_scale(f.value), j.message,
             case when j.status <> 'passed' then headgate._kept_rows(f.failing) end,
             case when j.status <> 'passed' then coalesce(l.failing_since, p_now) end
         from (

@@ -23,7 +23,9 @@ def environment(package: str = SHARED) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(begun=begun, duration=duration, moment=moment, number=number, time=time)
+    made.filters.update(
+        begun=begun, duration=duration, figure=figure, moment=moment, number=number, time=time
+    )
     return made
 
 
@@ -44,6 +46,11 @@ def number(value: Any) -> str:
             return f"{value:,}"
         case _:
             return f"{value:,.1f}"
+
+
+def figure(value: Decimal | None) -> str:
+    """Return a measured value, with at most four decimals."""
+    return "" if value is None else f"{value:,.4f}".rstrip("0").rstrip(".")
 
 
 def duration(value: timedelta | None) -> str:

@@ -23,7 +23,8 @@ CHECK: Final = """
 RESULTS: Final = """
     insert into headgate.check_results (name, subject, execution_id, checked_at, status, value, message, failing,
         failing_since)
-    select 'prices_there', %(group)s, e.execution_id, e.started_at + n * interval '1 second', 'failed', n, %(says)s,
+    select 'prices_there', %(group)s, e.execution_id, e.started_at + n * interval '1 second', 'failed', n / 3.0,
+        %(says)s,
         jsonb_build_array(jsonb_build_object('row', %(says)s::text)), e.started_at
     from headgate.process_executions as e
     cross join generate_series(1, 60) as n

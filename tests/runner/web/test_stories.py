@@ -118,6 +118,11 @@ async def test_long_lists_go_on_at_older_without_gaps(world, client):
         assert "?before=" not in second
 
 
+async def test_a_check_s_value_has_at_most_four_decimals(world, client):
+    assert '<td class="n">20</td>' in await read(client, "/checks")
+    assert '<td class="n">19.6667</td>' in await read(client, "/checks/prices_there")
+
+
 async def test_the_planner_answers_a_what_if_question(world, client):
     at = quote("2099-01-01 12:00Z")
     plain = await read(client, EXPLAIN)
