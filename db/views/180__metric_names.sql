@@ -77,6 +77,10 @@ from (values
     ),
     ('headgate_database_verdict', 'gauge', 'measure', '0 if the measure is within its threshold, otherwise 1.'),
     (
+        'headgate_database_bytes', 'gauge', '',
+        'Size of the database''s tables and indexes when each was last vacuumed or analyzed.'
+    ),
+    (
         'headgate_slot_retained_bytes', 'gauge', 'slot',
         'How much of its log the server keeps for a replication slot.'
     )

@@ -94,6 +94,9 @@ cross join lateral (values
 ) as t (metric, value)
 where h.value is not null
 union all
+select 'headgate_database_bytes', '', '{}', sum(c.relpages::bigint) * current_setting('block_size')::integer
+from pg_class as c
+union all
 select
     'headgate_slot_retained_bytes', '', jsonb_build_object('slot', s.slot_name),
     pg_wal_lsn_diff(
