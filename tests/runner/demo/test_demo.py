@@ -41,13 +41,17 @@ def make_run(server, clone, template, tmp_path):
 
 def test_two_runs_on_one_day_spend_one_quota(make_run, server, tmp_path):
     first = make_run()
-    second = make_run()
+    with connect(server.with_database(DATABASE), "web http://127.0.0.1:8600/"):
+        second = make_run()
 
     assert first.returncode == 0, first.stderr
     assert "4,994 by our ledger, 4,994 by the server's (equal)" in first.stdout
     assert "look around:  HEADGATE_DATABASE=headgate_demo " in first.stdout
     assert second.returncode == 0, second.stderr
     assert "0 by our ledger, 0 by the server's (equal)" in second.stdout
+    assert "in the browser" not in first.stdout
+    page = "in the browser: http://127.0.0.1:8600/runs/data_collection_equities/manual-"
+    assert second.stdout.splitlines()[-1].startswith(page)
     ledger = json.loads((tmp_path / "standin.json").read_text())
     assert ledger["by_day"] == {clock.NOW.date().isoformat(): 4_994}
     assert set(ledger["by_status"]) == {"200"}

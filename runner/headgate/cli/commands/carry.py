@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -44,15 +45,25 @@ def require_secrets(connection: Connection[DictRow], pipeline: str) -> None:
 
 
 def carry(
-    settings: Settings, pipeline: str, run_id: str, workers: int, concurrency: int, as_json: bool
+    settings: Settings,
+    pipeline: str,
+    run_id: str,
+    workers: int = 1,
+    concurrency: int = 50,
+    as_json: bool = False,
+    *,
+    print_more: Callable[[], None] = lambda: None,
 ) -> None:
-    """Work until the run has ended and print its result; exits 1 unless it has succeeded."""
+    """Work until the run has ended and print its result; exits 1 unless it has succeeded.
+
+    `print_more` prints what follows the result; the address of the run's page comes last.
+    """
     watch = Watch(settings, pipeline, run_id)
     interrupted = asyncio.run(_work_off(settings, watch, workers, concurrency))
     if interrupted:
         console.say(f"{run_id} is not done; `headgate run {pipeline}` goes on with it")
         raise typer.Exit(interrupted)
-    conclude(settings, pipeline, run_id, as_json)
+    conclude(settings, pipeline, run_id, as_json, print_more)
 
 
 def _print_page(settings: Settings, run: DictRow) -> None:
@@ -64,7 +75,13 @@ def _print_page(settings: Settings, run: DictRow) -> None:
         print(f"in the browser: {row['address']}runs/{path}")
 
 
-def conclude(settings: Settings, pipeline: str, run_id: str, as_json: bool) -> None:
+def conclude(
+    settings: Settings,
+    pipeline: str,
+    run_id: str,
+    as_json: bool,
+    print_more: Callable[[], None] = lambda: None,
+) -> None:
     """Print a run's result; exits 1 unless the run has succeeded."""
     with console.open_database(settings, "run", role=PLANNER) as connection:
         row = find_run(connection, settings, pipeline, run_id)
@@ -73,6 +90,7 @@ def conclude(settings: Settings, pipeline: str, run_id: str, as_json: bool) -> N
         console.print_json({**row, **facts})
     else:
         print_summary(settings, row, facts)
+        print_more()
         _print_page(settings, row)
     if row["status"] != "succeeded":
         raise typer.Exit(1)

@@ -11,9 +11,10 @@ import typer
 from psycopg.rows import DictRow
 
 from headgate.cli.commands import console
+from headgate.cli.commands.carry import carry
 from headgate.cli.commands.migrate import migrate
 from headgate.cli.commands.options import Params
-from headgate.cli.commands.run import run
+from headgate.cli.commands.run import begin, run
 from headgate.database import connect
 from headgate.demo import DATABASE, QUOTA, Demo, Stage, find_demo, staged
 from headgate.settings import Settings
@@ -45,19 +46,21 @@ def demo(
         return
     with on_stage(find_demo(plan), quota) as stage:
         before, served = stage.booked_units(), stage.served_units()
-        code = 0
-        try:
-            run(stage.demo.pipeline, param=param)
-        except typer.Exit as exc:
-            code = exc.exit_code
-        theirs = stage.served_units() - served
-        after = stage.booked_units()
-    ours = sum(after.values()) - sum(before.get(run_id, 0) for run_id in after)
-    difference = "equal" if ours == theirs else f"{abs(ours - theirs):,} apart"
-    print(f"units of this run: {ours:,} by our ledger, {theirs:,} by the server's ({difference})\n")
-    named = {"token": stage.demo.token, "pipeline": stage.demo.pipeline}
-    print(NEXT.format(database=DATABASE, **named))
-    raise typer.Exit(code)
+        settings, run_id = begin(stage.demo.pipeline, param, workers=1)
+
+        def print_units() -> None:
+            theirs = stage.served_units() - served
+            after = stage.booked_units()
+            ours = sum(after.values()) - sum(before.get(x, 0) for x in after)
+            difference = "equal" if ours == theirs else f"{abs(ours - theirs):,} apart"
+            print(
+                f"units of this run: {ours:,} by our ledger, {theirs:,} by the server's"
+                f" ({difference})\n"
+            )
+            named = {"token": stage.demo.token, "pipeline": stage.demo.pipeline}
+            print(NEXT.format(database=DATABASE, **named))
+
+        carry(settings, stage.demo.pipeline, run_id, print_more=print_units)
 
 
 def run_with_services(demo: ServiceDemo, param: list[str] | None) -> None:

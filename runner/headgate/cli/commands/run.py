@@ -25,6 +25,7 @@ from headgate.cli.commands.worker import Concurrency
 from headgate.database import PLANNER, mapped_errors
 from headgate.errors import InvalidValue, PlanAlreadyRunning
 from headgate.reports import ENDED, EXECUTIONS
+from headgate.settings import Settings
 
 CHECK = """
 select headgate.check_run(p_pipeline => %(pipeline)s, p_params => %(params)s)
@@ -55,14 +56,19 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a pipeline to its end, or continue a run that an interrupted command left behind."""
+    settings, run_id = begin(pipeline, param, workers)
+    carry(settings, pipeline, run_id, workers, concurrency, as_json)
+
+
+def begin(pipeline: str, param: list[str] | None, workers: int) -> tuple[Settings, str]:
+    """Start a run, or find the one that was left behind; return its name."""
     settings = console.ready_settings()
     params = parse_params(param)
     with console.open_database(settings, "run", role=PLANNER) as connection, mapped_errors():
         connection.execute(CHECK, {"pipeline": pipeline, "params": Jsonb(params)})
         if workers:
             require_secrets(connection, pipeline)
-        run_id = _start(connection, pipeline, params)
-    carry(settings, pipeline, run_id, workers, concurrency, as_json)
+        return settings, _start(connection, pipeline, params)
 
 
 def retry(
