@@ -1,8 +1,8 @@
 """The pages, among all listings and 5,000,000 ended jobs: how fast each answers, and what the queue loses to ten browsers.
 
-Each browser holds a stream of events, and reads its page after each event and each two seconds; metrics are scraped and a
-Grafana's dashboards ask their queries each five seconds. Every page is asked for by addresses of its own, because the server shows a page
-that it has just read to all who ask for it.
+Each browser holds a stream of events, and reads its page after each event and each two seconds; metrics are scraped, and the
+queries of Grafana's dashboards are asked, each five seconds. Every page is asked for by addresses of its own, because the
+server shows a page that it has just read to all who ask for it.
 """
 
 from __future__ import annotations
