@@ -1,12 +1,13 @@
 """Functions with changed arguments or results, which `create or replace` rejects or leaves behind.
 
 A function file defines all overloads of its names. An overload that the file no longer creates is
-dropped afterwards; one whose result type changed is dropped first.
+dropped after its last one; one whose result type changed is dropped first.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -47,8 +48,9 @@ def replace_functions(
     """Apply a function file and drop replaced overloads, except of names in other files too."""
     names = [name for name, paths in definers.items() if paths == [file.path]]
     known = _known(connection, names)
-    for statement in statements(file.text):
-        name = DEFINES.match(statement.text)
+    parts = [(x, DEFINES.match(x.text)) for x in statements(file.text)]
+    to_come = Counter(name[1] for _, name in parts if name)
+    for statement, name in parts:
         if not known or name is None or name[1] not in names:
             execute(statement)
             continue
@@ -61,8 +63,10 @@ def replace_functions(
             for drop in _drops(connection, [name[1]], known, statement.line):
                 execute(drop)
             execute(statement)
-    for drop in _drops(connection, names, known, 1):
-        execute(drop)
+        to_come[name[1]] -= 1
+        if not to_come[name[1]]:  # at once: what follows may name it without its arguments
+            for drop in _drops(connection, [name[1]], known, statement.line):
+                execute(drop)
 
 
 def _known(connection: Connection[Any], names: list[str]) -> dict[str, str]:

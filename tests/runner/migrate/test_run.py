@@ -313,6 +313,16 @@ def test_a_function_with_other_arguments_or_another_result_replaces_the_old_one(
     assert folder.sql("select headgate.a(1)") == [("1",)]
 
 
+def test_a_comment_may_name_a_function_without_its_arguments_also_when_they_change(folder):
+    function = "create or replace function headgate.a({}) returns int return 1;\n"
+    comment = "comment on function headgate.a is 'One.';\n"
+    for arguments in ("", "x int default 1"):
+        folder.write("functions/a.sql", function.format(arguments) + comment)
+        folder.migrate()
+
+    assert folder.sql("select obj_description('headgate.a(int)'::regprocedure)") == [("One.",)]
+
+
 def test_a_name_that_two_files_define_keeps_its_overloads(folder):
     folder.write("functions/a.sql", "create or replace function headgate.a() returns int return 1;")
     other = "create or replace function headgate.a(x int) returns int return {};"
