@@ -21075,6 +21075,18 @@ $$;
 ALTER FUNCTION headgate._predicate_fault(p_predicate text) OWNER TO headgate_owner;
 
 --
+-- Name: _protocols(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._protocols() RETURNS int4range
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select int4range(1, 1, '[]');
+$$;
+
+ALTER FUNCTION headgate._protocols() OWNER TO headgate_owner;
+
+--
 -- Name: _provider(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29391,10 +29403,10 @@ ALTER FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) OWNER TO head
 COMMENT ON FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) IS 'The parameters that a run would have, defaults filled in. Raises for an unknown pipeline, parameter or value.';
 
 --
--- Name: claim_jobs(text, text[], integer, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: claim_jobs(text, text[], integer, text[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.claim_jobs(p_runner text, p_queues text[] DEFAULT NULL::text[], p_max_chunks integer DEFAULT 1, p_avoid text[] DEFAULT '{}'::text[]) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.claim_jobs(p_runner text, p_queues text[] DEFAULT NULL::text[], p_max_chunks integer DEFAULT 1, p_avoid text[] DEFAULT '{}'::text[], p_protocol integer DEFAULT 1) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -29402,6 +29414,9 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_provider headgate.providers;
 begin
+    if not p_protocol <@ headgate._protocols() then
+        perform headgate.require_protocol(p_protocol);
+    end if;
     if headgate._sweep(20, v_now) > 0 then
         return query select * from headgate._no_chunk(v_now, v_now);  -- enough for one transaction: ask again
         return;
@@ -29421,13 +29436,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[]) IS 'Claim up to p_max_chunks chunks of one provider for a runner; without work: one row that says when to ask again.';
+COMMENT ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer) IS 'Claim up to p_max_chunks chunks of one provider for a runner; without work: one row that says when to ask again.';
 
 --
 -- Name: clock(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29460,10 +29475,10 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.clock() IS 'The current time for planning; read once per function. Leases use real time instead.';
 
 --
--- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[], jsonb, bigint, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[], jsonb, bigint, integer, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[], p_files jsonb DEFAULT NULL::jsonb, p_peak_memory bigint DEFAULT NULL::bigint, p_cpu_ms integer DEFAULT NULL::integer, p_position text DEFAULT NULL::text) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[], p_files jsonb DEFAULT NULL::jsonb, p_peak_memory bigint DEFAULT NULL::bigint, p_cpu_ms integer DEFAULT NULL::integer, p_position text DEFAULT NULL::text, p_protocol integer DEFAULT 1) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -29622,6 +29637,7 @@ begin
 
     -- A completion that holds a pool, the breaker or the window claims in a second transaction.
     if p_claim > 0
+        and p_protocol <@ headgate._protocols()
         and v_tally.refund = 0
         and v_block is null
         and v_chunk.pool is null
@@ -29633,13 +29649,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -32766,6 +32782,42 @@ ALTER FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) OWNER T
 --
 
 COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS 'Raise unless a plan''s function belongs to the plan''s role, is security definer and pins its search_path; p_is_plans false: any owner will do.';
+
+--
+-- Name: require_protocol(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.require_protocol(p_protocol integer) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_oldest constant integer := lower(headgate._protocols());
+    v_newest constant integer := upper(headgate._protocols()) - 1;
+begin
+    if p_protocol is null or p_protocol not between v_oldest and v_newest then
+        perform headgate._raise(
+            'HG025',
+            format(
+                'the runner speaks protocol %s, the database %s', coalesce(p_protocol::text, 'none'),
+                concat_ws(' to ', v_oldest, nullif(v_newest, v_oldest))
+            ),
+            case
+                when p_protocol > v_newest then 'run `headgate migrate` of the runner''s version first'
+                else 'start a runner of the version that migrated the database'
+            end
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate.require_protocol(p_protocol integer) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION require_protocol(p_protocol integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.require_protocol(p_protocol integer) IS 'Raise unless the database serves runners of this protocol.';
 
 --
 -- Name: required_secrets(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -57797,6 +57849,12 @@ REVOKE ALL ON FUNCTION headgate._position_in_log(p_operation text, p_most intege
 REVOKE ALL ON FUNCTION headgate._predicate_fault(p_predicate text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _protocols(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._protocols() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _provider(p_provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -59201,11 +59259,11 @@ GRANT ALL ON FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) TO hea
 GRANT ALL ON FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) TO headgate_reader;
 
 --
--- Name: FUNCTION claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[]) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer) TO headgate_runner;
 
 --
 -- Name: FUNCTION clock(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -59224,11 +59282,11 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_recommender;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_viral;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer) TO headgate_runner;
 
 --
 -- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -59850,6 +59908,13 @@ GRANT ALL ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_ste
 REVOKE ALL ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) TO headgate_runner;
+
+--
+-- Name: FUNCTION require_protocol(p_protocol integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.require_protocol(p_protocol integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.require_protocol(p_protocol integer) TO headgate_runner;
 
 --
 -- Name: FUNCTION required_secrets(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -225,6 +225,7 @@ PROVOKED |= {
         update headgate.operations set query = '{"day": "{run.date}"}' where name = 'account_usage';
         select headgate.backfill('equities_account', '1999-01-01', '2020-01-01')
     """,
+    "HG025": "select headgate.require_protocol(0)",
     "HG023": "select headgate._step_result('equities.check_prices', to_jsonb(repeat('x', 2000000)))",
 }
 

@@ -1,7 +1,7 @@
 """Exceptions of Headgate. A class's docstring is its default message.
 
 HeadgateError
-├── one class for each SQLSTATE of class HG: UnknownPipeline (HG001) … NotConfirmed (HG024)
+├── one class for each SQLSTATE of class HG: UnknownPipeline (HG001) … ProtocolRefused (HG025)
 ├── ServerError
 │   ├── ServerMissing       neither HEADGATE_DSN nor the embedded server's package
 │   ├── ServerFailed        the embedded server did not start or stop
@@ -165,6 +165,12 @@ class NotConfirmed(HeadgateError):
     """A run of this size must be confirmed."""
 
     code = "HG024"
+
+
+class ProtocolRefused(HeadgateError):
+    """The database does not serve runners of this version."""
+
+    code = "HG025"
 
 
 class ServerError(HeadgateError):

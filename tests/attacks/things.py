@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from headgate.database import connect
 from headgate.demo.eodhd.market import listings
+from headgate.migrate.setup import prepare_roles
 from headgate.settings import Settings
 from tests.acceptance.system import System
 from tests.db.conftest import TOY
@@ -46,6 +47,7 @@ def lay_out(settings: Settings) -> None:
     with connect(settings, "test") as connection:
         connection.execute(TOY.read_text().encode())
         connection.execute(EMPTY)
+        prepare_roles(connection, ["toy"])
 
 
 def furnish(system: System, things: int, **look: Any) -> None:

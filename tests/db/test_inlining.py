@@ -7,7 +7,7 @@ from tests.plan import Plan
 LOOSE = """
 select
     p.oid::regprocedure::text as signature, p.oid::regproc::text as name, p.proretset as is_set,
-    (select array_agg(format_type(t.type, null) order by t.nth) from unnest(p.proargtypes) with ordinality as t (type, nth)) as types
+    array(select format_type(t.type, null) from unnest(p.proargtypes) with ordinality as t (type, nth) order by t.nth) as types
 from pg_proc as p
 join pg_namespace as n on n.oid = p.pronamespace
 where n.nspname in ('headgate', 'equities')

@@ -62,6 +62,7 @@ WORK = {
         "release_jobs",
         "lose_lease",
         "check_queues",
+        "require_protocol",
         "take_starts",
         "look_up_answers",
         "heartbeat",

@@ -5,7 +5,8 @@ create or replace function headgate.claim_jobs(
     p_runner text,
     p_queues text[] default null,
     p_max_chunks integer default 1,
-    p_avoid text[] default '{}'
+    p_avoid text[] default '{}',
+    p_protocol integer default 1
 )
 returns setof headgate.claimed_chunk
 language plpgsql
@@ -17,6 +18,9 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_provider headgate.providers;
 begin
+    if not p_protocol <@ headgate._protocols() then
+        perform headgate.require_protocol(p_protocol);
+    end if;
     if headgate._sweep(20, v_now) > 0 then
         return query select * from headgate._no_chunk(v_now, v_now);  -- enough for one transaction: ask again
         return;
@@ -36,7 +40,7 @@ begin
 end;
 $func$;
 
-comment on function headgate.claim_jobs(text, text[], integer, text[]) is
+comment on function headgate.claim_jobs(text, text[], integer, text[], integer) is
     'Claim up to p_max_chunks chunks of one provider for a runner; without work: one row that says when to ask again.';
 
 -- When there will be work for these queues: a parked chunk wakes, a block ends, a lease expires; or a step is run

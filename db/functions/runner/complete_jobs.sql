@@ -6,7 +6,7 @@
 -- duration_ms, headers}; for a handler, its output. p_files are files that the runner has put into the operation's
 -- store: headgate._keep_artifacts. p_peak_memory and p_cpu_ms are what a handler's process took: its peak in bytes, and
 -- each job's share of the processor time. p_position is the position up to which changes were read:
--- headgate.open_changes.
+-- headgate.open_changes. A runner whose p_protocol is not served hands in what it holds, and gets no more.
 
 create or replace function headgate.complete_jobs(
     p_runner text,
@@ -29,7 +29,8 @@ create or replace function headgate.complete_jobs(
     p_files jsonb default null,
     p_peak_memory bigint default null,
     p_cpu_ms integer default null,
-    p_position text default null
+    p_position text default null,
+    p_protocol integer default 1
 )
 returns setof headgate.claimed_chunk
 language plpgsql
@@ -192,6 +193,7 @@ begin
 
     -- A completion that holds a pool, the breaker or the window claims in a second transaction.
     if p_claim > 0
+        and p_protocol <@ headgate._protocols()
         and v_tally.refund = 0
         and v_block is null
         and v_chunk.pool is null

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from headgate.migrate.load import load_rows
     from headgate.migrate.logins import set_logins, set_password
     from headgate.migrate.pgmq import grant_pgmq, has_pgmq, install_pgmq, require_new_pgmq
-    from headgate.migrate.run import Report, migrate, require_migrated
+    from headgate.migrate.run import Report, migrate, require_migrated, require_protocol
     from headgate.migrate.setup import OLDEST, create_database, database_exists, role_exists
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "plan_folders",
     "require_migrated",
     "require_new_pgmq",
+    "require_protocol",
     "role_exists",
     "set_logins",
     "set_password",
@@ -53,6 +54,7 @@ __getattr__ = lazily(
         "plan_folders": "files",
         "require_migrated": "run",
         "require_new_pgmq": "pgmq",
+        "require_protocol": "run",
         "role_exists": "setup",
         "set_logins": "logins",
         "set_password": "logins",

@@ -17,8 +17,9 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from headgate import PROTOCOL
 from headgate.database import connect, mapped_errors
-from headgate.errors import MigrationFailed, NotMigrated
+from headgate.errors import MigrateError, MigrationFailed, NotMigrated
 from headgate.migrate.data import load_data
 from headgate.migrate.declare import Declaration, Declared
 from headgate.migrate.failure import failure
@@ -119,6 +120,28 @@ def require_migrated(connection: Connection[Any], settings: Settings) -> None:
     if pending:
         more = f" and {len(pending) - 1} more" if len(pending) > 1 else ""
         raise NotMigrated(f"database {settings.database} lacks {pending[0].place}{more}")
+
+
+def require_protocol(connection: Connection[Any], settings: Settings) -> None:
+    """Raise NotMigrated or ProtocolRefused unless runners of this version may work on the database.
+
+    Its state may be another version's: old and new runners work side by side during an upgrade.
+    """
+    found = "select 1 where to_regprocedure('headgate.require_protocol(integer)') is not null"
+    if connection.execute(found).fetchone() is None:
+        require_migrated(connection, settings)
+        return
+    with mapped_errors():
+        connection.execute("select headgate.require_protocol(%s)", (PROTOCOL,))
+    try:
+        require_migrated(connection, settings)
+    except MigrateError as exc:
+        logger.warning(
+            "the database is of another version than this runner (%s); "
+            "it works, as protocol %s is served",
+            exc,
+            PROTOCOL,
+        )
 
 
 class Run:

@@ -14,6 +14,7 @@ from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
+from headgate import PROTOCOL
 from headgate.database import mapped_errors
 from headgate.handlers import Input
 from headgate.shown import redacted
@@ -32,7 +33,8 @@ CLAIM: Final = (
     CHUNK
     + """
     from headgate.claim_jobs(p_runner => %(runner)s, p_queues => %(queues)s::text[],
-        p_max_chunks => %(max_chunks)s::integer, p_avoid => %(avoid)s)
+        p_max_chunks => %(max_chunks)s::integer, p_avoid => %(avoid)s,
+        p_protocol => %(protocol)s::integer)
 """
 )
 COMPLETION: Final = (
@@ -44,7 +46,7 @@ COMPLETION: Final = (
         p_errors => %(errors)s, p_request_counts => %(requests)s, p_charged => %(charged)s,
         p_durations_ms => %(durations_ms)s,
         p_block => %(block)s, p_claim => %(claim)s::integer,
-        p_queues => %(queues)s::text[]
+        p_queues => %(queues)s::text[], p_protocol => %(protocol)s::integer
 """
 )
 ROWS: Final = ", p_row_counts => %(row_counts)s, p_rows => %(rows)s"
@@ -149,8 +151,16 @@ class Queue:
         self._queues = None if queues is None else arrays.texts(queues)
 
     async def claim(self, max_chunks: int, avoid: Sequence[str] = ()) -> Claim:
-        """Claim up to `max_chunks` chunks of one provider; with 0, only sweep."""
-        arguments = {"max_chunks": max_chunks, "queues": self._queues, "avoid": arrays.texts(avoid)}
+        """Claim up to `max_chunks` chunks of one provider; with 0, only sweep.
+
+        Raises ProtocolRefused if the database no longer serves this version.
+        """
+        arguments = {
+            "max_chunks": max_chunks,
+            "queues": self._queues,
+            "avoid": arrays.texts(avoid),
+            "protocol": PROTOCOL,
+        }
         at = asyncio.get_running_loop().time()
         return _claim(at, await self._call(CLAIM, arguments))
 
@@ -178,6 +188,7 @@ class Queue:
             "block": None if block is None else Jsonb(_as_json(block)),
             "claim": claim,
             "queues": self._queues,
+            "protocol": PROTOCOL,
         }
         statement: LiteralString = COMPLETION
         if isinstance(report, Report) and report.rows is not None:

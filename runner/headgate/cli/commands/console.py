@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -60,9 +60,15 @@ def _say_what_is_not_used() -> None:
 
 
 def open_database(
-    settings: Settings, what: str, *, role: str | None = READER
+    settings: Settings,
+    what: str,
+    *,
+    role: str | None = READER,
+    require: Callable[[Connection[DictRow], Settings], None] = require_migrated,
 ) -> Connection[DictRow]:
     """Open a connection to a database that is in the state of db/. Raises NotMigrated.
+
+    `require` replaces this condition.
 
     The default role is headgate_reader: a plan's views and functions may run with the caller's
     rights, so a command uses no more rights than it needs. If the database is missing or not
@@ -71,7 +77,7 @@ def open_database(
     try:
         connection = _connect(settings, what, role)
         try:
-            require_migrated(connection, settings)
+            require(connection, settings)
         except BaseException:
             connection.close()
             raise

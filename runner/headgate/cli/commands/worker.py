@@ -11,6 +11,7 @@ import typer
 from headgate.cli.commands import console
 from headgate.cli.commands.signals import stop_on_end_of_input, stop_on_signal
 from headgate.database import RUNNER, mapped_errors
+from headgate.migrate import require_protocol
 from headgate.settings import bytes_of
 
 INTERRUPTED = 130
@@ -47,8 +48,11 @@ def worker(
     settings = console.ready_settings()
     if buffer is not None:
         settings = replace(settings, max_buffer=bytes_of(buffer))
-    with console.open_database(settings, "check", role=RUNNER) as connection, mapped_errors():
-        connection.execute(CHECK, {"queues": queues})
+    with (
+        console.open_database(settings, "check", role=RUNNER, require=require_protocol) as opened,
+        mapped_errors(),
+    ):
+        opened.execute(CHECK, {"queues": queues})
 
     async def run() -> int:
         from headgate.worker import (

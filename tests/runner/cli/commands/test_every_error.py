@@ -21,6 +21,7 @@ WITHOUT_A_COMMAND = {
     "HG005": "no command takes a provider; a plan that names an unknown one is HG020",
     "HG012": "a runner drops the work and says so in its log",
     "HG021": "`headgate run` names its runs itself, each with another name",
+    "HG025": "a worker of another version: tests/attacks/test_machines.py",
     "HG023": "a step that returns too much has failed, and its output says why",
 }
 PLAN = """
