@@ -13,7 +13,7 @@ def test_one_that_still_holds_a_chunk_is_kept_however_old(toy: Toy):
     toy.add(1)
     toy.begin()
     toy.claim("w1")
-    toy.value("heartbeat", p_runner="w1", p_host="here", p_pid=7, p_version="0.1.0")
+    toy.row("heartbeat", p_runner="w1", p_host="here", p_pid=7, p_version="0.1.0")
     toy.sql("update headgate.runners set started_at = '2020-01-01', last_seen_at = '2020-01-02'")
 
     assert toy.value("end_runner", p_runner="w2") == 0
