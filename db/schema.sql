@@ -13777,19 +13777,6 @@ begin
             cross join unnest(c.needs) as n
             where n.is_held
         ),
-        moved as materialized (
-            select
-                m.operation_id, m.calendar, m.next_due_at,
-                case when k.is_batched then '-infinity' else m.missing_from end as missing_from
-            from (
-                select o.operation_id, c.calendar, o.batch_size is not null as is_batched
-                from (select distinct c.calendar from unnest(p_classes) as c) as c
-                cross join headgate._needs(p_pipeline_id, p_options) as o
-            ) as k
-            cross join lateral headgate._forecast_rule(
-                p_options, p_at, k.operation_id, k.calendar
-            ) as m
-        ),
         cut as (
             -- The points at which a class is split.
             select c.class_no, 1 as first from unnest(p_classes) as c
@@ -13830,6 +13817,23 @@ begin
             ) as l on l.leader_id = m.operation_id
             group by m.class_no, m.from_nth, l.operation_id
         ),
+        moved as materialized (
+            -- Only what was done or opened: each needs a look at its calendar.
+            select
+                k.operation_id, coalesce(k.calendar, '') as calendar_key, m.next_due_at,
+                case when k.is_batched then '-infinity' else m.missing_from end as missing_from
+            from (
+                select distinct n.operation_id, p.calendar, n.batch_size is not null as is_batched
+                from (
+                    select m.class_no, m.operation_id from met as m
+                    union
+                    select s.class_no, s.operation_id from stirred as s where s.is_opened
+                ) as u
+                join part as p using (class_no)
+                join headgate._needs(p_pipeline_id, p_options) as n using (operation_id)
+            ) as k
+            cross join lateral headgate._forecast_rule(p_options, p_at, k.operation_id, k.calendar) as m
+        ),
         after as (
             select
                 p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many,
@@ -13862,7 +13866,7 @@ begin
                 cross join unnest(p.needs) as n
             ) as p
             join headgate.operations as o using (operation_id)
-            join moved as m on m.operation_id = p.operation_id and coalesce(m.calendar, '') = p.calendar_key
+            left join moved as m on m.operation_id = p.operation_id and m.calendar_key = p.calendar_key
             left join met as d
                 on d.class_no = p.class_no and d.from_nth = p.from_nth and d.operation_id = p.operation_id
             left join stirred as f
@@ -14024,13 +14028,18 @@ begin
                     order by s.operation_id
                 ) as needs
             from class as c
-            join headgate.assets as a on a.asset_id = c.example_id
-            join headgate.asset_processing_state as s on s.asset_id = a.asset_id
-            join need as n using (operation_id)
+            cross join need as n
+            cross join lateral (  -- from its key: classes are few
+                select s.*
+                from headgate.asset_processing_state as s
+                where s.operation_id = n.operation_id
+                    and s.asset_id = c.example_id
+                offset 0
+            ) as s
             join covered as v
-                on v.operation_id = s.operation_id
-                and v.universe = a.universe
-                and v.group_key = a.group_key
+                on v.operation_id = n.operation_id
+                and v.universe = n.universe
+                and v.group_key = c.group_key
             group by s.asset_id
         ) as e on e.asset_id = c.example_id
     ) as n;
@@ -18305,26 +18314,6 @@ $$;
 ALTER FUNCTION headgate._move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer) OWNER TO headgate_owner;
 
 --
--- Name: _name_pieces(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._name_pieces(p_text text) RETURNS text[]
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select array(
-        select distinct v.piece
-        from generate_series(1, least(100, length(p_text)) + 1) as i (nth)
-        cross join lateral (
-            values (substr(lower(p_text), i.nth, 1)), (substr(' ' || lower(p_text) || ' ', i.nth, 2))
-        ) as v (piece)
-        where v.piece <> ''
-    );
-$$;
-
-ALTER FUNCTION headgate._name_pieces(p_text text) OWNER TO headgate_owner;
-
---
 -- Name: _named_assets(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18439,20 +18428,38 @@ CREATE FUNCTION headgate._near(p_name text, p_names text[]) RETURNS text[]
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    with likeness as (
-        select n.name, 2.0 * l.shared / (l.pieces + cardinality(m.pieces)) as share
-        from (select distinct u.name from unnest(p_names) as u (name)) as n
-        cross join (select headgate._name_pieces(p_name) as pieces) as m
+    with name as materialized (
+        select distinct lower(u.name) as name, u.name as spelt from unnest(p_names) as u (name)
+    ),
+    piece as materialized (
+        -- Letters and letter pairs, each once; pairs include the beginning and the end.
+        select distinct n.name, v.piece
+        from (select n.name from name as n union select lower(p_name)) as n
+        cross join generate_series(1, least(100, length(n.name)) + 1) as i (nth)
         cross join lateral (
-            select count(*) as pieces, count(*) filter (where g.piece = any (m.pieces)) as shared
-            from unnest(headgate._name_pieces(n.name)) as g (piece)
+            values (substr(n.name, i.nth, 1)), (substr(' ' || n.name || ' ', i.nth, 2))
+        ) as v (piece)
+        where v.piece <> ''
+    ),
+    mine as materialized (
+        select array_agg(p.piece) as pieces from piece as p where p.name = lower(p_name)
+    ),
+    likeness as (
+        select n.spelt, 2.0 * l.shared / (l.pieces + cardinality(m.pieces)) as share
+        from (
+            select p.name, count(*) as pieces, count(*) filter (where p.piece = any (m.pieces)) as shared
+            from piece as p
+            cross join mine as m
+            group by p.name
         ) as l
+        join name as n using (name)
+        cross join mine as m
     )
     select array(
-        select k.name
+        select k.spelt
         from likeness as k
         where k.share >= greatest(0.5, 0.8 * (select max(b.share) from likeness as b))
-        order by k.share desc, k.name
+        order by k.share desc, k.spelt
         limit 3
     );
 $$;
@@ -30414,7 +30421,7 @@ begin
     perform headgate._check_quota_value(p_quota);
     return query
     with plan as materialized (
-        select p.operation_id, p.asset_id, p.provider_id, p.is_granted, p.reason, p.units, p.run_at
+        select p.operation_id, p.asset_id, p.group_key, p.provider_id, p.is_granted, p.reason, p.units, p.run_at
         from headgate._plan(v_pipeline.pipeline_id, v_options, v_at, p_quota) as p
     ),
     covered as materialized (
@@ -30426,36 +30433,63 @@ begin
         where g.pipeline_id = v_pipeline.pipeline_id
         group by o.operation_id
     ),
-    judged as (
+    due as materialized (
         select
-            a.group_key,
-            s.operation_id,
-            coalesce(p.provider_id, o.provider_id) as provider_id,
-            case when p.is_granted then 'run' when p.asset_id is not null then 'defer' else 'skip' end as decision,
-            case
-                when p.is_granted then headgate._due_because(o, s)
-                when p.asset_id is not null then w.meaning
-                else headgate._skipped_because(a.is_active, s, o, v_at)
-            end as reason,
-            p.units,
-            p.run_at
+            p.group_key, p.operation_id, p.provider_id, p.is_granted, p.units, p.run_at,
+            case when p.is_granted then headgate._due_because(o, s) else w.meaning end as reason,
+            headgate._skipped_because(true, s, o, v_at) as left_out_because
+        from plan as p
+        join headgate.operations as o using (operation_id)
+        cross join lateral (  -- from its key, as the plan does: little is due as a rule
+            select s.*
+            from headgate.asset_processing_state as s
+            where s.operation_id = p.operation_id
+                and s.asset_id = p.asset_id
+            offset 0
+        ) as s
+        left join headgate.v_deferral_reasons as w on w.reason = p.reason
+    ),
+    everything as (
+        select
+            a.group_key, s.operation_id, headgate._skipped_because(a.is_active, s, o, v_at) as reason,
+            count(*) as pairs
         from headgate.asset_processing_state as s
         join covered as c using (operation_id)
         join headgate.operations as o using (operation_id)
         join headgate.assets as a using (asset_id)
-        left join plan as p on p.operation_id = s.operation_id and p.asset_id = s.asset_id
-        left join headgate.v_deferral_reasons as w on w.reason = p.reason
         where c.is_whole
             or a.group_key = any (c.group_keys)
+        group by 1, 2, 3
+    ),
+    skipped as (
+        -- Everything but what is due, which is cheaper than to look for each pair in the plan.
+        select e.group_key, e.operation_id, e.reason, e.pairs - coalesce(d.pairs, 0) as pairs
+        from everything as e
+        left join (
+            select d.group_key, d.operation_id, d.left_out_because as reason, count(*) as pairs
+            from due as d
+            group by d.group_key, d.operation_id, d.left_out_because
+        ) as d using (group_key, operation_id, reason)
+    ),
+    total as (
+        select
+            d.group_key, d.operation_id, case when d.is_granted then 'run' else 'defer' end as decision, d.reason,
+            d.provider_id, count(*) as pairs, sum(d.units) as units,
+            min(d.run_at) filter (where not d.is_granted) as run_at
+        from due as d
+        group by 1, 2, 3, 4, 5
+        union all
+        select s.group_key, s.operation_id, 'skip', s.reason, o.provider_id, s.pairs, 0, null
+        from skipped as s
+        join headgate.operations as o using (operation_id)
+        where s.pairs > 0
     )
     select
-        j.group_key, o.name, j.decision, j.reason, r.name, count(*), coalesce(sum(j.units), 0)::bigint,
-        min(j.run_at) filter (where j.decision = 'defer')
-    from judged as j
+        t.group_key, o.name, t.decision, t.reason, r.name, t.pairs, t.units, t.run_at
+    from total as t
     join headgate.operations as o using (operation_id)
-    join headgate.providers as r on r.provider_id = j.provider_id
-    group by j.group_key, o.operation_id, o.name, j.decision, j.reason, r.name
-    order by array_position(array['run', 'defer', 'skip'], j.decision), j.group_key, o.operation_id, j.reason;
+    join headgate.providers as r on r.provider_id = t.provider_id
+    order by array_position(array['run', 'defer', 'skip'], t.decision), t.group_key, o.operation_id, t.reason;
 end;
 $$;
 
@@ -30667,6 +30701,7 @@ CREATE FUNCTION headgate.find_assets(p_text text, p_limit integer DEFAULT 20) RE
     AS $$
 declare
     v_text constant text := lower(trim(p_text));
+    v_near text[];
 begin
     if coalesce(v_text, '') = '' then
         return;
@@ -30682,11 +30717,13 @@ begin
         return;
     end if;
 
+    v_near := headgate._near(v_text, headgate._similar_codes(null, v_text));  -- the planner would call it as well
     return query
     select a.asset_id, a.universe, a.code, a.group_key, a.is_active, true
-    from unnest(headgate._near(v_text, headgate._similar_codes(null, v_text))) with ordinality as n (name, nth)
+    from unnest(v_near) with ordinality as n (name, nth)
     join headgate.assets as a
-        on lower(a.code) collate "C" ^@ lower(n.name)
+        on lower(a.code) collate "C" >= lower(n.name)  -- from the index: the name, or the name and a dot
+        and lower(a.code) collate "C" < lower(n.name) || '/'
         and lower(n.name) in (lower(a.code), split_part(lower(a.code), '.', 1))
     order by n.nth, a.code, a.universe
     limit p_limit;
@@ -40001,7 +40038,8 @@ CREATE VIEW headgate.v_failed_assets AS
     o.name AS operation,
     s.consecutive_failures,
     s.last_error,
-    s.last_failed_at
+    s.last_failed_at,
+    a.universe
    FROM ((headgate.asset_processing_state s
      JOIN headgate.assets a USING (asset_id))
      JOIN headgate.operations o USING (operation_id))
@@ -40050,6 +40088,12 @@ COMMENT ON COLUMN headgate.v_failed_assets.last_error IS 'What went wrong last.'
 --
 
 COMMENT ON COLUMN headgate.v_failed_assets.last_failed_at IS 'When.';
+
+--
+-- Name: COLUMN v_failed_assets.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_failed_assets.universe IS 'The asset''s universe.';
 
 --
 -- Name: v_failed_assets; Type: VIEW; Schema: equities; Owner: headgate_plan_equities
@@ -46524,6 +46568,66 @@ COMMENT ON COLUMN headgate.v_asset_states.last_error IS 'What went wrong last; n
 COMMENT ON COLUMN headgate.v_asset_states.last_failed_at IS 'When it last failed by its own fault.';
 
 --
+-- Name: v_blocked_calls; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_blocked_calls AS
+ SELECT h.provider,
+    NULL::text AS operation,
+    h.state,
+    h.blocked_until,
+    h.blocked_reason AS reason
+   FROM headgate.v_provider_health h
+  WHERE (h.state <> 'flowing'::text)
+UNION ALL
+ SELECT h.provider,
+    h.operation,
+    h.state,
+    h.blocked_until,
+    h.reason
+   FROM headgate.v_operation_health h
+  WHERE (h.state <> 'flowing'::text)
+  ORDER BY 1, 2 NULLS FIRST;
+
+ALTER VIEW headgate.v_blocked_calls OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_blocked_calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_blocked_calls IS 'Providers and operations whose breaker is open or probing.';
+
+--
+-- Name: COLUMN v_blocked_calls.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_blocked_calls.provider IS 'The provider.';
+
+--
+-- Name: COLUMN v_blocked_calls.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_blocked_calls.operation IS 'The operation; null: all of the provider''s.';
+
+--
+-- Name: COLUMN v_blocked_calls.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_blocked_calls.state IS 'blocked or probing.';
+
+--
+-- Name: COLUMN v_blocked_calls.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_blocked_calls.blocked_until IS 'No call is made before.';
+
+--
+-- Name: COLUMN v_blocked_calls.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_blocked_calls.reason IS 'Why it is blocked.';
+
+--
 -- Name: v_cache; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -47426,6 +47530,110 @@ COMMENT ON COLUMN headgate.v_execution_steps.depends_on IS 'The steps before it,
 COMMENT ON COLUMN headgate.v_execution_steps.group_keys IS 'The groups it is limited to; null: all.';
 
 --
+-- Name: v_failing_operations; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_failing_operations AS
+ SELECT operation,
+    count(*) AS assets,
+    max(last_failed_at) AS last_failed_at,
+    (array_agg(last_error ORDER BY f.last_failed_at DESC NULLS LAST))[1] AS last_error,
+    (array_agg(asset ORDER BY f.last_failed_at DESC NULLS LAST))[1] AS last_asset
+   FROM headgate.v_failed_assets f
+  GROUP BY operation
+  ORDER BY (count(*)) DESC, operation;
+
+ALTER VIEW headgate.v_failing_operations OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_failing_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_failing_operations IS 'Operations with assets whose last attempts failed, those with the most first.';
+
+--
+-- Name: COLUMN v_failing_operations.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_failing_operations.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_failing_operations.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_failing_operations.assets IS 'Its assets whose last attempts failed.';
+
+--
+-- Name: COLUMN v_failing_operations.last_failed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_failing_operations.last_failed_at IS 'When the latest of them failed.';
+
+--
+-- Name: COLUMN v_failing_operations.last_error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_failing_operations.last_error IS 'What went wrong then.';
+
+--
+-- Name: COLUMN v_failing_operations.last_asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_failing_operations.last_asset IS 'With which asset.';
+
+--
+-- Name: v_latest_executions; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_latest_executions AS
+ SELECT p.name AS pipeline,
+    e.run_id,
+    e.status,
+    e.started_at
+   FROM (headgate.pipelines p
+     CROSS JOIN LATERAL ( SELECT e_1.run_id,
+            e_1.status,
+            e_1.started_at
+           FROM headgate.process_executions e_1
+          WHERE (e_1.pipeline_id = p.pipeline_id)
+          ORDER BY e_1.started_at DESC, e_1.execution_id DESC
+         LIMIT 20) e)
+  WHERE (NOT p.is_retired)
+  ORDER BY p.name, e.started_at;
+
+ALTER VIEW headgate.v_latest_executions OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_latest_executions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_latest_executions IS 'The last twenty runs of each pipeline, oldest first.';
+
+--
+-- Name: COLUMN v_latest_executions.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_latest_executions.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_latest_executions.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_latest_executions.run_id IS 'The run''s name.';
+
+--
+-- Name: COLUMN v_latest_executions.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_latest_executions.status IS 'running, paused, succeeded, failed or cancelled.';
+
+--
+-- Name: COLUMN v_latest_executions.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_latest_executions.started_at IS 'When it started.';
+
+--
 -- Name: v_metrics; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -47607,6 +47815,99 @@ COMMENT ON COLUMN headgate.v_notices.body IS 'Its text.';
 COMMENT ON COLUMN headgate.v_notices.asset_id IS 'The notice, as an asset.';
 
 --
+-- Name: v_open_quota; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_open_quota AS
+ SELECT q.provider,
+    q.opened_at,
+    q.closes_at,
+    q.usable,
+    q.reserved,
+    q.spent,
+    q.used_elsewhere,
+    q.remaining,
+    q.blocked_until,
+    ( SELECT sum(d.units) AS sum
+           FROM ((headgate.v_deferrals d
+             JOIN headgate.operations o ON ((o.name = d.operation)))
+             JOIN headgate.providers p USING (provider_id))
+          WHERE ((p.name = q.provider) AND (d.reason = 'quota'::text) AND (d.started_at >= q.opened_at))) AS wanted
+   FROM (headgate.v_quota q
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t)
+  WHERE ((q.opened_at <= t.now) AND (q.closes_at > t.now) AND (q.provider <> 'local'::text))
+  ORDER BY q.provider;
+
+ALTER VIEW headgate.v_open_quota OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_open_quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_open_quota IS 'The open quota windows of providers that are called, as in headgate.v_quota, and the units that were put off.';
+
+--
+-- Name: COLUMN v_open_quota.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_open_quota.provider IS 'The provider.';
+
+--
+-- Name: COLUMN v_open_quota.opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_open_quota.opened_at IS 'The window''s first moment.';
+
+--
+-- Name: COLUMN v_open_quota.closes_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_open_quota.closes_at IS 'The provider''s reset.';
+
+--
+-- Name: COLUMN v_open_quota.usable; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_open_quota.usable IS 'The provider''s limit less the buffer.';
+
+--
+-- Name: COLUMN v_open_quota.reserved; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_open_quota.reserved IS 'Units promised to planned jobs whose calls have not started.';
+
+--
+-- Name: COLUMN v_open_quota.spent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_open_quota.spent IS 'Units of calls that started.';
+
+--
+-- Name: COLUMN v_open_quota.used_elsewhere; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_open_quota.used_elsewhere IS 'Units the provider reports beyond our own ledger.';
+
+--
+-- Name: COLUMN v_open_quota.remaining; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_open_quota.remaining IS 'Units that may still be promised.';
+
+--
+-- Name: COLUMN v_open_quota.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_open_quota.blocked_until IS 'No call is made before: the provider reported its quota as exhausted.';
+
+--
+-- Name: COLUMN v_open_quota.wanted; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_open_quota.wanted IS 'Units of what runs in this window put off because of the quota; null: nothing was.';
+
+--
 -- Name: v_operations; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -47643,7 +47944,9 @@ CREATE VIEW headgate.v_operations AS
                   WHERE ((s.pipeline_id = l.pipeline_id) AND ((o.name = ANY (s.operations)) OR (n.name = ANY (s.operations))))))
           ORDER BY l.name) AS pipelines,
     h.state,
-    h.blocked_until
+    h.blocked_until,
+    h.failures AS breaker_failures,
+    h.reason AS breaker_reason
    FROM (((headgate.operations o
      JOIN headgate.providers p USING (provider_id))
      LEFT JOIN headgate.operations n ON ((n.operation_id = o.bulk_call_of_operation_id)))
@@ -47747,6 +48050,18 @@ COMMENT ON COLUMN headgate.v_operations.state IS 'Its own breaker: flowing, bloc
 --
 
 COMMENT ON COLUMN headgate.v_operations.blocked_until IS 'No call is, or was, made before; null: calls flow.';
+
+--
+-- Name: COLUMN v_operations.breaker_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.breaker_failures IS 'Consecutive failures of its calls, which open its breaker; null: it makes no call.';
+
+--
+-- Name: COLUMN v_operations.breaker_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.breaker_reason IS 'Why it is, or was, blocked.';
 
 --
 -- Name: v_operator_actions; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -48523,6 +48838,54 @@ COMMENT ON COLUMN headgate.v_run_documents.run IS '{id, pipeline, logical_date, 
 COMMENT ON COLUMN headgate.v_run_documents.document IS '{run, params, steps: {<step>: {status, counts, output}}}; run has `now`, too.';
 
 --
+-- Name: v_step_outputs; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_step_outputs AS
+ SELECT p.name AS pipeline,
+    e.run_id,
+    s.step,
+    o.output
+   FROM (((headgate.process_executions e
+     JOIN headgate.pipelines p USING (pipeline_id))
+     JOIN headgate.process_steps s USING (execution_id))
+     JOIN headgate._step_outputs o USING (execution_id, step))
+  WHERE (jsonb_typeof(o.output) <> 'null'::text)
+  ORDER BY e.started_at DESC, e.execution_id DESC, s."position";
+
+ALTER VIEW headgate.v_step_outputs OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_step_outputs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_step_outputs IS 'What steps returned, as later steps read it; newest execution first, its steps in order.';
+
+--
+-- Name: COLUMN v_step_outputs.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_step_outputs.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_step_outputs.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_step_outputs.run_id IS 'The run''s name.';
+
+--
+-- Name: COLUMN v_step_outputs.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_step_outputs.step IS 'The step.';
+
+--
+-- Name: COLUMN v_step_outputs.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_step_outputs.output IS 'What its function returned; the output of its only asset, or those of its assets by code.';
+
+--
 -- Name: v_today_processing_activity; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -48632,6 +48995,86 @@ COMMENT ON COLUMN headgate.v_trading_sessions.closes_at IS 'When it closes.';
 --
 
 COMMENT ON COLUMN headgate.v_trading_sessions.is_early_close IS 'True: a half day.';
+
+--
+-- Name: v_waiting_work; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_waiting_work AS
+ SELECT pipeline,
+    run_id,
+    operation,
+    reason,
+    min(step) AS step,
+    sum(jobs) AS jobs,
+    min(next_try_at) AS next_try_at,
+    min(gives_up_at) AS gives_up_at,
+    sum(sum(jobs)) OVER () AS all_jobs
+   FROM headgate.v_waiting w
+  GROUP BY pipeline, run_id, operation, reason
+  ORDER BY (min(next_try_at)) NULLS FIRST, pipeline, operation, reason;
+
+ALTER VIEW headgate.v_waiting_work OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_waiting_work; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_waiting_work IS 'headgate.v_waiting in fewer rows: a run''s operation and reason, whatever the step.';
+
+--
+-- Name: COLUMN v_waiting_work.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting_work.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_waiting_work.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting_work.run_id IS 'The run in which it waits, which left it out of its plan, or which is queued first.';
+
+--
+-- Name: COLUMN v_waiting_work.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting_work.operation IS 'The operation; null: a whole step waits for its retry, or whole runs.';
+
+--
+-- Name: COLUMN v_waiting_work.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting_work.reason IS 'Why it waits.';
+
+--
+-- Name: COLUMN v_waiting_work.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting_work.step IS 'The step, or the first of several by name; null: whole runs wait.';
+
+--
+-- Name: COLUMN v_waiting_work.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting_work.jobs IS 'How many jobs; of queued runs: how many runs.';
+
+--
+-- Name: COLUMN v_waiting_work.next_try_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting_work.next_try_at IS 'When the first of them continues; null: not by time alone.';
+
+--
+-- Name: COLUMN v_waiting_work.gives_up_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting_work.gives_up_at IS 'When the first run stops waiting; null: it does not give up by time.';
+
+--
+-- Name: COLUMN v_waiting_work.all_jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting_work.all_jobs IS 'The sum of jobs over all rows.';
 
 --
 -- Name: v_wanted_runners; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -57357,12 +57800,6 @@ REVOKE ALL ON FUNCTION headgate._move_breaker(p_provider headgate.providers, p_b
 REVOKE ALL ON FUNCTION headgate._move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _name_pieces(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._name_pieces(p_text text) FROM PUBLIC;
-
---
 -- Name: FUNCTION _named_assets(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -61612,6 +62049,20 @@ GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_viral;
 
 --
+-- Name: TABLE v_blocked_calls; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_blocked_calls TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_blocked_calls TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_blocked_calls TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_blocked_calls TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_blocked_calls TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_blocked_calls TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_blocked_calls TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_blocked_calls TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_blocked_calls TO headgate_plan_viral;
+
+--
 -- Name: TABLE v_cache; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -61724,6 +62175,34 @@ GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_viral;
 
 --
+-- Name: TABLE v_failing_operations; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_failing_operations TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_failing_operations TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_failing_operations TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_failing_operations TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_failing_operations TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_failing_operations TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_failing_operations TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_failing_operations TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_failing_operations TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_latest_executions; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_latest_executions TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_latest_executions TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_latest_executions TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_latest_executions TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_latest_executions TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_latest_executions TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_latest_executions TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_latest_executions TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_latest_executions TO headgate_plan_viral;
+
+--
 -- Name: TABLE v_metrics; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -61750,6 +62229,20 @@ GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_notices TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_open_quota; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_open_quota TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_open_quota TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_open_quota TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_open_quota TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_open_quota TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_open_quota TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_open_quota TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_open_quota TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_open_quota TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_operations; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -61892,6 +62385,20 @@ GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_viral;
 
 --
+-- Name: TABLE v_step_outputs; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_step_outputs TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_step_outputs TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_step_outputs TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_step_outputs TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_step_outputs TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_step_outputs TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_step_outputs TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_step_outputs TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_step_outputs TO headgate_plan_viral;
+
+--
 -- Name: TABLE v_today_processing_activity; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -61918,6 +62425,20 @@ GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_waiting_work; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_waiting_work TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_waiting_work TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_waiting_work TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_waiting_work TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_waiting_work TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_waiting_work TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_waiting_work TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_waiting_work TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_waiting_work TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_wanted_runners; Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -9,7 +9,8 @@ select
     o.name as operation,
     s.consecutive_failures,
     s.last_error,
-    s.last_failed_at
+    s.last_failed_at,
+    a.universe
 from headgate.asset_processing_state as s
 join headgate.assets as a using (asset_id)
 join headgate.operations as o using (operation_id)
@@ -25,3 +26,4 @@ comment on column headgate.v_failed_assets.consecutive_failures is
     'Failures by its own fault since its last success.';
 comment on column headgate.v_failed_assets.last_error is 'What went wrong last.';
 comment on column headgate.v_failed_assets.last_failed_at is 'When.';
+comment on column headgate.v_failed_assets.universe is 'The asset''s universe.';

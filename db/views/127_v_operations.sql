@@ -43,7 +43,9 @@ select
         order by l.name
     ) as pipelines,
     h.state,
-    h.blocked_until
+    h.blocked_until,
+    h.failures as breaker_failures,
+    h.reason as breaker_reason
 from headgate.operations as o
 join headgate.providers as p using (provider_id)
 left join headgate.operations as n on n.operation_id = o.bulk_call_of_operation_id
@@ -72,3 +74,6 @@ comment on column headgate.v_operations.pipelines is 'The pipelines whose steps 
 comment on column headgate.v_operations.state is
     'Its own breaker: flowing, blocked or probing; null: it makes no call.';
 comment on column headgate.v_operations.blocked_until is 'No call is, or was, made before; null: calls flow.';
+comment on column headgate.v_operations.breaker_failures is
+    'Consecutive failures of its calls, which open its breaker; null: it makes no call.';
+comment on column headgate.v_operations.breaker_reason is 'Why it is, or was, blocked.';

@@ -13,6 +13,7 @@ set plan_cache_mode = force_custom_plan
 as $func$
 declare
     v_text constant text := lower(trim(p_text));
+    v_near text[];
 begin
     if coalesce(v_text, '') = '' then
         return;
@@ -28,11 +29,13 @@ begin
         return;
     end if;
 
+    v_near := headgate._near(v_text, headgate._similar_codes(null, v_text));  -- the planner would call it as well
     return query
     select a.asset_id, a.universe, a.code, a.group_key, a.is_active, true
-    from unnest(headgate._near(v_text, headgate._similar_codes(null, v_text))) with ordinality as n (name, nth)
+    from unnest(v_near) with ordinality as n (name, nth)
     join headgate.assets as a
-        on lower(a.code) collate "C" ^@ lower(n.name)
+        on lower(a.code) collate "C" >= lower(n.name)  -- from the index: the name, or the name and a dot
+        and lower(a.code) collate "C" < lower(n.name) || '/'
         and lower(n.name) in (lower(a.code), split_part(lower(a.code), '.', 1))
     order by n.nth, a.code, a.universe
     limit p_limit;

@@ -28,19 +28,6 @@ begin
             cross join unnest(c.needs) as n
             where n.is_held
         ),
-        moved as materialized (
-            select
-                m.operation_id, m.calendar, m.next_due_at,
-                case when k.is_batched then '-infinity' else m.missing_from end as missing_from
-            from (
-                select o.operation_id, c.calendar, o.batch_size is not null as is_batched
-                from (select distinct c.calendar from unnest(p_classes) as c) as c
-                cross join headgate._needs(p_pipeline_id, p_options) as o
-            ) as k
-            cross join lateral headgate._forecast_rule(
-                p_options, p_at, k.operation_id, k.calendar
-            ) as m
-        ),
         cut as (
             -- The points at which a class is split.
             select c.class_no, 1 as first from unnest(p_classes) as c
@@ -81,6 +68,23 @@ begin
             ) as l on l.leader_id = m.operation_id
             group by m.class_no, m.from_nth, l.operation_id
         ),
+        moved as materialized (
+            -- Only what was done or opened: each needs a look at its calendar.
+            select
+                k.operation_id, coalesce(k.calendar, '') as calendar_key, m.next_due_at,
+                case when k.is_batched then '-infinity' else m.missing_from end as missing_from
+            from (
+                select distinct n.operation_id, p.calendar, n.batch_size is not null as is_batched
+                from (
+                    select m.class_no, m.operation_id from met as m
+                    union
+                    select s.class_no, s.operation_id from stirred as s where s.is_opened
+                ) as u
+                join part as p using (class_no)
+                join headgate._needs(p_pipeline_id, p_options) as n using (operation_id)
+            ) as k
+            cross join lateral headgate._forecast_rule(p_options, p_at, k.operation_id, k.calendar) as m
+        ),
         after as (
             select
                 p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many,
@@ -113,7 +117,7 @@ begin
                 cross join unnest(p.needs) as n
             ) as p
             join headgate.operations as o using (operation_id)
-            join moved as m on m.operation_id = p.operation_id and coalesce(m.calendar, '') = p.calendar_key
+            left join moved as m on m.operation_id = p.operation_id and m.calendar_key = p.calendar_key
             left join met as d
                 on d.class_no = p.class_no and d.from_nth = p.from_nth and d.operation_id = p.operation_id
             left join stirred as f

@@ -73,13 +73,18 @@ begin
                     order by s.operation_id
                 ) as needs
             from class as c
-            join headgate.assets as a on a.asset_id = c.example_id
-            join headgate.asset_processing_state as s on s.asset_id = a.asset_id
-            join need as n using (operation_id)
+            cross join need as n
+            cross join lateral (  -- from its key: classes are few
+                select s.*
+                from headgate.asset_processing_state as s
+                where s.operation_id = n.operation_id
+                    and s.asset_id = c.example_id
+                offset 0
+            ) as s
             join covered as v
-                on v.operation_id = s.operation_id
-                and v.universe = a.universe
-                and v.group_key = a.group_key
+                on v.operation_id = n.operation_id
+                and v.universe = n.universe
+                and v.group_key = c.group_key
             group by s.asset_id
         ) as e on e.asset_id = c.example_id
     ) as n;

@@ -26,7 +26,7 @@ begin
     perform headgate._check_quota_value(p_quota);
     return query
     with plan as materialized (
-        select p.operation_id, p.asset_id, p.provider_id, p.is_granted, p.reason, p.units, p.run_at
+        select p.operation_id, p.asset_id, p.group_key, p.provider_id, p.is_granted, p.reason, p.units, p.run_at
         from headgate._plan(v_pipeline.pipeline_id, v_options, v_at, p_quota) as p
     ),
     covered as materialized (
@@ -38,36 +38,63 @@ begin
         where g.pipeline_id = v_pipeline.pipeline_id
         group by o.operation_id
     ),
-    judged as (
+    due as materialized (
         select
-            a.group_key,
-            s.operation_id,
-            coalesce(p.provider_id, o.provider_id) as provider_id,
-            case when p.is_granted then 'run' when p.asset_id is not null then 'defer' else 'skip' end as decision,
-            case
-                when p.is_granted then headgate._due_because(o, s)
-                when p.asset_id is not null then w.meaning
-                else headgate._skipped_because(a.is_active, s, o, v_at)
-            end as reason,
-            p.units,
-            p.run_at
+            p.group_key, p.operation_id, p.provider_id, p.is_granted, p.units, p.run_at,
+            case when p.is_granted then headgate._due_because(o, s) else w.meaning end as reason,
+            headgate._skipped_because(true, s, o, v_at) as left_out_because
+        from plan as p
+        join headgate.operations as o using (operation_id)
+        cross join lateral (  -- from its key, as the plan does: little is due as a rule
+            select s.*
+            from headgate.asset_processing_state as s
+            where s.operation_id = p.operation_id
+                and s.asset_id = p.asset_id
+            offset 0
+        ) as s
+        left join headgate.v_deferral_reasons as w on w.reason = p.reason
+    ),
+    everything as (
+        select
+            a.group_key, s.operation_id, headgate._skipped_because(a.is_active, s, o, v_at) as reason,
+            count(*) as pairs
         from headgate.asset_processing_state as s
         join covered as c using (operation_id)
         join headgate.operations as o using (operation_id)
         join headgate.assets as a using (asset_id)
-        left join plan as p on p.operation_id = s.operation_id and p.asset_id = s.asset_id
-        left join headgate.v_deferral_reasons as w on w.reason = p.reason
         where c.is_whole
             or a.group_key = any (c.group_keys)
+        group by 1, 2, 3
+    ),
+    skipped as (
+        -- Everything but what is due, which is cheaper than to look for each pair in the plan.
+        select e.group_key, e.operation_id, e.reason, e.pairs - coalesce(d.pairs, 0) as pairs
+        from everything as e
+        left join (
+            select d.group_key, d.operation_id, d.left_out_because as reason, count(*) as pairs
+            from due as d
+            group by d.group_key, d.operation_id, d.left_out_because
+        ) as d using (group_key, operation_id, reason)
+    ),
+    total as (
+        select
+            d.group_key, d.operation_id, case when d.is_granted then 'run' else 'defer' end as decision, d.reason,
+            d.provider_id, count(*) as pairs, sum(d.units) as units,
+            min(d.run_at) filter (where not d.is_granted) as run_at
+        from due as d
+        group by 1, 2, 3, 4, 5
+        union all
+        select s.group_key, s.operation_id, 'skip', s.reason, o.provider_id, s.pairs, 0, null
+        from skipped as s
+        join headgate.operations as o using (operation_id)
+        where s.pairs > 0
     )
     select
-        j.group_key, o.name, j.decision, j.reason, r.name, count(*), coalesce(sum(j.units), 0)::bigint,
-        min(j.run_at) filter (where j.decision = 'defer')
-    from judged as j
+        t.group_key, o.name, t.decision, t.reason, r.name, t.pairs, t.units, t.run_at
+    from total as t
     join headgate.operations as o using (operation_id)
-    join headgate.providers as r on r.provider_id = j.provider_id
-    group by j.group_key, o.operation_id, o.name, j.decision, j.reason, r.name
-    order by array_position(array['run', 'defer', 'skip'], j.decision), j.group_key, o.operation_id, j.reason;
+    join headgate.providers as r on r.provider_id = t.provider_id
+    order by array_position(array['run', 'defer', 'skip'], t.decision), t.group_key, o.operation_id, t.reason;
 end;
 $func$;
 

@@ -20,7 +20,17 @@ COLUMNS = {
     ),
     "headgate.v_asset_processing_history": f"asset_id asset {HISTORY} verdict reason cpu_ms peak_memory"
     " from_cache",
-    "headgate.v_failed_assets": f"asset_id asset {FAILED}",
+    "headgate.v_failed_assets": f"asset_id asset {FAILED} universe",
+    "headgate.v_failing_operations": "operation assets last_failed_at last_error last_asset",
+    "headgate.v_open_quota": (
+        "provider opened_at closes_at usable reserved spent used_elsewhere remaining blocked_until wanted"
+    ),
+    "headgate.v_blocked_calls": "provider operation state blocked_until reason",
+    "headgate.v_waiting_work": (
+        "pipeline run_id operation reason step jobs next_try_at gives_up_at all_jobs"
+    ),
+    "headgate.v_latest_executions": "pipeline run_id status started_at",
+    "headgate.v_step_outputs": "pipeline run_id step output",
     "headgate.v_quota": (
         "provider opened_at closes_at usable reserved spent used_elsewhere remaining blocked_until"
     ),
@@ -56,7 +66,7 @@ COLUMNS = {
     ),
     "headgate.v_operations": (
         "operation description universe provider kind due serves units priority bundle max_attempts max_wait"
-        " pipelines state blocked_until"
+        " pipelines state blocked_until breaker_failures breaker_reason"
     ),
     "headgate.v_asset_states": (
         "asset_id universe asset is_active operation watermark next_due_at succeeded_at consecutive_failures"

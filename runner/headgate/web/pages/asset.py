@@ -14,9 +14,7 @@ from headgate.web.paging import ROWS, moment_of, page_of
 FOUND: Final = 30
 FIND: LiteralString = "select * from headgate.find_assets(p_text => %(text)s, p_limit => %(most)s)"
 FAILING: LiteralString = """
-select f.*, a.universe
-from headgate.v_failed_assets as f
-join headgate.v_assets as a using (asset_id)
+select * from headgate.v_failed_assets as f
 order by f.last_failed_at desc nulls last, f.asset, f.operation
 limit %(most)s
 """
@@ -28,11 +26,7 @@ STATES: LiteralString = """
 select * from headgate.v_asset_states as s where s.asset_id = %(asset_id)s order by s.operation
 """
 PIPELINES: LiteralString = """
-select distinct p.name
-from headgate.v_operations as o
-cross join unnest(o.pipelines) as p (name)
-where o.universe = %(universe)s
-order by p.name
+select o.pipelines from headgate.v_operations as o where o.universe = %(universe)s
 """
 NEXT: LiteralString = """
 select * from headgate.explain_plan(
@@ -73,7 +67,8 @@ def load(connection: Connection[DictRow], request: web.Request) -> dict[str, Any
 
 def _next_runs(connection: Connection[DictRow], asset: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what a run of each pipeline would do with the asset now."""
-    pipelines = [row["name"] for row in connection.execute(PIPELINES, asset)]
+    rows = connection.execute(PIPELINES, asset).fetchall()
+    pipelines = sorted({x for row in rows for x in row["pipelines"]})
     return [
         {"pipeline": pipeline, **row}
         for pipeline in pipelines

@@ -13,10 +13,7 @@ from headgate.web.page import Page
 
 OPERATIONS: LiteralString = "select * from headgate.v_operations"
 OPERATION: LiteralString = """
-select o.*, h.failures as breaker_failures, h.reason as breaker_reason
-from headgate.v_operations as o
-left join headgate.v_operation_health as h using (operation)
-where o.operation = %(operation)s
+select * from headgate.v_operations as o where o.operation = %(operation)s
 """
 FRESHNESS: LiteralString = """
 select * from headgate.v_counted_freshness as f

@@ -14,51 +14,11 @@ from headgate.web.page import Page
 
 SHOWN = 15
 RUNS = "select * from headgate.v_recent_executions as e limit %(limit)s"
-WAITING = """
-select
-    w.pipeline, w.run_id, w.operation, w.reason, min(w.step) as step, sum(w.jobs) as jobs,
-    min(w.next_try_at) as next_try_at, min(w.gives_up_at) as gives_up_at,
-    sum(sum(w.jobs)) over () as all_jobs
-from headgate.v_waiting as w
-group by w.pipeline, w.run_id, w.operation, w.reason
-order by next_try_at nulls first, w.pipeline, w.operation, w.reason
-limit %(limit)s
-"""
-FAILING = """
-select
-    f.operation, count(*) as assets, max(f.last_failed_at) as last_failed_at,
-    (array_agg(f.last_error order by f.last_failed_at desc))[1] as error,
-    (array_agg(f.asset order by f.last_failed_at desc))[1] as example
-from headgate.v_failed_assets as f
-group by f.operation
-order by assets desc, f.operation
-limit %(limit)s
-"""
-QUOTA = """
-select
-    q.*,
-    (
-        select sum(d.units)
-        from headgate.v_deferrals as d
-        join headgate.v_operations as o using (operation)
-        where o.provider = q.provider
-            and d.reason = 'quota'
-            and d.started_at >= q.opened_at
-    ) as wanted
-from headgate.v_quota as q
-where q.opened_at <= headgate.clock() and q.closes_at > headgate.clock() and q.provider <> 'local'
-"""
+WAITING = "select * from headgate.v_waiting_work as w limit %(limit)s"
+FAILING = "select * from headgate.v_failing_operations as f limit %(limit)s"
+QUOTA = "select * from headgate.v_open_quota"
 FRESHNESS = "select * from headgate.v_counted_freshness"
-BLOCKED = """
-select h.provider, null as operation, h.state, h.blocked_until, h.blocked_reason as reason
-from headgate.v_provider_health as h
-where h.state <> 'flowing'
-union all
-select h.provider, h.operation, h.state, h.blocked_until, h.reason
-from headgate.v_operation_health as h
-where h.state <> 'flowing'
-order by provider, operation nulls first
-"""
+BLOCKED = "select * from headgate.v_blocked_calls"
 RUNNERS = "select * from headgate.v_runners"
 ALERTS = """
 select * from headgate.v_alerts as a

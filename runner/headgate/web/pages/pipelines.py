@@ -11,17 +11,7 @@ from psycopg.rows import DictRow
 from headgate.web.page import Page
 
 PIPELINES = "select * from headgate.v_pipelines"
-LATEST = """
-select p.pipeline, r.*
-from headgate.v_pipelines as p
-cross join lateral (
-    select e.run_id, e.status, e.started_at
-    from headgate.v_recent_executions as e
-    where e.pipeline = p.pipeline
-    limit 20
-) as r
-order by p.pipeline, r.started_at
-"""
+LATEST = "select * from headgate.v_latest_executions"
 
 
 def load(connection: Connection[DictRow], request: web.Request) -> dict[str, Any]:

@@ -19,11 +19,8 @@ where a.pipeline = %(pipeline)s and a.run_id = %(run_id)s
 limit 50
 """
 OUTPUTS = """
-select s.key as step, s.value -> 'output' as output
-from headgate.v_run_documents as d
-cross join jsonb_each(d.document -> 'steps') as s
-where d.pipeline = %(pipeline)s and d.run_id = %(run_id)s
-    and jsonb_typeof(s.value -> 'output') <> 'null'
+select * from headgate.v_step_outputs as s
+where s.pipeline = %(pipeline)s and s.run_id = %(run_id)s
 """
 LONGEST_LINE = 110
 LONGEST_OUTPUT = 4_000
@@ -44,17 +41,9 @@ def load(connection: Connection[DictRow], request: web.Request) -> dict[str, Any
         ),
         "failures": failures_of(connection, run),
         "quota": quota_of(connection, run),
-        "outputs": _outputs(connection, run, [x["step"] for x in steps]),
+        "outputs": [_as_text(x) for x in connection.execute(OUTPUTS, run)],
         "artifacts": connection.execute(ARTIFACTS, run).fetchall(),
     }
-
-
-def _outputs(
-    connection: Connection[DictRow], run: DictRow, order: list[str]
-) -> list[dict[str, Any]]:
-    """Return what steps returned as JSON texts, in the steps' order."""
-    rows = connection.execute(OUTPUTS, run).fetchall()
-    return [_as_text(x) for x in sorted(rows, key=lambda row: order.index(row["step"]))]
 
 
 def _as_text(row: DictRow) -> dict[str, Any]:
