@@ -26,7 +26,7 @@ CMD ["headgate", "worker"]
 
 FROM base AS airflow
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
-    pip install -c /wheels/constraints-airflow.txt "$(echo /wheels/*.whl)[airflow]"
+    pip install -c /wheels/constraints-airflow.txt "$(echo /wheels/*.whl)[airflow,executors]"
 COPY dags dags
 USER 1000
 CMD ["airflow", "version"]

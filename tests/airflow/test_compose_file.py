@@ -219,6 +219,25 @@ def test_each_server_has_a_health_check_and_starts_after_its_dependencies(servic
             )
 
 
+def test_every_setting_and_command_of_the_chart_s_values_is_one_of_airflow_s():
+    import yaml
+    from airflow.cli.cli_parser import get_parser
+    from airflow.configuration import conf
+
+    given = yaml.safe_load((ROOT / "deploy/airflow/values.yaml").read_text())
+    for section, options in given["config"].items():
+        assert set(options) <= set(conf.configuration_description[section]["options"]), section
+    for container in given["apiServer"]["extraInitContainers"]:
+        for name in (x["name"] for x in container["env"] if x["name"].startswith("AIRFLOW__")):
+            section, option = name.removeprefix("AIRFLOW__").lower().split("__", 1)
+            assert option in conf.configuration_description[section]["options"], name
+        program, *command = container["args"]
+        if program == "airflow":
+            assert get_parser().parse_args(command)
+        else:
+            assert (program, command) == ("headgate", ["airflow", "prepare"])
+
+
 def test_the_images_are_made_of_what_is_here(services: dict[str, Any]):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = {x for image in images() for x in image.extras}
