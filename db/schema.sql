@@ -6221,6 +6221,7 @@ ALTER FUNCTION headgate._advance_waiting(p_now timestamp with time zone) OWNER T
 CREATE FUNCTION headgate._advanceable(p_now timestamp with time zone) RETURNS SETOF headgate.process_executions
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
     select e.*
     from headgate.process_executions as e
@@ -8193,6 +8194,36 @@ $$;
 ALTER FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _blocked_too_long(integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._blocked_too_long(p_limit integer, p_now timestamp with time zone) RETURNS bigint[]
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array(
+        select c.chunk_id
+        from headgate.chunks as c
+        join headgate.process_executions as e using (execution_id)
+        join headgate.operations as o using (operation_id)
+        left join headgate.breakers as g on g.provider_id = c.provider_id
+        left join headgate.breakers as k on k.operation_id = c.call_operation_id
+        left join headgate.quota_windows as w
+            on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
+        cross join lateral greatest(g.blocked_until, k.blocked_until, w.blocked_until) as b (blocked_until)
+        where e.status = 'running'
+            and c.state in ('queued', 'parked')
+            and b.blocked_until > p_now
+            and b.blocked_until > coalesce(c.park_until, p_now + o.max_wait)
+        order by c.chunk_id
+        limit p_limit
+        for update of c skip locked
+    );
+$$;
+
+ALTER FUNCTION headgate._blocked_too_long(p_limit integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _bodies_as_nobody(text, jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
 --
 
@@ -8833,9 +8864,16 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
             select count(distinct c.runner)
-            from headgate.chunks as c
-            where c.provider_id = p_provider.provider_id
-                and c.state = 'leased'
+            from unnest(array['_high', '_normal', '_low']) as u (urgency)
+            cross join lateral (  -- what is leased is among the first
+                select f.runner, f.state
+                from headgate.chunks as f
+                where f.queue = p_provider.name || u.urgency
+                    and f.msg_id is not null
+                order by f.msg_id
+                limit 2000
+            ) as c
+            where c.state = 'leased'
         ))),
         'serves_all', case when p_operation.bulk_call_of_operation_id is not null then true end,
         'probe', p_is_probe,
@@ -22598,21 +22636,39 @@ declare
     v_sent integer := 0;
 begin
     for v_queue in
-        select distinct c.queue
-        from headgate.chunks as c
-        where c.state = 'queued' or c.state = 'leased' and c.leased_until < clock_timestamp()
+        with recursive busy as (  -- the queues with messages: a step through the index for each
+            (select c.queue from headgate.chunks as c where c.msg_id is not null order by c.queue limit 1)
+            union all
+            select (
+                select c.queue
+                from headgate.chunks as c
+                where c.msg_id is not null
+                    and c.queue > b.queue
+                order by c.queue
+                limit 1
+            )
+            from busy as b
+            where b.queue is not null
+        )
+        select b.queue from busy as b where b.queue is not null
     loop
         execute format(
             'select array(
                 select c.chunk_id
                 from headgate.chunks as c
                 join headgate.process_executions as e using (execution_id)
-                where c.queue = $1
+                where c.chunk_id = any (array(
+                        select f.chunk_id
+                        from headgate.chunks as f
+                        where f.queue = $1
+                            and f.msg_id is not null
+                            and (f.state = ''queued'' or f.leased_until < clock_timestamp())
+                        order by f.msg_id
+                        limit $2
+                    ))
                     and e.status = ''running''
-                    and (c.state = ''queued'' or c.state = ''leased'' and c.leased_until < clock_timestamp())
                     and not exists (select from pgmq.%I as q where q.msg_id = c.msg_id)
                 order by c.chunk_id
-                limit $2
                 for update of c skip locked
             )', 'q_' || v_queue
         ) into v_lost using v_queue, p_limit;
@@ -26185,23 +26241,22 @@ begin
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
-        left join headgate.breakers as g on g.provider_id = c.provider_id
-        left join headgate.breakers as k on k.operation_id = c.call_operation_id
-        left join headgate.quota_windows as w
-            on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
         where e.status = 'running'
-            and (
-                c.state = 'parked' and c.wake_at <= p_now
-                or c.state in ('queued', 'parked')
-                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
-                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, p_now + (
-                        select o.max_wait from headgate.operations as o where o.operation_id = c.operation_id
-                    ))
-            )
+            and c.state = 'parked'
+            and c.wake_at <= p_now
         order by c.chunk_id
         limit p_limit
         for update of c skip locked
     );
+    -- Mostly nothing is blocked, and no waiting chunk has to be looked at.
+    if v_chunk_ids = '{}'
+        and (
+            exists (select from headgate.breakers as b where b.blocked_until > p_now)
+            or exists (select from headgate.quota_windows as w where w.blocked_until > p_now and w.closes_at > p_now)
+        )
+    then
+        v_chunk_ids := headgate._blocked_too_long(p_limit, p_now);
+    end if;
     if v_chunk_ids <> '{}' then
         begin
             v_swept := headgate._sweep_chunks(v_chunk_ids, p_now);
@@ -26416,7 +26471,14 @@ begin
         from unnest(array['_high', '_normal', '_low']) with ordinality as u (urgency, nth)
         cross join lateral (select p_provider.name || u.urgency as queue) as q
         where (p_queues is null or q.queue = any (p_queues))
-            and exists (select from headgate.chunks as c where c.queue = q.queue and c.msg_id is not null)
+            and (  -- its first chunk, by index
+                select c.msg_id
+                from headgate.chunks as c
+                where c.queue = q.queue
+                    and c.msg_id is not null
+                order by c.msg_id
+                limit 1
+            ) is not null
         order by u.nth
     loop
         exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;
@@ -29430,7 +29492,22 @@ begin
     end if;
 
     for v_provider in
-        select p.* from headgate.providers as p where p.name <> all (p_avoid) order by random()
+        select p.*
+        from headgate.providers as p
+        where p.name <> all (p_avoid)
+            and exists (  -- most providers have nothing in their queues
+                select
+                from unnest(array['_high', '_normal', '_low']) as u (urgency)
+                where (
+                    select c.msg_id
+                    from headgate.chunks as c
+                    where c.queue = p.name || u.urgency
+                        and c.msg_id is not null
+                    order by c.msg_id
+                    limit 1
+                ) is not null
+            )
+        order by random()
     loop
         exit when p_max_chunks <= 0;
         return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, v_now);
@@ -54039,6 +54116,18 @@ CREATE INDEX asset_processing_details_history_idx ON ONLY headgate.asset_process
 COMMENT ON INDEX headgate.asset_processing_details_history_idx IS 'One asset''s history, newest last.';
 
 --
+-- Name: asset_processing_details_runs_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX asset_processing_details_runs_idx ON ONLY headgate.asset_processing_details USING brin (execution_id, ended_at) WITH (pages_per_range='32', autosummarize='on');
+
+--
+-- Name: INDEX asset_processing_details_runs_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.asset_processing_details_runs_idx IS 'Finds what ended in an execution, or within some time, among months of history.';
+
+--
 -- Name: asset_processing_state_due_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -54186,13 +54275,13 @@ COMMENT ON INDEX headgate.chunks_pool_idx IS 'Finds the leases that take a pool'
 -- Name: chunks_queue_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE INDEX chunks_queue_idx ON headgate.chunks USING btree (queue) WHERE (msg_id IS NOT NULL);
+CREATE INDEX chunks_queue_idx ON headgate.chunks USING btree (queue, msg_id) WHERE (msg_id IS NOT NULL);
 
 --
 -- Name: INDEX chunks_queue_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.chunks_queue_idx IS 'Finds the queues that hold messages.';
+COMMENT ON INDEX headgate.chunks_queue_idx IS 'Finds the queues that hold messages, and their first chunks.';
 
 --
 -- Name: chunks_waits_for_pool_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -56070,6 +56159,12 @@ REVOKE ALL ON FUNCTION headgate._block_until(p_provider headgate.providers, p_op
 --
 
 REVOKE ALL ON FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _blocked_too_long(p_limit integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._blocked_too_long(p_limit integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _bodies_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_nobody

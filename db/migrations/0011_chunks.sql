@@ -118,8 +118,8 @@ comment on index headgate.chunks_execution_idx is 'Finds what a step has in flig
 create index chunks_wake_idx on headgate.chunks (wake_at) where wake_at is not null;
 comment on index headgate.chunks_wake_idx is 'Finds parked chunks that are due.';
 
-create index chunks_queue_idx on headgate.chunks (queue) where msg_id is not null;
-comment on index headgate.chunks_queue_idx is 'Finds the queues that hold messages.';
+create index chunks_queue_idx on headgate.chunks (queue, msg_id) where msg_id is not null;
+comment on index headgate.chunks_queue_idx is 'Finds the queues that hold messages, and their first chunks.';
 
 -- Chunks that are sent are found by their message, so a lease touches no index here either.
 create index chunks_pool_idx on headgate.chunks (pool) where pool is not null and msg_id is not null;

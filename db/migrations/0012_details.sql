@@ -63,6 +63,13 @@ create index asset_processing_details_failures_idx
 comment on index headgate.asset_processing_details_failures_idx is
     'Finds what failed or was deferred in an execution.';
 
+-- Rows are appended in order of both, so that some bytes for each 32 pages find a run's jobs, or a day's.
+create index asset_processing_details_runs_idx
+    on headgate.asset_processing_details using brin (execution_id, ended_at)
+    with (pages_per_range = 32, autosummarize = on);
+comment on index headgate.asset_processing_details_runs_idx is
+    'Finds what ended in an execution, or within some time, among months of history.';
+
 create table headgate.job_hours (
     hour timestamptz not null,
     pipeline_id bigint not null references headgate.pipelines,

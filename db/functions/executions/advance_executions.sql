@@ -32,12 +32,14 @@ $func$;
 comment on function headgate.advance_executions() is
     'Start the next step of an execution with driver headgate, or end it; true: something was done, so call again.';
 
--- Running executions with a step whose dependencies have ended, or with no step left to run.
+-- Running executions with a step whose dependencies have ended, or with no step left to run. By index also where many
+-- runs have just started and the planner believes that there are few steps: it would read all of them for each run.
 create or replace function headgate._advanceable(p_now timestamptz)
 returns setof headgate.process_executions
 language sql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $func$
     select e.*
     from headgate.process_executions as e

@@ -46,9 +46,16 @@ as $func$
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
         'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
             select count(distinct c.runner)
-            from headgate.chunks as c
-            where c.provider_id = p_provider.provider_id
-                and c.state = 'leased'
+            from unnest(array['_high', '_normal', '_low']) as u (urgency)
+            cross join lateral (  -- what is leased is among the first
+                select f.runner, f.state
+                from headgate.chunks as f
+                where f.queue = p_provider.name || u.urgency
+                    and f.msg_id is not null
+                order by f.msg_id
+                limit 2000
+            ) as c
+            where c.state = 'leased'
         ))),
         'serves_all', case when p_operation.bulk_call_of_operation_id is not null then true end,
         'probe', p_is_probe,

@@ -21,23 +21,22 @@ begin
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
-        left join headgate.breakers as g on g.provider_id = c.provider_id
-        left join headgate.breakers as k on k.operation_id = c.call_operation_id
-        left join headgate.quota_windows as w
-            on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
         where e.status = 'running'
-            and (
-                c.state = 'parked' and c.wake_at <= p_now
-                or c.state in ('queued', 'parked')
-                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
-                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, p_now + (
-                        select o.max_wait from headgate.operations as o where o.operation_id = c.operation_id
-                    ))
-            )
+            and c.state = 'parked'
+            and c.wake_at <= p_now
         order by c.chunk_id
         limit p_limit
         for update of c skip locked
     );
+    -- Mostly nothing is blocked, and no waiting chunk has to be looked at.
+    if v_chunk_ids = '{}'
+        and (
+            exists (select from headgate.breakers as b where b.blocked_until > p_now)
+            or exists (select from headgate.quota_windows as w where w.blocked_until > p_now and w.closes_at > p_now)
+        )
+    then
+        v_chunk_ids := headgate._blocked_too_long(p_limit, p_now);
+    end if;
     if v_chunk_ids <> '{}' then
         begin
             v_swept := headgate._sweep_chunks(v_chunk_ids, p_now);
@@ -59,6 +58,36 @@ begin
 
     return v_swept;
 end;
+$func$;
+
+-- Chunks that wait for a provider, operation or window that is blocked beyond their max_wait, locked.
+create or replace function headgate._blocked_too_long(
+    p_limit integer,
+    p_now timestamptz
+)
+returns bigint[]
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select array(
+        select c.chunk_id
+        from headgate.chunks as c
+        join headgate.process_executions as e using (execution_id)
+        join headgate.operations as o using (operation_id)
+        left join headgate.breakers as g on g.provider_id = c.provider_id
+        left join headgate.breakers as k on k.operation_id = c.call_operation_id
+        left join headgate.quota_windows as w
+            on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
+        cross join lateral greatest(g.blocked_until, k.blocked_until, w.blocked_until) as b (blocked_until)
+        where e.status = 'running'
+            and c.state in ('queued', 'parked')
+            and b.blocked_until > p_now
+            and b.blocked_until > coalesce(c.park_until, p_now + o.max_wait)
+        order by c.chunk_id
+        limit p_limit
+        for update of c skip locked
+    );
 $func$;
 
 -- End chunks, one reason per call, or send them; returns how many. The next sweep handles the others.

@@ -27,7 +27,22 @@ begin
     end if;
 
     for v_provider in
-        select p.* from headgate.providers as p where p.name <> all (p_avoid) order by random()
+        select p.*
+        from headgate.providers as p
+        where p.name <> all (p_avoid)
+            and exists (  -- most providers have nothing in their queues
+                select
+                from unnest(array['_high', '_normal', '_low']) as u (urgency)
+                where (
+                    select c.msg_id
+                    from headgate.chunks as c
+                    where c.queue = p.name || u.urgency
+                        and c.msg_id is not null
+                    order by c.msg_id
+                    limit 1
+                ) is not null
+            )
+        order by random()
     loop
         exit when p_max_chunks <= 0;
         return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, v_now);

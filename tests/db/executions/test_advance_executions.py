@@ -11,6 +11,10 @@ from tests.db.toy import Toy
 
 CALLS = "select f.funcname as name, f.calls from pg_stat_xact_user_functions as f"
 
+STEPS_SCANNED = """
+    select coalesce(sum(t.seq_scan), 0) from pg_stat_xact_user_tables as t where t.relname = 'process_steps'
+"""
+
 
 def run(toy: Toy, name: str = "r1", pipeline: str = "plain") -> None:
     """Start a run by an order."""
@@ -20,6 +24,17 @@ def run(toy: Toy, name: str = "r1", pipeline: str = "plain") -> None:
 def advance(toy: Toy) -> bool:
     """Call advance_executions once."""
     return bool(toy.value("advance_executions"))
+
+
+def test_it_finds_steps_by_index_even_if_there_seem_to_be_few(toy: Toy):
+    graph(toy, x={"function": "well"}, y={"function": "well", "depends_on": ["x"]})
+    toy.sql("analyze headgate.process_steps")
+    start(toy)
+
+    before = toy.scalar(STEPS_SCANNED)
+    toy.sql("select from headgate._advanceable(headgate.clock())")
+
+    assert toy.scalar(STEPS_SCANNED) == before
 
 
 def test_one_call_takes_one_step_and_says_whether_to_call_again(toy: Toy):

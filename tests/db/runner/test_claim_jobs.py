@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import LiteralString
 
 import pytest
 
 from tests.db.conftest import Toys
 from tests.db.toy import Toy
+
+CHUNKS_READ: LiteralString = """
+    select t.seq_tup_read + t.idx_tup_fetch from pg_stat_xact_user_tables as t where t.relname = 'chunks'
+"""
 
 
 def test_a_chunk_is_leased_with_its_requests(toy: Toy):
@@ -31,6 +36,19 @@ def test_its_units_are_spent_when_it_is_claimed(toy: Toy):
 
     jobs = len(chunk["asset_ids"])
     assert toy.units() == (25 - jobs, jobs)
+
+
+def test_the_housekeeping_of_a_claim_does_not_read_all_that_waits(toy: Toy):
+    toy.provider(quota=None)
+    toy.tune(chunk_size=1)
+    toy.add(1_000)
+    toy.begin()
+    toy.sql("analyze headgate.chunks")
+
+    before = toy.scalar(CHUNKS_READ)
+    toy.sql("select headgate._sweep(20, headgate.clock())")
+
+    assert toy.scalar(CHUNKS_READ) - before < 100
 
 
 def test_the_call_says_everything_but_the_secret(toy: Toy, monkeypatch: pytest.MonkeyPatch):
