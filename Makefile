@@ -285,6 +285,10 @@ bench/crawl: $(DEV) ## Measure the crawl of a site of 20,000 pages, made on requ
 bench/lake: $(DEV) ## Measure 5,000,000 records from crawled files to a table and Parquet (some minutes, 3 GB)
 	@$(BIN)/python -m tests.benchmarks lake $(ARGS)
 
+.PHONY: bench/scale
+bench/scale: $(DEV) ## Measure 16 runners, a million assets with 10,000,000 jobs, 200 pipelines, a job's cost (half an hour, 12 GB)
+	@$(BIN)/python -m tests.benchmarks $(or $(ARGS),scale_runners scale_rows scale_pipelines scale_cost)
+
 .PHONY: bench/airflow
 bench/airflow: $(AIRFLOW_DEV) ## Measure 500 jobs: a mapped task each, RunStep with one runner, a loop in one task
 	@$(AIRFLOW_BIN)/python -m tests.benchmarks airflow $(ARGS)

@@ -2,7 +2,7 @@
 
 bigtables, crawl and lake run on request only (`make bench/bigtables`), and so does rivals, whose other side has an
 environment of its own (`make bench/rivals`), recommender, whose second opinion has one
-(`make bench/recommender`), and viral (`make bench/viral`); airflow runs in one of its own (`make bench/airflow`).
+(`make bench/recommender`), viral (`make bench/viral`), and those of scale (`make bench/scale`); airflow runs in one of its own (`make bench/airflow`).
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.measure import Figure, as_json, machine, table
 from tests.benchmarks.rivals import compare, graphile
+from tests.benchmarks.scale import cost, pipelines, rows, runners
 
 BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "queue": queue.run,
@@ -71,6 +72,10 @@ ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "crawl": crawl.run,
     "recommender": recommender.run,
     "viral": viral.run,
+    "scale_runners": runners.run,
+    "scale_rows": rows.run,
+    "scale_pipelines": pipelines.run,
+    "scale_cost": cost.run,
     "rivals": compare.run,
     "graphile": graphile.run,
 }

@@ -54,7 +54,7 @@ JOBS: LiteralString = """
     cross join (select * from headgate.assets where universe = 'equities') as a
     join headgate.operations as o on o.name = any (%(operations)s)
     cross join lateral (select (a.asset_id + e.execution_id) %% %(per_day)s = 0 as is_bad) as j
-    where e.run_id like 'night-%%'
+    where e.run_id = 'night-' || to_char(%(night)s, 'FM0000')
     limit %(rows)s
 """
 DEFERRALS: LiteralString = """
@@ -115,7 +115,9 @@ def fill(plan: Plan, rows: int) -> int:
     plan.offset_clock("0")
     plan.sql(RUNS, assets=assets, days=days, pipeline=PIPELINE)
     plan.sql(STEPS)
-    plan.sql(JOBS, operations=list(DONE), per_day=PER_DAY, rows=rows)
+    for night in range(1, days + 1):  # each after the one before, as they ended
+        left = rows - (night - 1) * assets * len(DONE)
+        plan.sql(JOBS, operations=list(DONE), per_day=PER_DAY, night=night, rows=left)
     plan.sql(DEFERRALS)
     plan.sql(STATES, per_day=PER_DAY)
     plan.sql(CHECKS, pipeline=PIPELINE)

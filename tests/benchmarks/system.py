@@ -64,31 +64,46 @@ def worker(
     settings: Settings, *, concurrency: int = 50, processes: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `headgate worker` in its own process, and yield it once it waits for work."""
+    with workers(settings, 1, concurrency=concurrency, processes=processes) as (process,):
+        yield process
+
+
+@contextmanager
+def workers(
+    settings: Settings, count: int, *, concurrency: int = 50, processes: int | None = None
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run so many `headgate worker`s, each in its own process, and yield them once all wait for work."""
     environ = {k: v for k, v in os.environ.items() if k not in UNWANTED}
     command = [sys.executable, "-m", "headgate", "worker", "--concurrency", str(concurrency)]
     if processes is not None:
         command += ["--processes", str(processes)]
     log = settings.home / "worker.log"
     with log.open("w") as output:
-        process = subprocess.Popen(
-            command,
-            env={**environ, "HEADGATE_DSN": dsn_of(settings), "HEADGATE_DB": str(settings.db)},
-            cwd=DB.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
+        started = [
+            subprocess.Popen(
+                command,
+                env={**environ, "HEADGATE_DSN": dsn_of(settings), "HEADGATE_DB": str(settings.db)},
+                cwd=DB.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+            for _ in range(count)
+        ]
     try:
         with connect(settings, "bench") as connection:
             wait_until(
-                lambda: process.poll() is not None or _listens(connection), "a worker that listens"
+                lambda: _has_ended(started) or _listening(connection) >= count,
+                "workers that listen",
             )
-        assert process.poll() is None, log.read_text()[-500:]
-        time.sleep(0.3)  # for its first claim, which returns nothing
-        yield process
+        assert not _has_ended(started), log.read_text()[-500:]
+        time.sleep(0.3)  # for their first claims, which return nothing
+        yield started
     finally:
-        process.terminate()
-        process.wait(PATIENCE)
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait(PATIENCE)
 
 
 def beat(connection: Connection[DictRow]) -> None:
@@ -98,13 +113,18 @@ def beat(connection: Connection[DictRow]) -> None:
         Plan(connection).row("keep_counts")
 
 
-def _listens(connection: Connection[DictRow]) -> bool:
-    """Return whether a worker is listening for notifications."""
+def _has_ended(processes: list[subprocess.Popen[bytes]]) -> bool:
+    return any(x.poll() is not None for x in processes)
+
+
+def _listening(connection: Connection[DictRow]) -> int:
+    """Return how many workers are listening for notifications."""
     row = connection.execute(
         "select count(*) as listening from pg_stat_activity where datname = current_database()"
         " and application_name = 'headgate worker, listening' and state = 'idle'"
     ).fetchone()
-    return bool(row and row["listening"])
+    assert row is not None
+    return int(row["listening"])
 
 
 def wait_for_end(connection: Connection[Any], execution_id: int) -> float:

@@ -38,6 +38,7 @@ from tests.benchmarks import (
 from tests.benchmarks.__main__ import BENCHMARKS, ON_REQUEST
 from tests.benchmarks.measure import Figure, as_json, table
 from tests.benchmarks.rivals import compare, graphile
+from tests.benchmarks.scale import cost, pipelines, rows, runners
 
 Clone = Callable[[Settings | None], Settings]
 Run = Callable[..., Iterator[Figure]]
@@ -66,10 +67,22 @@ SMALL: dict[Run, dict[str, Any]] = {
     crawl.run: {"sizes": (20, 60)},
     recommender.run: {"splits": 1, "users": 400, "items": 80, "pairs": 8_000},
     viral.run: {"arms": 1_000, "rounds": 300, "turns": 1, "together": (1,), "month": 2},
+    runners.run: {"counts": (1,), "more": (), "seconds": 0.2},
+    rows.run: {"assets": 22_000, "rows": 44_000, "due": 20},
+    pipelines.run: {"sizes": (1, 2)},
+    cost.run: {"jobs": 400, "singles": 20},
     compare.run: {"posts": 20},
     graphile.run: {"jobs": 400},
 }
-RUN_ONCE: tuple[Run, ...] = (planner.run, trace.run, bigtables.run, lake.run, crawl.run)
+RUN_ONCE: tuple[Run, ...] = (
+    planner.run,
+    trace.run,
+    bigtables.run,
+    lake.run,
+    crawl.run,
+    pipelines.run,
+    cost.run,
+)
 """These take no medians: a run of them takes minutes, or counts."""
 
 

@@ -101,10 +101,10 @@ async def _page_times(
         for name, path in PAGES.items():
             system.beat(connection)
             own = path.format(old="2026-01-01") if "{old}" in path else path
-            await asyncio.gather(*(_read(client, f"{own}&n=w{n}") for n in range(CONNECTIONS)))
+            await asyncio.gather(*(read(client, f"{own}&n=w{n}") for n in range(CONNECTIONS)))
             pids = [pid, *_backends(connection)]
             used = cpu_seconds(pids)
-            times = [1000 * await _read(client, f"{own}&n={n}") for n in range(runs)]
+            times = [1000 * await read(client, f"{own}&n={n}") for n in range(runs)]
             cpu = 1000 * (cpu_seconds(pids) - used) / runs
             p99 = statistics.quantiles([*times, *times], n=100)[-1]
             figures.append(
@@ -128,7 +128,7 @@ def _backends(connection: Connection[DictRow]) -> list[int]:
     return [x["pid"] for x in rows]
 
 
-async def _read(client: aiohttp.ClientSession, path: str) -> float:
+async def read(client: aiohttp.ClientSession, path: str) -> float:
     """Read a page; return the seconds."""
     began = time.perf_counter()
     async with client.get(path) as answer:
@@ -201,7 +201,7 @@ async def _browser(
                 async with asyncio.timeout(2):
                     line = await events.content.readline()
                     counts["event"] += line.startswith(b"event")
-            await _read(client, path)
+            await read(client, path)
             counts["page"] += 1
 
 
@@ -209,7 +209,7 @@ async def _scraper(
     client: aiohttp.ClientSession, is_over: threading.Event, counts: Counter[str]
 ) -> None:
     while not is_over.is_set():
-        await _read(client, "/metrics")
+        await read(client, "/metrics")
         counts["metrics"] += 1
         for _ in range(50):
             if not is_over.is_set():
