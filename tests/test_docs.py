@@ -31,6 +31,7 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 SQL = [x for x in BLOCKS if x.language == "sql" and "needs" not in x.marks and not x.file]
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 INLINE = re.compile(r"`((?:headgate|make) [^`]+)`")
+SUM = re.compile(r"(\d[\d,.]*(?: [*/] \d[\d,.]*)+) = (\d[\d,]*(?:\.\d+)?)( million)?")
 COMMANDS: dict[str, Any] = {name: command_line.command(name) for name in command_line.ENTRIES}
 OPTIONS = {x for option in typer.main.get_command(command_line.app).params for x in option.opts}
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -105,6 +106,19 @@ def test_no_sentence_is_there_twice():
             if len(sentence) > 60:
                 assert sentence not in seen, f"{page.name} and {seen[sentence]}: {sentence}"
                 seen[sentence] = page.name
+
+
+def test_the_arithmetic_of_scaling_is_right():
+    sums = SUM.findall((ROOT / "docs/scaling.md").read_text())
+
+    assert sums
+    for terms, said, million in sums:
+        first, *rest = re.split(r" ([*/]) ", terms.replace(",", ""))
+        value = float(first)
+        for sign, number in zip(rest[::2], rest[1::2], strict=True):
+            value = value * float(number) if sign == "*" else value / float(number)
+        shown = float(said.replace(",", "")) * (1e6 if million else 1)
+        assert value == pytest.approx(shown, rel=0.03), f"{terms} is {value:,.2f}"
 
 
 def test_every_link_leads_somewhere():
