@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -38,14 +38,21 @@ select bool_and(d.ended_at between %(began)s and headgate.clock())
 from headgate.asset_processing_details as d
 """
 HOURS = (1, -1)
+FAKED = ("LD_PRELOAD", "FAKETIME", "DONT_FAKE_MONOTONIC", "FAKETIME_DONT_FAKE_MONOTONIC")
 NEEDS_FAKETIME = pytest.mark.skipif(
     shutil.which("faketime") is None, reason="faketime (Debian's) is not installed here"
 )
 
 
-def off_by(hours: int) -> tuple[str, ...]:
-    """Return the command that runs another one with a wrong clock; intervals keep their length."""
-    return ("faketime", "-m", "--exclude-monotonic", "-f", f"{hours:+}h")
+def off_by(hours: int) -> dict[str, str]:
+    """Return the environment of a process with a wrong clock, in which intervals keep their length.
+
+    faketime itself would stay between the test and the process, which would outlive a kill.
+    """
+    command = ["faketime", "-m", "--exclude-monotonic", "-f", f"{hours:+}h", "env"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = dict(x.split("=", 1) for x in printed.splitlines() if "=" in x)
+    return {x: found[x] for x in FAKED if x in found}
 
 
 def held_after(calls: int) -> list[dict[str, Any]]:
@@ -60,7 +67,7 @@ def seeded(core_data: Path, seed_data: Path) -> Iterator[Seed]:
         yield seed(core_data, seed_data / CORE / "db", folder)
 
 
-def said(system: System, runner: Popen[str], what: str) -> bool:
+def said(system: System, runner: subprocess.Popen[str], what: str) -> bool:
     """Return whether a runner has said something that matches a pattern."""
     return re.search(what, system.said(runner)) is not None
 
@@ -195,7 +202,7 @@ def test_runners_whose_clocks_are_an_hour_wrong_either_way_do_as_any_other(
         furnish(system, JOBS, chunk_size=5, lease="5 seconds")
         system.plan.sql("update headgate.providers set requests_per_minute = 6000")
         began = system.plan.value("clock")
-        runners = [system.worker(concurrency=4, entrance=off_by(x)) for x in HOURS]
+        runners = [system.worker(concurrency=4, **off_by(x)) for x in HOURS]
         system.wait(partial(are_there, system, 2), "both runners")
         system.plan.call("run_pipeline", **RUN)
         both_work = "select count(distinct runner) = 2 from headgate.v_leases"
