@@ -33,7 +33,7 @@ FAN: Final = 20
 MAX_GROWTH: Final = 1.3
 """Of the time for a page, from the smallest site to the largest."""
 MAX_FRONTIER_GROWTH: Final = 2.0
-MAX_MB: Final = 100.0
+MAX_MB: Final = 60.0
 TURNS: Final = 15
 JUDGED: Final = 50
 TABLE: Final = """

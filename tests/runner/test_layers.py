@@ -15,7 +15,7 @@ from tests.docs import ROOT
 
 HERE = ROOT / "runner" / "headgate"
 LAYERS = (
-    {"__init__", "conninfo", "errors", "escapes", "explained", "lazy", "memory"},
+    {"__init__", "charsets", "conninfo", "errors", "escapes", "explained", "lazy", "memory"},
     {"files", "redaction", "secret_files", "sessions", "settings"},
     {"embedded", "shown"},
     {"database"},
@@ -31,6 +31,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 HEAVY = {
     "airflow",
     "distributed",
+    "httpx",
     "jinja2",
     "matplotlib",
     "numpy",
@@ -42,7 +43,7 @@ HEAVY = {
     "xlsxwriter",
     "xmltodict",
 }
-"""Libraries of extras: the base package and its worker do without them."""
+"""Libraries of extras or of tests: the base package and its worker do without them."""
 
 SERIES = {"headgate.handlers.indicators.series"}
 """Whole modules that the surface of a sub-package offers."""

@@ -18,10 +18,9 @@ import httpx2
 import yarl
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
-from httpx_aiohttp.httpx2 import AiohttpTransport
 from multidict import CIMultiDict
 
-from headgate.worker.chunks import Auth
+from headgate.worker.auth import Auth
 
 LARGEST_HEAD: Final = 65_536
 """Bytes of an answer's status line and headers."""
@@ -53,7 +52,7 @@ class HeadTooLarge(aiohttp.ClientError):
     """The headers of an answer are too large."""
 
 
-class Wire(AiohttpTransport):
+class Wire(httpx2.AsyncBaseTransport):
     """The way to one provider; adds its secret to each request, and to nothing else.
 
     httpx2 only ever sees the unsigned request, so that no log line or error holds the secret.
@@ -67,11 +66,9 @@ class Wire(AiohttpTransport):
         session: aiohttp.ClientSession,
         tls: ssl.SSLContext | None,
     ) -> None:
-        # Without TLS no certificate need be trusted, and loading those of the system takes 50 ms.
-        trusted = tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        super().__init__(verify=trusted, trust_env=False)
         self._auth = auth
         self._session = session
+        self._tls = tls
         self._secret = secret
         self._quoted = quote(secret, "")
         self._headers = functools.lru_cache(maxsize=64)(self._signed)
@@ -87,7 +84,7 @@ class Wire(AiohttpTransport):
             auto_decompress=False,
             timeout=_timeout(request.extensions["timeout"]["connect"]),
             # Connections of http are shared by all, whichever certificates a provider trusts.
-            ssl=self.ssl_context if request.url.scheme == "https" else True,
+            ssl=self._tls or True if request.url.scheme == "https" else True,
         )
         return httpx2.Response(
             response.status, headers=response.raw_headers, stream=_Stream(response), request=request
