@@ -11,8 +11,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.message import Message
 from typing import Final
+
+from headgate.charsets import codec_of, label_of
 
 GZIP: Final = b"\x1f\x8b"
 EITHER_HEADER: Final = 32 + zlib.MAX_WBITS
@@ -35,9 +36,7 @@ class Document:
     @property
     def charset(self) -> str:
         """Return the charset that the sender named, or an empty string."""
-        header = Message()
-        header["content-type"] = self.headers.get("content-type", "")
-        return header.get_content_charset("")
+        return label_of(self.headers.get("content-type", ""))
 
     def data(self) -> bytes:
         """Return the body, unpacked if it is a gzip file. Raises ValueError if that is broken."""
@@ -62,6 +61,6 @@ class Document:
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             return data.decode("utf-16")
         try:
-            return data.decode(self.charset or "utf-8").removeprefix("\ufeff")
+            return data.decode(codec_of(self.charset or "utf-8")).removeprefix("\ufeff")
         except LookupError:
             raise ValueError(f"the charset {self.charset!r} is not known") from None

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from headgate.lazy import lazily
 
 if TYPE_CHECKING:
+    from headgate.worker.auth import Auth
     from headgate.worker.calls import Caller, Reply, request_of
-    from headgate.worker.chunks import Auth, Call, Store
+    from headgate.worker.chunks import Call, Store
     from headgate.worker.rules import Answer, Rule, Rules
     from headgate.worker.stores import look_into
     from headgate.worker.totals import Totals
@@ -34,7 +35,7 @@ __getattr__ = lazily(
     __name__,
     {
         "Answer": "rules",
-        "Auth": "chunks",
+        "Auth": "auth",
         "Call": "chunks",
         "Caller": "calls",
         "Reply": "calls",

@@ -25,9 +25,10 @@ from headgate.escapes import Bytes
 from headgate.handlers import Document, Done, Parsing, WorkLost
 from headgate.redaction import Redactor, Uncleared
 from headgate.shown import learn, redacted
+from headgate.worker.auth import Auth, header
 from headgate.worker.bodies import BROKEN, Body, NoRoom, Reader
 from headgate.worker.buffer import Buffer, Share
-from headgate.worker.chunks import PER_ASSET, Auth, Call, header
+from headgate.worker.chunks import PER_ASSET, Call
 from headgate.worker.inflate import ACCEPTED
 from headgate.worker.patterns import LONGEST_HEAD
 from headgate.worker.payloads import (

@@ -1,84 +1,19 @@
-"""Leased chunks, how their calls are made or handlers run, and the reports on their jobs."""
+"""Leased chunks, and how their calls are made or handlers run."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
-from headgate.errors import SecretMissing, WrongPlan
-from headgate.escapes import Bytes
+from headgate.errors import WrongPlan
 from headgate.handlers import RowType
-from headgate.secret_files import advice, secret_of
-from headgate.shown import learn
+from headgate.worker.auth import Auth, header
 from headgate.worker.pace import Schedule
 from headgate.worker.rules import Rules, compile_rules
 
-HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 PER_ASSET: Final = "{asset.base_url}"
 """The base URL of a provider whose assets each have their own."""
-FRAMING: Final = frozenset(
-    ("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
-)
-"""Headers that frame a message on its connection: only the HTTP client sets them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Auth:
-    """Where a request carries the secret, and the name of the secret."""
-
-    place: str = "none"
-    name: str = ""
-    variable: str = ""
-
-    def secret(self) -> str:
-        """Return the secret as it is now. Raises SecretMissing."""
-        if self.place == "none":
-            return ""
-        if self.place == "dsn":
-            return self._dsn()
-        secret = secret_of(self.variable)
-        if not secret or not secret.isprintable():
-            raise SecretMissing(
-                f"the secret {self.variable} is not set, or holds no secret",
-                hint=advice(self.variable),
-            )
-        return secret
-
-    @property
-    def fingerprint(self) -> str:
-        """Return 16 bits of the secret's hash: they tell it from others and do not give it away."""
-        secret = secret_of(self.variable)
-        return hashlib.sha256(secret.encode()).hexdigest()[:4]
-
-    def _dsn(self) -> str:
-        """Return a database's connection string, and have its secrets redacted from now on."""
-        dsn = secret_of(self.variable)
-        try:
-            parts = conninfo_to_dict(dsn)
-        except ProgrammingError:
-            parts = {}
-        if not dsn:
-            raise SecretMissing(
-                f"the secret {self.variable} is not set",
-                hint=f"{advice(self.variable)}; it is the database's DSN",
-            )
-        if not parts.get("dbname") or not (parts.get("host") or parts.get("hostaddr")):
-            raise SecretMissing(
-                f"the secret {self.variable} holds no connection string with host and database",
-                hint="postgresql://user:password@host/database",
-            )
-        learn(dsn)
-        if parts.get("password"):
-            learn(str(parts["password"]))
-        own = {"password": "", "passfile": f"{os.devnull}/none"}  # not our own database's password
-        return make_conninfo(dsn, **{x: y for x, y in own.items() if x not in parts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,21 +155,6 @@ def _auth(row: dict[str, Any], is_dsn: bool) -> Auth:
     return auth
 
 
-def header(name: str, value: Any) -> tuple[str, str]:
-    """Return a header's name and text. Raises WrongPlan if it could break the message's framing."""
-    text = str(value)
-    if (
-        not HEADER_NAME.fullmatch(name)
-        or name.lower() in FRAMING
-        or not text.replace("\t", "").isprintable()
-    ):
-        raise WrongPlan(
-            f"the header {name!r} cannot be sent",
-            hint="a header is a name and one line of text, and says nothing of the body's length",
-        )
-    return name, text
-
-
 @dataclass(frozen=True, slots=True)
 class Handling:
     """How one chunk's handler is run."""
@@ -299,16 +219,6 @@ class Handling:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """A handler's rows: a binary array of the ingest function's row type."""
-
-    packed: bytes
-    row_type: RowType
-    counts: list[int]
-    """The number of rows of each job of the report."""
-
-
-@dataclass(frozen=True, slots=True)
 class Chunk:
     """A leased chunk; (chunk_id, lease_no) is its fencing token."""
 
@@ -355,123 +265,3 @@ class Claim:
     """The time of the request by the event loop's clock; leases count from then."""
     chunks: Sequence[Chunk] = ()
     wait_seconds: float | None = None
-
-
-COLUMNS: Final = (
-    "asset_ids",
-    "outcomes",
-    "faults",
-    "payloads",
-    "errors",
-    "requests",
-    "charged",
-    "durations_ms",
-    "answers",
-)
-
-
-@dataclass(slots=True)
-class Report:
-    """The results of jobs, column by column, as `complete_jobs` takes them."""
-
-    asset_ids: list[int] = field(default_factory=list)
-    outcomes: list[str] = field(default_factory=list)
-    faults: list[str | None] = field(default_factory=list)
-    payloads: list[Bytes | None] = field(default_factory=list)
-    errors: list[str | None] = field(default_factory=list)
-    requests: list[int] = field(default_factory=list)
-    charged: list[int] = field(default_factory=list)
-    durations_ms: list[int] = field(default_factory=list)
-    answers: list[str | None] = field(default_factory=list)
-    """JSON with what is known of an answer besides its body, or with a handler's output."""
-    size: int = 0
-    """Bytes of the payloads."""
-    rows: Rows | None = None
-    """The rows that a handler computed."""
-    peak_memory: int | None = None
-    """The peak memory of the handler's process, in bytes."""
-    cpu_ms: int | None = None
-    """Each job's share of the handler's processor time, in milliseconds."""
-    files: list[dict[str, Any]] | None = None
-    """The files that were put into the operation's store, as rows for artifacts."""
-    position: str | None = None
-    """Position to which a table's changes were read."""
-
-    def __len__(self) -> int:
-        return len(self.asset_ids)
-
-    def add(
-        self,
-        asset_id: int,
-        outcome: str,
-        *,
-        fault: str | None = None,
-        payload: Bytes | None = None,
-        error: str | None = None,
-        requests: int = 0,
-        charged: int = 0,
-        duration_ms: int = 0,
-        answer: str | None = None,
-    ) -> None:
-        """Add the result of one job."""
-        self.asset_ids.append(asset_id)
-        self.outcomes.append(outcome)
-        self.faults.append(fault)
-        self.payloads.append(payload)
-        self.errors.append(error)
-        self.requests.append(requests)
-        self.charged.append(charged)
-        self.durations_ms.append(duration_ms)
-        self.answers.append(answer)
-        self.size += len(payload) if payload else 0
-
-    def halves(self) -> tuple[Report, Report]:
-        """Return the report split in two; only for reports without rows and files."""
-        middle = len(self) // 2
-        first, rest = Report(), Report()
-        for mine, one, other in (
-            (getattr(self, name), getattr(first, name), getattr(rest, name)) for name in COLUMNS
-        ):
-            one.extend(mine[:middle])
-            other.extend(mine[middle:])
-        return first, rest
-
-
-@dataclass(slots=True)
-class GroupReport:
-    """The result of calls that each serve all assets of a chunk: all its jobs end alike.
-
-    After a `success` with fewer answers than sessions left, the chunk goes on with the others.
-    """
-
-    asset_ids: list[int]
-    outcome: str = "success"
-    fault: str | None = None
-    error: str | None = None
-    payloads: list[Bytes | None] = field(default_factory=list)
-    """The answers for the next sessions, in order."""
-    requests: int = 0
-    charged: int = 0
-    duration_ms: int = 0
-    size: int = 0
-    """Bytes of the payloads."""
-
-    def __len__(self) -> int:
-        """Return 0 while there is nothing to hand in."""
-        return len(self.asset_ids) if self.payloads or self.outcome != "success" else 0
-
-
-@dataclass(frozen=True, slots=True)
-class UniformReport:
-    """The result of a chunk without calls: all its jobs end alike."""
-
-    asset_ids: list[int]
-    outcome: str
-    fault: str | None = None
-    error: str | None = None
-
-    def __len__(self) -> int:
-        return len(self.asset_ids)
-
-
-Result: TypeAlias = Report | GroupReport | UniformReport

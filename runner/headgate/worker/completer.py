@@ -9,7 +9,7 @@ from typing import Protocol
 
 from headgate.errors import LostLease, ServerUnreachable
 from headgate.worker.background import Background
-from headgate.worker.chunks import Chunk, Claim, GroupReport, Report, Result, UniformReport
+from headgate.worker.chunks import Chunk, Claim
 from headgate.worker.completion import Unwritable, hand_in
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.group_lease import GroupLease
@@ -17,6 +17,7 @@ from headgate.worker.keeper import Keeper
 from headgate.worker.leases import SLICE_SECONDS, CallLease, HandlerLease, Leased
 from headgate.worker.provider_state import Providers
 from headgate.worker.queue import Queue
+from headgate.worker.reports import GroupReport, Report, Result, UniformReport
 from headgate.worker.rules import Block
 from headgate.worker.totals import Totals
 

@@ -15,9 +15,10 @@ import psycopg
 from headgate import shown
 from headgate.database import from_psycopg
 from headgate.errors import LostLease, ServerUnreachable
-from headgate.worker.chunks import Claim, Report, Result
+from headgate.worker.chunks import Claim
 from headgate.worker.connection_pool import MAX_RETRIES, ConnectionPool
 from headgate.worker.queue import Queue
+from headgate.worker.reports import Report, Result
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from headgate.worker.calls import Reply
-from headgate.worker.chunks import GroupReport
 from headgate.worker.leases import SLICE_BYTES, CallLease
+from headgate.worker.reports import GroupReport
 from headgate.worker.rules import Outcome
 
 MAX_AHEAD: Final = 4

@@ -31,13 +31,14 @@ from headgate.worker.artifacts import (
     spool_of,
     wanted_artifacts,
 )
-from headgate.worker.chunks import Chunk, Handling, Report, Rows, Stage
+from headgate.worker.chunks import Chunk, Handling, Stage
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.copying import Unwanted
 from headgate.worker.leases import HandlerLease
 from headgate.worker.payloads import Unstorable
 from headgate.worker.provider_state import Providers, ProviderState
+from headgate.worker.reports import Report, Rows
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from headgate.worker.payloads import BadPayload, Unstorable, is_charset
+from headgate.charsets import is_charset
+from headgate.worker.payloads import BadPayload, Unstorable
 
 STEP: Final = 65_536
 MAX_LAYERS: Final = 3

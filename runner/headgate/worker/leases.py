@@ -10,8 +10,9 @@ from typing import Final
 
 from headgate.escapes import Bytes
 from headgate.worker.calls import Reply
-from headgate.worker.chunks import Call, Chunk, GroupReport, Handling, Report
+from headgate.worker.chunks import Call, Chunk, Handling
 from headgate.worker.pace import Pace
+from headgate.worker.reports import GroupReport, Report
 from headgate.worker.rules import Block
 
 SLICE_JOBS: Final = 200

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from codecs import getincrementaldecoder, lookup
-from email.message import Message
+from codecs import getincrementaldecoder
 from functools import lru_cache
 from typing import Final, NoReturn
 
+from headgate.charsets import CHARSETS, codec_of, label_of
 from headgate.escapes import Bytes
 from headgate.redaction import Redactor, Uncleared
 from headgate.shown import visible
@@ -18,30 +18,7 @@ PIECE: Final = 262_144
 LONGEST_HEAD: Final = 4_096
 """Bytes of a body from which an excerpt is taken."""
 LONGEST_EXCERPT = 200
-LONGEST_LABEL: Final = 40
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-CHARSETS: Final = frozenset(
-    """
-    utf-8 utf-8-sig utf-16 utf-16-le utf-16-be utf-32 utf-32-le utf-32-be ascii
-    iso8859-1 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-9
-    iso8859-10 iso8859-11 iso8859-13 iso8859-14 iso8859-15 iso8859-16
-    cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258
-    cp437 cp850 cp852 cp855 cp858 cp866 cp874 tis-620
-    koi8-r koi8-u kz1048 ptcp154 mac-roman mac-cyrillic
-    big5 big5hkscs cp950 gb2312 gbk gb18030 euc_jp shift_jis cp932 iso2022_jp euc_kr cp949 johab
-    """.split()
-)
-"""Charsets of real texts. Python knows more: some are not text (hex), some yield text that cannot
-be stored (utf-7), hide text in text (unicode-escape) or take for ever (punycode)."""
-SPOKEN: Final = {
-    "iso-8859-8-i": "iso8859-8",
-    "windows-31j": "cp932",
-    "windows-874": "cp874",
-    "x-euc-jp": "euc_jp",
-    "x-gbk": "gbk",
-    "x-sjis": "cp932",
-}
-"""Charset labels that servers use and Python does not know."""
 
 
 class BadPayload(Exception):
@@ -87,14 +64,6 @@ def read_text(body: bytearray, content_type: str) -> bytearray:
     return text
 
 
-def is_charset(label: str) -> bool:
-    """Return whether a label names a charset that is read."""
-    try:
-        return label in SPOKEN or lookup(label[:LONGEST_LABEL]).name in CHARSETS
-    except (LookupError, ValueError):
-        return False
-
-
 def check_json(text: Bytes) -> None:
     """Raise BadPayload for text that is not JSON; of a large text only the ends are checked."""
     if not text:
@@ -128,12 +97,10 @@ def excerpt(body: Bytes, content_type: str, redactor: Redactor, *, is_cut: bool)
 @lru_cache(maxsize=64)
 def _codec(content_type: str) -> str:
     """Return the charset of a content type, UTF-8 unless it names another. Raises Unstorable."""
-    header = Message()
-    header["content-type"] = content_type
-    label = header.get_content_charset("utf-8")[:LONGEST_LABEL]
+    label = label_of(content_type) or "utf-8"
     try:
-        codec = SPOKEN.get(label) or lookup(label).name
-    except (LookupError, ValueError):
+        codec = codec_of(label)
+    except LookupError:
         return "utf-8"  # a misspelt name, most often of UTF-8
     if codec not in CHARSETS:
         raise Unstorable(f"the answer's charset is {label!r}, which is not read")

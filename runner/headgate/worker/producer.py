@@ -13,8 +13,9 @@ import psycopg
 
 from headgate.database import from_psycopg
 from headgate.errors import NotMigrated, SecretMissing, WrongPlan
+from headgate.worker.auth import Auth
 from headgate.worker.call_executor import CallExecutor
-from headgate.worker.chunks import Auth, Call, Chunk, Claim, UniformReport
+from headgate.worker.chunks import Call, Chunk, Claim
 from headgate.worker.completer import Completer
 from headgate.worker.completion import reason_of
 from headgate.worker.connection_pool import ConnectionPool
@@ -24,6 +25,7 @@ from headgate.worker.leases import CallLease
 from headgate.worker.pace import Pace
 from headgate.worker.provider_state import MAX_CHUNKS, ProviderState
 from headgate.worker.queue import Queue
+from headgate.worker.reports import UniformReport
 
 logger = logging.getLogger(__name__)
 

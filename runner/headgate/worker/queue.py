@@ -19,8 +19,9 @@ from headgate.database import mapped_errors
 from headgate.handlers import Input
 from headgate.shown import redacted
 from headgate.worker import arrays
-from headgate.worker.chunks import Artifact, Chunk, Claim, Report, Result, Store, UniformReport
+from headgate.worker.chunks import Artifact, Chunk, Claim, Store
 from headgate.worker.pace import Schedule
+from headgate.worker.reports import Report, Result, UniformReport
 from headgate.worker.rules import Block
 
 REPEATS: Final = 8

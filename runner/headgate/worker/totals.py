@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from headgate.worker.chunks import Report, Result, UniformReport
+from headgate.worker.reports import Report, Result, UniformReport
 
 
 @dataclass(slots=True)

@@ -7,11 +7,12 @@ import asyncio
 import pytest
 
 from headgate.worker.background import Background
-from headgate.worker.chunks import Claim, UniformReport
+from headgate.worker.chunks import Claim
 from headgate.worker.completer import Completer
 from headgate.worker.keeper import Keeper
 from headgate.worker.pace import ServerClock
 from headgate.worker.provider_state import Providers
+from headgate.worker.reports import UniformReport
 from headgate.worker.totals import Totals
 from tests.runner.small_plan import start, write_plan
 from tests.runner.worker.parts import lease_of, reply

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from headgate.worker.payloads import BadPayload, Unstorable, check_json, is_charset, read_text
+from headgate.charsets import is_charset
+from headgate.worker.payloads import BadPayload, Unstorable, check_json, read_text
 
 CODECS = sorted(
     {x.name for x in pkgutil.iter_modules(encodings.__path__)} | {"hex", "base64", "rot13"}

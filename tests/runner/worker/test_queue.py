@@ -8,8 +8,8 @@ from psycopg.errors import DeadlockDetected
 from headgate.database import aconnect
 from headgate.errors import LostLease, ServerUnreachable
 from headgate.worker import queue
-from headgate.worker.chunks import Report, UniformReport
 from headgate.worker.queue import Queue
+from headgate.worker.reports import Report, UniformReport
 from headgate.worker.rules import Block
 from tests.limits import PATIENCE
 from tests.runner.small_plan import start, write_plan

@@ -14,8 +14,8 @@ from aiohttp import web
 from headgate.errors import InvalidValue
 from headgate.handlers.pool import ONE_THREAD, environ_of_handlers
 from headgate.settings import Settings
+from headgate.worker.auth import Auth
 from headgate.worker.calls import Caller
-from headgate.worker.chunks import Auth
 from tests.limits import until
 from tests.plan import Plan
 from tests.runner.shop import Shop, json_of

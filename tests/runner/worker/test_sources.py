@@ -16,8 +16,9 @@ from headgate.cli.commands import doctor
 from headgate.cli.commands.carry import require_secrets
 from headgate.cli.commands.doctor import Finding
 from headgate.errors import SecretMissing
+from headgate.worker.auth import Auth
 from headgate.worker.buffer import Buffer
-from headgate.worker.chunks import Auth, Call
+from headgate.worker.chunks import Call
 from headgate.worker.sources import Sources
 from headgate.worker.worker import work
 from tests.limits import PATIENCE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.worker.chunks import GroupReport, Report, UniformReport
+from headgate.worker.reports import GroupReport, Report, UniformReport
 from headgate.worker.totals import Totals
 
 

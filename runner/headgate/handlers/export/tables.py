@@ -18,6 +18,7 @@ import pyarrow.parquet
 from headgate.errors import InvalidValue, WrongPlan
 from headgate.handlers.arrow_types import ANY_NUMERIC, NUMERIC, TYPES
 from headgate.handlers.export.writers import Writer
+from headgate.handlers.misread import column_at_fault
 from headgate.handlers.streams import Columns
 
 BLOCK_BYTES: Final = 8 * 1024 * 1024
@@ -26,7 +27,6 @@ GROUP_ROWS: Final = 100_000
 FORMULA: Final = r"^[=+\-@\t\r]"
 FILE_TYPES: Final[Mapping[int, Any]] = {**TYPES, 26: pa.int64()}
 """Arrow's types by PostgreSQL's type OIDs; all other types become text."""
-MISREAD: Final = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?(.*)", re.S)
 
 
 def read_tables(columns: Columns, stream: BinaryIO, options: Mapping[str, Any]) -> Tables:
@@ -82,11 +82,12 @@ class Tables:
 
     def _misread(self, said: str) -> str:
         """Return a message for an unreadable value that names its column."""
-        if (found := MISREAD.search(said)) is None:
+        if (found := column_at_fault(said)) is None:
             return f"a row cannot be read: {said}"
-        column = self._schema.field(int(found[1]))
+        nth, fault = found
+        column = self._schema.field(nth)
         return (
-            f"column {column.name} has a value that no {column.type} can hold: {found[2]}; "
+            f"column {column.name} has a value that no {column.type} can hold: {fault}; "
             "leave it out or make it null in the input function, or cast it to text"
         )
 

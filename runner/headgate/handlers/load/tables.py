@@ -15,12 +15,12 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from headgate.errors import InvalidValue
+from headgate.handlers.misread import column_at_fault
 
 ROWS: Final = 65_536
 BLOCK_BYTES: Final = 8 * 1024 * 1024
 """Bytes of CSV read at once; no row may be longer."""
 LINES: Final = 10_000
-MISREAD: Final = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?(.*)", re.S)
 MISSING: Final = re.compile(r"Column '(.*)' in include_columns does not exist")
 
 
@@ -96,9 +96,10 @@ def _misread(said: str, header: str) -> str:
         return "it is empty, without a header"
     if found := MISSING.search(said):
         return f"it has no column {found[1]}"
-    if found := MISREAD.search(said):
+    if column := column_at_fault(said):
+        nth, fault = column
         names = pa.csv.read_csv(pa.py_buffer(header.encode())).schema.names
-        return f"column {names[int(found[1])]}: {found[2]}"
+        return f"column {names[nth]}: {fault}"
     return said
 
 
