@@ -2,7 +2,8 @@
 
 Our side takes EODHD's answers as received, checks every bar, compares it with the stored one, writes it, and
 ends the jobs. The baseline is binary COPY into the same empty partitioned table, from a buffer packed beforehand,
-so that nothing on the client's side slows it down.
+so that nothing on the client's side slows it down. Two further sides are what any ingest of JSON must do: the same answers
+are only read, in the same chunks, and rows that have been read are only inserted, without a check or a comparison.
 """
 
 from __future__ import annotations
@@ -42,6 +43,19 @@ COPY_START: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_END: Final = struct.pack(">h", -1)
 COPY_ROW: Final = struct.Struct(">h iq ii id id id id id iq")
 EPOCH: Final = date(2000, 1, 1)
+COLUMNS: Final = "date, open, high, low, close, adjusted_close, volume"
+READ: Final = """
+    select count(r.date), sum(r.volume)
+    from unnest(%s) as u (payload)
+    cross join lateral json_to_recordset(u.payload::json) as r (
+        date date, open double precision, high double precision, low double precision, close double precision,
+        adjusted_close double precision, volume double precision
+    )
+"""
+INSERT: Final = f"""
+    insert into equities.prices (asset_id, {COLUMNS})
+    select r.asset_id, {COLUMNS} from public.read_bars as r order by r.asset_id, r.date
+"""
 
 
 @dataclass(slots=True)
@@ -50,6 +64,8 @@ class Sides:
 
     ours: list[float] = field(default_factory=list)
     copy: list[float] = field(default_factory=list)
+    reading: list[float] = field(default_factory=list)
+    inserting: list[float] = field(default_factory=list)
 
 
 def run(
@@ -72,6 +88,13 @@ def run(
             detail=f"bars: {per_second('ours', sides.ours)},"
             f" {per_second('binary COPY', sides.copy)}",
         )
+        least = [1 / (1 / x + 1 / y) for x, y in zip(sides.reading, sides.inserting, strict=True)]
+        yield Figure(
+            "ingest: against reading the JSON and inserting the rows, without any check",
+            ratio(sides.ours, least),
+            detail=f"bars: {per_second('reading', sides.reading)},"
+            f" {per_second('inserting', sides.inserting)}",
+        )
 
 
 def _measure(
@@ -92,11 +115,22 @@ def _measure(
     def copy() -> None:
         sides.copy.append(count / _written(plan, count, lambda: _copy(plan, packed)))
 
-    take_turns(runs, ours, copy)
+    def read() -> None:
+        started = time.perf_counter()
+        _read_all(plan, list(payloads.values()), listings)
+        sides.reading.append(count / (time.perf_counter() - started))
+
+    def insert() -> None:
+        sides.inserting.append(count / _written(plan, count, lambda: plan.sql(INSERT)))
+
+    copy()
+    plan.sql(f"create table public.read_bars as select asset_id, {COLUMNS} from equities.prices")
+    sides.copy.clear()
+    take_turns(runs, ours, copy, read, insert)
     return sides
 
 
-def _written(plan: Plan, count: int, write: Callable[[], None]) -> float:
+def _written(plan: Plan, count: int, write: Callable[[], object]) -> float:
     """Empty the table and write; check that all bars are there, and return the seconds of writing."""
     plan.sql("truncate equities.prices, equities.prices_quarantine")
     plan.sql("checkpoint")
@@ -126,6 +160,13 @@ def _complete_all(plan: Plan, payloads: dict[int, str]) -> None:
                 arrays.integers([20] * size),
             )
             cursor.execute(COMPLETE, arguments, prepare=True)
+
+
+def _read_all(plan: Plan, payloads: list[str], size: int) -> None:
+    """Have the server read all answers and do nothing with them."""
+    with plan.connection.cursor() as cursor:
+        for start in range(0, len(payloads), size):
+            cursor.execute(READ, (arrays.texts(payloads[start : start + size]),), prepare=True)
 
 
 def _copy(plan: Plan, packed: bytes) -> None:
