@@ -33221,6 +33221,15 @@ begin
     delete from headgate.operator_actions as a where a.acted_at < v_before;
     delete from headgate.artifacts as a where a.deleted_at < v_before;
     perform headgate._forget_runners();
+    if p_keep < (select (s.value #>> '{}')::interval from headgate.settings as s where s.name = 'keep_history') then
+        perform headgate._record_action(
+            'retain',
+            jsonb_build_object('keep', p_keep),
+            jsonb_build_object(
+                'dropped_partitions', dropped_partitions, 'deleted_executions', deleted_executions
+            )
+        );
+    end if;
     return next;
 end;
 $_$;
@@ -33231,7 +33240,7 @@ ALTER FUNCTION headgate.retain(p_keep interval) OWNER TO headgate_owner;
 -- Name: FUNCTION retain(p_keep interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Delete history older than p_keep: whole months of details, ended executions, results of checks, closed windows, notices; and runners that are gone. Returns counts.';
+COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Delete history older than p_keep: whole months of details, ended executions, results of checks, closed windows, notices; and runners that are gone. Who keeps less than the setting keep_history is recorded. Returns counts.';
 
 --
 -- Name: retry_failed(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner

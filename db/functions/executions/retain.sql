@@ -78,10 +78,19 @@ begin
     delete from headgate.operator_actions as a where a.acted_at < v_before;
     delete from headgate.artifacts as a where a.deleted_at < v_before;
     perform headgate._forget_runners();
+    if p_keep < (select (s.value #>> '{}')::interval from headgate.settings as s where s.name = 'keep_history') then
+        perform headgate._record_action(
+            'retain',
+            jsonb_build_object('keep', p_keep),
+            jsonb_build_object(
+                'dropped_partitions', dropped_partitions, 'deleted_executions', deleted_executions
+            )
+        );
+    end if;
     return next;
 end;
 $func$;
 
 comment on function headgate.retain(interval) is
     'Delete history older than p_keep: whole months of details, ended executions, results of checks, closed windows, '
-    'notices; and runners that are gone. Returns counts.';
+    'notices; and runners that are gone. Who keeps less than the setting keep_history is recorded. Returns counts.';

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
+from psycopg import Connection
+from psycopg.conninfo import make_conninfo
+from psycopg.errors import InsufficientPrivilege
+from psycopg.rows import DictRow
 
+from headgate.database import connect, dsn_of
+from tests.db.conftest import Toys
 from tests.db.toy import Toy
-from tests.plan import Row
+from tests.plan import Plan, Row
 
 HANDS: dict[str, Callable[[Toy], Row]] = {
     "pause_pipeline": lambda toy: toy.row("pause_pipeline", p_pipeline="plain"),
@@ -75,6 +82,53 @@ def test_the_record_names_who_logged_in_and_not_whose_rights_were_used(busy: Toy
     assert action["operator"] == "headgate_planner"
     assert action["arguments"] == {"pipeline": "plain"}
     assert action["changed"] == {"paused_executions": 1, "paused_chunks": 3}
+
+
+PEOPLE = ("anna", "ben")
+
+
+@pytest.fixture
+def people(toys: Toys) -> Iterator[None]:
+    """Two people with logins of their own, who may do what the planner may."""
+    for name in PEOPLE:
+        toys.one.connection.execute(f"create role {name} login in role headgate_planner".encode())
+    yield
+    for name in PEOPLE:
+        toys.one.connection.execute(f"drop role {name}".encode())
+
+
+def logged_in(toys: Toys, name: str, application: str) -> Connection[DictRow]:
+    """Log in to the server itself, as somebody."""
+    dsn = make_conninfo(dsn_of(toys.settings), user=name)
+    return connect(replace(toys.settings, dsn=dsn), application)
+
+
+def test_real_logins_are_told_apart_whatever_role_they_take_on(toys: Toys, people: None):
+    with logged_in(toys, "anna", "by hand") as anna, logged_in(toys, "ben", "by night") as ben:
+        ben.execute("set role headgate_planner")
+        for session in (anna, ben):
+            Plan(session).call("pause_pipeline", p_pipeline="plain")
+            Plan(session).call("resume_pipeline", p_pipeline="plain")
+        assert Plan(ben).scalar("select current_user::text") == "headgate_planner"
+        with pytest.raises(InsufficientPrivilege):
+            ben.execute("set session authorization anna")
+
+    rows = toys.one.sql("select distinct operator, client from headgate.v_operator_actions")
+    assert {tuple(x.values()) for x in rows} == {
+        ("anna", "headgate by hand"),
+        ("ben", "headgate by night"),
+    }
+
+
+def test_who_has_the_record_forgotten_is_recorded(toy: Toy):
+    HANDS["pause_pipeline"](toy)
+    toy.later(days=2)
+    toy.call("retain", p_keep="400 days")
+    toy.call("retain", p_keep="1 day")
+
+    (left,) = toy.sql("select action, operator, arguments from headgate.v_operator_actions")
+    assert (left["action"], left["arguments"]) == ("retain", {"keep": "1 day"})
+    assert left["operator"] == toy.scalar("select session_user::text")
 
 
 def test_refused_actions_are_not_recorded(busy: Toy):

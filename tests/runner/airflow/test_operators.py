@@ -19,7 +19,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from headgate.airflow.settings import AirflowHome, connection_of
-from headgate.database import dsn_of
+from headgate.database import connect, dsn_of
 from headgate.demo.eodhd import Options, Process, spawn
 from headgate.embedded.server import Server
 from headgate.settings import Settings
@@ -301,6 +301,21 @@ def test_airflow_gets_none_of_the_providers_secrets(
 
     assert "EODHD_API_TOKEN" in home.environ()
     assert "EODHD_API_TOKEN" not in home.environ_without_secrets()
+
+
+def test_what_airflow_does_is_recorded_with_the_login_of_its_connection(
+    database: Settings, connected: Callable[..., None]
+):
+    with connect(database, "test") as admin:
+        admin.execute("create role night_shift login in role headgate_planner")
+        connected(login="night_shift")
+        call("headgate.start_execution")
+        call("headgate.cancel_execution")
+        query = "select operator, client from headgate.v_operator_actions"
+        rows = admin.execute(query).fetchall()
+        admin.execute("drop role night_shift")
+
+    assert rows == [{"operator": "night_shift", "client": "headgate airflow"}]
 
 
 def test_an_unknown_connection_is_named(connected: object):
