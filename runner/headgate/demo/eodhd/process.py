@@ -81,7 +81,8 @@ def spawn(options: Options | None = None) -> Iterator[Process]:
         )
         try:
             port = _wait_for_port(child, port_file)
-            yield Process(f"http://127.0.0.1:{port}", options.tokens[0], child.pid)
+            host = "127.0.0.1" if options.host == "0.0.0.0" else options.host
+            yield Process(f"http://{host}:{port}", options.tokens[0], child.pid)
         finally:
             child.terminate()
             try:
