@@ -40,6 +40,7 @@ RUNNERS = {
 RUNNERS |= {
     "applied_files",
     "check_queues",
+    "require_protocol",
     "require_fit",
     "take_store",
     "remove_keys",
