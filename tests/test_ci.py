@@ -124,4 +124,4 @@ def test_what_cannot_be_installed_from_debian_is_named_and_stops_nothing(tmp_pat
     assert (done.returncode, done.stderr) == (0, "")
     said = re.fullmatch(r"not installed: (.+); the tests that need them are skipped\n", done.stdout)
     assert said
-    assert set(said[1].split()) == {"chromium", "prometheus", "prometheus-alertmanager"}
+    assert set(said[1].split()) == {"chromium", "faketime", "prometheus", "prometheus-alertmanager"}

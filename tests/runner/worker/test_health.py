@@ -16,6 +16,7 @@ from headgate.settings import Settings
 from headgate.worker import health, heartbeat, work
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.health import Health
+from headgate.worker.queue import Heard
 from tests.limits import until
 from tests.plan import Plan
 
@@ -47,10 +48,10 @@ async def test_while_postgresql_does_not_hear_it_it_is_alive_but_not_ready(
 ):
     is_away = False
 
-    async def run(_: Any) -> int:
+    async def run(_: Any) -> Heard:
         if is_away:
             raise psycopg.OperationalError("the server is away")
-        return 0
+        return Heard(ended_leases=0, counts_due=False)
 
     connections = cast(ConnectionPool, SimpleNamespace(run=run))
     files = Health(tmp_path)
