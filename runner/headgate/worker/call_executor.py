@@ -34,7 +34,7 @@ class CallExecutor:
         clock: ServerClock,
         concurrency: int,
         on_result: Callable[[CallLease], None],
-        on_starved: Callable[[CallLease], None],
+        on_starved: Callable[[CallLease, int], None],
         look_up: Callable[[CallLease, Deliver], None],
     ) -> None:
         self.open = 0
@@ -81,11 +81,21 @@ class CallExecutor:
             and (held := self._next()) is not None
         ):
             self._start(held)
+        self._ask_for_starts()
+        self._pump_in_time()
+
+    def _ask_for_starts(self) -> None:
+        """Ask for as many times to start as there is room for; others would lapse unused."""
+        if self.buffered >= MAX_BUFFERED:
+            return
+        room = self._concurrency - self.open - sum(x.asking for x in self.providers.turn)
         for state in self.providers.turn:
             for held in state.starved():
-                held.is_asking = True
-                self._on_starved(held)
-        self._pump_in_time()
+                calls = min(room, held.waiting)
+                if calls > 0:
+                    held.asking = calls
+                    self._on_starved(held, calls)
+                    room -= calls
 
     def freed(self, size: int) -> None:
         """Note that `size` bytes of answers have been handed in, and start calls in their room."""

@@ -59,9 +59,9 @@ class Keeper:
         """Return the held chunks that make calls."""
         return [held for held in self.held.values() if isinstance(held, CallLease)]
 
-    def take_starts(self, held: CallLease) -> None:
-        """Request new times to start the calls of a chunk whose times have passed."""
-        self._background.begin(self._take_starts(held))
+    def take_starts(self, held: CallLease, calls: int) -> None:
+        """Request new times to start so many calls of a chunk whose times have passed."""
+        self._background.begin(self._take_starts(held, calls))
 
     def give_back(self, chunks: Sequence[Chunk]) -> None:
         """Release chunks of which no more work will be started."""
@@ -131,13 +131,14 @@ class Keeper:
                     held.work.cancel()
         self._on_time()
 
-    async def _take_starts(self, held: CallLease) -> None:
+    async def _take_starts(self, held: CallLease, calls: int) -> None:
         try:
             schedule = await self._connections.run(
-                lambda queue: queue.take_starts(held.chunk, held.waiting)
+                lambda queue: queue.take_starts(held.chunk, calls)
             )
         except LostLease as exc:
             logger.warning("dropped: %s", exc)
+            held.asking = 0
             self.lose(held)
             return
         except (psycopg.Error, HeadgateError) as exc:
@@ -145,8 +146,8 @@ class Keeper:
             await asyncio.sleep(TICK_SECONDS)
         else:
             now = self._loop.time()
-            held.pace = Pace.of(schedule, held.waiting, self._clock, now)
-        held.is_asking = False
+            held.pace = Pace.of(schedule, min(calls, held.waiting), self._clock, now)
+        held.asking = 0
         self._on_time()
 
     async def _release(self, chunks: Sequence[Chunk]) -> None:

@@ -105,8 +105,8 @@ class CallLease(Leased):
     is_probing: bool = False
     pace: Pace | None = None
     """When the calls may start; None: as soon as there is room."""
-    is_asking: bool = False
-    """Whether more times to start have been requested."""
+    asking: int = 0
+    """How many more times to start have been requested."""
 
     def __post_init__(self) -> None:
         self.extended(self.claimed_at, self.chunk.lease_seconds)

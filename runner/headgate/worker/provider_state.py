@@ -46,7 +46,12 @@ class ProviderState:
 
     def starved(self) -> list[CallLease]:
         """Return the chunks without times to start that have not requested more."""
-        return [held for held in self.queue if held.is_starved and not held.is_asking]
+        return [held for held in self.queue if held.is_starved and not held.asking]
+
+    @property
+    def asking(self) -> int:
+        """Return the number of times to start that have been requested."""
+        return sum(held.asking for held in self.queue)
 
     def next_start(self) -> float:
         """Return the loop time at which the next paced call may start; infinity if none waits."""

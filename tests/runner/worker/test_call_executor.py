@@ -23,7 +23,7 @@ class Noting(CallExecutor):
 
     def __init__(self, caller: Caller) -> None:
         self.results: list[CallLease] = []
-        self.starved: list[CallLease] = []
+        self.starved: list[tuple[CallLease, int]] = []
         self.looking: list[CallLease] = []
         super().__init__(
             caller,
@@ -31,7 +31,7 @@ class Noting(CallExecutor):
             ServerClock(),
             3,
             self.results.append,
-            self.starved.append,
+            lambda held, calls: self.starved.append((held, calls)),
             lambda held, _: self.looking.append(held),
         )
 
@@ -114,7 +114,19 @@ async def test_a_chunk_whose_times_have_run_out_asks_for_more_once(executor, sho
     await until(lambda: len(shop.asked) == 1)
     await until(lambda: not held.open)
     executor.pump()
-    assert executor.starved == [held] and held.is_asking
+    assert executor.starved == [(held, 1)] and held.asking == 1
+
+
+async def test_no_more_times_are_asked_for_than_calls_may_start(executor, shop):
+    shop.answer = never()
+    first, second, third = lease(shop, 1), lease(shop, 5), lease(shop, 5)
+    for held in (second, third):
+        held.pace = Pace(next_at=0.0, every=0.0, burst=1, left=0)
+    executor.take(first)
+    executor.take(second)
+    executor.take(third)
+
+    assert executor.starved == [(second, 2)]
 
 
 async def test_calls_that_take_too_long_at_the_end_are_cut(executor, shop):
