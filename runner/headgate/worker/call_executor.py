@@ -74,6 +74,7 @@ class CallExecutor:
 
     def pump(self) -> None:
         """Start calls while there is room."""
+        began = self._loop.time()
         while (
             self.open < self._concurrency
             and self.buffered < MAX_BUFFERED
@@ -82,7 +83,7 @@ class CallExecutor:
         ):
             self._start(held)
         self._ask_for_starts()
-        self._pump_in_time()
+        self._pump_in_time(began)
 
     def _ask_for_starts(self) -> None:
         """Ask for as many times to start as there is room for; others would lapse unused."""
@@ -141,13 +142,16 @@ class CallExecutor:
                 return held
         return None
 
-    def _pump_in_time(self) -> None:
-        """Schedule another pump for the time at which the next call may start."""
+    def _pump_in_time(self, began: float) -> None:
+        """Schedule another pump for the time at which the next call may start.
+
+        It may have come since this pump began, after the call was found to be too early.
+        """
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         at = min((state.next_start() for state in self.providers.turn), default=math.inf)
-        if at > self._loop.time() and at != math.inf:
+        if began < at < math.inf:
             self._timer = self._loop.call_at(at, self.pump)
 
     def _start(self, held: CallLease) -> None:

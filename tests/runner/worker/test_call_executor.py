@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -115,6 +116,24 @@ async def test_a_chunk_whose_times_have_run_out_asks_for_more_once(executor, sho
     await until(lambda: not held.open)
     executor.pump()
     assert executor.starved == [(held, 1)] and held.asking == 1
+
+
+async def test_a_call_whose_time_comes_while_others_are_looked_at_starts(
+    executor, shop, monkeypatch
+):
+    look = executor._next
+
+    def look_and_be_slow():
+        found = look()
+        time.sleep(0.02)
+        return found
+
+    monkeypatch.setattr(executor, "_next", look_and_be_slow)
+    held = lease(shop, 1)
+    held.pace = Pace(asyncio.get_running_loop().time() + 0.01, every=1.0, burst=1, left=1)
+    executor.take(held)
+
+    await until(lambda: len(shop.asked) == 1)
 
 
 async def test_no_more_times_are_asked_for_than_calls_may_start(executor, shop):
