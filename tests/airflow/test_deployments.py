@@ -8,10 +8,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -28,6 +26,7 @@ from tests.airflow_home import NEEDS_AIRFLOW
 from tests.limits import PATIENCE
 from tests.plan import Row
 from tests.servers import DB, debian_over_tcp, free_port, has_debian, migrated
+from tests.tls import Authority
 
 VERSION = "15"
 pytestmark = [
@@ -51,20 +50,6 @@ print(name, run.run_id, run.state, sep="|")
 """
 
 
-@dataclass(frozen=True)
-class Authority:
-    """Certificate authority for this machine's certificate."""
-
-    ca: Any
-    folder: Path
-
-    def file(self) -> Path:
-        """Write the CA's own certificate; return its path."""
-        path = self.folder / f"{id(self)}.pem"
-        self.ca.cert_pem.write_to_path(str(path))
-        return path
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(trustme.CA(), tmp_path_factory.mktemp("tls"))
@@ -74,7 +59,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def system(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Run a server that speaks TLS and requires the planner's password, and a runner."""
     folder, port = tmp_path_factory.mktemp("internal"), free_port()
-    certificate = authority.ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes()
+    certificate = authority.pem("127.0.0.1")
     with (
         debian_over_tcp(VERSION, port, PASSWORD, certificate),
         spawn(Options(quota=None)) as standin,

@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ import httpx2
 import pytest
 import yaml
 
-from tests.limits import PATIENCE
+from tests.limits import PATIENCE, wait_until
 from tests.servers import DB
 
 ROOT = DB.parent
@@ -163,10 +162,13 @@ class Processes:
 
     def wait_until(self, workload: str, probe: str, number: int = 1) -> None:
         """Wait until a probe of a running process passes."""
-        process, deadline = self._running[f"{workload}-{number}"], time.monotonic() + PATIENCE
-        while not self.passes(workload, probe):
-            assert process.poll() is None and time.monotonic() < deadline, self.said(workload)
-            time.sleep(0.05)
+        process = self._running[f"{workload}-{number}"]
+
+        def has_passed() -> bool:
+            assert process.poll() is None, self.said(workload)
+            return self.passes(workload, probe)
+
+        wait_until(has_passed, f"{workload}: {probe}; {workload}-{number}.log says why")
 
     def get(
         self, workload: str, path: str, port: str | int = "http", **headers: str
