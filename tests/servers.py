@@ -185,16 +185,32 @@ def pooler(settings: Settings, mode: str = "transaction", **options: object) -> 
 
 
 @contextmanager
-def pooler_over_tcp(server: int, port: int, passwords: Mapping[str, str]) -> Iterator[None]:
-    """Run it on 127.0.0.1, where a login needs its role's password, as at the server's port."""
+def pooler_over_tcp(
+    server: int, port: int, passwords: Mapping[str, str], certificate: bytes
+) -> Iterator[None]:
+    """Run it on 127.0.0.1, where a login needs its role's password, as at the server's port.
+
+    It speaks TLS with who asks for it.
+    """
     options = {
         "auth_type": "scram-sha-256",
         "pool_mode": "transaction",
         "listen_addr": "127.0.0.1",
         "listen_port": port,
     }
-    with _pooler({"host": "127.0.0.1", "port": server}, "postgres", passwords, options):
-        yield
+    with scratch_folder() as home:
+        pem = home / "pooler.pem"
+        pem.write_bytes(certificate)
+        tls = {
+            "client_tls_sslmode": "allow",
+            "client_tls_cert_file": pem,
+            "client_tls_key_file": pem,
+        }
+        if os.geteuid() == 0:
+            for path in (home, pem):
+                shutil.chown(path, "postgres")
+        with _pooler({"host": "127.0.0.1", "port": server}, "postgres", passwords, options | tls):
+            yield
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -53,6 +53,42 @@ def pods_of(objects: list[Object]) -> dict[str, Object]:
     return {x["metadata"]["name"]: pod_of(x) for x in objects if x["kind"] in WORKLOADS}
 
 
+def secrets_read(pod: Object) -> set[tuple[str, str]]:
+    """Return the Secrets that a pod needs to start, each with a key; an empty one is all keys."""
+    read = {
+        (x, z) for y in secret_files(pod).values() for x, keys in y.items() for z in keys or {""}
+    }
+    for container in pod["containers"]:
+        for source in container.get("envFrom", ()):
+            if "secretRef" in source:
+                read.add((source["secretRef"]["name"], ""))
+        for variable in container.get("env", ()):
+            match variable:
+                case {"valueFrom": {"secretKeyRef": {"optional": True}}}:
+                    pass
+                case {"valueFrom": {"secretKeyRef": {"name": name, "key": key}}}:
+                    read.add((name, key))
+    return read
+
+
+def secret_files(pod: Object) -> dict[str, dict[str, set[str]]]:
+    """Return a pod's folders of Secrets: whose are there, and which keys of each; none: all."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for volume in pod.get("volumes", ()):
+        match volume:
+            case {"secret": source}:
+                sources = [{**source, "name": source["secretName"]}]
+            case {"projected": {"sources": parts}}:
+                sources = [x["secret"] for x in parts]
+            case _:
+                continue
+        files = {x["name"]: {y["path"] for y in x.get("items", ())} for x in sources}
+        for mount in (y for x in pod["containers"] for y in x["volumeMounts"]):
+            if mount["name"] == volume["name"]:
+                found[mount["mountPath"]] = files
+    return found
+
+
 def is_ours(container: Object) -> bool:
     """Return whether a container is of the image of this repository."""
     return str(container["image"]).partition(":")[0] == "headgate"
@@ -73,18 +109,23 @@ def data_of(objects: list[Object], kind: str, name: str) -> dict[str, str]:
 
 def with_secrets(objects: list[Object], password: str) -> list[Object]:
     """Return the objects with the Secrets that External Secrets makes if all that the vault has is a password."""
-    return [_secret(x, password) if x["kind"] == "ExternalSecret" else x for x in objects]
+    return [_made(x, password) if x["kind"] == "ExternalSecret" else x for x in objects]
 
 
-def _secret(found: Object, password: str) -> Object:
+def secret(name: str, data: Mapping[str, str]) -> Object:
+    """Return a Secret."""
+    encoded = {x: b64encode(y.encode()).decode() for x, y in data.items()}
+    return {"kind": "Secret", "metadata": {"name": name}, "data": encoded}
+
+
+def _made(found: Object, password: str) -> Object:
     target = found["spec"]["target"]
     named = {x["secretKey"] for x in found["spec"]["data"]}
     plain: dict[str, str] = target.get("template", {}).get("data") or dict.fromkeys(named, password)
     for name in named:
         plain = {x: y.replace(f"{{{{ .{name} }}}}", password) for x, y in plain.items()}
     assert "{{" not in str(plain), f"{target['name']}: not in the vault"
-    data = {x: b64encode(y.encode()).decode() for x, y in plain.items()}
-    return {"kind": "Secret", "metadata": {"name": target["name"]}, "data": data}
+    return secret(target["name"], plain)
 
 
 @dataclass
@@ -97,6 +138,7 @@ class Processes:
     folder: Path
     started: set[str] = field(default_factory=set)
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _mounts: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def start(self, workload: str, number: int = 1) -> subprocess.Popen[bytes]:
         """Start one of a workload's processes."""
@@ -138,7 +180,8 @@ class Processes:
                 kind = {"configMapRef": "ConfigMap", "secretRef": "Secret"}[reference]
                 found |= data_of(self.objects, kind, wanted["name"])
         for variable in container.get("env", ()):
-            found[variable["name"]] = self._value(variable)
+            if (value := self._value(variable)) is not None:
+                found[variable["name"]] = value
         return {name: self._local(workload, value) for name, value in found.items()}
 
     def passes(self, workload: str, probe: str) -> bool:
@@ -189,11 +232,12 @@ class Processes:
             process.kill()
             process.wait()
 
-    def _value(self, variable: Object) -> str:
+    def _value(self, variable: Object) -> str | None:
         if "value" in variable:
             return str(variable["value"])
         wanted = variable["valueFrom"]["secretKeyRef"]
-        return data_of(self.objects, "Secret", wanted["name"])[wanted["key"]]
+        data = data_of(self.objects, "Secret", wanted["name"])
+        return data.get(wanted["key"]) if wanted.get("optional") else data[wanted["key"]]
 
     def port(self, workload: str, port: str | int) -> int:
         """Return the local port of one of the container's own."""
@@ -201,9 +245,23 @@ class Processes:
         return int(self._local(workload, str(named.get(str(port), port))))
 
     def _local(self, workload: str, text: str) -> str:
-        for old, new in self.replaced[workload].items():
+        if workload not in self._mounts:
+            self._mounts[workload] = dict(self._mounted(workload))
+        for old, new in (*self.replaced[workload].items(), *self._mounts[workload].items()):
             text = text.replace(old, new)
         return text
+
+    def _mounted(self, workload: str) -> Iterator[tuple[str, str]]:
+        """Write the files of a pod's Secrets; yield each folder's path and the local one."""
+        pod = pods_of(self.objects)[workload]
+        for path, files in secret_files(pod).items():
+            local = self.folder / workload / Path(path).name
+            local.mkdir(parents=True)
+            for secret, keys in files.items():
+                data = data_of(self.objects, "Secret", secret)
+                for key in keys or data:
+                    (local / key).write_text(data[key])
+            yield path, str(local)
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"

@@ -13,6 +13,7 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+import trustme
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -29,10 +30,12 @@ from tests.deploy.manifests import (
     built,
     one_of,
     pods_of,
+    secret,
     with_secrets,
 )
 from tests.limits import PATIENCE, wait_until
 from tests.servers import NEEDS_POOLER, embedded_server, free_port, pooler_over_tcp
+from tests.tls import Authority
 
 pytestmark = [NEEDS_KUBECTL, NEEDS_POOLER]
 PASSWORD = "demo"
@@ -42,6 +45,7 @@ PROBES = {"startupProbe", "livenessProbe", "readinessProbe"}
 FEW, JOBS = '{"quota": 1105, "buffer": 0}', 200
 """Units for these many jobs: more than one runner holds at once."""
 SET_PROVIDER: LiteralString = "select * from headgate.set_provider('eodhd', %s::jsonb)"
+VERIFIED = "?sslmode=verify-full&sslrootcert=/run/secrets/postgres/ca.crt"
 NOT_NOTIFIED = "a pooler passes no notifications on"
 RUNS: LiteralString = (
     "select pipeline, status, planned, succeeded from headgate.v_recent_executions"
@@ -64,7 +68,8 @@ class Cluster:
 @pytest.fixture
 def cluster(seed_data: Path, tmp_path: Path) -> Iterator[Cluster]:
     """Run PostgreSQL and PgBouncer for the pods."""
-    (tmp_path / "health").mkdir()
+    for folder in ("health", "demo", "cloudnative"):
+        (tmp_path / folder).mkdir()
     server, pooler, standin, web = (str(free_port()) for _ in range(4))
     local = {
         "headgate-standin:8099": f"127.0.0.1:{standin}",
@@ -75,20 +80,29 @@ def cluster(seed_data: Path, tmp_path: Path) -> Iterator[Cluster]:
         "/tmp/headgate": str(tmp_path / "home"),
     }
     through, past = f"@127.0.0.1:{pooler}/", f"@127.0.0.1:{server}/"
-    named = {"@headgate-pooler/": through, "@headgate-postgres-rw/": past, "?sslmode=require": ""}
+    direct = f"@headgate-postgres-rw/headgate{VERIFIED}"  # the embedded server speaks no TLS
+    named = {"@headgate-pooler/": through, direct: f"{past}headgate"}
     demo = built(OVERLAYS / "demo")
     replaced = dict.fromkeys(pods_of(demo), local | {"@headgate-postgres/": through})
     replaced["headgate-migrate"] = local | {"@headgate-postgres/": past}
+    authority = Authority(trustme.CA(), tmp_path)
     cloudnative = with_secrets(built(OVERLAYS / "cloudnative-pg"), PASSWORD)
+    cloudnative.append(secret("headgate-postgres-ca", {"ca.crt": authority.file().read_text()}))
     seed = seed_of(seed_data)
     with (
         embedded_server(seed=seed, port=int(server)) as postgres,
-        pooler_over_tcp(int(server), int(pooler), dict.fromkeys(ROLES, PASSWORD)),
+        pooler_over_tcp(
+            int(server), int(pooler), dict.fromkeys(ROLES, PASSWORD), authority.pem("127.0.0.1")
+        ),
     ):
         _prepare(postgres, is_migrated=seed is not None)
         pods = Cluster(
-            Processes(demo, replaced, tmp_path),
-            Processes(cloudnative, dict.fromkeys(pods_of(cloudnative), local | named), tmp_path),
+            Processes(demo, replaced, tmp_path / "demo"),
+            Processes(
+                cloudnative,
+                dict.fromkeys(pods_of(cloudnative), local | named),
+                tmp_path / "cloudnative",
+            ),
         )
         try:
             yield pods
@@ -162,5 +176,7 @@ def test_the_demo_has_every_command_of_the_other_overlays():
 def ask(demo: Processes, workload: str, query: LiteralString, *values: object) -> list[Any]:
     """Ask as a workload's role does."""
     dsn = demo.environ(workload)["HEADGATE_DSN"]
-    with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as connection:
+    with psycopg.connect(
+        dsn, password=PASSWORD, autocommit=True, row_factory=dict_row
+    ) as connection:
         return connection.execute(query, values).fetchall()

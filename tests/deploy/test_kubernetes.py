@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from psycopg.conninfo import conninfo_to_dict
 from typer.testing import CliRunner
 
 import headgate
@@ -24,14 +26,29 @@ from tests.deploy.manifests import (
     is_ours,
     one_of,
     pods_of,
+    secret_files,
+    secrets_read,
     with_secrets,
 )
+from tests.deploy.network import Peer, reaches
 from tests.servers import DB
 
 pytestmark = NEEDS_KUBECTL
+PLANS = sorted(DB.glob("plans/*/plan.sql"))
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
-ELSEWHERE = {"EODHD_API_TOKEN", "POSTGRES_PASSWORD", "STANDIN_DSN", "username", "password"}
-"""Variables of a provider, of PostgreSQL's image and of the stand-in; what CloudNativePG reads."""
+ELSEWHERE = {"EODHD_API_TOKEN", "POSTGRES_PASSWORD", "PGPASSWORD", "STANDIN_DSN"}
+ELSEWHERE |= {"username", "password", "connection"}
+"""Variables of a provider, of PostgreSQL and of the stand-in; what CloudNativePG and KEDA read."""
+AUTHENTICATION = "TriggerAuthentication"
+OURS = {"app.kubernetes.io/part-of": "headgate"}
+RUNNER = Peer(OURS | {"app.kubernetes.io/name": "runner"})
+INSTANCE = Peer({"cnpg.io/cluster": "headgate-postgres", "cnpg.io/podRole": "instance"})
+POOLER = Peer({"cnpg.io/poolerName": "headgate-pooler"})
+OPERATOR = Peer(
+    {"app.kubernetes.io/name": "cloudnative-pg"}, {"kubernetes.io/metadata.name": "cnpg-system"}
+)
+BI, PROMETHEUS = (Peer({}, {f"headgate.io/may-{x}": "true"}) for x in ("query", "read"))
+STRANGERS = [Peer(), Peer(OURS, {}), Peer({}, OPERATOR.namespace), Peer(OPERATOR.labels, {})]
 
 
 @pytest.fixture(scope="module", params=sorted(x.name for x in OVERLAYS.iterdir()))
@@ -62,7 +79,7 @@ def test_every_command_and_its_options_exist_in_this_version(ours: dict[str, Obj
 
 def test_every_pipeline_that_is_started_by_cron_is_a_shipped_one(ours: dict[str, Object]):
     started = {x["args"][2] for x in ours.values() if x["args"][:2] == ["headgate", "run"]}
-    plans = "".join(x.read_text() for x in DB.glob("plans/*/plan.sql"))
+    plans = "".join(map(Path.read_text, PLANS))
 
     assert started <= set(re.findall(r"put_pipeline\(\s*'(\w+)'", plans))
 
@@ -79,17 +96,38 @@ def test_every_variable_is_documented(objects: list[Object], pods: dict[str, Obj
 
 
 def test_every_secret_that_is_read_is_made_or_is_left_to_the_operator(
-    objects: list[Object], ours: dict[str, Object]
+    objects: list[Object], ours: dict[str, Object], pods: dict[str, Object]
 ):
-    read = {
-        source["secretRef"]["name"]
-        for container in ours.values()
-        for source in container.get("envFrom", ())
-        if "secretRef" in source
-    }
-    made = {x["metadata"]["name"] for x in objects if x["kind"] in ("ExternalSecret", "Secret")}
+    read = {x for name in ours for x in secrets_read(pods[name])}
+    made = {}
+    for found in with_secrets(objects, "demo"):
+        if found["kind"] == "Secret":
+            made[found["metadata"]["name"]] = {"", *found["data"]}
 
-    assert read and (read <= made or not made)
+    of_the_operator = {(f"{x['metadata']['name']}-ca", "ca.crt") for x in clusters(objects)}
+    assert len(read) >= 6
+    assert not made or {(x, y) for x, y in read if y not in made.get(x, ())} == of_the_operator
+
+
+def test_secrets_that_change_are_files_where_the_program_looks_for_them(
+    objects: list[Object], ours: dict[str, Object], pods: dict[str, Object]
+):
+    working = {x: y for x, y in ours.items() if x not in ("headgate-migrate", "headgate-standin")}
+    for name, container in working.items():
+        variables = {x["name"]: x.get("value") for x in container["env"]}
+        folder = variables.pop("HEADGATE_SECRETS")
+        assert variables.keys() - {"HEADGATE_LISTEN_DSN"} == {"HEADGATE_DSN"}, name
+        files = secret_files(pods[name])[folder]
+        assert {"HEADGATE_PASSWORD"} in files.values(), name
+        assert [x for x in container["envFrom"] if "secretRef" in x] == [], name
+        assert (set() in files.values()) == (name == "headgate-runner"), name
+        # The kubelet does not replace a file that is mounted by itself.
+        assert [x["mountPath"] for x in container["volumeMounts"] if "subPath" in x] == [], name
+
+    named = set(re.findall(r"[A-Z]+(?:_[A-Z]+)+", "".join(map(Path.read_text, PLANS))))
+    for found in with_secrets(objects, "demo"):
+        if found["kind"] == "Secret" and "providers" in found["metadata"]["name"]:
+            assert found["data"].keys() <= named
 
 
 def test_no_pod_has_more_rights_than_it_needs(pods: dict[str, Object]):
@@ -141,4 +179,62 @@ def test_the_autoscaler_asks_for_one_number_as_the_reader(db: Any):
 
     assert list(row.values()) == [0]
     assert (scaler["minReplicaCount"], scaler["maxReplicaCount"]) == (2, 20)
-    assert trigger["authenticationRef"]["name"] == "headgate-reader"
+    (authentication,) = (x for x in built(OVERLAYS / "production") if x["kind"] == AUTHENTICATION)
+    assert trigger["authenticationRef"]["name"] == authentication["metadata"]["name"]
+    (connection,) = authentication["spec"]["secretTargetRef"]
+    secrets = with_secrets(built(OVERLAYS / "cloudnative-pg"), "word")
+    address = conninfo_to_dict(data_of(secrets, "Secret", connection["name"])[connection["key"]])
+    assert (address["user"], address["password"]) == ("headgate_reader", "word")
+
+
+def clusters(objects: list[Object]) -> list[Object]:
+    """Return the clusters of CloudNativePG."""
+    return [x for x in objects if (x["kind"], x["apiVersion"][:10]) == ("Cluster", "postgresql")]
+
+
+@pytest.fixture
+def cloudnative(tmp_path: Path) -> list[Object]:
+    """Build production with PostgreSQL of its own, and with cron jobs."""
+    up = Path(os.path.relpath(OVERLAYS.parent, tmp_path))
+    parts = [f"{up}/components/{x}" for x in ("external-secrets", "cron", "postgres")]
+    text = yaml.safe_dump({"resources": [f"{up}/base"], "components": parts})
+    (tmp_path / "kustomization.yaml").write_text(text)
+    return built(tmp_path)
+
+
+def test_every_login_verifies_that_the_server_is_the_cluster_s_own(cloudnative: list[Object]):
+    (cluster,) = clusters(cloudnative)
+    name = cluster["metadata"]["name"]
+    names = {f"{name}-rw", *cluster["spec"]["certificates"]["serverAltDNSNames"]}
+    seen = set()
+    for found in with_secrets(cloudnative, "word"):
+        for variable, dsn in found.get("data", {}).items():
+            if found["kind"] == "Secret" and variable.endswith("DSN"):
+                role = found["metadata"]["name"]
+                parts = conninfo_to_dict(data_of([found], "Secret", role)[variable])
+                assert parts["sslmode"] == "verify-full" and parts["host"] in names, (role, dsn)
+                seen.add((parts["host"], str(parts["sslrootcert"])))
+
+    assert {host for host, _ in seen} == {"headgate-postgres-rw", "headgate-pooler"}
+    (file,) = {Path(file) for _, file in seen}
+    for workload, pod in pods_of(cloudnative).items():
+        assert secret_files(pod)[str(file.parent)] == {f"{name}-ca": {file.name}}, workload
+
+
+def test_who_is_not_named_reaches_neither_postgresql_nor_its_pooler(cloudnative: list[Object]):
+    def reach(port: int, *sources: Peer) -> list[tuple[bool, ...]]:
+        """Return of each whether it reaches an instance, and whether the pooler."""
+        return [
+            tuple(reaches(cloudnative, x, y, port) for y in (INSTANCE, POOLER)) for x in sources
+        ]
+
+    for peer in (RUNNER, BI):
+        assert reach(5432, peer) == [(True, True)]
+        assert reach(8000, peer) == reach(9187, peer) == reach(9127, peer) == [(False, False)]
+    assert reach(5432, POOLER, INSTANCE, OPERATOR) == [(True, False)] * 3
+    assert reach(8000, INSTANCE, OPERATOR) == [(True, False)] * 2
+    assert reach(9187, PROMETHEUS) == [(True, False)]
+    assert reach(9127, PROMETHEUS) == [(False, True)]
+    assert reach(5432, *STRANGERS, PROMETHEUS) == [(False, False)] * 5
+    elsewhere = Peer({"app": "another database"})
+    assert not reaches(cloudnative, RUNNER, elsewhere, 5432)

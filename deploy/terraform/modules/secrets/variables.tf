@@ -7,7 +7,7 @@ variable "prefix" {
 variable "names" {
   description = "The secrets that deploy/kubernetes reads."
   type        = set(string)
-  default     = ["migrate", "planner", "providers", "reader", "runner"]
+  default     = ["keda", "migrate", "planner", "providers", "reader", "runner"]
 }
 
 variable "key_arn" {
