@@ -4,7 +4,7 @@ output "cluster_name" {
 }
 
 output "database_host" {
-  description = "For HEADGATE_DSN in the secrets headgate/migrate, headgate/planner, headgate/runner and headgate/reader."
+  description = "For the strings in the secrets headgate/migrate, headgate/planner, headgate/runner, headgate/reader and headgate/keda."
   value       = module.database.host
 }
 
