@@ -16596,19 +16596,48 @@ CREATE FUNCTION headgate._keep_days() RETURNS void
         due = excluded.due,
         oldest_due_at = excluded.oldest_due_at,
         noted_at = excluded.noted_at;
-
-    insert into headgate.job_hours (
-        hour, pipeline_id, operation_id, status, jobs, cached, records, calls, units, p50_seconds, p95_seconds
-    )
-    select
-        n.hour, n.pipeline_id, n.operation_id, n.status, n.jobs, n.cached, n.records, n.calls, n.units, n.p50_seconds,
-        n.p95_seconds
-    from headgate._open_hours as n
-    where n.hour < date_trunc('day', headgate.clock() - interval '1 hour', 'UTC')
-    on conflict do nothing;
 $$;
 
 ALTER FUNCTION headgate._keep_days() OWNER TO headgate_owner;
+
+--
+-- Name: _keep_hours(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._keep_hours(p_jobs bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_hour timestamptz;
+    v_left bigint := p_jobs;
+begin
+    perform from headgate.kept_hours as k for update skip locked;
+    if not found then
+        return;
+    end if;
+    v_hour := (select s.hour from headgate._open_since as s);
+    while v_hour <= v_now - interval '2 hours' and v_left > 0 loop
+        with kept as (
+            insert into headgate.job_hours (
+                hour, pipeline_id, operation_id, status, jobs, cached, records, calls, units, p50_seconds, p95_seconds
+            )
+            select
+                n.hour, n.pipeline_id, n.operation_id, n.status, n.jobs, n.cached, n.records, n.calls, n.units,
+                n.p50_seconds, n.p95_seconds
+            from headgate._open_hours as n
+            where n.hour = v_hour
+            returning jobs
+        )
+        select v_left - coalesce(sum(k.jobs), 0) into v_left from kept as k;
+        v_hour := v_hour + interval '1 hour';
+    end loop;
+    update headgate.kept_hours as k set until = v_hour where k.until is distinct from v_hour;
+end;
+$$;
+
+ALTER FUNCTION headgate._keep_hours(p_jobs bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _keep_name(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31207,12 +31236,16 @@ begin
     has_counted := found and headgate._are_counts_due();
     if has_counted then
         delete from headgate.group_counts;
-        insert into headgate.group_counts (operation_id, group_key, assets, fresh, stale, never, oldest_watermark)
-        select g.operation_id, g.group_key, g.assets, g.fresh, g.stale, g.never, g.oldest_watermark
+        insert into headgate.group_counts (
+            operation_id, group_key, assets, fresh, stale, never, oldest_watermark, due, oldest_due_at
+        )
+        select
+            g.operation_id, g.group_key, g.assets, g.fresh, g.stale, g.never, g.oldest_watermark, g.due, g.oldest_due_at
         from headgate._group_states as g;
         update headgate.count_times as t
         set counted_at = v_at,
             next_at = v_at + greatest(interval '1 minute', 20 * (clock_timestamp() - v_began));
+        perform headgate._keep_hours(1000000);
     end if;
     return next;
 end;
@@ -31398,6 +31431,7 @@ CREATE FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) RETURN
     select headgate._clear_stages();
     select headgate._clear_cache();
     select headgate._keep_days();
+    select headgate._keep_hours(10000000);
     select r.*
     from headgate.settings as s
     cross join lateral headgate.retain((s.value #>> '{}')::interval) as r
@@ -31410,7 +31444,7 @@ ALTER FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION maintain_history(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: keep the figures of days that are over, delete history older than the setting keep_history, staged rows of lost leases, and cached answers that have expired.';
+COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: keep the figures of the day and of hours that are over, delete history older than the setting keep_history, staged rows of lost leases, and cached answers that have expired.';
 
 --
 -- Name: maintain_statistics(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -41723,6 +41757,364 @@ COMMENT ON COLUMN headgate._group_states.due IS 'Assets that are due and not hel
 COMMENT ON COLUMN headgate._group_states.oldest_due_at IS 'Since when the first of them is due.';
 
 --
+-- Name: count_times; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.count_times (
+    is_only boolean DEFAULT true NOT NULL,
+    counted_at timestamp with time zone,
+    next_at timestamp with time zone,
+    CONSTRAINT counts_have_one_time CHECK (is_only)
+);
+
+ALTER TABLE headgate.count_times OWNER TO headgate_owner;
+
+--
+-- Name: TABLE count_times; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.count_times IS 'When headgate.group_counts was counted: one row, which is locked while a session counts.';
+
+--
+-- Name: COLUMN count_times.is_only; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.count_times.is_only IS 'True.';
+
+--
+-- Name: COLUMN count_times.counted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.count_times.counted_at IS 'When its rows were counted; null: never.';
+
+--
+-- Name: COLUMN count_times.next_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.count_times.next_at IS 'When they are counted again: a minute later, or later still where counting takes long.';
+
+--
+-- Name: group_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.group_counts (
+    operation_id bigint NOT NULL,
+    group_key text NOT NULL,
+    assets bigint NOT NULL,
+    fresh bigint NOT NULL,
+    stale bigint NOT NULL,
+    never bigint NOT NULL,
+    oldest_watermark timestamp with time zone,
+    due bigint NOT NULL,
+    oldest_due_at timestamp with time zone
+);
+
+ALTER TABLE headgate.group_counts OWNER TO headgate_owner;
+
+--
+-- Name: TABLE group_counts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.group_counts IS 'How fresh each group''s data was at the last count, and what was due. headgate.keep_counts replaces all rows at once.';
+
+--
+-- Name: COLUMN group_counts.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN group_counts.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.group_key IS 'The group.';
+
+--
+-- Name: COLUMN group_counts.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.assets IS 'Assets that need the operation.';
+
+--
+-- Name: COLUMN group_counts.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN group_counts.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN group_counts.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN group_counts.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.oldest_watermark IS 'How far the data of the most outdated asset reached.';
+
+--
+-- Name: COLUMN group_counts.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.due IS 'Assets that were due and not held by a chunk.';
+
+--
+-- Name: COLUMN group_counts.oldest_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.oldest_due_at IS 'Since when the first of them was due.';
+
+--
+-- Name: runners; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.runners (
+    runner text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    version text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    backend_pid integer NOT NULL,
+    calls bigint,
+    connections_opened bigint,
+    connections_reused bigint,
+    memory bigint,
+    peak_memory bigint,
+    cpu_percent double precision,
+    disk_percent double precision,
+    measured_at timestamp with time zone,
+    CONSTRAINT seen_after_it_started CHECK ((last_seen_at >= started_at))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.runners OWNER TO headgate_owner;
+
+--
+-- Name: TABLE runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.runners IS 'A runner that is alive, or was killed lately; one that shut down has no row.';
+
+--
+-- Name: COLUMN runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.runner IS 'Its name, as in chunks.runner.';
+
+--
+-- Name: COLUMN runners.host; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.host IS 'The machine it runs on.';
+
+--
+-- Name: COLUMN runners.pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.pid IS 'Its process there.';
+
+--
+-- Name: COLUMN runners.version; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.version IS 'Its version of Headgate.';
+
+--
+-- Name: COLUMN runners.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.started_at IS 'When it started, real time.';
+
+--
+-- Name: COLUMN runners.last_seen_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.last_seen_at IS 'Its last heartbeat, real time.';
+
+--
+-- Name: COLUMN runners.backend_pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.backend_pid IS 'The server process of the connection that brought the heartbeat; it ends when the runner is killed.';
+
+--
+-- Name: COLUMN runners.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.calls IS 'Requests that it has made; null, like all figures: it sent none.';
+
+--
+-- Name: COLUMN runners.connections_opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.connections_opened IS 'Requests for which it opened a connection.';
+
+--
+-- Name: COLUMN runners.connections_reused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.connections_reused IS 'Requests that went over a connection that was open.';
+
+--
+-- Name: COLUMN runners.memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.memory IS 'Memory of its process, in bytes.';
+
+--
+-- Name: COLUMN runners.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.peak_memory IS 'Peak memory of its process, in bytes.';
+
+--
+-- Name: COLUMN runners.cpu_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.cpu_percent IS 'Processor time of its process since the previous figures, in percent of one core.';
+
+--
+-- Name: COLUMN runners.disk_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.disk_percent IS 'How full the disk of its working folder is, in percent.';
+
+--
+-- Name: COLUMN runners.measured_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.measured_at IS 'When it sent these figures, real time; null: never.';
+
+--
+-- Name: _counted_states; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._counted_states AS
+ WITH kept AS MATERIALIZED (
+         SELECT k.counted_at
+           FROM (headgate.count_times k
+             CROSS JOIN ( SELECT headgate.clock() AS now
+                 OFFSET 0) t)
+          WHERE ((t.now >= k.counted_at) AND (((k.next_at - k.counted_at) > '00:01:00'::interval) OR (((t.now - k.next_at) < (k.next_at - k.counted_at)) AND (EXISTS ( SELECT
+                   FROM headgate.runners r
+                  WHERE (r.last_seen_at > (clock_timestamp() - '00:00:15'::interval)))))))
+        )
+ SELECT c.operation_id,
+    o.name AS operation,
+    c.group_key,
+    c.assets,
+    c.fresh,
+    c.stale,
+    c.never,
+    c.oldest_watermark,
+    c.due,
+    c.oldest_due_at,
+    k.counted_at
+   FROM ((kept k
+     CROSS JOIN headgate.group_counts c)
+     JOIN headgate.operations o USING (operation_id))
+  WHERE (NOT o.is_retired)
+UNION ALL
+ SELECT g.operation_id,
+    g.operation,
+    g.group_key,
+    g.assets,
+    g.fresh,
+    g.stale,
+    g.never,
+    g.oldest_watermark,
+    g.due,
+    g.oldest_due_at,
+    t.now AS counted_at
+   FROM (headgate._group_states g
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t)
+  WHERE (NOT (EXISTS ( SELECT
+           FROM kept)));
+
+ALTER VIEW headgate._counted_states OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _counted_states; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._counted_states IS 'How the active assets of each group stand, by operation, as counted last or now.';
+
+--
+-- Name: COLUMN _counted_states.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._counted_states.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN _counted_states.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._counted_states.operation IS 'Its name.';
+
+--
+-- Name: COLUMN _counted_states.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._counted_states.group_key IS 'The group.';
+
+--
+-- Name: COLUMN _counted_states.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._counted_states.assets IS 'Assets that need it.';
+
+--
+-- Name: COLUMN _counted_states.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._counted_states.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN _counted_states.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._counted_states.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN _counted_states.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._counted_states.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN _counted_states.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._counted_states.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
+
+--
+-- Name: COLUMN _counted_states.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._counted_states.due IS 'Assets that are due and not held by a chunk.';
+
+--
+-- Name: COLUMN _counted_states.oldest_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._counted_states.oldest_due_at IS 'Since when the first of them is due.';
+
+--
+-- Name: COLUMN _counted_states.counted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._counted_states.counted_at IS 'When all of this was counted.';
+
+--
 -- Name: cache_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -42157,128 +42549,6 @@ COMMENT ON COLUMN headgate.rate_limiters.provider_id IS 'The provider.';
 --
 
 COMMENT ON COLUMN headgate.rate_limiters.next_start_at IS 'The next start time that has not been granted; earlier times have been. In the past: the provider has not been called for a while.';
-
---
--- Name: runners; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.runners (
-    runner text NOT NULL,
-    host text NOT NULL,
-    pid integer NOT NULL,
-    version text NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    last_seen_at timestamp with time zone NOT NULL,
-    backend_pid integer NOT NULL,
-    calls bigint,
-    connections_opened bigint,
-    connections_reused bigint,
-    memory bigint,
-    peak_memory bigint,
-    cpu_percent double precision,
-    disk_percent double precision,
-    measured_at timestamp with time zone,
-    CONSTRAINT seen_after_it_started CHECK ((last_seen_at >= started_at))
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
-
-ALTER TABLE headgate.runners OWNER TO headgate_owner;
-
---
--- Name: TABLE runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.runners IS 'A runner that is alive, or was killed lately; one that shut down has no row.';
-
---
--- Name: COLUMN runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.runner IS 'Its name, as in chunks.runner.';
-
---
--- Name: COLUMN runners.host; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.host IS 'The machine it runs on.';
-
---
--- Name: COLUMN runners.pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.pid IS 'Its process there.';
-
---
--- Name: COLUMN runners.version; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.version IS 'Its version of Headgate.';
-
---
--- Name: COLUMN runners.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.started_at IS 'When it started, real time.';
-
---
--- Name: COLUMN runners.last_seen_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.last_seen_at IS 'Its last heartbeat, real time.';
-
---
--- Name: COLUMN runners.backend_pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.backend_pid IS 'The server process of the connection that brought the heartbeat; it ends when the runner is killed.';
-
---
--- Name: COLUMN runners.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.calls IS 'Requests that it has made; null, like all figures: it sent none.';
-
---
--- Name: COLUMN runners.connections_opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.connections_opened IS 'Requests for which it opened a connection.';
-
---
--- Name: COLUMN runners.connections_reused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.connections_reused IS 'Requests that went over a connection that was open.';
-
---
--- Name: COLUMN runners.memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.memory IS 'Memory of its process, in bytes.';
-
---
--- Name: COLUMN runners.peak_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.peak_memory IS 'Peak memory of its process, in bytes.';
-
---
--- Name: COLUMN runners.cpu_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.cpu_percent IS 'Processor time of its process since the previous figures, in percent of one core.';
-
---
--- Name: COLUMN runners.disk_percent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.disk_percent IS 'How full the disk of its working folder is, in percent.';
-
---
--- Name: COLUMN runners.measured_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.runners.measured_at IS 'When it sent these figures, real time; null: never.';
 
 --
 -- Name: v_deferral_reasons; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -43162,7 +43432,7 @@ UNION ALL
     g.oldest_watermark,
     g.due,
     g.oldest_due_at
-   FROM headgate._group_states g
+   FROM headgate._counted_states g
   WHERE (NOT (EXISTS ( SELECT
            FROM headgate.state_days s
           WHERE (s.day = ( SELECT ((headgate.clock() AT TIME ZONE 'UTC'::text))::date AS timezone)))));
@@ -43236,118 +43506,112 @@ COMMENT ON COLUMN headgate._noted_states.due IS 'Assets that were due and not he
 COMMENT ON COLUMN headgate._noted_states.oldest_due_at IS 'Since when the first of them was due.';
 
 --
--- Name: job_hours; Type: TABLE; Schema: headgate; Owner: headgate_owner
+-- Name: kept_hours; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE TABLE headgate.job_hours (
-    hour timestamp with time zone NOT NULL,
-    pipeline_id bigint NOT NULL,
-    operation_id bigint NOT NULL,
-    status text NOT NULL,
-    jobs bigint NOT NULL,
-    cached bigint NOT NULL,
-    records bigint NOT NULL,
-    calls bigint NOT NULL,
-    units bigint NOT NULL,
-    p50_seconds double precision NOT NULL,
-    p95_seconds double precision NOT NULL
+CREATE TABLE headgate.kept_hours (
+    is_only boolean DEFAULT true NOT NULL,
+    until timestamp with time zone,
+    CONSTRAINT hours_are_kept_in_one_row CHECK (is_only)
 );
 
-ALTER TABLE headgate.job_hours OWNER TO headgate_owner;
+ALTER TABLE headgate.kept_hours OWNER TO headgate_owner;
 
 --
--- Name: TABLE job_hours; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: TABLE kept_hours; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.job_hours IS 'Jobs that ended, by hour; the maintenance adds the hours of each day once it is over.';
+COMMENT ON TABLE headgate.kept_hours IS 'Until when headgate.job_hours has all hours: one row, which is locked while a session adds some.';
 
 --
--- Name: COLUMN job_hours.hour; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN kept_hours.is_only; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.job_hours.hour IS 'The hour''s first moment.';
+COMMENT ON COLUMN headgate.kept_hours.is_only IS 'True.';
 
 --
--- Name: COLUMN job_hours.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN kept_hours.until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.job_hours.pipeline_id IS 'The pipeline.';
+COMMENT ON COLUMN headgate.kept_hours.until IS 'The first moment that they do not include; null: none is kept.';
 
 --
--- Name: COLUMN job_hours.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: _open_since; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.job_hours.operation_id IS 'The operation.';
+CREATE VIEW headgate._open_since AS
+ SELECT COALESCE(until, ( SELECT date_trunc('hour'::text, min(e.started_at), 'UTC'::text) AS date_trunc
+           FROM headgate.process_executions e)) AS hour
+   FROM headgate.kept_hours k;
+
+ALTER VIEW headgate._open_since OWNER TO headgate_owner;
 
 --
--- Name: COLUMN job_hours.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: VIEW _open_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.job_hours.status IS 'How the jobs ended.';
+COMMENT ON VIEW headgate._open_since IS 'The first hour that is not in headgate.job_hours: one row.';
 
 --
--- Name: COLUMN job_hours.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN _open_since.hour; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.job_hours.jobs IS 'How many jobs.';
-
---
--- Name: COLUMN job_hours.cached; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.job_hours.cached IS 'Of these, jobs that a cached answer served.';
-
---
--- Name: COLUMN job_hours.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.job_hours.records IS 'Rows inserted or changed.';
-
---
--- Name: COLUMN job_hours.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.job_hours.calls IS 'Requests made.';
-
---
--- Name: COLUMN job_hours.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.job_hours.units IS 'Units charged for their calls.';
-
---
--- Name: COLUMN job_hours.p50_seconds; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.job_hours.p50_seconds IS 'Half of the jobs'' calls took no longer.';
-
---
--- Name: COLUMN job_hours.p95_seconds; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.job_hours.p95_seconds IS '95 of 100 jobs'' calls took no longer.';
+COMMENT ON COLUMN headgate._open_since.hour IS 'Its first moment; null: there has been no run.';
 
 --
 -- Name: _open_hours; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
 CREATE VIEW headgate._open_hours AS
- SELECT date_trunc('hour'::text, d.ended_at, 'UTC'::text) AS hour,
-    e.pipeline_id,
-    d.operation_id,
-    d.status,
-    count(*) AS jobs,
-    count(*) FILTER (WHERE d.from_cache) AS cached,
-    sum(d.records) AS records,
-    sum(d.attempts) AS calls,
-    sum(d.units) AS units,
-    (percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((d.duration_ms)::double precision)) / (1000)::double precision) AS p50_seconds,
-    (percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY ((d.duration_ms)::double precision)) / (1000)::double precision) AS p95_seconds
-   FROM (headgate.asset_processing_details d
-     JOIN headgate.process_executions e USING (execution_id))
-  WHERE (d.ended_at >= ( SELECT COALESCE((date_trunc('day'::text, max(h.hour), 'UTC'::text) + '24:00:00'::interval), '-infinity'::timestamp with time zone) AS "coalesce"
-           FROM headgate.job_hours h))
-  GROUP BY (date_trunc('hour'::text, d.ended_at, 'UTC'::text)), e.pipeline_id, d.operation_id, d.status;
+ SELECT h.hour,
+    j.pipeline_id,
+    j.operation_id,
+    j.status,
+    j.jobs,
+    j.cached,
+    j.records,
+    j.calls,
+    j.units,
+    j.p50_seconds,
+    j.p95_seconds
+   FROM ((headgate._open_since s
+     CROSS JOIN LATERAL generate_series(s.hour, ( SELECT headgate.clock() AS clock), '01:00:00'::interval) h(hour))
+     CROSS JOIN LATERAL ( SELECT c.pipeline_id,
+            c.operation_id,
+            c.status,
+            (sum(c.jobs))::bigint AS jobs,
+            (sum(c.cached))::bigint AS cached,
+            (sum(c.records))::bigint AS records,
+            (sum(c.calls))::bigint AS calls,
+            (sum(c.units))::bigint AS units,
+            ((min(c.duration_ms) FILTER (WHERE (c.no_longer >= (0.5 * c.all_jobs))))::double precision / (1000.0)::double precision) AS p50_seconds,
+            ((min(c.duration_ms) FILTER (WHERE (c.no_longer >= (0.95 * c.all_jobs))))::double precision / (1000.0)::double precision) AS p95_seconds
+           FROM ( SELECT e.pipeline_id,
+                    d.execution_id,
+                    d.operation_id,
+                    d.status,
+                    d.duration_ms,
+                    d.jobs,
+                    d.cached,
+                    d.records,
+                    d.calls,
+                    d.units,
+                    sum(d.jobs) OVER (PARTITION BY e.pipeline_id, d.operation_id, d.status) AS all_jobs,
+                    sum(d.jobs) OVER (PARTITION BY e.pipeline_id, d.operation_id, d.status ORDER BY d.duration_ms) AS no_longer
+                   FROM (( SELECT d_1.execution_id,
+                            d_1.operation_id,
+                            d_1.status,
+                            d_1.duration_ms,
+                            count(*) AS jobs,
+                            count(*) FILTER (WHERE d_1.from_cache) AS cached,
+                            sum(d_1.records) AS records,
+                            sum(d_1.attempts) AS calls,
+                            sum(d_1.units) AS units
+                           FROM headgate.asset_processing_details d_1
+                          WHERE ((d_1.ended_at >= h.hour) AND (d_1.ended_at < (h.hour + '01:00:00'::interval)))
+                          GROUP BY d_1.execution_id, d_1.operation_id, d_1.status, d_1.duration_ms) d
+                     JOIN headgate.process_executions e USING (execution_id))) c
+          GROUP BY c.pipeline_id, c.operation_id, c.status) j);
 
 ALTER VIEW headgate._open_hours OWNER TO headgate_owner;
 
@@ -43355,7 +43619,7 @@ ALTER VIEW headgate._open_hours OWNER TO headgate_owner;
 -- Name: VIEW _open_hours; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate._open_hours IS 'Jobs that ended on days whose hours are not in headgate.job_hours yet, by hour.';
+COMMENT ON VIEW headgate._open_hours IS 'Jobs that ended in hours that are not in headgate.job_hours yet, by hour.';
 
 --
 -- Name: COLUMN _open_hours.hour; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -43753,107 +44017,6 @@ COMMENT ON COLUMN headgate.artifacts.expires_at IS 'When it may be removed; null
 COMMENT ON COLUMN headgate.artifacts.deleted_at IS 'When it was given up for removal; null: it exists.';
 
 --
--- Name: count_times; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.count_times (
-    is_only boolean DEFAULT true NOT NULL,
-    counted_at timestamp with time zone,
-    next_at timestamp with time zone,
-    CONSTRAINT counts_have_one_time CHECK (is_only)
-);
-
-ALTER TABLE headgate.count_times OWNER TO headgate_owner;
-
---
--- Name: TABLE count_times; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.count_times IS 'When headgate.group_counts was counted: one row, which is locked while a session counts.';
-
---
--- Name: COLUMN count_times.is_only; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.count_times.is_only IS 'True.';
-
---
--- Name: COLUMN count_times.counted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.count_times.counted_at IS 'When its rows were counted; null: never.';
-
---
--- Name: COLUMN count_times.next_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.count_times.next_at IS 'When they are counted again: a minute later, or later still where counting takes long.';
-
---
--- Name: group_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.group_counts (
-    operation_id bigint NOT NULL,
-    group_key text NOT NULL,
-    assets bigint NOT NULL,
-    fresh bigint NOT NULL,
-    stale bigint NOT NULL,
-    never bigint NOT NULL,
-    oldest_watermark timestamp with time zone
-);
-
-ALTER TABLE headgate.group_counts OWNER TO headgate_owner;
-
---
--- Name: TABLE group_counts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.group_counts IS 'How fresh each group''s data was at the last count. headgate.keep_counts replaces all rows at once.';
-
---
--- Name: COLUMN group_counts.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.operation_id IS 'The operation.';
-
---
--- Name: COLUMN group_counts.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.group_key IS 'The group.';
-
---
--- Name: COLUMN group_counts.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.assets IS 'Assets that need the operation.';
-
---
--- Name: COLUMN group_counts.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.fresh IS 'Assets that have it and are not due, or that are in every run.';
-
---
--- Name: COLUMN group_counts.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.stale IS 'Assets that have it and are due, or fail.';
-
---
--- Name: COLUMN group_counts.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.never IS 'Assets that never had it.';
-
---
--- Name: COLUMN group_counts.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.oldest_watermark IS 'How far the data of the most outdated asset reached.';
-
---
 -- Name: pools; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -44026,111 +44189,20 @@ COMMENT ON COLUMN headgate.v_alerts.message IS 'What is wrong and what to do.';
 COMMENT ON COLUMN headgate.v_alerts.resolved_at IS 'When its cause was gone; null: open.';
 
 --
--- Name: v_data_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
+-- Name: v_counted_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE VIEW headgate.v_data_freshness AS
+CREATE VIEW headgate.v_counted_freshness AS
  SELECT operation,
     group_key,
     assets,
     fresh,
     stale,
     never,
-    oldest_watermark
-   FROM headgate._group_states g
+    oldest_watermark,
+    counted_at
+   FROM headgate._counted_states s
   ORDER BY operation, group_key;
-
-ALTER VIEW headgate.v_data_freshness OWNER TO headgate_owner;
-
---
--- Name: VIEW v_data_freshness; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_data_freshness IS 'How fresh the data of active assets is, by operation and group.';
-
---
--- Name: COLUMN v_data_freshness.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.operation IS 'The operation.';
-
---
--- Name: COLUMN v_data_freshness.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.group_key IS 'The group.';
-
---
--- Name: COLUMN v_data_freshness.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.assets IS 'Assets that need it.';
-
---
--- Name: COLUMN v_data_freshness.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.fresh IS 'Assets that have it and are not due, or that are in every run.';
-
---
--- Name: COLUMN v_data_freshness.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.stale IS 'Assets that have it and are due, or fail.';
-
---
--- Name: COLUMN v_data_freshness.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.never IS 'Assets that never had it.';
-
---
--- Name: COLUMN v_data_freshness.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
-
---
--- Name: v_counted_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_counted_freshness AS
- WITH kept AS MATERIALIZED (
-         SELECT k.counted_at
-           FROM (headgate.count_times k
-             CROSS JOIN ( SELECT headgate.clock() AS now
-                 OFFSET 0) t)
-          WHERE ((t.now >= k.counted_at) AND ((t.now - k.next_at) < (k.next_at - k.counted_at)) AND (EXISTS ( SELECT
-                   FROM headgate.runners r
-                  WHERE (r.last_seen_at > (clock_timestamp() - '00:00:15'::interval)))))
-        )
- SELECT o.name AS operation,
-    c.group_key,
-    c.assets,
-    c.fresh,
-    c.stale,
-    c.never,
-    c.oldest_watermark,
-    k.counted_at
-   FROM ((kept k
-     CROSS JOIN headgate.group_counts c)
-     JOIN headgate.operations o USING (operation_id))
-  WHERE (NOT o.is_retired)
-UNION ALL
- SELECT f.operation,
-    f.group_key,
-    f.assets,
-    f.fresh,
-    f.stale,
-    f.never,
-    f.oldest_watermark,
-    t.now AS counted_at
-   FROM (headgate.v_data_freshness f
-     CROSS JOIN ( SELECT headgate.clock() AS now
-         OFFSET 0) t)
-  WHERE (NOT (EXISTS ( SELECT
-           FROM kept)))
-  ORDER BY 1, 2;
 
 ALTER VIEW headgate.v_counted_freshness OWNER TO headgate_owner;
 
@@ -44138,7 +44210,7 @@ ALTER VIEW headgate.v_counted_freshness OWNER TO headgate_owner;
 -- Name: VIEW v_counted_freshness; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_counted_freshness IS 'headgate.v_data_freshness as the runners counted it last, at most once a minute, which takes no time to read; counted now where no runner is alive.';
+COMMENT ON VIEW headgate.v_counted_freshness IS 'headgate.v_data_freshness as the runners counted it last, at most once a minute, which takes no time to read; where no runner is alive, counted now if that takes less than three seconds.';
 
 --
 -- Name: COLUMN v_counted_freshness.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -45367,6 +45439,98 @@ ALTER TABLE headgate.job_counts ALTER COLUMN count_id ADD GENERATED ALWAYS AS ID
     NO MAXVALUE
     CACHE 1
 );
+
+--
+-- Name: job_hours; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.job_hours (
+    hour timestamp with time zone NOT NULL,
+    pipeline_id bigint NOT NULL,
+    operation_id bigint NOT NULL,
+    status text NOT NULL,
+    jobs bigint NOT NULL,
+    cached bigint NOT NULL,
+    records bigint NOT NULL,
+    calls bigint NOT NULL,
+    units bigint NOT NULL,
+    p50_seconds double precision NOT NULL,
+    p95_seconds double precision NOT NULL
+);
+
+ALTER TABLE headgate.job_hours OWNER TO headgate_owner;
+
+--
+-- Name: TABLE job_hours; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.job_hours IS 'Jobs that ended, by hour; runners and the maintenance add each hour once it is over.';
+
+--
+-- Name: COLUMN job_hours.hour; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.hour IS 'The hour''s first moment.';
+
+--
+-- Name: COLUMN job_hours.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN job_hours.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN job_hours.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.status IS 'How the jobs ended.';
+
+--
+-- Name: COLUMN job_hours.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.jobs IS 'How many jobs.';
+
+--
+-- Name: COLUMN job_hours.cached; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.cached IS 'Of these, jobs that a cached answer served.';
+
+--
+-- Name: COLUMN job_hours.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.records IS 'Rows inserted or changed.';
+
+--
+-- Name: COLUMN job_hours.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.calls IS 'Requests made.';
+
+--
+-- Name: COLUMN job_hours.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.units IS 'Units charged for their calls.';
+
+--
+-- Name: COLUMN job_hours.p50_seconds; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.p50_seconds IS 'Half of the jobs'' calls took no longer.';
+
+--
+-- Name: COLUMN job_hours.p95_seconds; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.job_hours.p95_seconds IS '95 of 100 jobs'' calls took no longer.';
 
 --
 -- Name: job_pages; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -47163,6 +47327,71 @@ COMMENT ON COLUMN headgate.v_dags.active_runs IS 'Its runs there that have not e
 --
 
 COMMENT ON COLUMN headgate.v_dags.heard_at IS 'When the scheduler reported it.';
+
+--
+-- Name: v_data_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_data_freshness AS
+ SELECT operation,
+    group_key,
+    assets,
+    fresh,
+    stale,
+    never,
+    oldest_watermark
+   FROM headgate._group_states g
+  ORDER BY operation, group_key;
+
+ALTER VIEW headgate.v_data_freshness OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_data_freshness; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_data_freshness IS 'How fresh the data of active assets is, by operation and group.';
+
+--
+-- Name: COLUMN v_data_freshness.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_data_freshness.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.group_key IS 'The group.';
+
+--
+-- Name: COLUMN v_data_freshness.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.assets IS 'Assets that need it.';
+
+--
+-- Name: COLUMN v_data_freshness.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN v_data_freshness.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN v_data_freshness.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN v_data_freshness.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
 
 --
 -- Name: v_deferrals; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -49465,6 +49694,272 @@ COMMENT ON COLUMN headgate_bi.deferrals.assets IS 'How many assets.';
 COMMENT ON COLUMN headgate_bi.deferrals.units IS 'Units that they would have cost.';
 
 --
+-- Name: failures_by_reason; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.failures_by_reason AS
+ SELECT f.day,
+    p.name AS pipeline,
+    o.name AS operation,
+    v.name AS provider,
+    f.reason,
+    f.jobs,
+    f.assets,
+    a.code AS example
+   FROM ((((( SELECT ((d.ended_at AT TIME ZONE 'UTC'::text))::date AS day,
+            e.pipeline_id,
+            d.operation_id,
+            COALESCE(d.reason, d.error) AS reason,
+            count(*) AS jobs,
+            count(DISTINCT d.asset_id) AS assets,
+            min(d.asset_id) AS asset_id
+           FROM (headgate.asset_processing_details d
+             LEFT JOIN headgate.process_executions e USING (execution_id))
+          WHERE (d.status = 'failed'::text)
+          GROUP BY (((d.ended_at AT TIME ZONE 'UTC'::text))::date), e.pipeline_id, d.operation_id, COALESCE(d.reason, d.error)) f
+     LEFT JOIN headgate.pipelines p USING (pipeline_id))
+     LEFT JOIN headgate.operations o USING (operation_id))
+     LEFT JOIN headgate.providers v USING (provider_id))
+     LEFT JOIN headgate.assets a USING (asset_id));
+
+ALTER VIEW headgate_bi.failures_by_reason OWNER TO headgate_owner;
+
+--
+-- Name: VIEW failures_by_reason; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.failures_by_reason IS 'Jobs that failed, by day and reason.';
+
+--
+-- Name: COLUMN failures_by_reason.day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.day IS 'The day, UTC.';
+
+--
+-- Name: COLUMN failures_by_reason.pipeline; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN failures_by_reason.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.operation IS 'The operation.';
+
+--
+-- Name: COLUMN failures_by_reason.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.provider IS 'The provider that the operation calls; local: none.';
+
+--
+-- Name: COLUMN failures_by_reason.reason; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.reason IS 'Why.';
+
+--
+-- Name: COLUMN failures_by_reason.jobs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.jobs IS 'How many jobs.';
+
+--
+-- Name: COLUMN failures_by_reason.assets; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.assets IS 'How many assets.';
+
+--
+-- Name: COLUMN failures_by_reason.example; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.failures_by_reason.example IS 'One of the assets.';
+
+--
+-- Name: freshness; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.freshness AS
+ SELECT g.counted_at AS observed_at,
+    o.name AS operation,
+    v.name AS provider,
+    g.group_key,
+    g.assets,
+    g.fresh,
+    g.stale,
+    g.never,
+    ((g.fresh)::double precision / (g.assets)::double precision) AS fresh_share,
+    g.oldest_watermark,
+    (EXTRACT(epoch FROM (g.counted_at - g.oldest_watermark)))::double precision AS oldest_age_seconds
+   FROM ((headgate._counted_states g
+     JOIN headgate.operations o USING (operation_id))
+     JOIN headgate.providers v USING (provider_id));
+
+ALTER VIEW headgate_bi.freshness OWNER TO headgate_owner;
+
+--
+-- Name: VIEW freshness; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.freshness IS 'How fresh the data of active assets is now, by operation and group.';
+
+--
+-- Name: COLUMN freshness.observed_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.observed_at IS 'Now, or when runners counted it last.';
+
+--
+-- Name: COLUMN freshness.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.operation IS 'The operation.';
+
+--
+-- Name: COLUMN freshness.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.provider IS 'The provider that the operation calls; local: none.';
+
+--
+-- Name: COLUMN freshness.group_key; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.group_key IS 'The group.';
+
+--
+-- Name: COLUMN freshness.assets; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.assets IS 'Assets that need it.';
+
+--
+-- Name: COLUMN freshness.fresh; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN freshness.stale; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN freshness.never; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN freshness.fresh_share; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.fresh_share IS 'fresh / assets, 0 to 1.';
+
+--
+-- Name: COLUMN freshness.oldest_watermark; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
+
+--
+-- Name: COLUMN freshness.oldest_age_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness.oldest_age_seconds IS 'How long ago that is.';
+
+--
+-- Name: freshness_by_day; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
+--
+
+CREATE VIEW headgate_bi.freshness_by_day AS
+ SELECT n.day,
+    o.name AS operation,
+    v.name AS provider,
+    n.group_key,
+    n.assets,
+    n.fresh,
+    n.stale,
+    n.never,
+    ((n.fresh)::double precision / (n.assets)::double precision) AS fresh_share,
+    n.oldest_watermark
+   FROM ((headgate._noted_states n
+     JOIN headgate.operations o USING (operation_id))
+     JOIN headgate.providers v USING (provider_id));
+
+ALTER VIEW headgate_bi.freshness_by_day OWNER TO headgate_owner;
+
+--
+-- Name: VIEW freshness_by_day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate_bi.freshness_by_day IS 'How fresh the data of active assets was, by day, operation and group, when the maintenance ran; today, until it has: now.';
+
+--
+-- Name: COLUMN freshness_by_day.day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.day IS 'The day, UTC.';
+
+--
+-- Name: COLUMN freshness_by_day.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.operation IS 'The operation.';
+
+--
+-- Name: COLUMN freshness_by_day.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.provider IS 'The provider that the operation calls; local: none.';
+
+--
+-- Name: COLUMN freshness_by_day.group_key; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.group_key IS 'The group.';
+
+--
+-- Name: COLUMN freshness_by_day.assets; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.assets IS 'Assets that need it.';
+
+--
+-- Name: COLUMN freshness_by_day.fresh; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN freshness_by_day.stale; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN freshness_by_day.never; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN freshness_by_day.fresh_share; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.fresh_share IS 'fresh / assets, 0 to 1.';
+
+--
+-- Name: COLUMN freshness_by_day.oldest_watermark; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate_bi.freshness_by_day.oldest_watermark IS 'How far the data of the most outdated asset reached.';
+
+--
 -- Name: jobs; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
 --
 
@@ -49630,262 +50125,6 @@ COMMENT ON COLUMN headgate_bi.jobs.cpu_seconds IS 'Processor time of its handler
 --
 
 COMMENT ON COLUMN headgate_bi.jobs.peak_memory_bytes IS 'Peak memory of its handler''s process; null: it has none.';
-
---
--- Name: failures_by_reason; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
---
-
-CREATE VIEW headgate_bi.failures_by_reason AS
- SELECT ((ended_at AT TIME ZONE 'UTC'::text))::date AS day,
-    pipeline,
-    operation,
-    provider,
-    COALESCE(reason, error) AS reason,
-    count(*) AS jobs,
-    count(DISTINCT ROW(universe, asset)) AS assets,
-    min(asset) AS example
-   FROM headgate_bi.jobs j
-  WHERE (status = 'failed'::text)
-  GROUP BY (((ended_at AT TIME ZONE 'UTC'::text))::date), pipeline, operation, provider, COALESCE(reason, error);
-
-ALTER VIEW headgate_bi.failures_by_reason OWNER TO headgate_owner;
-
---
--- Name: VIEW failures_by_reason; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate_bi.failures_by_reason IS 'Jobs that failed, by day and reason.';
-
---
--- Name: COLUMN failures_by_reason.day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.failures_by_reason.day IS 'The day, UTC.';
-
---
--- Name: COLUMN failures_by_reason.pipeline; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.failures_by_reason.pipeline IS 'The pipeline.';
-
---
--- Name: COLUMN failures_by_reason.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.failures_by_reason.operation IS 'The operation.';
-
---
--- Name: COLUMN failures_by_reason.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.failures_by_reason.provider IS 'The provider that the operation calls; local: none.';
-
---
--- Name: COLUMN failures_by_reason.reason; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.failures_by_reason.reason IS 'Why.';
-
---
--- Name: COLUMN failures_by_reason.jobs; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.failures_by_reason.jobs IS 'How many jobs.';
-
---
--- Name: COLUMN failures_by_reason.assets; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.failures_by_reason.assets IS 'How many assets.';
-
---
--- Name: COLUMN failures_by_reason.example; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.failures_by_reason.example IS 'One of the assets.';
-
---
--- Name: freshness; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
---
-
-CREATE VIEW headgate_bi.freshness AS
- SELECT t.now AS observed_at,
-    o.name AS operation,
-    v.name AS provider,
-    g.group_key,
-    g.assets,
-    g.fresh,
-    g.stale,
-    g.never,
-    ((g.fresh)::double precision / (g.assets)::double precision) AS fresh_share,
-    g.oldest_watermark,
-    (EXTRACT(epoch FROM (t.now - g.oldest_watermark)))::double precision AS oldest_age_seconds
-   FROM (((headgate._group_states g
-     JOIN headgate.operations o USING (operation_id))
-     JOIN headgate.providers v USING (provider_id))
-     CROSS JOIN ( SELECT headgate.clock() AS now
-         OFFSET 0) t);
-
-ALTER VIEW headgate_bi.freshness OWNER TO headgate_owner;
-
---
--- Name: VIEW freshness; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate_bi.freshness IS 'How fresh the data of active assets is now, by operation and group.';
-
---
--- Name: COLUMN freshness.observed_at; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness.observed_at IS 'Now.';
-
---
--- Name: COLUMN freshness.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness.operation IS 'The operation.';
-
---
--- Name: COLUMN freshness.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness.provider IS 'The provider that the operation calls; local: none.';
-
---
--- Name: COLUMN freshness.group_key; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness.group_key IS 'The group.';
-
---
--- Name: COLUMN freshness.assets; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness.assets IS 'Assets that need it.';
-
---
--- Name: COLUMN freshness.fresh; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness.fresh IS 'Assets that have it and are not due, or that are in every run.';
-
---
--- Name: COLUMN freshness.stale; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness.stale IS 'Assets that have it and are due, or fail.';
-
---
--- Name: COLUMN freshness.never; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness.never IS 'Assets that never had it.';
-
---
--- Name: COLUMN freshness.fresh_share; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness.fresh_share IS 'fresh / assets, 0 to 1.';
-
---
--- Name: COLUMN freshness.oldest_watermark; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
-
---
--- Name: COLUMN freshness.oldest_age_seconds; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness.oldest_age_seconds IS 'How long ago that is.';
-
---
--- Name: freshness_by_day; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
---
-
-CREATE VIEW headgate_bi.freshness_by_day AS
- SELECT n.day,
-    o.name AS operation,
-    v.name AS provider,
-    n.group_key,
-    n.assets,
-    n.fresh,
-    n.stale,
-    n.never,
-    ((n.fresh)::double precision / (n.assets)::double precision) AS fresh_share,
-    n.oldest_watermark
-   FROM ((headgate._noted_states n
-     JOIN headgate.operations o USING (operation_id))
-     JOIN headgate.providers v USING (provider_id));
-
-ALTER VIEW headgate_bi.freshness_by_day OWNER TO headgate_owner;
-
---
--- Name: VIEW freshness_by_day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate_bi.freshness_by_day IS 'How fresh the data of active assets was, by day, operation and group, when the maintenance ran; today, until it has: now.';
-
---
--- Name: COLUMN freshness_by_day.day; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness_by_day.day IS 'The day, UTC.';
-
---
--- Name: COLUMN freshness_by_day.operation; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness_by_day.operation IS 'The operation.';
-
---
--- Name: COLUMN freshness_by_day.provider; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness_by_day.provider IS 'The provider that the operation calls; local: none.';
-
---
--- Name: COLUMN freshness_by_day.group_key; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness_by_day.group_key IS 'The group.';
-
---
--- Name: COLUMN freshness_by_day.assets; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness_by_day.assets IS 'Assets that need it.';
-
---
--- Name: COLUMN freshness_by_day.fresh; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness_by_day.fresh IS 'Assets that have it and are not due, or that are in every run.';
-
---
--- Name: COLUMN freshness_by_day.stale; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness_by_day.stale IS 'Assets that have it and are due, or fail.';
-
---
--- Name: COLUMN freshness_by_day.never; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness_by_day.never IS 'Assets that never had it.';
-
---
--- Name: COLUMN freshness_by_day.fresh_share; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness_by_day.fresh_share IS 'fresh / assets, 0 to 1.';
-
---
--- Name: COLUMN freshness_by_day.oldest_watermark; Type: COMMENT; Schema: headgate_bi; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate_bi.freshness_by_day.oldest_watermark IS 'How far the data of the most outdated asset reached.';
 
 --
 -- Name: jobs_by_hour; Type: VIEW; Schema: headgate_bi; Owner: headgate_owner
@@ -53444,6 +53683,13 @@ ALTER TABLE ONLY headgate.job_pages
 
 ALTER TABLE ONLY headgate.kept_counts
     ADD CONSTRAINT kept_counts_pkey PRIMARY KEY (name, labels);
+
+--
+-- Name: kept_hours kept_hours_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.kept_hours
+    ADD CONSTRAINT kept_hours_pkey PRIMARY KEY (is_only);
 
 --
 -- Name: locks locks_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -57608,6 +57854,12 @@ REVOKE ALL ON FUNCTION headgate._keep_cached(p_chunk headgate.chunks, p_operatio
 --
 
 REVOKE ALL ON FUNCTION headgate._keep_days() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _keep_hours(p_jobs bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._keep_hours(p_jobs bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _keep_name(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -62027,20 +62279,6 @@ GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_viral;
 
 --
--- Name: TABLE v_data_freshness; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_freshpoc;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_maintenance;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_notify;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_onpoint;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_recommender;
-GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_viral;
-
---
 -- Name: TABLE v_counted_freshness; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -62235,6 +62473,20 @@ GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_notify;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_onpoint;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_recommender;
 GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_viral;
+
+--
+-- Name: TABLE v_data_freshness; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_freshpoc;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_notify;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_onpoint;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_recommender;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_viral;
 
 --
 -- Name: TABLE v_deferrals; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -62580,13 +62832,6 @@ GRANT SELECT ON TABLE headgate_bi.deferrals TO headgate_planner;
 GRANT SELECT ON TABLE headgate_bi.deferrals TO headgate_reader;
 
 --
--- Name: TABLE jobs; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate_bi.jobs TO headgate_planner;
-GRANT SELECT ON TABLE headgate_bi.jobs TO headgate_reader;
-
---
 -- Name: TABLE failures_by_reason; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
 --
 
@@ -62606,6 +62851,13 @@ GRANT SELECT ON TABLE headgate_bi.freshness TO headgate_reader;
 
 GRANT SELECT ON TABLE headgate_bi.freshness_by_day TO headgate_planner;
 GRANT SELECT ON TABLE headgate_bi.freshness_by_day TO headgate_reader;
+
+--
+-- Name: TABLE jobs; Type: ACL; Schema: headgate_bi; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate_bi.jobs TO headgate_planner;
+GRANT SELECT ON TABLE headgate_bi.jobs TO headgate_reader;
 
 --
 -- Name: TABLE jobs_by_hour; Type: ACL; Schema: headgate_bi; Owner: headgate_owner

@@ -86,7 +86,7 @@ create table headgate.job_hours (
 );
 
 comment on table headgate.job_hours is
-    'Jobs that ended, by hour; the maintenance adds the hours of each day once it is over.';
+    'Jobs that ended, by hour; runners and the maintenance add each hour once it is over.';
 comment on column headgate.job_hours.hour is 'The hour''s first moment.';
 comment on column headgate.job_hours.pipeline_id is 'The pipeline.';
 comment on column headgate.job_hours.operation_id is 'The operation.';
@@ -98,6 +98,20 @@ comment on column headgate.job_hours.calls is 'Requests made.';
 comment on column headgate.job_hours.units is 'Units charged for their calls.';
 comment on column headgate.job_hours.p50_seconds is 'Half of the jobs'' calls took no longer.';
 comment on column headgate.job_hours.p95_seconds is '95 of 100 jobs'' calls took no longer.';
+
+create table headgate.kept_hours (
+    is_only boolean not null default true,
+    until timestamptz,
+    constraint kept_hours_pkey primary key (is_only),
+    constraint hours_are_kept_in_one_row check (is_only)
+);
+
+comment on table headgate.kept_hours is
+    'Until when headgate.job_hours has all hours: one row, which is locked while a session adds some.';
+comment on column headgate.kept_hours.is_only is 'True.';
+comment on column headgate.kept_hours.until is 'The first moment that they do not include; null: none is kept.';
+
+insert into headgate.kept_hours default values;
 
 create table headgate.state_days (
     day date not null,

@@ -85,11 +85,14 @@ create table headgate.group_counts (
     stale bigint not null,
     never bigint not null,
     oldest_watermark timestamptz,
+    due bigint not null,
+    oldest_due_at timestamptz,
     constraint group_counts_pkey primary key (operation_id, group_key)
 );
 
 comment on table headgate.group_counts is
-    'How fresh each group''s data was at the last count. headgate.keep_counts replaces all rows at once.';
+    'How fresh each group''s data was at the last count, and what was due. headgate.keep_counts replaces all rows at '
+    'once.';
 comment on column headgate.group_counts.operation_id is 'The operation.';
 comment on column headgate.group_counts.group_key is 'The group.';
 comment on column headgate.group_counts.assets is 'Assets that need the operation.';
@@ -97,6 +100,8 @@ comment on column headgate.group_counts.fresh is 'Assets that have it and are no
 comment on column headgate.group_counts.stale is 'Assets that have it and are due, or fail.';
 comment on column headgate.group_counts.never is 'Assets that never had it.';
 comment on column headgate.group_counts.oldest_watermark is 'How far the data of the most outdated asset reached.';
+comment on column headgate.group_counts.due is 'Assets that were due and not held by a chunk.';
+comment on column headgate.group_counts.oldest_due_at is 'Since when the first of them was due.';
 
 create table headgate.count_times (
     is_only boolean not null default true,

@@ -1,4 +1,4 @@
--- The state of each day as the maintenance has noted it, and of today as it is now until it is noted.
+-- The state of each day as the maintenance has noted it, and of today as it was counted last until it is noted.
 
 drop view if exists headgate._noted_states cascade;
 
@@ -10,7 +10,7 @@ union all
 select
     (select (headgate.clock() at time zone 'UTC')::date), g.operation_id, g.group_key, g.assets, g.fresh, g.stale,
     g.never, g.oldest_watermark, g.due, g.oldest_due_at
-from headgate._group_states as g
+from headgate._counted_states as g
 where not exists (
     select
     from headgate.state_days as s

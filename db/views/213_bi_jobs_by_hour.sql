@@ -1,4 +1,4 @@
--- Jobs by hour, for analysts: days that are kept, and what has ended since.
+-- Jobs by hour, for analysts: hours that are kept, and what has ended since.
 
 drop view if exists headgate_bi.jobs_by_hour cascade;
 

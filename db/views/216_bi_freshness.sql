@@ -4,7 +4,7 @@ drop view if exists headgate_bi.freshness cascade;
 
 create view headgate_bi.freshness as
 select
-    t.now as observed_at,
+    g.counted_at as observed_at,
     o.name as operation,
     v.name as provider,
     g.group_key,
@@ -14,14 +14,13 @@ select
     g.never,
     g.fresh::double precision / g.assets as fresh_share,
     g.oldest_watermark,
-    extract(epoch from t.now - g.oldest_watermark)::double precision as oldest_age_seconds
-from headgate._group_states as g
+    extract(epoch from g.counted_at - g.oldest_watermark)::double precision as oldest_age_seconds
+from headgate._counted_states as g
 join headgate.operations as o using (operation_id)
-join headgate.providers as v using (provider_id)
-cross join (select headgate.clock() as now offset 0) as t;
+join headgate.providers as v using (provider_id);
 
 comment on view headgate_bi.freshness is 'How fresh the data of active assets is now, by operation and group.';
-comment on column headgate_bi.freshness.observed_at is 'Now.';
+comment on column headgate_bi.freshness.observed_at is 'Now, or when runners counted it last.';
 comment on column headgate_bi.freshness.operation is 'The operation.';
 comment on column headgate_bi.freshness.provider is 'The provider that the operation calls; local: none.';
 comment on column headgate_bi.freshness.group_key is 'The group.';

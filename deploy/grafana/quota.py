@@ -37,7 +37,7 @@ DEFERRALS = """
 """
 FRESHNESS = """
     select f.operation, f.group_key, f.assets, f.fresh, f.stale, f.never, f.oldest_watermark
-    from headgate.v_data_freshness as f
+    from headgate.v_counted_freshness as f
     order by f.stale desc, f.never desc
     limit 100
 """

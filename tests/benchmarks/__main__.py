@@ -106,6 +106,8 @@ def main() -> int:
         print(json.dumps({"machine": header, "figures": as_json(figures)}, indent=4))
     else:
         print("", *table(figures), sep="\n")
+        if lines := [x.line for x in figures if x.line]:
+            print("", "docs/scaling.md:", *lines, sep="\n")
     return int(any(x.is_ok is False for x in figures))
 
 

@@ -48,7 +48,7 @@ JOBS: LiteralString = """
     select
         e.execution_id, a.asset_id, o.operation_id, 1, 'process_us_markets',
         case when j.is_bad then 'failed' else 'success' end, case when j.is_bad then 'unknown to the provider' end,
-        1, 1, 1, 1, 80, case when j.is_bad then 'unknown to the provider: 404' end,
+        1, 1, 1, 1, 40 + (a.asset_id * 37 + e.execution_id * 11) %% 900, case when j.is_bad then 'unknown to the provider: 404' end,
         e.started_at + (a.asset_id %% 480) * interval '1 second'
     from headgate.process_executions as e
     cross join (select * from headgate.assets where universe = 'equities') as a

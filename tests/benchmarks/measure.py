@@ -28,6 +28,8 @@ class Figure:
     at_least: float | None = None
     at_most: float | None = None
     detail: str = ""
+    line: str = ""
+    """Its line of a table of docs/scaling.md, as Markdown."""
 
     @property
     def is_ok(self) -> bool | None:
@@ -101,9 +103,19 @@ def table(figures: Iterable[Figure]) -> list[str]:
     return [lines[0], "-" * len(lines[0]), *lines[1:]]
 
 
+def scaling_line(*cells: str | float) -> str:
+    """Return a line of a table of docs/scaling.md; numbers are milliseconds."""
+    shown = (x if isinstance(x, str) else _milliseconds(x) for x in cells)
+    return f"| {' | '.join(shown)} |"
+
+
 def as_json(figures: Iterable[Figure]) -> list[dict[str, Any]]:
     """Return the figures as JSON objects."""
     return [{**asdict(x), "is_ok": x.is_ok} for x in figures]
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
 def _number(value: float) -> str:

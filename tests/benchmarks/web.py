@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -117,6 +117,19 @@ async def _page_times(
                 )
             )
     return figures
+
+
+async def fastest(
+    connection: Connection[DictRow], address: str, paths: Mapping[str, str], runs: int
+) -> dict[str, float]:
+    """Read each path on every connection of the server to warm up, then return the milliseconds of its fastest reading."""
+    times = {}
+    async with aiohttp.ClientSession(address) as client:
+        for name, path in paths.items():
+            system.beat(connection)
+            await asyncio.gather(*(read(client, f"{path}&n=w{n}") for n in range(CONNECTIONS)))
+            times[name] = 1000 * min([await read(client, f"{path}&n={n}") for n in range(runs)])
+    return times
 
 
 def _backends(connection: Connection[DictRow]) -> list[int]:

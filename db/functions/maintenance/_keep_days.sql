@@ -1,6 +1,4 @@
--- Keep what trends are made of: how the groups stand today, and the hours of days that are over. A second call on a day
--- notes the groups again and adds no hour twice. A transaction may be as old as the runners' limit when it commits, so
--- a day counts as over an hour later.
+-- Note how the groups stand today, of which trends are made. A second call on a day notes them again.
 
 create or replace function headgate._keep_days()
 returns void
@@ -25,14 +23,4 @@ as $func$
         due = excluded.due,
         oldest_due_at = excluded.oldest_due_at,
         noted_at = excluded.noted_at;
-
-    insert into headgate.job_hours (
-        hour, pipeline_id, operation_id, status, jobs, cached, records, calls, units, p50_seconds, p95_seconds
-    )
-    select
-        n.hour, n.pipeline_id, n.operation_id, n.status, n.jobs, n.cached, n.records, n.calls, n.units, n.p50_seconds,
-        n.p95_seconds
-    from headgate._open_hours as n
-    where n.hour < date_trunc('day', headgate.clock() - interval '1 hour', 'UTC')
-    on conflict do nothing;
 $func$;

@@ -11,6 +11,7 @@ as $func$
     select headgate._clear_stages();
     select headgate._clear_cache();
     select headgate._keep_days();
+    select headgate._keep_hours(10000000);
     select r.*
     from headgate.settings as s
     cross join lateral headgate.retain((s.value #>> '{}')::interval) as r
@@ -18,5 +19,5 @@ as $func$
 $func$;
 
 comment on function headgate.maintain_history(text, text) is
-    'Step of the maintenance: keep the figures of days that are over, delete history older than the setting '
-    'keep_history, staged rows of lost leases, and cached answers that have expired.';
+    'Step of the maintenance: keep the figures of the day and of hours that are over, delete history older than the '
+    'setting keep_history, staged rows of lost leases, and cached answers that have expired.';

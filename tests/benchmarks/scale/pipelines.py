@@ -1,24 +1,35 @@
 """10, 50 and 200 pipelines at once: does the time of each grow with the number of the others?
 
 Each pipeline has three steps of one call, one after the other, to a stand-in that answers at once; ten pipelines share
-a provider, and two runners work all off.
+a provider, and two runners work all off. Then, with nothing left to do, it is what an idle runner asks and what people
+and Prometheus read.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
-from headgate.database import connect
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from headgate.database import READER, connect, dsn_of
+from headgate.metrics import render
 from headgate.settings import Settings
-from tests.benchmarks import system
-from tests.benchmarks.measure import Figure
+from tests.benchmarks import system, web
+from tests.benchmarks.measure import Figure, scaling_line
 from tests.benchmarks.provider import provider
 from tests.benchmarks.scale import server as postgres
 from tests.limits import wait_until
 from tests.plan import Plan
+from tests.servers import DB
 
 PLAN: Final = "many"
 SIZES: Final = (10, 50, 200)
@@ -30,7 +41,11 @@ IN_FLIGHT: Final = 20
 MAX_GROWTH: Final = 1.5
 """Of the time of one pipeline, at the most pipelines against the fewest."""
 CALLED: Final = ("advance_executions", "claim_jobs", "complete_jobs")
-
+MAX_PAGE_MS: Final = 100.0
+MAX_SERIES: Final = 200.0
+OVERVIEW: Final = "the page of the overview"
+SERIES: Final = "series of a pipeline in `/metrics`"
+TIMES: Final = 5
 
 Times = dict[str, float]
 """Milliseconds by what was done."""
@@ -39,6 +54,7 @@ Times = dict[str, float]
 def run(server: Settings, *, sizes: Sequence[int] = SIZES) -> Iterator[Figure]:
     """Declare and run more and more pipelines."""
     turns: dict[int, Times] = {}
+    readings: dict[int, Times] = {}
     with (
         provider() as base_url,
         system.own_database(server, "pipelines") as settings,
@@ -46,6 +62,7 @@ def run(server: Settings, *, sizes: Sequence[int] = SIZES) -> Iterator[Figure]:
     ):
         for size in sizes:
             turns[size] = _turn(settings, Plan(connection), base_url, size)
+            readings[size] = _reading(settings, connection, size)
     for name in turns[sizes[0]]:
         times = [turns[x][name] for x in sizes]
         yield Figure(
@@ -53,12 +70,23 @@ def run(server: Settings, *, sizes: Sequence[int] = SIZES) -> Iterator[Figure]:
             times[-1] / times[0],
             at_most=MAX_GROWTH,
             detail=", ".join(f"{x:.1f} ms" for x in times),
+            line=scaling_line(name, *times),
+        )
+    for name in readings[sizes[0]]:
+        values = [readings[x][name] for x in sizes]
+        is_series = name == SERIES
+        yield Figure(
+            f"scale: {name}, {sizes[-1]} pipelines",
+            values[-1],
+            unit="series" if is_series else "ms",
+            at_most=MAX_SERIES if is_series else MAX_PAGE_MS if name == OVERVIEW else None,
+            line=scaling_line(name, *values),
         )
 
 
 def _turn(settings: Settings, plan: Plan, base_url: str, size: int) -> Times:
     """Declare so many pipelines, and run all at once."""
-    names = [f"many_{n:03}" for n in range(size)]
+    names = [_name(n) for n in range(size)]
     began = time.perf_counter()
     _declare(plan, base_url, names)
     declared = time.perf_counter() - began
@@ -82,8 +110,57 @@ def _turn(settings: Settings, plan: Plan, base_url: str, size: int) -> Times:
         "PostgreSQL's processor time of a run": used,
     }
     return {x: 1000 * y / size for x, y in of_each.items()} | {
-        f"a call of {x}": statistics.median(times[x]) for x in CALLED
+        f"a call of `{x}`": statistics.median(times[x]) for x in CALLED
     }
+
+
+def _reading(settings: Settings, connection: Connection[DictRow], size: int) -> Times:
+    """Start all pipelines again without a runner, and time what is asked and read while all of them wait."""
+    plan = Plan(connection)
+    for nth in range(size):
+        plan.call("run_pipeline", p_pipeline=_name(nth))
+        plan.advance()
+    times = {
+        "a heartbeat": _fastest(partial(system.beat, connection)),
+        "a call of `advance_executions` with nothing to do": _fastest(plan.advance),
+        "`headgate pipelines`": _fastest(partial(_list_pipelines, settings)),
+    }
+    with web.served(settings) as (address, _):
+        paths = {OVERVIEW: web.PAGES["overview"], "a scrape of `/metrics`": web.PAGES["metrics"]}
+        times |= asyncio.run(web.fastest(connection, address, paths, TIMES))
+    with connect(settings, "bench", role=READER) as reader:
+        _, text = render(reader)
+    series = sum(not x.startswith(b"#") for x in text.splitlines())
+    times[SERIES] = series / plan.scalar("select count(*) from headgate.v_pipelines")
+    for row in plan.sql(
+        "select pipeline, run_id from headgate.v_recent_executions where finished_at is null"
+    ):
+        plan.call("cancel_execution", p_pipeline=row["pipeline"], p_run_id=row["run_id"])
+    return times
+
+
+def _fastest(what: Callable[[], object]) -> float:
+    """Return the milliseconds of the fastest of some calls."""
+    times = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        what()
+        times.append(1000 * (time.perf_counter() - began))
+    return min(times)
+
+
+def _list_pipelines(settings: Settings) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "headgate", "pipelines"],
+        env={**os.environ, "HEADGATE_DSN": dsn_of(settings), "HEADGATE_DB": str(settings.db)},
+        cwd=DB.parent,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+
+
+def _name(nth: int) -> str:
+    return f"many_{nth:03}"
 
 
 def _declare(plan: Plan, base_url: str, names: Sequence[str]) -> None:

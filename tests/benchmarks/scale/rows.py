@@ -13,15 +13,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, LiteralString
 
-import aiohttp
 from psycopg import Connection
 from psycopg.rows import DictRow
 
 from headgate.database import READER, connect
 from headgate.settings import Settings
-from headgate.web.reader import CONNECTIONS
 from tests.benchmarks import history, system, web
-from tests.benchmarks.measure import Figure
+from tests.benchmarks.measure import Figure, scaling_line
 from tests.plan import Plan
 
 ASSETS: Final = 1_000_000
@@ -29,25 +27,38 @@ ROWS: Final = 10_000_000
 DUE: Final = 1_000
 MAX_GROWTH: Final = 2.0
 """Of what must not grow with the listings that are not due."""
-PAGES: Final = ("overview", "search", "an asset", "operations", "checks", "explain")
-VIEWS: Final[dict[str, LiteralString]] = {
-    "recent runs": "select * from headgate.v_recent_executions limit 50",
-    "queue": "select * from headgate.v_queue_depth",
-    "freshness": "select * from headgate.v_data_freshness",
-    "operations": "select * from headgate.v_operations",
-    "waiting": "select * from headgate.v_waiting",
-    "metrics": "select * from headgate.v_metrics",
-    "wanted runners": "select * from headgate.v_wanted_runners",
+PAGES: Final = {
+    "overview": "the page of the overview",
+    "search": "searching a listing",
+    "an asset": "a listing's page",
+    "operations": "the page of operations",
+    "checks": "the page of checks",
+    "explain": "the page of explain",
+    "metrics": "a scrape of `/metrics`",
 }
-COUNTING: Final = {
-    "page operations",
-    "view freshness",
-    "view operations",
-    "view metrics",
-    "page metrics",
-    "maintenance",
+VIEWS: Final = (
+    "headgate.v_recent_executions",
+    "headgate.v_queue_depth",
+    "headgate.v_operations",
+    "headgate.v_waiting",
+    "headgate.v_wanted_runners",
+    "headgate.v_counted_freshness",
+    "headgate.v_metrics",
+    "headgate.v_data_freshness",
+    "headgate_bi.jobs_by_hour",
+    "headgate_bi.failures_by_reason",
+)
+COUNTING_FRESHNESS: Final = "counting freshness, at most once a minute"
+SUMMING_UP: Final = "summing up the jobs of five days, by hour"
+MAINTENANCE: Final = "the daily maintenance"
+GROWING: Final = {
+    COUNTING_FRESHNESS,
+    SUMMING_UP,
+    MAINTENANCE,
+    "`headgate.v_data_freshness`",
+    "`headgate_bi.failures_by_reason`",
 }
-"""These count all listings, so their time grows with them."""
+"""These look at all listings or jobs, so their time grows with them."""
 ANSWERS: Final = {"fundamentals_bulk": '{"General": {}}', "prices_historical": "[]"}
 
 MORE_ASSETS: LiteralString = """
@@ -102,8 +113,9 @@ def run(
         yield Figure(
             f"scale: {name}, {grown:,} listings against {shipped:,}",
             milliseconds / small[name],
-            at_most=None if name in COUNTING else MAX_GROWTH,
+            at_most=None if name in GROWING else MAX_GROWTH,
             detail=f"{small[name]:.1f} ms, {milliseconds:.1f} ms",
+            line=scaling_line(name, small[name], milliseconds),
         )
 
 
@@ -123,10 +135,14 @@ def _measure(
         plan.sql("vacuum analyze headgate.asset_processing_state")
         times = _planning(settings, runs)
         times |= _jobs(plan)
-        times["counting what is fresh"] = _took(lambda: system.beat(connection))
+        times[SUMMING_UP] = _took(
+            lambda: plan.sql("select headgate._keep_hours(%(jobs)s)", jobs=2 * ROWS)
+        )
+        times[COUNTING_FRESHNESS] = _took(partial(system.beat, connection))
         with web.served(settings) as (address, _):
-            times |= asyncio.run(_page_times(address, runs))
-    times |= _views(settings, runs)
+            paths = {label: web.PAGES[name] for name, label in PAGES.items()}
+            times |= asyncio.run(web.fastest(connection, address, paths, runs))
+        times |= _views(connection, settings, runs)
     times |= _retention(settings)
     return found, times
 
@@ -149,7 +165,7 @@ def _planning(settings: Settings, runs: int) -> Times:
             run = {"p_pipeline": history.PIPELINE, "p_run_id": system.start(plan, history.PIPELINE)}
             times.append(_took(partial(plan.call, "check_quota", **run)))
             connection.rollback()
-    return {"planning": min(times)}
+    return {"planning a run": min(times)}
 
 
 def _jobs(plan: Plan) -> Times:
@@ -167,8 +183,8 @@ def _jobs(plan: Plan) -> Times:
     assert completions, "no job was due"
     return {
         "starting a run": starting,
-        "claim": statistics.median(claims),
-        "completion": statistics.median(completions),
+        "a claim": statistics.median(claims),
+        "a completion": statistics.median(completions),
     }
 
 
@@ -184,37 +200,25 @@ def _complete(plan: Plan, chunk: dict[str, Any]) -> None:
     )
 
 
-async def _page_times(address: str, runs: int) -> Times:
-    """Read each page on every connection of the server to warm up, then time it."""
+def _views(connection: Connection[DictRow], settings: Settings, runs: int) -> Times:
+    """Time each view as a dashboard reads it, while a runner is alive."""
     times = {}
-    async with aiohttp.ClientSession(address) as client:
-        for name in PAGES:
-            path = web.PAGES[name]
-            warm = (web.read(client, f"{path}&n=w{n}") for n in range(CONNECTIONS))
-            await asyncio.gather(*warm)
-            times[f"page {name}"] = 1000 * min(
-                [await web.read(client, f"{path}&n={n}") for n in range(runs)]
-            )
+    with connect(settings, "bench", role=READER) as reader:
+        for view in VIEWS:
+            system.beat(connection)
+            times[f"`{view}`"] = min(_took(partial(_fetch, reader, view)) for _ in range(runs + 1))
     return times
 
 
-def _views(settings: Settings, runs: int) -> Times:
-    with connect(settings, "bench", role=READER) as connection:
-        return {
-            f"view {name}": min(_took(partial(_fetch, connection, query)) for _ in range(runs + 1))
-            for name, query in VIEWS.items()
-        }
-
-
-def _fetch(connection: Connection[DictRow], query: LiteralString) -> None:
-    connection.execute(query).fetchall()
+def _fetch(connection: Connection[DictRow], view: LiteralString) -> None:
+    connection.execute(f"select * from {view} limit 1000").fetchall()
 
 
 def _retention(settings: Settings) -> Times:
     """Run the daily maintenance, and forget all history; both are rolled back."""
     times = {}
     for name, function, given in (
-        ("maintenance", "maintain_history", {"p_pipeline": "maintenance", "p_run_id": "now"}),
+        (MAINTENANCE, "maintain_history", {"p_pipeline": "maintenance", "p_run_id": "now"}),
         ("forgetting all history", "retain", {"p_keep": "1 day"}),
     ):
         with connect(settings, "bench", autocommit=False) as connection:

@@ -81,6 +81,18 @@ def test_without_a_runner_or_with_old_counts_a_reader_counts_by_itself(toy: Toy)
     assert beat(toy)
 
 
+def test_what_takes_long_to_count_no_reader_counts(toy: Toy):
+    toy.add(2)
+    keep(toy)
+    toy.add(3, group="B")
+    toy.sql("update headgate.count_times set next_at = counted_at + interval '61 seconds'")
+    toy.later(days=1)
+
+    assert assets(toy) == {"A": 2}, "no runner is alive"
+    assert toy.scalar("select sum(assets) from headgate_bi.freshness") == 2
+    assert {x["group_key"] for x in toy.sql(EXACT)} == {"A", "B"}, "this one is always exact"
+
+
 def test_one_runner_counts_while_the_others_go_on(toys: Toys):
     toys.one.add(2)
     first = toys.another(autocommit=False)

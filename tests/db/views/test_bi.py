@@ -116,10 +116,10 @@ def test_an_alert_is_open_until_it_is_resolved(toy: Toy):
 
 def test_hours_stay_as_they_were_when_they_are_kept(evening: Toy):
     before = evening.sql(HOURS)
-    evening.later(hours=12, minutes=30)
+    evening.later(hours=1, minutes=59)
     evening.call("maintain_history", **MAINTENANCE)
     too_early = evening.scalar("select count(*) from headgate.job_hours")
-    evening.later(hours=1)
+    evening.later(minutes=1)
     for _ in range(2):
         evening.call("maintain_history", **MAINTENANCE)
     kept = evening.scalar("select count(*) from headgate.job_hours")
@@ -134,18 +134,34 @@ def test_hours_stay_as_they_were_when_they_are_kept(evening: Toy):
     assert after == [{**x, "units": x["units"] + 100} for x in before]
 
 
-def test_the_next_day_adds_to_what_is_kept(evening: Toy):
+def test_a_runner_adds_what_has_ended_since_until_so_many_jobs_are_counted(evening: Toy):
+    for nth in (2, 3):
+        evening.later(days=1)
+        evening.begin(run=f"r{nth}")
+        evening.drain()
+        evening.finish(f"r{nth}")
     evening.later(days=1)
-    evening.call("maintain_history", **MAINTENANCE)
-    evening.begin(run="r2")
-    evening.drain()
-    hours = evening.sql(
-        "select hour, sum(jobs)::integer as jobs from headgate_bi.jobs_by_hour group by 1"
-    )
-    jobs = evening.scalar("select count(*) from headgate_bi.jobs")
+    before = evening.sql(HOURS)
 
-    assert sorted(x["jobs"] for x in hours) == [5, 5]
-    assert jobs == 10
+    def kept() -> int:
+        return int(evening.scalar("select sum(jobs) from headgate.job_hours"))
+
+    evening.sql("select headgate._keep_hours(6)")
+    assert kept() == 10, "the hour that was begun is kept whole"
+    evening.call("keep_counts")
+    assert kept() == sum(x["jobs"] for x in before) == 15
+    assert evening.sql(HOURS) == before
+
+
+def test_as_many_jobs_took_no_longer_as_an_hour_says(evening: Toy):
+    evening.sql(
+        "update headgate.asset_processing_details as d set duration_ms = n.nth * 100 from ("
+        "select asset_id, row_number() over (order by asset_id) as nth from headgate.asset_processing_details"
+        ") as n where n.asset_id = d.asset_id"
+    )
+    hours = {x["status"]: (x["p50_seconds"], x["p95_seconds"]) for x in evening.sql(HOURS)}
+
+    assert hours == {"failed": (0.1, 0.2), "success": (0.4, 0.5)}
 
 
 def test_freshness_and_backlog_of_a_day_are_kept_as_they_were(evening: Toy):
@@ -213,10 +229,7 @@ def test_a_range_of_time_reads_its_months_only(evening: Toy, query: LiteralStrin
     evening.later(days=-40)
     evening.call("check_plans")  # opens the months around it
     evening.later(days=39)
-    evening.sql(
-        "insert into headgate.job_hours select '2024-02-29 23:00+00', pipeline_id, operation_id, 'success',"
-        " 1, 0, 1, 1, 1, 1, 1 from headgate.pipelines, headgate.operations limit 1"
-    )
+    evening.sql("update headgate.kept_hours set until = '2024-03-01 00:00+00'")
     plan = evening.sql(f"explain (analyze, costs off, timing off, summary off) {query}")
     read = {
         x
