@@ -19181,7 +19181,10 @@ CREATE FUNCTION headgate._open_actions(p_execution headgate.process_executions, 
     union all
     select
         case when w.reason = 'no runner is connected' then 'work' else 'wait' end,
-        format('%s wait: %s', headgate._count_words(w.jobs, 'job'), w.reason),
+        case
+            when w.operation is null then format('step %s waits: %s', w.step, w.reason)
+            else format('%s wait: %s', headgate._count_words(w.jobs, 'job'), w.reason)
+        end,
         'it is left to the next run at ' || (w.gives_up_at at time zone 'UTC'),
         w.next_try_at,
         null
@@ -43003,6 +43006,37 @@ UNION ALL
     e.run_id,
     s.step,
     NULL::text AS operation,
+        CASE e.status
+            WHEN 'paused'::text THEN 'the pipeline is paused'::text
+            ELSE 'no runner is connected'::text
+        END AS reason,
+    1 AS jobs,
+    NULL::timestamp with time zone AS next_try_at,
+    NULL::timestamp with time zone AS gives_up_at,
+    0 AS retries,
+        CASE e.status
+            WHEN 'paused'::text THEN 'paused'::text
+            ELSE 'no_runner'::text
+        END AS cause
+   FROM ((headgate.process_executions e
+     JOIN headgate.pipelines p USING (pipeline_id))
+     CROSS JOIN LATERAL ( SELECT n.step
+           FROM headgate.process_steps n
+          WHERE ((n.execution_id = e.execution_id) AND (n.status = ANY (ARRAY['pending'::text, 'running'::text])))
+          ORDER BY n."position"
+         LIMIT 1) s)
+  WHERE ((e.status = ANY (ARRAY['running'::text, 'paused'::text])) AND (NOT (EXISTS ( SELECT
+           FROM headgate.chunks c
+          WHERE (c.execution_id = e.execution_id)))) AND (NOT (EXISTS ( SELECT
+           FROM headgate.process_steps n
+          WHERE ((n.execution_id = e.execution_id) AND (n.retry_at IS NOT NULL))))) AND ((e.status = 'paused'::text) OR ((e.driver = 'headgate'::text) AND (NOT (EXISTS ( SELECT
+           FROM headgate.runners n
+          WHERE (n.last_seen_at > (clock_timestamp() - '00:00:15'::interval))))))))
+UNION ALL
+ SELECT p.name AS pipeline,
+    e.run_id,
+    s.step,
+    NULL::text AS operation,
     format('the step has failed and is run again: retry %s of %s%s'::text, s.retried, s.retries, COALESCE((', after: '::text || (s.output ->> 'error'::text)), ''::text)) AS reason,
     GREATEST((s.failed + s.deferred), 1) AS jobs,
     s.retry_at AS next_try_at,
@@ -43060,7 +43094,7 @@ ALTER VIEW headgate.v_waiting OWNER TO headgate_owner;
 -- Name: VIEW v_waiting; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_waiting IS 'What waits, why and until when: parked, held up in a queue, due but not planned by its pipeline''s latest run; steps until their retry, and runs that are queued.';
+COMMENT ON VIEW headgate.v_waiting IS 'What waits, why and until when: parked, held up in a queue, due but not planned by its pipeline''s latest run; steps until their retry, runs that are paused or have no runner between two steps, and runs that are queued.';
 
 --
 -- Name: COLUMN v_waiting.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -43084,7 +43118,7 @@ COMMENT ON COLUMN headgate.v_waiting.step IS 'The step; null: whole runs wait.';
 -- Name: COLUMN v_waiting.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_waiting.operation IS 'The operation; null: a whole step waits for its retry, or whole runs.';
+COMMENT ON COLUMN headgate.v_waiting.operation IS 'The operation; null: a whole step waits, or whole runs.';
 
 --
 -- Name: COLUMN v_waiting.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -43096,7 +43130,7 @@ COMMENT ON COLUMN headgate.v_waiting.reason IS 'The error before a retry, a bloc
 -- Name: COLUMN v_waiting.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_waiting.jobs IS 'How many jobs; of queued runs: how many runs.';
+COMMENT ON COLUMN headgate.v_waiting.jobs IS 'How many jobs; of queued runs: how many runs; of a step that has none: 1.';
 
 --
 -- Name: COLUMN v_waiting.next_try_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -43200,7 +43234,6 @@ UNION ALL
     jsonb_build_object('operation', w.operation, 'cause', w.cause) AS labels,
     sum(w.jobs) AS value
    FROM headgate.v_waiting w
-  WHERE (w.operation IS NOT NULL)
   GROUP BY w.operation, w.cause
 UNION ALL
  SELECT t.metric,
@@ -43279,7 +43312,7 @@ CREATE VIEW headgate._metric_names AS
     type,
     labels,
     help
-   FROM ( VALUES ('headgate_jobs_total'::text,'counter'::text,'operation, status'::text,'Jobs that have ended.'::text), ('headgate_job_duration_seconds'::text,'histogram'::text,'operation'::text,'Time that the calls or the handler of ended jobs took.'::text), ('headgate_requests_total'::text,'counter'::text,'operation'::text,'Requests made by jobs that have ended.'::text), ('headgate_retries_total'::text,'counter'::text,'operation'::text,'How often jobs that have ended had been parked to be called again.'::text), ('headgate_units_total'::text,'counter'::text,'operation'::text,'Units charged for jobs that have ended.'::text), ('headgate_cache_requests_total'::text,'counter'::text,'operation, result'::text,'Requests for cached answers, by result.'::text), ('headgate_cache_bytes'::text,'gauge'::text,''::text,'Size of the cached answers.'::text), ('headgate_queue_jobs'::text,'gauge'::text,'operation, state'::text,'Jobs in flight: ready in a queue, leased by a runner, or waiting.'::text), ('headgate_queue_oldest_ready_seconds'::text,'gauge'::text,'operation'::text,'Time since the longest ready job was planned.'::text), ('headgate_waiting_jobs'::text,'gauge'::text,'operation, cause'::text,'Jobs in flight that wait for something, by cause.'::text), ('headgate_breaker_open'::text,'gauge'::text,'provider, operation'::text,'1 if the breaker of a provider or operation is open or probing.'::text), ('headgate_provider_refused_calls'::text,'gauge'::text,'provider'::text,'Calls in a row that failed because of our secret: 401, 403, or there is none.'::text), ('headgate_assets'::text,'gauge'::text,'operation, group, freshness'::text,'Active assets by freshness of their data: fresh, stale or never loaded.'::text), ('headgate_assets_counted_timestamp_seconds'::text,'gauge'::text,''::text,'When headgate_assets was counted.'::text), ('headgate_quota_units'::text,'gauge'::text,'provider, kind'::text,'Units of the open quota window, by kind.'::text), ('headgate_quota_window_ends_timestamp_seconds'::text,'gauge'::text,'provider'::text,'When the open quota window closes.'::text), ('headgate_pool_slots'::text,'gauge'::text,'pool, state'::text,'Slots of a pool that are used or free.'::text), ('headgate_pool_waiting_jobs'::text,'gauge'::text,'pool'::text,'Jobs that wait for slots of a pool.'::text), ('headgate_artifacts'::text,'gauge'::text,'store'::text,'Files in a store.'::text), ('headgate_artifact_bytes'::text,'gauge'::text,'store'::text,'Size of the files in a store.'::text), ('headgate_runs_total'::text,'counter'::text,'pipeline, status'::text,'Runs that have ended; a reopened run counts each time it ends.'::text), ('headgate_run_duration_seconds'::text,'gauge'::text,'pipeline'::text,'Duration of the run that ended last.'::text), ('headgate_run_ended_timestamp_seconds'::text,'gauge'::text,'pipeline'::text,'When the last run ended.'::text), ('headgate_run_succeeded'::text,'gauge'::text,'pipeline'::text,'1 if the run that ended last succeeded, otherwise 0.'::text), ('headgate_run_usual_duration_seconds'::text,'gauge'::text,'pipeline'::text,'Median duration of the last ten runs that succeeded.'::text), ('headgate_run_running_seconds'::text,'gauge'::text,'pipeline'::text,'How long the current run has been running; 0 if there is none.'::text), ('headgate_run_deadline_seconds'::text,'gauge'::text,'pipeline'::text,'The time limit that its plan gives a run.'::text), ('headgate_step_duration_seconds'::text,'gauge'::text,'pipeline, step'::text,'Duration of a step in the run that ended last.'::text), ('headgate_metric_errors'::text,'gauge'::text,'metric'::text,'1 if a metric of a plan has failed now, otherwise 0.'::text), ('headgate_runners'::text,'gauge'::text,''::text,'Runners that are alive.'::text), ('headgate_runner_leases'::text,'gauge'::text,''::text,'Chunks that runners hold.'::text), ('headgate_runner_connections'::text,'gauge'::text,'kind'::text,'Requests of the runners alive, by whether their connection was reused.'::text), ('headgate_runner_memory_bytes'::text,'gauge'::text,''::text,'Memory of the processes of the runners alive.'::text), ('headgate_runner_peak_memory_bytes'::text,'gauge'::text,''::text,'Highest peak memory of the processes of the runners alive.'::text), ('headgate_runner_disk_used_ratio'::text,'gauge'::text,''::text,'How full the fullest disk of the runners alive is.'::text), ('headgate_alerts_open'::text,'gauge'::text,'severity'::text,'Open alerts.'::text), ('headgate_database_value'::text,'gauge'::text,'measure'::text,'A measure of the database''s health, in the unit that its name says.'::text), ('headgate_database_verdict'::text,'gauge'::text,'measure'::text,'0 if the measure is within its threshold, otherwise 1.'::text), ('headgate_database_bytes'::text,'gauge'::text,''::text,'Size of the database''s tables and indexes when each was last vacuumed or analyzed.'::text), ('headgate_slot_retained_bytes'::text,'gauge'::text,'slot'::text,'How much of its log the server keeps for a replication slot.'::text)) m(name, type, labels, help);
+   FROM ( VALUES ('headgate_jobs_total'::text,'counter'::text,'operation, status'::text,'Jobs that have ended.'::text), ('headgate_job_duration_seconds'::text,'histogram'::text,'operation'::text,'Time that the calls or the handler of ended jobs took.'::text), ('headgate_requests_total'::text,'counter'::text,'operation'::text,'Requests made by jobs that have ended.'::text), ('headgate_retries_total'::text,'counter'::text,'operation'::text,'How often jobs that have ended had been parked to be called again.'::text), ('headgate_units_total'::text,'counter'::text,'operation'::text,'Units charged for jobs that have ended.'::text), ('headgate_cache_requests_total'::text,'counter'::text,'operation, result'::text,'Requests for cached answers, by result.'::text), ('headgate_cache_bytes'::text,'gauge'::text,''::text,'Size of the cached answers.'::text), ('headgate_queue_jobs'::text,'gauge'::text,'operation, state'::text,'Jobs in flight: ready in a queue, leased by a runner, or waiting.'::text), ('headgate_queue_oldest_ready_seconds'::text,'gauge'::text,'operation'::text,'Time since the longest ready job was planned.'::text), ('headgate_waiting_jobs'::text,'gauge'::text,'operation, cause'::text,'What waits for something, by cause: jobs, steps, queued runs.'::text), ('headgate_breaker_open'::text,'gauge'::text,'provider, operation'::text,'1 if the breaker of a provider or operation is open or probing.'::text), ('headgate_provider_refused_calls'::text,'gauge'::text,'provider'::text,'Calls in a row that failed because of our secret: 401, 403, or there is none.'::text), ('headgate_assets'::text,'gauge'::text,'operation, group, freshness'::text,'Active assets by freshness of their data: fresh, stale or never loaded.'::text), ('headgate_assets_counted_timestamp_seconds'::text,'gauge'::text,''::text,'When headgate_assets was counted.'::text), ('headgate_quota_units'::text,'gauge'::text,'provider, kind'::text,'Units of the open quota window, by kind.'::text), ('headgate_quota_window_ends_timestamp_seconds'::text,'gauge'::text,'provider'::text,'When the open quota window closes.'::text), ('headgate_pool_slots'::text,'gauge'::text,'pool, state'::text,'Slots of a pool that are used or free.'::text), ('headgate_pool_waiting_jobs'::text,'gauge'::text,'pool'::text,'Jobs that wait for slots of a pool.'::text), ('headgate_artifacts'::text,'gauge'::text,'store'::text,'Files in a store.'::text), ('headgate_artifact_bytes'::text,'gauge'::text,'store'::text,'Size of the files in a store.'::text), ('headgate_runs_total'::text,'counter'::text,'pipeline, status'::text,'Runs that have ended; a reopened run counts each time it ends.'::text), ('headgate_run_duration_seconds'::text,'gauge'::text,'pipeline'::text,'Duration of the run that ended last.'::text), ('headgate_run_ended_timestamp_seconds'::text,'gauge'::text,'pipeline'::text,'When the last run ended.'::text), ('headgate_run_succeeded'::text,'gauge'::text,'pipeline'::text,'1 if the run that ended last succeeded, otherwise 0.'::text), ('headgate_run_usual_duration_seconds'::text,'gauge'::text,'pipeline'::text,'Median duration of the last ten runs that succeeded.'::text), ('headgate_run_running_seconds'::text,'gauge'::text,'pipeline'::text,'How long the current run has been running; 0 if there is none.'::text), ('headgate_run_deadline_seconds'::text,'gauge'::text,'pipeline'::text,'The time limit that its plan gives a run.'::text), ('headgate_step_duration_seconds'::text,'gauge'::text,'pipeline, step'::text,'Duration of a step in the run that ended last.'::text), ('headgate_metric_errors'::text,'gauge'::text,'metric'::text,'1 if a metric of a plan has failed now, otherwise 0.'::text), ('headgate_runners'::text,'gauge'::text,''::text,'Runners that are alive.'::text), ('headgate_runner_leases'::text,'gauge'::text,''::text,'Chunks that runners hold.'::text), ('headgate_runner_connections'::text,'gauge'::text,'kind'::text,'Requests of the runners alive, by whether their connection was reused.'::text), ('headgate_runner_memory_bytes'::text,'gauge'::text,''::text,'Memory of the processes of the runners alive.'::text), ('headgate_runner_peak_memory_bytes'::text,'gauge'::text,''::text,'Highest peak memory of the processes of the runners alive.'::text), ('headgate_runner_disk_used_ratio'::text,'gauge'::text,''::text,'How full the fullest disk of the runners alive is.'::text), ('headgate_alerts_open'::text,'gauge'::text,'severity'::text,'Open alerts.'::text), ('headgate_database_value'::text,'gauge'::text,'measure'::text,'A measure of the database''s health, in the unit that its name says.'::text), ('headgate_database_verdict'::text,'gauge'::text,'measure'::text,'0 if the measure is within its threshold, otherwise 1.'::text), ('headgate_database_bytes'::text,'gauge'::text,''::text,'Size of the database''s tables and indexes when each was last vacuumed or analyzed.'::text), ('headgate_slot_retained_bytes'::text,'gauge'::text,'slot'::text,'How much of its log the server keeps for a replication slot.'::text)) m(name, type, labels, help);
 
 ALTER VIEW headgate._metric_names OWNER TO headgate_owner;
 

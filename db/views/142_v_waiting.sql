@@ -1,6 +1,6 @@
--- Why work does not continue, and until when: jobs in flight that wait for something, steps that wait for a retry, runs
--- that are queued, and what the newest run of each pipeline left out of its plan. Work that is merely next in turn is
--- not included.
+-- Why work does not continue, and until when: jobs in flight that wait for something, runs that nobody carries on, steps
+-- that wait for a retry, runs that are queued, and what the newest run of each pipeline left out of its plan. Work that
+-- is merely next in turn is not included.
 
 drop view if exists headgate.v_waiting cascade;
 
@@ -112,6 +112,44 @@ select
     e.run_id,
     s.step,
     null as operation,
+    case e.status when 'paused' then 'the pipeline is paused' else 'no runner is connected' end as reason,
+    1 as jobs,
+    null as next_try_at,
+    null as gives_up_at,
+    0 as retries,
+    case e.status when 'paused' then 'paused' else 'no_runner' end as cause
+from headgate.process_executions as e
+join headgate.pipelines as p using (pipeline_id)
+cross join lateral (
+    select n.step
+    from headgate.process_steps as n
+    where n.execution_id = e.execution_id
+        and n.status in ('pending', 'running')
+    order by n.position
+    limit 1
+) as s
+where e.status in ('running', 'paused')
+    and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id)
+    and not exists (
+        select
+        from headgate.process_steps as n
+        where n.execution_id = e.execution_id
+            and n.retry_at is not null
+    )
+    and (
+        e.status = 'paused'
+        or e.driver = 'headgate' and not exists (
+            select
+            from headgate.runners as n
+            where n.last_seen_at > clock_timestamp() - interval '15 seconds'
+        )
+    )
+union all
+select
+    p.name as pipeline,
+    e.run_id,
+    s.step,
+    null as operation,
     format(
         'the step has failed and is run again: retry %s of %s%s', s.retried, s.retries,
         coalesce(', after: ' || (s.output ->> 'error'), '')
@@ -176,16 +214,16 @@ group by p.name, e.run_id, g.step, o.name, d.reason, f.meaning;
 
 comment on view headgate.v_waiting is
     'What waits, why and until when: parked, held up in a queue, due but not planned by its pipeline''s latest run; '
-    'steps until their retry, and runs that are queued.';
+    'steps until their retry, runs that are paused or have no runner between two steps, and runs that are queued.';
 comment on column headgate.v_waiting.pipeline is 'The pipeline.';
 comment on column headgate.v_waiting.run_id is
     'The run in which it waits, which left it out of its plan, or which is queued first.';
 comment on column headgate.v_waiting.step is 'The step; null: whole runs wait.';
 comment on column headgate.v_waiting.operation is
-    'The operation; null: a whole step waits for its retry, or whole runs.';
+    'The operation; null: a whole step waits, or whole runs.';
 comment on column headgate.v_waiting.reason is
     'The error before a retry, a block, a limit, a pause, a runner that is gone or missing, or why it was not planned.';
-comment on column headgate.v_waiting.jobs is 'How many jobs; of queued runs: how many runs.';
+comment on column headgate.v_waiting.jobs is 'How many jobs; of queued runs: how many runs; of a step that has none: 1.';
 comment on column headgate.v_waiting.next_try_at is
     'When it continues; for unplanned work, the earliest time at which a run can take it. Null: not by time alone.';
 comment on column headgate.v_waiting.gives_up_at is

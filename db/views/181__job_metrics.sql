@@ -66,7 +66,6 @@ union all
 select
     'headgate_waiting_jobs', '', jsonb_build_object('operation', w.operation, 'cause', w.cause), sum(w.jobs)
 from headgate.v_waiting as w
-where w.operation is not null
 group by w.operation, w.cause
 union all
 select t.metric, '', jsonb_build_object('provider', p.provider), t.value

@@ -46,7 +46,10 @@ as $func$
     union all
     select
         case when w.reason = 'no runner is connected' then 'work' else 'wait' end,
-        format('%s wait: %s', headgate._count_words(w.jobs, 'job'), w.reason),
+        case
+            when w.operation is null then format('step %s waits: %s', w.step, w.reason)
+            else format('%s wait: %s', headgate._count_words(w.jobs, 'job'), w.reason)
+        end,
         'it is left to the next run at ' || (w.gives_up_at at time zone 'UTC'),
         w.next_try_at,
         null

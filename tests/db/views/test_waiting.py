@@ -129,6 +129,24 @@ def test_without_any_runner_the_queue_waits_for_one(toy: Toy):
     assert waiting(toy) == [("a", "look", "no runner is connected", 2, None)]
 
 
+def test_a_run_that_no_runner_carries_on_waits_for_one_also_between_two_steps(toy: Toy):
+    toy.add(2)
+    toy.call("run_pipeline", p_pipeline="plain", p_run_id="r1")
+
+    assert waiting(toy) == [("quota", None, "no runner is connected", 1, None)]
+    (action,) = toy.call("next_actions", p_pipeline="plain", p_run_id="r1")
+    assert (action["action"], action["found"]) == ("work", "step quota waits: no runner is connected")
+    toy.row("heartbeat", p_runner="w9", p_host="here", p_pid=7, p_version="0.1.0")
+    assert waiting(toy) == []
+
+
+def test_a_paused_run_waits_also_before_it_is_planned(toy: Toy):
+    toy.start()
+    toy.call("pause_pipeline", p_pipeline="plain")
+
+    assert waiting(toy) == [("quota", None, "the pipeline is paused", 1, None)]
+
+
 def test_runners_that_leave_a_queue_alone_are_reported(served: Toy):
     served.add(2)
     served.begin()

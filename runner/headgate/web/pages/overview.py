@@ -19,6 +19,7 @@ FAILING = "select * from headgate.v_failing_operations as f limit %(limit)s"
 QUOTA = "select * from headgate.v_open_quota"
 FRESHNESS = "select * from headgate.v_counted_freshness"
 BLOCKED = "select * from headgate.v_blocked_calls"
+PAUSED = "select p.pipeline from headgate.v_pipelines as p where p.is_paused"
 RUNNERS = "select * from headgate.v_runners"
 ALERTS = """
 select * from headgate.v_alerts as a
@@ -37,6 +38,7 @@ def load(connection: Connection[DictRow], request: web.Request) -> dict[str, Any
 
     return {
         "runs": rows(RUNS),
+        "paused": rows(PAUSED),
         "waiting": rows(WAITING),
         "failing": rows(FAILING),
         "quota": rows(QUOTA),
