@@ -6,6 +6,7 @@ from headgate.demo.stage import DATABASE, DEMOS, QUOTA, Demo, Stage, find_demo, 
 from headgate.lazy import lazily
 
 if TYPE_CHECKING:
+    from headgate.demo.services.inbox import inbox_of
     from headgate.demo.services.stage import SERVICE_DEMOS, ServiceDemo, played
 
 __all__ = [
@@ -17,10 +18,17 @@ __all__ = [
     "ServiceDemo",
     "Stage",
     "find_demo",
+    "inbox_of",
     "played",
     "staged",
 ]
 SERVICES = "services.stage"
 __getattr__ = lazily(
-    __name__, {"SERVICE_DEMOS": SERVICES, "ServiceDemo": SERVICES, "played": SERVICES}
+    __name__,
+    {
+        "SERVICE_DEMOS": SERVICES,
+        "ServiceDemo": SERVICES,
+        "inbox_of": "services.inbox",
+        "played": SERVICES,
+    },
 )

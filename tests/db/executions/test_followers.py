@@ -172,9 +172,7 @@ def test_it_is_queued_until_its_pipeline_is_free(after: Toy, way: str):
     assert after.sql(QUEUED) == [{"run_id": FIRST, "position": 1, "reason": reason}]
     assert after.sql(
         "select run_id, reason, jobs from headgate.v_waiting where cause = 'queued'"
-    ) == [
-        {"run_id": FIRST, "reason": f"runs are queued: {reason}", "jobs": 1}
-    ]
+    ) == [{"run_id": FIRST, "reason": f"runs are queued: {reason}", "jobs": 1}]
 
     if way == "paused":
         after.call("resume_pipeline", p_pipeline="behind")

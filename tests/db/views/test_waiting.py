@@ -135,7 +135,10 @@ def test_a_run_that_no_runner_carries_on_waits_for_one_also_between_two_steps(to
 
     assert waiting(toy) == [("quota", None, "no runner is connected", 1, None)]
     (action,) = toy.call("next_actions", p_pipeline="plain", p_run_id="r1")
-    assert (action["action"], action["found"]) == ("work", "step quota waits: no runner is connected")
+    assert (action["action"], action["found"]) == (
+        "work",
+        "step quota waits: no runner is connected",
+    )
     toy.row("heartbeat", p_runner="w9", p_host="here", p_pid=7, p_version="0.1.0")
     assert waiting(toy) == []
 

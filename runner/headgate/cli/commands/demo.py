@@ -65,7 +65,7 @@ def demo(
 
 def run_with_services(demo: ServiceDemo, param: list[str] | None) -> None:
     """Run a plan against stand-ins for its services, and print the calls they received."""
-    from headgate.demo import played
+    from headgate.demo import inbox_of, played
 
     os.environ["HEADGATE_DATABASE"] = DATABASE
     migrate()
@@ -75,6 +75,7 @@ def run_with_services(demo: ServiceDemo, param: list[str] | None) -> None:
             source = stack.enter_context(demo.source(settings))
             console.say(f"the database {source} plays what the plan reads")
         services = stack.enter_context(played(demo, settings))
+        inbox = stack.enter_context(inbox_of(demo.plan, settings)) if demo.has_channels else None
         for name, service in services.items():
             late = ", from 3 s on" if name == demo.late else ""
             console.say(f"a stand-in plays {name} at {service.url}{late}")
@@ -83,6 +84,8 @@ def run_with_services(demo: ServiceDemo, param: list[str] | None) -> None:
             if service.calls:
                 asked = console.counted(len(service.calls), "call")
                 print(f"{name}: {asked}, served {service.served}")
+        for message in inbox.messages() if inbox else ():
+            print(message)
     for store, folder in demo.folders(settings).items():
         print(f"{store}: {folder}")
     print(f"\nIn psql (headgate psql, with HEADGATE_DATABASE={DATABASE}):")

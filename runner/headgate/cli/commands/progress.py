@@ -50,7 +50,7 @@ class Watch:
     async def until_ended(self, ended: asyncio.Event) -> None:
         """Show progress; set `ended` when the run has ended, and also on an error."""
         try:
-            with _Bars() if console.ERR.is_terminal else _Lines() as display:
+            with _Bars() if console.ERR.is_terminal else _Lines(self._names) as display:
                 while not await asyncio.to_thread(self._look, display):
                     await asyncio.sleep(POLL_SECONDS)
             ended.set()
@@ -166,9 +166,10 @@ class _Bars:
 
 
 class _Lines:
-    """Display with one log line per LOG_SECONDS."""
+    """Display with one log line per LOG_SECONDS, which names the run for those who collect it."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: dict[str, Any]) -> None:
+        self._run = {x: run[x] for x in ("pipeline", "run_id")}
         self._next = time.monotonic() + LOG_SECONDS
 
     def __enter__(self) -> _Lines:
@@ -189,7 +190,7 @@ class _Lines:
             for x in steps
             if x["planned"]
         ]
-        logger.info("%s", "; ".join([*parts, *waiting]) or "nothing planned yet")
+        logger.info("%s", "; ".join([*parts, *waiting]) or "nothing planned yet", extra=self._run)
 
 
 def _done(step: dict[str, Any]) -> int:

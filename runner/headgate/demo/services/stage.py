@@ -55,6 +55,8 @@ class ServiceDemo:
     """Context manager that creates the database that the plan reads, and yields its name."""
     stores: tuple[str, ...] = ()
     """Stores of the plan, which become folders below HEADGATE_HOME/demo."""
+    has_channels: bool = False
+    """Whether the plan has the channels `<plan>_slack` and `<plan>_mail`, which are played, too."""
     pace: int | None = None
     """Requests a minute that the stand-ins accept; None: the plan's own pace."""
 
@@ -93,6 +95,7 @@ SERVICE_DEMOS: Final = {
                 "join headgate.v_assets as a using (asset_id) order by c.rows desc",
             ),
             source=recommender.source_database,
+            has_channels=True,
         ),
         ServiceDemo(
             "onpoint",
@@ -114,6 +117,7 @@ SERVICE_DEMOS: Final = {
                 "order by checked_at desc limit 1",
             ),
             stores=("onpoint_files", "onpoint_lake"),
+            has_channels=True,
             pace=6000,
         ),
         ServiceDemo(
