@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import pyarrow.parquet
 import pytest
 from python_calamine import CalamineWorkbook
 
+from headgate.demo import inbox_of
 from headgate.demo.services.hackernews import FIRST, STORIES, item
+from headgate.settings import Settings
+from headgate.worker.worker import work
 from tests.acceptance.onpoint.conftest import DATA, Lake, files
+from tests.limits import PATIENCE
 
 KEPT = [
     number
@@ -23,6 +28,7 @@ KEPT = [
 ]
 FORMATS = ("parquet", "xlsx", "ndjson.gz", "json.gz")
 ROWS = {"posts": 100, "users": 10, "comments": 500, "stories": len(KEPT)}
+NOTICES: LiteralString = "select channel, status from headgate.v_notices order by channel"
 PARTITION = r"year=\d{4}/month=\d\d/day=\d\d/hour=\d\d"
 
 
@@ -145,8 +151,16 @@ async def test_o6_keys_have_the_hour_and_the_content_s_hash(lake: Lake):
     assert lake.output(run_id, "upload_to_s3") == {x: {"files": 4} for x in ROWS}
 
 
-async def test_o8_slack_and_mail_are_told_of_date_duration_rows_and_files(lake: Lake):
-    run_id = await lake.run(DATA)
+async def test_o8_slack_and_mail_are_told_of_date_duration_rows_and_files(
+    small_database: Settings, lake: Lake
+):
+    async def are_sent() -> bool:
+        return {x["status"] for x in lake.plan.sql(NOTICES)} == {"sent"}
+
+    with inbox_of("onpoint", small_database) as inbox:
+        run_id = await lake.run(DATA)
+        async with asyncio.timeout(PATIENCE):
+            await work(small_database, until=are_sent, processes=1)
 
     said = lake.output(run_id, "send_success_notification")["summary"].splitlines()
     assert said[0] == f"DAG: {DATA}"
@@ -154,8 +168,12 @@ async def test_o8_slack_and_mail_are_told_of_date_duration_rows_and_files(lake: 
     assert re.fullmatch(r"Duration: \d+ s", said[2])
     assert said[3:7] == [f"{x}: {ROWS[x]} rows" for x in sorted(ROWS)]
     assert re.fullmatch(r"16 of 16 files uploaded, [1-9]\d+ bytes", said[7])
-    channels = lake.plan.sql("select distinct channel from headgate.v_notices order by channel")
-    assert [x["channel"] for x in channels] == ["onpoint_mail", "onpoint_slack"]
+    assert [x["channel"] for x in lake.plan.sql(NOTICES)] == ["onpoint_mail", "onpoint_slack"]
+    posted, subject = inbox.messages()
+    assert posted.splitlines() == [f"Slack: *{DATA} succeeded*", *said]
+    assert subject == f"mail to data-team@localhost: {DATA} succeeded"
+    (mail,) = inbox.mail.mails
+    assert [x for x in said if x not in str(mail.get_payload())] == []
 
 
 async def test_o8_a_run_that_failed_is_no_success(lake: Lake):

@@ -58,3 +58,12 @@ async def test_a_name_that_is_nearly_right_is_suggested(hostile, client):
 
         assert (path, answer.status) == (path, 404)
         assert said in text
+
+
+async def test_the_overview_names_what_is_paused(hostile, client):
+    hostile.call("pause_pipeline", p_pipeline="small_shop")
+    async with client.get("/") as answer:
+        text = await answer.text()
+
+    assert "headgate resume small_shop</code>" in text
+    assert "the pipeline is paused" in text

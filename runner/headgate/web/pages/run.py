@@ -16,12 +16,13 @@ from headgate.web.page import Page
 ARTIFACTS = """
 select * from headgate.v_artifacts as a
 where a.pipeline = %(pipeline)s and a.run_id = %(run_id)s
-limit 50
+limit %(limit)s
 """
 OUTPUTS = """
 select * from headgate.v_step_outputs as s
 where s.pipeline = %(pipeline)s and s.run_id = %(run_id)s
 """
+MOST_ARTIFACTS = 50
 LONGEST_LINE = 110
 LONGEST_OUTPUT = 4_000
 """Characters shown of what a step returned."""
@@ -42,7 +43,8 @@ def load(connection: Connection[DictRow], request: web.Request) -> dict[str, Any
         "failures": failures_of(connection, run),
         "quota": quota_of(connection, run),
         "outputs": [_as_text(x) for x in connection.execute(OUTPUTS, run)],
-        "artifacts": connection.execute(ARTIFACTS, run).fetchall(),
+        "artifacts": connection.execute(ARTIFACTS, {**run, "limit": MOST_ARTIFACTS}).fetchall(),
+        "most_artifacts": MOST_ARTIFACTS,
     }
 
 
