@@ -182,7 +182,10 @@ select headgate.put_metric(m.name, 'gauge', m.help, format(
     ))
 from (values
     ('onpoint_processing_time_seconds', 'Duration of the run.', 'extract(epoch from e.duration)'),
-    ('onpoint_success_rate', 'Share of the jobs that succeeded.', 'e.succeeded::numeric / nullif(e.planned, 0)')
+    (
+        'onpoint_success_rate', 'Share of the jobs that succeeded, without those that had nothing to do.',
+        'e.succeeded::numeric / nullif(e.planned - e.skipped, 0)'
+    )
 ) as m (name, help, value);
 select headgate.put_metric('onpoint_records_processed', 'gauge', 'Rows that the last run processed.', $query$
         select s.pipeline, sum((t.value ->> 'rows')::bigint) as value
@@ -200,12 +203,22 @@ select headgate.put_metric('onpoint_records_processed', 'gauge', 'Rows that the 
             )
         group by s.pipeline
     $query$);
-select headgate.put_metric('onpoint_memory_usage_bytes', 'gauge', 'Memory of the runners.', $query$
-        select p.pipeline, max(r.memory) as value
-        from headgate.v_pipelines as p
-        cross join headgate.v_runners as r
-        where p.pipeline in ('onpoint_data_pipeline', 'pipeline_monitoring')
-        group by p.pipeline
+select headgate.put_metric('onpoint_memory_usage_bytes', 'gauge', 'Most memory of a job of the run.', $query$
+        select e.pipeline, (
+            select max(h.peak_memory)
+            from headgate.v_asset_processing_history as h
+            where h.run_id = e.run_id
+                and h.ended_at between e.started_at and e.finished_at
+                and h.operation in (
+                    select o.operation from headgate.v_operations as o where e.pipeline = any (o.pipelines)
+                )
+        ) as value
+        from (
+            select distinct on (r.pipeline) r.pipeline, r.run_id, r.started_at, r.finished_at
+            from headgate.v_recent_executions as r
+            where r.pipeline in ('onpoint_data_pipeline', 'pipeline_monitoring') and r.finished_at is not null
+            order by r.pipeline, r.started_at desc
+        ) as e
     $query$);
 
 select headgate.end_plan();

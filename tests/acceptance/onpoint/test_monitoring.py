@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+import pytest
+
 from headgate.database import connect
 from headgate.settings import Settings
 from tests.acceptance.onpoint.conftest import DATA, MONITORING, Lake
@@ -43,6 +45,27 @@ async def test_after_a_run_all_five_checks_are_healthy_and_have_real_figures(lak
     assert results["resource_utilization"]["active_workers"] >= 1
     assert 0 < results["resource_utilization"]["memory_percent"] < 100
     assert alerts(lake) == []
+    check_metrics(lake)
+
+
+def check_metrics(lake: Lake) -> None:
+    """Look at the four metrics of the crawl's run, whose skipped jobs are no failures."""
+    rows = lake.plan.sql(
+        "select name, value from headgate.v_metrics"
+        " where name like 'onpoint%%' and labels ->> 'pipeline' = %(p)s",
+        p=DATA,
+    )
+    metrics = {x["name"].removeprefix("onpoint_"): x["value"] for x in rows}
+    (run,) = lake.plan.sql(
+        "select * from headgate.v_recent_executions where pipeline = %(p)s", p=DATA
+    )
+    assert run["skipped"] > 0
+    assert metrics["success_rate"] == pytest.approx(
+        1 - BROKEN_PAGES / (run["planned"] - run["skipped"])
+    )
+    assert metrics["processing_time_seconds"] == pytest.approx(run["duration"].total_seconds())
+    assert metrics["records_processed"] > 610
+    assert metrics["memory_usage_bytes"] > 10_000_000
 
 
 async def test_a_busy_database_is_a_warning_which_fails_nothing(
