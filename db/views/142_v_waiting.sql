@@ -223,7 +223,8 @@ comment on column headgate.v_waiting.operation is
     'The operation; null: a whole step waits, or whole runs.';
 comment on column headgate.v_waiting.reason is
     'The error before a retry, a block, a limit, a pause, a runner that is gone or missing, or why it was not planned.';
-comment on column headgate.v_waiting.jobs is 'How many jobs; of queued runs: how many runs; of a step that has none: 1.';
+comment on column headgate.v_waiting.jobs is
+    'How many jobs; of queued runs: how many runs; of a step that has none: 1.';
 comment on column headgate.v_waiting.next_try_at is
     'When it continues; for unplanned work, the earliest time at which a run can take it. Null: not by time alone.';
 comment on column headgate.v_waiting.gives_up_at is

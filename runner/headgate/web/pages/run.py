@@ -22,7 +22,7 @@ OUTPUTS = """
 select * from headgate.v_step_outputs as s
 where s.pipeline = %(pipeline)s and s.run_id = %(run_id)s
 """
-MOST_ARTIFACTS = 50
+MAX_ARTIFACTS = 50
 LONGEST_LINE = 110
 LONGEST_OUTPUT = 4_000
 """Characters shown of what a step returned."""
@@ -43,8 +43,8 @@ def load(connection: Connection[DictRow], request: web.Request) -> dict[str, Any
         "failures": failures_of(connection, run),
         "quota": quota_of(connection, run),
         "outputs": [_as_text(x) for x in connection.execute(OUTPUTS, run)],
-        "artifacts": connection.execute(ARTIFACTS, {**run, "limit": MOST_ARTIFACTS}).fetchall(),
-        "most_artifacts": MOST_ARTIFACTS,
+        "artifacts": connection.execute(ARTIFACTS, {**run, "limit": MAX_ARTIFACTS}).fetchall(),
+        "max_artifacts": MAX_ARTIFACTS,
     }
 
 
