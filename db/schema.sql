@@ -35697,11 +35697,21 @@ CREATE FUNCTION onpoint.metric_onpoint_memory_usage_bytes() RETURNS TABLE(labels
     AS $$
     select l.labels, q.value::double precision
     from (
-        select p.pipeline, max(r.memory) as value
-        from headgate.v_pipelines as p
-        cross join headgate.v_runners as r
-        where p.pipeline in ('onpoint_data_pipeline', 'pipeline_monitoring')
-        group by p.pipeline
+        select e.pipeline, (
+            select max(h.peak_memory)
+            from headgate.v_asset_processing_history as h
+            where h.run_id = e.run_id
+                and h.ended_at between e.started_at and e.finished_at
+                and h.operation in (
+                    select o.operation from headgate.v_operations as o where e.pipeline = any (o.pipelines)
+                )
+        ) as value
+        from (
+            select distinct on (r.pipeline) r.pipeline, r.run_id, r.started_at, r.finished_at
+            from headgate.v_recent_executions as r
+            where r.pipeline in ('onpoint_data_pipeline', 'pipeline_monitoring') and r.finished_at is not null
+            order by r.pipeline, r.started_at desc
+        ) as e
     ) as q
     cross join lateral (
         select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
@@ -35804,7 +35814,7 @@ CREATE FUNCTION onpoint.metric_onpoint_success_rate() RETURNS TABLE(labels jsonb
     AS $$
     select l.labels, q.value::double precision
     from (
-            select distinct on (e.pipeline) e.pipeline, e.succeeded::numeric / nullif(e.planned, 0) as value
+            select distinct on (e.pipeline) e.pipeline, e.succeeded::numeric / nullif(e.planned - e.skipped, 0) as value
             from headgate.v_recent_executions as e
             where e.pipeline in ('onpoint_data_pipeline', 'pipeline_monitoring') and e.finished_at is not null
             order by e.pipeline, e.started_at desc
