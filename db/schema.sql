@@ -9383,7 +9383,10 @@ begin
         perform headgate._raise(
             'HG008',
             v_fault,
-            'an asset is {code, group_key, calendar, attributes, weight, is_active}; nothing was changed'
+            case
+                when v_fault like '% has no group_key' then 'each asset is in a group, such as "group_key": "all"; '
+                else ''
+            end || 'an asset is {code, group_key, calendar, attributes, weight, is_active}; nothing was changed'
         );
     end if;
 end;
@@ -12915,6 +12918,22 @@ $$;
 ALTER FUNCTION headgate._examine_work() OWNER TO headgate_owner;
 
 --
+-- Name: _example_code(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._example_code(p_universe text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(format('codes look like %s; ', min(a.code)), '')
+    from headgate.assets as a
+    where a.universe = p_universe
+        and a.weight = (select max(w.weight) from headgate.assets as w where w.universe = p_universe);
+$$;
+
+ALTER FUNCTION headgate._example_code(p_universe text) OWNER TO headgate_owner;
+
+--
 -- Name: _execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15388,6 +15407,18 @@ CREATE FUNCTION headgate._ingest_mistakes(p_into text, p_rows text, p_key text[]
                 ) <@ p_key
                 and i.indnkeyatts = cardinality(p_key)
         )
+    union all
+    select
+        format('%s.%s is not null and has no value in columns', p_into, a.attname),
+        'give it a path, or its column a default'
+    from target as t
+    join pg_attribute as a on a.attrelid = t.oid and a.attname = any (t.columns) and a.attname <> all (p_key)
+    where a.attnotnull
+        and not a.atthasdef
+        and a.attidentity = ''
+        and a.attname <> 'asset_id'
+        and not p_columns ? a.attname
+        and not exists (select from pg_trigger as g where g.tgrelid = t.oid and not g.tgisinternal)  -- it may set it
     union all
     select m.fault, m.hint
     from headgate._source_mistakes(p_rows, p_columns, p_watermark) as m
@@ -27612,7 +27643,7 @@ begin
     if cardinality(v_universes) = 0 then
         perform headgate._raise(
             'HG009', format('unknown asset: %s', coalesce(quote_literal(p_code), 'null')),
-            headgate._meant_code(null, p_code) || 'codes look like AAPL.US; headgate.v_assets lists them'
+            headgate._meant_code(null, p_code) || 'headgate.v_assets lists them'
         );
     elsif cardinality(v_universes) > 1 then
         perform headgate._raise(
@@ -28617,7 +28648,7 @@ begin
     perform headgate._note_mistake('operation', p_operation, format('operation %s: %s', p_operation, m.fault), m.hint)
     from headgate._ingest_mistakes(p_into, p_rows, v_key, v_columns, p_watermark, p_sequence_by, p_stage) as m;
     if found then
-        return null;
+        return replace(v_name, '"', '');
     end if;
     v_source := case
         when p_stage is null then headgate._ingest_source(
@@ -29165,11 +29196,17 @@ CREATE FUNCTION headgate.begin_plan(plan text) RETURNS void
     AS $_$
 declare
     v_open constant text := nullif(current_setting('headgate.plan', true), '');
+    v_folder constant text := nullif(current_setting('headgate.folder', true), '');
 begin
     if begin_plan.plan !~ '^[a-z][a-z0-9_]*$' then
         perform headgate._raise(
             'HG020', format('invalid plan name: %s', quote_literal(begin_plan.plan)),
             'use the name of its folder: lower-case letters, digits and _'
+        );
+    elsif v_folder <> begin_plan.plan then
+        perform headgate._raise(
+            'HG020', format('begin_plan(%s) is in the file of plan %s', quote_literal(begin_plan.plan), v_folder),
+            format('a plan has the name of its folder: select headgate.begin_plan(%L);', v_folder)
         );
     elsif v_open is not null then
         perform headgate._raise(
@@ -30777,7 +30814,8 @@ begin
         perform headgate._raise(
             'HG009',
             format('unknown asset in universe %s: %s', v_universe, coalesce(quote_literal(p_code), 'null')),
-            headgate._meant_code(v_universe, p_code) || 'codes look like AAPL.US; headgate.v_assets lists them'
+            headgate._meant_code(v_universe, p_code) || headgate._example_code(v_universe)
+            || 'headgate.v_assets lists them'
         );
     elsif cardinality(v_asset_ids) > 1 then
         perform headgate._raise(
@@ -57255,6 +57293,12 @@ REVOKE ALL ON FUNCTION headgate._examine_waits() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._examine_work() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _example_code(p_universe text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._example_code(p_universe text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner

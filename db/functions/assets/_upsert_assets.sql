@@ -114,7 +114,10 @@ begin
         perform headgate._raise(
             'HG008',
             v_fault,
-            'an asset is {code, group_key, calendar, attributes, weight, is_active}; nothing was changed'
+            case
+                when v_fault like '% has no group_key' then 'each asset is in a group, such as "group_key": "all"; '
+                else ''
+            end || 'an asset is {code, group_key, calendar, attributes, weight, is_active}; nothing was changed'
         );
     end if;
 end;

@@ -34,7 +34,8 @@ begin
         perform headgate._raise(
             'HG009',
             format('unknown asset in universe %s: %s', v_universe, coalesce(quote_literal(p_code), 'null')),
-            headgate._meant_code(v_universe, p_code) || 'codes look like AAPL.US; headgate.v_assets lists them'
+            headgate._meant_code(v_universe, p_code) || headgate._example_code(v_universe)
+            || 'headgate.v_assets lists them'
         );
     elsif cardinality(v_asset_ids) > 1 then
         perform headgate._raise(
@@ -67,7 +68,7 @@ begin
     if cardinality(v_universes) = 0 then
         perform headgate._raise(
             'HG009', format('unknown asset: %s', coalesce(quote_literal(p_code), 'null')),
-            headgate._meant_code(null, p_code) || 'codes look like AAPL.US; headgate.v_assets lists them'
+            headgate._meant_code(null, p_code) || 'headgate.v_assets lists them'
         );
     elsif cardinality(v_universes) > 1 then
         perform headgate._raise(
@@ -92,4 +93,16 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select headgate._meant(p_code, headgate._similar_codes(p_universe, p_code));
+$func$;
+
+create or replace function headgate._example_code(p_universe text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(format('codes look like %s; ', min(a.code)), '')
+    from headgate.assets as a
+    where a.universe = p_universe
+        and a.weight = (select max(w.weight) from headgate.assets as w where w.universe = p_universe);
 $func$;

@@ -76,6 +76,18 @@ as $func$
                 and i.indnkeyatts = cardinality(p_key)
         )
     union all
+    select
+        format('%s.%s is not null and has no value in columns', p_into, a.attname),
+        'give it a path, or its column a default'
+    from target as t
+    join pg_attribute as a on a.attrelid = t.oid and a.attname = any (t.columns) and a.attname <> all (p_key)
+    where a.attnotnull
+        and not a.atthasdef
+        and a.attidentity = ''
+        and a.attname <> 'asset_id'
+        and not p_columns ? a.attname
+        and not exists (select from pg_trigger as g where g.tgrelid = t.oid and not g.tgisinternal)  -- it may set it
+    union all
     select m.fault, m.hint
     from headgate._source_mistakes(p_rows, p_columns, p_watermark) as m
     where p_stage is null

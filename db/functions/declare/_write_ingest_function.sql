@@ -1,6 +1,7 @@
 -- Generate the standard ingest function when its operation is declared: plain SQL with the table's columns and types,
 -- visible with \sf. Nothing is interpreted per row. With a stage its rows are those that were staged, and columns and
--- watermark name columns of the stage instead of paths in an answer. Returns its name, or null for a mistake.
+-- watermark name columns of the stage instead of paths in an answer. Returns its name; a
+-- mistake is noted.
 
 create or replace function headgate._write_ingest_function(
     p_operation text,
@@ -27,7 +28,7 @@ begin
     perform headgate._note_mistake('operation', p_operation, format('operation %s: %s', p_operation, m.fault), m.hint)
     from headgate._ingest_mistakes(p_into, p_rows, v_key, v_columns, p_watermark, p_sequence_by, p_stage) as m;
     if found then
-        return null;
+        return replace(v_name, '"', '');
     end if;
     v_source := case
         when p_stage is null then headgate._ingest_source(

@@ -9,11 +9,17 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_open constant text := nullif(current_setting('headgate.plan', true), '');
+    v_folder constant text := nullif(current_setting('headgate.folder', true), '');
 begin
     if begin_plan.plan !~ '^[a-z][a-z0-9_]*$' then
         perform headgate._raise(
             'HG020', format('invalid plan name: %s', quote_literal(begin_plan.plan)),
             'use the name of its folder: lower-case letters, digits and _'
+        );
+    elsif v_folder <> begin_plan.plan then
+        perform headgate._raise(
+            'HG020', format('begin_plan(%s) is in the file of plan %s', quote_literal(begin_plan.plan), v_folder),
+            format('a plan has the name of its folder: select headgate.begin_plan(%L);', v_folder)
         );
     elsif v_open is not null then
         perform headgate._raise(

@@ -27,6 +27,7 @@ from headgate.settings import Settings
 DECLARED: LiteralString = "select * from headgate.declared_objects(p_plan => %s)"
 PLACED: Final = re.compile(r"(?P<place>\S+:\d+): (?P<what>.*)", re.DOTALL)
 HINT: Final = "    hint: "
+FRAME: Final = "a plan's file begins with headgate.begin_plan and ends with headgate.end_plan"
 AT_ONCE: Final = ("migration", "function", "view", "data", "plan", "load")
 """Kinds of a plan's files, in the order in which they are applied."""
 ONLY_CHANGED: Final = ("migration", "data", "load")
@@ -156,7 +157,9 @@ class _Check:
             if is_last:
                 raise MigrationFailed from exc
             return
-        if file.kind == "plan":
+        if file.kind == "plan" and not declared:
+            self._found.mistakes.append(Mistake(file.place, "it declares nothing", FRAME))
+        elif file.kind == "plan":
             self._note_changes(declared)
 
     def _note(self, exc: HeadgateError) -> None:

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import Connection
 
 from headgate.database import from_psycopg
-from headgate.errors import MigrationFailed
+from headgate.errors import HeadgateError, MigrationFailed
 from headgate.migrate.failure import failure
 from headgate.migrate.sql import Statement, statements
 
@@ -18,6 +18,7 @@ RESULTS: Final = ("created", "unchanged", "changed", "retired")
 ENDS_RUN: Final = ("40", "53", "55", "57", "58", "XX")
 """SQLSTATE classes not caused by the file: deadlocks, locks, a full disk, a shutdown."""
 PLACE: LiteralString = "select pg_catalog.set_config('headgate.place', %s, true)"
+FOLDER: LiteralString = "select pg_catalog.set_config('headgate.folder', %s, true)"
 NOTE: LiteralString = (
     "select headgate.note_mistake(p_message => %s, p_hint => %s, p_statement => %s)"
 )
@@ -33,9 +34,10 @@ class Declared(NamedTuple):
 class Declaration:
     """A plan.sql, executed with a savepoint per statement so that one mistake hides no other."""
 
-    def __init__(self, connection: Connection[Any], path: str) -> None:
+    def __init__(self, connection: Connection[Any], path: str, plan: str) -> None:
         self._connection = connection
         self._path = path
+        self._plan = plan
 
     def apply(self, text: str) -> list[Declared]:
         """Execute the file; return the results of its declarations in order.
@@ -43,6 +45,7 @@ class Declaration:
         Raises WrongPlan with all mistakes, or MigrationFailed.
         """
         found: list[Declared] = []
+        self._connection.execute(FOLDER, (self._plan,))
         for statement in statements(text):
             place = f"{self._path}:{statement.line}"
             self._connection.execute(PLACE, (place,))
@@ -66,14 +69,15 @@ class Declaration:
         """
         state = exc.sqlstate or ""
         if state == WRONG_PLAN:
-            raise from_psycopg(exc) from exc
+            raise _placed(from_psycopg(exc), place) from exc
         line = statement.line_of(int(exc.diag.statement_position or 1))
         place = f"{self._path}:{line}"
         found = failure(place, exc)
         if self._connection.closed or state.startswith(ENDS_RUN):
             raise found from exc
         self._connection.execute(PLACE, (place,))
-        said = str(exc.diag.message_primary or exc), found.hint, statement.text
+        hint = found.hint or _where(statement, exc)
+        said = str(exc.diag.message_primary or exc), hint, statement.text
         try:
             with self._connection.transaction():
                 self._connection.execute(NOTE, said)
@@ -94,3 +98,16 @@ class Declaration:
             f"{self._path}: plan {row['plan']} does not end",
             hint="a plan's file ends with select headgate.end_plan();",
         )
+
+
+def _placed(exc: HeadgateError, place: str) -> HeadgateError:
+    """Return an error with its place; a list of mistakes has a place in each line."""
+    message = str(exc)
+    return exc if "\n" in message else type(exc)(f"{place}: {message}", hint=exc.hint)
+
+
+def _where(statement: Statement, exc: psycopg.Error) -> str:
+    """Return the detail of an error and the text at its place, as far as they are known."""
+    at = exc.diag.statement_position
+    said = exc.diag.message_detail, f"at: {statement.excerpt(int(at))}" if at else None
+    return "; ".join(x for x in said if x)

@@ -116,10 +116,12 @@ def _warn_of(gone: list[str], settings: Settings, plans: Set[str | None]) -> Non
 
 def require_migrated(connection: Connection[Any], settings: Settings) -> None:
     """Raise NotMigrated unless the database is in the state of db/."""
-    pending = pending_files(read_folder(settings.db, settings.plans), told_files(connection))
-    if pending:
-        more = f" and {len(pending) - 1} more" if len(pending) > 1 else ""
-        raise NotMigrated(f"database {settings.database} lacks {pending[0].place}{more}")
+    applied = told_files(connection)
+    pending = pending_files(read_folder(settings.db, settings.plans), applied)
+    lacking = [x for x in pending if applied.get(x.path) != x.sha256]  # not: applied once more
+    if lacking:
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise NotMigrated(f"database {settings.database} lacks {lacking[0].place}{more}")
 
 
 def require_protocol(connection: Connection[Any], settings: Settings) -> None:
@@ -210,7 +212,8 @@ class Run:
                 case "data":
                     self._load(file)
                 case "plan":
-                    return Declaration(self._connection, file.place).apply(file.text)
+                    declaration = Declaration(self._connection, file.place, file.plan or "")
+                    return declaration.apply(file.text)
                 case _:
                     self._execute(file)
         return []

@@ -17,6 +17,8 @@ TOKEN = re.compile(
     r"|[();]",
     re.DOTALL,
 )
+AROUND = 40
+"""Characters that an excerpt has before and behind its place."""
 BLANK = re.compile(r"(?:\s+|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
 
 
@@ -30,6 +32,12 @@ class Statement:
     def line_of(self, position: int) -> int:
         """Return the file's line of a character position in the statement, both counted from 1."""
         return self.line + self.text.count("\n", 0, max(0, position - 1))
+
+    def excerpt(self, position: int) -> str:
+        """Return the text around a position, from its line alone."""
+        at = position - 1
+        start = max(self.text.rfind("\n", 0, at) + 1, at - AROUND)
+        return self.text[start : at + AROUND].partition("\n")[0].strip()
 
 
 def statements(sql: str) -> Iterator[Statement]:

@@ -6,7 +6,12 @@ from headgate.lazy import lazily
 
 if TYPE_CHECKING:
     from headgate.reports.charts import Bars, draw
-    from headgate.reports.commands import command_of, program_of, with_database
+    from headgate.reports.commands import (
+        command_of,
+        program_name,
+        program_of,
+        with_database,
+    )
     from headgate.reports.facts import (
         ENDED,
         EXECUTIONS,
@@ -41,6 +46,7 @@ __all__ = [
     "leases_of",
     "next_of",
     "now_of",
+    "program_name",
     "program_of",
     "quota_of",
     "run_of",
@@ -57,6 +63,7 @@ __getattr__ = lazily(
         "bucket_of": "report",
         "check_pipeline": "facts",
         "command_of": "commands",
+        "program_name": "commands",
         "program_of": "commands",
         "with_database": "commands",
         "draw": "charts",

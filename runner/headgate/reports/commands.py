@@ -13,8 +13,13 @@ from psycopg.rows import DictRow
 from headgate.settings import Settings
 
 
-def command_of(program: str, run: DictRow, action: DictRow) -> str:
-    """Return the command that continues a run; empty if one can only wait."""
+def command_of(program: str, run: DictRow, action: DictRow, again: str | None = None) -> str:
+    """Return the command that continues a run; empty if one can only wait.
+
+    `again` is the command that began it, where only that one reaches the run's providers.
+    """
+    if again is not None and action["action"] in ("run", "retry"):
+        return again
     if action["action"] == "work":
         return f"{program} worker"
     if action["action"] == "resume":
@@ -30,8 +35,13 @@ def command_of(program: str, run: DictRow, action: DictRow) -> str:
 
 def program_of(settings: Settings) -> str:
     """Return `headgate` as typed in this shell, with HEADGATE_DATABASE if needed."""
+    return with_database(settings, program_name())
+
+
+def program_name() -> str:
+    """Return `headgate` as typed in this shell."""
     here = Path(sys.executable).with_name("headgate")
-    return with_database(settings, "headgate" if which("headgate") else os.path.relpath(here))
+    return "headgate" if which("headgate") else os.path.relpath(here)
 
 
 def with_database(settings: Settings, program: str) -> str:

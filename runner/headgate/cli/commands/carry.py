@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 from urllib.parse import quote
 
 import typer
@@ -51,22 +51,48 @@ def carry(
     workers: int = 1,
     concurrency: int = 50,
     as_json: bool = False,
-    *,
-    print_more: Callable[[], None] = lambda: None,
 ) -> None:
-    """Work until the run has ended and print its result; exits 1 unless it has succeeded.
+    """Work until the run has ended and print its result; exits 1 unless it has succeeded."""
+    work_off(settings, pipeline, run_id, workers, concurrency)
+    conclude(settings, pipeline, run_id, as_json)
 
-    `print_more` prints what follows the result; the address of the run's page comes last.
-    """
+
+def work_off(
+    settings: Settings, pipeline: str, run_id: str, workers: int = 1, concurrency: int = 50
+) -> None:
+    """Work until the run has ended; exits if a signal comes first."""
     watch = Watch(settings, pipeline, run_id)
-    interrupted = asyncio.run(_work_off(settings, watch, workers, concurrency))
+    interrupted = asyncio.run(_work_until_ended(settings, watch, workers, concurrency))
     if interrupted:
         console.say(f"{run_id} is not done; `headgate run {pipeline}` goes on with it")
         raise typer.Exit(interrupted)
-    conclude(settings, pipeline, run_id, as_json, print_more)
 
 
-def _print_page(settings: Settings, run: DictRow) -> None:
+def conclude(settings: Settings, pipeline: str, run_id: str, as_json: bool) -> None:
+    """Print a run's result and where its page is; exits 1 unless the run has succeeded."""
+    row, facts = result_of(settings, pipeline, run_id)
+    if as_json:
+        console.print_json({**row, **facts})
+    else:
+        print_summary(settings, row, facts)
+        print_page(settings, row)
+    require_success(row)
+
+
+def result_of(settings: Settings, pipeline: str, run_id: str) -> tuple[DictRow, dict[str, Any]]:
+    """Return a run and the facts about it."""
+    with console.open_database(settings, "run", role=PLANNER) as connection:
+        row = find_run(connection, settings, pipeline, run_id)
+        return row, facts_of(connection, row)
+
+
+def require_success(run: DictRow) -> None:
+    """Exit with 1 unless the run has succeeded."""
+    if run["status"] != "succeeded":
+        raise typer.Exit(1)
+
+
+def print_page(settings: Settings, run: DictRow) -> None:
     """Print the address of the run's page if `headgate web` serves this database."""
     with connect(settings, "run") as connection:
         row = connection.execute(SERVED).fetchone()
@@ -75,28 +101,9 @@ def _print_page(settings: Settings, run: DictRow) -> None:
         print(f"in the browser: {row['address']}runs/{path}")
 
 
-def conclude(
-    settings: Settings,
-    pipeline: str,
-    run_id: str,
-    as_json: bool,
-    print_more: Callable[[], None] = lambda: None,
-) -> None:
-    """Print a run's result; exits 1 unless the run has succeeded."""
-    with console.open_database(settings, "run", role=PLANNER) as connection:
-        row = find_run(connection, settings, pipeline, run_id)
-        facts = facts_of(connection, row)
-    if as_json:
-        console.print_json({**row, **facts})
-    else:
-        print_summary(settings, row, facts)
-        print_more()
-        _print_page(settings, row)
-    if row["status"] != "succeeded":
-        raise typer.Exit(1)
-
-
-async def _work_off(settings: Settings, watch: Watch, workers: int, concurrency: int) -> int:
+async def _work_until_ended(
+    settings: Settings, watch: Watch, workers: int, concurrency: int
+) -> int:
     """Work until the run has ended; return 0, or the exit code of a signal that came first."""
     from headgate.worker import name_prefix, work  # loads the HTTP client
 

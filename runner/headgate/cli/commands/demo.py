@@ -11,12 +11,14 @@ import typer
 from psycopg.rows import DictRow
 
 from headgate.cli.commands import console
-from headgate.cli.commands.carry import carry
+from headgate.cli.commands.carry import print_page, require_success, result_of, work_off
 from headgate.cli.commands.migrate import migrate
 from headgate.cli.commands.options import Params
 from headgate.cli.commands.run import begin, run
+from headgate.cli.commands.summary import print_summary
 from headgate.database import connect
 from headgate.demo import DATABASE, QUOTA, Demo, Stage, find_demo, staged
+from headgate.reports import program_name
 from headgate.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,20 +49,22 @@ def demo(
     with on_stage(find_demo(plan), quota) as stage:
         before, served = stage.booked_units(), stage.served_units()
         settings, run_id = begin(stage.demo.pipeline, param, workers=1)
+        work_off(settings, stage.demo.pipeline, run_id)
+        row, facts = result_of(settings, stage.demo.pipeline, run_id)
+        print_summary(settings, row, facts, again=f"{program_name()} demo {plan}")
+        _print_units(stage, before, served)
+        print(NEXT.format(database=DATABASE, token=stage.demo.token, pipeline=stage.demo.pipeline))
+        print_page(settings, row)
+        require_success(row)
 
-        def print_units() -> None:
-            theirs = stage.served_units() - served
-            after = stage.booked_units()
-            ours = sum(after.values()) - sum(before.get(x, 0) for x in after)
-            difference = "equal" if ours == theirs else f"{abs(ours - theirs):,} apart"
-            print(
-                f"units of this run: {ours:,} by our ledger, {theirs:,} by the server's"
-                f" ({difference})\n"
-            )
-            named = {"token": stage.demo.token, "pipeline": stage.demo.pipeline}
-            print(NEXT.format(database=DATABASE, **named))
 
-        carry(settings, stage.demo.pipeline, run_id, print_more=print_units)
+def _print_units(stage: Stage, before: dict[str, int], served: int) -> None:
+    """Print what was charged since, by both ledgers."""
+    theirs = stage.served_units() - served
+    after = stage.booked_units()
+    ours = sum(after.values()) - sum(before.get(x, 0) for x in after)
+    difference = "equal" if ours == theirs else f"{abs(ours - theirs):,} apart"
+    print(f"units of this run: {ours:,} by our ledger, {theirs:,} by the server's ({difference})\n")
 
 
 def run_with_services(demo: ServiceDemo, param: list[str] | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
@@ -67,4 +69,13 @@ def _facts(row: DictRow) -> dict[str, Any]:
         "earliest": row["run_at"],
         "refused alternative": row["alternative"],
     }
-    return {x: y for x, y in (facts | row["evidence"]).items() if y is not None}
+    evidence = {x: _moment(y) for x, y in row["evidence"].items()}
+    return {x: y for x, y in (facts | evidence).items() if y is not None}
+
+
+def _moment(value: Any) -> Any:
+    """Return a time of the evidence, which is JSON, as a time; any other value as it is."""
+    if isinstance(value, str) and "T" in value:
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    return value

@@ -69,7 +69,7 @@ def resume(pipeline: Pipeline, as_json: AsJson = False) -> None:
     if as_json:
         console.print_json({"pipeline": pipeline, "is_paused": False, **changed})
         return
-    print(f"{pipeline} is not paused: {_counts(changed)}")
+    print(f"{pipeline} is resumed: {_counts(changed)}")
     if changed["resumed_executions"]:
         print(f"next: runners carry it on: {program_of(settings)} worker")
 

@@ -20,12 +20,16 @@ look around:  {psql}
 """
 
 
-def print_summary(settings: Settings, run: DictRow, facts: dict[str, Any]) -> None:
-    """Print a run's steps, results and units, what waits, and last how to continue."""
+def print_summary(
+    settings: Settings, run: DictRow, facts: dict[str, Any], again: str | None = None
+) -> None:
+    """Print a run's steps, results and units, what waits, and last how to continue.
+
+    `again` is the command that began the run, if no other continues it.
+    """
     duration = console.as_text(run["duration"])
-    print(
-        f"{run['pipeline']} {run['run_id']} {run['status']} in {duration}, {run['units']:,} units"
-    )
+    units = console.counted(run["units"], "unit")
+    print(f"{run['pipeline']} {run['run_id']} {run['status']} in {duration}, {units}")
     console.print_table(facts["steps"], *STEP_COLUMNS)
     tolerated = [x["step"] for x in facts["steps"] if x["status"] == "failed" and x["may_fail"]]
     if tolerated:
@@ -33,7 +37,7 @@ def print_summary(settings: Settings, run: DictRow, facts: dict[str, Any]) -> No
     print_waiting(facts["waiting"])
     psql = f"{program_of(settings)} psql"
     print(LOOK_AROUND.format(psql=psql, run_id=run["run_id"], pipeline=run["pipeline"]))
-    print_next(settings, run, facts["next"])
+    print_next(settings, run, facts["next"], again)
 
 
 def print_waiting(rows: list[DictRow]) -> None:
@@ -45,12 +49,14 @@ def print_waiting(rows: list[DictRow]) -> None:
         console.print_table(rows, *shown)
 
 
-def print_next(settings: Settings, run: DictRow, actions: list[DictRow]) -> None:
+def print_next(
+    settings: Settings, run: DictRow, actions: list[DictRow], again: str | None = None
+) -> None:
     """Print a line for each next action, with its command."""
     for action in actions:
         said = [action["found"], action["advice"]]
         if action["not_before"] is not None:
             said.append(f"not before {console.as_text(action['not_before'])}")
         line = " ".join("; ".join(x for x in said if x).split())  # an error may have several lines
-        command = command_of(program_of(settings), run, action)
+        command = command_of(program_of(settings), run, action, again)
         print(f"next: {line}{': ' if command else ''}{command}")

@@ -47,7 +47,7 @@ def test_a_pipeline_is_paused_and_resumed(shown: Ask, asked: Ask, monday: Plan):
     }
 
     assert shown("resume", "small_shop").startswith(
-        "small_shop is not paused: 1 run resumed, 1 chunk sent\nnext: "
+        "small_shop is resumed: 1 run resumed, 1 chunk sent\nnext: "
     )
     assert status(monday, "monday-1")["status"] == "running"
     assert asked("resume", "small_shop")["resumed_executions"] == 0
