@@ -12925,7 +12925,7 @@ CREATE FUNCTION headgate._example_code(p_universe text) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select coalesce(format('codes look like %s; ', min(a.code)), '')
+    select coalesce(format('codes look like %s; ', percentile_disc(0.5) within group (order by a.code)), '')
     from headgate.assets as a
     where a.universe = p_universe
         and a.weight = (select max(w.weight) from headgate.assets as w where w.universe = p_universe);
@@ -15418,6 +15418,7 @@ CREATE FUNCTION headgate._ingest_mistakes(p_into text, p_rows text, p_key text[]
         and a.attidentity = ''
         and a.attname <> 'asset_id'
         and not p_columns ? a.attname
+        and t.columns @> array(select jsonb_object_keys(p_columns))  -- else it may be the misspelt one
         and not exists (select from pg_trigger as g where g.tgrelid = t.oid and not g.tgisinternal)  -- it may set it
     union all
     select m.fault, m.hint

@@ -95,13 +95,14 @@ as $func$
     select headgate._meant(p_code, headgate._similar_codes(p_universe, p_code));
 $func$;
 
+-- One of the most important, from the middle of the alphabet: the first ones are often odd.
 create or replace function headgate._example_code(p_universe text)
 returns text
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select coalesce(format('codes look like %s; ', min(a.code)), '')
+    select coalesce(format('codes look like %s; ', percentile_disc(0.5) within group (order by a.code)), '')
     from headgate.assets as a
     where a.universe = p_universe
         and a.weight = (select max(w.weight) from headgate.assets as w where w.universe = p_universe);

@@ -86,6 +86,7 @@ as $func$
         and a.attidentity = ''
         and a.attname <> 'asset_id'
         and not p_columns ? a.attname
+        and t.columns @> array(select jsonb_object_keys(p_columns))  -- else it may be the misspelt one
         and not exists (select from pg_trigger as g where g.tgrelid = t.oid and not g.tgisinternal)  -- it may set it
     union all
     select m.fault, m.hint

@@ -51,7 +51,7 @@ def test_anything_else_is_an_error(town: Toy, code: str | None):
 )
 def test_similar_codes_are_named(town: Toy, code: str, meant: str):
     with town.refused(
-        "HG009", f"'{code}'", f"did you mean {meant}", "headgate.v_assets lists them"
+        "HG009", f"'{code}'", f"did you mean {meant}? codes look like AAPL.US; headgate.v_assets"
     ):
         find(town, code)
     with town.refused("HG009", f"unknown asset: '{code}'", f"did you mean {meant}"):

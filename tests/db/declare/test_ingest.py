@@ -91,6 +91,7 @@ def test_its_mistakes_are_reported_at_once(leaves: Shelf):
     said = leaves.mistakes(
         PUT.replace('"body":', '"boddy":').replace("$.deep.size", "deep size"),
         PUT.replace("'leaf'", "'twig'").replace("toy.leaves", "toy.leafs"),
+        PUT.replace("'leaf'", "'root'").replace('"body": "$.body", ', ""),
         PUT.replace("'leaf'", "'bud'").replace("key => '{leaf_id}'", "key => '{size}'"),
     )
 
@@ -100,9 +101,21 @@ def test_its_mistakes_are_reported_at_once(leaves: Shelf):
         "operation leaf: column size is not a JSON path: 'deep size'",
         "operation twig: into: there is no table 'toy.leafs'",
         "did you mean toy.leaves?",
+        "operation root: toy.leaves.body is not null and has no value in columns",
         "operation bud: toy.leaves has no unique key (size)",
     ):
         assert part in said, said
+    assert said.count("operation leaf") == 2, said  # the misspelt column is not missing, too
+
+
+def test_a_mistake_in_it_makes_no_second_one_of_what_needs_it(leaves: Shelf):
+    said = leaves.mistakes(
+        PUT.replace("toy.leaves", "toy.leafs").replace(
+            "rows =>", "request => 'GET /x?page={page.cursor?}', next_page => '$.next', rows =>"
+        )
+    )
+
+    assert said.count("operation leaf") == 1, said
 
 
 STAGE = "create table toy.buds (id integer, body text, size numeric, at date, asset_id bigint)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,7 @@ def test_two_runs_on_one_day_spend_one_quota(make_run, server, tmp_path):
     assert second.returncode == 0, second.stderr
     assert "0 by our ledger, 0 by the server's (equal)" in second.stdout
     assert "in the browser" not in first.stdout
+    assert re.search(r"^next: .*: \S*headgate demo equities$", first.stdout, re.MULTILINE)
     page = "in the browser: http://127.0.0.1:8600/runs/data_collection_equities/manual-"
     assert second.stdout.splitlines()[-1].startswith(page)
     ledger = json.loads((tmp_path / "standin.json").read_text())

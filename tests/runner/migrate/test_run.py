@@ -880,18 +880,35 @@ def test_postgresqls_own_error_in_a_plan_joins_the_others(plan):
         plan,
         ("units => 1", "unit => 1"),
         ("operations => '{fruit_apples}', depends_on", "operations => '{fruit_pears}', depends_on"),
+        ("requests_per_minute => 60", "requests_per_minute => 'many'"),
         ('"code": "red"', '"kode": "red"'),
     )
     with pytest.raises(WrongPlan) as error:
         plan.migrate()
 
-    assert "plan fruit has 2 mistakes:" in str(error.value)
+    assert "plan fruit has 3 mistakes:" in str(error.value)
+    assert 'plan.sql:5: invalid input syntax for type integer: "many"' in str(error.value)
+    assert "hint: at: quota => 100, requests_per_minute => 'many');" in str(error.value)
     assert "plan.sql:6: function headgate.put_operation(" in str(error.value)
     assert "did you mean units?" in str(error.value)
     assert "plan.sql:10: pipeline fruit, step again: unknown operation 'fruit_pears'" in str(
         error.value
     )
     assert plan.sql("select from headgate.providers where name = 'fruit'") == []
+
+
+@pytest.mark.parametrize(
+    ("begun", "said"),
+    [
+        ("begin_plan('friut')", r"plan\.sql:2: begin_plan\('friut'\) is in the file of plan fruit"),
+        ("clock()", r"plan\.sql:4: no plan has begun in this transaction"),
+    ],
+)
+def test_a_plan_that_does_not_begin_as_its_folder_is_refused_with_the_place(plan, begun, said):
+    edit(plan, ("begin_plan('fruit')", begun))
+
+    with pytest.raises(WrongPlan, match=said):
+        plan.migrate()
 
 
 def test_a_plan_that_does_not_end_is_refused(plan):

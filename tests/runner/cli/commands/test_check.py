@@ -159,6 +159,15 @@ def test_all_mistakes_are_listed_with_line_and_hint(fruit: Fruit):
     assert fruit.traces() == []
 
 
+def test_a_plan_that_declares_nothing_is_a_mistake(fruit: Fruit):
+    fruit.write("plan.sql", "-- soon\n")
+
+    result = fruit.check()
+
+    assert result.code == 1
+    assert "plan.sql: it declares nothing\n    hint: a plan's file begins with" in result.out
+
+
 def test_a_migration_that_fails_is_the_only_mistake(fruit: Fruit):
     fruit.edit("migrations/0001_apples.sql", ("color text", "color txt"))
 
