@@ -7,6 +7,9 @@
 .NOTPARALLEL:
 SHELL := /bin/bash
 
+# A container's image often says so, and then every process of ours compiles all its modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
