@@ -1,6 +1,6 @@
 -- Why work does not continue, and until when: jobs in flight that wait for something, runs that nobody carries on,
--- steps that wait for a retry, runs that are queued, and what the newest run of each pipeline left out of its plan. Work
--- that is merely next in turn is not included.
+-- steps that wait for a retry, runs that are queued, and what the newest run of each pipeline left out of its plan.
+-- Work that is merely next in turn is not included.
 
 drop view if exists headgate.v_waiting cascade;
 

@@ -23,7 +23,7 @@ from (values
         'Jobs in flight: ready in a queue, leased by a runner, or waiting.'
     ),
     ('headgate_queue_oldest_ready_seconds', 'gauge', 'operation', 'Time since the longest ready job was planned.'),
-    ('headgate_waiting_jobs', 'gauge', 'operation, cause', 'What waits for something, by cause: jobs, steps, queued runs.'),
+    ('headgate_waiting_jobs', 'gauge', 'operation, cause', 'What waits, by cause: jobs, steps, queued runs.'),
     (
         'headgate_breaker_open', 'gauge', 'provider, operation',
         '1 if the breaker of a provider or operation is open or probing.'
