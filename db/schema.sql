@@ -5956,6 +5956,7 @@ CREATE TABLE headgate.process_executions (
     is_backfill boolean DEFAULT false NOT NULL,
     params jsonb DEFAULT '{}'::jsonb NOT NULL,
     started_at timestamp with time zone NOT NULL,
+    started_by text DEFAULT SESSION_USER NOT NULL,
     finished_at timestamp with time zone,
     reopened_at timestamp with time zone,
     deadline_at timestamp with time zone,
@@ -6046,6 +6047,12 @@ COMMENT ON COLUMN headgate.process_executions.params IS 'Its parameters, default
 --
 
 COMMENT ON COLUMN headgate.process_executions.started_at IS 'When it started.';
+
+--
+-- Name: COLUMN process_executions.started_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.started_by IS 'The database user who had logged in; that of the runners if it started by itself.';
 
 --
 -- Name: COLUMN process_executions.finished_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -48912,7 +48919,8 @@ CREATE VIEW headgate.v_recent_executions AS
     COALESCE(s.deferred, e.deferred) AS deferred,
     COALESCE(s.skipped, e.skipped) AS skipped,
     COALESCE(s.units, e.units) AS units,
-    e.driver
+    e.driver,
+    e.started_by
    FROM ((headgate.process_executions e
      JOIN headgate.pipelines p USING (pipeline_id))
      LEFT JOIN LATERAL ( SELECT (sum(s_1.planned))::integer AS planned,
@@ -49010,6 +49018,12 @@ COMMENT ON COLUMN headgate.v_recent_executions.units IS 'Units its calls cost; w
 --
 
 COMMENT ON COLUMN headgate.v_recent_executions.driver IS 'What advances its steps: airflow, or headgate (the runners).';
+
+--
+-- Name: COLUMN v_recent_executions.started_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.started_by IS 'The database user who had logged in; that of the runners if it started by itself.';
 
 --
 -- Name: v_response_rules; Type: VIEW; Schema: headgate; Owner: headgate_owner

@@ -12,6 +12,7 @@ create table headgate.process_executions (
     is_backfill boolean not null default false,
     params jsonb not null default '{}',
     started_at timestamptz not null,
+    started_by text not null default session_user,
     finished_at timestamptz,
     reopened_at timestamptz,
     deadline_at timestamptz,
@@ -50,6 +51,8 @@ comment on column headgate.process_executions.is_backfill is
     'True: it is a back-fill, started for a past logical date.';
 comment on column headgate.process_executions.params is 'Its parameters, defaults filled in.';
 comment on column headgate.process_executions.started_at is 'When it started.';
+comment on column headgate.process_executions.started_by is
+    'The database user who had logged in; that of the runners if it started by itself.';
 comment on column headgate.process_executions.finished_at is 'When it ended.';
 comment on column headgate.process_executions.reopened_at is
     'When it was reopened after its end; null: it was not, or it has ended again.';

@@ -16,7 +16,8 @@ select
     coalesce(s.deferred, e.deferred) as deferred,
     coalesce(s.skipped, e.skipped) as skipped,
     coalesce(s.units, e.units) as units,
-    e.driver
+    e.driver,
+    e.started_by
 from headgate.process_executions as e
 join headgate.pipelines as p using (pipeline_id)
 left join lateral (
@@ -50,3 +51,5 @@ comment on column headgate.v_recent_executions.skipped is 'Jobs that were not ne
 comment on column headgate.v_recent_executions.units is 'Units its calls cost; while it runs, those spent so far.';
 comment on column headgate.v_recent_executions.driver is
     'What advances its steps: airflow, or headgate (the runners).';
+comment on column headgate.v_recent_executions.started_by is
+    'The database user who had logged in; that of the runners if it started by itself.';

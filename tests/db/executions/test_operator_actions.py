@@ -120,6 +120,17 @@ def test_real_logins_are_told_apart_whatever_role_they_take_on(toys: Toys, peopl
     }
 
 
+def test_each_run_has_who_started_it_and_a_second_start_changes_nothing(toys: Toys, people: None):
+    with logged_in(toys, "anna", "by hand") as anna, logged_in(toys, "ben", "by night") as ben:
+        ben.execute("set role headgate_planner")
+        Plan(ben).call("run_pipeline", p_pipeline="plain", p_run_id="r1")
+        Plan(anna).call("run_pipeline", p_pipeline="plain", p_run_id="r1")
+        Plan(anna).call("start_execution", p_pipeline="library", p_run_id="r2")
+
+    rows = toys.one.sql("select run_id, started_by from headgate.v_recent_executions")
+    assert {tuple(x.values()) for x in rows} == {("r1", "ben"), ("r2", "anna")}
+
+
 def test_who_has_the_record_forgotten_is_recorded(toy: Toy):
     HANDS["pause_pipeline"](toy)
     toy.later(days=2)

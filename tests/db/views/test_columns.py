@@ -12,7 +12,7 @@ DUE = "group_key operation reason due_since watermark units"
 COLUMNS = {
     "headgate.v_recent_executions": (
         "pipeline run_id status started_at finished_at duration planned succeeded failed deferred"
-        " skipped units driver"
+        " skipped units driver started_by"
     ),
     "headgate.v_assets_needing_processing": f"asset_id asset {DUE}",
     "headgate.v_today_processing_activity": (
