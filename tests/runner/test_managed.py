@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,9 @@ from headgate.migrate import migrate, set_logins
 from headgate.migrate.logins import AIRFLOW, LOGINS, set_password
 from headgate.settings import Settings
 from headgate.web import serve
-from headgate.worker import work
+from headgate.worker import staging, work
+from headgate.worker.chunks import Call
+from headgate.worker.copying import BLOCK_BYTES
 from tests.limits import until
 from tests.plan import Plan
 from tests.runner.shop import json_of, open_shop
@@ -45,6 +49,19 @@ select a.usename::text as login, a.application_name as name, s.ssl
 from pg_catalog.pg_stat_activity as a
 join pg_catalog.pg_stat_ssl as s using (pid)
 where a.datname = 'headgate' and a.application_name <> 'headgate test'
+"""
+FILLING = "x" * 1000
+COPIED = """
+create table headgate_stage.copied (
+    chunk_id bigint, lease_no integer, asset_id bigint, n bigint, filling text
+)
+"""
+KEPT = f"""
+select
+    count(*) as rows,
+    sum(n)::bigint as sum,
+    bool_and((chunk_id, lease_no, asset_id, filling) = (7, 8, 9, '{FILLING}')) as right
+from headgate_stage.copied
 """
 ENDED = "select status, succeeded from headgate.v_recent_executions where run_id = %(run_id)s"
 MIGHTY = "select rolname::text as name from pg_catalog.pg_roles where rolsuper"
@@ -182,6 +199,24 @@ async def test_over_tls_all_parts_work_and_every_session_is_encrypted(
 
     assert seen[READER, "headgate web"] and seen[RUNNER, "headgate worker"]
     assert all(seen.values()), seen
+
+
+def test_rows_are_copied_over_tls_block_by_block_without_a_loss(tls: Managed):
+    """What TLS has decrypted already does not make a socket readable: a copy must not wait for it."""
+    opened = partial(connect, tls.settings(SUPERUSER), "test")
+    stage = {"table": "copied", "columns": [["n", "bigint", 20], ["filling", "text", 25]]}
+    rows = 4 * BLOCK_BYTES // len(FILLING)
+    statement = f"select n, {FILLING!r} as filling from generate_series(1, {rows}) as n"
+    with closing(opened()) as source:
+        source.execute(COPIED)
+        assert source.pgconn.ssl_in_use
+        call = Call.from_row({"kind": "postgres", "stage": stage})
+        copied = staging.copy(source, opened, call, statement, [], [7, 8, 9], threading.Event())
+        (kept,) = source.execute(KEPT).fetchall()
+        source.execute("drop table headgate_stage.copied")
+
+    assert copied == rows
+    assert kept == {"rows": rows, "sum": rows * (rows + 1) // 2, "right": True}
 
 
 def sessions(managed: Managed) -> dict[tuple[str, str], bool]:
