@@ -39,6 +39,8 @@ CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 ELSEWHERE = {"EODHD_API_TOKEN", "POSTGRES_PASSWORD", "PGPASSWORD", "STANDIN_DSN"}
 ELSEWHERE |= {"username", "password", "connection"}
 """Variables of a provider, of PostgreSQL and of the stand-in; what CloudNativePG and KEDA read."""
+GRACE_SECONDS = 30
+"""What Kubernetes gives a pod that asks for nothing else."""
 AUTHENTICATION = "TriggerAuthentication"
 OURS = {"app.kubernetes.io/part-of": "headgate"}
 RUNNER = Peer(OURS | {"app.kubernetes.io/name": "runner"})
@@ -168,6 +170,13 @@ def test_a_runner_is_alive_while_its_loop_turns(age: int | None, tmp_path: Path)
 
 def test_a_runner_has_the_time_that_it_takes_to_end_in_good_order(pods: dict[str, Object]):
     assert pods["headgate-runner"]["terminationGracePeriodSeconds"] > 4 * DRAIN_SECONDS
+
+
+def test_pages_answer_for_a_while_after_their_end_is_decided(pods: dict[str, Object]):
+    (container,) = pods["headgate-web"]["containers"]
+    program, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
+
+    assert program == "sleep" and 0 < int(seconds) < GRACE_SECONDS / 2
 
 
 def test_the_autoscaler_asks_for_one_number_as_the_reader(db: Any):
