@@ -5877,38 +5877,44 @@ COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a sessio
 COMMENT ON COLUMN headgate.providers.is_retired IS 'True: its plan no longer declares it; the row stays because history refers to it.';
 
 --
--- Name: _admit(headgate.providers, headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _admit(headgate.providers, headgate.chunks[], boolean, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) RETURNS record
+CREATE FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_room integer, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[], OUT starts integer[]) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_chunk headgate.chunks;
+    v_first timestamptz;
     v_next timestamptz;
     v_is_paced constant boolean := p_provider.start_every is not null;
     v_half_open jsonb;
     v_operation_id bigint;
+    v_room integer := case when p_room is not null then greatest(0, least(p_room, p_provider.max_in_flight)) end;
+    v_starts integer;
     v_cached bigint[];  -- operations whose calls take start times after the cache has been asked
     v_has_half_open boolean;
 begin
     granted := '{}';
     starts_at := '{}';
+    starts := '{}';
     if p_is_probe and not headgate._lock_probe(p_provider, p_now) then
         return;
     end if;
     select
         exists (select from headgate.breakers as b where b.opened > 0 and b.operation_id is not null),
         case
-            when v_is_paced then array(select o.operation_id from headgate.operations as o where o.cache is not null)
+            when v_is_paced and coalesce(v_room, 1) > 0
+                then array(select o.operation_id from headgate.operations as o where o.cache is not null)
         end
     into v_has_half_open, v_cached;
     if v_has_half_open then
         v_half_open := headgate._lock_half_open(p_chunks, p_now);
     end if;
     if v_is_paced then
-        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
+        v_first := headgate._next_start(p_provider, p_is_probe, p_now);
+        v_next := v_first;
     end if;
 
     foreach v_chunk in array p_chunks loop
@@ -5918,9 +5924,10 @@ begin
             or not headgate._spend_lease(p_provider, v_chunk, p_now);
         granted := granted || v_chunk.chunk_id;
         starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
-        if v_operation_id <> all (v_cached) then
-            v_next := v_next + p_provider.start_every * v_chunk.calls;
-        end if;
+        v_starts := case when v_operation_id = any (v_cached) then 0 else least(v_chunk.calls, v_room) end;
+        starts := starts || case when p_room is not null then v_starts end;
+        v_next := v_next + p_provider.start_every * v_starts;
+        v_room := v_room - v_starts;
         if v_half_open ? v_operation_id::text then
             v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
             update headgate.breakers as b
@@ -5929,7 +5936,7 @@ begin
         end if;
     end loop;
 
-    if granted <> '{}' and v_is_paced then
+    if v_next > v_first then
         update headgate.rate_limiters as r set next_start_at = v_next where r.provider_id = p_provider.provider_id;
     end if;
     if granted <> '{}' and p_is_probe then
@@ -5938,7 +5945,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_room integer, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[], OUT starts integer[]) OWNER TO headgate_owner;
 
 --
 -- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -10134,10 +10141,10 @@ $$;
 ALTER FUNCTION headgate._circles() OWNER TO headgate_owner;
 
 --
--- Name: _claim(text, headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _claim(text, headgate.providers, text[], integer, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_room integer, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -10149,7 +10156,7 @@ begin
     if v_reach.unfit = '{}' then
         return query
         select *
-        from headgate._grant(p_runner, p_provider, v_reach.fit, v_reach.unfit, v_reach.is_probe, p_now);
+        from headgate._grant(p_runner, p_provider, v_reach.fit, v_reach.unfit, v_reach.is_probe, p_room, p_now);
         return;
     end if;
 
@@ -10164,13 +10171,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_room integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _claim_next(text, headgate.chunks, headgate.providers, integer, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _claim_next(text, headgate.chunks, headgate.providers, integer, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_room integer, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -10179,12 +10186,12 @@ begin
         return query
         select g.*
         from headgate._reach(p_provider, p_queues, p_claim, p_now) as r
-        cross join lateral headgate._grant(p_runner, p_provider, r.fit, r.unfit, r.is_probe, p_now) as g;
+        cross join lateral headgate._grant(p_runner, p_provider, r.fit, r.unfit, r.is_probe, p_room, p_now) as g;
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_room integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _clear_cache(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13653,6 +13660,22 @@ $$;
 ALTER FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _first_start(headgate.providers, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._first_start(p_provider headgate.providers, p_next_start_at timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+    select case
+        -- If the clock jumped back, earlier grants are discarded.
+        when p_next_start_at > p_now + interval '1 hour' then p_now
+        else greatest(p_next_start_at, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
+    end;
+$$;
+
+ALTER FUNCTION headgate._first_start(p_provider headgate.providers, p_next_start_at timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _fold_counts(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14443,10 +14466,10 @@ $$;
 ALTER FUNCTION headgate._go_on_behind(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _grant(text, headgate.providers, headgate.chunks[], headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _grant(text, headgate.providers, headgate.chunks[], headgate.chunks[], boolean, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_room integer, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -14462,7 +14485,7 @@ begin
         end if;
     end loop;
     if v_fit <> '{}' then
-        select * into v_passed from headgate._admit(p_provider, v_fit, p_is_probe, p_now);
+        select * into v_passed from headgate._admit(p_provider, v_fit, p_is_probe, p_room, p_now);
     else
         select '{}'::bigint[] as granted into v_passed;
     end if;
@@ -14471,12 +14494,15 @@ begin
     where c.chunk_id <> all (v_passed.granted);
     if v_passed.granted <> '{}' then
         return query
-        select * from headgate._lease(p_runner, p_provider, v_passed.granted, v_passed.starts_at, p_is_probe, p_now);
+        select *
+        from headgate._lease(
+            p_runner, p_provider, v_passed.granted, v_passed.starts_at, v_passed.starts, p_is_probe, p_now
+        );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_room integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _grant_units(headgate.plan_entry[], headgate.ranked_class[], headgate.class_call[], headgate.plan_need[], headgate.plan_budget[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17466,10 +17492,10 @@ $$;
 ALTER FUNCTION headgate._latest_outputs(p_pipeline_id bigint, p_steps text[]) OWNER TO headgate_owner;
 
 --
--- Name: _lease(text, headgate.providers, bigint[], timestamp with time zone[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _lease(text, headgate.providers, bigint[], timestamp with time zone[], integer[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_starts integer[], p_is_probe boolean, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -17484,6 +17510,7 @@ declare
     v_params jsonb;
     v_steps text[];
     v_requests record;
+    v_nth integer;
 begin
     if p_provider.quota is not null then
         select w.opened_at, w.closes_at
@@ -17537,6 +17564,7 @@ begin
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
         end if;
 
+        v_nth := array_position(p_chunk_ids, v_chunk.chunk_id);
         return next row(
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
             v_pipeline, v_run_id, v_chunk.step, p_provider.name, v_operation.name,
@@ -17546,7 +17574,7 @@ begin
                     p_is_probe
                         or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),
-                    headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
+                    headgate._schedule(p_provider, p_starts_at[v_nth], p_starts[v_nth], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
                 else '{}'
@@ -17558,7 +17586,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_starts integer[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _leave_state(headgate.chunks, headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18844,11 +18872,7 @@ begin
     then
         return 'infinity';
     end if;
-    return case
-        -- If the clock jumped back, earlier grants are discarded.
-        when v_next > p_now + interval '1 hour' then p_now
-        else greatest(v_next, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
-    end;
+    return headgate._first_start(p_provider, v_next, p_now);
 end;
 $$;
 
@@ -21197,7 +21221,7 @@ ALTER FUNCTION headgate._predicate_fault(p_predicate text) OWNER TO headgate_own
 CREATE FUNCTION headgate._protocols() RETURNS int4range
     LANGUAGE sql IMMUTABLE
     AS $$
-    select int4range(1, 1, '[]');
+    select int4range(1, 2, '[]');
 $$;
 
 ALTER FUNCTION headgate._protocols() OWNER TO headgate_owner;
@@ -24215,10 +24239,10 @@ $_$;
 ALTER FUNCTION headgate._sample_fault(p_samples jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _schedule(headgate.providers, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _schedule(headgate.providers, timestamp with time zone, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) RETURNS jsonb
+CREATE FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_starts integer, p_now timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE
     AS $$
     select case
@@ -24226,12 +24250,13 @@ CREATE FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at ti
             'asked_at', extract(epoch from statement_timestamp()),
             'start_in', extract(epoch from p_starts_at - p_now),
             'every', extract(epoch from p_provider.start_every),
-            'burst', p_provider.starts_at_once
+            'burst', p_provider.starts_at_once,
+            'starts', p_starts
         )
     end;
 $$;
 
-ALTER FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_starts integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _schema_objects(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29549,10 +29574,10 @@ ALTER FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) OWNER TO head
 COMMENT ON FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) IS 'The parameters that a run would have, defaults filled in. Raises for an unknown pipeline, parameter or value.';
 
 --
--- Name: claim_jobs(text, text[], integer, text[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: claim_jobs(text, text[], integer, text[], integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.claim_jobs(p_runner text, p_queues text[] DEFAULT NULL::text[], p_max_chunks integer DEFAULT 1, p_avoid text[] DEFAULT '{}'::text[], p_protocol integer DEFAULT 1) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.claim_jobs(p_runner text, p_queues text[] DEFAULT NULL::text[], p_max_chunks integer DEFAULT 1, p_avoid text[] DEFAULT '{}'::text[], p_protocol integer DEFAULT 1, p_room integer DEFAULT NULL::integer) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -29587,7 +29612,7 @@ begin
         order by random()
     loop
         exit when p_max_chunks <= 0;
-        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, v_now);
+        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, p_room, v_now);
         if found then
             return;
         end if;
@@ -29597,13 +29622,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer, p_room integer) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer, p_room integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer) IS 'Claim up to p_max_chunks chunks of one provider for a runner; without work: one row that says when to ask again.';
+COMMENT ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer, p_room integer) IS 'Claim up to p_max_chunks chunks of one provider for a runner; without work: one row that says when to ask again.';
 
 --
 -- Name: clock(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29636,10 +29661,10 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.clock() IS 'The current time for planning; read once per function. Leases use real time instead.';
 
 --
--- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[], jsonb, bigint, integer, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[], jsonb, bigint, integer, text, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[], p_files jsonb DEFAULT NULL::jsonb, p_peak_memory bigint DEFAULT NULL::bigint, p_cpu_ms integer DEFAULT NULL::integer, p_position text DEFAULT NULL::text, p_protocol integer DEFAULT 1) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[], p_files jsonb DEFAULT NULL::jsonb, p_peak_memory bigint DEFAULT NULL::bigint, p_cpu_ms integer DEFAULT NULL::integer, p_position text DEFAULT NULL::text, p_protocol integer DEFAULT 1, p_room integer DEFAULT NULL::integer) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -29805,18 +29830,20 @@ begin
         and not coalesce('provider' = any (p_faults), false)
     then
         return query
-        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, v_now);
+        select * from headgate._claim_next(
+            p_runner, v_chunk, v_provider, p_claim, p_queues, p_room, v_now
+        );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -34116,7 +34143,7 @@ begin
         return;
     end if;
     update headgate.rate_limiters as r
-    set next_start_at = greatest(r.next_start_at, v_now) + v_provider.start_every * v_calls
+    set next_start_at = headgate._first_start(v_provider, r.next_start_at, v_now) + v_provider.start_every * v_calls
     where r.provider_id = v_provider.provider_id
     returning r.next_start_at - v_provider.start_every * v_calls into v_starts_at;
 
@@ -56254,10 +56281,10 @@ GRANT ALL ON FUNCTION freshpoc.report(p_pipeline text, p_run_id text) TO headgat
 REVOKE ALL ON FUNCTION headgate._add_step_groups() FROM PUBLIC;
 
 --
--- Name: FUNCTION _admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_room integer, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[], OUT starts integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_room integer, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[], OUT starts integer[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _advance(p_execution headgate.process_executions, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -56848,16 +56875,16 @@ REVOKE ALL ON FUNCTION headgate._choose_calls(p_classes headgate.ranked_class[],
 REVOKE ALL ON FUNCTION headgate._circles() FROM PUBLIC;
 
 --
--- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_room integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_room integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_room integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_room integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _clear_cache(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -57418,6 +57445,12 @@ REVOKE ALL ON FUNCTION headgate._find_violations(p_kind text, p_name text, p_set
 REVOKE ALL ON FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _first_start(p_provider headgate.providers, p_next_start_at timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._first_start(p_provider headgate.providers, p_next_start_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _fold_counts(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -57526,10 +57559,10 @@ REVOKE ALL ON FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation head
 REVOKE ALL ON FUNCTION headgate._go_on_behind(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_room integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_room integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _grant_units(p_entries headgate.plan_entry[], p_classes headgate.ranked_class[], p_calls headgate.class_call[], p_needs headgate.plan_need[], p_budgets headgate.plan_budget[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -58060,10 +58093,10 @@ REVOKE ALL ON FUNCTION headgate._late_sessions() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._latest_outputs(p_pipeline_id bigint, p_steps text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_starts integer[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_starts integer[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -59254,10 +59287,10 @@ REVOKE ALL ON FUNCTION headgate._run_step(p_execution headgate.process_execution
 REVOKE ALL ON FUNCTION headgate._sample_fault(p_samples jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_starts integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_starts integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _schema_objects(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -60154,11 +60187,11 @@ GRANT ALL ON FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) TO hea
 GRANT ALL ON FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) TO headgate_reader;
 
 --
--- Name: FUNCTION claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer, p_room integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer, p_room integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[], p_protocol integer, p_room integer) TO headgate_runner;
 
 --
 -- Name: FUNCTION clock(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -60177,11 +60210,11 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_recommender;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_viral;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer) TO headgate_runner;
 
 --
 -- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -1,13 +1,17 @@
 -- Admit chunks: grant start times, let half-open breakers through for a probe, and spend units of the window, locked in
--- this order once per claim. A chunk whose calls could not start soon is left for a runner that is free by then.
+-- this order once per claim. A chunk whose calls could not start soon is left for a runner that is free by then. Calls
+-- that the runner has no room for (p_room; null: for all) get no start times, nor do those that the cache may serve: the
+-- runner asks for these later.
 
 create or replace function headgate._admit(
     p_provider headgate.providers,
     p_chunks headgate.chunks[],
     p_is_probe boolean,
+    p_room integer,
     p_now timestamptz,
     out granted bigint[],
-    out starts_at timestamptz[]
+    out starts_at timestamptz[],
+    out starts integer[]
 )
 language plpgsql
 volatile
@@ -15,29 +19,35 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_chunk headgate.chunks;
+    v_first timestamptz;
     v_next timestamptz;
     v_is_paced constant boolean := p_provider.start_every is not null;
     v_half_open jsonb;
     v_operation_id bigint;
+    v_room integer := case when p_room is not null then greatest(0, least(p_room, p_provider.max_in_flight)) end;
+    v_starts integer;
     v_cached bigint[];  -- operations whose calls take start times after the cache has been asked
     v_has_half_open boolean;
 begin
     granted := '{}';
     starts_at := '{}';
+    starts := '{}';
     if p_is_probe and not headgate._lock_probe(p_provider, p_now) then
         return;
     end if;
     select
         exists (select from headgate.breakers as b where b.opened > 0 and b.operation_id is not null),
         case
-            when v_is_paced then array(select o.operation_id from headgate.operations as o where o.cache is not null)
+            when v_is_paced and coalesce(v_room, 1) > 0
+                then array(select o.operation_id from headgate.operations as o where o.cache is not null)
         end
     into v_has_half_open, v_cached;
     if v_has_half_open then
         v_half_open := headgate._lock_half_open(p_chunks, p_now);
     end if;
     if v_is_paced then
-        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
+        v_first := headgate._next_start(p_provider, p_is_probe, p_now);
+        v_next := v_first;
     end if;
 
     foreach v_chunk in array p_chunks loop
@@ -47,9 +57,10 @@ begin
             or not headgate._spend_lease(p_provider, v_chunk, p_now);
         granted := granted || v_chunk.chunk_id;
         starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
-        if v_operation_id <> all (v_cached) then
-            v_next := v_next + p_provider.start_every * v_chunk.calls;
-        end if;
+        v_starts := case when v_operation_id = any (v_cached) then 0 else least(v_chunk.calls, v_room) end;
+        starts := starts || case when p_room is not null then v_starts end;
+        v_next := v_next + p_provider.start_every * v_starts;
+        v_room := v_room - v_starts;
         if v_half_open ? v_operation_id::text then
             v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
             update headgate.breakers as b
@@ -58,7 +69,7 @@ begin
         end if;
     end loop;
 
-    if granted <> '{}' and v_is_paced then
+    if v_next > v_first then
         update headgate.rate_limiters as r set next_start_at = v_next where r.provider_id = p_provider.provider_id;
     end if;
     if granted <> '{}' and p_is_probe then
@@ -108,8 +119,7 @@ as $func$
     ) as h;
 $func$;
 
--- Lock the rate limiter and return when the next request may start: a provider that has rested takes a burst at once.
--- Infinity if the provider's breaker has changed meanwhile.
+-- Lock the rate limiter and return when the next request may start. Infinity if the provider's breaker has changed meanwhile.
 create or replace function headgate._next_start(
     p_provider headgate.providers,
     p_is_probe boolean,
@@ -136,11 +146,7 @@ begin
     then
         return 'infinity';
     end if;
-    return case
-        -- If the clock jumped back, earlier grants are discarded.
-        when v_next > p_now + interval '1 hour' then p_now
-        else greatest(v_next, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
-    end;
+    return headgate._first_start(p_provider, v_next, p_now);
 end;
 $func$;
 

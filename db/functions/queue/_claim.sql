@@ -7,6 +7,7 @@ create or replace function headgate._claim(
     p_provider headgate.providers,
     p_queues text[],
     p_max_chunks integer,
+    p_room integer,
     p_now timestamptz
 )
 returns setof headgate.claimed_chunk
@@ -22,7 +23,7 @@ begin
     if v_reach.unfit = '{}' then
         return query
         select *
-        from headgate._grant(p_runner, p_provider, v_reach.fit, v_reach.unfit, v_reach.is_probe, p_now);
+        from headgate._grant(p_runner, p_provider, v_reach.fit, v_reach.unfit, v_reach.is_probe, p_room, p_now);
         return;
     end if;
 

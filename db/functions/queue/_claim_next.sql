@@ -9,6 +9,7 @@ create or replace function headgate._claim_next(
     p_provider headgate.providers,
     p_claim integer,
     p_queues text[],
+    p_room integer,
     p_now timestamptz
 )
 returns setof headgate.claimed_chunk
@@ -21,7 +22,7 @@ begin
         return query
         select g.*
         from headgate._reach(p_provider, p_queues, p_claim, p_now) as r
-        cross join lateral headgate._grant(p_runner, p_provider, r.fit, r.unfit, r.is_probe, p_now) as g;
+        cross join lateral headgate._grant(p_runner, p_provider, r.fit, r.unfit, r.is_probe, p_room, p_now) as g;
     end if;
 end;
 $func$;

@@ -6,6 +6,7 @@ create or replace function headgate._grant(
     p_fit headgate.chunks[],
     p_unfit headgate.chunks[],
     p_is_probe boolean,
+    p_room integer,
     p_now timestamptz
 )
 returns setof headgate.claimed_chunk
@@ -25,7 +26,7 @@ begin
         end if;
     end loop;
     if v_fit <> '{}' then
-        select * into v_passed from headgate._admit(p_provider, v_fit, p_is_probe, p_now);
+        select * into v_passed from headgate._admit(p_provider, v_fit, p_is_probe, p_room, p_now);
     else
         select '{}'::bigint[] as granted into v_passed;
     end if;
@@ -34,7 +35,10 @@ begin
     where c.chunk_id <> all (v_passed.granted);
     if v_passed.granted <> '{}' then
         return query
-        select * from headgate._lease(p_runner, p_provider, v_passed.granted, v_passed.starts_at, p_is_probe, p_now);
+        select *
+        from headgate._lease(
+            p_runner, p_provider, v_passed.granted, v_passed.starts_at, v_passed.starts, p_is_probe, p_now
+        );
     end if;
 end;
 $func$;

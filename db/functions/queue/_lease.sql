@@ -5,6 +5,7 @@ create or replace function headgate._lease(
     p_provider headgate.providers,
     p_chunk_ids bigint[],
     p_starts_at timestamptz[],
+    p_starts integer[],
     p_is_probe boolean,
     p_now timestamptz
 )
@@ -24,6 +25,7 @@ declare
     v_params jsonb;
     v_steps text[];
     v_requests record;
+    v_nth integer;
 begin
     if p_provider.quota is not null then
         select w.opened_at, w.closes_at
@@ -77,6 +79,7 @@ begin
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
         end if;
 
+        v_nth := array_position(p_chunk_ids, v_chunk.chunk_id);
         return next row(
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
             v_pipeline, v_run_id, v_chunk.step, p_provider.name, v_operation.name,
@@ -86,7 +89,7 @@ begin
                     p_is_probe
                         or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),
-                    headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
+                    headgate._schedule(p_provider, p_starts_at[v_nth], p_starts[v_nth], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
                 else '{}'
@@ -116,10 +119,12 @@ as $func$
 $func$;
 
 -- When a chunk's calls may start: the first one, in seconds after the runner's request (asked_at, real time), then one
--- per interval; up to a burst may start late. Null: as soon as there is room.
+-- per interval, as many as are granted (old runners take them for all); up to a burst may start late. Null: as soon as
+-- there is room.
 create or replace function headgate._schedule(
     p_provider headgate.providers,
     p_starts_at timestamptz,
+    p_starts integer,
     p_now timestamptz
 )
 returns jsonb
@@ -131,7 +136,8 @@ as $func$
             'asked_at', extract(epoch from statement_timestamp()),
             'start_in', extract(epoch from p_starts_at - p_now),
             'every', extract(epoch from p_provider.start_every),
-            'burst', p_provider.starts_at_once
+            'burst', p_provider.starts_at_once,
+            'starts', p_starts
         )
     end;
 $func$;

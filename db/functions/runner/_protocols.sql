@@ -5,5 +5,5 @@ returns int4range
 language sql
 immutable
 as $func$
-    select int4range(1, 1, '[]');
+    select int4range(1, 2, '[]');
 $func$;

@@ -1,12 +1,14 @@
 -- A runner asks for work. The call also sweeps and advances executions, so no daemon is needed. Without work, it
--- returns when to ask again.
+-- returns when to ask again. p_room is the number of calls that the runner can start; null, an old runner's: all. Only
+-- these get times to start, for it asks for others when it has room: headgate.take_starts.
 
 create or replace function headgate.claim_jobs(
     p_runner text,
     p_queues text[] default null,
     p_max_chunks integer default 1,
     p_avoid text[] default '{}',
-    p_protocol integer default 1
+    p_protocol integer default 1,
+    p_room integer default null
 )
 returns setof headgate.claimed_chunk
 language plpgsql
@@ -45,7 +47,7 @@ begin
         order by random()
     loop
         exit when p_max_chunks <= 0;
-        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, v_now);
+        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, p_room, v_now);
         if found then
             return;
         end if;
@@ -55,7 +57,7 @@ begin
 end;
 $func$;
 
-comment on function headgate.claim_jobs(text, text[], integer, text[], integer) is
+comment on function headgate.claim_jobs(text, text[], integer, text[], integer, integer) is
     'Claim up to p_max_chunks chunks of one provider for a runner; without work: one row that says when to ask again.';
 
 -- When there will be work for these queues: a parked chunk wakes, a block ends, a lease expires; or a step is run

@@ -6,7 +6,8 @@
 -- duration_ms, headers}; for a handler, its output. p_files are files that the runner has put into the operation's
 -- store: headgate._keep_artifacts. p_peak_memory and p_cpu_ms are what a handler's process took: its peak in bytes, and
 -- each job's share of the processor time. p_position is the position up to which changes were read:
--- headgate.open_changes. A runner whose p_protocol is not served hands in what it holds, and gets no more.
+-- headgate.open_changes. A runner whose p_protocol is not served hands in what it holds, and gets no more. p_room is as
+-- in headgate.claim_jobs.
 
 create or replace function headgate.complete_jobs(
     p_runner text,
@@ -30,7 +31,8 @@ create or replace function headgate.complete_jobs(
     p_peak_memory bigint default null,
     p_cpu_ms integer default null,
     p_position text default null,
-    p_protocol integer default 1
+    p_protocol integer default 1,
+    p_room integer default null
 )
 returns setof headgate.claimed_chunk
 language plpgsql
@@ -200,7 +202,9 @@ begin
         and not coalesce('provider' = any (p_faults), false)
     then
         return query
-        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, v_now);
+        select * from headgate._claim_next(
+            p_runner, v_chunk, v_provider, p_claim, p_queues, p_room, v_now
+        );
     end if;
 end;
 $func$;

@@ -1,5 +1,5 @@
--- A runner asks for more start times: those it was granted have passed, because calls took long or the runner was busy.
--- Unused times lapse.
+-- A runner asks for start times for calls that it has room for: a claim brings none for calls that would wait for room.
+-- They are the provider's: the runner may use them for any of its chunks. Unused times lapse.
 
 create or replace function headgate.take_starts(
     p_runner text,
@@ -28,7 +28,7 @@ begin
         return;
     end if;
     update headgate.rate_limiters as r
-    set next_start_at = greatest(r.next_start_at, v_now) + v_provider.start_every * v_calls
+    set next_start_at = headgate._first_start(v_provider, r.next_start_at, v_now) + v_provider.start_every * v_calls
     where r.provider_id = v_provider.provider_id
     returning r.next_start_at - v_provider.start_every * v_calls into v_starts_at;
 

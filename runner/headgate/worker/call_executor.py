@@ -13,7 +13,7 @@ from headgate.shown import cleared
 from headgate.worker.answer_cache import Deliver
 from headgate.worker.calls import Caller, Reply
 from headgate.worker.leases import CallLease
-from headgate.worker.pace import ServerClock
+from headgate.worker.pace import ServerClock, Starts
 from headgate.worker.provider_state import MAX_FAULTS, Providers, ProviderState
 from headgate.worker.rules import Outcome
 
@@ -34,7 +34,7 @@ class CallExecutor:
         clock: ServerClock,
         concurrency: int,
         on_result: Callable[[CallLease], None],
-        on_starved: Callable[[CallLease, int], None],
+        on_starved: Callable[[CallLease, Starts, int], None],
         look_up: Callable[[CallLease, Deliver], None],
     ) -> None:
         self.open = 0
@@ -49,6 +49,14 @@ class CallExecutor:
         self._timer: asyncio.TimerHandle | None = None
         self._is_stopped = False
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def room(self) -> int:
+        """Return the number of calls that can start and have no time to start yet."""
+        if self.buffered >= MAX_BUFFERED or self._is_stopped:
+            return 0
+        promised = sum(state.starts.promised for state in self.providers.turn)
+        return max(0, self._concurrency - self.open - promised)
 
     def take(self, held: CallLease) -> None:
         """Add a chunk: its calls start as there is room; if its provider is blocked, none does."""
@@ -87,16 +95,11 @@ class CallExecutor:
 
     def _ask_for_starts(self) -> None:
         """Ask for as many times to start as there is room for; others would lapse unused."""
-        if self.buffered >= MAX_BUFFERED:
-            return
-        room = self._concurrency - self.open - sum(x.asking for x in self.providers.turn)
         for state in self.providers.turn:
-            for held in state.starved():
-                calls = min(room, held.waiting)
-                if calls > 0:
-                    held.asking = calls
-                    self._on_starved(held, calls)
-                    room -= calls
+            while (starved := state.starved(self.room)) is not None:
+                held, calls = starved
+                state.starts.asking += calls
+                self._on_starved(held, state.starts, calls)
 
     def freed(self, size: int) -> None:
         """Note that `size` bytes of answers have been handed in, and start calls in their room."""
@@ -156,11 +159,12 @@ class CallExecutor:
 
     def _start(self, held: CallLease) -> None:
         index = held.todo[held.next]
-        if held.pace is not None:
-            held.pace.take()
+        state = self.providers.of(held.chunk.provider)
+        if held.is_paced:
+            state.starts.take()
         held.next += 1
         self.open += 1
-        self.providers.of(held.chunk.provider).open += 1
+        state.open += 1
         held.open[index] = self._loop.create_task(self._make(held, index))
 
     async def _make(self, held: CallLease, index: int) -> None:

@@ -30,6 +30,10 @@ class Upstream(Protocol):
     def wanted_after(self, chunk: Chunk) -> int:
         """Return the number of chunks to claim together with the completion of this one."""
 
+    @property
+    def room(self) -> int:
+        """Return the number of calls for which a claim may bring times to start."""
+
     def take(self, claim: Claim) -> None:
         """Start work on claimed chunks."""
 
@@ -167,7 +171,8 @@ class Completer:
             block = held.block_at(self._loop.time())
             may_claim = is_last and is_last_part and block is None
             wanted = self._upstream.wanted_after(chunk) if may_claim else 0
-            return queue.complete(chunk, part, block=block, claim=wanted)
+            room = self._upstream.room
+            return queue.complete(chunk, part, block=block, claim=wanted, room=room)
 
         try:
             claim = await hand_in(self._connections, report, send)

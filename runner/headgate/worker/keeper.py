@@ -15,7 +15,7 @@ from headgate.worker.chunks import Chunk
 from headgate.worker.completion import reason_of
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.leases import CallLease, HandlerLease, Leased
-from headgate.worker.pace import Pace, ServerClock
+from headgate.worker.pace import Pace, ServerClock, Starts
 from headgate.worker.totals import Totals
 
 logger = logging.getLogger(__name__)
@@ -59,9 +59,9 @@ class Keeper:
         """Return the held chunks that make calls."""
         return [held for held in self.held.values() if isinstance(held, CallLease)]
 
-    def take_starts(self, held: CallLease, calls: int) -> None:
-        """Request new times to start so many calls of a chunk whose times have passed."""
-        self._background.begin(self._take_starts(held, calls))
+    def take_starts(self, held: CallLease, starts: Starts, calls: int) -> None:
+        """Request times to start so many calls of a chunk, and add them to `starts`."""
+        self._background.begin(self._take_starts(held, starts, calls))
 
     def give_back(self, chunks: Sequence[Chunk]) -> None:
         """Release chunks of which no more work will be started."""
@@ -131,23 +131,22 @@ class Keeper:
                     held.work.cancel()
         self._on_time()
 
-    async def _take_starts(self, held: CallLease, calls: int) -> None:
+    async def _take_starts(self, held: CallLease, starts: Starts, calls: int) -> None:
         try:
             schedule = await self._connections.run(
                 lambda queue: queue.take_starts(held.chunk, calls)
             )
         except LostLease as exc:
             logger.warning("dropped: %s", exc)
-            held.asking = 0
+            starts.asking -= calls
             self.lose(held)
             return
         except (psycopg.Error, HeadgateError) as exc:
             logger.error("chunk %s has no time to start: %s", held.chunk.chunk_id, reason_of(exc))
             await asyncio.sleep(TICK_SECONDS)
         else:
-            now = self._loop.time()
-            held.pace = Pace.of(schedule, min(calls, held.waiting), self._clock, now)
-        held.asking = 0
+            starts.add(Pace.of(schedule, self._clock, self._loop.time()))
+        starts.asking -= calls
         self._on_time()
 
     async def _release(self, chunks: Sequence[Chunk]) -> None:

@@ -11,7 +11,6 @@ from typing import Final
 from headgate.escapes import Bytes
 from headgate.worker.calls import Reply
 from headgate.worker.chunks import Call, Chunk, Handling
-from headgate.worker.pace import Pace
 from headgate.worker.reports import GroupReport, Report
 from headgate.worker.rules import Block
 
@@ -103,10 +102,6 @@ class CallLease(Leased):
     is_fruitful: bool = False
     """Whether a call has had a reply, sent or not."""
     is_probing: bool = False
-    pace: Pace | None = None
-    """When the calls may start; None: as soon as there is room."""
-    asking: int = 0
-    """How many more times to start have been requested."""
 
     def __post_init__(self) -> None:
         self.extended(self.claimed_at, self.chunk.lease_seconds)
@@ -127,10 +122,16 @@ class CallLease(Leased):
         return not self.open and not self.waiting
 
     @property
-    def is_starved(self) -> bool:
-        """Return whether calls wait, but no times to start are left."""
-        is_calling = self.waiting > 0 and not self.is_looking
-        return self.pace is not None and is_calling and self.pace.left == 0
+    def is_paced(self) -> bool:
+        """Return whether each call needs a time to start; if not, it starts when there is room."""
+        return self.call.schedule is not None
+
+    @property
+    def paced(self) -> int:
+        """Return the number of calls that can use a time to start."""
+        if not self.is_paced or self.is_looking:
+            return 0
+        return min(self.waiting, max(0, 1 - self.next)) if self.is_probing else self.waiting
 
     @property
     def has_report(self) -> bool:
@@ -158,11 +159,11 @@ class CallLease(Leased):
         return False
 
     def may_start(self, now: float) -> bool:
-        """Return whether lease, memory, pace and probe allow the next call to start."""
+        """Return whether lease, memory and probe allow the next call to start."""
         is_safe = now < self.lease_ends - self.chunk.lease_seconds / 6
-        if not is_safe or self.is_full or self.is_looking or (self.is_probing and self.next):
-            return False
-        return self.pace is None or self.pace.may_start(now)
+        return is_safe and not (
+            self.is_full or self.is_looking or (self.is_probing and self.next > 0)
+        )
 
     def record(self, index: int, reply: Reply, now: float) -> None:
         """Add the reply to one call."""

@@ -111,6 +111,11 @@ class Producer:
             min(self._target - self._providers.load, self._target_of(state) - state.load)
         )
 
+    @property
+    def room(self) -> int:
+        """Return the number of calls for which a claim may bring times to start."""
+        return self._executor.room
+
     def avoided(self) -> Sequence[str]:
         """Return the providers to avoid: without a secret, with enough work, or just stopped."""
         for state in self._providers:
@@ -177,9 +182,8 @@ class Producer:
             held = (GroupLease if call.serves_all else CallLease)(chunk, at, call, urls)
             if call.schedule is not None:
                 now = asyncio.get_running_loop().time()
-                # Calls that the cache does not serve take their start times later.
-                granted = 0 if call.is_cached else len(urls)
-                held.pace = Pace.of(call.schedule, granted, self._executor.clock, now)
+                pace = Pace.of(call.schedule, self._executor.clock, now)
+                self._providers.of(chunk.provider).starts.add(pace)
             self._completer.keeper.hold(held)
             self._executor.take(held)
 
@@ -220,7 +224,9 @@ class Producer:
         try:
             if self._may_advance:
                 self._may_advance = await self._connections.run(Queue.advance)
-            claim = await self._connections.run(lambda queue: queue.claim(wanted, self.avoided()))
+            claim = await self._connections.run(
+                lambda queue: queue.claim(wanted, self.avoided(), self.room)
+            )
         except psycopg.Error as exc:
             self._failures += 1
             if exc.sqlstate in MISSING:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from headgate.worker.leases import CallLease, Leased
+from headgate.worker.pace import Starts
 from headgate.worker.rules import Block
 
 MAX_FAULTS: Final = 10
@@ -32,6 +33,7 @@ class ProviderState:
     faults: int = 0
     """Calls in a row that failed by the provider's fault."""
     was_avoided: bool = False
+    starts: Starts = field(default_factory=Starts)
     queue: deque[CallLease] = field(default_factory=deque)
     stopped: list[CallLease] = field(default_factory=list)
     """Leases that an answer has stopped, until their report is handed in."""
@@ -40,23 +42,38 @@ class ProviderState:
         """Return the chunk whose call may start next, or None."""
         while self.queue and not self.queue[0].waiting:
             self.queue.popleft()
+        is_time = self.starts.may_start(now)
         if self.open >= self.in_flight:
             return None
-        return next((held for held in self.queue if held.waiting and held.may_start(now)), None)
+        return next(
+            (
+                held
+                for held in self.queue
+                if held.waiting and held.may_start(now) and (is_time or not held.is_paced)
+            ),
+            None,
+        )
 
-    def starved(self) -> list[CallLease]:
-        """Return the chunks without times to start that have not requested more."""
-        return [held for held in self.queue if held.is_starved and not held.asking]
+    def starved(self, room: int) -> tuple[CallLease, int] | None:
+        """Return a chunk that needs times to start, and how many calls have room for them.
 
-    @property
-    def asking(self) -> int:
-        """Return the number of times to start that have been requested."""
-        return sum(held.asking for held in self.queue)
+        As long as more are promised than there is room for, none are needed: so that requests are
+        few where the provider's limit makes calls wait.
+        """
+        promised = self.starts.promised
+        room = min(room, self.in_flight - self.open - promised)
+        if room < max(1, promised):
+            return None
+        for held in self.queue:
+            calls = min(room, held.paced - promised)
+            if calls > 0:
+                return held, calls
+            promised = max(0, promised - held.paced)
+        return None
 
     def next_start(self) -> float:
         """Return the loop time at which the next paced call may start; infinity if none waits."""
-        paces = (held.pace for held in self.queue if held.waiting and not held.is_starved)
-        return min((pace.next_at for pace in paces if pace is not None), default=math.inf)
+        return self.starts.next_at if any(held.paced for held in self.queue) else math.inf
 
     def stop(self, held: CallLease, block: Block, now: float) -> list[CallLease]:
         """Note that an answer to a lease blocks calls; return the leases that it stops."""

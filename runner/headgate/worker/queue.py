@@ -35,7 +35,7 @@ CLAIM: Final = (
     + """
     from headgate.claim_jobs(p_runner => %(runner)s, p_queues => %(queues)s::text[],
         p_max_chunks => %(max_chunks)s::integer, p_avoid => %(avoid)s,
-        p_protocol => %(protocol)s::integer)
+        p_protocol => %(protocol)s::integer, p_room => %(room)s::integer)
 """
 )
 COMPLETION: Final = (
@@ -47,7 +47,8 @@ COMPLETION: Final = (
         p_errors => %(errors)s, p_request_counts => %(requests)s, p_charged => %(charged)s,
         p_durations_ms => %(durations_ms)s,
         p_block => %(block)s, p_claim => %(claim)s::integer,
-        p_queues => %(queues)s::text[], p_protocol => %(protocol)s::integer
+        p_queues => %(queues)s::text[], p_protocol => %(protocol)s::integer,
+        p_room => %(room)s::integer
 """
 )
 ROWS: Final = ", p_row_counts => %(row_counts)s, p_rows => %(rows)s"
@@ -151,16 +152,18 @@ class Queue:
         self._runner = runner
         self._queues = None if queues is None else arrays.texts(queues)
 
-    async def claim(self, max_chunks: int, avoid: Sequence[str] = ()) -> Claim:
+    async def claim(self, max_chunks: int, avoid: Sequence[str] = (), room: int = 0) -> Claim:
         """Claim up to `max_chunks` chunks of one provider; with 0, only sweep.
 
-        Raises ProtocolRefused if the database no longer serves this version.
+        Their first `room` calls get times to start. Raises ProtocolRefused if the database no
+        longer serves this version.
         """
         arguments = {
             "max_chunks": max_chunks,
             "queues": self._queues,
             "avoid": arrays.texts(avoid),
             "protocol": PROTOCOL,
+            "room": room,
         }
         at = asyncio.get_running_loop().time()
         return _claim(at, await self._call(CLAIM, arguments))
@@ -177,6 +180,7 @@ class Queue:
         *,
         block: Block | None = None,
         claim: int = 0,
+        room: int = 0,
     ) -> Claim:
         """Hand in results of a chunk and claim the provider's next chunks, in one commit.
 
@@ -190,6 +194,7 @@ class Queue:
             "claim": claim,
             "queues": self._queues,
             "protocol": PROTOCOL,
+            "room": room,
         }
         statement: LiteralString = COMPLETION
         if isinstance(report, Report) and report.rows is not None:
@@ -245,8 +250,8 @@ class Queue:
         Raises LostLease, with nothing granted, if the lease is lost.
         """
         token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "calls": calls}
-        (row,) = await self._call(STARTS, token)
-        return Schedule(*row)
+        ((asked_at, start_in, every, burst),) = await self._call(STARTS, token)
+        return Schedule(asked_at, start_in, every, burst, calls)
 
     async def look_up(
         self,

@@ -181,6 +181,11 @@ class Worker:
         """Return the number of chunks to claim together with the completion of this one."""
         return self._producer.wanted_after(chunk)
 
+    @property
+    def room(self) -> int:
+        """Return the number of calls for which a claim may bring times to start."""
+        return self._producer.room
+
     def take(self, claim: Claim) -> None:
         """Start work on claimed chunks."""
         self._producer.take(claim)

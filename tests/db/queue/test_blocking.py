@@ -609,6 +609,20 @@ class TestRate:
             "two seconds before the times of the first are over"
         )
 
+    def test_calls_that_the_runner_has_no_room_for_take_no_times(self, toy: Toy):
+        toy.provider(requests_per_minute=40)
+        toy.add(25)
+        toy.begin()
+        before = toy.next_start_at()
+
+        full, roomy, old = (
+            toy.claim(x, **y)[0]["call"]["schedule"]
+            for x, y in (("w1", {"p_room": 0}), ("w2", {"p_room": 1}), ("w3", {}))
+        )
+        assert (full["starts"], roomy["starts"], "starts" in old) == (0, 1, False)
+        assert (roomy["start_in"], old["start_in"]) == (0, pytest.approx(1.53))
+        assert toy.next_start_at() == toy.now + timedelta(seconds=6 * 1.53) > before
+
     def test_work_without_a_limit_has_no_times(self, toy: Toy):
         toy.tune("peek", chunk_size=1)
         toy.add(500, "O", "others")

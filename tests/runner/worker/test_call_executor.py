@@ -12,11 +12,13 @@ from headgate.worker.buffer import Buffer
 from headgate.worker.call_executor import CallExecutor
 from headgate.worker.calls import Caller
 from headgate.worker.leases import CallLease
-from headgate.worker.pace import Pace, ServerClock
+from headgate.worker.pace import Pace, ServerClock, Starts
 from headgate.worker.provider_state import Providers
 from tests.limits import until
 from tests.runner.shop import Shop, json_of, never, when
 from tests.runner.worker.parts import chunk_of, lease_of
+
+SCHEDULE = {"asked_at": 0.0, "start_in": 0.0, "every": 1.0, "burst": 1, "starts": 0}
 
 
 class Noting(CallExecutor):
@@ -32,12 +34,19 @@ class Noting(CallExecutor):
             ServerClock(),
             3,
             self.results.append,
-            lambda held, calls: self.starved.append((held, calls)),
+            self._note_starved,
             lambda held, _: self.looking.append(held),
         )
 
+    def grant(self, pace: Pace) -> None:
+        """Give the shop's calls times to start."""
+        self.providers.of("shop").starts.add(pace)
 
-def lease(shop: Shop, jobs: int, **call: int) -> Any:
+    def _note_starved(self, held: CallLease, starts: Starts, calls: int) -> None:
+        self.starved.append((held, calls))
+
+
+def lease(shop: Shop, jobs: int, **call: Any) -> Any:
     """Lease a chunk just now, with calls to the shop."""
     chunk = chunk_of(jobs, url=shop.url, call={"in_flight": 10} | call)
     held = lease_of(chunk, at=asyncio.get_running_loop().time())
@@ -107,15 +116,30 @@ async def test_a_chunk_that_is_lost_is_forgotten(executor, shop):
     assert (executor.open, executor.providers.load, executor.results) == (0, 0, [])
 
 
-async def test_a_chunk_whose_times_have_run_out_asks_for_more_once(executor, shop):
-    held = lease(shop, 2)
-    held.pace = Pace(next_at=0.0, every=0.0, burst=1, left=1)
+async def test_calls_that_have_no_times_to_start_ask_for_them_once(executor, shop):
+    held = lease(shop, 2, schedule=SCHEDULE)
+    executor.grant(Pace(next_at=0.0, every=0.0, burst=1, left=1))
     executor.take(held)
 
     await until(lambda: len(shop.asked) == 1)
     await until(lambda: not held.open)
     executor.pump()
-    assert executor.starved == [(held, 1)] and held.asking == 1
+    assert executor.starved == [(held, 1)] and executor.providers.of("shop").starts.asking == 1
+
+
+async def test_times_that_a_chunk_does_not_use_are_used_by_another(executor, shop):
+    given_up, held = lease(shop, 2, schedule=SCHEDULE), lease(shop, 2, schedule=SCHEDULE)
+    executor.take(given_up)
+    executor.give_up(given_up, "the provider is blocked")
+    executor.take(held)
+    assert executor.starved == [(given_up, 2)]
+
+    executor.providers.of("shop").starts.asking = 0
+    executor.grant(Pace(next_at=0.0, every=0.0, burst=1, left=2))
+    executor.pump()
+
+    await until(lambda: held.is_ended)
+    assert executor.starved == [(given_up, 2)]
 
 
 async def test_a_call_whose_time_comes_while_others_are_looked_at_starts(
@@ -129,8 +153,8 @@ async def test_a_call_whose_time_comes_while_others_are_looked_at_starts(
         return found
 
     monkeypatch.setattr(executor, "_next", look_and_be_slow)
-    held = lease(shop, 1)
-    held.pace = Pace(asyncio.get_running_loop().time() + 0.01, every=1.0, burst=1, left=1)
+    held = lease(shop, 1, schedule=SCHEDULE)
+    executor.grant(Pace(asyncio.get_running_loop().time() + 0.01, every=1.0, burst=1, left=1))
     executor.take(held)
 
     await until(lambda: len(shop.asked) == 1)
@@ -138,14 +162,22 @@ async def test_a_call_whose_time_comes_while_others_are_looked_at_starts(
 
 async def test_no_more_times_are_asked_for_than_calls_may_start(executor, shop):
     shop.answer = never()
-    first, second, third = lease(shop, 1), lease(shop, 5), lease(shop, 5)
-    for held in (second, third):
-        held.pace = Pace(next_at=0.0, every=0.0, burst=1, left=0)
+    first = lease(shop, 1)
+    second, third = lease(shop, 5, schedule=SCHEDULE), lease(shop, 5, schedule=SCHEDULE)
+    assert executor.room == 3
     executor.take(first)
     executor.take(second)
     executor.take(third)
 
-    assert executor.starved == [(second, 2)]
+    assert executor.starved == [(second, 2)] and executor.room == 0
+
+
+async def test_few_times_are_asked_for_at_once_where_many_are_still_to_come(executor, shop):
+    held = lease(shop, 5, schedule=SCHEDULE)
+    at = asyncio.get_running_loop().time()
+    executor.grant(Pace(at + 600, every=1.0, burst=1, left=2))
+    executor.take(held)
+    assert executor.starved == [] and executor.room == 1, "two are promised, there is room for one"
 
 
 async def test_calls_that_take_too_long_at_the_end_are_cut(executor, shop):

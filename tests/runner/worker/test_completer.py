@@ -32,6 +32,8 @@ class Upstream:
     def wanted_after(self, chunk):
         return self.wanted
 
+    room = 0
+
     def take(self, claim):
         self.claims.append(claim)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from headgate.worker import leases
 from headgate.worker.leases import SLICE_JOBS
-from headgate.worker.pace import Pace
 from tests.runner.worker.parts import GONE, chunk_of, lease_of, reply
 
 
@@ -27,14 +26,17 @@ def test_a_probe_goes_alone_until_it_is_answered():
     assert held.may_start(0.0)
 
 
-def test_calls_wait_for_their_time_and_ask_for_more_when_it_has_run_out():
-    held = lease_of(chunk_of(2))
-    held.pace = Pace(next_at=5.0, every=1.0, burst=1, left=1)
+def test_all_calls_can_use_a_time_to_start_but_a_probe_s_only_the_first():
+    schedule = {"asked_at": 0.0, "start_in": 0.0, "every": 1.0, "burst": 1, "starts": 1}
+    assert lease_of(chunk_of(2)).paced == 0, "its provider has no limit"
+    assert lease_of(chunk_of(2, call={"schedule": schedule, "cache": True})).paced == 0
+    held = lease_of(chunk_of(2, call={"schedule": schedule, "probe": True}))
 
-    assert not held.may_start(4.9) and held.may_start(5.0)
-    held.pace.take()
+    assert held.paced == 1
     held.next = 1
-    assert held.is_starved
+    assert held.paced == 0
+    held.is_probing = False
+    assert held.paced == 1
 
 
 def test_unstarted_calls_are_reported_as_unsent():

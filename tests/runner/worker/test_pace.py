@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.worker.call_executor import CallExecutor
-from headgate.worker.pace import Pace, Schedule, ServerClock
+from headgate.worker.pace import Pace, Schedule, ServerClock, Starts
 from headgate.worker.worker import work
 from tests.limits import PATIENCE
 from tests.runner.shop import slow
@@ -20,7 +21,7 @@ LOOKS = st.lists(st.floats(0, 0.5), min_size=1, max_size=200)
 
 def granted(start_in: float, every: float, burst: int, *, calls: int, now: float) -> Pace:
     """Return times that were granted a moment ago."""
-    return Pace.of(Schedule(1e9, start_in, every, burst), calls, ServerClock(), now)
+    return Pace.of(Schedule(1e9, start_in, every, burst, calls), ServerClock(), now)
 
 
 def starts(pace: Pace, looks: list[float]) -> list[float]:
@@ -61,6 +62,21 @@ def test_times_that_passed_long_ago_lapse():
     assert not pace.may_start(-0.01)
     assert starts(pace, [0.51]) == [0.51], "nobody makes up for ten of them at once"
     assert pace.left == 9
+
+
+def test_the_times_of_several_grants_are_used_in_order_however_they_arrive():
+    starts = Starts()
+    starts.add(Pace(next_at=2.0, every=0.5, burst=1, left=2))
+    starts.add(Pace(next_at=1.0, every=0.5, burst=1, left=1))
+    starts.asking = 4
+    assert (starts.next_at, starts.promised) == (1.0, 7)
+
+    assert not starts.may_start(0.9)
+    assert starts.may_start(1.0)
+    starts.take()
+    assert (starts.next_at, starts.promised) == (2.0, 6)
+    assert not starts.may_start(9.0), "those left have lapsed"
+    assert (starts.next_at, starts.promised) == (math.inf, 4)
 
 
 def test_without_a_limit_any_more_all_may_start():
