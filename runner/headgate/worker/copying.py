@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from psycopg import Connection
 from psycopg.errors import error_from_result
@@ -16,6 +16,13 @@ PIECE_BYTES: Final = 64 * 1024
 """Bytes given to libpq at once; on every try it moves in memory what its socket does not take."""
 LOOK_SECONDS: Final = 1.0
 """Interval at which a thread that waits for rows checks whether it is still wanted."""
+START: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+"""Comes before the first row in binary format, in one message with it."""
+END: Final = b"\xff\xff"
+ROW_HEAD: Final = 6
+"""Bytes before the value of a binary row of one column: the count of columns, its length."""
+Form: TypeAlias = Literal["text", "binary", "lines"]
+"""Of a copy's rows; lines come as binary rows of one column, which the source need not escape."""
 
 
 class Unwanted(Exception):
@@ -28,15 +35,16 @@ def blocks(
     is_unwanted: threading.Event,
     *,
     pump: Callable[[], object] = lambda: None,
-    head: int = 0,
-    end: bytes = b"",
+    form: Form = "text",
 ) -> Iterator[tuple[list[bytes], int]]:
-    """Yield a COPY's rows in blocks: the pieces of each, in the source's format, and its row count.
+    """Yield a COPY's rows in blocks: the pieces of each, and its row count.
 
-    Leaves out the first `head` bytes and the closing message `end`. Calls `pump` between reads.
-    Each row is copied on at once: libpq's buffers, kept for a piece, took most of the time.
-    Raises psycopg.Error, Unwanted.
+    Text comes as the source sends it, binary without start and end, and of lines the values alone.
+    Calls `pump` between reads. Each row is copied on at once: libpq's buffers, kept for a piece,
+    took most of the time. Raises psycopg.Error, Unwanted.
     """
+    is_lines = form == "lines"
+    head, end = (0, b"") if form == "text" else (len(START), b"\n" if is_lines else END)
     pgconn = source.pgconn
     result = pgconn.exec_(query)
     if result.status != ExecStatus.COPY_OUT:
@@ -48,10 +56,14 @@ def blocks(
     while True:
         length, data = get(1)
         if length > 0:
-            piece += data
+            if is_lines:
+                piece += data[ROW_HEAD:]  # of the first row, with the last bytes of START
+                piece += b"\n"
+            else:
+                piece += data
             count += 1
             size += length
-            if size < PIECE_BYTES or (end and length == len(end)):
+            if size < PIECE_BYTES or (end and length == len(END)):
                 continue
             del piece[:head]
             pieces.append(bytes(piece))

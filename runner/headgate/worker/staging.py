@@ -22,11 +22,9 @@ from psycopg.pq import Escaping, ExecStatus
 
 from headgate.database import from_psycopg
 from headgate.worker.chunks import Call, Stage
-from headgate.worker.copying import LOOK_SECONDS, blocks
+from headgate.worker.copying import END, LOOK_SECONDS, START, blocks
 from headgate.worker.payloads import Unstorable
 
-START: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-END: Final = b"\xff\xff"
 TOKEN: Final = ("chunk_id", "lease_no", "asset_id")
 PLACE: Final = re.compile(rb"\$([0-9]+)")
 INTEGERS: Final = (21, 23, 20)
@@ -60,7 +58,7 @@ def copy(
     with closing(open_target()) as target:
         writer = Writer(target, stage)
         rows = 0
-        copied = blocks(source, query, is_unwanted, pump=writer.pump, head=len(START), end=END)
+        copied = blocks(source, query, is_unwanted, pump=writer.pump, form="binary")
         for pieces, count in copied:
             rows += count
             if call.max_rows is not None and rows > call.max_rows:

@@ -22,8 +22,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from headgate.errors import WrongPlan
-from headgate.worker.copying import Unwanted, blocks
-from headgate.worker.staging import END, START
+from headgate.worker.copying import Form, Unwanted, blocks
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +59,16 @@ COMMIT: Final = Struct("!hiQcBQQq")
 COPY: Final[Mapping[str, sql.SQL]] = {
     "csv": sql.SQL("copy (select {columns} from {call} as r) to stdout (format csv)"),
     "json": sql.SQL(
-        "copy (select row_to_json(r) from (select {columns} from {call} as r) as r) to stdout"
-        " (format csv, quote e'\\x01', delimiter e'\\x02')"
+        "copy (select {line} from (select {columns} from {call} as r) as r) to stdout"
+        " (format binary)"
     ),
 }
-"""JSON escapes all control characters, so it never contains these quotes and delimiters."""
+LINE: Final = sql.SQL("row_to_json(r)")
+ONE_LINE: Final = sql.SQL("translate(row_to_json(r)::text, e'\\n\\r', '  ')")
+"""JSON escapes line breaks within texts; values that are JSON already keep those between theirs."""
+JSON_OIDS: Final = (114, 199)
+FIRST_OWN_OID: Final = 16_384
+"""Types of a plan's own, and extensions', may contain JSON."""
 
 
 def make_pipe(folder: Path) -> Path:
@@ -106,15 +110,16 @@ def feed(
         cursor = source.execute(sql.SQL("select * from {} as r limit 0").format(call))
         shape = [(x.name, x.type_code) for x in (cursor.description or ())[1:]]
         names = sql.SQL(", ").join(sql.Identifier("r", name) for name, _ in shape)
-        copy, ends = COPY[form].format(columns=names, call=call), (0, b"")
+        copy = COPY[form].format(line=_line_of(shape), columns=names, call=call)
+        arrives: Form = "lines" if form == "json" else "text"
         head: dict[str, Any] = {"columns": shape}
         if changes is not None and changes.key is not None:
             copy = SLOT.format(operation=context["operation"], position=changes.position, most=MOST)
-            ends = (len(START), END)
+            arrives = "binary"
             head["slot"] = {"key": changes.key, "until": changes.position}
         try:
             stream.write(json.dumps(head).encode() + b"\n")
-            copied = blocks(source, copy.as_bytes(source), is_unwanted, head=ends[0], end=ends[1])
+            copied = blocks(source, copy.as_bytes(source), is_unwanted, form=arrives)
             rows, piece = 0, b""
             for pieces, count in copied:
                 rows += count
@@ -156,6 +161,11 @@ def _open_changes(source: Connection[Any], operation: str) -> Changes:
     if row is None:
         raise WrongPlan(f"operation {operation} exports no changes", hint="declare changes_of")
     return Changes(*row)
+
+
+def _line_of(shape: list[tuple[str, int]]) -> sql.SQL:
+    is_flat = all(oid < FIRST_OWN_OID and oid not in JSON_OIDS for _, oid in shape)
+    return LINE if is_flat else ONE_LINE
 
 
 def _open(pipe: Path, is_unwanted: threading.Event) -> int:

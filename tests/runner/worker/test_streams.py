@@ -21,6 +21,15 @@ ROWS = """
         select p_asset_ids[1], n, p_context ->> 'x' from generate_series(1, 3) as n
     $$
 """
+DOCUMENTS = r"""
+    create function public.documents(p_context jsonb, p_asset_ids bigint[])
+    returns table (asset_id bigint, doc json, t text) language sql stable security definer
+    set search_path = pg_catalog, pg_temp as $$
+        select p_asset_ids[1], format(e'{\n"n":\r\n%s}', n)::json, e'\x01"\n\\.' from public.numbers
+    $$;
+    alter table public.numbers owner to headgate_owner;
+    alter function public.documents owner to headgate_owner;
+"""
 
 
 @pytest.fixture
@@ -58,6 +67,23 @@ def test_as_json_a_row_is_a_line(feeding):
         stream.readline()
         assert [json.loads(x) for x in stream] == [{"n": n, "t": "a,\n"} for n in (1, 2, 3)]
     work.result()
+
+
+@pytest.mark.parametrize("rows", [0, 1000])
+def test_a_row_is_one_line_whatever_its_json_is(feeding, core_plan, monkeypatch, rows):
+    monkeypatch.setattr(copying, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(copying, "PIECE_BYTES", 10)
+    core_plan.sql(
+        "create table public.numbers as select n from generate_series(1, %(rows)s) as n", rows=rows
+    )
+    core_plan.sql(DOCUMENTS)
+    pipe, begin, _ = feeding
+    work = begin("json", "public.documents")
+    with pipe.open("rb") as stream:
+        stream.readline()
+        found = [json.loads(x) for x in stream]
+    work.result()
+    assert found == [{"doc": {"n": n}, "t": '\x01"\n\\.'} for n in range(1, rows + 1)]
 
 
 def test_a_handler_that_reads_nothing_is_not_waited_for(feeding):
