@@ -297,7 +297,7 @@ def _on_terminal() -> logging.Handler:
 
     from headgate.cli.commands import console
 
-    return RichHandler(console=console.ERR, show_path=False, markup=False)
+    return RichHandler(console=console.err(), show_path=False, markup=False)
 
 
 def main() -> None:

@@ -54,6 +54,15 @@ for name in command_line.ENTRIES:
 print([x for x in {HEAVY} if x in sys.modules], file=sys.stderr)
 """
 
+WHAT_A_WORKER_IMPORTS = """
+import sys
+from headgate.cli import command_line
+command_line.configure_logging(is_verbose=False, is_worker=True)
+command_line.command("worker")
+import headgate.worker.worker
+print([x for x in sys.modules if x.startswith("rich")])
+"""
+
 
 def test_help_names_every_command_in_its_panel(run):
     shown = run("--help").out
@@ -80,6 +89,14 @@ def test_nothing_is_imported_that_a_command_does_not_need():
     )
 
     assert done.stderr.splitlines() == ["False", "[]"]
+
+
+def test_a_worker_that_logs_to_no_terminal_does_without_rich():
+    done = subprocess.run(
+        [sys.executable, "-c", WHAT_A_WORKER_IMPORTS], cwd=DB.parent, capture_output=True, text=True
+    )
+
+    assert done.stdout == "[]\n", done.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -9,12 +9,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 from psycopg.rows import DictRow
-from rich.console import Console
-from rich.table import Table
 
 from headgate.cli.commands.elsewhere import elsewhere
 from headgate.conninfo import ELSEWHERE
@@ -25,14 +24,29 @@ from headgate.migrate import require_migrated
 from headgate.sessions import BinaryCursor
 from headgate.settings import Settings
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from rich.console import Console
 
-WIDE = None if sys.stdout.isatty() else 200
-OUT = Console(highlight=False, width=WIDE)
-ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+logger = logging.getLogger(__name__)
 
 NAMES = ("asset_id", "pid")
 """Columns with numbers that identify something: printed without separators, for pasting."""
+
+
+@cache
+def out() -> Console:
+    """Return the console for results."""
+    from rich.console import Console  # a worker that logs to no terminal does without it
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+@cache
+def err() -> Console:
+    """Return the console for messages."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def ready_settings() -> Settings:
@@ -101,7 +115,7 @@ def _connect(settings: Settings, what: str, role: str | None) -> Connection[Dict
 
 def say(text: str) -> None:
     """Print a message that is not a result, on stderr."""
-    ERR.print(text, markup=False)
+    err().print(text, markup=False)
 
 
 def print_json(value: Any) -> None:
@@ -111,6 +125,8 @@ def print_json(value: Any) -> None:
 
 def print_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
     """Print rows as a table with these columns, numbers aligned to the right."""
+    from rich.table import Table
+
     found = list(rows)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for column in columns:
@@ -118,7 +134,7 @@ def print_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
         table.add_column(column, justify="right" if is_number and found else "left")
     for row in found:
         table.add_row(*(_cell(column, row[column]) for column in columns))
-    OUT.print(table)
+    out().print(table)
 
 
 def print_rows(

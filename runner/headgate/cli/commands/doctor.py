@@ -86,10 +86,10 @@ def doctor(
         console.print_json([asdict(x) for x in findings])
     else:
         for x in findings:
-            console.OUT.print(f"{x.verdict:4}", style=STYLES[x.verdict], end=" ")
-            console.OUT.print(f"{x.check}: {x.found}", markup=False, soft_wrap=True)
+            console.out().print(f"{x.verdict:4}", style=STYLES[x.verdict], end=" ")
+            console.out().print(f"{x.check}: {x.found}", markup=False, soft_wrap=True)
             if x.advice:
-                console.OUT.print(f"     {x.advice}", markup=False, soft_wrap=True)
+                console.out().print(f"     {x.advice}", markup=False, soft_wrap=True)
     bad = ("fail", "warn") if strict else ("fail",)
     if any(x.verdict in bad for x in findings):
         raise typer.Exit(1)

@@ -50,7 +50,7 @@ class Watch:
     async def until_ended(self, ended: asyncio.Event) -> None:
         """Show progress; set `ended` when the run has ended, and also on an error."""
         try:
-            with _Bars() if console.ERR.is_terminal else _Lines(self._names) as display:
+            with _Bars() if console.err().is_terminal else _Lines(self._names) as display:
                 while not await asyncio.to_thread(self._look, display):
                     await asyncio.sleep(POLL_SECONDS)
             ended.set()
@@ -131,10 +131,10 @@ class _Bars:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[faults]}"),
-            console=console.ERR,
+            console=console.err(),
         )
         self._waiting = Text()
-        self._live = Live(Group(self._progress, self._waiting), console=console.ERR)
+        self._live = Live(Group(self._progress, self._waiting), console=console.err())
 
     def __enter__(self) -> _Bars:
         self._live.start()

@@ -313,7 +313,8 @@ def test_the_report_of_an_outage_says_what_waits(
 
 def test_bars_show_below_them_what_waits(monkeypatch: pytest.MonkeyPatch):
     screen = io.StringIO()
-    monkeypatch.setattr(console, "ERR", Console(file=screen, force_terminal=True, width=120))
+    terminal = Console(file=screen, force_terminal=True, width=120)
+    monkeypatch.setattr(console, "err", lambda: terminal)
     step: Any = {
         "step": "all",
         "planned": 3,
