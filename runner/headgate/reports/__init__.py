@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         now_of,
         quota_of,
         run_of,
+        skipped_of,
         steps_of,
     )
     from headgate.reports.rendering import environment
@@ -50,6 +51,7 @@ __all__ = [
     "program_of",
     "quota_of",
     "run_of",
+    "skipped_of",
     "steps_of",
     "with_database",
     "write_page",
@@ -76,6 +78,7 @@ __getattr__ = lazily(
         "now_of": "facts",
         "quota_of": "facts",
         "run_of": "facts",
+        "skipped_of": "facts",
         "steps_of": "facts",
         "bars_of": "timeline",
         "write_page": "report",

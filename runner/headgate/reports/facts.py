@@ -63,6 +63,22 @@ group by h.operation, h.status, h.error
 order by jobs desc
 limit %(limit)s
 """
+MAX_SKIPPED = 1_000
+"""Skipped jobs whose reasons are counted: no index finds them, and a run may have many."""
+SKIPPED = """
+select s.operation, s.error, count(*) as jobs, min(s.asset) as example
+from (
+    select h.operation, h.error, h.asset
+    from headgate.v_asset_processing_history as h
+    where h.run_id = %(run_id)s
+        and h.ended_at >= %(started_at)s
+        and h.status = 'skipped'
+    limit %(skipped)s
+) as s
+group by s.operation, s.error
+order by jobs desc
+limit %(limit)s
+"""
 QUOTA = """
 select q.*
 from headgate.v_quota as q
@@ -132,6 +148,14 @@ def next_of(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:
 def failures_of(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:
     """Return how many jobs of a run ended in failure for which reason, each with an example."""
     return connection.execute(FAILURES, {**run, "limit": MAX_FAILURES}).fetchall()
+
+
+def skipped_of(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:
+    """Return how many jobs of a run were skipped for which reason, each with an example."""
+    if not run["skipped"]:
+        return []
+    named = {**run, "limit": MAX_FAILURES, "skipped": MAX_SKIPPED}
+    return connection.execute(SKIPPED, named).fetchall()
 
 
 def quota_of(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:

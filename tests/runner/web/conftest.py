@@ -71,7 +71,7 @@ def end_job(plan: Plan, outcome: str) -> None:
         p_lease_no=chunk["lease_no"],
         p_asset_ids=chunk["asset_ids"],
         p_outcomes=[outcome],
-        p_errors=[SCRIPT if outcome == "failed" else None],
+        p_errors=[None if outcome == "success" else SCRIPT],
     )
 
 

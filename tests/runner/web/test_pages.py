@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.runner.web.conftest import PATHS, SCRIPT
+from tests.runner.web.conftest import PATHS, SCRIPT, end_job
 
 
 async def test_names_and_errors_are_shown_as_text(hostile, client):
@@ -44,6 +44,15 @@ async def test_a_run_shows_its_failure_with_an_example_and_how_to_go_on(hostile,
     assert "look_shop" in failures and "1</td>" in failures
     assert "no runner is connected" in text
     assert "worker</code>" in text
+
+
+async def test_a_run_says_why_jobs_were_skipped(hostile, client):
+    end_job(hostile, "skipped")
+    async with client.get("/runs/small_shop/r1") as answer:
+        text = await answer.text()
+
+    (skipped,) = re.findall(r'<section id="skipped".*?</section>', text, re.DOTALL)
+    assert "look_shop" in skipped and "&lt;script&gt;" in skipped and "1</td>" in skipped
 
 
 async def test_a_name_that_is_nearly_right_is_suggested(hostile, client):
