@@ -111,6 +111,9 @@ def served(server: Server) -> Iterator[Postgres]:
         server.stop()
 
 
+BENCH_CALLS = 2
+"""Number of calls in a row of the benchmark, which runs here to show that it can."""
+
 # Shorter intervals than in production: orphaned tasks are found sooner. A scheduler without work looks for some twice a
 # second: more often, three stacks' schedulers take a core from the other tests.
 # DAG files never change, so they are seldom parsed again; not never, because Airflow keeps a callback that comes while
@@ -122,6 +125,7 @@ BRISK = {
     "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
+    "BENCH_CALLS": str(BENCH_CALLS),
 }
 
 

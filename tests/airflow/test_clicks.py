@@ -279,7 +279,7 @@ def test_each_row_of_the_page_has_a_test():
 
 @seed(SEED)
 @settings(
-    max_examples=either(3, 30),
+    max_examples=either(2, 30),
     database=None,
     deadline=None,
     phases=[Phase.generate],

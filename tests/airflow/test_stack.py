@@ -34,7 +34,7 @@ from tests.airflow.looks import (
     wait_for_task,
     xcom_of,
 )
-from tests.airflow.scene import Scene
+from tests.airflow.scene import BENCH_CALLS, Scene
 from tests.airflow.stack import HEADGATE, start
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.benchmarks import airflow
@@ -507,7 +507,7 @@ def test_a_run_that_airflow_no_longer_has_blocks_no_other_run(stack: Scene, code
 def test_the_benchmark_can_be_run(stack: Scene):
     with provider() as base_url:
         ways = list(airflow.measure(stack, base_url, jobs=2, settle=0))
-        steps = list(airflow.measure_steps(stack, base_url, runs=1))
+        steps = list(airflow.measure_steps(stack, base_url, runs=1, calls=BENCH_CALLS))
 
     assert [x.value > 0 for x in ways[:3]] == [True] * 3, ways
     assert [x.value > 0 for x in steps] == [True] * 2, steps

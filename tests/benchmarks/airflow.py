@@ -42,7 +42,7 @@ GOAL: Final = 1.5
 DELAY: Final = 0.1
 CHUNK: Final = 50
 CALLS: Final = 10
-"""Number of calls in dags/one_call.py."""
+"""Number of calls in dags/one_call.py, unless Airflow's variable BENCH_CALLS says otherwise."""
 WRITTEN: Final = (
     "select tup_inserted + tup_updated + tup_deleted as rows"
     " from pg_stat_database where datname = 'airflow'"
@@ -107,14 +107,16 @@ select headgate.put_step('bench_chain', 'step_' || %(n)s::text, provider => 'ben
 """
 
 
-def measure_steps(airflow: Airflow, base_url: str, runs: int = 3) -> Iterator[Figure]:
+def measure_steps(
+    airflow: Airflow, base_url: str, runs: int = 3, calls: int = CALLS
+) -> Iterator[Figure]:
     """Run chains of calls in turns, on the running stack."""
     with connect(airflow.settings, "bench") as connection, connection.transaction():
         plan = Plan(connection)
         plan.sql("select headgate.begin_plan('bench_chain')")
         plan.sql("select headgate.put_provider('bench_chain', %(url)s)", url=base_url)
         plan.sql("select headgate.put_pipeline('bench_chain')")
-        for n in range(CALLS):
+        for n in range(calls):
             plan.sql(STEP_OF_CHAIN, n=n)
         plan.sql("select headgate.end_plan()")
     ours: list[float] = []
@@ -122,10 +124,10 @@ def measure_steps(airflow: Airflow, base_url: str, runs: int = 3) -> Iterator[Fi
     for _ in range(runs):
         run = _run(airflow, CHAIN, {})
         execution = airflow.execution(CHAIN, run)
-        assert (execution["status"], execution["succeeded"]) == ("succeeded", CALLS), execution
-        ours += _taken(airflow, CHAIN, run)
-        bare += _taken(airflow, BARE, _run(airflow, BARE, {"base_url": base_url}))
-    own = statistics.median(_call(base_url) for _ in range(CALLS))
+        assert (execution["status"], execution["succeeded"]) == ("succeeded", calls), execution
+        ours += _taken(airflow, CHAIN, run, calls)
+        bare += _taken(airflow, BARE, _run(airflow, BARE, {"base_url": base_url}), calls)
+    own = statistics.median(_call(base_url) for _ in range(calls))
     step, task = statistics.median(ours), statistics.median(bare)
     said = f"median of {len(ours)}: {step:.2f} s, a bare task {task:.2f} s, the call {own:.2f} s"
     named = "airflow: a step of one call, beside"
@@ -133,10 +135,10 @@ def measure_steps(airflow: Airflow, base_url: str, runs: int = 3) -> Iterator[Fi
     yield Figure(f"{named} a bare task with it", step / task)
 
 
-def _taken(airflow: Airflow, dag: str, run: str) -> list[float]:
+def _taken(airflow: Airflow, dag: str, run: str, calls: int) -> list[float]:
     """Return the seconds from the end of each call's task to the end of the next."""
     tasks = airflow.tasks(dag, run)
-    ends = [datetime.fromisoformat(tasks[f"step_{n}"]["end_date"]) for n in range(CALLS)]
+    ends = [datetime.fromisoformat(tasks[f"step_{n}"]["end_date"]) for n in range(calls)]
     return [(after - before).total_seconds() for before, after in pairwise(ends)]
 
 

@@ -68,7 +68,7 @@ SMALL: dict[Run, dict[str, Any]] = {
     recommender.run: {"splits": 1, "users": 400, "items": 80, "pairs": 8_000},
     viral.run: {"arms": 1_000, "rounds": 300, "turns": 1, "together": (1,), "month": 2},
     runners.run: {"counts": (1,), "more": (), "seconds": 0.2},
-    rows.run: {"assets": 22_000, "rows": 44_000, "due": 20},
+    rows.run: {"assets": 4_000, "rows": 8_000, "due": 20},
     pipelines.run: {"sizes": (1, 2)},
     cost.run: {"jobs": 400, "singles": 20},
     compare.run: {"posts": 20},
@@ -87,12 +87,14 @@ RUN_ONCE: tuple[Run, ...] = (
 
 
 @pytest.fixture
-def cloned_databases(monkeypatch: pytest.MonkeyPatch, clone: Clone, template: Settings) -> None:
-    """Give the benchmarks clones, which are made faster than migrated."""
+def cloned_databases(
+    monkeypatch: pytest.MonkeyPatch, clone_for_test: Clone, small_template: Settings
+) -> None:
+    """Give the benchmarks clones, which are made faster than migrated, with few listings."""
 
     @contextmanager
     def own_database(server: Settings, name: str) -> Iterator[Settings]:
-        yield clone(template)
+        yield clone_for_test(small_template)
 
     monkeypatch.setattr(system, "own_database", own_database)
     monkeypatch.setattr(memory, "REPORTED", 0.0)

@@ -11,7 +11,6 @@ from typing import LiteralString
 
 from headgate.database import connect
 from headgate.migrate.pgmq import install_pgmq
-from headgate.migrate.sql import statements
 from headgate.settings import Settings
 from tests.servers import DB
 
@@ -82,8 +81,7 @@ def test_the_file_and_the_install_agree(
     with connect(loaded, "test") as connection:
         install_pgmq(connection)
         connection.execute("set check_function_bodies = off")
-        for statement in statements(_loadable((DB / "schema.sql").read_text())):
-            connection.execute(statement.text.encode())
+        connection.execute(_loadable((DB / "schema.sql").read_text()).encode())
     described, installed = catalogue(loaded), catalogue(template)
 
     for kind, rows in installed.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from headgate.settings import Settings
 from headgate.worker.worker import work
 from tests.buckets import KEY_ID, SECRET, S3Server
 from tests.clock import NOW
+from tests.conftest import Clones
 from tests.limits import PATIENCE
 from tests.plan import Plan, Row
 
@@ -57,7 +58,7 @@ class Lake:
     services: dict[str, StandIn]
     folder: Path
     """Folder of both stores, `files` and `lake`."""
-    run: Callable[..., Awaitable[str]]
+    run: Callable[..., Coroutine[Any, Any, str]]
     go_on: Callable[[str, str], Awaitable[None]]
 
     def steps(self, run_id: str) -> dict[str, str]:
@@ -127,6 +128,18 @@ def lake(small_database: Settings, tmp_path: Path) -> Iterator[Lake]:
     """Yield a lake in folders."""
     with lake_at(small_database, tmp_path) as lake:
         yield lake
+
+
+Loaded = tuple[Lake, str]
+
+
+@pytest.fixture(scope="session")
+def loaded(
+    clone: Clones, small_template: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Loaded]:
+    """Yield a lake after a whole run, and the run, for tests that only look at what it left."""
+    with lake_at(clone(small_template), tmp_path_factory.mktemp("loaded")) as lake:
+        yield lake, asyncio.run(lake.run(DATA))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections import Counter
 
 from headgate.demo.services import Reply
 from headgate.demo.services.hackernews import FIRST, STORIES, item
-from tests.acceptance.onpoint.conftest import DATA, Lake
+from tests.acceptance.onpoint.conftest import DATA, Lake, Loaded
 
 KEPT = [
     number
@@ -15,8 +15,8 @@ KEPT = [
 ]
 
 
-async def test_o1_lists_and_each_story_are_requested_once(lake: Lake):
-    run_id = await lake.run(DATA)
+def test_o1_lists_and_each_story_are_requested_once(loaded: Loaded):
+    lake, run_id = loaded
 
     assert set(lake.steps(run_id).values()) == {"succeeded"}
     services = [y for x, y in lake.services.items() if x != "website"]
@@ -25,8 +25,8 @@ async def test_o1_lists_and_each_story_are_requested_once(lake: Lake):
     assert len(asked) == 3 + 1 + STORIES
 
 
-async def test_o1_an_item_that_is_not_a_story_is_skipped_with_the_reason(lake: Lake):
-    await lake.run(DATA)
+def test_o1_an_item_that_is_not_a_story_is_skipped_with_the_reason(loaded: Loaded):
+    lake, _ = loaded
 
     rows = lake.plan.sql(
         "select coalesce(reason, error) as reason, count(*) as jobs"
@@ -153,8 +153,8 @@ async def test_o7_a_check_that_fails_is_named_and_what_was_loaded_stays(lake: La
     assert lake.tables()["users"] == 1
 
 
-async def test_o7_the_three_checks_have_their_results_kept(lake: Lake):
-    run_id = await lake.run(DATA, max_stories=3)
+def test_o7_the_three_checks_have_their_results_kept(loaded: Loaded):
+    lake, run_id = loaded
 
     rows = lake.plan.sql(
         "select name, status from headgate.v_check_results where run_id = %(r)s order by name",

@@ -9,7 +9,7 @@ import pytest
 
 from headgate.demo.services import Reply, StandIn
 from headgate.demo.services.website import TITLES
-from tests.acceptance.onpoint.conftest import DATA, Lake
+from tests.acceptance.onpoint.conftest import DATA, Lake, Loaded
 
 ALLOWED = {
     *("/", "/circle/1", "/circle/2", "/circle/3", "/moved", "/here", "/moved/away"),
@@ -60,10 +60,9 @@ def endings(lake: Lake, run_id: str, status: str) -> dict[str, str]:
     return {x["asset"]: x["reason"] for x in rows}
 
 
-async def test_o1_every_page_is_requested_once_and_none_that_is_disallowed(
-    lake: Lake, site: StandIn
-):
-    run_id = await lake.run(DATA, max_stories=3)
+def test_o1_every_page_is_requested_once_and_none_that_is_disallowed(loaded: Loaded):
+    lake, run_id = loaded
+    site = lake.services["website"]
 
     assert lake.steps(run_id)["crawl_web"] == "succeeded"
     assert asked(site) == Counter({"/robots.txt", *ALLOWED})
@@ -71,22 +70,22 @@ async def test_o1_every_page_is_requested_once_and_none_that_is_disallowed(
     assert kept == ALLOWED - set(SKIPPED) - set(FAILED)
 
 
-async def test_o1_what_is_not_kept_says_why(lake: Lake, site: StandIn):
-    run_id = await lake.run(DATA, max_stories=3)
+def test_o1_what_is_not_kept_says_why(loaded: Loaded):
+    lake, run_id = loaded
 
     assert endings(lake, run_id, "skipped") == SKIPPED
     assert endings(lake, run_id, "failed") == FAILED
 
 
-async def test_o1_pages_are_read_in_their_charset(lake: Lake, site: StandIn):
-    await lake.run(DATA, max_stories=3)
+def test_o1_pages_are_read_in_their_charset(loaded: Loaded):
+    lake, _ = loaded
 
     rows = lake.plan.sql("select path, title from onpoint.pages where path like '/charset/%%'")
     assert {x["path"]: x["title"] for x in rows} == TITLES
 
 
-async def test_o1_the_pace_is_what_robots_txt_asks_for(lake: Lake, site: StandIn):
-    await lake.run(DATA, max_stories=3)
+def test_o1_the_pace_is_what_robots_txt_asks_for(loaded: Loaded):
+    lake, _ = loaded
     rows = lake.plan.sql(
         "select p.crawl_delay, p.start_every, p.starts_at_once from headgate.providers as p"
         " where p.name = 'onpoint_website'"

@@ -18,7 +18,7 @@ from headgate.demo import inbox_of
 from headgate.demo.services.hackernews import FIRST, STORIES, item
 from headgate.settings import Settings
 from headgate.worker.worker import work
-from tests.acceptance.onpoint.conftest import DATA, Lake, files
+from tests.acceptance.onpoint.conftest import DATA, Lake, Loaded, files
 from tests.limits import PATIENCE
 
 KEPT = [
@@ -73,8 +73,8 @@ async def rerun(lake: Lake, run_id: str, step: str) -> None:
     await lake.go_on(DATA, run_id)
 
 
-async def test_o4_each_data_set_is_in_four_formats_with_equal_content(lake: Lake):
-    await lake.run(DATA)
+def test_o4_each_data_set_is_in_four_formats_with_equal_content(loaded: Loaded):
+    lake, _ = loaded
 
     for data_set, rows in ROWS.items():
         first, *others = (records(lake, data_set, form) for form in FORMATS)
@@ -87,8 +87,8 @@ async def test_o4_each_data_set_is_in_four_formats_with_equal_content(lake: Lake
         assert [r["etl_processed_at"] for r in others[0]] == [r["etl_processed_at"] for r in first]
 
 
-async def test_o4_parquet_is_packed_with_dictionaries_and_narrow_numbers(lake: Lake):
-    await lake.run(DATA)
+def test_o4_parquet_is_packed_with_dictionaries_and_narrow_numbers(loaded: Loaded):
+    lake, _ = loaded
 
     file = pyarrow.parquet.ParquetFile(file_of(lake, "stories", "parquet"))
     column = file.metadata.row_group(0).column(0)
@@ -99,8 +99,8 @@ async def test_o4_parquet_is_packed_with_dictionaries_and_narrow_numbers(lake: L
     assert types["etl_processed_at"] == "timestamp[us, tz=UTC]"
 
 
-async def test_o5_tables_and_views_have_the_rows_of_the_files(lake: Lake):
-    run_id = await lake.run(DATA)
+def test_o5_tables_and_views_have_the_rows_of_the_files(loaded: Loaded):
+    lake, run_id = loaded
 
     assert lake.tables() == ROWS
     for name in ("posts", "users", "comments"):
@@ -141,8 +141,8 @@ async def test_o5_tables_that_are_gone_are_named_before_anything_is_loaded(lake:
     )
 
 
-async def test_o6_keys_have_the_hour_and_the_content_s_hash(lake: Lake):
-    run_id = await lake.run(DATA)
+def test_o6_keys_have_the_hour_and_the_content_s_hash(loaded: Loaded):
+    lake, run_id = loaded
 
     found = files(lake.folder / "lake")
     assert Counter(x.split("/")[0] for x in found) == dict.fromkeys(ROWS, len(FORMATS))
@@ -186,10 +186,8 @@ async def test_o8_a_run_that_failed_is_no_success(lake: Lake):
     assert lake.plan.sql("select from headgate.v_notices where subject like '%%succeeded'") == []
 
 
-async def test_o9_temporary_files_go_when_a_run_ends_and_those_of_killed_runs_after_a_day(
-    lake: Lake,
-):
-    run_id = await lake.run(DATA)
+def test_o9_temporary_files_go_when_a_run_ends_and_those_of_killed_runs_after_a_day(loaded: Loaded):
+    lake, run_id = loaded
 
     assert files(lake.folder / "files") == {}
     assert lake.output(run_id, "cleanup_temp_files") == {"files": 16}

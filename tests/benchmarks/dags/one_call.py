@@ -1,5 +1,6 @@
 """Consecutive calls, as steps of one call and as bare tasks that make the same calls."""
 
+import os
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from headgate.airflow import CallFunction, RunStep
 from headgate.airflow.dags import BRIEF
 
 GIVEN: dict[str, Any] = {"start_date": datetime(2026, 1, 1), "catchup": False}
-CALLS = 10
+CALLS = int(os.environ.get("BENCH_CALLS", "10"))
 
 
 @task
