@@ -7146,17 +7146,17 @@ $$;
 ALTER FUNCTION headgate._are_counts_due() OWNER TO headgate_owner;
 
 --
--- Name: _are_many_due_times(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _are_many_due_times(headgate.plan_need[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_options headgate.plan_options) RETURNS boolean
+CREATE FUNCTION headgate._are_many_due_times(p_needs headgate.plan_need[]) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
     with recursive hop as (
         select d.operation_id, d.priority, d.next_due_at
-        from headgate._needs(p_pipeline_id, p_options) as n
+        from unnest(p_needs) as n
         join headgate.operations as o using (operation_id)
         cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
         cross join lateral (
@@ -7184,7 +7184,7 @@ CREATE FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_options hea
     select count(*) > 3000 from (select from hop limit 3001) as h;
 $$;
 
-ALTER FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._are_many_due_times(p_needs headgate.plan_need[]) OWNER TO headgate_owner;
 
 --
 -- Name: asset_processing_state; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -8577,10 +8577,10 @@ $$;
 ALTER FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT blocked_until timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _budgets(bigint, headgate.plan_options, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _budgets(bigint, headgate.plan_options, headgate.plan_need[], timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb DEFAULT '{}'::jsonb) RETURNS SETOF headgate.plan_budget
+CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_quota integer, p_used jsonb DEFAULT '{}'::jsonb) RETURNS SETOF headgate.plan_budget
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8605,10 +8605,15 @@ CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_options headgate.plan_
     left join lateral headgate._share_left(
         p.provider_id, p_pipeline_id, b.opened_at,
         least(p_quota, p.quota - p.quota_buffer), coalesce((p_used ->> p.provider_id::text)::bigint, 0)
-    ) as h (units_left) on true;
+    ) as h (units_left) on true
+    where p.provider_id in (
+        select u.provider_id
+        from unnest(p_needs) as n
+        cross join lateral (values (n.provider_id), (n.call_provider_id)) as u (provider_id)
+    );
 $$;
 
-ALTER FUNCTION headgate._budgets(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._budgets(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_quota integer, p_used jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _bulk_calls(headgate.plan_class[], headgate.plan_need[], timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10929,6 +10934,78 @@ $$;
 ALTER FUNCTION headgate._count_cached(p_chunk headgate.chunks, p_cached bigint[], p_job_results headgate.job_result[]) OWNER TO headgate_owner;
 
 --
+-- Name: _count_forecasts(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._count_forecasts(p_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline headgate.pipelines;
+begin
+    delete from headgate.forecast_starts;
+    for v_pipeline in
+        select p.*
+        from headgate.pipelines as p
+        where (
+            select sum(c.assets)
+            from headgate.group_counts as c
+            join headgate.operations as o using (operation_id)
+            where exists (
+                select
+                from headgate.pipeline_steps as s
+                where s.pipeline_id = p.pipeline_id
+                    and o.name = any (s.operations)
+            )
+        ) > 5000
+    loop
+        begin
+            insert into headgate.forecast_starts (pipeline_id, options, classes)
+            select v_pipeline.pipeline_id, headgate._start_options(v_pipeline.pipeline_id, n.options), f.classes
+            from (select headgate._what_if_options(v_pipeline, '{}') as options) as n
+            cross join lateral headgate._forecast_start(v_pipeline.pipeline_id, n.options, p_at) as f
+            where cardinality(f.classes) < 10000;
+        exception
+            when others then
+                raise warning 'no forecast is prepared for pipeline %: %', v_pipeline.name, sqlerrm;
+        end;
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate._count_forecasts(p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _count_groups(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._count_groups() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    delete from headgate.group_counts;
+    insert into headgate.group_counts (
+        operation_id, group_key, assets, fresh, stale, never, oldest_watermark, due, oldest_due_at
+    )
+    select
+        g.operation_id, g.group_key, g.assets, g.fresh, g.stale, g.never, g.oldest_watermark, g.due, g.oldest_due_at
+    from headgate._group_states as g;
+
+    delete from headgate.group_standings;
+    insert into headgate.group_standings (operation_id, group_key, standing, assets)
+    select g.operation_id, g.group_key, g.standing, g.assets
+    from headgate._group_standings as g;
+
+    delete from headgate.group_names;
+    insert into headgate.group_names (universe, group_key, attribute, name)
+    select n.universe, n.group_key, n.attribute, n.name
+    from headgate._names as n;
+$$;
+
+ALTER FUNCTION headgate._count_groups() OWNER TO headgate_owner;
+
+--
 -- Name: _count_jobs(bigint, text, headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11030,6 +11107,23 @@ end;
 $$;
 
 ALTER FUNCTION headgate._counted(p_breaker headgate.breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _counted_start(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._counted_start(p_pipeline_id bigint, p_options headgate.plan_options) RETURNS TABLE(counted_at timestamp with time zone, classes headgate.forecast_class[])
+    LANGUAGE sql STABLE ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select c.counted_at, s.classes
+    from headgate.forecast_starts as s
+    cross join headgate._counted as c
+    where s.pipeline_id = p_pipeline_id
+        and s.options is not distinct from headgate._start_options(p_pipeline_id, p_options);
+$$;
+
+ALTER FUNCTION headgate._counted_start(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
 -- Name: _counts_as(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11208,10 +11302,10 @@ $$;
 ALTER FUNCTION headgate._deadline_subject(p_pipeline text) OWNER TO headgate_owner;
 
 --
--- Name: _decide(bigint, headgate.plan_options, timestamp with time zone, integer, text, headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _decide(bigint, headgate.plan_options, timestamp with time zone, integer, headgate.plan_need[], headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, call_no integer, position_in_call bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, served_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
+CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_needs headgate.plan_need[], p_classes headgate.plan_class[], p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, call_no integer, position_in_call bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, served_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -11220,30 +11314,27 @@ CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_options headgate.plan_o
     AS $$
 declare
     v_is_daily constant boolean := p_options.is_daily;
-    v_needs constant headgate.plan_need[] := array(
-        select n from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
-    );
     v_budgets constant headgate.plan_budget[] := array(
-        select b from headgate._budgets(p_pipeline_id, p_options, p_at, p_quota, p_used) as b
+        select b from headgate._budgets(p_pipeline_id, p_options, p_needs, p_at, p_quota, p_used) as b
     );
     v_classes constant headgate.ranked_class[] := array(
-        select c from headgate._rank_classes(p_classes, v_needs, p_at) as c
+        select c from headgate._rank_classes(p_classes, p_needs, p_at) as c
     );
     v_calls constant headgate.class_call[] := array(
-        select v from headgate._choose_calls(v_classes, v_needs, p_at, v_is_daily) as v
+        select v from headgate._choose_calls(v_classes, p_needs, p_at, v_is_daily) as v
     );
     v_entries constant headgate.plan_entry[] := array(
-        select e from headgate._rank_entries(v_classes, v_calls, v_needs) as e
+        select e from headgate._rank_entries(v_classes, v_calls, p_needs) as e
     );
     v_grants constant headgate.entry_grant[] := array(
-        select g from headgate._grant_units(v_entries, v_classes, v_calls, v_needs, v_budgets, p_at) as g
+        select g from headgate._grant_units(v_entries, v_classes, v_calls, p_needs, v_budgets, p_at) as g
     );
 begin
     return query select s.* from headgate._spread_grants(v_entries, v_grants, v_calls, p_at) as s;
 end;
 $$;
 
-ALTER FUNCTION headgate._decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_needs headgate.plan_need[], p_classes headgate.plan_class[], p_used jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _declare(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13729,17 +13820,23 @@ $$;
 ALTER FUNCTION headgate._follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean) OWNER TO headgate_owner;
 
 --
--- Name: _forecast_day(bigint, headgate.plan_options, timestamp with time zone, integer, jsonb, jsonb, headgate.forecast_class[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _forecast_day(bigint, headgate.plan_options, headgate.plan_need[], timestamp with time zone, integer, jsonb, jsonb, headgate.forecast_class[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_hit_ratios jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) RETURNS record
+CREATE FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_quota integer, p_used jsonb, p_hit_ratios jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+declare
+    v_needs constant headgate.plan_need[] := case
+        when exists (select from headgate.breakers as b where b.blocked_until > p_at - interval '1 day')
+            then array(select n from headgate._needs(p_pipeline_id, p_options, null, p_at) as n)
+        else p_needs
+    end;
 begin
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_options, null, p_at) as n
+        select n.* from unnest(v_needs) as n
     ),
     bundle as materialized (
         select
@@ -13771,7 +13868,7 @@ begin
     decision as materialized (
         select b.class_no as sim_no, b.is_new, b.operation_ids, d.*
         from headgate._decide(
-            p_pipeline_id, p_options, p_at, p_quota, null,
+            p_pipeline_id, p_options, p_at, p_quota, v_needs,
             (
                 select array_agg(row(
                     b.plan_no, b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.assets,
@@ -13830,7 +13927,7 @@ begin
     into units, new, updated, deferred, spent, done
     from decision as d;
 
-    classes := headgate._forecast_done(p_pipeline_id, p_options, p_at, p_classes, done);
+    classes := headgate._forecast_done(p_options, p_needs, p_at, p_classes, done);
     backlog := coalesce((
         select sum(c.assets)
         from unnest(classes) as c
@@ -13839,13 +13936,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_hit_ratios jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_quota integer, p_used jsonb, p_hit_ratios jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _forecast_done(bigint, headgate.plan_options, timestamp with time zone, headgate.forecast_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _forecast_done(headgate.plan_options, headgate.plan_need[], timestamp with time zone, headgate.forecast_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) RETURNS headgate.forecast_class[]
+CREATE FUNCTION headgate._forecast_done(p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) RETURNS headgate.forecast_class[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -13917,7 +14014,7 @@ begin
                     select s.class_no, s.operation_id from stirred as s where s.is_opened
                 ) as u
                 join part as p using (class_no)
-                join headgate._needs(p_pipeline_id, p_options) as n using (operation_id)
+                join unnest(p_needs) as n using (operation_id)
             ) as k
             cross join lateral headgate._forecast_rule(p_options, p_at, k.operation_id, k.calendar) as m
         ),
@@ -13973,7 +14070,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._forecast_done(p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _forecast_need(headgate.asset_processing_state, text, bigint, integer, headgate.plan_options, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14057,13 +14154,16 @@ CREATE FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_options headgat
     AS $$
 declare
     v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_options);
-    v_is_coarse constant boolean := headgate._are_many_due_times(p_pipeline_id, p_options);
+    v_needs constant headgate.plan_need[] := array(
+        select n from headgate._needs(p_pipeline_id, p_options) as n
+    );
+    v_is_coarse constant boolean := headgate._are_many_due_times(v_needs);
 begin
     perform set_config('enable_nestloop', 'off', true);
 
     with need as materialized (
         select n.*, o.universe
-        from headgate._needs(p_pipeline_id, p_options) as n
+        from unnest(v_needs) as n
         join headgate.operations as o using (operation_id)
     ),
     covered as materialized (
@@ -14131,7 +14231,7 @@ begin
         ) as e on e.asset_id = c.example_id
     ) as n;
 
-    classes := headgate._forecast_done(p_pipeline_id, p_options, p_at, classes, '[]');
+    classes := headgate._forecast_done(p_options, v_needs, p_at, classes, '[]');
 end;
 $$;
 
@@ -14580,26 +14680,38 @@ $$;
 ALTER FUNCTION headgate._graph(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
--- Name: _group_names(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _group_names(bigint, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) RETURNS SETOF text
+CREATE FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text, p_is_counted boolean) RETURNS SETOF text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
     with named as materialized (
-        select distinct a.universe, a.group_key, a.attributes ->> p_attribute as other_name
-        from headgate.assets as a
-        where a.universe = any (headgate._universes(p_pipeline_id, headgate._bare_options('{}')))
+        select n.universe, n.group_key, n.name
+        from (
+            select g.universe, g.group_key, g.attribute, g.name
+            from headgate.group_names as g
+            where p_is_counted
+            union all
+            select g.universe, g.group_key, g.attribute, g.name
+            from headgate._names as g
+            where not p_is_counted
+        ) as n
+        where n.universe = any (headgate._universes(p_pipeline_id, headgate._bare_options('{}')))
+            and n.attribute in ('', p_attribute)
     )
-    select distinct v.name
+    select distinct n.name
     from named as n
-    cross join lateral (values (n.group_key), (n.other_name)) as v (name)
-    where v.name is not null
-        and headgate._is_covered(p_pipeline_id, headgate._bare_options('{}'), n.universe, n.group_key);
+    join (
+        select u.universe, u.group_key
+        from (select distinct n.universe, n.group_key from named as n) as u
+        where headgate._is_covered(p_pipeline_id, headgate._bare_options('{}'), u.universe, u.group_key)
+    ) as c using (universe, group_key);
 $$;
 
-ALTER FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text, p_is_counted boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _guard_environment(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20776,6 +20888,10 @@ CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_options headgate.plan_opt
     SET enable_mergejoin TO 'on'
     SET jit TO 'off'
     AS $$
+declare
+    v_needs constant headgate.plan_need[] := array(
+        select n from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
+    );
 begin
     -- Planning each statement again pays off if much is due; if little is due, it takes most of the time.
     perform set_config('plan_cache_mode', 'force_custom_plan', true)
@@ -20790,7 +20906,7 @@ begin
         );
     return query
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
+        select n.* from unnest(v_needs) as n
     ),
     pair as materialized (
         -- Waiting is measured in whole minutes, so that pairs that became due together are equal.
@@ -20835,14 +20951,14 @@ begin
     slice as materialized (
         select c.operation_ids, c.asset_ids, c.group_key, c.due_since, d.*
         from headgate._decide(
-            p_pipeline_id, p_options, p_at, p_quota, p_step,
+            p_pipeline_id, p_options, p_at, p_quota, v_needs,
             (
                 select array_agg(row(
                     c.class_no, c.operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight,
                     cardinality(c.asset_ids), c.missing_from
                 )::headgate.plan_class)
                 from class as c
-            ) || headgate._upcoming(p_pipeline_id, p_options, p_at, p_step)
+            ) || headgate._upcoming(p_pipeline_id, p_options, v_needs, p_at, p_step)
         ) as d
         join class as c using (class_no)
     ),
@@ -25506,6 +25622,58 @@ $$;
 ALTER FUNCTION headgate._standing(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
+-- Name: _standings(bigint, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._standings(p_pipeline_id bigint, p_at timestamp with time zone, p_is_counted boolean) RETURNS TABLE(operation_id bigint, group_key text, standing text, pairs bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_nestloop TO 'on'
+    SET jit TO 'off'
+    AS $$
+    with covered as materialized (
+        -- The pipeline's operations, each with the groups of its steps.
+        select o.operation_id, bool_or(g.group_keys is null) as is_whole, array_agg(u.group_key) as group_keys
+        from headgate.pipeline_steps as g
+        join headgate.operations as o on o.name = any (g.operations)
+        left join unnest(g.group_keys) as u (group_key) on true
+        where g.pipeline_id = p_pipeline_id
+        group by o.operation_id
+    ),
+    due as materialized (
+        select d.operation_id, a.group_key, count(*) as pairs
+        from headgate._due_pairs(array(select c.operation_id from covered as c), p_at) as d
+        join headgate.assets as a using (asset_id)
+        where a.is_active
+        group by d.operation_id, a.group_key
+    )
+    select s.operation_id, s.group_key, s.standing, sum(s.pairs)::bigint
+    from (
+        select c.operation_id, c.group_key, c.standing, c.assets as pairs
+        from headgate.group_standings as c
+        where p_is_counted
+        union all
+        select g.operation_id, g.group_key, g.standing, g.assets
+        from headgate._group_standings as g
+        where not p_is_counted
+            and g.operation_id in (select c.operation_id from covered as c)
+        union all
+        select d.operation_id, d.group_key, u.standing, u.pairs
+        from due as d
+        cross join lateral (
+            values ('not due yet', -d.pairs), ('outside the run''s parameters', d.pairs)
+        ) as u (standing, pairs)
+    ) as s
+    join covered as c using (operation_id)
+    where c.is_whole
+        or s.group_key = any (c.group_keys)
+    group by s.operation_id, s.group_key, s.standing;
+$$;
+
+ALTER FUNCTION headgate._standings(p_pipeline_id bigint, p_at timestamp with time zone, p_is_counted boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _start_ahead(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25599,6 +25767,28 @@ CREATE FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) RETURNS 
 $$;
 
 ALTER FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) OWNER TO headgate_owner;
+
+--
+-- Name: _start_options(bigint, headgate.plan_options); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._start_options(p_pipeline_id bigint, p_options headgate.plan_options) RETURNS headgate.plan_options
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select row(
+        p_options.params - array(
+            select p.name
+            from headgate.pipeline_parameters as p
+            where p.pipeline_id = p_pipeline_id
+                and p.effect in ('quota', 'quota_buffer', 'max_assets', 'chunk_size')
+        ),
+        p_options.execution_id, p_options.is_backfill, p_options.is_daily, p_options.may_use_bulk_calls, null,
+        p_options.operations
+    )::headgate.plan_options;
+$$;
+
+ALTER FUNCTION headgate._start_options(p_pipeline_id bigint, p_options headgate.plan_options) OWNER TO headgate_owner;
 
 --
 -- Name: _start_queued(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26168,7 +26358,8 @@ CREATE FUNCTION headgate._still_used(p_used jsonb, p_spent jsonb, p_at timestamp
             + coalesce((p_spent ->> p.provider_id::text)::bigint, 0)
     ), '{}')
     from headgate.providers as p
-    where (headgate._window_at(p, p_at)).opened_at = (headgate._window_at(p, p_next)).opened_at;
+    where (p_used ? p.provider_id::text or p_spent ? p.provider_id::text)
+        and (headgate._window_at(p, p_at)).opened_at = (headgate._window_at(p, p_next)).opened_at;
 $$;
 
 ALTER FUNCTION headgate._still_used(p_used jsonb, p_spent jsonb, p_at timestamp with time zone, p_next timestamp with time zone) OWNER TO headgate_owner;
@@ -27744,10 +27935,10 @@ $$;
 ALTER FUNCTION headgate._unsent_chunks() OWNER TO headgate_owner;
 
 --
--- Name: _upcoming(bigint, headgate.plan_options, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _upcoming(bigint, headgate.plan_options, headgate.plan_need[], timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text) RETURNS headgate.plan_class[]
+CREATE FUNCTION headgate._upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_step text) RETURNS headgate.plan_class[]
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -27755,9 +27946,7 @@ begin
     if p_options.is_daily or not exists (
         select
         from headgate._due_pairs(
-            array(
-                select n.operation_id from headgate._needs(p_pipeline_id, p_options, p_step) as n where n.is_backfill
-            ), p_at, 1
+            array(select n.operation_id from unnest(p_needs) as n where n.is_backfill), p_at, 1
         )
     ) then
         return '{}';
@@ -27771,7 +27960,7 @@ begin
             select
                 row_number() over () as nth, s.operation_id, a.group_key, max(s.next_due_at) as due_since,
                 count(*) as jobs
-            from headgate._needs(p_pipeline_id, p_options, p_step) as n
+            from unnest(p_needs) as n
             join headgate.providers as p using (provider_id)
             cross join lateral headgate._window_at(p, p_at) as w
             join headgate.asset_processing_state as s
@@ -27791,7 +27980,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_step text) OWNER TO headgate_owner;
 
 --
 -- Name: _upsert_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30471,13 +30660,11 @@ begin
         b.opened_at,
         b.closes_at,
         b.blocked_until
-    from headgate._budgets(v_pipeline.pipeline_id, v_options, v_at, p_quota) as b
+    from headgate._budgets(
+        v_pipeline.pipeline_id, v_options,
+        array(select n from headgate._needs(v_pipeline.pipeline_id, v_options) as n), v_at, p_quota
+    ) as b
     join headgate.providers as p using (provider_id)
-    where p.provider_id in (
-        select u.provider_id
-        from headgate._needs(v_pipeline.pipeline_id, v_options) as n
-        cross join lateral (values (n.provider_id), (n.call_provider_id)) as u (provider_id)
-    )
     order by p.name;
 end;
 $$;
@@ -30584,10 +30771,10 @@ ALTER FUNCTION headgate.explain_summary(p_pipeline text, p_at timestamp with tim
 COMMENT ON FUNCTION headgate.explain_summary(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) IS 'explain_plan in totals: how many pairs and units would run, per group, operation and decision.';
 
 --
--- Name: explain_totals(text, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: explain_totals(text, timestamp with time zone, integer, jsonb, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(group_key text, operation text, decision text, reason text, provider text, count bigint, units bigint, run_at timestamp with time zone)
+CREATE FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_params jsonb DEFAULT '{}'::jsonb, p_counted boolean DEFAULT false) RETURNS TABLE(group_key text, operation text, decision text, reason text, provider text, count bigint, units bigint, run_at timestamp with time zone, counted_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -30598,21 +30785,13 @@ declare
     v_at constant timestamptz := coalesce(p_at, headgate.clock());
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
     v_options constant headgate.plan_options := headgate._what_if_options(v_pipeline, p_params);
+    v_counted_at constant timestamptz := (select c.counted_at from headgate._counted as c where p_counted);
 begin
     perform headgate._check_quota_value(p_quota);
     return query
     with plan as materialized (
         select p.operation_id, p.asset_id, p.group_key, p.provider_id, p.is_granted, p.reason, p.units, p.run_at
         from headgate._plan(v_pipeline.pipeline_id, v_options, v_at, p_quota) as p
-    ),
-    covered as materialized (
-        -- The pipeline's operations, each with the groups of its steps.
-        select o.operation_id, bool_or(g.group_keys is null) as is_whole, array_agg(u.group_key) as group_keys
-        from headgate.pipeline_steps as g
-        join headgate.operations as o on o.name = any (g.operations)
-        left join unnest(g.group_keys) as u (group_key) on true
-        where g.pipeline_id = v_pipeline.pipeline_id
-        group by o.operation_id
     ),
     due as materialized (
         select
@@ -30630,27 +30809,15 @@ begin
         ) as s
         left join headgate.v_deferral_reasons as w on w.reason = p.reason
     ),
-    everything as (
-        select
-            a.group_key, s.operation_id, headgate._skipped_because(a.is_active, s, o, v_at) as reason,
-            count(*) as pairs
-        from headgate.asset_processing_state as s
-        join covered as c using (operation_id)
-        join headgate.operations as o using (operation_id)
-        join headgate.assets as a using (asset_id)
-        where c.is_whole
-            or a.group_key = any (c.group_keys)
-        group by 1, 2, 3
-    ),
     skipped as (
         -- Everything but what is due, which is cheaper than to look for each pair in the plan.
-        select e.group_key, e.operation_id, e.reason, e.pairs - coalesce(d.pairs, 0) as pairs
-        from everything as e
+        select e.group_key, e.operation_id, e.standing as reason, e.pairs - coalesce(d.pairs, 0) as pairs
+        from headgate._standings(v_pipeline.pipeline_id, v_at, v_counted_at is not null) as e
         left join (
-            select d.group_key, d.operation_id, d.left_out_because as reason, count(*) as pairs
+            select d.group_key, d.operation_id, d.left_out_because as standing, count(*) as pairs
             from due as d
             group by d.group_key, d.operation_id, d.left_out_because
-        ) as d using (group_key, operation_id, reason)
+        ) as d using (group_key, operation_id, standing)
     ),
     total as (
         select
@@ -30666,7 +30833,7 @@ begin
         where s.pairs > 0
     )
     select
-        t.group_key, o.name, t.decision, t.reason, r.name, t.pairs, t.units, t.run_at
+        t.group_key, o.name, t.decision, t.reason, r.name, t.pairs, t.units, t.run_at, v_counted_at
     from total as t
     join headgate.operations as o using (operation_id)
     join headgate.providers as r on r.provider_id = t.provider_id
@@ -30674,13 +30841,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_counted boolean) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_counted boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'The plan in totals, including what is not due: asset needs and units per group, operation, decision and reason; with the earliest time for what waits.';
+COMMENT ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_counted boolean) IS 'The plan in totals, including what is not due: asset needs and units per group, operation, decision and reason; with the earliest time for what waits. counted: what is not due may have been counted a little earlier by a runner, at counted_at (null: it was counted now).';
 
 --
 -- Name: extend_leases(text, bigint[], integer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30953,19 +31120,22 @@ ALTER FUNCTION headgate.find_group(p_group text) OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.find_group(p_group text) IS 'The group with this key; an unknown key is an error that lists the known ones.';
 
 --
--- Name: forecast(text, integer, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: forecast(text, integer, integer, jsonb, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer DEFAULT NULL::integer, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(day integer, units bigint, new bigint, updated bigint, deferred bigint, backlog bigint, pool text, pool_time interval)
+CREATE FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer DEFAULT NULL::integer, p_params jsonb DEFAULT '{}'::jsonb, p_counted boolean DEFAULT false) RETURNS TABLE(day integer, units bigint, new bigint, updated bigint, deferred bigint, backlog bigint, pool text, pool_time interval, counted_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
     v_options constant headgate.plan_options := headgate._what_if_options(v_pipeline, p_params);
+    v_needs constant headgate.plan_need[] := array(
+        select n from headgate._needs(v_pipeline.pipeline_id, v_options) as n
+    );
     v_at timestamptz := headgate.clock();
     v_used jsonb := '{}';
-    v_classes headgate.forecast_class[] := headgate._forecast_start(v_pipeline.pipeline_id, v_options, v_at);
+    v_classes headgate.forecast_class[];
     v_pools constant jsonb := headgate._pool_times(v_pipeline.pipeline_id);
     v_hit_ratios constant jsonb := headgate._hit_ratios(v_pipeline.pipeline_id);
     v_day record;
@@ -30977,10 +31147,17 @@ begin
         );
     end if;
 
+    select k.counted_at, k.classes into counted_at, v_classes
+    from headgate._counted_start(v_pipeline.pipeline_id, v_options) as k
+    where p_counted;
+    if not found then
+        v_classes := headgate._forecast_start(v_pipeline.pipeline_id, v_options, v_at);
+    end if;
+
     for v_nth in 1 .. p_days loop
         select d.* into v_day
         from headgate._forecast_day(
-            v_pipeline.pipeline_id, v_options, v_at, p_quota, v_used, v_hit_ratios, v_classes
+            v_pipeline.pipeline_id, v_options, v_needs, v_at, p_quota, v_used, v_hit_ratios, v_classes
         ) as d;
         v_classes := v_day.classes;
         day := v_nth;
@@ -30998,13 +31175,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb, p_counted boolean) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb, p_counted boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units (without the share that the answer cache has spared lately), assets loaded for the first time, refreshed and put off (including those left out after failures), the backlog at the end of each day, and the pool that the day''s work keeps busy longest, with its minimum time by the mean time of such jobs (null: none has ended).';
+COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb, p_counted boolean) IS 'What one run a day, from now on, would do: units (without the share that the answer cache has spared lately), assets loaded for the first time, refreshed and put off (including those left out after failures), the backlog at the end of each day, and the pool that the day''s work keeps busy longest, with its minimum time by the mean time of such jobs (null: none has ended). counted: it may begin with the assets as a runner has counted them a little earlier, at counted_at (null: as they are now).';
 
 --
 -- Name: forget_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31311,13 +31488,7 @@ begin
     perform from headgate.count_times as t for update skip locked;
     has_counted := found and headgate._are_counts_due();
     if has_counted then
-        delete from headgate.group_counts;
-        insert into headgate.group_counts (
-            operation_id, group_key, assets, fresh, stale, never, oldest_watermark, due, oldest_due_at
-        )
-        select
-            g.operation_id, g.group_key, g.assets, g.fresh, g.stale, g.never, g.oldest_watermark, g.due, g.oldest_due_at
-        from headgate._group_states as g;
+        perform headgate._count_groups(), headgate._count_forecasts(v_at);
         update headgate.count_times as t
         set counted_at = v_at,
             next_at = v_at + greatest(interval '1 minute', 20 * (clock_timestamp() - v_began));
@@ -33467,10 +33638,10 @@ ALTER FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestam
 COMMENT ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) IS 'The history of a run in time order: its start and end, steps, jobs, deferrals, alerts and operator actions; from p_since on.';
 
 --
--- Name: run_parameters(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: run_parameters(boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.run_parameters() RETURNS TABLE(pipeline text, parameter text, type text, default_value jsonb, choices text[], is_closed boolean, description text)
+CREATE FUNCTION headgate.run_parameters(p_counted boolean DEFAULT false) RETURNS TABLE(pipeline text, parameter text, type text, default_value jsonb, choices text[], is_closed boolean, description text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -33483,7 +33654,9 @@ CREATE FUNCTION headgate.run_parameters() RETURNS TABLE(pipeline text, parameter
     join headgate.pipeline_parameters as m using (pipeline_id)
     left join lateral (
         select array_agg(n.name order by n.name collate "C") as names
-        from headgate._group_names(p.pipeline_id, m.meanings ->> 'attribute') as n (name)
+        from headgate._group_names(
+            p.pipeline_id, m.meanings ->> 'attribute', p_counted and exists (select from headgate._counted)
+        ) as n (name)
         where m.effect = 'groups'
     ) as g on true
     order by
@@ -33494,13 +33667,13 @@ CREATE FUNCTION headgate.run_parameters() RETURNS TABLE(pipeline text, parameter
         m.name collate "C";
 $$;
 
-ALTER FUNCTION headgate.run_parameters() OWNER TO headgate_owner;
+ALTER FUNCTION headgate.run_parameters(p_counted boolean) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION run_parameters(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION run_parameters(p_counted boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.run_parameters() IS 'Parameters of all pipelines, the most used first: type, default, choices; is_closed: only these choices are accepted.';
+COMMENT ON FUNCTION headgate.run_parameters(p_counted boolean) IS 'Parameters of all pipelines, the most used first: type, default, choices; is_closed: only these choices are accepted. counted: groups may be those that a runner has found a little earlier.';
 
 --
 -- Name: run_pipeline(text, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -41745,104 +41918,6 @@ COMMENT ON COLUMN headgate._breakers.blocked_until IS 'No call is, or was, made 
 COMMENT ON COLUMN headgate._breakers.blocked_reason IS 'Why it is, or was, blocked.';
 
 --
--- Name: _group_states; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate._group_states AS
- SELECT o.operation_id,
-    o.name AS operation,
-    s.group_key,
-    count(*) AS assets,
-    count(*) FILTER (WHERE (s.has_data AND (NOT (s.is_failing OR (s.is_due AND (o.due_rule <> 'run'::text)))))) AS fresh,
-    count(*) FILTER (WHERE (s.has_data AND (s.is_failing OR (s.is_due AND (o.due_rule <> 'run'::text))))) AS stale,
-    count(*) FILTER (WHERE (NOT s.has_data)) AS never,
-    min(s.watermark) AS oldest_watermark,
-    count(*) FILTER (WHERE (s.is_due AND (s.chunk_id IS NULL))) AS due,
-    min(s.next_due_at) FILTER (WHERE (s.is_due AND (s.chunk_id IS NULL))) AS oldest_due_at
-   FROM (( SELECT s_1.operation_id,
-            a.group_key,
-            s_1.watermark,
-            s_1.next_due_at,
-            s_1.chunk_id,
-            ((s_1.succeeded_at IS NOT NULL) OR (s_1.watermark IS NOT NULL)) AS has_data,
-            COALESCE((s_1.next_due_at <= ( SELECT headgate.clock() AS clock)), false) AS is_due,
-            (s_1.consecutive_failures > 0) AS is_failing
-           FROM (headgate.asset_processing_state s_1
-             JOIN headgate.assets a USING (asset_id))
-          WHERE a.is_active) s
-     JOIN headgate.operations o USING (operation_id))
-  WHERE (NOT o.is_retired)
-  GROUP BY o.operation_id, o.name, s.group_key;
-
-ALTER VIEW headgate._group_states OWNER TO headgate_owner;
-
---
--- Name: VIEW _group_states; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate._group_states IS 'How the active assets of each group stand, by operation.';
-
---
--- Name: COLUMN _group_states.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate._group_states.operation_id IS 'The operation.';
-
---
--- Name: COLUMN _group_states.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate._group_states.operation IS 'Its name; a condition on it applies before anything is counted.';
-
---
--- Name: COLUMN _group_states.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate._group_states.group_key IS 'The group.';
-
---
--- Name: COLUMN _group_states.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate._group_states.assets IS 'Assets that need it.';
-
---
--- Name: COLUMN _group_states.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate._group_states.fresh IS 'Assets that have it and are not due, or that are in every run.';
-
---
--- Name: COLUMN _group_states.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate._group_states.stale IS 'Assets that have it and are due, or fail.';
-
---
--- Name: COLUMN _group_states.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate._group_states.never IS 'Assets that never had it.';
-
---
--- Name: COLUMN _group_states.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate._group_states.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
-
---
--- Name: COLUMN _group_states.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate._group_states.due IS 'Assets that are due and not held by a chunk.';
-
---
--- Name: COLUMN _group_states.oldest_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate._group_states.oldest_due_at IS 'Since when the first of them is due.';
-
---
 -- Name: count_times; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -41859,7 +41934,7 @@ ALTER TABLE headgate.count_times OWNER TO headgate_owner;
 -- Name: TABLE count_times; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.count_times IS 'When headgate.group_counts was counted: one row, which is locked while a session counts.';
+COMMENT ON TABLE headgate.count_times IS 'When the rows of the tables above were counted: one row, which is locked while a session counts.';
 
 --
 -- Name: COLUMN count_times.is_only; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -41878,84 +41953,6 @@ COMMENT ON COLUMN headgate.count_times.counted_at IS 'When its rows were counted
 --
 
 COMMENT ON COLUMN headgate.count_times.next_at IS 'When they are counted again: a minute later, or later still where counting takes long.';
-
---
--- Name: group_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.group_counts (
-    operation_id bigint NOT NULL,
-    group_key text NOT NULL,
-    assets bigint NOT NULL,
-    fresh bigint NOT NULL,
-    stale bigint NOT NULL,
-    never bigint NOT NULL,
-    oldest_watermark timestamp with time zone,
-    due bigint NOT NULL,
-    oldest_due_at timestamp with time zone
-);
-
-ALTER TABLE headgate.group_counts OWNER TO headgate_owner;
-
---
--- Name: TABLE group_counts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.group_counts IS 'How fresh each group''s data was at the last count, and what was due. headgate.keep_counts replaces all rows at once.';
-
---
--- Name: COLUMN group_counts.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.operation_id IS 'The operation.';
-
---
--- Name: COLUMN group_counts.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.group_key IS 'The group.';
-
---
--- Name: COLUMN group_counts.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.assets IS 'Assets that need the operation.';
-
---
--- Name: COLUMN group_counts.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.fresh IS 'Assets that have it and are not due, or that are in every run.';
-
---
--- Name: COLUMN group_counts.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.stale IS 'Assets that have it and are due, or fail.';
-
---
--- Name: COLUMN group_counts.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.never IS 'Assets that never had it.';
-
---
--- Name: COLUMN group_counts.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.oldest_watermark IS 'How far the data of the most outdated asset reached.';
-
---
--- Name: COLUMN group_counts.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.due IS 'Assets that were due and not held by a chunk.';
-
---
--- Name: COLUMN group_counts.oldest_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.group_counts.oldest_due_at IS 'Since when the first of them was due.';
 
 --
 -- Name: runners; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -42080,18 +42077,216 @@ COMMENT ON COLUMN headgate.runners.disk_percent IS 'How full the disk of its wor
 COMMENT ON COLUMN headgate.runners.measured_at IS 'When it sent these figures, real time; null: never.';
 
 --
+-- Name: _counted; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._counted AS
+ SELECT k.counted_at
+   FROM (headgate.count_times k
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t)
+  WHERE ((t.now >= k.counted_at) AND (((k.next_at - k.counted_at) > '00:01:00'::interval) OR (((t.now - k.next_at) < (k.next_at - k.counted_at)) AND (EXISTS ( SELECT
+           FROM headgate.runners r
+          WHERE (r.last_seen_at > (clock_timestamp() - '00:00:15'::interval)))))));
+
+ALTER VIEW headgate._counted OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _counted; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._counted IS 'When the runners counted last; no row: a reader counts by itself.';
+
+--
+-- Name: COLUMN _counted.counted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._counted.counted_at IS 'When.';
+
+--
+-- Name: _group_states; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._group_states AS
+ SELECT o.operation_id,
+    o.name AS operation,
+    s.group_key,
+    count(*) AS assets,
+    count(*) FILTER (WHERE (s.has_data AND (NOT (s.is_failing OR (s.is_due AND (o.due_rule <> 'run'::text)))))) AS fresh,
+    count(*) FILTER (WHERE (s.has_data AND (s.is_failing OR (s.is_due AND (o.due_rule <> 'run'::text))))) AS stale,
+    count(*) FILTER (WHERE (NOT s.has_data)) AS never,
+    min(s.watermark) AS oldest_watermark,
+    count(*) FILTER (WHERE (s.is_due AND (s.chunk_id IS NULL))) AS due,
+    min(s.next_due_at) FILTER (WHERE (s.is_due AND (s.chunk_id IS NULL))) AS oldest_due_at
+   FROM (( SELECT s_1.operation_id,
+            a.group_key,
+            s_1.watermark,
+            s_1.next_due_at,
+            s_1.chunk_id,
+            ((s_1.succeeded_at IS NOT NULL) OR (s_1.watermark IS NOT NULL)) AS has_data,
+            COALESCE((s_1.next_due_at <= ( SELECT headgate.clock() AS clock)), false) AS is_due,
+            (s_1.consecutive_failures > 0) AS is_failing
+           FROM (headgate.asset_processing_state s_1
+             JOIN headgate.assets a USING (asset_id))
+          WHERE a.is_active) s
+     JOIN headgate.operations o USING (operation_id))
+  WHERE (NOT o.is_retired)
+  GROUP BY o.operation_id, o.name, s.group_key;
+
+ALTER VIEW headgate._group_states OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _group_states; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._group_states IS 'How the active assets of each group stand, by operation.';
+
+--
+-- Name: COLUMN _group_states.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN _group_states.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.operation IS 'Its name; a condition on it applies before anything is counted.';
+
+--
+-- Name: COLUMN _group_states.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.group_key IS 'The group.';
+
+--
+-- Name: COLUMN _group_states.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.assets IS 'Assets that need it.';
+
+--
+-- Name: COLUMN _group_states.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN _group_states.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN _group_states.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN _group_states.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
+
+--
+-- Name: COLUMN _group_states.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.due IS 'Assets that are due and not held by a chunk.';
+
+--
+-- Name: COLUMN _group_states.oldest_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_states.oldest_due_at IS 'Since when the first of them is due.';
+
+--
+-- Name: group_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.group_counts (
+    operation_id bigint NOT NULL,
+    group_key text NOT NULL,
+    assets bigint NOT NULL,
+    fresh bigint NOT NULL,
+    stale bigint NOT NULL,
+    never bigint NOT NULL,
+    oldest_watermark timestamp with time zone,
+    due bigint NOT NULL,
+    oldest_due_at timestamp with time zone
+);
+
+ALTER TABLE headgate.group_counts OWNER TO headgate_owner;
+
+--
+-- Name: TABLE group_counts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.group_counts IS 'How fresh each group''s data was at the last count, and what was due. headgate.keep_counts replaces all rows at once.';
+
+--
+-- Name: COLUMN group_counts.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN group_counts.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.group_key IS 'The group.';
+
+--
+-- Name: COLUMN group_counts.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.assets IS 'Assets that need the operation.';
+
+--
+-- Name: COLUMN group_counts.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.fresh IS 'Assets that have it and are not due, or that are in every run.';
+
+--
+-- Name: COLUMN group_counts.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN group_counts.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN group_counts.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.oldest_watermark IS 'How far the data of the most outdated asset reached.';
+
+--
+-- Name: COLUMN group_counts.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.due IS 'Assets that were due and not held by a chunk.';
+
+--
+-- Name: COLUMN group_counts.oldest_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_counts.oldest_due_at IS 'Since when the first of them was due.';
+
+--
 -- Name: _counted_states; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
 CREATE VIEW headgate._counted_states AS
  WITH kept AS MATERIALIZED (
-         SELECT k.counted_at
-           FROM (headgate.count_times k
-             CROSS JOIN ( SELECT headgate.clock() AS now
-                 OFFSET 0) t)
-          WHERE ((t.now >= k.counted_at) AND (((k.next_at - k.counted_at) > '00:01:00'::interval) OR (((t.now - k.next_at) < (k.next_at - k.counted_at)) AND (EXISTS ( SELECT
-                   FROM headgate.runners r
-                  WHERE (r.last_seen_at > (clock_timestamp() - '00:00:15'::interval)))))))
+         SELECT c.counted_at
+           FROM headgate._counted c
         )
  SELECT c.operation_id,
     o.name AS operation,
@@ -42199,6 +42394,53 @@ COMMENT ON COLUMN headgate._counted_states.oldest_due_at IS 'Since when the firs
 --
 
 COMMENT ON COLUMN headgate._counted_states.counted_at IS 'When all of this was counted.';
+
+--
+-- Name: _group_standings; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._group_standings AS
+ SELECT s.operation_id,
+    a.group_key,
+    headgate._skipped_because(a.is_active, s.*, o.*, '-infinity'::timestamp with time zone) AS standing,
+    count(*) AS assets
+   FROM ((headgate.asset_processing_state s
+     JOIN headgate.operations o USING (operation_id))
+     JOIN headgate.assets a USING (asset_id))
+  WHERE (NOT o.is_retired)
+  GROUP BY s.operation_id, a.group_key, (headgate._skipped_because(a.is_active, s.*, o.*, '-infinity'::timestamp with time zone));
+
+ALTER VIEW headgate._group_standings OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _group_standings; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._group_standings IS 'How many assets of each group stand how, by operation.';
+
+--
+-- Name: COLUMN _group_standings.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_standings.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN _group_standings.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_standings.group_key IS 'The group.';
+
+--
+-- Name: COLUMN _group_standings.standing; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_standings.standing IS 'Why nothing is done for them; "not due yet": they have a time.';
+
+--
+-- Name: COLUMN _group_standings.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._group_standings.assets IS 'Assets that need it.';
 
 --
 -- Name: cache_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -43428,6 +43670,59 @@ COMMENT ON COLUMN headgate._metric_names.labels IS 'The names of its labels.';
 --
 
 COMMENT ON COLUMN headgate._metric_names.help IS 'What it measures.';
+
+--
+-- Name: _names; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._names AS
+ SELECT DISTINCT a.universe,
+    a.group_key,
+    ''::text AS attribute,
+    a.group_key AS name
+   FROM headgate.assets a
+UNION ALL
+ SELECT DISTINCT a.universe,
+    a.group_key,
+    p.attribute,
+    (a.attributes ->> p.attribute) AS name
+   FROM (headgate.assets a
+     CROSS JOIN ( SELECT DISTINCT (m.meanings ->> 'attribute'::text) AS attribute
+           FROM headgate.pipeline_parameters m
+          WHERE (m.effect = 'groups'::text)) p)
+  WHERE ((a.attributes ->> p.attribute) IS NOT NULL);
+
+ALTER VIEW headgate._names OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _names; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._names IS 'The names of groups.';
+
+--
+-- Name: COLUMN _names.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._names.universe IS 'The universe of its assets.';
+
+--
+-- Name: COLUMN _names.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._names.group_key IS 'The group.';
+
+--
+-- Name: COLUMN _names.attribute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._names.attribute IS 'The attribute whose value it is; empty: the name is the key.';
+
+--
+-- Name: COLUMN _names.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._names.name IS 'The name.';
 
 --
 -- Name: state_days; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -45542,6 +45837,128 @@ COMMENT ON COLUMN headgate.fetches.lease_no IS 'The lease under which it is made
 --
 
 COMMENT ON COLUMN headgate.fetches.asset_id IS 'The asset for which it is made.';
+
+--
+-- Name: forecast_starts; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.forecast_starts (
+    pipeline_id bigint NOT NULL,
+    options headgate.plan_options NOT NULL,
+    classes headgate.forecast_class[] NOT NULL
+);
+
+ALTER TABLE headgate.forecast_starts OWNER TO headgate_owner;
+
+--
+-- Name: TABLE forecast_starts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.forecast_starts IS 'Where a forecast of each large pipeline began at the last count. headgate.keep_counts replaces all rows at once.';
+
+--
+-- Name: COLUMN forecast_starts.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.forecast_starts.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN forecast_starts.options; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.forecast_starts.options IS 'The options it is for, without those that make no difference to it.';
+
+--
+-- Name: COLUMN forecast_starts.classes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.forecast_starts.classes IS 'Its assets, sorted into classes of equal needs.';
+
+--
+-- Name: group_names; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.group_names (
+    universe text NOT NULL,
+    group_key text NOT NULL,
+    attribute text NOT NULL,
+    name text NOT NULL
+);
+
+ALTER TABLE headgate.group_names OWNER TO headgate_owner;
+
+--
+-- Name: TABLE group_names; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.group_names IS 'The names of groups at the last count, for forms. headgate.keep_counts replaces all rows at once.';
+
+--
+-- Name: COLUMN group_names.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_names.universe IS 'The universe of its assets.';
+
+--
+-- Name: COLUMN group_names.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_names.group_key IS 'The group.';
+
+--
+-- Name: COLUMN group_names.attribute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_names.attribute IS 'The attribute whose value it is; empty: the name is the key.';
+
+--
+-- Name: COLUMN group_names.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_names.name IS 'What a run''s parameter may call it.';
+
+--
+-- Name: group_standings; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.group_standings (
+    operation_id bigint NOT NULL,
+    group_key text NOT NULL,
+    standing text NOT NULL,
+    assets bigint NOT NULL
+);
+
+ALTER TABLE headgate.group_standings OWNER TO headgate_owner;
+
+--
+-- Name: TABLE group_standings; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.group_standings IS 'How many assets of each group stood how at the last count. headgate.keep_counts replaces all rows at once.';
+
+--
+-- Name: COLUMN group_standings.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_standings.operation_id IS 'The operation.';
+
+--
+-- Name: COLUMN group_standings.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_standings.group_key IS 'The group.';
+
+--
+-- Name: COLUMN group_standings.standing; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_standings.standing IS 'Why nothing is done for these assets; "not due yet": they have a time.';
+
+--
+-- Name: COLUMN group_standings.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.group_standings.assets IS 'Assets that need the operation.';
 
 --
 -- Name: job_counts_count_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -53766,11 +54183,32 @@ ALTER TABLE ONLY headgate.fetches
     ADD CONSTRAINT fetches_pkey PRIMARY KEY (key);
 
 --
+-- Name: forecast_starts forecast_starts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.forecast_starts
+    ADD CONSTRAINT forecast_starts_pkey PRIMARY KEY (pipeline_id);
+
+--
 -- Name: group_counts group_counts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
 ALTER TABLE ONLY headgate.group_counts
     ADD CONSTRAINT group_counts_pkey PRIMARY KEY (operation_id, group_key);
+
+--
+-- Name: group_names group_names_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.group_names
+    ADD CONSTRAINT group_names_pkey PRIMARY KEY (universe, group_key, attribute, name);
+
+--
+-- Name: group_standings group_standings_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.group_standings
+    ADD CONSTRAINT group_standings_pkey PRIMARY KEY (operation_id, group_key, standing);
 
 --
 -- Name: job_counts job_counts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -56389,10 +56827,10 @@ REVOKE ALL ON FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operat
 REVOKE ALL ON FUNCTION headgate._are_counts_due() FROM PUBLIC;
 
 --
--- Name: FUNCTION _are_many_due_times(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _are_many_due_times(p_needs headgate.plan_need[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._are_many_due_times(p_needs headgate.plan_need[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _artifact_name(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -56599,10 +57037,10 @@ REVOKE ALL ON FUNCTION headgate._broken_calls(p_at timestamp with time zone) FRO
 REVOKE ALL ON FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT blocked_until timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _budgets(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _budgets(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_quota integer, p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._budgets(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._budgets(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_quota integer, p_used jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _bulk_calls(p_classes headgate.plan_class[], p_needs headgate.plan_need[], p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -56977,6 +57415,18 @@ REVOKE ALL ON FUNCTION headgate._cost_words(p_records bigint, p_units bigint) FR
 REVOKE ALL ON FUNCTION headgate._count_cached(p_chunk headgate.chunks, p_cached bigint[], p_job_results headgate.job_result[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _count_forecasts(p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._count_forecasts(p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _count_groups(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._count_groups() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -56999,6 +57449,12 @@ REVOKE ALL ON FUNCTION headgate._count_words(p_count bigint, p_noun text) FROM P
 --
 
 REVOKE ALL ON FUNCTION headgate._counted(p_breaker headgate.breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _counted_start(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._counted_start(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _counts_as(p_status text, p_skip_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -57043,10 +57499,10 @@ REVOKE ALL ON FUNCTION headgate._deadline_at(p_driver text, p_pipeline_id bigint
 REVOKE ALL ON FUNCTION headgate._deadline_subject(p_pipeline text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_needs headgate.plan_need[], p_classes headgate.plan_class[], p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._decide(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_needs headgate.plan_need[], p_classes headgate.plan_class[], p_used jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _declare(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -57463,16 +57919,16 @@ REVOKE ALL ON FUNCTION headgate._fold_counts() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_hit_ratios jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_quota integer, p_used jsonb, p_hit_ratios jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_hit_ratios jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_quota integer, p_used jsonb, p_hit_ratios jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb, OUT done jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _forecast_done(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _forecast_done(p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._forecast_done(p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_options headgate.plan_options, p_at timestamp with time zone, p_is_coarse boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -57577,10 +58033,10 @@ REVOKE ALL ON FUNCTION headgate._grant_units(p_entries headgate.plan_entry[], p_
 REVOKE ALL ON FUNCTION headgate._graph(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
 
 --
--- Name: FUNCTION _group_names(p_pipeline_id bigint, p_attribute text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _group_names(p_pipeline_id bigint, p_attribute text, p_is_counted boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text, p_is_counted boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _guard_environment(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -59485,6 +59941,12 @@ REVOKE ALL ON FUNCTION headgate._staged_source(p_table regclass, p_operation tex
 REVOKE ALL ON FUNCTION headgate._standing(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _standings(p_pipeline_id bigint, p_at timestamp with time zone, p_is_counted boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._standings(p_pipeline_id bigint, p_at timestamp with time zone, p_is_counted boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _start_ahead(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -59501,6 +59963,12 @@ REVOKE ALL ON FUNCTION headgate._start_due(p_now timestamp with time zone) FROM 
 --
 
 REVOKE ALL ON FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _start_options(p_pipeline_id bigint, p_options headgate.plan_options); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._start_options(p_pipeline_id bigint, p_options headgate.plan_options) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _start_queued(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -59875,10 +60343,10 @@ REVOKE ALL ON FUNCTION headgate._unknown(p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._unsent_chunks() FROM PUBLIC;
 
 --
--- Name: FUNCTION _upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_step text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _upsert_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -60377,12 +60845,12 @@ GRANT ALL ON FUNCTION headgate.explain_summary(p_pipeline text, p_at timestamp w
 GRANT ALL ON FUNCTION headgate.explain_summary(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) TO headgate_reader;
 
 --
--- Name: FUNCTION explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_counted boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) TO headgate_planner;
-GRANT ALL ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) TO headgate_reader;
+REVOKE ALL ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_counted boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_counted boolean) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_counted boolean) TO headgate_reader;
 
 --
 -- Name: FUNCTION extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -60444,12 +60912,12 @@ GRANT ALL ON FUNCTION headgate.find_group(p_group text) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.find_group(p_group text) TO headgate_reader;
 
 --
--- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb, p_counted boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) TO headgate_planner;
-GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) TO headgate_reader;
+REVOKE ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb, p_counted boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb, p_counted boolean) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb, p_counted boolean) TO headgate_reader;
 
 --
 -- Name: FUNCTION forget_files(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -60929,12 +61397,12 @@ GRANT ALL ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since t
 GRANT ALL ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) TO headgate_reader;
 
 --
--- Name: FUNCTION run_parameters(); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION run_parameters(p_counted boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.run_parameters() FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.run_parameters() TO headgate_planner;
-GRANT ALL ON FUNCTION headgate.run_parameters() TO headgate_reader;
+REVOKE ALL ON FUNCTION headgate.run_parameters(p_counted boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.run_parameters(p_counted boolean) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.run_parameters(p_counted boolean) TO headgate_reader;
 
 --
 -- Name: FUNCTION run_pipeline(p_pipeline text, p_params jsonb, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner

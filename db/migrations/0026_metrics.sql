@@ -103,6 +103,51 @@ comment on column headgate.group_counts.oldest_watermark is 'How far the data of
 comment on column headgate.group_counts.due is 'Assets that were due and not held by a chunk.';
 comment on column headgate.group_counts.oldest_due_at is 'Since when the first of them was due.';
 
+create table headgate.group_standings (
+    operation_id bigint not null,
+    group_key text not null,
+    standing text not null,
+    assets bigint not null,
+    constraint group_standings_pkey primary key (operation_id, group_key, standing)
+);
+
+comment on table headgate.group_standings is
+    'How many assets of each group stood how at the last count. headgate.keep_counts replaces all rows at once.';
+comment on column headgate.group_standings.operation_id is 'The operation.';
+comment on column headgate.group_standings.group_key is 'The group.';
+comment on column headgate.group_standings.standing is
+    'Why nothing is done for these assets; "not due yet": they have a time.';
+comment on column headgate.group_standings.assets is 'Assets that need the operation.';
+
+create table headgate.group_names (
+    universe text not null,
+    group_key text not null,
+    attribute text not null,
+    name text not null,
+    constraint group_names_pkey primary key (universe, group_key, attribute, name)
+);
+
+comment on table headgate.group_names is
+    'The names of groups at the last count, for forms. headgate.keep_counts replaces all rows at once.';
+comment on column headgate.group_names.universe is 'The universe of its assets.';
+comment on column headgate.group_names.group_key is 'The group.';
+comment on column headgate.group_names.attribute is 'The attribute whose value it is; empty: the name is the key.';
+comment on column headgate.group_names.name is 'What a run''s parameter may call it.';
+
+create table headgate.forecast_starts (
+    pipeline_id bigint not null,
+    options headgate.plan_options not null,
+    classes headgate.forecast_class[] not null,
+    constraint forecast_starts_pkey primary key (pipeline_id)
+);
+
+comment on table headgate.forecast_starts is
+    'Where a forecast of each large pipeline began at the last count. headgate.keep_counts replaces all rows at once.';
+comment on column headgate.forecast_starts.pipeline_id is 'The pipeline.';
+comment on column headgate.forecast_starts.options is
+    'The options it is for, without those that make no difference to it.';
+comment on column headgate.forecast_starts.classes is 'Its assets, sorted into classes of equal needs.';
+
 create table headgate.count_times (
     is_only boolean not null default true,
     counted_at timestamptz,
@@ -112,7 +157,7 @@ create table headgate.count_times (
 );
 
 comment on table headgate.count_times is
-    'When headgate.group_counts was counted: one row, which is locked while a session counts.';
+    'When the rows of the tables above were counted: one row, which is locked while a session counts.';
 comment on column headgate.count_times.is_only is 'True.';
 comment on column headgate.count_times.counted_at is 'When its rows were counted; null: never.';
 comment on column headgate.count_times.next_at is

@@ -1,25 +1,9 @@
--- How the groups stand for readers that ask often: as a runner counted them last. Without a runner alive that keeps the
--- counts, they are counted now, unless that takes longer than a reader waits: the next count is put off then for more
--- than a minute.
+-- How the groups stand for readers that ask often: as counted last, or now where there are no counts to rely on.
 
 drop view if exists headgate._counted_states cascade;
 
 create view headgate._counted_states as
-with kept as materialized (
-    select k.counted_at
-    from headgate.count_times as k
-    cross join (select headgate.clock() as now offset 0) as t
-    where t.now >= k.counted_at
-        and (
-            k.next_at - k.counted_at > interval '1 minute'
-            or t.now - k.next_at < k.next_at - k.counted_at
-            and exists (
-                select
-                from headgate.runners as r
-                where r.last_seen_at > clock_timestamp() - interval '15 seconds'
-            )
-        )
-)
+with kept as materialized (select c.counted_at from headgate._counted as c)
 select
     c.operation_id, o.name as operation, c.group_key, c.assets, c.fresh, c.stale, c.never, c.oldest_watermark, c.due,
     c.oldest_due_at, k.counted_at

@@ -12,7 +12,7 @@ Row = Mapping[str, Any]
 TOTALS: Final = """
 select * from headgate.explain_totals(
     p_pipeline => %(pipeline)s, p_at => %(at)s::timestamptz, p_quota => %(quota)s::integer,
-    p_params => %(params)s)
+    p_params => %(params)s, p_counted => %(counted)s)
 """
 QUOTA: Final = """
 select * from headgate.explain_quota(
@@ -33,7 +33,7 @@ select * from headgate.explain_steps(
 FORECAST: Final = """
 select * from headgate.forecast(
     p_pipeline => %(pipeline)s, p_days => %(days)s::integer, p_quota => %(quota)s::integer,
-    p_params => %(params)s)
+    p_params => %(params)s, p_counted => %(counted)s)
 """
 DECISIONS: Final = ("run", "defer", "skip")
 

@@ -1,8 +1,9 @@
--- What each provider still allows the run, and the part of it that a backfill may use.
+-- What each provider of the needs still allows the run, and the part of it that a backfill may use.
 
 create or replace function headgate._budgets(
     p_pipeline_id bigint,
     p_options headgate.plan_options,
+    p_needs headgate.plan_need[],
     p_at timestamptz,
     p_quota integer,
     p_used jsonb default '{}'
@@ -34,5 +35,10 @@ as $func$
     left join lateral headgate._share_left(
         p.provider_id, p_pipeline_id, b.opened_at,
         least(p_quota, p.quota - p.quota_buffer), coalesce((p_used ->> p.provider_id::text)::bigint, 0)
-    ) as h (units_left) on true;
+    ) as h (units_left) on true
+    where p.provider_id in (
+        select u.provider_id
+        from unnest(p_needs) as n
+        cross join lateral (values (n.provider_id), (n.call_provider_id)) as u (provider_id)
+    );
 $func$;

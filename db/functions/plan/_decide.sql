@@ -8,7 +8,7 @@ create or replace function headgate._decide(
     p_options headgate.plan_options,
     p_at timestamptz,
     p_quota integer,
-    p_step text,
+    p_needs headgate.plan_need[],
     p_classes headgate.plan_class[],
     p_used jsonb default '{}'
 )
@@ -28,23 +28,20 @@ set jit = off
 as $func$
 declare
     v_is_daily constant boolean := p_options.is_daily;
-    v_needs constant headgate.plan_need[] := array(
-        select n from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
-    );
     v_budgets constant headgate.plan_budget[] := array(
-        select b from headgate._budgets(p_pipeline_id, p_options, p_at, p_quota, p_used) as b
+        select b from headgate._budgets(p_pipeline_id, p_options, p_needs, p_at, p_quota, p_used) as b
     );
     v_classes constant headgate.ranked_class[] := array(
-        select c from headgate._rank_classes(p_classes, v_needs, p_at) as c
+        select c from headgate._rank_classes(p_classes, p_needs, p_at) as c
     );
     v_calls constant headgate.class_call[] := array(
-        select v from headgate._choose_calls(v_classes, v_needs, p_at, v_is_daily) as v
+        select v from headgate._choose_calls(v_classes, p_needs, p_at, v_is_daily) as v
     );
     v_entries constant headgate.plan_entry[] := array(
-        select e from headgate._rank_entries(v_classes, v_calls, v_needs) as e
+        select e from headgate._rank_entries(v_classes, v_calls, p_needs) as e
     );
     v_grants constant headgate.entry_grant[] := array(
-        select g from headgate._grant_units(v_entries, v_classes, v_calls, v_needs, v_budgets, p_at) as g
+        select g from headgate._grant_units(v_entries, v_classes, v_calls, p_needs, v_budgets, p_at) as g
     );
 begin
     return query select s.* from headgate._spread_grants(v_entries, v_grants, v_calls, p_at) as s;

@@ -2,8 +2,8 @@
 -- followers, wake dependents, and merge classes that have become equal.
 
 create or replace function headgate._forecast_done(
-    p_pipeline_id bigint,
     p_options headgate.plan_options,
+    p_needs headgate.plan_need[],
     p_at timestamptz,
     p_classes headgate.forecast_class[],
     p_done jsonb
@@ -81,7 +81,7 @@ begin
                     select s.class_no, s.operation_id from stirred as s where s.is_opened
                 ) as u
                 join part as p using (class_no)
-                join headgate._needs(p_pipeline_id, p_options) as n using (operation_id)
+                join unnest(p_needs) as n using (operation_id)
             ) as k
             cross join lateral headgate._forecast_rule(p_options, p_at, k.operation_id, k.calendar) as m
         ),

@@ -15,13 +15,16 @@ set jit = off
 as $func$
 declare
     v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_options);
-    v_is_coarse constant boolean := headgate._are_many_due_times(p_pipeline_id, p_options);
+    v_needs constant headgate.plan_need[] := array(
+        select n from headgate._needs(p_pipeline_id, p_options) as n
+    );
+    v_is_coarse constant boolean := headgate._are_many_due_times(v_needs);
 begin
     perform set_config('enable_nestloop', 'off', true);
 
     with need as materialized (
         select n.*, o.universe
-        from headgate._needs(p_pipeline_id, p_options) as n
+        from unnest(v_needs) as n
         join headgate.operations as o using (operation_id)
     ),
     covered as materialized (
@@ -89,7 +92,7 @@ begin
         ) as e on e.asset_id = c.example_id
     ) as n;
 
-    classes := headgate._forecast_done(p_pipeline_id, p_options, p_at, classes, '[]');
+    classes := headgate._forecast_done(p_options, v_needs, p_at, classes, '[]');
 end;
 $func$;
 
@@ -132,10 +135,7 @@ as $func$
 $func$;
 
 -- Whether there are thousands of due times, by skipping along the index to a limit.
-create or replace function headgate._are_many_due_times(
-    p_pipeline_id bigint,
-    p_options headgate.plan_options
-)
+create or replace function headgate._are_many_due_times(p_needs headgate.plan_need[])
 returns boolean
 language sql
 stable
@@ -144,7 +144,7 @@ set enable_seqscan = off
 as $func$
     with recursive hop as (
         select d.operation_id, d.priority, d.next_due_at
-        from headgate._needs(p_pipeline_id, p_options) as n
+        from unnest(p_needs) as n
         join headgate.operations as o using (operation_id)
         cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
         cross join lateral (

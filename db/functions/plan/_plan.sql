@@ -43,6 +43,10 @@ set enable_hashjoin = on  -- explain may have turned it off for its own joins
 set enable_mergejoin = on
 set jit = off
 as $func$
+declare
+    v_needs constant headgate.plan_need[] := array(
+        select n from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
+    );
 begin
     -- Planning each statement again pays off if much is due; if little is due, it takes most of the time.
     perform set_config('plan_cache_mode', 'force_custom_plan', true)
@@ -57,7 +61,7 @@ begin
         );
     return query
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
+        select n.* from unnest(v_needs) as n
     ),
     pair as materialized (
         -- Waiting is measured in whole minutes, so that pairs that became due together are equal.
@@ -102,14 +106,14 @@ begin
     slice as materialized (
         select c.operation_ids, c.asset_ids, c.group_key, c.due_since, d.*
         from headgate._decide(
-            p_pipeline_id, p_options, p_at, p_quota, p_step,
+            p_pipeline_id, p_options, p_at, p_quota, v_needs,
             (
                 select array_agg(row(
                     c.class_no, c.operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight,
                     cardinality(c.asset_ids), c.missing_from
                 )::headgate.plan_class)
                 from class as c
-            ) || headgate._upcoming(p_pipeline_id, p_options, p_at, p_step)
+            ) || headgate._upcoming(p_pipeline_id, p_options, v_needs, p_at, p_step)
         ) as d
         join class as c using (class_no)
     ),
@@ -167,6 +171,7 @@ $func$;
 create or replace function headgate._upcoming(
     p_pipeline_id bigint,
     p_options headgate.plan_options,
+    p_needs headgate.plan_need[],
     p_at timestamptz,
     p_step text
 )
@@ -179,9 +184,7 @@ begin
     if p_options.is_daily or not exists (
         select
         from headgate._due_pairs(
-            array(
-                select n.operation_id from headgate._needs(p_pipeline_id, p_options, p_step) as n where n.is_backfill
-            ), p_at, 1
+            array(select n.operation_id from unnest(p_needs) as n where n.is_backfill), p_at, 1
         )
     ) then
         return '{}';
@@ -195,7 +198,7 @@ begin
             select
                 row_number() over () as nth, s.operation_id, a.group_key, max(s.next_due_at) as due_since,
                 count(*) as jobs
-            from headgate._needs(p_pipeline_id, p_options, p_step) as n
+            from unnest(p_needs) as n
             join headgate.providers as p using (provider_id)
             cross join lateral headgate._window_at(p, p_at) as w
             join headgate.asset_processing_state as s

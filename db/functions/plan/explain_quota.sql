@@ -29,13 +29,11 @@ begin
         b.opened_at,
         b.closes_at,
         b.blocked_until
-    from headgate._budgets(v_pipeline.pipeline_id, v_options, v_at, p_quota) as b
+    from headgate._budgets(
+        v_pipeline.pipeline_id, v_options,
+        array(select n from headgate._needs(v_pipeline.pipeline_id, v_options) as n), v_at, p_quota
+    ) as b
     join headgate.providers as p using (provider_id)
-    where p.provider_id in (
-        select u.provider_id
-        from headgate._needs(v_pipeline.pipeline_id, v_options) as n
-        cross join lateral (values (n.provider_id), (n.call_provider_id)) as u (provider_id)
-    )
     order by p.name;
 end;
 $func$;

@@ -4,11 +4,12 @@ create or replace function headgate.explain_totals(
     p_pipeline text,
     p_at timestamptz default null,
     p_quota integer default null,
-    p_params jsonb default '{}'
+    p_params jsonb default '{}',
+    p_counted boolean default false
 )
 returns table (
     group_key text, operation text, decision text, reason text, provider text, count bigint, units bigint,
-    run_at timestamptz
+    run_at timestamptz, counted_at timestamptz
 )
 language plpgsql
 stable
@@ -22,21 +23,13 @@ declare
     v_at constant timestamptz := coalesce(p_at, headgate.clock());
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
     v_options constant headgate.plan_options := headgate._what_if_options(v_pipeline, p_params);
+    v_counted_at constant timestamptz := (select c.counted_at from headgate._counted as c where p_counted);
 begin
     perform headgate._check_quota_value(p_quota);
     return query
     with plan as materialized (
         select p.operation_id, p.asset_id, p.group_key, p.provider_id, p.is_granted, p.reason, p.units, p.run_at
         from headgate._plan(v_pipeline.pipeline_id, v_options, v_at, p_quota) as p
-    ),
-    covered as materialized (
-        -- The pipeline's operations, each with the groups of its steps.
-        select o.operation_id, bool_or(g.group_keys is null) as is_whole, array_agg(u.group_key) as group_keys
-        from headgate.pipeline_steps as g
-        join headgate.operations as o on o.name = any (g.operations)
-        left join unnest(g.group_keys) as u (group_key) on true
-        where g.pipeline_id = v_pipeline.pipeline_id
-        group by o.operation_id
     ),
     due as materialized (
         select
@@ -54,27 +47,15 @@ begin
         ) as s
         left join headgate.v_deferral_reasons as w on w.reason = p.reason
     ),
-    everything as (
-        select
-            a.group_key, s.operation_id, headgate._skipped_because(a.is_active, s, o, v_at) as reason,
-            count(*) as pairs
-        from headgate.asset_processing_state as s
-        join covered as c using (operation_id)
-        join headgate.operations as o using (operation_id)
-        join headgate.assets as a using (asset_id)
-        where c.is_whole
-            or a.group_key = any (c.group_keys)
-        group by 1, 2, 3
-    ),
     skipped as (
         -- Everything but what is due, which is cheaper than to look for each pair in the plan.
-        select e.group_key, e.operation_id, e.reason, e.pairs - coalesce(d.pairs, 0) as pairs
-        from everything as e
+        select e.group_key, e.operation_id, e.standing as reason, e.pairs - coalesce(d.pairs, 0) as pairs
+        from headgate._standings(v_pipeline.pipeline_id, v_at, v_counted_at is not null) as e
         left join (
-            select d.group_key, d.operation_id, d.left_out_because as reason, count(*) as pairs
+            select d.group_key, d.operation_id, d.left_out_because as standing, count(*) as pairs
             from due as d
             group by d.group_key, d.operation_id, d.left_out_because
-        ) as d using (group_key, operation_id, reason)
+        ) as d using (group_key, operation_id, standing)
     ),
     total as (
         select
@@ -90,7 +71,7 @@ begin
         where s.pairs > 0
     )
     select
-        t.group_key, o.name, t.decision, t.reason, r.name, t.pairs, t.units, t.run_at
+        t.group_key, o.name, t.decision, t.reason, r.name, t.pairs, t.units, t.run_at, v_counted_at
     from total as t
     join headgate.operations as o using (operation_id)
     join headgate.providers as r on r.provider_id = t.provider_id
@@ -98,6 +79,7 @@ begin
 end;
 $func$;
 
-comment on function headgate.explain_totals(text, timestamptz, integer, jsonb) is
+comment on function headgate.explain_totals(text, timestamptz, integer, jsonb, boolean) is
     'The plan in totals, including what is not due: asset needs and units per group, operation, decision and reason; '
-    'with the earliest time for what waits.';
+    'with the earliest time for what waits. counted: what is not due may have been counted a little earlier by a '
+    'runner, at counted_at (null: it was counted now).';

@@ -5,11 +5,12 @@ create or replace function headgate.forecast(
     p_pipeline text,
     p_days integer,
     p_quota integer default null,
-    p_params jsonb default '{}'
+    p_params jsonb default '{}',
+    p_counted boolean default false
 )
 returns table (
     day integer, units bigint, new bigint, updated bigint, deferred bigint, backlog bigint, pool text,
-    pool_time interval
+    pool_time interval, counted_at timestamptz
 )
 language plpgsql
 stable
@@ -19,9 +20,12 @@ as $func$
 declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
     v_options constant headgate.plan_options := headgate._what_if_options(v_pipeline, p_params);
+    v_needs constant headgate.plan_need[] := array(
+        select n from headgate._needs(v_pipeline.pipeline_id, v_options) as n
+    );
     v_at timestamptz := headgate.clock();
     v_used jsonb := '{}';
-    v_classes headgate.forecast_class[] := headgate._forecast_start(v_pipeline.pipeline_id, v_options, v_at);
+    v_classes headgate.forecast_class[];
     v_pools constant jsonb := headgate._pool_times(v_pipeline.pipeline_id);
     v_hit_ratios constant jsonb := headgate._hit_ratios(v_pipeline.pipeline_id);
     v_day record;
@@ -33,10 +37,17 @@ begin
         );
     end if;
 
+    select k.counted_at, k.classes into counted_at, v_classes
+    from headgate._counted_start(v_pipeline.pipeline_id, v_options) as k
+    where p_counted;
+    if not found then
+        v_classes := headgate._forecast_start(v_pipeline.pipeline_id, v_options, v_at);
+    end if;
+
     for v_nth in 1 .. p_days loop
         select d.* into v_day
         from headgate._forecast_day(
-            v_pipeline.pipeline_id, v_options, v_at, p_quota, v_used, v_hit_ratios, v_classes
+            v_pipeline.pipeline_id, v_options, v_needs, v_at, p_quota, v_used, v_hit_ratios, v_classes
         ) as d;
         v_classes := v_day.classes;
         day := v_nth;
@@ -54,11 +65,12 @@ begin
 end;
 $func$;
 
-comment on function headgate.forecast(text, integer, integer, jsonb) is
+comment on function headgate.forecast(text, integer, integer, jsonb, boolean) is
     'What one run a day, from now on, would do: units (without the share that the answer cache has spared lately), '
     'assets loaded for the first time, refreshed and put off (including those left out after failures), the backlog at '
     'the end of each day, and the pool that the day''s work keeps busy longest, with its minimum time by the mean time '
-    'of such jobs (null: none has ended).';
+    'of such jobs (null: none has ended). counted: it may begin with the assets as a runner has counted them a little '
+    'earlier, at counted_at (null: as they are now).';
 
 -- For each operation of the pipeline that takes slots: its pool, and how long one of its jobs keeps the whole pool
 -- busy, in seconds. The time is estimated from a hundred assets, because the history has no index by operation.
@@ -128,6 +140,7 @@ $func$;
 create or replace function headgate._forecast_day(
     p_pipeline_id bigint,
     p_options headgate.plan_options,
+    p_needs headgate.plan_need[],
     p_at timestamptz,
     p_quota integer,
     p_used jsonb,
@@ -147,9 +160,15 @@ stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $func$
+declare
+    v_needs constant headgate.plan_need[] := case
+        when exists (select from headgate.breakers as b where b.blocked_until > p_at - interval '1 day')
+            then array(select n from headgate._needs(p_pipeline_id, p_options, null, p_at) as n)
+        else p_needs
+    end;
 begin
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_options, null, p_at) as n
+        select n.* from unnest(v_needs) as n
     ),
     bundle as materialized (
         select
@@ -181,7 +200,7 @@ begin
     decision as materialized (
         select b.class_no as sim_no, b.is_new, b.operation_ids, d.*
         from headgate._decide(
-            p_pipeline_id, p_options, p_at, p_quota, null,
+            p_pipeline_id, p_options, p_at, p_quota, v_needs,
             (
                 select array_agg(row(
                     b.plan_no, b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.assets,
@@ -240,7 +259,7 @@ begin
     into units, new, updated, deferred, spent, done
     from decision as d;
 
-    classes := headgate._forecast_done(p_pipeline_id, p_options, p_at, p_classes, done);
+    classes := headgate._forecast_done(p_options, p_needs, p_at, p_classes, done);
     backlog := coalesce((
         select sum(c.assets)
         from unnest(classes) as c
@@ -266,5 +285,6 @@ as $func$
             + coalesce((p_spent ->> p.provider_id::text)::bigint, 0)
     ), '{}')
     from headgate.providers as p
-    where (headgate._window_at(p, p_at)).opened_at = (headgate._window_at(p, p_next)).opened_at;
+    where (p_used ? p.provider_id::text or p_spent ? p.provider_id::text)
+        and (headgate._window_at(p, p_at)).opened_at = (headgate._window_at(p, p_next)).opened_at;
 $func$;

@@ -20,11 +20,17 @@ from headgate.errors import HeadgateError, ServerError
 
 PIPELINES: LiteralString = "select p.pipeline from headgate.v_pipelines as p order by p.pipeline"
 PARAMETERS: LiteralString = """
-select * from headgate.run_parameters() as p where p.pipeline = %(pipeline)s
+select * from headgate.run_parameters(p_counted => true) as p where p.pipeline = %(pipeline)s
 """
 PARAMETER: Final = "param."
 """How the name of a parameter's field begins."""
-NONE: Final[Mapping[str, Any]] = {"at": None, "quota": None, "days": None, "params": Jsonb({})}
+NONE: Final[Mapping[str, Any]] = {
+    "at": None,
+    "quota": None,
+    "days": None,
+    "params": Jsonb({}),
+    "counted": True,
+}
 
 
 @dataclass(slots=True)

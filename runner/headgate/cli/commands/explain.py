@@ -45,6 +45,7 @@ def explain(
             "at": _moment(connection, at),
             "quota": quota,
             "params": Jsonb(parse_params(param)),
+            "counted": False,
             "rows": rows,
         }
         if asset:

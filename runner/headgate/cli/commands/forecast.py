@@ -31,6 +31,7 @@ def forecast(
         "days": days,
         "quota": quota,
         "params": Jsonb(parse_params(param)),
+        "counted": False,
     }
     with console.open_database(settings, "forecast") as connection:
         rows = connection.execute(explained.FORECAST, arguments).fetchall()

@@ -46,6 +46,7 @@ def _answer(
         "quota": explained.after_the_run(budgets, totals),
         "reasons": explained.by_reason(totals),
         "groups": explained.by_group(totals),
+        "counted_at": totals[0]["counted_at"] if totals else None,
         "steps": steps,
         "pairs": pairs,
     }

@@ -42,6 +42,7 @@ def load(connection: Connection[DictRow], request: web.Request) -> dict[str, Any
     return {
         "question": question,
         "days": days,
+        "counted_at": days[0]["counted_at"],
         "loaded_on": next((row["day"] for row in days if row["backlog"] == 0), None),
         "charts": [_chart(title, days, column) for column, title in CHARTS.items()],
         "windows": [row for row in budgets if row["units_left"] is not None],
