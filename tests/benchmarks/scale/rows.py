@@ -34,6 +34,7 @@ PAGES: Final = {
     "operations": "the page of operations",
     "checks": "the page of checks",
     "explain": "the page of explain",
+    "forecast": "the page of the forecast",
     "metrics": "a scrape of `/metrics`",
 }
 VIEWS: Final = (
