@@ -55,9 +55,10 @@ def pods_of(objects: list[Object]) -> dict[str, Object]:
 
 def secrets_read(pod: Object) -> set[tuple[str, str]]:
     """Return the Secrets that a pod needs to start, each with a key; an empty one is all keys."""
-    read = {
-        (x, z) for y in secret_files(pod).values() for x, keys in y.items() for z in keys or {""}
-    }
+    read = set()
+    for folder in secret_files(pod).values():
+        for name, keys in folder.items():
+            read |= {(name, x) for x in keys.values() or ("",)}
     for container in pod["containers"]:
         for source in container.get("envFrom", ()):
             if "secretRef" in source:
@@ -71,9 +72,9 @@ def secrets_read(pod: Object) -> set[tuple[str, str]]:
     return read
 
 
-def secret_files(pod: Object) -> dict[str, dict[str, set[str]]]:
-    """Return a pod's folders of Secrets: whose are there, and which keys of each; none: all."""
-    found: dict[str, dict[str, set[str]]] = {}
+def secret_files(pod: Object) -> dict[str, dict[str, dict[str, str]]]:
+    """Return a pod's folders of Secrets: whose are there, and the key of each file; none: all."""
+    found: dict[str, dict[str, dict[str, str]]] = {}
     for volume in pod.get("volumes", ()):
         match volume:
             case {"secret": source}:
@@ -82,7 +83,7 @@ def secret_files(pod: Object) -> dict[str, dict[str, set[str]]]:
                 sources = [x["secret"] for x in parts]
             case _:
                 continue
-        files = {x["name"]: {y["path"] for y in x.get("items", ())} for x in sources}
+        files = {x["name"]: {y["path"]: y["key"] for y in x.get("items", ())} for x in sources}
         for mount in (y for x in pod["containers"] for y in x["volumeMounts"]):
             if mount["name"] == volume["name"]:
                 found[mount["mountPath"]] = files
@@ -259,8 +260,8 @@ class Processes:
             local.mkdir(parents=True)
             for secret, keys in files.items():
                 data = data_of(self.objects, "Secret", secret)
-                for key in keys or data:
-                    (local / key).write_text(data[key])
+                for name, key in (keys or dict(zip(data, data, strict=True))).items():
+                    (local / name).write_text(data[key])
             yield path, str(local)
 
     def _log(self, name: str) -> Path:

@@ -120,9 +120,9 @@ def test_secrets_that_change_are_files_where_the_program_looks_for_them(
         folder = variables.pop("HEADGATE_SECRETS")
         assert variables.keys() - {"HEADGATE_LISTEN_DSN"} == {"HEADGATE_DSN"}, name
         files = secret_files(pods[name])[folder]
-        assert {"HEADGATE_PASSWORD"} in files.values(), name
+        assert {"HEADGATE_PASSWORD": "HEADGATE_PASSWORD"} in files.values(), name
         assert [x for x in container["envFrom"] if "secretRef" in x] == [], name
-        assert (set() in files.values()) == (name == "headgate-runner"), name
+        assert ({} in files.values()) == (name == "headgate-runner"), name
         # The kubelet does not replace a file that is mounted by itself.
         assert [x["mountPath"] for x in container["volumeMounts"] if "subPath" in x] == [], name
 
@@ -227,7 +227,9 @@ def test_every_login_verifies_that_the_server_is_the_cluster_s_own(cloudnative: 
     assert {host for host, _ in seen} == {"headgate-postgres-rw", "headgate-pooler"}
     (file,) = {Path(file) for _, file in seen}
     for workload, pod in pods_of(cloudnative).items():
-        assert secret_files(pod)[str(file.parent)] == {f"{name}-ca": {file.name}}, workload
+        assert secret_files(pod)[str(file.parent)] == {f"{name}-ca": {file.name: "ca.crt"}}, (
+            workload
+        )
 
 
 def test_who_is_not_named_reaches_neither_postgresql_nor_its_pooler(cloudnative: list[Object]):
