@@ -39,6 +39,7 @@ CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
 ELSEWHERE = {"EODHD_API_TOKEN", "POSTGRES_PASSWORD", "PGPASSWORD", "STANDIN_DSN"}
 ELSEWHERE |= {"username", "password", "connection"}
 """Variables of a provider, of PostgreSQL and of the stand-in; what CloudNativePG and KEDA read."""
+ARGO = "argocd.argoproj.io/"
 GRACE_SECONDS = 30
 """What Kubernetes gives a pod that asks for nothing else."""
 AUTHENTICATION = "TriggerAuthentication"
@@ -77,6 +78,21 @@ def test_every_command_and_its_options_exist_in_this_version(ours: dict[str, Obj
         result = CliRunner().invoke(app, [*command[1:], "--help"])
         assert result.exit_code == 0, result.output
     assert {x["image"] for x in ours.values()} == {f"headgate:{headgate.__version__}"}
+
+
+def test_with_argo_cd_the_migration_comes_after_what_it_reads_and_before_what_works(
+    objects: list[Object],
+):
+    later = {
+        (x["kind"], x["metadata"]["name"])
+        for x in objects
+        if x["metadata"].get("annotations", {}).get(f"{ARGO}sync-wave") == "1"
+    }
+    scaled = {("ScaledObject", "headgate-runner") for x in objects if x["kind"] == "ScaledObject"}
+
+    assert one_of(objects, "Job")["metadata"]["annotations"][f"{ARGO}hook"] == "Sync"
+    # An autoscaler without its Deployment is not healthy, and its wave would not end.
+    assert later == {("Deployment", f"headgate-{x}") for x in ("runner", "web")} | scaled
 
 
 def test_every_pipeline_that_is_started_by_cron_is_a_shipped_one(ours: dict[str, Object]):
