@@ -1,7 +1,7 @@
 -- Admit chunks: grant start times, let half-open breakers through for a probe, and spend units of the window, locked in
 -- this order once per claim. A chunk whose calls could not start soon is left for a runner that is free by then. Calls
--- that the runner has no room for (p_room; null: for all) get no start times, nor do those that the cache may serve: the
--- runner asks for these later.
+-- that the runner has no room for (p_room; null: for all) get no start times, nor do those that the cache may serve:
+-- the runner asks for these later.
 
 create or replace function headgate._admit(
     p_provider headgate.providers,
@@ -119,7 +119,8 @@ as $func$
     ) as h;
 $func$;
 
--- Lock the rate limiter and return when the next request may start. Infinity if the provider's breaker has changed meanwhile.
+-- Lock the rate limiter and return when the next request may start. Infinity if the provider's breaker has changed
+-- meanwhile.
 create or replace function headgate._next_start(
     p_provider headgate.providers,
     p_is_probe boolean,
