@@ -32,7 +32,7 @@ begin
             request_error := coalesce(v_requests.refused ->> p_asset_id::text, v_requests.fault);
             call := headgate._call(
                 v_trial.call, v_trial.provider, v_requests.refused, v_requests.fault,
-                v_requests.headers is not null, false, null, null
+                v_requests.headers is not null, false, null, null, null
             );
         end if;
         raise sqlstate 'UNDO0';

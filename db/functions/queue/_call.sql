@@ -7,6 +7,7 @@ create or replace function headgate._call(
     p_fault text,
     p_has_own_headers boolean,
     p_is_probe boolean,
+    p_in_flight integer,
     p_stop_before integer,
     p_schedule jsonb
 )
@@ -44,19 +45,7 @@ as $func$
         'cache', case when p_operation.cache is not null then true end,
         'keeps_refused', case when p_operation.outputs::text like '%body%' then true end,
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
-        'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
-            select count(distinct c.runner)
-            from unnest(array['_high', '_normal', '_low']) as u (urgency)
-            cross join lateral (  -- what is leased is among the first
-                select f.runner, f.state
-                from headgate.chunks as f
-                where f.queue = p_provider.name || u.urgency
-                    and f.msg_id is not null
-                order by f.msg_id
-                limit 2000
-            ) as c
-            where c.state = 'leased'
-        ))),
+        'in_flight', p_in_flight,
         'serves_all', case when p_operation.bulk_call_of_operation_id is not null then true end,
         'probe', p_is_probe,
         'stop_before_seconds', p_stop_before,

@@ -26,6 +26,7 @@ declare
     v_steps text[];
     v_requests record;
     v_nth integer;
+    v_in_flight integer;  -- the runner's share of the calls at once
 begin
     if p_provider.quota is not null then
         select w.opened_at, w.closes_at
@@ -79,6 +80,9 @@ begin
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
         end if;
 
+        if v_operation.is_call and v_in_flight is null then
+            select s.calls into v_in_flight from headgate._share_of_calls(p_provider) as s;
+        end if;
         v_nth := array_position(p_chunk_ids, v_chunk.chunk_id);
         return next row(
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
@@ -88,6 +92,7 @@ begin
                     v_operation, p_provider, v_requests.refused, v_requests.fault, v_requests.headers is not null,
                     p_is_probe
                         or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
+                    v_in_flight,
                     headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[v_nth], p_starts[v_nth], p_now)
                 )
@@ -140,4 +145,36 @@ as $func$
             'starts', p_starts
         )
     end;
+$func$;
+
+-- How many calls a runner may have in flight: the provider's, divided by the runners that hold chunks of it. They are
+-- counted among its first chunks, because a lease touches no index. If over 1,000 of these are leased, others may be
+-- leased behind them, and every runner that has sent a heartbeat lately counts: too small a share does no harm.
+-- Inlined (no pinned path).
+create or replace function headgate._share_of_calls(p_provider headgate.providers)
+returns table (calls integer)
+language sql
+stable
+as $func$
+    select greatest(1, p_provider.max_in_flight / greatest(
+        1,
+        count(distinct c.runner) filter (where c.state = 'leased'),
+        case
+            when count(*) filter (where c.state = 'leased') > 1000
+                then (
+                    select count(*)
+                    from headgate.runners as r
+                    where r.last_seen_at > clock_timestamp() - interval '1 minute'
+                )
+        end
+    ))::integer
+    from unnest(array['_high', '_normal', '_low']) as u (urgency)
+    cross join lateral (
+        select f.runner, f.state
+        from headgate.chunks as f
+        where f.queue = p_provider.name || u.urgency
+            and f.msg_id is not null
+        order by f.msg_id
+        limit 2000
+    ) as c;
 $func$;
