@@ -8845,10 +8845,10 @@ $$;
 ALTER FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _call(headgate.operations, headgate.providers, jsonb, text, boolean, boolean, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _call(headgate.operations, headgate.providers, jsonb, text, boolean, boolean, integer, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) RETURNS jsonb
+CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_in_flight integer, p_stop_before integer, p_schedule jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8881,19 +8881,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
         'cache', case when p_operation.cache is not null then true end,
         'keeps_refused', case when p_operation.outputs::text like '%body%' then true end,
         'stage', case when p_operation.stage is not null then headgate._stage_columns(p_operation) end,
-        'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
-            select count(distinct c.runner)
-            from unnest(array['_high', '_normal', '_low']) as u (urgency)
-            cross join lateral (  -- what is leased is among the first
-                select f.runner, f.state
-                from headgate.chunks as f
-                where f.queue = p_provider.name || u.urgency
-                    and f.msg_id is not null
-                order by f.msg_id
-                limit 2000
-            ) as c
-            where c.state = 'leased'
-        ))),
+        'in_flight', p_in_flight,
         'serves_all', case when p_operation.bulk_call_of_operation_id is not null then true end,
         'probe', p_is_probe,
         'stop_before_seconds', p_stop_before,
@@ -8914,7 +8902,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
     ));
 $$;
 
-ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_in_flight integer, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _call_body(text, jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17623,6 +17611,7 @@ declare
     v_steps text[];
     v_requests record;
     v_nth integer;
+    v_in_flight integer;  -- the runner's share of the calls at once
 begin
     if p_provider.quota is not null then
         select w.opened_at, w.closes_at
@@ -17676,6 +17665,9 @@ begin
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
         end if;
 
+        if v_operation.is_call and v_in_flight is null then
+            select s.calls into v_in_flight from headgate._share_of_calls(p_provider) as s;
+        end if;
         v_nth := array_position(p_chunk_ids, v_chunk.chunk_id);
         return next row(
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
@@ -17685,6 +17677,7 @@ begin
                     v_operation, p_provider, v_requests.refused, v_requests.fault, v_requests.headers is not null,
                     p_is_probe
                         or exists (select from headgate.breakers as k where k.probe_chunk_id = v_chunk.chunk_id),
+                    v_in_flight,
                     headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[v_nth], p_starts[v_nth], p_now)
                 )
@@ -25001,6 +24994,38 @@ $$;
 ALTER FUNCTION headgate._share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _share_of_calls(headgate.providers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._share_of_calls(p_provider headgate.providers) RETURNS TABLE(calls integer)
+    LANGUAGE sql STABLE
+    AS $$
+    select greatest(1, p_provider.max_in_flight / greatest(
+        1,
+        count(distinct c.runner) filter (where c.state = 'leased'),
+        case
+            when count(*) filter (where c.state = 'leased') > 1000
+                then (
+                    select count(*)
+                    from headgate.runners as r
+                    where r.last_seen_at > clock_timestamp() - interval '1 minute'
+                )
+        end
+    ))::integer
+    from unnest(array['_high', '_normal', '_low']) as u (urgency)
+    cross join lateral (
+        select f.runner, f.state
+        from headgate.chunks as f
+        where f.queue = p_provider.name || u.urgency
+            and f.msg_id is not null
+        order by f.msg_id
+        limit 2000
+    ) as c;
+$$;
+
+ALTER FUNCTION headgate._share_of_calls(p_provider headgate.providers) OWNER TO headgate_owner;
+
+--
 -- Name: _shell_word(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32222,7 +32247,7 @@ begin
             request_error := coalesce(v_requests.refused ->> p_asset_id::text, v_requests.fault);
             call := headgate._call(
                 v_trial.call, v_trial.provider, v_requests.refused, v_requests.fault,
-                v_requests.headers is not null, false, null, null
+                v_requests.headers is not null, false, null, null, null
             );
         end if;
         raise sqlstate 'UNDO0';
@@ -57079,10 +57104,10 @@ REVOKE ALL ON FUNCTION headgate._calendar_of(p_provider headgate.providers) FROM
 REVOKE ALL ON FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_in_flight integer, p_stop_before integer, p_schedule jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_in_flight integer, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _call_body(p_function text, p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -59837,6 +59862,12 @@ REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operati
 --
 
 REVOKE ALL ON FUNCTION headgate._share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _share_of_calls(p_provider headgate.providers); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._share_of_calls(p_provider headgate.providers) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _shell_word(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
