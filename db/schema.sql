@@ -16214,15 +16214,17 @@ CREATE FUNCTION headgate._is_to_start(p_pipeline headgate.pipelines, p_now times
             select
             from headgate.pipeline_steps as s
             join headgate.operations as o on o.name = any (s.operations)
-            join headgate.asset_processing_state as t using (operation_id)
+            -- By priority, as the index is: nothing that is not due is read.
+            cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
+            join headgate.asset_processing_state as t
+                on t.operation_id = o.operation_id and t.priority = p.priority::smallint
             where s.pipeline_id = p_pipeline.pipeline_id
                 and t.next_due_at <= p_now
                 and t.next_due_at > (
-                    select coalesce(
-                        max(case when e.started_at > p_now - interval '15 minutes' then e.started_at end), '-infinity'
-                    )
+                    select coalesce(max(e.started_at), '-infinity')
                     from headgate.process_executions as e
                     where e.pipeline_id = p_pipeline.pipeline_id
+                        and e.started_at > p_now - interval '15 minutes'
                 )
         );
 $$;
@@ -33459,6 +33461,7 @@ CREATE FUNCTION headgate.retain(p_keep interval) RETURNS TABLE(dropped_partition
 declare
     v_before constant timestamptz := headgate.clock() - p_keep;
     v_partition record;
+    v_old bigint[];
 begin
     if p_keep is null or p_keep < interval '1 day' then
         perform headgate._raise('HG008', 'p_keep must be at least 1 day', 'e.g. 400 days');
@@ -33480,11 +33483,17 @@ begin
     end loop;
     delete from headgate.asset_processing_details_default as d where d.ended_at < v_before;
 
-    with old as (
+    v_old := array(
         select e.execution_id
         from headgate.process_executions as e
         where e.finished_at < v_before
             and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id)
+        order by e.execution_id
+        limit 20000
+    );
+    deleted_executions := cardinality(v_old);
+    with old as (
+        select u.execution_id from unnest(v_old) as u (execution_id)
     ),
     old_steps as (
         delete from headgate.process_steps as s using old as o where s.execution_id = o.execution_id
@@ -33512,14 +33521,9 @@ begin
         ) as r (result, value)
         group by p.name, r.result
         on conflict (name, labels) do update set value = k.value + excluded.value
-    ),
-    old_outputs as (
-        delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id
     )
-    select count(*) into deleted_executions from old;
-    delete from headgate.process_executions as e
-    where e.finished_at < v_before
-        and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
+    delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id;
+    delete from headgate.process_executions as e where e.execution_id = any (v_old);
     delete from headgate.quota_windows as w where w.closes_at < v_before;
     delete from headgate.job_hours as h where h.hour < v_before;
     delete from headgate.state_days as s where s.day < (v_before at time zone 'UTC')::date;
@@ -33546,7 +33550,7 @@ ALTER FUNCTION headgate.retain(p_keep interval) OWNER TO headgate_owner;
 -- Name: FUNCTION retain(p_keep interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Delete history older than p_keep: whole months of details, ended executions, results of checks, closed windows, notices; and runners that are gone. Who keeps less than the setting keep_history is recorded. Returns counts.';
+COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Delete history older than p_keep: whole months of details, ended executions, results of checks, closed windows, notices; and runners that are gone. At most 20,000 executions: call it again while it returns as many. Who keeps less than the setting keep_history is recorded. Returns counts.';
 
 --
 -- Name: retry_failed(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -43421,21 +43425,26 @@ UNION ALL
     NULL::timestamp with time zone AS gives_up_at,
     0 AS retries,
     d.reason AS cause
-   FROM ((((((headgate.planner_deferrals d
-     JOIN headgate.process_executions e USING (execution_id))
-     JOIN headgate.pipelines p USING (pipeline_id))
-     JOIN headgate.operations o USING (operation_id))
-     JOIN ( SELECT n.pipeline_id,
-            max(n.execution_id) AS execution_id
+   FROM (((((headgate.pipelines p
+     CROSS JOIN LATERAL ( SELECT n.execution_id,
+            n.run_id
            FROM headgate.process_executions n
-          GROUP BY n.pipeline_id) newest ON ((newest.pipeline_id = e.pipeline_id)))
+          WHERE ((n.pipeline_id = p.pipeline_id) AND (n.status = ANY (ARRAY['running'::text, 'paused'::text])))
+        UNION
+        ( SELECT n.execution_id,
+            n.run_id
+           FROM headgate.process_executions n
+          WHERE (n.pipeline_id = p.pipeline_id)
+          ORDER BY n.started_at DESC, n.execution_id DESC
+         LIMIT 1)) e)
+     JOIN headgate.planner_deferrals d USING (execution_id))
+     JOIN headgate.operations o USING (operation_id))
      LEFT JOIN headgate.v_deferral_reasons f USING (reason))
      LEFT JOIN LATERAL ( SELECT s.step
            FROM headgate.process_steps s
           WHERE ((s.execution_id = e.execution_id) AND (o.name = ANY (s.operations)) AND ((s.group_keys IS NULL) OR (d.group_key = ANY (s.group_keys))))
           ORDER BY s."position"
          LIMIT 1) g ON (true))
-  WHERE ((e.status = ANY (ARRAY['running'::text, 'paused'::text])) OR (e.execution_id = newest.execution_id))
   GROUP BY p.name, e.run_id, g.step, o.name, d.reason, f.meaning;
 
 ALTER VIEW headgate.v_waiting OWNER TO headgate_owner;
@@ -43574,7 +43583,7 @@ UNION ALL
  SELECT 'headgate_queue_oldest_ready_seconds'::text AS metric,
     ''::text AS suffix,
     jsonb_build_object('operation', o.name) AS labels,
-    COALESCE(EXTRACT(epoch FROM (headgate.clock() - f.oldest_at)), (0)::numeric) AS value
+    COALESCE(EXTRACT(epoch FROM (( SELECT headgate.clock() AS clock) - f.oldest_at)), (0)::numeric) AS value
    FROM (headgate.operations o
      LEFT JOIN in_flight f USING (operation_id))
   WHERE (NOT o.is_retired)
@@ -44176,13 +44185,55 @@ CREATE VIEW headgate._run_metrics AS
             e.execution_id,
             e.status,
             e.finished_at,
-            (EXTRACT(epoch FROM (e.finished_at - e.started_at)))::double precision AS seconds,
-            (row_number() OVER newest = 1) AS is_last,
-            ((e.status = 'succeeded'::text) AND (count(*) FILTER (WHERE (e.status = 'succeeded'::text)) OVER newest <= 10)) AS is_usual
-           FROM (headgate.process_executions e
-             JOIN headgate.pipelines p USING (pipeline_id))
-          WHERE ((e.finished_at IS NOT NULL) AND (NOT p.is_retired))
-          WINDOW newest AS (PARTITION BY e.pipeline_id ORDER BY e.finished_at DESC, e.execution_id DESC)
+            (EXTRACT(epoch FROM (e.finished_at - e.started_at)))::double precision AS seconds
+           FROM (headgate.pipelines p
+             CROSS JOIN LATERAL ( SELECT l.execution_id,
+                    l.pipeline_id,
+                    l.run_id,
+                    l.driver,
+                    l.deployment,
+                    l.dag,
+                    l.status,
+                    l.logical_date,
+                    l.is_backfill,
+                    l.params,
+                    l.started_at,
+                    l.finished_at,
+                    l.reopened_at,
+                    l.deadline_at,
+                    l.planned,
+                    l.succeeded,
+                    l.failed,
+                    l.deferred,
+                    l.skipped,
+                    l.units
+                   FROM ( SELECT e_1.execution_id,
+                            e_1.pipeline_id,
+                            e_1.run_id,
+                            e_1.driver,
+                            e_1.deployment,
+                            e_1.dag,
+                            e_1.status,
+                            e_1.logical_date,
+                            e_1.is_backfill,
+                            e_1.params,
+                            e_1.started_at,
+                            e_1.finished_at,
+                            e_1.reopened_at,
+                            e_1.deadline_at,
+                            e_1.planned,
+                            e_1.succeeded,
+                            e_1.failed,
+                            e_1.deferred,
+                            e_1.skipped,
+                            e_1.units
+                           FROM headgate.process_executions e_1
+                          WHERE ((e_1.pipeline_id = p.pipeline_id) AND (e_1.finished_at IS NOT NULL))
+                          ORDER BY e_1.started_at DESC, e_1.execution_id DESC
+                         LIMIT 10) l
+                  ORDER BY l.finished_at DESC, l.execution_id DESC
+                 LIMIT 1) e)
+          WHERE (NOT p.is_retired)
         )
  SELECT k.name AS metric,
     ''::text AS suffix,
@@ -44197,15 +44248,20 @@ UNION ALL
     t.value
    FROM (ended e
      CROSS JOIN LATERAL ( VALUES ('headgate_run_duration_seconds'::text,e.seconds), ('headgate_run_ended_timestamp_seconds'::text,EXTRACT(epoch FROM e.finished_at)), ('headgate_run_succeeded'::text,((e.status = 'succeeded'::text))::integer)) t(metric, value))
-  WHERE e.is_last
 UNION ALL
  SELECT 'headgate_run_usual_duration_seconds'::text AS metric,
     ''::text AS suffix,
-    jsonb_build_object('pipeline', e.pipeline) AS labels,
-    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY e.seconds) AS value
-   FROM ended e
-  WHERE e.is_usual
-  GROUP BY e.pipeline
+    jsonb_build_object('pipeline', p.name) AS labels,
+    percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((EXTRACT(epoch FROM (e.finished_at - e.started_at)))::double precision)) AS value
+   FROM (headgate.pipelines p
+     CROSS JOIN LATERAL ( SELECT e_1.started_at,
+            e_1.finished_at
+           FROM headgate.process_executions e_1
+          WHERE ((e_1.pipeline_id = p.pipeline_id) AND (e_1.status = 'succeeded'::text))
+          ORDER BY e_1.started_at DESC, e_1.execution_id DESC
+         LIMIT 10) e)
+  WHERE (NOT p.is_retired)
+  GROUP BY p.name
 UNION ALL
  SELECT 'headgate_step_duration_seconds'::text AS metric,
     ''::text AS suffix,
@@ -44213,12 +44269,12 @@ UNION ALL
     EXTRACT(epoch FROM (s.finished_at - s.started_at)) AS value
    FROM (ended e
      JOIN headgate.process_steps s USING (execution_id))
-  WHERE (e.is_last AND (s.status = ANY (ARRAY['succeeded'::text, 'failed'::text])))
+  WHERE (s.status = ANY (ARRAY['succeeded'::text, 'failed'::text]))
 UNION ALL
  SELECT 'headgate_run_running_seconds'::text AS metric,
     ''::text AS suffix,
     jsonb_build_object('pipeline', p.name) AS labels,
-    COALESCE(EXTRACT(epoch FROM (headgate.clock() - min(e.started_at))), (0)::numeric) AS value
+    COALESCE(EXTRACT(epoch FROM (( SELECT headgate.clock() AS clock) - min(e.started_at))), (0)::numeric) AS value
    FROM (headgate.pipelines p
      LEFT JOIN headgate.process_executions e ON (((e.pipeline_id = p.pipeline_id) AND (e.status = ANY (ARRAY['running'::text, 'paused'::text])))))
   WHERE (NOT p.is_retired)
@@ -49772,14 +49828,20 @@ COMMENT ON COLUMN headgate.v_step_outputs.output IS 'What its function returned;
 CREATE VIEW headgate.v_today_processing_activity AS
  SELECT o.name AS operation,
     d.status,
-    count(*) AS jobs,
-    sum(d.records) AS records,
-    sum(d.api_calls_used) AS api_calls_used,
-    round(avg(d.duration_ms), 1) AS avg_duration_ms
-   FROM (headgate.asset_processing_details d
+    d.jobs,
+    d.records,
+    d.api_calls_used,
+    d.avg_duration_ms
+   FROM (( SELECT d_1.operation_id,
+            d_1.status,
+            count(*) AS jobs,
+            sum(d_1.records) AS records,
+            sum(d_1.api_calls_used) AS api_calls_used,
+            round(avg(d_1.duration_ms), 1) AS avg_duration_ms
+           FROM headgate.asset_processing_details d_1
+          WHERE ((d_1.ended_at >= ( SELECT date_trunc('day'::text, headgate.clock(), 'UTC'::text) AS date_trunc)) AND (d_1.ended_at < ( SELECT (date_trunc('day'::text, headgate.clock(), 'UTC'::text) + '24:00:00'::interval))))
+          GROUP BY d_1.operation_id, d_1.status) d
      JOIN headgate.operations o USING (operation_id))
-  WHERE ((d.ended_at >= ( SELECT date_trunc('day'::text, headgate.clock(), 'UTC'::text) AS date_trunc)) AND (d.ended_at < ( SELECT (date_trunc('day'::text, headgate.clock(), 'UTC'::text) + '24:00:00'::interval))))
-  GROUP BY o.name, d.status
   ORDER BY o.name, d.status;
 
 ALTER VIEW headgate.v_today_processing_activity OWNER TO headgate_owner;
@@ -55197,6 +55259,18 @@ CREATE INDEX operation_inputs_input_idx ON headgate.operation_inputs USING btree
 COMMENT ON INDEX headgate.operation_inputs_input_idx IS 'Finds the operations that a completion''s changes make due.';
 
 --
+-- Name: orders_execution_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX orders_execution_idx ON headgate.orders USING btree (execution_id) WHERE (execution_id IS NOT NULL);
+
+--
+-- Name: INDEX orders_execution_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.orders_execution_idx IS 'Finds the orders of an execution, as its deletion does.';
+
+--
 -- Name: orders_pending_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -55219,6 +55293,30 @@ CREATE INDEX planner_deferrals_time_idx ON headgate.planner_deferrals USING btre
 --
 
 COMMENT ON INDEX headgate.planner_deferrals_time_idx IS 'Finds the latest deferrals of an asset, by its group.';
+
+--
+-- Name: process_executions_latest_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX process_executions_latest_idx ON headgate.process_executions USING btree (pipeline_id, started_at, execution_id);
+
+--
+-- Name: INDEX process_executions_latest_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.process_executions_latest_idx IS 'Finds the latest executions of a pipeline.';
+
+--
+-- Name: process_executions_newest_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX process_executions_newest_idx ON headgate.process_executions USING btree (started_at, execution_id);
+
+--
+-- Name: INDEX process_executions_newest_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.process_executions_newest_idx IS 'Finds the newest executions among years of them.';
 
 --
 -- Name: process_executions_open_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner

@@ -69,6 +69,13 @@ create index process_executions_open_idx
     on headgate.process_executions (pipeline_id) where status in ('running', 'paused');
 comment on index headgate.process_executions_open_idx is 'Finds the few executions that have not ended.';
 
+-- Neither is on a column that changes, so that no end of an execution writes to them.
+create index process_executions_newest_idx on headgate.process_executions (started_at, execution_id);
+comment on index headgate.process_executions_newest_idx is 'Finds the newest executions among years of them.';
+create index process_executions_latest_idx
+    on headgate.process_executions (pipeline_id, started_at, execution_id);
+comment on index headgate.process_executions_latest_idx is 'Finds the latest executions of a pipeline.';
+
 -- An execution keeps the graph it started with.
 create table headgate.process_steps (
     execution_id bigint not null references headgate.process_executions,

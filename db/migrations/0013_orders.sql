@@ -25,6 +25,8 @@ comment on column headgate.orders.taken_at is 'When it was taken; null: it is pe
 
 create index orders_pending_idx on headgate.orders (pipeline_id, order_id) where taken_at is null;
 comment on index headgate.orders_pending_idx is 'Finds a pipeline''s oldest pending order.';
+create index orders_execution_idx on headgate.orders (execution_id) where execution_id is not null;
+comment on index headgate.orders_execution_idx is 'Finds the orders of an execution, as its deletion does.';
 
 create table headgate.queued_runs (
     queued_run_id bigint generated always as identity,

@@ -3,18 +3,21 @@
 drop view if exists headgate.v_today_processing_activity cascade;
 
 create view headgate.v_today_processing_activity as
-select
-    o.name as operation,
-    d.status,
-    count(*) as jobs,
-    sum(d.records) as records,
-    sum(d.api_calls_used) as api_calls_used,
-    round(avg(d.duration_ms), 1) as avg_duration_ms
-from headgate.asset_processing_details as d
+select o.name as operation, d.status, d.jobs, d.records, d.api_calls_used, d.avg_duration_ms
+from (
+    select
+        d.operation_id,
+        d.status,
+        count(*) as jobs,
+        sum(d.records) as records,
+        sum(d.api_calls_used) as api_calls_used,
+        round(avg(d.duration_ms), 1) as avg_duration_ms
+    from headgate.asset_processing_details as d
+    where d.ended_at >= (select date_trunc('day', headgate.clock(), 'UTC'))
+        and d.ended_at < (select date_trunc('day', headgate.clock(), 'UTC') + interval '24 hours')
+    group by d.operation_id, d.status
+) as d
 join headgate.operations as o using (operation_id)
-where d.ended_at >= (select date_trunc('day', headgate.clock(), 'UTC'))
-    and d.ended_at < (select date_trunc('day', headgate.clock(), 'UTC') + interval '24 hours')
-group by o.name, d.status
 order by o.name, d.status;
 
 comment on view headgate.v_today_processing_activity is

@@ -189,15 +189,23 @@ select
     null as gives_up_at,
     0 as retries,
     d.reason as cause
-from headgate.planner_deferrals as d
-join headgate.process_executions as e using (execution_id)
-join headgate.pipelines as p using (pipeline_id)
-join headgate.operations as o using (operation_id)
-join (
-    select n.pipeline_id, max(n.execution_id) as execution_id
+from headgate.pipelines as p
+cross join lateral (
+    select n.execution_id, n.run_id
     from headgate.process_executions as n
-    group by n.pipeline_id
-) as newest on newest.pipeline_id = e.pipeline_id
+    where n.pipeline_id = p.pipeline_id
+        and n.status in ('running', 'paused')
+    union
+    (
+        select n.execution_id, n.run_id
+        from headgate.process_executions as n
+        where n.pipeline_id = p.pipeline_id
+        order by n.started_at desc, n.execution_id desc
+        limit 1
+    )
+) as e
+join headgate.planner_deferrals as d using (execution_id)
+join headgate.operations as o using (operation_id)
 left join headgate.v_deferral_reasons as f using (reason)
 left join lateral (
     select s.step
@@ -208,8 +216,6 @@ left join lateral (
     order by s.position
     limit 1
 ) as g on true
-where e.status in ('running', 'paused')
-    or e.execution_id = newest.execution_id
 group by p.name, e.run_id, g.step, o.name, d.reason, f.meaning;
 
 comment on view headgate.v_waiting is

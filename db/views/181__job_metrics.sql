@@ -58,7 +58,7 @@ where not o.is_retired
 union all
 select
     'headgate_queue_oldest_ready_seconds', '', jsonb_build_object('operation', o.name),
-    coalesce(extract(epoch from headgate.clock() - f.oldest_at), 0)
+    coalesce(extract(epoch from (select headgate.clock()) - f.oldest_at), 0)
 from headgate.operations as o
 left join in_flight as f using (operation_id)
 where not o.is_retired

@@ -4,17 +4,25 @@ drop view if exists headgate._run_metrics cascade;
 
 create view headgate._run_metrics as
 with ended as materialized (
+    -- Of the last runs, because a run that was reopened may end after its successors.
     select
         p.name as pipeline, e.execution_id, e.status, e.finished_at,
-        extract(epoch from e.finished_at - e.started_at)::double precision as seconds,
-        row_number() over newest = 1 as is_last,
-        e.status = 'succeeded'
-            and count(*) filter (where e.status = 'succeeded') over newest <= 10 as is_usual
-    from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
-    where e.finished_at is not null
-        and not p.is_retired
-    window newest as (partition by e.pipeline_id order by e.finished_at desc, e.execution_id desc)
+        extract(epoch from e.finished_at - e.started_at)::double precision as seconds
+    from headgate.pipelines as p
+    cross join lateral (
+        select l.*
+        from (
+            select e.*
+            from headgate.process_executions as e
+            where e.pipeline_id = p.pipeline_id
+                and e.finished_at is not null
+            order by e.started_at desc, e.execution_id desc
+            limit 10
+        ) as l
+        order by l.finished_at desc, l.execution_id desc
+        limit 1
+    ) as e
+    where not p.is_retired
 )
 select k.name as metric, '' as suffix, k.labels, k.value::double precision as value
 from headgate.kept_counts as k
@@ -27,26 +35,32 @@ cross join lateral (values
     ('headgate_run_ended_timestamp_seconds', extract(epoch from e.finished_at)),
     ('headgate_run_succeeded', (e.status = 'succeeded')::integer)
 ) as t (metric, value)
-where e.is_last
 union all
 select
-    'headgate_run_usual_duration_seconds', '', jsonb_build_object('pipeline', e.pipeline),
-    percentile_cont(0.5) within group (order by e.seconds)
-from ended as e
-where e.is_usual
-group by e.pipeline
+    'headgate_run_usual_duration_seconds', '', jsonb_build_object('pipeline', p.name),
+    percentile_cont(0.5) within group (order by extract(epoch from e.finished_at - e.started_at)::double precision)
+from headgate.pipelines as p
+cross join lateral (
+    select e.started_at, e.finished_at
+    from headgate.process_executions as e
+    where e.pipeline_id = p.pipeline_id
+        and e.status = 'succeeded'
+    order by e.started_at desc, e.execution_id desc
+    limit 10
+) as e
+where not p.is_retired
+group by p.name
 union all
 select
     'headgate_step_duration_seconds', '', jsonb_build_object('pipeline', e.pipeline, 'step', s.step),
     extract(epoch from s.finished_at - s.started_at)
 from ended as e
 join headgate.process_steps as s using (execution_id)
-where e.is_last
-    and s.status in ('succeeded', 'failed')
+where s.status in ('succeeded', 'failed')
 union all
 select
     'headgate_run_running_seconds', '', jsonb_build_object('pipeline', p.name),
-    coalesce(extract(epoch from headgate.clock() - min(e.started_at)), 0)
+    coalesce(extract(epoch from (select headgate.clock()) - min(e.started_at)), 0)
 from headgate.pipelines as p
 left join headgate.process_executions as e on e.pipeline_id = p.pipeline_id and e.status in ('running', 'paused')
 where not p.is_retired

@@ -101,7 +101,10 @@ def main() -> int:
             for figure in known[name](server):
                 figures.append(figure)
                 if not options.json:
-                    print(f"{figure.benchmark}: {figure.value:.2f} {figure.unit}  {figure.detail}")
+                    print(
+                        f"{figure.benchmark}: {figure.value:.2f} {figure.unit}  {figure.detail}",
+                        flush=True,
+                    )
     if options.json:
         print(json.dumps({"machine": header, "figures": as_json(figures)}, indent=4))
     else:

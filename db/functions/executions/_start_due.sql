@@ -60,15 +60,17 @@ as $func$
             select
             from headgate.pipeline_steps as s
             join headgate.operations as o on o.name = any (s.operations)
-            join headgate.asset_processing_state as t using (operation_id)
+            -- By priority, as the index is: nothing that is not due is read.
+            cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
+            join headgate.asset_processing_state as t
+                on t.operation_id = o.operation_id and t.priority = p.priority::smallint
             where s.pipeline_id = p_pipeline.pipeline_id
                 and t.next_due_at <= p_now
                 and t.next_due_at > (
-                    select coalesce(
-                        max(case when e.started_at > p_now - interval '15 minutes' then e.started_at end), '-infinity'
-                    )
+                    select coalesce(max(e.started_at), '-infinity')
                     from headgate.process_executions as e
                     where e.pipeline_id = p_pipeline.pipeline_id
+                        and e.started_at > p_now - interval '15 minutes'
                 )
         );
 $func$;

@@ -1,4 +1,5 @@
--- Old history is dropped by monthly partition, never deleted row by row.
+-- Old history is dropped by monthly partition, never deleted row by row; of executions, which are fewer, at most
+-- 20,000 are deleted at once, the oldest first.
 
 create or replace function headgate.retain(p_keep interval)
 returns table (dropped_partitions integer, deleted_executions integer)
@@ -10,6 +11,7 @@ as $func$
 declare
     v_before constant timestamptz := headgate.clock() - p_keep;
     v_partition record;
+    v_old bigint[];
 begin
     if p_keep is null or p_keep < interval '1 day' then
         perform headgate._raise('HG008', 'p_keep must be at least 1 day', 'e.g. 400 days');
@@ -31,11 +33,17 @@ begin
     end loop;
     delete from headgate.asset_processing_details_default as d where d.ended_at < v_before;
 
-    with old as (
+    v_old := array(
         select e.execution_id
         from headgate.process_executions as e
         where e.finished_at < v_before
             and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id)
+        order by e.execution_id
+        limit 20000
+    );
+    deleted_executions := cardinality(v_old);
+    with old as (
+        select u.execution_id from unnest(v_old) as u (execution_id)
     ),
     old_steps as (
         delete from headgate.process_steps as s using old as o where s.execution_id = o.execution_id
@@ -63,14 +71,9 @@ begin
         ) as r (result, value)
         group by p.name, r.result
         on conflict (name, labels) do update set value = k.value + excluded.value
-    ),
-    old_outputs as (
-        delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id
     )
-    select count(*) into deleted_executions from old;
-    delete from headgate.process_executions as e
-    where e.finished_at < v_before
-        and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
+    delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id;
+    delete from headgate.process_executions as e where e.execution_id = any (v_old);
     delete from headgate.quota_windows as w where w.closes_at < v_before;
     delete from headgate.job_hours as h where h.hour < v_before;
     delete from headgate.state_days as s where s.day < (v_before at time zone 'UTC')::date;
@@ -93,4 +96,5 @@ $func$;
 
 comment on function headgate.retain(interval) is
     'Delete history older than p_keep: whole months of details, ended executions, results of checks, closed windows, '
-    'notices; and runners that are gone. Who keeps less than the setting keep_history is recorded. Returns counts.';
+    'notices; and runners that are gone. At most 20,000 executions: call it again while it returns as many. Who keeps '
+    'less than the setting keep_history is recorded. Returns counts.';

@@ -76,3 +76,32 @@ async def test_the_overview_names_what_is_paused(hostile, client):
 
     assert "headgate resume small_shop</code>" in text
     assert "the pipeline is paused" in text
+
+
+async def test_of_many_operations_the_overview_shows_the_most_stale(hostile, client):
+    hostile.sql(
+        """
+        with added as (
+            insert into headgate.operations (provider_id, name, universe, due_rule, due_every)
+            select p.provider_id, 'kind_' || n, 'shop', 'every', '1 day'
+            from headgate.providers as p
+            cross join generate_series(1, 16) as n
+            where p.name = 'local'
+            returning operation_id, name
+        )
+        insert into headgate.asset_processing_state (
+            operation_id, asset_id, priority, succeeded_at, consecutive_failures
+        )
+        select n.operation_id, a.asset_id, 50, headgate.clock(), (n.name = 'kind_16')::integer
+        from added as n
+        cross join headgate.assets as a
+        where a.universe = 'shop'
+        """
+    )
+    async with client.get("/") as answer:
+        text = await answer.text()
+
+    (freshness,) = re.findall(r'<section id="freshness".*?</section>', text, re.DOTALL)
+    assert freshness.count("<tr><th") == 1 + 15
+    assert "kind_16" in freshness
+    assert "The 15 with the most stale assets of 17" in freshness

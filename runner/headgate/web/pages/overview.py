@@ -36,13 +36,15 @@ def load(connection: Connection[DictRow], request: web.Request) -> dict[str, Any
     def rows(query: str) -> list[DictRow]:
         return connection.execute(query.encode(), {"limit": SHOWN}).fetchall()
 
+    freshness = _by_operation(rows(FRESHNESS))
     return {
         "runs": rows(RUNS),
         "paused": rows(PAUSED),
         "waiting": rows(WAITING),
         "failing": rows(FAILING),
         "quota": rows(QUOTA),
-        "freshness": _by_operation(rows(FRESHNESS)),
+        "freshness": _most_stale(freshness),
+        "operations": len(freshness),
         "blocked": rows(BLOCKED),
         "runners": rows(RUNNERS),
         "alerts": rows(ALERTS),
@@ -57,6 +59,12 @@ def _by_operation(rows: list[DictRow]) -> list[dict[str, Any]]:
         sums = {name: sum(x[name] for x in groups) for name in COUNTS}
         found.append({"operation": operation, **sums, "groups": groups})
     return sorted(found, key=itemgetter("assets"), reverse=True)
+
+
+def _most_stale(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those with the most stale assets, in their order: hundreds would be in the way."""
+    shown = sorted(found, key=itemgetter("stale"), reverse=True)[:SHOWN]
+    return [x for x in found if x in shown]
 
 
 PAGE = Page("/", "overview.html", load, menu="Overview")
