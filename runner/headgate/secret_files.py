@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from headgate.errors import SecretMissing
+
 FOLDER: Final = "HEADGATE_SECRETS"
 
 
@@ -18,6 +20,13 @@ def secret_of(name: str, environ: Mapping[str, str] = os.environ) -> str:
     """Return the secret of that name without white space around it; empty if there is none."""
     folder = environ.get(FOLDER)
     return (folder and _content(Path(folder, name))) or environ.get(name, "").strip()
+
+
+def require_secret(name: str, what: str = "the secret", more: str = "") -> str:
+    """Return the secret of that name. Raises SecretMissing: what it is, and `more` advice."""
+    if not (secret := secret_of(name)):
+        raise SecretMissing(f"{what} {name} is not set", hint=f"{advice(name)}{more}")
+    return secret
 
 
 def advice(name: str) -> str:

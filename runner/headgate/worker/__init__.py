@@ -6,8 +6,9 @@ from headgate.lazy import lazily
 
 if TYPE_CHECKING:
     from headgate.worker.auth import Auth
-    from headgate.worker.calls import Caller, Reply, request_of
+    from headgate.worker.calls import Caller, Reply
     from headgate.worker.chunks import Call, Store
+    from headgate.worker.http_requests import request_of
     from headgate.worker.rules import Answer, Rule, Rules
     from headgate.worker.stores import look_into
     from headgate.worker.totals import Totals
@@ -45,7 +46,7 @@ __getattr__ = lazily(
         "Totals": "totals",
         "look_into": "stores",
         "name_prefix": "worker",
-        "request_of": "calls",
+        "request_of": "http_requests",
         "signed_headers": "wire",
         "signed_url": "wire",
         "work": "worker",

@@ -12,7 +12,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from headgate.errors import SecretMissing, WrongPlan
-from headgate.secret_files import advice, secret_of
+from headgate.secret_files import advice, require_secret, secret_of
 from headgate.shown import learn
 
 HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -36,11 +36,10 @@ class Auth:
             return ""
         if self.place == "dsn":
             return self._dsn()
-        secret = secret_of(self.variable)
-        if not secret or not secret.isprintable():
+        secret = require_secret(self.variable)
+        if not secret.isprintable():
             raise SecretMissing(
-                f"the secret {self.variable} is not set, or holds no secret",
-                hint=advice(self.variable),
+                f"the secret {self.variable} holds no secret", hint=advice(self.variable)
             )
         return secret
 
@@ -52,16 +51,11 @@ class Auth:
 
     def _dsn(self) -> str:
         """Return a database's connection string, and have its secrets redacted from now on."""
-        dsn = secret_of(self.variable)
+        dsn = require_secret(self.variable, more="; it is the database's DSN")
         try:
             parts = conninfo_to_dict(dsn)
         except ProgrammingError:
             parts = {}
-        if not dsn:
-            raise SecretMissing(
-                f"the secret {self.variable} is not set",
-                hint=f"{advice(self.variable)}; it is the database's DSN",
-            )
         if not parts.get("dbname") or not (parts.get("host") or parts.get("hostaddr")):
             raise SecretMissing(
                 f"the secret {self.variable} holds no connection string with host and database",

@@ -21,7 +21,7 @@ from headgate.shown import redacted
 from headgate.worker import arrays
 from headgate.worker.chunks import Artifact, Chunk, Claim, Store
 from headgate.worker.pace import Schedule
-from headgate.worker.reports import Report, Result, UniformReport
+from headgate.worker.reports import Report, Result
 from headgate.worker.rules import Block
 
 REPEATS: Final = 8
@@ -187,7 +187,7 @@ class Queue:
         Raises LostLease, with nothing written, if the lease is lost.
         """
         arguments = {
-            **_columns(report),
+            **report.columns(),
             "chunk_id": chunk.chunk_id,
             "lease_no": chunk.lease_no,
             "block": None if block is None else Jsonb(_as_json(block)),
@@ -347,41 +347,6 @@ def _tokens(chunks: Sequence[Chunk]) -> dict[str, Any]:
     return {
         "chunk_ids": arrays.bigints([x.chunk_id for x in chunks]),
         "lease_nos": arrays.integers([x.lease_no for x in chunks]),
-    }
-
-
-def _columns(report: Result) -> dict[str, Any]:
-    if isinstance(report, Report):
-        return {
-            "asset_ids": arrays.bigints(report.asset_ids),
-            "outcomes": arrays.texts(report.outcomes),
-            "faults": arrays.texts(report.faults),
-            "payloads": arrays.texts(report.payloads),
-            "errors": arrays.texts([x and redacted(x) for x in report.errors]),
-            "requests": arrays.integers(report.requests),
-            "charged": arrays.integers(report.charged),
-            "durations_ms": arrays.integers(report.durations_ms),
-        }
-    count = len(report.asset_ids)
-    columns: dict[str, Any] = {
-        "asset_ids": arrays.bigints(report.asset_ids),
-        "outcomes": arrays.same_texts(report.outcome, count),
-        "faults": arrays.same_texts(report.fault, count),
-        "errors": arrays.same_texts(report.error and redacted(report.error), count),
-    }
-    if isinstance(report, UniformReport):
-        return columns | {
-            "payloads": arrays.same_texts(None, count),
-            "requests": arrays.zeros(count),
-            "charged": arrays.zeros(count),
-            "durations_ms": arrays.zeros(count),
-        }
-    others = [0] * (count - 1)
-    return columns | {
-        "payloads": arrays.texts(report.payloads),
-        "requests": arrays.integers([report.requests, *others]),
-        "charged": arrays.integers([report.charged, *others]),
-        "durations_ms": arrays.integers([report.duration_ms, *others]),
     }
 
 

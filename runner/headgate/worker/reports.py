@@ -7,6 +7,8 @@ from typing import Any, Final, TypeAlias
 
 from headgate.escapes import Bytes
 from headgate.handlers import RowType
+from headgate.shown import redacted
+from headgate.worker import arrays
 
 COLUMNS: Final = (
     "asset_ids",
@@ -86,6 +88,19 @@ class Report:
         self.answers.append(answer)
         self.size += len(payload) if payload else 0
 
+    def columns(self) -> dict[str, Any]:
+        """Return the arguments of `complete_jobs` that every report has."""
+        return {
+            "asset_ids": arrays.bigints(self.asset_ids),
+            "outcomes": arrays.texts(self.outcomes),
+            "faults": arrays.texts(self.faults),
+            "payloads": arrays.texts(self.payloads),
+            "errors": arrays.texts([x and redacted(x) for x in self.errors]),
+            "requests": arrays.integers(self.requests),
+            "charged": arrays.integers(self.charged),
+            "durations_ms": arrays.integers(self.durations_ms),
+        }
+
     def halves(self) -> tuple[Report, Report]:
         """Return the report split in two; only for reports without rows and files."""
         middle = len(self) // 2
@@ -121,6 +136,16 @@ class GroupReport:
         """Return 0 while there is nothing to hand in."""
         return len(self.asset_ids) if self.payloads or self.outcome != "success" else 0
 
+    def columns(self) -> dict[str, Any]:
+        """Return the arguments of `complete_jobs` that every report has."""
+        others = [0] * (len(self.asset_ids) - 1)
+        return _same_ends(self) | {
+            "payloads": arrays.texts(self.payloads),
+            "requests": arrays.integers([self.requests, *others]),
+            "charged": arrays.integers([self.charged, *others]),
+            "durations_ms": arrays.integers([self.duration_ms, *others]),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class UniformReport:
@@ -133,6 +158,27 @@ class UniformReport:
 
     def __len__(self) -> int:
         return len(self.asset_ids)
+
+    def columns(self) -> dict[str, Any]:
+        """Return the arguments of `complete_jobs` that every report has."""
+        count = len(self.asset_ids)
+        return _same_ends(self) | {
+            "payloads": arrays.same_texts(None, count),
+            "requests": arrays.zeros(count),
+            "charged": arrays.zeros(count),
+            "durations_ms": arrays.zeros(count),
+        }
+
+
+def _same_ends(report: GroupReport | UniformReport) -> dict[str, Any]:
+    """Return the columns of jobs that end alike."""
+    count = len(report.asset_ids)
+    return {
+        "asset_ids": arrays.bigints(report.asset_ids),
+        "outcomes": arrays.same_texts(report.outcome, count),
+        "faults": arrays.same_texts(report.fault, count),
+        "errors": arrays.same_texts(report.error and redacted(report.error), count),
+    }
 
 
 Result: TypeAlias = Report | GroupReport | UniformReport

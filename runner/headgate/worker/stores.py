@@ -21,9 +21,9 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, S3Store
 
-from headgate.errors import HeadgateError, SecretMissing
+from headgate.errors import HeadgateError
 from headgate.files import refuse_full_disk
-from headgate.secret_files import advice, secret_of
+from headgate.secret_files import require_secret
 from headgate.shown import learn
 from headgate.worker.chunks import Store
 
@@ -158,9 +158,7 @@ def _open(store: Store) -> Opened:
 def _secret(store: Store, name: str | None) -> str | None:
     if name is None:
         return None
-    secret = secret_of(name)
-    if not secret:
-        raise SecretMissing(f"store {store.name}: the secret {name} is not set", hint=advice(name))
+    secret = require_secret(name, f"store {store.name}: the secret")
     learn(secret)
     return secret
 

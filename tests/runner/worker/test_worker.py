@@ -46,7 +46,7 @@ def database(core_database):
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """Let a connection take as long as a busy machine needs."""
-    monkeypatch.setattr("headgate.worker.calls.CONNECT_SECONDS", PATIENCE)
+    monkeypatch.setattr("headgate.worker.http_requests.CONNECT_SECONDS", PATIENCE)
 
 
 @pytest.fixture

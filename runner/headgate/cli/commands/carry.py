@@ -19,9 +19,9 @@ from headgate.cli.commands.signals import Stop, stop_on_signal
 from headgate.cli.commands.status import find_run
 from headgate.cli.commands.summary import print_summary
 from headgate.database import PLANNER, connect
-from headgate.errors import HeadgateError, SecretMissing
+from headgate.errors import HeadgateError
 from headgate.reports import facts_of
-from headgate.secret_files import advice, secret_of
+from headgate.secret_files import require_secret
 from headgate.settings import Settings
 
 SERVED = """
@@ -36,12 +36,8 @@ SECRETS = "select * from headgate.required_secrets(p_pipeline => %(pipeline)s)"
 def require_secrets(connection: Connection[DictRow], pipeline: str) -> None:
     """Raise SecretMissing unless the secrets of all the pipeline's providers are set here."""
     for row in connection.execute(SECRETS, {"pipeline": pipeline}):
-        if not secret_of(row["secret_name"]):
-            raise SecretMissing(
-                f"pipeline {pipeline} asks {row['needed_by']}, "
-                f"whose secret {row['secret_name']} is not set",
-                hint=f"{advice(row['secret_name'])}; it is kept nowhere else",
-            )
+        what = f"pipeline {pipeline} asks {row['needed_by']}, whose secret"
+        require_secret(row["secret_name"], what, more="; it is kept nowhere else")
 
 
 def carry(
