@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from headgate.lazy import lazily
 
 if TYPE_CHECKING:
+    from headgate.airflow.call_function import CallFunction
     from headgate.airflow.dags import START, after, defaults, done, orders_or
     from headgate.airflow.notifier import AlertNotifier
-    from headgate.airflow.operators import CallFunction, RunStep
     from headgate.airflow.orphans import alone, end_orphans, holder, read_state
+    from headgate.airflow.run_step import RunStep
     from headgate.airflow.settings import ADMIN_PASSWORD, LOGIN, AirflowHome, write_login
     from headgate.airflow.snapshot import SNAPSHOT, write_snapshot
     from headgate.airflow.stack import API_SERVER, PARTS, Stack, unhealthy_parts
@@ -50,10 +51,10 @@ __getattr__ = lazily(
         "API_SERVER": "stack",
         "AirflowHome": "settings",
         "AlertNotifier": "notifier",
-        "CallFunction": "operators",
+        "CallFunction": "call_function",
         "LOGIN": "settings",
         "PARTS": "stack",
-        "RunStep": "operators",
+        "RunStep": "run_step",
         "SNAPSHOT": "snapshot",
         "START": "dags",
         "Stack": "stack",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 FAILED_STEPS: Final = "headgate.failed_steps"
 MARK: Final = "headgate.mark_step"
+LONGEST_STEP: Final = timedelta(hours=24)
 UNHEARD: Final = {"success": OPEN, "skipped": ("running",)}
 """States that a person may have given a task, and the statuses in which its step lacks them.
 

@@ -53,7 +53,7 @@ def result(toy: Toy, body: LiteralString, driver: str) -> tuple[str, Any]:
     g.start(toy, driver=driver)
     if driver == "headgate":
         g.work(toy)
-    else:  # as runner/headgate/airflow/operators.py does
+    else:  # as runner/headgate/airflow/call_function.py does
         assert toy.sql(REPORT) == [{"step": "x", "status": g.steps(toy)["x"]}]
     step = g.step(toy, "x")
     return step["status"], step["output"]

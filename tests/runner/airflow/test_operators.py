@@ -406,7 +406,7 @@ def test_a_kill_between_two_statements_ends_the_task_before_the_next(
             task.on_kill()
         return rows
 
-    monkeypatch.setattr("headgate.airflow.operators.select", select_and_kill)
+    monkeypatch.setattr("headgate.airflow.call_function.select", select_and_kill)
     with fails("the task was killed between two statements", for_good=False):
         task.execute({"dag_run": SimpleNamespace(dag_id=PIPELINE, run_id="r1"), "ti": INSTANCE})
     assert called[-1] == after
@@ -423,7 +423,7 @@ def test_a_function_of_the_core_is_called_without_another_question(
         called.append(function)
         return select(connection, function, *more)
 
-    monkeypatch.setattr("headgate.airflow.operators.select", note)
+    monkeypatch.setattr("headgate.airflow.call_function.select", note)
     call("headgate.start_execution")
     assert called[-2:] == ["headgate.start_execution", "headgate.report_step"]
     assert "headgate.require_fit" not in called
