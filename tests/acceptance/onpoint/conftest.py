@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -16,11 +16,10 @@ from headgate.database import connect
 from headgate.demo.services import StandIn, onpoint, running
 from headgate.demo.services.hackernews import FIRST
 from headgate.settings import Settings
-from headgate.worker.worker import work
 from tests.buckets import KEY_ID, SECRET, S3Server
+from tests.carried import carried, go_on
 from tests.clock import NOW
 from tests.conftest import Clones
-from tests.limits import PATIENCE
 from tests.plan import Plan, Row
 
 DATA, MONITORING = "onpoint_data_pipeline", "pipeline_monitoring"
@@ -106,21 +105,10 @@ def lake_at(settings: Settings, folder: Path, s3: S3Server | None = None) -> Ite
                 )  # fmt: skip
         plan.sql("update headgate.pipeline_steps set retries = 0")  # a failure ends the run at once
 
-        async def go_on(pipeline: str, run_id: str) -> None:
-            async def has_ended() -> bool:
-                (row,) = plan.call("execution_status", p_pipeline=pipeline, p_run_id=run_id)
-                return bool(row["status"] not in ("running", "paused"))
-
-            async with asyncio.timeout(PATIENCE):
-                await work(settings, until=has_ended, processes=1)
-
         async def run(pipeline: str, **params: Any) -> str:
-            (started,) = plan.call("run_pipeline", p_pipeline=pipeline, p_params=params)
-            run_id = str(started["run_id"])
-            await go_on(pipeline, run_id)
-            return run_id
+            return await carried(settings, plan, pipeline, params)
 
-        yield Lake(plan, services, folder, run, go_on)
+        yield Lake(plan, services, folder, run, partial(go_on, settings, plan))
 
 
 @pytest.fixture

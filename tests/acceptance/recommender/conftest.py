@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from headgate.database import connect, dsn_of
 from headgate.demo.recommender import fill, let_read
 from headgate.demo.services import StandIn, noblestride, running
 from headgate.settings import Settings
-from headgate.worker.worker import work
-from tests.limits import PATIENCE
+from tests.carried import carried
 from tests.plan import Plan, Row
 
 READER = f"headgate_test_noblestride_{os.getpid()}"
@@ -116,16 +114,7 @@ def world(small_database: Settings, source: Plan, services: dict[str, StandIn]) 
         )  # so that a failure ends the run at once
 
         async def run(pipeline: str, **params: Any) -> str:
-            started = plan.call("run_pipeline", p_pipeline=pipeline, p_params=params)
-            run_id = str(started[0]["run_id"])
-
-            async def has_ended() -> bool:
-                status = plan.call("execution_status", p_pipeline=pipeline, p_run_id=run_id)
-                return bool(status[0]["status"] not in ("running", "paused"))
-
-            async with asyncio.timeout(PATIENCE):
-                await work(small_database, until=has_ended, processes=1)
-            return run_id
+            return await carried(small_database, plan, pipeline, params)
 
         fastapi, nodejs = services["noblestride_fastapi"], services["noblestride_nodejs"]
         yield World(plan, source, fastapi, nodejs, small_database, run)

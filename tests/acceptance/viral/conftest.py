@@ -17,10 +17,9 @@ from headgate.demo.services import Answer, Ask, Reply, StandIn, running, viral
 from headgate.demo.services.audience import Audience
 from headgate.demo.services.stage import locate
 from headgate.settings import Settings
-from headgate.worker.worker import work
 from tests import clock
+from tests.carried import carried
 from tests.conftest import Clones
-from tests.limits import PATIENCE
 from tests.plan import Plan
 
 FLYWHEEL, MAINTENANCE = "viral_learning_flywheel", "viral_learning_maintenance"
@@ -88,16 +87,7 @@ class World:
 
     async def run(self, pipeline: str, **params: Any) -> str:
         """Run a pipeline to its end."""
-        started = self.plan.row("run_pipeline", p_pipeline=pipeline, p_params=params)
-        run_id = str(started["run_id"])
-
-        async def has_ended() -> bool:
-            row = self.plan.row("execution_status", p_pipeline=pipeline, p_run_id=run_id)
-            return row["status"] not in ("running", "paused")
-
-        async with asyncio.timeout(PATIENCE):
-            await work(self.settings, until=has_ended, processes=1)
-        return run_id
+        return await carried(self.settings, self.plan, pipeline, params)
 
     async def turn(self, flywheels: int, apart: timedelta) -> list[str]:
         """Turn flywheels, with a maintenance after each fourth; return their runs."""
