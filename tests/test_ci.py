@@ -57,11 +57,13 @@ def test_the_tests_use_the_server_of_the_job():
     assert set(job["env"]) == {"HEADGATE_DSN", "HEADGATE_TEST_DSN"}
 
 
-def test_every_action_is_github_s_own_and_has_a_version():
+def test_every_action_is_github_s_own_and_pinned_by_its_hash():
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     for action in (step["uses"] for step in STEPS if "uses" in step):
-        name, _, version = action.partition("@")
+        name, _, _ = action.partition("@")
         assert name in TRUSTED
-        assert re.fullmatch(r"v\d+\.\d+\.\d+", version), action
+        assert re.search(rf"{action} # v\d+\.\d+\.\d+$", text, re.MULTILINE), action
+        assert re.fullmatch(r".*@[0-9a-f]{40}", action), action
 
 
 def test_the_workflow_may_read_the_repository_and_nothing_else():
