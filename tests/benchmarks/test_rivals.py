@@ -107,7 +107,7 @@ def test_the_service_counts_its_calls():
     assert [x["postId"] for x in comments(7)] == [7] * 5
 
 
-def test_without_dlt_it_says_how_to_get_it(monkeypatch, tmp_path):
+def test_without_dlt_the_benchmark_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setattr(compare, "DLT_PYTHON", tmp_path / "python")
 
     with pytest.raises(FileNotFoundError, match="`make bench/rivals` makes it"):

@@ -217,7 +217,7 @@ def test_it_calls_the_functions_of_its_work_and_no_others(db: Plan, role: str):
         "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres'",
     ],
 )
-def test_it_has_no_way_round(db: Plan, role: str, statement: str):
+def test_no_role_of_ours_gains_rights_by_another_way(db: Plan, role: str, statement: str):
     if statement.startswith("set role"):
         statement = f"select pg_has_role(current_user, '{statement.split()[-1]}', 'member') as may"
     with acting_as(db, role):

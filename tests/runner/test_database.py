@@ -28,7 +28,7 @@ def test_a_connection_carries_our_name(database):
     assert row == {"name": "headgate test"}
 
 
-async def test_an_asynchronous_connection_does_so_too(database):
+async def test_an_asynchronous_connection_carries_our_name(database):
     connection = await aconnect(database, "test")
     async with connection:
         cursor = await connection.execute("select current_setting('application_name') as name")

@@ -110,7 +110,7 @@ def test_a_pipe_somebody_listens_at_receives_nothing(tmp_path: Path):
 
 
 @pytest.mark.parametrize("has_links", [True, False])
-def test_a_new_file_takes_nobodys_name(tmp_path: Path, monkeypatch, has_links: bool):
+def test_a_new_file_overwrites_no_other(tmp_path: Path, monkeypatch, has_links: bool):
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "a file system without second names")
 

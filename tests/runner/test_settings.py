@@ -92,7 +92,7 @@ def test_an_invalid_buffer_is_refused(size):
         Settings.from_env({"HEADGATE_MAX_BUFFER": size})
 
 
-def test_plans_are_a_list_of_folders_as_the_path_is_one(tmp_path):
+def test_plans_are_folders_separated_like_those_of_path(tmp_path):
     two = f"{tmp_path / 'a'}{os.pathsep}{os.pathsep}~/plans"
 
     assert Settings.from_env({"HEADGATE_PLANS": two}).plans == (

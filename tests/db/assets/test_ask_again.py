@@ -29,7 +29,7 @@ def test_a_need_that_is_due_earlier_stays_due_earlier(toy: Toy):
     assert toy.state(asset)["next_due_at"] == before
 
 
-def test_a_job_in_flight_does_not_clear_it(toy: Toy):
+def test_a_job_in_flight_does_not_clear_what_is_asked_again(toy: Toy):
     (asset,) = toy.add(1)
     toy.begin()
     chunk = toy.claim()[0]

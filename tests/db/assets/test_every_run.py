@@ -133,7 +133,7 @@ def test_a_plan_says_that_every_run_does_it(bell: Toy):
     assert (row["fresh"], row["stale"]) == (1, 0)
 
 
-def test_a_day_on_record_says_it_too(bell: Toy):
+def test_why_knows_the_run_of_a_day_on_record(bell: Toy):
     begin(bell, "r1")
     bell.drain()
 

@@ -20,7 +20,7 @@ def test_a_group_is_found_by_its_key(town: Toy):
 
 
 @pytest.mark.parametrize("group", ["XETR", "xetra", "XTERA"])
-def test_a_misspelt_one_is_an_error_that_names_what_was_meant(town: Toy, group: str):
+def test_a_misspelt_group_is_an_error_that_names_what_was_meant(town: Toy, group: str):
     with town.refused("HG006", f"unknown group: '{group}'", "did you mean XETRA?", "LSE, XETRA"):
         town.value("find_group", p_group=group)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.db.toy import Toy
 
 
-def test_counts_what_it_did(toy: Toy):
+def test_upserting_assets_counts_what_it_did(toy: Toy):
     first = [{"code": "A1", "group_key": "A"}, {"code": "A2", "group_key": "A"}]
 
     assert toy.upsert(first) == {"inserted": 2, "updated": 0, "unchanged": 0}

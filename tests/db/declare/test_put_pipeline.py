@@ -13,7 +13,7 @@ def test_its_description_is_merged(shelf: Shelf):
     assert shelf.row("pipelines", "shelves")["description"] == "Dusts."
 
 
-def test_a_paused_one_stays_paused(shelf: Shelf, toy: Toy):
+def test_a_paused_pipeline_that_is_declared_again_stays_paused(shelf: Shelf, toy: Toy):
     shelf.put(PIPELINE)
     toy.call("pause_pipeline", p_pipeline="shelves")
 

@@ -111,7 +111,7 @@ def test_an_artifact_s_name_is_a_path(shelf: Shelf, name: str):
     assert "artifact name is a path" in shelf.mistakes(STORE, writing)
 
 
-def test_a_field_of_its_name_that_nobody_knows_is_named(shelf: Shelf):
+def test_an_unknown_field_in_an_artifact_s_name_is_named(shelf: Shelf):
     writing = WRITING.replace("{run.date}", "{run.dat}")
     assert "its template names the missing field {run.dat}" in shelf.mistakes(STORE, writing)
 

@@ -126,7 +126,7 @@ def test_more_than_a_hundred_runs_want_to_be_confirmed(past: Toy):
     assert backfill(past, **long)["queued"] == 0
 
 
-def test_a_hundred_do_not(past: Toy):
+def test_a_hundred_runs_are_queued_without_a_question(past: Toy):
     assert backfill(past, "2023-11-26", "2024-03-04")["queued"] == 100
 
 
@@ -139,7 +139,7 @@ def test_a_hundred_do_not(past: Toy):
         ("-infinity", LAST, ["needs its first and its last day"]),
     ],
 )
-def test_days_that_are_none_are_refused(
+def test_days_that_make_no_range_are_refused(
     past: Toy, first: str | None, last: str | None, words: list[str]
 ):
     with past.refused("HG008", *words):
@@ -151,18 +151,18 @@ def test_an_unknown_pipeline_is_refused_with_near_misses(past: Toy):
         past.row("backfill", p_pipeline="plian", p_from=FIRST, p_to=LAST)
 
 
-def test_a_retired_one_is_refused(past: Toy):
+def test_a_back_fill_of_a_retired_pipeline_is_refused(past: Toy):
     past.sql("update headgate.pipelines set is_retired = true where name = 'plain'")
     with past.refused("HG001", "pipeline plain is retired"):
         backfill(past)
 
 
-def test_one_whose_requests_name_no_date_is_refused(toy: Toy):
+def test_a_back_fill_of_requests_without_a_date_is_refused(toy: Toy):
     with toy.refused("HG022", "pipeline plain has no request that names a date"):
         backfill(toy)
 
 
-def test_a_paused_one_waits(past: Toy):
+def test_a_back_fill_of_a_paused_pipeline_waits(past: Toy):
     past.call("pause_pipeline", p_pipeline="plain")
     backfill(past)
     past.advance()

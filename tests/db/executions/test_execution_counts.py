@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.db.toy import Toy
 
 
-def test_it_says_what_the_status_says(toy: Toy):
+def test_the_counts_are_those_of_the_execution_status(toy: Toy):
     toy.add(12)
     toy.begin()
     toy.complete(toy.claim()[0])

@@ -57,7 +57,7 @@ def test_a_step_that_is_changed_in_mid_run_runs_as_it_was(toy: Toy, change: str,
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_it_does_so_with_driver_airflow_too(toy: Toy, change: str):
+def test_a_changed_step_runs_as_it_was_with_driver_airflow(toy: Toy, change: str):
     begin(toy, "airflow")
     toy.call("check_quota", p_pipeline="graph", p_run_id="r1")
     toy.sql(CHANGES[change])

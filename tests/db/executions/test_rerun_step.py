@@ -69,7 +69,7 @@ def test_fan_outs_after_it_run_in_their_turn(toy: Toy):
     assert rounds(toy) == {"w": 1, "x": 2, "y": 2, "z": 2, "report": 2}
 
 
-def test_a_failure_then_is_one(toy: Toy):
+def test_a_step_that_fails_when_it_is_run_again_fails_the_run(toy: Toy):
     ended(toy)
     rerun(toy, "x")
 

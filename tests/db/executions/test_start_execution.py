@@ -106,7 +106,9 @@ def test_a_pipeline_that_knows_no_dates_does_no_work_for_a_day_that_is_past(toy:
         ("body", {"days": ["{run.date}"]}),
     ],
 )
-def test_one_whose_requests_name_the_day_does(toy: Toy, column: str, text: object):
+def test_a_pipeline_whose_requests_name_the_day_may_start_for_a_past_one(
+    toy: Toy, column: str, text: object
+):
     toy.tune("look", **{column: text})
     with toy.refused("HG022", "aside has no request that names a date"):
         toy.start("r1", "aside", p_logical_date="2024-02-01", p_is_backfill=True)

@@ -213,7 +213,7 @@ def test_a_query_has_the_rights_of_its_plan_only(checks: Checks):
     assert "permission denied for table providers" in checks.run()["error"]
 
 
-def test_a_check_is_made_for_each(checks: Checks):
+def test_a_check_is_judged_for_each_row_of_its_query(checks: Checks):
     checks.put(
         it="for_each => 'select u.id, u.email from toy.users as u order by u.id',"
         " query => 'select p.id from toy.posts as p where p.user_id = each.id'"

@@ -46,7 +46,7 @@ def test_held_needs_are_not_due(toy: Toy):
     assert toy.call("discover_delta", p_pipeline="plain", p_run_id="r1") == []
 
 
-def test_changes_nothing(toy: Toy):
+def test_discovering_the_delta_changes_nothing(toy: Toy):
     toy.add(2)
     toy.start()
 

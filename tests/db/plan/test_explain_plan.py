@@ -89,7 +89,7 @@ def test_asking_changes_nothing(toy: Toy):
         toy.call("explain_summary", p_pipeline="library")
 
 
-def test_a_rank_and_a_sentence_for_each(toy: Toy):
+def test_each_planned_job_has_a_rank_and_a_sentence(toy: Toy):
     toy.provider(quota=11)
     toy.add(2, "W", "books")
 

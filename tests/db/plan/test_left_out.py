@@ -72,7 +72,7 @@ def test_it_says_why_in_the_words_of_the_last_error(toy: Toy):
     }  # fmt: skip
 
 
-def test_some_that_are_left_out_are_a_deferral_and_no_more(toy: Toy):
+def test_some_assets_that_are_left_out_are_deferred_and_fail_nothing(toy: Toy):
     assets = toy.add(3)
     toy.sql(LEAVE_OUT, assets=assets[:1])
 
@@ -210,7 +210,7 @@ def test_explain_tells_what_a_run_would_say(toy: Toy):
     assert {x["decision"]: x["count"] for x in summary} == {"run": 1, "defer": 1}
 
 
-def test_a_forecast_counts_them_each_day_as_put_off(toy: Toy):
+def test_a_forecast_counts_assets_left_out_as_deferred_each_day(toy: Toy):
     assets = toy.add(3)
     toy.sql(LEAVE_OUT, assets=assets[:1])
 

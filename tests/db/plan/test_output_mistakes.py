@@ -45,7 +45,7 @@ def test_a_step_must_have_ended_when_it_is_named(toy: Toy):
     )  # fmt: skip
 
 
-def test_a_step_that_comes_before_another_that_comes_before_it_will_do(toy: Toy):
+def test_outputs_of_indirect_predecessors_may_be_named(toy: Toy):
     toy.tune("peek", query={"v": "{steps.w.status}"})
     g.graph(toy, w={"function": "well"}, x={"function": "well", "depends_on": ["w"]}, y=Y)
 

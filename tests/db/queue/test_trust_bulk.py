@@ -52,7 +52,7 @@ def test_assets_found_in_an_answer_are_trusted_again(toy: Toy, books: list[int])
     assert toy.value("trust_bulk", p_operation="update", p_asset_ids=books) == 0
 
 
-def test_a_forecast_asks_for_it_alone_each_day(toy: Toy, books: list[int]):
+def test_a_forecast_asks_for_an_untrusted_asset_alone_each_day(toy: Toy, books: list[int]):
     work_off(toy, "r4")
     toy.at(DAYS[3])
 

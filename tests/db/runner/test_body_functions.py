@@ -168,7 +168,7 @@ def test_a_body_is_json_or_a_function(shelf: Shelf):
     assert (row["body"], row["body_function"]) == ({"a": "{asset.code}"}, None)
 
 
-def test_a_body_that_is_neither_is_a_mistake(shelf: Shelf):
+def test_a_body_that_is_neither_json_nor_a_function_is_a_mistake(shelf: Shelf):
     said = shelf.mistakes(*declared("{a: 1}"))
     assert "operation dust: its body is neither JSON nor the name of a function" in said
 

@@ -20,7 +20,7 @@ def extend(toy: Toy, *chunks: Row, runner: str = "w1") -> list[Row]:
     return toy.call("extend_leases", p_runner=runner, **arguments)
 
 
-def test_a_lease_runs_for_another_term(toy: Toy):
+def test_an_extended_lease_runs_for_another_term(toy: Toy):
     toy.tune(lease="1 day")
     toy.add(20)
     toy.begin()

@@ -23,7 +23,7 @@ def test_messages_are_of_the_published_table_only_and_stay(grains: Toy):
     assert [bytes(x["m"]) for x in grains.sql(READ, most=100)] == messages
 
 
-def test_a_limit_ends_them_behind_the_transaction_that_reaches_it(grains: Toy):
+def test_a_limit_ends_the_changes_after_the_transaction_that_reaches_it(grains: Toy):
     keep(grains)
     for n in (1, 3):
         grains.sql("insert into public.grains values (%(n)s), (%(n)s + 1)", n=n)

@@ -59,7 +59,7 @@ def test_the_version_of_what_was_stored_goes_with_the_next_requests(shop: Toy):
     assert sent(shop, "r3") == expected
 
 
-def test_a_later_answer_without_one_ends_it(shop: Toy):
+def test_a_later_answer_without_a_version_forgets_the_old_one(shop: Toy):
     told(shop, ask(shop, "r1"), etag=ETAG)
     told(shop, ask(shop, "r2"))
 

@@ -52,7 +52,7 @@ def test_it_names_the_run_that_is_in_the_way_and_the_pause(toy: Toy):
     assert "call headgate.resume_pipeline" in str(said(toy, number)[1])
 
 
-def test_an_order_that_was_taken_stands_as_its_run_does(toy: Toy):
+def test_a_taken_order_has_the_status_of_its_run(toy: Toy):
     number = order(toy)
     toy.start()
 

@@ -39,7 +39,7 @@ def test_every_name_in_it_is_one_that_a_run_accepts(db: Plan):
     assert checked["exchanges"] == names
 
 
-def test_a_new_exchange_is_in_the_next_one(db: Plan):
+def test_a_new_exchange_is_in_the_next_snapshot(db: Plan):
     db.sql(
         "update headgate.assets set attributes = attributes || '{\"exchange\": \"NEWEX\"}' where code = 'AAPL.US'"
     )

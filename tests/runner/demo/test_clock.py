@@ -30,7 +30,7 @@ async def test_it_follows_the_clock_of_the_database(database):
         assert abs(standin.clock.now() - expected) < A_MOMENT
 
 
-async def test_a_clock_that_stands_still_stands_still_here_too(database):
+async def test_a_database_s_frozen_clock_freezes_the_stand_in_s(database):
     clock = Clock()
     dsn = dsn_at(database, clock_frozen=NEW_YEAR.isoformat())
     await ask(clock, dsn)
@@ -53,7 +53,7 @@ async def test_a_database_that_has_gone_leaves_the_clock_running(database):
     assert abs(clock.now() - (datetime.now(UTC) - timedelta(days=3250))) < A_MOMENT
 
 
-def test_a_hand_on_the_clock_wins_until_it_lets_go():
+def test_a_clock_set_by_hand_holds_until_it_is_released():
     clock = Clock()
     clock.set(NEW_YEAR, frozen=True)
     clock.tell(datetime.now(UTC))

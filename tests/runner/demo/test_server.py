@@ -95,7 +95,7 @@ async def test_a_missing_or_wrong_token_gets_plain_text():
     assert standin.report()["served_units"] == 0
 
 
-async def test_a_bearer_token_will_do():
+async def test_the_token_may_come_as_a_bearer():
     async with running() as (standin, _), aiohttp.ClientSession() as session:
         headers = {"Authorization": f"Bearer {standin.token}"}
         async with session.get(f"{standin.api}/user", headers=headers) as answer:
@@ -209,7 +209,7 @@ async def test_fundamentals_nest_and_carry_numbers_as_text():
     assert later == whole, "nothing was filed in between"
 
 
-async def test_a_fund_has_another_shape():
+async def test_the_fundamentals_of_a_fund_have_another_shape():
     async with running() as (_, get):
         _, found = await get("fundamentals/SPY.US")
         if "ETF_Data" not in found:

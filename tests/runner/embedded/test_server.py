@@ -103,7 +103,7 @@ def test_waits_for_a_server_that_is_still_stopping(embedded):
     wait_until(lambda: embedded.start().pid != running.pid, "another server")
 
 
-def test_stops_once(embedded):
+def test_a_server_that_has_stopped_is_not_stopped_again(embedded):
     assert embedded.stop() is True
     assert embedded.stop() is False
     assert embedded.running() is None

@@ -42,7 +42,7 @@ def test_it_ends_when_nobody_wants_it_any_more(source, monkeypatch):
             is_unwanted.set()
 
 
-def test_an_error_in_the_middle_is_one(source):
+def test_an_error_in_the_middle_of_a_copy_is_raised(source):
     query = b"copy (select 1 / (n - 900) from generate_series(1, 1000) as n) to stdout"
     with pytest.raises(psycopg.errors.DivisionByZero):
         list(blocks(source, query, threading.Event()))

@@ -70,7 +70,7 @@ async def test_a_large_file_goes_in_parts(store, file):
     assert (store[1] / KEY).read_bytes() == content
 
 
-async def test_an_empty_file_is_one(store, file):
+async def test_an_empty_file_is_put_like_any_other(store, file):
     file.write_bytes(b"")
     await put(store[0], KEY, file, hash_of(b""))
 

@@ -194,7 +194,7 @@ def test_it_waits_behind_what_is_due_later_in_the_window(evening: Plan):
     assert "backfill: the remaining units are kept for what is due later" in reason
 
 
-def test_a_forecast_has_it_on_each_day(evening: Plan):
+def test_a_forecast_has_the_corrections_on_each_day(evening: Plan):
     rows = evening.call("forecast", p_pipeline=PIPELINE, p_days=3)
 
     assert [x["units"] for x in rows] == [NEEDED + 200, NEEDED - 1 + 200, NEEDED - 1 + 200]
