@@ -14,6 +14,7 @@ HeadgateError
 │   ├── MigrationNumbering  a gap, a duplicate or a name without a number
 │   ├── MigrationFailed     a file of db/ raised; `path:line: message`
 │   └── NotMigrated         the database lacks files of db/
+│       └── NeverMigrated   the database has nothing of db/
 ├── StoreFailed             a store did not do what it was asked
 ├── DiskFull                no space is left for files
 └── DatabaseError           anything else PostgreSQL reports
@@ -232,6 +233,10 @@ class NotMigrated(MigrateError):
     """The database is not in the state of db/."""
 
     default_hint = "run: headgate migrate"
+
+
+class NeverMigrated(NotMigrated):
+    """The database has nothing of db/."""
 
 
 class DatabaseError(HeadgateError):

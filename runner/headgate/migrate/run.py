@@ -19,7 +19,7 @@ from psycopg.rows import DictRow
 
 from headgate import PROTOCOL
 from headgate.database import connect, mapped_errors
-from headgate.errors import MigrateError, MigrationFailed, NotMigrated
+from headgate.errors import MigrateError, MigrationFailed, NeverMigrated, NotMigrated
 from headgate.migrate.data import load_data
 from headgate.migrate.declare import Declaration, Declared
 from headgate.migrate.failure import failure
@@ -121,7 +121,8 @@ def require_migrated(connection: Connection[Any], settings: Settings) -> None:
     lacking = [x for x in pending if applied.get(x.path) != x.sha256]  # not: applied once more
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        raise NotMigrated(f"database {settings.database} lacks {lacking[0].place}{more}")
+        error = NotMigrated if applied else NeverMigrated
+        raise error(f"database {settings.database} lacks {lacking[0].place}{more}")
 
 
 def require_protocol(connection: Connection[Any], settings: Settings) -> None:

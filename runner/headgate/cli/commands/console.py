@@ -19,7 +19,7 @@ from headgate.cli.commands.elsewhere import elsewhere
 from headgate.conninfo import ELSEWHERE
 from headgate.database import READER, connect
 from headgate.embedded import Server
-from headgate.errors import DatabaseMissing, NotMigrated, ServerUnreachable
+from headgate.errors import DatabaseMissing, NeverMigrated, ServerUnreachable
 from headgate.migrate import require_migrated
 from headgate.sessions import BinaryCursor
 from headgate.settings import Settings
@@ -85,8 +85,8 @@ def open_database(
     `require` replaces this condition.
 
     The default role is headgate_reader: a plan's views and functions may run with the caller's
-    rights, so a command uses no more rights than it needs. If the database is missing or not
-    migrated, the error's hint names other databases of the server that have runs.
+    rights, so a command uses no more rights than it needs. If the database is missing or empty,
+    the error's hint names other databases of the server that have runs.
     """
     try:
         connection = _connect(settings, what, role)
@@ -95,7 +95,7 @@ def open_database(
         except BaseException:
             connection.close()
             raise
-    except (DatabaseMissing, NotMigrated) as exc:
+    except (DatabaseMissing, NeverMigrated) as exc:
         exc.hint = "; ".join(x for x in (exc.hint, *elsewhere(settings)) if x)
         raise
     return connection
