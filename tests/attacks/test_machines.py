@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from headgate import PROTOCOL
 from headgate.demo.eodhd import Options, Process, spawn
 from tests.acceptance.system import System, end
 from tests.attacks.form import either, tell
@@ -221,11 +222,11 @@ def next_version(db: Path, to: Path) -> Path:
     functions = to / "functions"
     for path in (*functions.glob("runner/*.sql"), *functions.glob("queue/*.sql")):
         path.write_text(path.read_text() + "-- Of the next version.\n")
-    more = "p_protocol integer default 1"
+    more = "p_room integer default null"
     for name in ("claim_jobs", "complete_jobs"):  # dropped and created
         path = functions / "runner" / f"{name}.sql"
         text = path.read_text().replace(more, f"{more},\n    p_more text default null")
-        path.write_text(text.replace("text[], integer) is", "text[], integer, text) is"))
+        path.write_text(text.replace("integer, integer) is", "integer, integer, text) is"))
     number = len(list((to / "migrations").glob("*.sql"))) + 1
     column = "alter table headgate.{} add column of_the_next_version integer;\n"
     tables = ("chunks", "operations", "providers", "asset_processing_state")
@@ -252,7 +253,7 @@ def test_runners_old_and_new_work_through_a_migration_and_those_not_served_hand_
         system.wait(lambda: ended(system) >= THIRD, "a third of the jobs")
 
         newer = next_version(seeded.db, tmp_path / "newer")
-        serve(newer, 1, 2)
+        serve(newer, PROTOCOL, PROTOCOL + 1)
         assert system.spawn("migrate", HEADGATE_DB=str(newer)).wait(PATIENCE) == 0
         late = [system.worker(concurrency=2), system.worker(concurrency=2, HEADGATE_DB=str(newer))]
         system.wait(partial(are_there, system, 4), "all runners")
@@ -261,18 +262,20 @@ def test_runners_old_and_new_work_through_a_migration_and_those_not_served_hand_
         assert ended(system) == system.plan.scalar(EFFECTS) == JOBS
         assert standin.ledger()["served_units"] == system.plan.scalar(SPENT) == JOBS
         assert [x.poll() for x in (*old, *late)] == [None] * 4
-        assert said(system, late[0], "it works, as protocol 1 is served")
+        assert said(system, late[0], f"it works, as protocol {PROTOCOL} is served")
 
         system.plan.call("run_pipeline", p_pipeline="plain", p_run_id="r2")
         system.wait(lambda: ended(system) >= JOBS + THIRD // 2, "a sixth of the jobs")
-        serve(newer, 2, 2)
+        serve(newer, PROTOCOL + 1, PROTOCOL + 1)
         assert system.spawn("migrate", HEADGATE_DB=str(newer)).wait(PATIENCE) == 0
         standin.set_faults(SLOW)
         runners = (*old, *late, system.worker())
         assert [x.wait(PATIENCE) for x in runners] == [1] * 5
         for runner in runners:
             assert said(
-                system, runner, r"the runner speaks protocol 1, the database 2 \[HG025\]\nhint: "
+                system,
+                runner,
+                rf"the runner speaks protocol {PROTOCOL}, the database {PROTOCOL + 1} \[HG025\]\nhint: ",
             )
         assert ended(system) < 2 * JOBS
         assert system.plan.scalar("select count(*) from headgate.v_leases") == 0
