@@ -1,6 +1,7 @@
 -- The body of the generated ingest function of an operation with a stage. Rows whose keys lie where the table has none,
 -- as in a first load or a new day, are inserted without a look at each key; the table's unique index tells if another
--- writer was faster. All others are merged. Rows are written in the order of their keys, lest two loads deadlock.
+-- writer was faster. All others are merged. Rows are written in the order of their keys, lest two loads deadlock; where
+-- a sample of the stage is in that order, it is taken as it is, and a sort is saved.
 
 create or replace function headgate._staged_source(
     p_table regclass,
@@ -21,6 +22,7 @@ as $func$
 declare
     v_first record;
     v_last record;
+    v_is_sorted boolean;
     v_written integer;
 begin
     select %1$s into v_first
@@ -39,16 +41,27 @@ begin
         limit 1
     ), true) then
         begin
-            insert into %7$s (%8$s)
-            select distinct on (%1$s) %9$s
-            %4$s
-            order by %1$s%10$s;
+            select coalesce(bool_and(n.is_later), false) into v_is_sorted
+            from (
+                select (%1$s) > (%13$s) as is_later
+                %14$s
+            ) as n;
+            if v_is_sorted then
+                insert into %7$s (%8$s)
+                select %9$s
+                %4$s;
+            else
+                insert into %7$s (%8$s)
+                select distinct on (%1$s) %9$s
+                %4$s
+                order by %1$s%10$s;
+            end if;
             get diagnostics v_written = row_count;
             return query
             select p_asset_ids[1], 'success', v_written, %11$s, null::text;
             return;
         exception
-            when unique_violation then
+            when unique_violation or deadlock_detected then
                 null;
         end;
     end if;
@@ -62,7 +75,8 @@ $body$,
         end,
         headgate._ingest_source(
             p_table, headgate._given_rows(p_operation), true, p_key, p_columns, p_watermark, p_sequence_by
-        )
+        ),
+        k.before, headgate._given_rows(p_operation, ' tablesample system (1) repeatable (0)')
     )
     from (
         select
@@ -78,6 +92,7 @@ $body$,
         select
             string_agg(format('a.%I', s.name), ', ' order by u.nth) as staged,
             string_agg(format('a.%I desc', s.name), ', ' order by u.nth) as backward,
+            string_agg(format('lag(a.%I) over ()', s.name), ', ' order by u.nth) as before,
             string_agg(format('t.%I', u.name), ', ' order by u.nth) as kept,
             string_agg(format('v_first.%I', s.name), ', ' order by u.nth) as first,
             string_agg(format('v_last.%I', s.name), ', ' order by u.nth) as last
@@ -113,16 +128,19 @@ as $func$
     limit 1;
 $func$;
 
--- Rows of a stage that this lease has copied.
-create or replace function headgate._given_rows(p_operation text)
+-- Rows of a stage that this lease has copied, or a sample of them.
+create or replace function headgate._given_rows(
+    p_operation text,
+    p_sample text default ''
+)
 returns text
 language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $func$
     select format(
-        E'from headgate_stage.%I as a\n        where a.chunk_id = (p_context ->> ''chunk_id'')::bigint\n            '
+        E'from headgate_stage.%I as a%s\n        where a.chunk_id = (p_context ->> ''chunk_id'')::bigint\n            '
         'and a.lease_no = (p_context ->> ''lease_no'')::integer\n            and a.asset_id = any (p_asset_ids)',
-        p_operation
+        p_operation, p_sample
     );
 $func$;

@@ -197,6 +197,38 @@ def test_rows_whose_keys_lie_where_the_table_has_none_are_inserted_without_a_mer
     assert merge(toy, *rows, assets="{1}")[0][2] == 0
 
 
+def test_many_rows_that_come_in_the_order_of_their_keys_are_taken_as_they_come(
+    leaves: Shelf, toy: Toy
+):
+    toy.connection.execute(STAGE)
+    leaves.put(*STAGED)
+    fill = (
+        "insert into headgate_stage.leaf select 7, 2, 1, n, 'green', 1, date '2026-01-01'"
+        " from generate_series(1, 50000) as n"
+    )
+    toy.sql(fill)
+    assert merge_more(toy, (50_002, "red"), (50_001, "red")) == 50_002
+    assert toy.scalar("select array_agg(leaf_id order by ctid) from toy.leaves where body = 'red'") == [
+        50_002, 50_001,
+    ], "no sort is made for a few that no sample finds"  # fmt: skip
+
+    toy.sql("truncate toy.leaves, headgate_stage.leaf")
+    toy.sql(fill)
+    assert merge_more(toy, (5, "red")) == 50_000, "a key that comes twice leads to the merge"
+    assert toy.scalar("select body from toy.leaves where leaf_id = 5") == "red"
+
+
+def merge_more(toy: Toy, *rows: tuple[int, str]) -> int:
+    """Stage rows (id, body) after those that are there, and return how many were written."""
+    for number, body in rows:
+        toy.sql(
+            "insert into headgate_stage.leaf values (7, 2, 1, %(id)s, %(body)s, 1, '2026-01-02')",
+            id=number, body=body,
+        )  # fmt: skip
+    ask = """select records from toy.ingest_leaf('{"chunk_id": 7, "lease_no": 2}', '{1}', null)"""
+    return int(toy.scalar(ask))
+
+
 def test_rows_that_another_writer_inserts_meanwhile_are_merged(toys: Toys):
     for statement in (TABLE, STAGE):
         toys.one.connection.execute(statement)
