@@ -14444,21 +14444,21 @@ $$;
 ALTER FUNCTION headgate._given_arguments(p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text) OWNER TO headgate_owner;
 
 --
--- Name: _given_rows(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _given_rows(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._given_rows(p_operation text) RETURNS text
+CREATE FUNCTION headgate._given_rows(p_operation text, p_sample text DEFAULT ''::text) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select format(
-        E'from headgate_stage.%I as a\n        where a.chunk_id = (p_context ->> ''chunk_id'')::bigint\n            '
+        E'from headgate_stage.%I as a%s\n        where a.chunk_id = (p_context ->> ''chunk_id'')::bigint\n            '
         'and a.lease_no = (p_context ->> ''lease_no'')::integer\n            and a.asset_id = any (p_asset_ids)',
-        p_operation
+        p_operation, p_sample
     );
 $$;
 
-ALTER FUNCTION headgate._given_rows(p_operation text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._given_rows(p_operation text, p_sample text) OWNER TO headgate_owner;
 
 --
 -- Name: _go_on(headgate.chunks, headgate.operations, headgate.operations, text[], integer[], integer[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -25561,6 +25561,7 @@ CREATE FUNCTION headgate._staged_source(p_table regclass, p_operation text, p_ke
 declare
     v_first record;
     v_last record;
+    v_is_sorted boolean;
     v_written integer;
 begin
     select %1$s into v_first
@@ -25579,16 +25580,27 @@ begin
         limit 1
     ), true) then
         begin
-            insert into %7$s (%8$s)
-            select distinct on (%1$s) %9$s
-            %4$s
-            order by %1$s%10$s;
+            select coalesce(bool_and(n.is_later), false) into v_is_sorted
+            from (
+                select (%1$s) > (%13$s) as is_later
+                %14$s
+            ) as n;
+            if v_is_sorted then
+                insert into %7$s (%8$s)
+                select %9$s
+                %4$s;
+            else
+                insert into %7$s (%8$s)
+                select distinct on (%1$s) %9$s
+                %4$s
+                order by %1$s%10$s;
+            end if;
             get diagnostics v_written = row_count;
             return query
             select p_asset_ids[1], 'success', v_written, %11$s, null::text;
             return;
         exception
-            when unique_violation then
+            when unique_violation or deadlock_detected then
                 null;
         end;
     end if;
@@ -25602,7 +25614,8 @@ $body$,
         end,
         headgate._ingest_source(
             p_table, headgate._given_rows(p_operation), true, p_key, p_columns, p_watermark, p_sequence_by
-        )
+        ),
+        k.before, headgate._given_rows(p_operation, ' tablesample system (1) repeatable (0)')
     )
     from (
         select
@@ -25618,6 +25631,7 @@ $body$,
         select
             string_agg(format('a.%I', s.name), ', ' order by u.nth) as staged,
             string_agg(format('a.%I desc', s.name), ', ' order by u.nth) as backward,
+            string_agg(format('lag(a.%I) over ()', s.name), ', ' order by u.nth) as before,
             string_agg(format('t.%I', u.name), ', ' order by u.nth) as kept,
             string_agg(format('v_first.%I', s.name), ', ' order by u.nth) as first,
             string_agg(format('v_last.%I', s.name), ', ' order by u.nth) as last
@@ -35347,6 +35361,7 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_comments(p_context jsonb, p_asset_id
 declare
     v_first record;
     v_last record;
+    v_is_sorted boolean;
     v_written integer;
 begin
     select a.id into v_first
@@ -35371,19 +35386,36 @@ begin
         limit 1
     ), true) then
         begin
-            insert into onpoint.comments (id, post_id, name, email, body, etl_processed_at)
-            select distinct on (a.id) a.id, a.post_id, a.name, a.email, a.body, a.etl_processed_at
-            from headgate_stage.onpoint_load_comments as a
+            select coalesce(bool_and(n.is_later), false) into v_is_sorted
+            from (
+                select (a.id) > (lag(a.id) over ()) as is_later
+                from headgate_stage.onpoint_load_comments as a tablesample system (1) repeatable (0)
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-            order by a.id, a.etl_processed_at desc nulls last;
+            ) as n;
+            if v_is_sorted then
+                insert into onpoint.comments (id, post_id, name, email, body, etl_processed_at)
+                select a.id, a.post_id, a.name, a.email, a.body, a.etl_processed_at
+                from headgate_stage.onpoint_load_comments as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids);
+            else
+                insert into onpoint.comments (id, post_id, name, email, body, etl_processed_at)
+                select distinct on (a.id) a.id, a.post_id, a.name, a.email, a.body, a.etl_processed_at
+                from headgate_stage.onpoint_load_comments as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+                order by a.id, a.etl_processed_at desc nulls last;
+            end if;
             get diagnostics v_written = row_count;
             return query
             select p_asset_ids[1], 'success', v_written, null::timestamptz, null::text;
             return;
         exception
-            when unique_violation then
+            when unique_violation or deadlock_detected then
                 null;
         end;
     end if;
@@ -35449,6 +35481,7 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_posts(p_context jsonb, p_asset_ids b
 declare
     v_first record;
     v_last record;
+    v_is_sorted boolean;
     v_written integer;
 begin
     select a.id into v_first
@@ -35473,19 +35506,36 @@ begin
         limit 1
     ), true) then
         begin
-            insert into onpoint.posts (id, user_id, title, body, etl_processed_at)
-            select distinct on (a.id) a.id, a.user_id, a.title, a.body, a.etl_processed_at
-            from headgate_stage.onpoint_load_posts as a
+            select coalesce(bool_and(n.is_later), false) into v_is_sorted
+            from (
+                select (a.id) > (lag(a.id) over ()) as is_later
+                from headgate_stage.onpoint_load_posts as a tablesample system (1) repeatable (0)
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-            order by a.id, a.etl_processed_at desc nulls last;
+            ) as n;
+            if v_is_sorted then
+                insert into onpoint.posts (id, user_id, title, body, etl_processed_at)
+                select a.id, a.user_id, a.title, a.body, a.etl_processed_at
+                from headgate_stage.onpoint_load_posts as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids);
+            else
+                insert into onpoint.posts (id, user_id, title, body, etl_processed_at)
+                select distinct on (a.id) a.id, a.user_id, a.title, a.body, a.etl_processed_at
+                from headgate_stage.onpoint_load_posts as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+                order by a.id, a.etl_processed_at desc nulls last;
+            end if;
             get diagnostics v_written = row_count;
             return query
             select p_asset_ids[1], 'success', v_written, null::timestamptz, null::text;
             return;
         exception
-            when unique_violation then
+            when unique_violation or deadlock_detected then
                 null;
         end;
     end if;
@@ -35549,6 +35599,7 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_stories(p_context jsonb, p_asset_ids
 declare
     v_first record;
     v_last record;
+    v_is_sorted boolean;
     v_written integer;
 begin
     select a.id into v_first
@@ -35573,19 +35624,36 @@ begin
         limit 1
     ), true) then
         begin
-            insert into onpoint.stories (id, title, url, author, score, comments_count, rank, published_at, etl_processed_at)
-            select distinct on (a.id) a.id, a.title, a.url, a.author, a.score, a.comments_count, a.rank, a.published_at, a.etl_processed_at
-            from headgate_stage.onpoint_load_stories as a
+            select coalesce(bool_and(n.is_later), false) into v_is_sorted
+            from (
+                select (a.id) > (lag(a.id) over ()) as is_later
+                from headgate_stage.onpoint_load_stories as a tablesample system (1) repeatable (0)
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-            order by a.id, a.etl_processed_at desc nulls last;
+            ) as n;
+            if v_is_sorted then
+                insert into onpoint.stories (id, title, url, author, score, comments_count, rank, published_at, etl_processed_at)
+                select a.id, a.title, a.url, a.author, a.score, a.comments_count, a.rank, a.published_at, a.etl_processed_at
+                from headgate_stage.onpoint_load_stories as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids);
+            else
+                insert into onpoint.stories (id, title, url, author, score, comments_count, rank, published_at, etl_processed_at)
+                select distinct on (a.id) a.id, a.title, a.url, a.author, a.score, a.comments_count, a.rank, a.published_at, a.etl_processed_at
+                from headgate_stage.onpoint_load_stories as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+                order by a.id, a.etl_processed_at desc nulls last;
+            end if;
             get diagnostics v_written = row_count;
             return query
             select p_asset_ids[1], 'success', v_written, null::timestamptz, null::text;
             return;
         exception
-            when unique_violation then
+            when unique_violation or deadlock_detected then
                 null;
         end;
     end if;
@@ -35657,6 +35725,7 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_users(p_context jsonb, p_asset_ids b
 declare
     v_first record;
     v_last record;
+    v_is_sorted boolean;
     v_written integer;
 begin
     select a.id into v_first
@@ -35681,19 +35750,36 @@ begin
         limit 1
     ), true) then
         begin
-            insert into onpoint.users (id, name, username, email, phone, website, city, company, etl_processed_at)
-            select distinct on (a.id) a.id, a.name, a.username, a.email, a.phone, a.website, a.city, a.company, a.etl_processed_at
-            from headgate_stage.onpoint_load_users as a
+            select coalesce(bool_and(n.is_later), false) into v_is_sorted
+            from (
+                select (a.id) > (lag(a.id) over ()) as is_later
+                from headgate_stage.onpoint_load_users as a tablesample system (1) repeatable (0)
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-            order by a.id, a.etl_processed_at desc nulls last;
+            ) as n;
+            if v_is_sorted then
+                insert into onpoint.users (id, name, username, email, phone, website, city, company, etl_processed_at)
+                select a.id, a.name, a.username, a.email, a.phone, a.website, a.city, a.company, a.etl_processed_at
+                from headgate_stage.onpoint_load_users as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids);
+            else
+                insert into onpoint.users (id, name, username, email, phone, website, city, company, etl_processed_at)
+                select distinct on (a.id) a.id, a.name, a.username, a.email, a.phone, a.website, a.city, a.company, a.etl_processed_at
+                from headgate_stage.onpoint_load_users as a
+        where a.chunk_id = (p_context ->> 'chunk_id')::bigint
+            and a.lease_no = (p_context ->> 'lease_no')::integer
+            and a.asset_id = any (p_asset_ids)
+                order by a.id, a.etl_processed_at desc nulls last;
+            end if;
             get diagnostics v_written = row_count;
             return query
             select p_asset_ids[1], 'success', v_written, null::timestamptz, null::text;
             return;
         exception
-            when unique_violation then
+            when unique_violation or deadlock_detected then
                 null;
         end;
     end if;
@@ -58122,10 +58208,10 @@ REVOKE ALL ON FUNCTION headgate._given_answers(p_rows text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._given_arguments(p_relation text, p_columns text[], p_accepted text[], p_parent text, p_field text, p_query text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _given_rows(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _given_rows(p_operation text, p_sample text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._given_rows(p_operation text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._given_rows(p_operation text, p_sample text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_request_counts integer[], p_charged integer[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
