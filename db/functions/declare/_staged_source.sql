@@ -22,24 +22,29 @@ as $func$
 declare
     v_first record;
     v_last record;
+    v_is_new boolean;
     v_is_sorted boolean;
     v_written integer;
 begin
-    select %1$s into v_first
-        %4$s
-    order by %1$s
-    limit 1;
-    select %1$s into v_last
-        %4$s
-    order by %2$s
-    limit 1;
-    if cardinality(p_asset_ids) = 1 and coalesce((
-        select (%3$s) > (%6$s)
-        from %7$s as t
-        where (%3$s) >= (%5$s)
-        order by %3$s
-        limit 1
-    ), true) then
+    v_is_new := cardinality(p_asset_ids) = 1 and not exists (select from %7$s);
+    if cardinality(p_asset_ids) = 1 and not v_is_new then
+        select %1$s into v_first
+            %4$s
+        order by %1$s
+        limit 1;
+        select %1$s into v_last
+            %4$s
+        order by %2$s
+        limit 1;
+        v_is_new := coalesce((
+            select (%3$s) > (%6$s)
+            from %7$s as t
+            where (%3$s) >= (%5$s)
+            order by %3$s
+            limit 1
+        ), true);
+    end if;
+    if v_is_new then
         begin
             select coalesce(bool_and(n.is_later), false) into v_is_sorted
             from (
