@@ -25561,24 +25561,29 @@ CREATE FUNCTION headgate._staged_source(p_table regclass, p_operation text, p_ke
 declare
     v_first record;
     v_last record;
+    v_is_new boolean;
     v_is_sorted boolean;
     v_written integer;
 begin
-    select %1$s into v_first
-        %4$s
-    order by %1$s
-    limit 1;
-    select %1$s into v_last
-        %4$s
-    order by %2$s
-    limit 1;
-    if cardinality(p_asset_ids) = 1 and coalesce((
-        select (%3$s) > (%6$s)
-        from %7$s as t
-        where (%3$s) >= (%5$s)
-        order by %3$s
-        limit 1
-    ), true) then
+    v_is_new := cardinality(p_asset_ids) = 1 and not exists (select from %7$s);
+    if cardinality(p_asset_ids) = 1 and not v_is_new then
+        select %1$s into v_first
+            %4$s
+        order by %1$s
+        limit 1;
+        select %1$s into v_last
+            %4$s
+        order by %2$s
+        limit 1;
+        v_is_new := coalesce((
+            select (%3$s) > (%6$s)
+            from %7$s as t
+            where (%3$s) >= (%5$s)
+            order by %3$s
+            limit 1
+        ), true);
+    end if;
+    if v_is_new then
         begin
             select coalesce(bool_and(n.is_later), false) into v_is_sorted
             from (
@@ -35361,30 +35366,35 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_comments(p_context jsonb, p_asset_id
 declare
     v_first record;
     v_last record;
+    v_is_new boolean;
     v_is_sorted boolean;
     v_written integer;
 begin
-    select a.id into v_first
-        from headgate_stage.onpoint_load_comments as a
+    v_is_new := cardinality(p_asset_ids) = 1 and not exists (select from onpoint.comments);
+    if cardinality(p_asset_ids) = 1 and not v_is_new then
+        select a.id into v_first
+            from headgate_stage.onpoint_load_comments as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-    order by a.id
-    limit 1;
-    select a.id into v_last
-        from headgate_stage.onpoint_load_comments as a
+        order by a.id
+        limit 1;
+        select a.id into v_last
+            from headgate_stage.onpoint_load_comments as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-    order by a.id desc
-    limit 1;
-    if cardinality(p_asset_ids) = 1 and coalesce((
-        select (t.id) > (v_last.id)
-        from onpoint.comments as t
-        where (t.id) >= (v_first.id)
-        order by t.id
-        limit 1
-    ), true) then
+        order by a.id desc
+        limit 1;
+        v_is_new := coalesce((
+            select (t.id) > (v_last.id)
+            from onpoint.comments as t
+            where (t.id) >= (v_first.id)
+            order by t.id
+            limit 1
+        ), true);
+    end if;
+    if v_is_new then
         begin
             select coalesce(bool_and(n.is_later), false) into v_is_sorted
             from (
@@ -35481,30 +35491,35 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_posts(p_context jsonb, p_asset_ids b
 declare
     v_first record;
     v_last record;
+    v_is_new boolean;
     v_is_sorted boolean;
     v_written integer;
 begin
-    select a.id into v_first
-        from headgate_stage.onpoint_load_posts as a
+    v_is_new := cardinality(p_asset_ids) = 1 and not exists (select from onpoint.posts);
+    if cardinality(p_asset_ids) = 1 and not v_is_new then
+        select a.id into v_first
+            from headgate_stage.onpoint_load_posts as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-    order by a.id
-    limit 1;
-    select a.id into v_last
-        from headgate_stage.onpoint_load_posts as a
+        order by a.id
+        limit 1;
+        select a.id into v_last
+            from headgate_stage.onpoint_load_posts as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-    order by a.id desc
-    limit 1;
-    if cardinality(p_asset_ids) = 1 and coalesce((
-        select (t.id) > (v_last.id)
-        from onpoint.posts as t
-        where (t.id) >= (v_first.id)
-        order by t.id
-        limit 1
-    ), true) then
+        order by a.id desc
+        limit 1;
+        v_is_new := coalesce((
+            select (t.id) > (v_last.id)
+            from onpoint.posts as t
+            where (t.id) >= (v_first.id)
+            order by t.id
+            limit 1
+        ), true);
+    end if;
+    if v_is_new then
         begin
             select coalesce(bool_and(n.is_later), false) into v_is_sorted
             from (
@@ -35599,30 +35614,35 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_stories(p_context jsonb, p_asset_ids
 declare
     v_first record;
     v_last record;
+    v_is_new boolean;
     v_is_sorted boolean;
     v_written integer;
 begin
-    select a.id into v_first
-        from headgate_stage.onpoint_load_stories as a
+    v_is_new := cardinality(p_asset_ids) = 1 and not exists (select from onpoint.stories);
+    if cardinality(p_asset_ids) = 1 and not v_is_new then
+        select a.id into v_first
+            from headgate_stage.onpoint_load_stories as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-    order by a.id
-    limit 1;
-    select a.id into v_last
-        from headgate_stage.onpoint_load_stories as a
+        order by a.id
+        limit 1;
+        select a.id into v_last
+            from headgate_stage.onpoint_load_stories as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-    order by a.id desc
-    limit 1;
-    if cardinality(p_asset_ids) = 1 and coalesce((
-        select (t.id) > (v_last.id)
-        from onpoint.stories as t
-        where (t.id) >= (v_first.id)
-        order by t.id
-        limit 1
-    ), true) then
+        order by a.id desc
+        limit 1;
+        v_is_new := coalesce((
+            select (t.id) > (v_last.id)
+            from onpoint.stories as t
+            where (t.id) >= (v_first.id)
+            order by t.id
+            limit 1
+        ), true);
+    end if;
+    if v_is_new then
         begin
             select coalesce(bool_and(n.is_later), false) into v_is_sorted
             from (
@@ -35725,30 +35745,35 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_users(p_context jsonb, p_asset_ids b
 declare
     v_first record;
     v_last record;
+    v_is_new boolean;
     v_is_sorted boolean;
     v_written integer;
 begin
-    select a.id into v_first
-        from headgate_stage.onpoint_load_users as a
+    v_is_new := cardinality(p_asset_ids) = 1 and not exists (select from onpoint.users);
+    if cardinality(p_asset_ids) = 1 and not v_is_new then
+        select a.id into v_first
+            from headgate_stage.onpoint_load_users as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-    order by a.id
-    limit 1;
-    select a.id into v_last
-        from headgate_stage.onpoint_load_users as a
+        order by a.id
+        limit 1;
+        select a.id into v_last
+            from headgate_stage.onpoint_load_users as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-    order by a.id desc
-    limit 1;
-    if cardinality(p_asset_ids) = 1 and coalesce((
-        select (t.id) > (v_last.id)
-        from onpoint.users as t
-        where (t.id) >= (v_first.id)
-        order by t.id
-        limit 1
-    ), true) then
+        order by a.id desc
+        limit 1;
+        v_is_new := coalesce((
+            select (t.id) > (v_last.id)
+            from onpoint.users as t
+            where (t.id) >= (v_first.id)
+            order by t.id
+            limit 1
+        ), true);
+    end if;
+    if v_is_new then
         begin
             select coalesce(bool_and(n.is_later), false) into v_is_sorted
             from (
