@@ -47,6 +47,20 @@ def test_drops_whole_months_and_ended_executions(old: Toy):
     assert len(old.sql("select * from headgate.quota_windows")) == 1
 
 
+def test_of_more_than_twenty_thousand_executions_the_oldest_go_first(old: Toy):
+    old.sql(
+        "insert into headgate.process_executions (pipeline_id, run_id, driver, status, started_at, finished_at)"
+        " select e.pipeline_id, 'n' || n, e.driver, 'succeeded', e.started_at, e.finished_at"
+        " from headgate.process_executions as e cross join generate_series(1, 20000) as n"
+        " where e.run_id = 'r0'"
+    )
+    assert retain(old, "30 days") == (1, 20_000)
+    assert old.execution("n20000")["status"] == "succeeded", "it is left to the next call"
+    assert retain(old, "30 days") == (0, 1)
+    with old.refused("HG002"):
+        old.execution("n20000")
+
+
 def test_keeps_what_is_young_enough(old: Toy):
     before = old.snapshot()
 
