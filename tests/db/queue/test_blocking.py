@@ -643,15 +643,15 @@ def test_calls_at_once_are_shared_among_the_runners(toy: Toy):
     assert shares == [20, 10, 6]
 
 
-def test_calls_at_once_are_shared_with_runners_whose_leases_are_behind_many_others(toy: Toy):
+def test_calls_at_once_are_shared_with_runners_whose_leases_may_be_behind_many_others(toy: Toy):
     toy.provider(max_in_flight=20, quota=3000, requests_per_minute=None)
     toy.tune(chunk_size=1)
-    toy.add(2110)
+    toy.add(1110)
     toy.begin()
+    assert sum(len(toy.claim("w1", chunks=100)) for _ in range(11)) == 1100
+
     for runner in ("w1", "w2", "w3"):
         toy.call("heartbeat", p_runner=runner, p_host="here", p_pid=1, p_version="1")
-
-    assert sum(len(toy.claim("w1", chunks=100)) for _ in range(21)) == 2100
     assert [toy.claim(x)[0]["call"]["in_flight"] for x in ("w2", "w3")] == [6, 6]
 
 
