@@ -56,13 +56,18 @@ def logs(
         console.print_json(rows)
         return
     with Tail(settings, names) as tail:
-        tail.print(rows)
         if follow:
-            asyncio.run(_follow(settings, tail))
+            asyncio.run(_follow(settings, tail, rows))
+        else:
+            tail.print(rows)
 
 
-async def _follow(settings: Settings, tail: Tail) -> None:
-    """Print what is new after each change, until the run has ended."""
+async def _follow(settings: Settings, tail: Tail, rows: list[DictRow]) -> None:
+    """Print the lines read so far, then what is new after each change, until the run has ended.
+
+    All in one loop: a Ctrl-C while asyncio makes its loop leaves a traceback.
+    """
+    tail.print(rows)
     changed = asyncio.Event()
     listener = asyncio.create_task(note_changes(settings, "logs, listening", changed))
     listener.add_done_callback(lambda _: changed.set())  # it ends by an error only
