@@ -1,7 +1,6 @@
 -- Generate the standard ingest function when its operation is declared: plain SQL with the table's columns and types,
 -- visible with \sf. Nothing is interpreted per row. With a stage its rows are those that were staged, and columns and
--- watermark name columns of the stage instead of paths in an answer. Returns its name; a
--- mistake is noted.
+-- watermark name columns of the stage instead of paths in an answer. Returns its name; a mistake is noted.
 
 create or replace function headgate._write_ingest_function(
     p_operation text,

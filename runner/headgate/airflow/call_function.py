@@ -29,17 +29,8 @@ from headgate.airflow.events import COUNTS, NOTE, counts_of, note_of, tell_outle
 from headgate.airflow.lineage import lineage_of
 from headgate.airflow.links import ReportLink
 from headgate.airflow.runs import abandoned_here
-from headgate.airflow.tasks import (
-    LONGEST_STEP,
-    OurTask,
-    PlanOperator,
-    RunTasks,
-    settle_steps,
-)
-from headgate.airflow.triggers import (
-    CONN_ID,
-    TurnTrigger,
-)
+from headgate.airflow.tasks import LONGEST_STEP, OurTask, PlanOperator, RunTasks, settle_steps
+from headgate.airflow.triggers import CONN_ID, TurnTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,11 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from airflow.sdk.exceptions import (
-    AirflowException,
-    AirflowSkipException,
-    TaskDeferralTimeout,
-)
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException, TaskDeferralTimeout
 from airflow.triggers.base import StartTriggerArgs
 
 from headgate.airflow.calls import (
@@ -29,17 +25,8 @@ from headgate.airflow.events import COUNTS, counts_of, units
 from headgate.airflow.lineage import lineage_of
 from headgate.airflow.links import ReportLink
 from headgate.airflow.runs import end_by_hand
-from headgate.airflow.tasks import (
-    LONGEST_STEP,
-    MARK,
-    PlanOperator,
-)
-from headgate.airflow.triggers import (
-    CONN_ID,
-    PAUSED,
-    StepTrigger,
-    report_lines,
-)
+from headgate.airflow.tasks import LONGEST_STEP, MARK, PlanOperator
+from headgate.airflow.triggers import CONN_ID, PAUSED, StepTrigger, report_lines
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
