@@ -79,7 +79,7 @@ def test_a_job_ends_by_itself():
     assert all(job["timeout-minutes"] <= 120 for job in JOBS.values())
 
 
-def test_it_runs_on_every_push_and_pull_request():
+def test_the_workflow_runs_on_every_push_and_pull_request():
     triggers = WORKFLOW[True]  # YAML 1.1 reads the key `on` as a boolean
 
     assert set(triggers) == {"push", "pull_request"}

@@ -141,7 +141,7 @@ def cli(headgate: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[.
     return run
 
 
-def test_explains_and_runs_as_the_page_says(blog, cli):
+def test_explain_and_run_do_what_the_page_says(blog, cli):
     settings, service = blog
 
     explained = cli(settings, "explain", "blog")

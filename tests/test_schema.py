@@ -10,7 +10,7 @@ from tests.schema import dump_schema
 from tests.servers import DB
 
 
-def test_is_what_a_fresh_install_looks_like(clone):
+def test_the_dump_is_what_a_fresh_install_looks_like(clone):
     fresh = clone(None)
     with connect(fresh, "test") as connection:
         if connection.info.server_version // 10000 != 18:

@@ -171,7 +171,7 @@ def test_each_pair_in_each_order_ends_with_an_answer(world: World):
     tell(f"interleavings: {len(pairs)} pairs, of which {waited[True]} waited, none for ever")
 
 
-def test_three_at_once_again_and_again_without_a_deadlock(world: World):
+def test_three_sessions_at_once_meet_no_deadlock_again_and_again(world: World):
     """A deadlock would be repeated by its caller; here each one counts as a fault."""
     throws = dice("rounds")
     sessions = [world.toys.another() for _ in range(3)]

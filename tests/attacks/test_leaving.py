@@ -99,7 +99,7 @@ def test_no_way_leads_out(leaver: Plan, way: str):
         leaver.sql("select headgate._call_step('equities.leave', 'x', %(way)s)", way=way)
 
 
-def test_its_own_tables_are_its_own(leaver: Plan):
+def test_a_plan_s_function_may_create_tables_of_its_own(leaver: Plan):
     leaver.sql(
         "select headgate._call_step('equities.leave', 'x', 'create table equities.mine (x integer)')"
     )

@@ -39,7 +39,7 @@ def test_a_stranger_may_not_connect_to_our_database(template: Settings, stranger
 
 
 @pytest.mark.parametrize("database", ["postgres", "template1"])
-def test_they_cannot_connect_to_the_embedded_servers_own_databases(
+def test_no_login_can_connect_to_the_embedded_servers_own_databases(
     template: Settings, stranger: str, database: str
 ):
     if template.dsn is not None:

@@ -106,7 +106,7 @@ def test_every_benchmark_is_run_here():
 
 @pytest.mark.usefixtures("cloned_databases")
 @pytest.mark.parametrize("run", SMALL, ids=[*BENCHMARKS, *ON_REQUEST])
-def test_its_figures_come(server: Settings, run: Run):
+def test_the_figures_of_each_benchmark_come(server: Settings, run: Run):
     if run is compare.run and not compare.DLT_PYTHON.exists():
         pytest.skip(
             "dlt is not installed here: `make bench/rivals` installs it and runs this in full"

@@ -27,7 +27,7 @@ class TestNeverAboveQuota:
 
     @pytest.mark.parametrize("change", ["reserved = usable - spent + 1", "spent = usable - reserved + 1",
                                         "usable = reserved + spent - 1", "reserved = -1"])  # fmt: skip
-    def test_the_database_itself_refuses_it(self, toy: Toy, change: str):
+    def test_the_database_itself_refuses_more_than_the_quota(self, toy: Toy, change: str):
         toy.add(20)
         toy.begin()
         toy.claim()
@@ -60,7 +60,7 @@ class TestNeverAboveQuota:
         assert len(ids) == len(set(ids)) == 20
         assert toys.one.units() == (0, 60)
 
-    def test_second_deliveries_and_planners_at_once(self, toys: Toys):
+    def test_second_deliveries_and_planners_at_once_stay_within_the_quota(self, toys: Toys):
         one = toys.one
         one.provider(quota=45)
         one.tune(chunk_size=5)
@@ -226,7 +226,7 @@ class TestExactlyOnce:
             one.complete(chunk)
         assert self.times(one) == {1}
 
-    def test_two_completions_of_one_lease_at_once(self, toys: Toys):
+    def test_two_completions_of_one_lease_at_once_count_once(self, toys: Toys):
         one, two = toys.one, toys.another()
         one.add(10)
         one.begin()
@@ -237,7 +237,7 @@ class TestExactlyOnce:
         assert self.times(one) == {1}
         assert one.endings() == {"success": 10}
 
-    def test_the_old_and_the_new_holder_at_once(self, toys: Toys):
+    def test_of_the_old_and_the_new_holder_at_once_one_is_heard(self, toys: Toys):
         one, two = toys.one, toys.another()
         one.add(10)
         one.begin()
@@ -249,7 +249,7 @@ class TestExactlyOnce:
         assert isinstance(results[0], psycopg.Error) and results[0].sqlstate == "HG012"
         assert self.times(one) == {1}
 
-    def test_an_internal_fault_and_then_the_same_report(self, toys: Toys):
+    def test_the_same_report_after_an_internal_fault_changes_nothing(self, toys: Toys):
         one = toys.one
         one.add(2)
         one.begin()
@@ -265,7 +265,7 @@ class TestSupersededToken:
     """4. A superseded token writes no row, and changes no unit, no counter and no message."""
 
     @pytest.mark.parametrize("how", ["claimed", "finished", "split", "released", "finalized"])
-    def test_it_changes_nothing(self, toy: Toy, how: str):
+    def test_a_superseded_token_changes_nothing(self, toy: Toy, how: str):
         toy.add(10)
         toy.begin()
         (old,) = toy.claim("w1")
@@ -317,7 +317,7 @@ class TestSupersededToken:
 class TestOneBadItem:
     """5. A bad item harms only itself."""
 
-    def test_one_poisonous_payload_in_a_hundred(self, toy: Toy):
+    def test_one_poisonous_payload_in_a_hundred_harms_only_itself(self, toy: Toy):
         toy.tune(chunk_size=100)
         assets = toy.add(100)
         toy.begin()
@@ -338,7 +338,7 @@ class TestOneBadItem:
         assert toy.scalar("select count(*) from toy.answers where times = 1") == 99
         assert toy.step()["status"] == "succeeded"
 
-    def test_ten_poisonous_payloads_in_a_hundred(self, toy: Toy):
+    def test_ten_poisonous_payloads_in_a_hundred_harm_only_themselves(self, toy: Toy):
         toy.tune(chunk_size=100)
         toy.add(100)
         toy.begin()
@@ -381,7 +381,7 @@ class TestOneBadItem:
 class TestTwice:
     """6. Running anything twice is harmless."""
 
-    def test_each_function_again_changes_nothing(self, toys: Toys):
+    def test_each_function_called_again_changes_nothing(self, toys: Toys):
         one = toys.one
         one.provider(quota=10)
         one.add(12)
@@ -407,7 +407,7 @@ class TestTwice:
             with one.unchanged():
                 job()
 
-    def test_at_once_is_twice(self, toys: Toys):
+    def test_calling_at_once_is_calling_twice(self, toys: Toys):
         one, two = toys.one, toys.another()
         one.add(12)
         started = at_once(one.start, two.start)
@@ -582,7 +582,7 @@ class System:
 class TestClosedProvider:
     """8. A blocked provider costs nothing and blocks nobody else (see also queue/test_blocking.py)."""
 
-    def test_nothing_is_spent_and_the_others_end(self, toy: Toy):
+    def test_nothing_is_spent_on_a_closed_provider_and_the_others_end(self, toy: Toy):
         toy.add(30)
         toy.add(30, "O", "others")
         toy.add(5, "N", "inners")
@@ -601,13 +601,13 @@ class TestClosedProvider:
 class TestSecrets:
     """9. A secret is never in a table, only the name of its variable."""
 
-    def test_a_setting_cannot_hold_one(self, toy: Toy):
+    def test_a_setting_cannot_hold_a_secret(self, toy: Toy):
         for changes in ({"secret": "abc"}, {"base_url": "http://user:abc@shop.test"},
                         {"base_url": "http://shop.test?token=abc"}, {"secret_name": "abc-def.123"}):  # fmt: skip
             with toy.refused("HG008"):
                 toy.call("set_provider", p_provider="shop", p_changes=changes)
 
-    def test_a_request_travels_without_it(self, toy: Toy):
+    def test_a_request_travels_without_its_secret(self, toy: Toy):
         toy.add(1)
         toy.begin()
 

@@ -168,7 +168,7 @@ REFUSED_FOR_OTHER_REASONS = (
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_it_reads_what_its_work_needs_and_writes_nothing_itself(db: Plan, role: str):
+def test_a_role_reads_what_its_work_needs_and_writes_nothing_itself(db: Plan, role: str):
     relations = db.sql(RELATIONS)
     with acting_as(db, role):
         read = {x["schema"] + "." + x["name"] for x in relations if may_read(db, x)}
@@ -183,7 +183,7 @@ def test_it_reads_what_its_work_needs_and_writes_nothing_itself(db: Plan, role: 
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_it_calls_the_functions_of_its_work_and_no_others(db: Plan, role: str):
+def test_a_role_calls_the_functions_of_its_work_and_no_others(db: Plan, role: str):
     functions = db.sql(FUNCTIONS)
     with acting_as(db, role):
         called = {(x["schema"], x["name"]) for x in functions if may_call(db, x)}
@@ -230,7 +230,7 @@ def test_no_role_of_ours_gains_rights_by_another_way(db: Plan, role: str, statem
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_it_makes_no_temporary_tables(template: Settings, role: str):
+def test_a_role_makes_no_temporary_tables(template: Settings, role: str):
     with connect(template, "test") as connection:
         connection.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -38,7 +38,9 @@ ONE_BY_ONE = "set local enable_indexscan = off; set local enable_bitmapscan = of
 @pytest.mark.parametrize(
     ("pipeline", "run", "code"), [("nope", "r1", "HG001"), ("plain", "nope", "HG002")]
 )
-def test_it_is_refused_by_its_own_code(toy: Toy, pipeline: str, run: str, code: str):
+def test_an_unknown_name_is_refused_by_a_code_of_its_own(
+    toy: Toy, pipeline: str, run: str, code: str
+):
     toy.sql(ONE_BY_ONE)
     answers = {}
     for function in toy.sql(TAKE):

@@ -86,7 +86,7 @@ def test_the_database_is_the_one_that_libpq_would_take(services, dsn, variables,
     assert Settings.from_env(named).database == "named"
 
 
-def test_without_a_string_it_is_the_embedded_server_whatever_libpq_would_take(services):
+def test_without_a_string_the_embedded_server_is_meant_whatever_libpq_would_take(services):
     services(PGSERVICE="plans", PGHOST="elsewhere", PGDATABASE="others")
     settings = Settings.from_env({})
 

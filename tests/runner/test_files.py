@@ -160,7 +160,7 @@ def test_a_folder_of_ours_is_closed_and_everybodys_is_left_alone(tmp_path: Path)
     assert (mode(ours), stat.S_IMODE(everybodys.stat().st_mode)) == (0o700, 0o1777)
 
 
-def test_one_holds_a_lock_at_a_time(tmp_path: Path):
+def test_a_lock_has_one_holder_at_a_time(tmp_path: Path):
     inside: list[int] = []
     most: list[int] = []
 

@@ -60,18 +60,20 @@ def alter(settings: Settings, **values: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), ONE_BY_ONE, ids=lambda x: x.replace(" ", ""))
-async def test_it_runs_under_any_settings_of_the_database(core: Settings, name: str, value: str):
+async def test_a_pipeline_runs_under_any_settings_of_the_database(
+    core: Settings, name: str, value: str
+):
     alter(core, **{name: value})
 
     await assert_runs(core, {})
 
 
 @pytest.mark.parametrize("environ", ENVIRONMENTS, ids=lambda x: " ".join(x))
-async def test_it_runs_under_any_environment(core: Settings, environ: dict[str, str]):
+async def test_a_pipeline_runs_under_any_environment(core: Settings, environ: dict[str, str]):
     await assert_runs(core, environ)
 
 
-async def test_it_runs_under_any_settings_of_the_role(core: Settings):
+async def test_a_pipeline_runs_under_any_settings_of_the_role(core: Settings):
     with connect(core, "test") as connection:
         connection.execute(
             sql.SQL("alter role current_user in database {} set datestyle = 'SQL, DMY'").format(
@@ -82,7 +84,7 @@ async def test_it_runs_under_any_settings_of_the_role(core: Settings):
     await assert_runs(core, {})
 
 
-async def test_everything_at_once_from_the_first_migrate_on(
+async def test_a_pipeline_runs_under_all_of_them_at_once_from_the_first_migrate_on(
     clone_for_test: Any, core_template: Settings
 ):
     settings = clone_for_test(None)

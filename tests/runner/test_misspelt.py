@@ -45,7 +45,7 @@ def shop(plan: Plan) -> Plan:
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",
 )
-def test_it_is_answered_with_similar_names(
+def test_a_misspelt_name_is_answered_with_similar_names(
     run: Run, database: Settings, shop: Plan, arguments: list[str], code: str, meant: str
 ):
     if "monday-1" in (meant, *arguments):

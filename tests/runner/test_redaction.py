@@ -47,7 +47,7 @@ clear = Redactor(SECRET).clear
 
 @pytest.mark.parametrize("inner", FORMS)
 @pytest.mark.parametrize("outer", ["as it is", *(x for x in FORMS if x not in BARE)])
-def test_it_is_found_in_every_form_also_within_another(inner, outer):
+def test_a_secret_is_found_in_every_form_also_within_another(inner, outer):
     form = FORMS[outer](FORMS[inner](SECRET))
 
     cleared = clear(f"before {form} after".encode()).decode()
@@ -114,7 +114,7 @@ def test_a_secret_may_be_of_any_letters(secret, form):
 
 @pytest.mark.parametrize("place", [PIECE - 200, PIECE - 20, PIECE - 1, PIECE, 2 * PIECE + 5])
 @pytest.mark.parametrize("form", ["as it is", "every character in JSON"])
-def test_it_is_found_wherever_it_stands_in_a_large_text(place, form):
+def test_a_secret_is_found_wherever_it_stands_in_a_large_text(place, form):
     whole = FORMS[form](SECRET).encode()
     text = bytearray(b" " * place + whole + b"." * PIECE)
 

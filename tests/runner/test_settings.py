@@ -13,7 +13,7 @@ from headgate.settings import Settings, bytes_of
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_without_anything_it_is_the_embedded_server_of_this_checkout():
+def test_without_any_variable_the_embedded_server_of_this_checkout_is_meant():
     assert Settings.from_env({}) == Settings(
         dsn=None,
         database="headgate",
@@ -61,7 +61,7 @@ def test_a_malformed_connection_string_is_refused_without_repeating_its_password
     assert error.value.__suppress_context__ or error.value.__context__ is None
 
 
-def test_another_database_of_the_same_server():
+def test_settings_can_name_another_database_of_the_same_server():
     settings = Settings.from_env({})
 
     assert settings.with_database("other").database == "other"

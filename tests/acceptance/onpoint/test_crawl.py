@@ -92,7 +92,7 @@ async def test_o2_a_run_whose_web_crawl_failed_continues_and_reports_it(lake: La
     assert "Failed task: crawl_web, at " in failure
 
 
-async def test_o2_fewer_than_two_stop_it(lake: Lake):
+async def test_o2_fewer_than_two_data_sets_stop_a_run(lake: Lake):
     for service in lake.services.values():
         service.fail("status", status=500)
     lake.plan.sql(

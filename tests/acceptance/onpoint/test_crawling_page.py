@@ -18,7 +18,9 @@ RIGHTS = """
 """
 
 
-async def test_its_plan_reads_every_page_once_and_explains_what_robots_txt_allows(lake: Lake):
+async def test_the_page_s_plan_reads_every_page_once_and_explains_what_robots_txt_allows(
+    lake: Lake,
+):
     lake.plan.sql(TABLE + KEEP.text + "alter function crawl.keep_pages owner to headgate_owner")
     with lake.plan.connection.transaction():
         lake.plan.connection.execute(PLAN.text.encode())

@@ -194,7 +194,7 @@ def test_o9_temporary_files_go_when_a_run_ends_and_those_of_killed_runs_after_a_
     assert len(files(lake.folder / "lake")) == 16
 
 
-async def test_o9_they_go_also_after_a_failure(lake: Lake):
+async def test_o9_temporary_files_go_also_after_a_failure(lake: Lake):
     (lake.folder / "lake").write_text("no folder")
     lake.plan.sql(
         "update headgate.operations set max_wait = '1 second', backoff = '0.1 s' where name = 'onpoint_upload'"
@@ -207,7 +207,7 @@ async def test_o9_they_go_also_after_a_failure(lake: Lake):
 
 
 @pytest.mark.parametrize("step", ["upload_to_s3", "cleanup_temp_files"])
-async def test_o9_doing_it_twice_changes_nothing(lake: Lake, step: str):
+async def test_o9_tidying_up_twice_changes_nothing(lake: Lake, step: str):
     run_id = await lake.run(DATA, max_stories=3)
     before = files(lake.folder / "lake")
     query = "select artifact_id, deleted_at is null as is_there from headgate.artifacts order by 1"

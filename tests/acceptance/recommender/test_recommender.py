@@ -131,7 +131,7 @@ async def test_r5_training_waits_for_an_integration_run_of_the_day(world: World)
     assert world.output(run_id, "await_integration") == {"waited": True, "integration_run": done}
 
 
-async def test_r6_figures_of_data_quality(world: World):
+async def test_r6_figures_of_data_quality_are_counted(world: World):
     await world.run(TRAINING)
     world.plan.sql("update recommender.businesses set status = null where business_id < 12")
 

@@ -33,7 +33,7 @@ def found(toy: Toy, text: str | None, **more: int) -> list[str]:
         (None, []),
     ],
 )
-def test_codes_that_begin_with_it_are_found_the_code_itself_first(
+def test_codes_that_begin_with_the_text_are_found_the_code_itself_first(
     town: Toy, text: str | None, codes: list[str]
 ):
     assert found(town, text) == codes
@@ -52,5 +52,5 @@ def test_without_any_similar_codes_are_near_misses(town: Toy, text: str, codes: 
     assert found(town, text) == codes
 
 
-def test_no_more_are_found_than_asked_for(town: Toy):
+def test_no_more_assets_are_found_than_asked_for(town: Toy):
     assert found(town, "aapl", p_limit=2) == ["AAPL", "AAPL.F"]

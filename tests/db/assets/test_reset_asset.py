@@ -15,14 +15,14 @@ def done(toy: Toy) -> int:
     return asset
 
 
-def test_makes_due_what_was_done(toy: Toy):
+def test_a_reset_makes_due_what_was_done(toy: Toy):
     asset = done(toy)
 
     assert toy.value("reset_asset", p_asset_id=asset) == 1
     assert toy.begin(run="r2")[0]["planned"] == 1
 
 
-def test_only_the_operations_that_are_named(toy: Toy):
+def test_only_the_operations_that_are_named_are_reset(toy: Toy):
     (book,) = toy.add(1, "W", "books")
     toy.begin("west", pipeline="library")
     toy.drain()
@@ -33,13 +33,13 @@ def test_only_the_operations_that_are_named(toy: Toy):
     assert toy.state(book, "history")["next_due_at"] is None
 
 
-def test_all_operations_when_none_is_named(toy: Toy):
+def test_all_operations_are_reset_when_none_is_named(toy: Toy):
     (book,) = toy.add(1, "W", "books")
 
     assert toy.value("reset_asset", p_asset_id=book) == 4
 
 
-def test_brings_back_what_was_left_out_after_five_failures(toy: Toy):
+def test_a_reset_brings_back_what_was_left_out_after_five_failures(toy: Toy):
     (asset,) = toy.add(1)
     for n in range(5):
         toy.begin(run=f"r{n}")
@@ -78,7 +78,7 @@ def test_a_reset_before_the_plan_is_done_by_it(toy: Toy):
     assert toy.state(asset)["next_due_at"] > toy.now
 
 
-def test_does_not_open_what_follows_an_operation_that_has_never_succeeded(toy: Toy):
+def test_a_reset_does_not_open_what_follows_an_operation_that_has_never_succeeded(toy: Toy):
     (book,) = toy.add(1, "W", "books")
     toy.call("reset_asset", p_asset_id=book)
 

@@ -109,7 +109,7 @@ def test_a_page_is_kept_under_the_address_that_it_names(shop: Toy):
 
 
 @pytest.mark.parametrize("canonical", [f"{HOME}/", "http://other.test/"])
-def test_its_own_address_or_a_strange_one_changes_nothing(shop: Toy, canonical: str):
+def test_a_page_that_names_its_own_address_or_a_strange_one_stays(shop: Toy, canonical: str):
     taken = take(shop, answer(shop, "/", canonical=canonical))["/"]
 
     assert (taken["status"], set(pages(shop))) == ("success", {"/"})

@@ -33,14 +33,14 @@ def test_a_plan_begins_only_when_the_one_before_has_ended(shelf: Shelf):
     shelf.run("end_plan()")
 
 
-def test_without_it_nothing_is_declared(shelf: Shelf):
+def test_without_a_begun_plan_nothing_is_declared(shelf: Shelf):
     with shelf.refused() as said:
         shelf.run("put_pipeline('shelves')")
 
     assert "no plan has begun in this transaction" in said[0]
 
 
-def test_it_does_not_outlive_its_transaction(core_template: Settings):
+def test_a_begun_plan_does_not_outlive_its_transaction(core_template: Settings):
     with connect(core_template, "test") as connection:
         plan = Plan(connection)
         plan.call("begin_plan", plan="shelf")

@@ -14,7 +14,7 @@ def expecting(*rows: str) -> tuple[str, ...]:
     return (PROVIDER, operation, PIPELINE, STEP)
 
 
-def test_they_are_kept_in_their_order(shelf: Shelf):
+def test_expectations_are_kept_in_their_order(shelf: Shelf):
     shelf.put(*expecting("['$.status == 200', 'failed', null]", HEALTHY))
 
     found = shelf.toy.scalar("select expectations from headgate.operations where name = 'dust'")
@@ -28,7 +28,7 @@ def test_they_are_kept_in_their_order(shelf: Shelf):
     ]
 
 
-def test_those_that_are_no_longer_declared_are_gone(shelf: Shelf):
+def test_expectations_that_are_no_longer_declared_are_gone(shelf: Shelf):
     shelf.put(*expecting(HEALTHY))
     answers = shelf.put(PROVIDER, OPERATION, PIPELINE, STEP)
 
@@ -50,7 +50,7 @@ def test_those_that_are_no_longer_declared_are_gone(shelf: Shelf):
         ("'$.status == 1', 'failed', 'x'", "are not rows of predicate, verdict and reason"),
     ],
 )
-def test_a_mistake_in_one_is_named(shelf: Shelf, row: str, said: str):
+def test_a_mistake_in_an_expectation_is_named(shelf: Shelf, row: str, said: str):
     found = shelf.mistakes(*expecting(row))
     assert "operation dust: expectation" in found
     assert said in found
@@ -61,7 +61,7 @@ def test_a_near_miss_is_suggested(shelf: Shelf):
     assert "did you mean body" in said
 
 
-def test_they_are_of_a_call_for_one_asset(shelf: Shelf):
+def test_expectations_are_of_a_call_for_one_asset(shelf: Shelf):
     said = shelf.mistakes(
         "put_operation('sum_up', 'tomes', due => 'every 1 day', ingest_function => 'toy.keep',"
         f" expectations => array[{HEALTHY}])",

@@ -44,7 +44,9 @@ def leaf(number: int, body: str | None = "green", **more: Any) -> dict[str, Any]
     return {"id": number, "body": body, "deep": {"size": 1.5}, "at": "2026-01-02", **more}
 
 
-def test_it_writes_only_what_changed_and_reports_records_and_watermark(leaves: Shelf, toy: Toy):
+def test_a_written_ingest_function_writes_only_what_changed_and_reports_records_and_watermark(
+    leaves: Shelf, toy: Toy
+):
     assert leaves.put(PUT)[0] == "created"
 
     assert ingest(toy, [leaf(1), leaf(2, at="2026-01-03")], []) == [
@@ -67,7 +69,7 @@ def test_of_a_row_given_twice_the_last_counts(leaves: Shelf, toy: Toy):
     assert toy.scalar("select body from toy.leaves") == "red"
 
 
-def test_it_is_the_plan_s_and_is_written_once(leaves: Shelf, toy: Toy):
+def test_the_written_function_is_the_plan_s_and_is_written_once(leaves: Shelf, toy: Toy):
     version = "select proowner::regrole::text as owner, xmin::text as version, prosecdef from pg_proc where proname = 'ingest_leaf'"
     leaves.put(PUT)
     before = toy.sql(version)
@@ -87,7 +89,7 @@ def test_an_answer_itself_is_one_row(leaves: Shelf, toy: Toy):
     assert toy.scalar("select body from toy.leaves") == "oak"
 
 
-def test_its_mistakes_are_reported_at_once(leaves: Shelf):
+def test_mistakes_of_into_are_reported_at_once(leaves: Shelf):
     said = leaves.mistakes(
         PUT.replace('"body":', '"boddy":').replace("$.deep.size", "deep size"),
         PUT.replace("'leaf'", "'twig'").replace("toy.leaves", "toy.leafs"),

@@ -10,7 +10,7 @@ def noted(toy: Toy, message: str, statement: str = "", hint: str | None = None) 
     toy.call("note_mistake", p_message=message, p_hint=hint, p_statement=statement)
 
 
-def test_it_is_reported_with_the_others(shelf: Shelf, toy: Toy):
+def test_a_noted_mistake_is_reported_with_the_others(shelf: Shelf, toy: Toy):
     with shelf.refused() as said:
         shelf.begun(*ALL)
         noted(toy, "syntax error", hint="look again")
@@ -19,7 +19,7 @@ def test_it_is_reported_with_the_others(shelf: Shelf, toy: Toy):
     assert "plan shelf has a mistake:\nsyntax error\n    hint: look again" in said[0]
 
 
-def test_of_a_misspelt_argument_it_names_the_closest(shelf: Shelf, toy: Toy):
+def test_the_closest_name_of_a_misspelt_argument_is_told(shelf: Shelf, toy: Toy):
     with shelf.refused() as said:
         shelf.begun()
         noted(

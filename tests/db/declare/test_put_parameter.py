@@ -23,7 +23,7 @@ def test_the_type_follows_from_the_effect(shelf: Shelf, toy: Toy, effect: str, t
     assert toy.sql(ROW) == [{"type": type_, "default_value": None, "allowed": None}]
 
 
-def test_its_default_is_merged(shelf: Shelf, toy: Toy):
+def test_a_parameter_s_default_is_merged(shelf: Shelf, toy: Toy):
     put = "put_parameter('shelves', 'one', 'quota', default_value => '{}')"
     shelf.put(PIPELINE, put.format("10"))
 

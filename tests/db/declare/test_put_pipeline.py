@@ -6,7 +6,7 @@ from tests.db.declare.conftest import PIPELINE, Shelf
 from tests.db.toy import Toy
 
 
-def test_its_description_is_merged(shelf: Shelf):
+def test_a_pipeline_s_description_is_merged(shelf: Shelf):
     shelf.put(PIPELINE)
 
     assert shelf.put("put_pipeline('shelves', 'Dusts.')")[0] == "changed: description"
@@ -36,7 +36,7 @@ def test_steps_that_were_there_before_it_was_adopted_go(shelf: Shelf, toy: Toy):
     assert [x["step"] for x in found] == ["all"]
 
 
-def test_it_comes_after_others_of_its_file_or_another_s(shelf: Shelf):
+def test_a_pipeline_comes_after_others_of_its_file_or_another_s(shelf: Shelf):
     first = "put_pipeline('shelves', after => '{plain,shop}')"
     assert shelf.put(first, "put_pipeline('shop')")[0] == "created"
     assert shelf.row("pipelines", "shelves")["after"] == ["plain", "shop"]
@@ -64,7 +64,7 @@ def test_pipelines_in_a_circle_are_a_mistake_each(shelf: Shelf):
     assert "pipeline d comes after itself\n" in said
 
 
-def test_the_mistake_is_told_with_its_place(shelf: Shelf, toy: Toy):
+def test_a_circle_s_mistake_is_told_with_its_place(shelf: Shelf, toy: Toy):
     with shelf.refused() as said:
         shelf.begun()
         toy.sql("select set_config('headgate.place', 'db/plans/shelf/plan.sql:7', true)")

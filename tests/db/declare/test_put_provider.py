@@ -8,7 +8,7 @@ from tests.db.toy import Toy
 FASTER = PROVIDER.replace("quota => 100", "quota => 100, requests_per_minute => 60")
 
 
-def test_it_is_created_with_the_table_s_defaults(shelf: Shelf):
+def test_a_provider_is_created_with_the_table_s_defaults(shelf: Shelf):
     assert shelf.put(PROVIDER)[0] == "created"
     assert shelf.row("providers", "shelf") | {"provider_id": 0} == {
         **shelf.row("providers", "side"),
@@ -26,7 +26,7 @@ def test_a_value_changed_in_the_file_is_written(shelf: Shelf):
     assert shelf.row("providers", "shelf")["requests_per_minute"] == 60
 
 
-def test_one_unchanged_in_the_file_stays_as_an_operator_has_set_it(shelf: Shelf, toy: Toy):
+def test_a_value_unchanged_in_the_file_stays_as_an_operator_has_set_it(shelf: Shelf, toy: Toy):
     shelf.put(PROVIDER)
     toy.provider("shelf", quota=7, max_in_flight=3)
 
@@ -35,7 +35,7 @@ def test_one_unchanged_in_the_file_stays_as_an_operator_has_set_it(shelf: Shelf,
     assert (provider["quota"], provider["max_in_flight"]) == (7, 3)
 
 
-def test_one_changed_in_the_file_wins_over_an_operator_s(shelf: Shelf, toy: Toy):
+def test_a_value_changed_in_the_file_wins_over_an_operator_s(shelf: Shelf, toy: Toy):
     shelf.put(PROVIDER)
     toy.provider("shelf", quota=7)
 
@@ -43,7 +43,7 @@ def test_one_changed_in_the_file_wins_over_an_operator_s(shelf: Shelf, toy: Toy)
     assert shelf.row("providers", "shelf")["quota"] == 200
 
 
-def test_one_no_longer_declared_goes_back_to_its_default(shelf: Shelf):
+def test_a_value_no_longer_declared_goes_back_to_its_default(shelf: Shelf):
     shelf.put(PROVIDER.replace("quota => 100", "quota => 100, max_in_flight => 4"))
 
     assert shelf.put(PROVIDER)[0] == "changed: max_in_flight"

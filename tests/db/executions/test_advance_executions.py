@@ -26,7 +26,7 @@ def advance(toy: Toy) -> bool:
     return bool(toy.value("advance_executions"))
 
 
-def test_it_finds_steps_by_index_even_if_there_seem_to_be_few(toy: Toy):
+def test_steps_are_found_by_index_even_if_there_seem_to_be_few(toy: Toy):
     graph(toy, x={"function": "well"}, y={"function": "well", "depends_on": ["x"]})
     toy.sql("analyze headgate.process_steps")
     start(toy)
@@ -101,7 +101,7 @@ def test_a_paused_pipeline_waits(toy: Toy):
         assert not advance(toy)
 
 
-def test_it_costs_the_same_however_many_executions_wait_for_their_jobs(toy: Toy):
+def test_advancing_costs_the_same_however_many_executions_wait_for_their_jobs(toy: Toy):
     toy.sql("set track_functions = 'all'")
     counts = []
     for number in range(3):

@@ -100,7 +100,7 @@ def test_a_day_that_a_run_of_another_kind_has_done_is_done(past: Toy):
     assert [x["run_id"] for x in past.sql(QUEUED)] == [NAMES[0], NAMES[2]]
 
 
-def test_it_waits_for_the_run_that_is_open_and_for_those_of_every_day(past: Toy):
+def test_a_back_fill_waits_for_the_run_that_is_open_and_for_those_of_every_day(past: Toy):
     past.add(1, first=7)
     past.start("now", p_driver="headgate")
     backfill(past)

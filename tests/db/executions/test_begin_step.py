@@ -38,7 +38,7 @@ def test_a_step_whose_condition_holds_is_called(toy: Toy):
         assert begin(toy) == []
 
 
-def test_one_whose_condition_is_false_is_skipped_and_says_why(toy: Toy):
+def test_a_step_whose_condition_is_false_is_skipped_and_says_why(toy: Toy):
     begun(toy, "ill")
     (row,) = begin(toy)
 
@@ -47,7 +47,7 @@ def test_one_whose_condition_is_false_is_skipped_and_says_why(toy: Toy):
     assert (step(toy, "act")["status"], step(toy, "act")["skip_reason"]) == ("skipped", "condition")
 
 
-def test_asked_twice_it_is_skipped_still_and_called_once_the_condition_holds(toy: Toy):
+def test_a_step_asked_for_twice_is_skipped_still_and_called_once_its_condition_holds(toy: Toy):
     begun(toy, "ill")
     begin(toy)
     assert len(begin(toy)) == 1
@@ -65,7 +65,7 @@ def test_a_step_that_failed_is_tried_again_unasked(toy: Toy):
     assert begin(toy) == []
 
 
-def test_one_that_succeeded_is_asked_again_when_it_is_cleared(toy: Toy):
+def test_a_step_that_succeeded_is_asked_again_when_it_is_cleared(toy: Toy):
     begun(toy, "healthy")
     report(toy, "act")
     report(toy, "ask", state="ill")

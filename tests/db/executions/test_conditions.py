@@ -91,7 +91,7 @@ def test_counts_and_parameters_may_be_read(toy: Toy):
         ("$.steps.ask.output.state", "single boolean result is expected"),
     ],
 )
-def test_one_that_cannot_be_decided_fails_the_step_and_says_why(
+def test_a_condition_that_cannot_be_decided_fails_the_step_and_says_why(
     toy: Toy, condition: str, said: str, then: dict[str, Any]
 ):
     asked(toy, "ill", condition, **then)
@@ -119,7 +119,7 @@ def test_airflow_is_told_that_the_step_is_skipped(toy: Toy):
         assert toy.enqueue("act", pipeline="graph")["status"] == "skipped"
 
 
-def test_it_is_asked_again_when_the_step_before_runs_again(toy: Toy):
+def test_a_condition_is_asked_again_when_the_step_before_runs_again(toy: Toy):
     graph(
         toy,
         ask={"function": "badly"},
@@ -142,7 +142,7 @@ def test_it_is_asked_again_when_the_step_before_runs_again(toy: Toy):
     assert (steps(toy), status(toy)) == ({"ask": "succeeded", "act": "succeeded"}, "succeeded")
 
 
-def test_two_runners_that_advance_at_once_decide_it_once(toys: Toys):
+def test_two_runners_that_advance_at_once_decide_a_condition_once(toys: Toys):
     one, two = toys.one, toys.another(autocommit=False)
     asked(one, "ill")
     start(one)

@@ -11,7 +11,7 @@ from tests.limits import PATIENCE
 CHANNELS = ("headgate_steps", "headgate_jobs", "headgate_orders")
 
 
-def test_it_is_what_the_end_of_a_step_is_reported_by(toys: Toys):
+def test_a_step_s_end_is_notified_by_the_number_of_its_execution(toys: Toys):
     toys.one.add(1)
     listener = toys.another()
     for channel in CHANNELS:
@@ -30,7 +30,7 @@ def test_it_is_what_the_end_of_a_step_is_reported_by(toys: Toys):
     assert not any(name in x.payload for x in heard for name in names)
 
 
-def test_an_unknown_run_has_none(toy: Toy):
+def test_an_unknown_run_has_no_number(toy: Toy):
     with toy.refused("HG002", "nothing"):
         toy.call("execution_id", p_pipeline="plain", p_run_id="nothing")
 

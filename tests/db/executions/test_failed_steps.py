@@ -6,7 +6,7 @@ from tests.db.executions.graph import graph, start, work
 from tests.db.toy import Toy
 
 
-def test_they_are_those_that_failed_tolerated_or_not(toy: Toy):
+def test_failed_steps_are_those_that_failed_tolerated_or_not(toy: Toy):
     graph(
         toy,
         a={"function": "badly", "may_fail": True},

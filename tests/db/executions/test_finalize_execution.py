@@ -70,7 +70,7 @@ def test_a_second_call_changes_nothing(toy: Toy):
         assert toy.finish() == first
 
 
-def test_it_says_failed_and_raises_nothing(toy: Toy):
+def test_an_execution_whose_jobs_failed_ends_failed_and_raises_nothing(toy: Toy):
     toy.add(3)
     toy.begin()
     toy.drain(outcome="failed")

@@ -135,7 +135,7 @@ def test_a_cancelled_run_that_is_retried_starts_one(after: Toy):
     assert (status(after), names(after)) == ("succeeded", [FIRST])
 
 
-def test_one_after_two_starts_when_both_have_succeeded_for_the_date(after: Toy):
+def test_a_run_after_two_starts_when_both_have_succeeded_for_the_date(after: Toy):
     add(after, "other")
     add(after, "last", "graph", "other")
     start(after)
@@ -157,7 +157,7 @@ def test_a_chain_continues_to_its_end(after: Toy):
 
 
 @pytest.mark.parametrize("way", ["open", "paused"])
-def test_it_is_queued_until_its_pipeline_is_free(after: Toy, way: str):
+def test_a_following_run_is_queued_until_its_pipeline_is_free(after: Toy, way: str):
     start(after, "behind", "by hand")
     if way == "paused":
         work(after)
@@ -183,7 +183,7 @@ def test_it_is_queued_until_its_pipeline_is_free(after: Toy, way: str):
     assert after.sql(QUEUED) == []
 
 
-def test_an_operator_takes_it_out_of_the_queue(after: Toy):
+def test_an_operator_takes_a_following_run_out_of_the_queue(after: Toy):
     after.call("pause_pipeline", p_pipeline="behind")
     start(after)
     work(after)
@@ -198,7 +198,7 @@ def test_an_operator_takes_it_out_of_the_queue(after: Toy):
     assert done["arguments"] == {"pipeline": "behind", "run_id": FIRST}
 
 
-def test_one_that_cannot_start_raises_an_alert_and_holds_nothing_up(after: Toy):
+def test_a_following_run_that_cannot_start_raises_an_alert_and_holds_nothing_up(after: Toy):
     after.call("pause_pipeline", p_pipeline="behind")
     for run, day in (("r1", DAY), ("r2", NOON)):
         start(after, run=run, day=day)
@@ -217,7 +217,7 @@ def test_one_that_cannot_start_raises_an_alert_and_holds_nothing_up(after: Toy):
     assert after.sql("select from headgate.v_alerts where resolved_at is null") == []
 
 
-def test_one_after_a_back_fill_is_a_back_fill_if_its_requests_name_the_date(after: Toy):
+def test_a_run_after_a_back_fill_is_a_back_fill_if_its_requests_name_the_date(after: Toy):
     after.tune("look", query={"day": "{run.date}"})
     for name in ("graph", "plain"):
         after.sql(

@@ -71,7 +71,7 @@ def test_a_changed_step_runs_as_it_was_with_driver_airflow(toy: Toy, change: str
     assert toy.finish(pipeline="graph")["status"] == "succeeded"
 
 
-def test_it_can_be_retried_all_the_same(toy: Toy):
+def test_a_run_with_a_changed_step_can_be_retried_all_the_same(toy: Toy):
     begin(toy)
     toy.sql(CHANGES["removed"])
     g.work(toy, "judge")

@@ -92,7 +92,7 @@ def test_steps_of_airflow_wait_for_airflow(toy: Toy):
     assert toy.finish(pipeline="graph")["status"] == "succeeded"
 
 
-def test_it_stays_so_until_an_operator_names_it(toy: Toy):
+def test_a_marked_step_stays_so_until_an_operator_names_it(toy: Toy):
     chain(toy, operations=["look"], group_keys=["B"])
     toy.add(1)
     toy.add(1, "B")

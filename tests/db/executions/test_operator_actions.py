@@ -52,7 +52,7 @@ def lowest(toy: Toy) -> int:
 
 
 @pytest.mark.parametrize("hand", HANDS)
-def test_it_works_in_mid_run_and_twice_is_once(busy: Toy, hand: str):
+def test_an_action_works_in_mid_run_and_twice_is_once(busy: Toy, hand: str):
     HANDS[hand](busy)
     with busy.unchanged():
         again = HANDS[hand](busy)
@@ -62,7 +62,7 @@ def test_it_works_in_mid_run_and_twice_is_once(busy: Toy, hand: str):
 
 
 @pytest.mark.parametrize("hand", HANDS)
-def test_it_is_recorded_with_who_and_when(busy: Toy, hand: str):
+def test_an_action_is_recorded_with_who_and_when(busy: Toy, hand: str):
     changed = HANDS[hand](busy)
 
     (action,) = busy.sql("select * from headgate.v_operator_actions")

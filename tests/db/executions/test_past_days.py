@@ -55,7 +55,7 @@ def test_failed_jobs_are_done_by_the_next_run_for_that_day(dated: Toy):
     assert run(dated, PAST[0], "again") == 3
 
 
-def test_it_changes_neither_todays_due_work_nor_the_watermark(dated: Toy):
+def test_a_run_for_a_past_day_changes_neither_todays_due_work_nor_the_watermark(dated: Toy):
     ids = [x["asset_id"] for x in dated.details()]
     dated.later(days=8)
     before = [dated.state(x) for x in ids]
@@ -68,7 +68,7 @@ def test_it_changes_neither_todays_due_work_nor_the_watermark(dated: Toy):
     assert dated.drain() == 3
 
 
-def test_operations_that_compute_from_it_become_due(toy: Toy):
+def test_operations_that_compute_from_a_past_day_become_due(toy: Toy):
     toy.tune("history", query={"day": "{run.date}"})
     (book,) = toy.add(1, "W", "books")
     toy.begin("west", pipeline="library")

@@ -28,7 +28,7 @@ def test_messages_leave_the_queue_and_reservations_stay(toy: Toy):
     assert {x["state"] for x in toy.chunks()} == {"planned"}
 
 
-def test_it_continues_where_it_stood(toy: Toy):
+def test_a_paused_run_continues_where_it_stood(toy: Toy):
     toy.add(25)
     toy.add(3, "B")
     toy.begin()

@@ -236,7 +236,7 @@ def test_an_operator_ends_what_he_has_opened_again(toy: Toy, how: str):
     assert toy.units()[0] == 0
 
 
-def test_it_waits_for_a_lease_that_is_still_out(toy: Toy):
+def test_a_reopened_run_waits_for_a_lease_that_is_still_out(toy: Toy):
     failed(toy)
     g.retry(toy)
     (chunk,) = toy.claim()
@@ -249,7 +249,7 @@ def test_it_waits_for_a_lease_that_is_still_out(toy: Toy):
     assert toy.execution(pipeline="graph")["succeeded"] == 2
 
 
-def test_units_that_are_lacking_end_it(toy: Toy):
+def test_units_that_are_lacking_end_a_reopened_run(toy: Toy):
     failed(toy)
     g.retry(toy)
     (chunk,) = toy.claim()
@@ -287,7 +287,7 @@ def test_a_run_that_runners_advance_continues_as_usual(toy: Toy):
 # ------------------------------------------------------------- several at once
 
 
-def test_two_runners_that_end_the_last_two_steps_at_once_end_it(toys: Toys):
+def test_two_runners_that_end_the_last_two_steps_at_once_end_the_run(toys: Toys):
     one, two = toys.one, toys.another()
     g.graph(
         one,
@@ -329,7 +329,9 @@ def test_a_step_that_is_planned_while_the_last_one_ends_is_not_lost(toys: Toys):
     assert (g.status(one), reopened(one)) == ("succeeded", False)
 
 
-def test_while_another_run_is_being_planned_it_is_left_to_the_next_who_asks_for_work(toys: Toys):
+def test_while_another_run_is_being_planned_its_end_is_left_to_the_next_who_asks_for_work(
+    toys: Toys,
+):
     one, two = toys.one, toys.another(autocommit=False)
     failed(one)
     send(one, "fetch", 2)
@@ -419,7 +421,7 @@ class Hand:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rule=st.sampled_from(("all_success", "all_done")), actions=st.lists(ACTIONS, max_size=12))
-def test_no_sequence_leaves_it_open_with_nothing_to_do(
+def test_no_sequence_leaves_a_run_open_with_nothing_to_do(
     toy: Toy, rule: str, actions: list[tuple[Any, ...]]
 ):
     toy.sql("savepoint example")

@@ -37,7 +37,7 @@ def rounds(toy: Toy) -> dict[str, int]:
     return {x["step"]: x["round"] for x in rows}
 
 
-def test_it_and_all_later_steps_run_again_and_nothing_else(toy: Toy):
+def test_the_step_and_all_later_ones_run_again_and_nothing_else(toy: Toy):
     ended(toy)
 
     assert rerun(toy) == 3
@@ -83,7 +83,7 @@ def test_a_step_that_fails_when_it_is_run_again_fails_the_run(toy: Toy):
     assert status(toy) == "succeeded"
 
 
-def test_it_starts_at_the_failed_step(toy: Toy):
+def test_a_failed_run_starts_again_at_the_failed_step(toy: Toy):
     ended(toy, "y")
     assert status(toy) == "failed"
 
@@ -115,7 +115,7 @@ def test_operators_decisions_on_later_steps_stay_but_not_on_the_named_step(toy: 
     assert rounds(toy)["x"] == 2
 
 
-def test_twice_is_once_until_it_has_run(toy: Toy):
+def test_asking_twice_is_asking_once_until_the_step_has_run(toy: Toy):
     ended(toy)
     rerun(toy)
     with toy.unchanged():
@@ -153,7 +153,7 @@ def test_airflow_runs_its_own_steps_again(toy: Toy):
     toy.finish(pipeline="graph")
 
 
-def test_two_operators_at_once_reopen_it_once(toys: Toys):
+def test_two_operators_at_once_reopen_a_step_once(toys: Toys):
     one, two = toys.one, toys.another()
     ended(one)
 
@@ -162,7 +162,7 @@ def test_two_operators_at_once_reopen_it_once(toys: Toys):
     assert rounds(one)["y"] == 2
 
 
-def test_one_killed_while_he_does_so_has_changed_nothing(toys: Toys):
+def test_an_operator_killed_while_he_does_so_has_changed_nothing(toys: Toys):
     one, killed = toys.one, toys.another(autocommit=False)
     ended(one)
     with one.unchanged():
@@ -170,7 +170,7 @@ def test_one_killed_while_he_does_so_has_changed_nothing(toys: Toys):
         close(killed, one)
 
 
-def test_it_is_recorded(toy: Toy):
+def test_a_rerun_is_recorded(toy: Toy):
     ended(toy)
     rerun(toy)
 

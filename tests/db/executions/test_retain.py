@@ -31,7 +31,7 @@ def old(toy: Toy) -> Toy:
     return toy
 
 
-def test_drops_whole_months_and_ended_executions(old: Toy):
+def test_whole_months_and_ended_executions_are_dropped(old: Toy):
     january = "select count(*) from headgate.asset_processing_details_202401"
     assert old.scalar(january) == 3
 
@@ -61,7 +61,7 @@ def test_of_more_than_twenty_thousand_executions_the_oldest_go_first(old: Toy):
         old.execution("n20000")
 
 
-def test_keeps_what_is_young_enough(old: Toy):
+def test_what_is_young_enough_is_kept(old: Toy):
     before = old.snapshot()
 
     assert retain(old, "60 days") == (0, 0)

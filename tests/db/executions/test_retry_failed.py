@@ -28,7 +28,7 @@ def failed(toy: Toy, count: int = 13) -> None:
     toy.drain(outcome="failed")
 
 
-def test_takes_all_steps_that_have_ended(toy: Toy):
+def test_a_retry_takes_all_steps_that_have_ended(toy: Toy):
     failed(toy)
 
     assert retry(toy) == (15, 3)
@@ -36,7 +36,7 @@ def test_takes_all_steps_that_have_ended(toy: Toy):
     assert toy.finish()["status"] == "succeeded"
 
 
-def test_takes_one_step_when_it_is_named(toy: Toy):
+def test_a_retry_takes_one_step_when_it_is_named(toy: Toy):
     failed(toy)
 
     assert retry(toy, p_step="b") == (2, 1)
@@ -232,7 +232,7 @@ def test_later_steps_take_work_that_has_become_due_by_then(toy: Toy):
     assert g.step(toy, "judge")["succeeded"] == 5
 
 
-def test_behind_a_failure_of_the_new_round_it_is_skipped_again(toy: Toy):
+def test_behind_a_failure_of_the_new_round_a_step_is_skipped_again(toy: Toy):
     chain(toy)
     g.start(toy)
     g.work(toy, "fetch")
@@ -269,7 +269,7 @@ def test_steps_skipped_by_an_operator_stay_skipped(toy: Toy):
     assert (g.step(toy, "judge")["skip_reason"], g.status(toy)) == ("operator", "succeeded")
 
 
-def test_for_airflow_it_waits_until_its_task_runs_again(toy: Toy):
+def test_a_step_of_airflow_waits_until_its_task_runs_again(toy: Toy):
     chain(toy)
     g.start(toy, driver="airflow")
     toy.enqueue("fetch", pipeline="graph")
@@ -310,7 +310,7 @@ def test_a_function_step_that_failed_runs_again_with_the_steps_after_it(toy: Toy
     assert g.status(toy) == "succeeded"
 
 
-def test_one_that_airflow_calls_is_airflow_s_to_call_again(toy: Toy):
+def test_a_function_step_that_airflow_calls_is_airflow_s_to_call_again(toy: Toy):
     toy.add(2)
     toy.start()
     report = {"p_pipeline": "plain", "p_run_id": "r1", "p_step": "quota"}

@@ -17,15 +17,15 @@ def statuses(toy: Toy) -> dict[str, str]:
     return {x["step"]: x["status"] for x in rows}
 
 
-def test_makes_a_name_of_the_time(toy: Toy):
+def test_a_run_without_a_name_is_named_by_the_time(toy: Toy):
     assert run(toy) == "manual-2024-03-05T12:00:00.000Z"
 
 
-def test_takes_a_name_that_is_given(toy: Toy):
+def test_a_run_has_the_name_that_is_given(toy: Toy):
     assert run(toy, p_run_id="mine") == "mine"
 
 
-def test_the_runners_carry_it_to_its_end(toy: Toy):
+def test_the_runners_carry_a_run_to_its_end(toy: Toy):
     toy.add(13)
     toy.add(2, "B")
     name = run(toy)

@@ -33,7 +33,7 @@ def test_starting_it_again_with_the_same_parameters_or_none_changes_nothing_and_
     assert said == []
 
 
-def test_with_other_parameters_it_is_refused(toy: Toy):
+def test_a_run_that_is_started_again_with_other_parameters_is_refused(toy: Toy):
     toy.start("r1", "library", p_params={"mode": "new"})
     with (
         toy.unchanged(),
@@ -46,14 +46,14 @@ def test_with_other_parameters_it_is_refused(toy: Toy):
         toy.start("r1", "library", p_params={"mode": "known"})
 
 
-def test_one_that_was_started_with_none_is_another_than_one_with_some(toy: Toy):
+def test_a_run_that_was_started_without_parameters_is_another_than_one_with_some(toy: Toy):
     toy.start("r1", "library")
 
     with toy.unchanged(), toy.refused("HG021", 'mode is "auto"'):
         toy.start("r1", "library", p_params={"mode": "known"})
 
 
-def test_one_that_took_an_order_is_the_same_when_it_comes_again_with_none(toy: Toy):
+def test_a_run_that_took_an_order_is_the_same_when_it_comes_again_without_parameters(toy: Toy):
     toy.call("trigger_pipeline", p_pipeline="library", p_params={"mode": "new"})
     toy.start("r1", "library")
 
@@ -117,7 +117,7 @@ def test_a_pipeline_whose_requests_name_the_day_may_start_for_a_past_one(
     assert toy.scalar("select is_backfill from headgate.process_executions")
 
 
-def test_its_run_s_name_and_start_are_not_a_day(toy: Toy):
+def test_a_run_s_name_and_start_are_not_a_day(toy: Toy):
     toy.tune("look", query={"id": "{run.id}", "at": "{run.started_at}"})
 
     with toy.refused("HG022"):
@@ -137,7 +137,7 @@ def test_a_run_for_a_day_that_is_past_takes_no_order(toy: Toy):
     assert toy.scalar("select count(*) from headgate.orders where taken_at is null") == 1
 
 
-def test_one_run_of_a_pipeline_at_a_time(toy: Toy):
+def test_a_pipeline_has_one_run_at_a_time(toy: Toy):
     toy.start()
 
     with (

@@ -12,7 +12,7 @@ def obstacle(toy: Toy) -> Row | None:
     return rows[0] if rows else None
 
 
-def test_a_pipeline_that_can_be_started_has_none(toy: Toy):
+def test_a_pipeline_that_can_be_started_has_no_obstacle(toy: Toy):
     assert obstacle(toy) is None
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from tests.db.toy import Toy
 
 
-def test_counts_jobs_not_chunks(toy: Toy):
+def test_the_status_counts_jobs_not_chunks(toy: Toy):
     toy.add(38)
     toy.add(5, "B")
     toy.begin()
@@ -52,7 +52,7 @@ def test_asking_for_the_execution_s_status_sweeps_too(toy: Toy):
     assert toy.execution()["queued"] == 3
 
 
-def test_it_tells_when_the_next_parked_job_wakes(toy: Toy):
+def test_the_status_tells_when_the_next_parked_job_wakes(toy: Toy):
     toy.add(3)
     toy.begin()
     block = {"until": "retry_after", "seconds": 90}
@@ -62,7 +62,7 @@ def test_it_tells_when_the_next_parked_job_wakes(toy: Toy):
     assert timedelta(seconds=90) <= wake - toy.now
 
 
-def test_once_it_has_ended_planned_is_the_sum(toy: Toy):
+def test_once_a_step_has_ended_planned_is_the_sum(toy: Toy):
     toy.add(25)
     toy.add(5, "B")
     toy.begin()

@@ -43,7 +43,7 @@ def answer(toy: Toy, chunk: Row, says: Any, status: int = 200, **more: Any) -> N
     )
 
 
-def test_it_is_what_a_function_returned(toy: Toy):
+def test_the_output_of_a_function_step_is_what_it_returned(toy: Toy):
     g.graph(toy, x={"function": "well"})
     g.start(toy)
     g.work(toy)

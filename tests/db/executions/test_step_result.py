@@ -61,7 +61,7 @@ def result(toy: Toy, body: LiteralString, driver: str) -> tuple[str, Any]:
 
 @pytest.mark.parametrize("driver", ["headgate", "airflow"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_it_is_kept_as_it_is(toy: Toy, shape: str, driver: str):
+def test_a_function_s_result_is_kept_as_it_is(toy: Toy, shape: str, driver: str):
     body, output = SHAPES[shape]
 
     assert result(toy, body, driver) == ("succeeded", output)

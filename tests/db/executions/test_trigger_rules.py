@@ -174,7 +174,7 @@ def test_a_rule_that_wants_one_does_not_wait_for_the_others(toy: Toy, rule: str,
 
 
 @pytest.mark.parametrize("rule", ["one_success", "one_failed"])
-def test_it_waits_while_it_is_not_decided(toy: Toy, rule: str):
+def test_a_step_waits_while_its_rule_is_not_decided(toy: Toy, rule: str):
     graph(
         toy,
         x={"function": "badly" if rule == "one_success" else "well"},

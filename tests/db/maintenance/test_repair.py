@@ -107,7 +107,7 @@ def test_months_to_come_get_their_partitions(toy: Toy):
     assert "history" not in {x["subject"] for x in toy.call("examine")}
 
 
-def test_it_is_recorded(waiting: Toy):
+def test_a_repair_is_recorded(waiting: Toy):
     waiting.sql("delete from pgmq.q_shop_normal")
     waiting.call("repair")
 

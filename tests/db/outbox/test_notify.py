@@ -220,7 +220,7 @@ def test_sent_and_unsent_notices_are_listed(site: Toy):
     ]
 
 
-def test_whether_it_was_sent_is_unknown_and_it_is_sent_again_only_on_request(site: Toy):
+def test_a_notice_that_may_have_been_sent_is_sent_again_only_on_request(site: Toy):
     notify(site)
     site.complete(site.claim()[0], "retry")
     site.advance()
@@ -240,7 +240,7 @@ def test_a_web_hook_that_knows_the_key_is_asked_again(site: Toy):
     assert site.sql(SHOWN) == [{"status": "waiting", "error": None}]
 
 
-def test_after_five_failures_it_is_given_up_and_shown(site: Toy):
+def test_after_five_failures_a_notice_is_given_up_and_shown(site: Toy):
     notify(site)
     for _ in range(5):
         site.complete(site.claim()[0], "failed")

@@ -19,7 +19,7 @@ def toy(toy: Toy) -> Toy:
     return toy
 
 
-def test_it_says_where_mails_go_from_now_on(toy: Toy):
+def test_mails_go_where_the_change_says_from_now_on(toy: Toy):
     changes = {"host": "mail.site.test", "port": 25, "recipients": ["c@site.test", "d@site.test"]}
 
     assert toy.row("set_channel", p_channel="inbox", p_changes=changes) == {

@@ -7,7 +7,7 @@ from tests.db.toy import Toy
 WINDOW = "select used_elsewhere, spent, reserved from headgate.v_quota where provider = 'shop'"
 
 
-def test_its_units_are_used_elsewhere_and_the_plan_has_less(toy: Toy):
+def test_a_call_s_units_are_used_elsewhere_and_the_plan_has_less(toy: Toy):
     toy.add(100)
 
     row = toy.row("charge_call", p_operation="open")

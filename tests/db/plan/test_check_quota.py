@@ -34,7 +34,7 @@ def put_off(toy: Toy) -> dict[tuple[str, str], tuple[int, int]]:
     return {(x["name"], x["reason"]): (x["n"], x["units"]) for x in rows}
 
 
-def test_writes_chunks_holds_the_pairs_and_reserves_their_units(toy: Toy):
+def test_planning_writes_chunks_holds_the_pairs_and_reserves_their_units(toy: Toy):
     assets = toy.add(3)
     toy.start()
 
@@ -54,7 +54,7 @@ def test_writes_chunks_holds_the_pairs_and_reserves_their_units(toy: Toy):
     assert toy.units() == (3, 0)
 
 
-def test_opens_the_window_with_the_limit_less_the_buffer(toy: Toy):
+def test_planning_opens_the_window_with_the_limit_less_the_buffer(toy: Toy):
     toy.provider(quota=50, buffer=20)
     toy.add(40)
     toy.start()
@@ -99,7 +99,7 @@ def test_a_second_call_only_tells(toy: Toy):
         assert toy.check() == first
 
 
-def test_it_tells_the_same_when_jobs_have_ended(toy: Toy):
+def test_a_second_call_tells_the_same_when_jobs_have_ended(toy: Toy):
     toy.add(25)
     first = toy.begin()
     toy.complete(toy.claim()[0])
@@ -246,7 +246,7 @@ def test_operations_that_are_ranked_are_not_granted_together(toy: Toy):
     assert {x for x in books if "history" in granted[x]} == {*books}
 
 
-def test_one_whose_breaker_is_open_keeps_no_other_back(toy: Toy):
+def test_an_operation_whose_breaker_is_open_keeps_no_other_back(toy: Toy):
     books = tie(toy)
     toy.provider(operation="open", blocked_until=str(toy.now + timedelta(hours=2)))
 

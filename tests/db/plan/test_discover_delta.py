@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.db.toy import NOON, Toy
 
 
-def test_counts_what_is_due_per_operation_and_group(toy: Toy):
+def test_the_delta_counts_what_is_due_per_operation_and_group(toy: Toy):
     toy.add(2, "W", "books")
     toy.add(1, "F", "books")
     toy.later(hours=3)
@@ -28,7 +28,7 @@ def test_counts_what_is_due_per_operation_and_group(toy: Toy):
     ]
 
 
-def test_the_run_s_parameters_narrow_it(toy: Toy):
+def test_the_run_s_parameters_narrow_the_delta(toy: Toy):
     toy.add(2, "W", "books")
     toy.add(1, "F", "books")
     toy.start(

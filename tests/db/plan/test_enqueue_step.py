@@ -7,7 +7,7 @@ import pytest
 from tests.db.toy import Toy
 
 
-def test_sends_what_was_planned(toy: Toy):
+def test_a_step_sends_what_was_planned(toy: Toy):
     toy.add(25)
     toy.start()
     toy.check()
@@ -17,7 +17,7 @@ def test_sends_what_was_planned(toy: Toy):
     assert toy.units() == (25, 0)
 
 
-def test_plans_first_where_nothing_was_planned(toy: Toy):
+def test_a_step_for_which_nothing_was_planned_is_planned_first(toy: Toy):
     toy.add(3)
     toy.add(2, "B")
     toy.start()

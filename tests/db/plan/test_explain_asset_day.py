@@ -71,13 +71,13 @@ def test_work_beyond_the_budget_shows_the_units_left(toy: Toy):
     assert row["evidence"]["units_ranked_before"] == 1
 
 
-def test_no_run_on_that_day(toy: Toy):
+def test_a_day_without_a_run_is_said_to_be_one(toy: Toy):
     toy.add(1)
 
     assert only(toy) == ("skip", None, "no run of its pipeline on this day is on record")
 
 
-def test_it_says_that_the_asset_was_not_due(toy: Toy):
+def test_an_asset_that_was_not_due_is_said_to_be_so(toy: Toy):
     toy.add(1)
     toy.tune(due_every="7 days")
     toy.begin()
@@ -94,7 +94,7 @@ def test_it_says_that_the_asset_was_not_due(toy: Toy):
     )
 
 
-def test_there_was_no_session(toy: Toy):
+def test_a_day_without_a_session_is_said_to_be_one(toy: Toy):
     arrange(toy, holidays=("2024-03-06",))
     loaded(toy, 1, "W", "2024-03-01")
     work_off(toy, "tuesday")
@@ -112,7 +112,7 @@ def test_there_was_no_session(toy: Toy):
     )
 
 
-def test_it_says_that_the_asset_was_outside_the_runs_parameters(toy: Toy):
+def test_an_asset_outside_the_runs_parameters_is_said_to_be_so(toy: Toy):
     toy.add(2, "W", "books")
     toy.begin("west", pipeline="library", assets=["W0"])
     toy.finish(pipeline="library")
@@ -137,7 +137,7 @@ def test_the_mode_and_the_groups_of_a_run_are_parameters_too(toy: Toy):
     assert only(toy, "W0", WEDNESDAY, "open")[2] == "outside the run's parameters"
 
 
-def test_a_run_of_another_pipeline_had_it(toy: Toy):
+def test_the_run_of_another_pipeline_that_had_the_asset_is_named(toy: Toy):
     toy.sql("insert into headgate.pipelines (name) values ('twin')")
     toy.sql(
         "insert into headgate.pipeline_steps (pipeline_id, step, position, kind, operations)"
@@ -155,7 +155,7 @@ def test_a_run_of_another_pipeline_had_it(toy: Toy):
     assert {x["pipeline"]: x["reason"] for x in why(toy)}["twin"] == "held by run r1"
 
 
-def test_it_says_that_the_asset_failed_too_often(toy: Toy):
+def test_an_asset_that_failed_too_often_is_said_to_have(toy: Toy):
     toy.add(1)
     for n in range(5):
         toy.begin(run=f"r{n}")
@@ -170,7 +170,7 @@ def test_it_says_that_the_asset_failed_too_often(toy: Toy):
     assert only(toy, day=WEDNESDAY) == ("defer", None, reason)
 
 
-def test_it_says_that_the_asset_was_not_active(toy: Toy):
+def test_an_asset_that_was_not_active_is_said_to_be_so(toy: Toy):
     (asset,) = toy.add(1)
     toy.call("set_asset_active", p_asset_id=asset, p_is_active=False)
     toy.begin()
@@ -179,7 +179,7 @@ def test_it_says_that_the_asset_was_not_active(toy: Toy):
     assert only(toy) == ("skip", None, "the asset is not active")
 
 
-def test_the_run_did_not_come_to_it(toy: Toy):
+def test_a_run_that_did_not_come_to_the_asset_is_named_with_the_reason(toy: Toy):
     toy.add(1)
     toy.start("r1")
     toy.call("cancel_execution", p_pipeline="plain", p_run_id="r1")

@@ -48,7 +48,7 @@ PARAMS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("params", PARAMS, ids=str)
-def test_it_equals_what_is_then_planned_row_for_row(toy: Toy, params: dict[str, Any]):
+def test_the_answer_equals_what_is_then_planned_row_for_row(toy: Toy, params: dict[str, Any]):
     crowd(toy)
     explained = explain(toy, p_params=params)
     toy.start("r2", "library", p_params=params)
@@ -216,7 +216,7 @@ class TestSkips:
         ]
         return str(reason)
 
-    def test_they_are_not_listed_without_a_request(self, toy: Toy):
+    def test_what_is_not_due_is_not_listed_without_a_request(self, toy: Toy):
         toy.add(2)
         toy.begin()
 
@@ -229,20 +229,20 @@ class TestSkips:
         (row,) = explain(toy, "plain", p_assets=[second])
         assert (row["asset"], row["decision"]) == ("A1", "defer")
 
-    def test_held_by_a_run(self, toy: Toy):
+    def test_a_pair_that_a_run_holds_is_said_to_be(self, toy: Toy):
         (asset,) = toy.add(1)
         toy.begin()
 
         assert self.skip(toy, asset).startswith("held by execution r1 (chunk ")
 
-    def test_not_due_before(self, toy: Toy):
+    def test_a_pair_that_is_due_later_says_when(self, toy: Toy):
         (asset,) = toy.add(1)
         toy.begin()
         toy.drain()
 
         assert self.skip(toy, asset) == "not due before 2024-03-06 12:00:00"
 
-    def test_done(self, toy: Toy):
+    def test_a_pair_that_is_done_for_good_says_so(self, toy: Toy):
         (book,) = toy.add(1, "W", "books")
         toy.begin("west", pipeline="library")
         toy.drain(says={"records": 0})
@@ -260,18 +260,18 @@ class TestSkips:
 
         assert self.skip(toy, book, "sum") == "its inputs have not changed since"
 
-    def test_opens_later(self, toy: Toy):
+    def test_a_pair_that_waits_for_its_leader_says_so(self, toy: Toy):
         (book,) = toy.add(1, "W", "books")
 
         assert self.skip(toy, book, "update") == "opens when history has succeeded"
 
-    def test_not_active(self, toy: Toy):
+    def test_an_asset_that_is_not_active_is_said_to_be_so(self, toy: Toy):
         (asset,) = toy.add(1)
         toy.call("set_asset_active", p_asset_id=asset, p_is_active=False)
 
         assert self.skip(toy, asset) == "the asset is not active"
 
-    def test_outside_the_parameters(self, toy: Toy):
+    def test_a_pair_outside_the_parameters_says_so(self, toy: Toy):
         (book,) = toy.add(1, "W", "books")
 
         said = self.skip(toy, book, "open", p_params={"mode": "known"})

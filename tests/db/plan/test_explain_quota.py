@@ -13,7 +13,7 @@ def quota(toy: Toy, pipeline: str = "library", **arguments: Any) -> dict[str, di
     return {x["provider"]: x for x in rows}
 
 
-def test_it_tells_what_the_window_has_left(toy: Toy):
+def test_the_answer_tells_what_the_window_has_left(toy: Toy):
     toy.add(3)
     toy.begin()
 
@@ -40,7 +40,7 @@ def test_a_blocked_provider_has_nothing_left_until_it_opens(toy: Toy):
     assert found["blocked_until"].hour == 18
 
 
-def test_shares_are_in_it(toy: Toy):
+def test_the_answer_has_shares(toy: Toy):
     toy.sql(
         "insert into headgate.quota_shares (provider_id, pipeline_id, ceiling_share)"
         " select r.provider_id, p.pipeline_id, 0.2 from headgate.providers as r, headgate.pipelines as p"

@@ -50,7 +50,9 @@ def test_a_condition_over_parameters_is_told_before_there_is_a_run(toy: Toy):
 
 
 @pytest.mark.parametrize(("state", "skipped"), [("ill", ["act"]), ("healthy", [])])
-def test_one_over_steps_is_told_when_these_have_ended(toy: Toy, state: str, skipped: list[str]):
+def test_a_condition_over_steps_is_told_when_these_have_ended(
+    toy: Toy, state: str, skipped: list[str]
+):
     asked(toy, state)
     assert explained(toy) == []
     start(toy)

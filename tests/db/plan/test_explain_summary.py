@@ -12,7 +12,9 @@ from tests.db.toy import Toy
 
 @pytest.mark.parametrize("params", [{}, {"quota": 25}, {"max_new": 1}, {"mode": "known"}], ids=str)
 @pytest.mark.parametrize("asked", [False, True])
-def test_its_totals_are_those_of_explain_plan(toy: Toy, params: dict[str, Any], asked: bool):
+def test_the_summary_s_totals_are_those_of_explain_plan(
+    toy: Toy, params: dict[str, Any], asked: bool
+):
     assets = toy.add(4, "W", "books") + toy.add(3, "F", "books")
     toy.begin("west", pipeline="library", assets=["W0", "F0"])
     toy.drain(says={"watermark": "2024-03-01"})

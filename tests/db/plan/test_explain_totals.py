@@ -17,7 +17,7 @@ def totals(toy: Toy, pipeline: str = "library", **arguments: Any) -> list[dict[s
 
 
 @pytest.mark.parametrize("params", PARAMS, ids=str)
-def test_it_counts_what_explain_plan_lists(toy: Toy, params: dict[str, Any]):
+def test_totals_count_what_explain_plan_lists(toy: Toy, params: dict[str, Any]):
     crowd(toy)
     listed: Counter[tuple[str, str, str]] = Counter()
     units: Counter[tuple[str, str, str]] = Counter()

@@ -30,7 +30,7 @@ def test_an_operation_declares_what_its_handler_sees(toy: Toy):
 
 
 @pytest.mark.parametrize("name", ["MODEL-KEY", "", "A=b", "A,B", "1A", "A\n", None])
-def test_it_declares_names_alone(toy: Toy, name: str | None):
+def test_an_operation_declares_names_of_variables_alone(toy: Toy, name: str | None):
     with toy.refused("HG020", "operation history: its handler cannot see", "array of names"):
         declare(toy, "MODEL_KEY", name)
 

@@ -62,7 +62,7 @@ def test_later_steps_do_not_run(toy: Toy):
     assert g.status(toy) == "failed"
 
 
-def test_it_says_why_in_the_words_of_the_last_error(toy: Toy):
+def test_such_a_step_says_why_in_the_words_of_the_last_error(toy: Toy):
     toy.sql(LEAVE_OUT, assets=toy.add(1))
     toy.begin()
 
@@ -221,7 +221,7 @@ def test_a_forecast_counts_assets_left_out_as_deferred_each_day(toy: Toy):
     ]
 
 
-def test_they_are_found_without_reading_what_is_not_due(toy: Toy):
+def test_pairs_left_out_are_found_without_reading_what_is_not_due(toy: Toy):
     toy.add(3000)
     toy.sql("update headgate.asset_processing_state set next_due_at = null")
     toy.sql("analyze headgate.asset_processing_state")

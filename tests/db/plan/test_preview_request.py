@@ -7,7 +7,7 @@ import pytest
 from tests.db.toy import Toy
 
 
-def test_it_is_the_request_that_a_claim_hands_out(toy: Toy):
+def test_a_preview_is_the_request_that_a_claim_hands_out(toy: Toy):
     (asset_id,) = toy.add()
     toy.tune(
         "look",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.db.toy import Toy
 
 
-def test_names_each_provider_s_secret_once(toy: Toy):
+def test_each_provider_s_secret_is_named_once(toy: Toy):
     rows = toy.call("required_secrets", p_pipeline="library")
 
     assert rows == [{"needed_by": "provider shop", "secret_name": "SHOP_TOKEN"}]
@@ -15,7 +15,7 @@ def test_a_pipeline_without_secrets_needs_none(toy: Toy):
     assert toy.call("required_secrets", p_pipeline="aside") == []
 
 
-def test_names_both_secrets_of_a_store(toy: Toy):
+def test_both_secrets_of_a_store_are_named(toy: Toy):
     toy.sql(
         "insert into headgate.stores (name, url, key_id_name, secret_name) values ('lake', 's3://bucket', 'ID', 'KEY')"
     )
@@ -32,7 +32,7 @@ def test_an_unknown_pipeline_is_refused(toy: Toy):
         toy.call("required_secrets", p_pipeline="x")
 
 
-def test_without_a_pipeline_it_names_those_of_all_and_of_channels(toy: Toy):
+def test_without_a_pipeline_the_secrets_of_all_and_of_channels_are_named(toy: Toy):
     for call in ("begin_plan('site')", "put_channel('ops', 'slack', 'OPS_HOOK')", "end_plan()"):
         toy.connection.execute(f"select headgate.{call}".encode())
 

@@ -21,7 +21,7 @@ def try_answer(toy: Toy, operation: str = "look", universe: str = "things", **sa
         )
 
 
-def test_it_says_what_would_be_written_and_writes_nothing(toy: Toy):
+def test_a_trial_says_what_would_be_written_and_writes_nothing(toy: Toy):
     row = try_answer(toy, records=3, watermark="2024-03-04T00:00:00Z", reason="fine")
 
     assert (row["status"], row["records"], row["reason"]) == ("success", 3, "fine")
@@ -64,7 +64,7 @@ def test_the_ingest_function_is_reported_what_it_would_be_reported(toy: Toy):
         ({"raise": "42501"}, "deferred", "toy.keep: poison in asset"),
     ],
 )
-def test_its_error_is_that_of_a_run(toy: Toy, says, status, reason):
+def test_a_trial_s_error_is_that_of_a_run(toy: Toy, says, status, reason):
     row = try_answer(toy, **says)
 
     assert row["status"] == status and row["reason"].startswith(reason)

@@ -44,7 +44,7 @@ def test_failures_that_open_no_breaker_are_not_an_alert(shop: Toy):
     assert alerts(shop) == {}
 
 
-def test_it_stays_until_a_probe_has_succeeded(shop: Toy):
+def test_a_breaker_s_alert_stays_until_a_probe_has_succeeded(shop: Toy):
     shop.complete(shop.claim()[0], "retry", fault="provider")
     raised = shop.sql("select * from headgate.v_alerts")
     shop.later(minutes=2)
@@ -102,14 +102,14 @@ def test_internal_deferrals_are_reported_with_their_reason_until_the_step_succee
     assert "step a of plain" not in alerts(shop)
 
 
-def test_it_is_reported_when_no_call_was_made(shop: Toy):
+def test_an_internal_fault_is_reported_when_no_call_was_made(shop: Toy):
     (chunk,) = shop.claim()
     shop.complete(chunk, "deferred", fault="internal", requests=0)
 
     assert set(alerts(shop)) >= {"step a of plain"}
 
 
-def test_it_stays_while_the_fault_continues(shop: Toy):
+def test_an_internal_fault_s_alert_stays_while_the_fault_continues(shop: Toy):
     (chunk,) = shop.claim()
     shop.complete(chunk, "deferred", fault="internal", block=CLOSE_EXECUTION)
     raised = shop.sql("select * from headgate.v_alerts where subject like 'step %%'")

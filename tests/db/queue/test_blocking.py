@@ -41,13 +41,13 @@ def blocked_for(toy: Toy) -> float:
 class TestBreaker:
     """Ten failures in a row open it, one probe tests the provider, an answer closes it."""
 
-    def test_nine_failures_leave_it_flowing(self, shop: Toy):
+    def test_nine_failures_leave_a_provider_flowing(self, shop: Toy):
         fail(shop, shop.claim()[0], 9)
 
         assert (shop.breaker()["failures"], shop.breaker()["opened"]) == (9, 0)
         assert shop.claim() != []
 
-    def test_ten_open_it_for_a_minute(self, shop: Toy):
+    def test_ten_failures_open_the_breaker_for_a_minute(self, shop: Toy):
         fail(shop, shop.claim()[0])
 
         assert blocked_for(shop) == 60
@@ -78,12 +78,12 @@ class TestBreaker:
         assert blocked_for(shop) == 0
 
     @pytest.mark.parametrize("fault", ["item", "quota", "internal"])
-    def test_no_other_fault_opens_it(self, shop: Toy, fault: str):
+    def test_no_other_fault_opens_the_breaker(self, shop: Toy, fault: str):
         shop.complete(shop.claim()[0], "deferred", fault=fault)
 
         assert blocked_for(shop) == 0
 
-    def test_failures_while_it_is_open_do_not_prolong_it(self, shop: Toy):
+    def test_failures_while_the_breaker_is_open_do_not_prolong_it(self, shop: Toy):
         chunks = shop.claim(chunks=6)
         for chunk in chunks:
             fail(shop, chunk)
@@ -91,7 +91,7 @@ class TestBreaker:
         assert shop.breaker()["opened"] == 1
         assert blocked_for(shop) == 60
 
-    def test_slices_of_one_chunk_open_it_once(self, shop: Toy):
+    def test_slices_of_one_chunk_open_the_breaker_once(self, shop: Toy):
         shop.provider(breaker_failures=2)
         (chunk,) = shop.claim()
         for n in range(0, 10, 2):
@@ -108,7 +108,7 @@ class TestBreaker:
         assert shop.breaker()["probe_chunk_id"] == probe["chunk_id"]
         assert shop.claim("w2", 9) == []
 
-    def test_a_probe_that_is_answered_closes_it(self, shop: Toy):
+    def test_a_probe_that_is_answered_closes_the_breaker(self, shop: Toy):
         fail(shop, shop.claim()[0])
         shop.later(seconds=60)
         (probe,) = shop.claim()
@@ -121,7 +121,7 @@ class TestBreaker:
         shop.complete(probe, "success", probe["asset_ids"][1:])
         shop.complete(chunk, runner="w2")
 
-    def test_a_probe_that_fails_opens_it_for_twice_as_long(self, shop: Toy):
+    def test_a_probe_that_fails_opens_the_breaker_for_twice_as_long(self, shop: Toy):
         fail(shop, shop.claim()[0])
         for seconds in (120, 240, 480):
             shop.at(shop.breaker()["blocked_until"])
@@ -174,7 +174,9 @@ class TestBreaker:
             one.connection.commit()
         assert [len(first), *map(len, answers)] == [1, 0]
 
-    def test_failures_that_two_runners_report_at_once_open_it_for_the_whole_time(self, toys: Toys):
+    def test_failures_that_two_runners_report_at_once_open_the_breaker_for_the_whole_time(
+        self, toys: Toys
+    ):
         one, two = toys.another(autocommit=False), toys.another()
         toys.one.add(40)
         toys.one.begin()
@@ -227,7 +229,7 @@ class TestErrorShare:
         for _ in range(answers):
             toy.complete(toy.claim()[0])
 
-    def test_half_of_eight_answers_open_it(self, many: Toy):
+    def test_failures_of_half_of_eight_answers_open_the_breaker(self, many: Toy):
         self.report(many, 1, 1)
         self.report(many, 1, 1)
         self.report(many, 1, 2)
@@ -243,7 +245,7 @@ class TestErrorShare:
 
         assert blocked_for(many) == 0
 
-    def test_a_smaller_share_does_not(self, many: Toy):
+    def test_a_smaller_share_of_failures_leaves_the_provider_flowing(self, many: Toy):
         for _ in range(10):
             self.report(many, 1, 2)
 
@@ -317,7 +319,7 @@ class TestAuthFailures:
         )
         return health
 
-    def test_they_are_counted_and_close_their_execution_alone(self, shop: Toy):
+    def test_refused_tokens_are_counted_and_close_their_execution_alone(self, shop: Toy):
         assert self.health(shop) == {"state": "flowing", "failures": 0, "auth_failures": 10}
         assert shop.claim() == []
         assert shop.endings() == {"deferred": 60}
@@ -329,7 +331,7 @@ class TestAuthFailures:
 
         assert self.health(shop) == {"state": "flowing", "failures": 0, "auth_failures": 0}
 
-    def test_opening_by_hand_forgets_them(self, shop: Toy):
+    def test_opening_by_hand_forgets_refused_tokens(self, shop: Toy):
         shop.provider(blocked_until=None)
 
         assert self.health(shop)["auth_failures"] == 0
@@ -338,7 +340,7 @@ class TestAuthFailures:
 class TestClosed:
     """A blocked provider costs nothing and blocks nobody else."""
 
-    def test_it_is_not_read_at_all(self, shop: Toy):
+    def test_the_queues_of_a_blocked_provider_are_not_read_at_all(self, shop: Toy):
         shop.provider(blocked_until="2024-03-05 12:30+00")
 
         with shop.unchanged():
@@ -353,13 +355,13 @@ class TestClosed:
 
         assert shop.drain() == 25
 
-    def test_it_continues_once_it_opens(self, shop: Toy):
+    def test_a_blocked_provider_continues_once_it_opens(self, shop: Toy):
         shop.provider(blocked_until="2024-03-05 12:30+00")
         shop.at("2024-03-05 12:30+00:00")
 
         assert shop.drain() == 60
 
-    def test_it_continues_once_it_is_opened_by_hand(self, shop: Toy):
+    def test_a_blocked_provider_continues_once_it_is_opened_by_hand(self, shop: Toy):
         shop.provider(blocked_until="2024-03-05 12:30+00")
         shop.provider(blocked_until=None)
 
@@ -554,7 +556,7 @@ class TestRate:
         gaps = [(y - x).total_seconds() for x, y in itertools.pairwise(sorted(found))]
         assert gaps == pytest.approx([1.53] * len(gaps))
 
-    def test_no_more_than_a_minute_allows_and_hardly_fewer(self, fast: Toy):
+    def test_no_more_requests_start_than_a_minute_allows_and_hardly_fewer(self, fast: Toy):
         found = []
         for _ in range(180):
             found += self.starts(fast)

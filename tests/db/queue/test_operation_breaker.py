@@ -241,7 +241,7 @@ def test_beyond_max_wait_what_waits_ends_deferred(library: Toy):
     assert library.chunks() == []
 
 
-def test_blocked_and_unblocked_by_hand(library: Toy):
+def test_an_operation_is_blocked_and_unblocked_by_hand(library: Toy):
     library.provider(operation="open", blocked_until="2024-03-05 12:20+00", reason="moving")
     assert (health(library)["state"], health(library)["reason"]) == ("blocked", "provider: moving")
     assert drained(library) == {"history"}

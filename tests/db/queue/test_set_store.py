@@ -11,7 +11,7 @@ def store(toy: Toy) -> Row:
     return row
 
 
-def test_it_says_where_the_store_is_from_now_on(toy: Toy):
+def test_a_store_is_where_the_change_says_from_now_on(toy: Toy):
     toy.sql("insert into headgate.stores (name, url) values ('lake', 'file:///lake')")
     moved = toy.row(
         "set_store", p_store="lake", p_url="s3://bucket/lake", p_endpoint="http://127.0.0.1:9000",

@@ -60,7 +60,7 @@ def test_a_forecast_asks_for_an_untrusted_asset_alone_each_day(toy: Toy, books: 
     assert [x["units"] for x in days] == [6, 0, 0, 6], "Friday, and Monday: one call, and one alone"
 
 
-def test_it_is_trusted_again_by_a_reset(toy: Toy, books: list[int]):
+def test_a_reset_makes_an_asset_trusted_again(toy: Toy, books: list[int]):
     toy.call("reset_asset", p_asset_id=books[0], p_operations=["update"])
 
     assert misses(toy, books[0]) == 0

@@ -27,7 +27,7 @@ def alerts(toy: Toy) -> list[str]:
     return [x["message"] for x in toy.call("check_health", **RUN) if x["subject"] == SUBJECT]
 
 
-def test_it_says_how_many_wait_and_since_when(grains: Toy):
+def test_changes_that_wait_are_counted_and_said_since_when(grains: Toy):
     (row,) = grains.sql("select * from headgate.v_changes where operation = 'dust'")
 
     assert (row["operation"], row["changes_of"], row["changes"]) == ("dust", "toy.grains", 2)

@@ -44,7 +44,7 @@ def test_less_than_our_book_is_nothing(toy: Toy):
     assert toy.units() == (0, 10)
 
 
-def test_it_follows_the_latest_report(toy: Toy):
+def test_what_was_used_elsewhere_follows_the_latest_report(toy: Toy):
     reconcile(toy, 70)
 
     assert reconcile(toy, 20) == 20

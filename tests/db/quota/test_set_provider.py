@@ -31,7 +31,7 @@ def provider(toy: Toy) -> dict[str, Any]:
         ("secret_name", "OTHER_TOKEN", "secret_name"),
     ],
 )
-def test_changes_one_setting_and_no_other(toy: Toy, name: str, value: Any, column: str):
+def test_one_setting_is_changed_and_no_other(toy: Toy, name: str, value: Any, column: str):
     before = provider(toy)
 
     assert toy.value("set_provider", p_provider="shop", p_changes={name: value}) == 1
@@ -45,7 +45,7 @@ def test_intervals_are_settings_too(toy: Toy):
     assert provider(toy)["publication_lag"].total_seconds() == 7200
 
 
-def test_counts_what_was_given(toy: Toy):
+def test_the_settings_given_are_counted(toy: Toy):
     assert toy.value("set_provider", p_provider="shop", p_changes={"quota": 5, "buffer": 1}) == 2
     assert toy.value("set_provider", p_provider="shop", p_changes={}) == 0
 

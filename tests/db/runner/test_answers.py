@@ -68,7 +68,7 @@ def taken(toy: Toy) -> list[Row]:
     return toy.sql("select * from toy.taken order by asset_id")
 
 
-def test_it_gets_all_that_is_known_of_each_answer(taking: Toy):
+def test_an_ingest_function_gets_all_that_is_known_of_each_answer(taking: Toy):
     chunk = claimed(taking, 2)
     assert chunk["call"]["answers"] == "headers"
     heads = [
@@ -93,14 +93,14 @@ def test_a_runner_that_tells_nothing_more_of_an_answer_is_understood(taking: Toy
     assert (answer["status"], answer["headers"], answer["duration_ms"]) == (None, {}, 7)
 
 
-def test_it_gets_good_answers_alone(taking: Toy):
+def test_an_ingest_function_gets_good_answers_alone(taking: Toy):
     hand_in(taking, claimed(taking, 4), ["failed", "success", "skipped", "success"])
 
     assert [x["body"] for x in taken(taking)] == ["body 1", "body 3"]
     assert taking.endings() == {"success": 2, "failed": 1, "skipped": 1}
 
 
-def test_an_answer_that_it_cannot_take_fails_its_job_alone(taking: Toy):
+def test_an_answer_that_the_function_cannot_take_fails_its_job_alone(taking: Toy):
     chunk = claimed(taking, 3)
     hand_in(taking, chunk, ["success"] * 3, p_payloads=["a", "bad", "c"])
 
@@ -128,7 +128,7 @@ def test_a_function_that_takes_bodies_again_gets_them(taking: Toy):
     assert taking.scalar("select payload from toy.answers") == '"text"'
 
 
-def test_an_answer_is_tried_with_it(taking: Toy):
+def test_an_answer_is_tried_with_the_ingest_function(taking: Toy):
     (asset,) = taking.add(1)
     row = taking.row("try_answer", p_operation="look", p_asset_id=asset, p_answer="body")
 

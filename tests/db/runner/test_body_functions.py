@@ -47,13 +47,13 @@ def test_each_request_gets_the_body_of_its_asset(toy: Toy):
     assert chunk["urls"] == ["/look/A0", "/look/A1", "/look/A2"]
 
 
-def test_it_is_called_once_for_a_chunk(toy: Toy):
+def test_a_body_function_is_called_once_for_a_chunk(toy: Toy):
     write(toy, EACH.format("to_jsonb(cardinality(p_asset_ids))"))
 
     assert claimed(toy, 10)["bodies"] == ["10"] * 10
 
 
-def test_it_knows_its_run(toy: Toy):
+def test_a_body_function_knows_its_run(toy: Toy):
     write(toy, EACH.format("p_context"))
     (body,) = [json.loads(x) for x in claimed(toy, 1)["bodies"]]
 
@@ -105,7 +105,7 @@ def test_an_asset_without_a_body_or_with_two_is_refused_alone(toy: Toy):
         ("begin return query select * from headgate.chunks; end", "permission denied"),
     ],
 )
-def test_one_that_raises_fails_no_claim_and_says_why(toy: Toy, code: str, said: str):
+def test_a_body_function_that_raises_fails_no_claim_and_says_why(toy: Toy, code: str, said: str):
     write(toy, code, "plpgsql")
     chunk = claimed(toy)
 
@@ -137,7 +137,7 @@ def test_a_function_of_nobody_s_is_not_called(toy: Toy):
     assert "is not called: it is not security definer" in claimed(toy)["call"]["fault"]
 
 
-def test_the_request_is_previewed_with_it(toy: Toy):
+def test_a_request_is_previewed_with_the_body_of_its_function(toy: Toy):
     write(toy, EACH.format("jsonb_build_object('id', u.asset_id)"))
     (asset,) = toy.add(1)
     row = toy.row("preview_request", p_operation="look", p_asset_id=asset)
@@ -222,7 +222,7 @@ def test_a_function_that_is_not_there_is_a_mistake(shelf: Shelf):
     assert "it does not exist" in found
 
 
-def test_it_writes_bodies_of_requests_for_one_asset(shelf: Shelf):
+def test_a_body_function_writes_bodies_of_requests_for_one_asset(shelf: Shelf):
     said = shelf.mistakes(
         "put_operation('sum_up', 'tomes', due => 'every 1 day', ingest_function => 'toy.keep',"
         " body => 'toy.bodies')",

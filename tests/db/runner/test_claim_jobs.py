@@ -29,7 +29,7 @@ def test_a_chunk_is_leased_with_its_requests(toy: Toy):
     }  # fmt: skip
 
 
-def test_its_units_are_spent_when_it_is_claimed(toy: Toy):
+def test_a_chunk_s_units_are_spent_when_it_is_claimed(toy: Toy):
     toy.add(25)
     toy.begin()
     (chunk,) = toy.claim()
@@ -108,7 +108,7 @@ def test_the_earliest_planned_go_first_within_a_queue(toy: Toy):
     assert sizes == [10, 10, 5]
 
 
-def test_at_most_as_many_chunks_as_were_requested(toy: Toy):
+def test_at_most_as_many_chunks_are_claimed_as_were_requested(toy: Toy):
     toy.add(45)
     toy.begin()
 
@@ -128,7 +128,7 @@ def test_chunks_of_one_claim_are_of_one_provider(toy: Toy):
     assert toy.claim() == []
 
 
-def test_only_the_queues_that_were_requested(toy: Toy):
+def test_only_the_queues_that_were_requested_are_read(toy: Toy):
     toy.add(3)
     toy.begin()
 
@@ -171,10 +171,10 @@ class TestNothing:
         assert row["chunk_id"] is None
         return row["wake_at"] and row["wake_at"] - toy.now, row["lease_seconds"]
 
-    def test_nothing_known(self, toy: Toy):
+    def test_no_time_is_named_where_nothing_is_known(self, toy: Toy):
         assert self.idle(toy) == (None, None)
 
-    def test_a_parked_chunk_wakes(self, toy: Toy):
+    def test_the_next_claim_is_when_a_parked_chunk_wakes(self, toy: Toy):
         toy.add(3)
         toy.begin()
         block = {"until": "for", "seconds": 90}
@@ -182,7 +182,7 @@ class TestNothing:
 
         assert self.idle(toy) == (timedelta(seconds=90), 90)
 
-    def test_a_lease_may_run_out(self, toy: Toy):
+    def test_the_next_claim_is_when_a_lease_may_run_out(self, toy: Toy):
         toy.add(3)
         toy.begin()
         toy.claim()
@@ -192,14 +192,14 @@ class TestNothing:
         assert timedelta(seconds=290) < wait <= timedelta(seconds=300)
         assert seconds is not None and 290 <= seconds <= 300
 
-    def test_a_breaker_opens(self, toy: Toy):
+    def test_the_next_claim_is_when_a_breaker_opens(self, toy: Toy):
         toy.add(3)
         toy.begin()
         toy.provider(blocked_until="2024-03-05 12:05+00")
 
         assert self.idle(toy) == (timedelta(minutes=5), 300)
 
-    def test_the_next_request_may_start_later(self, toy: Toy):
+    def test_the_next_claim_is_when_the_next_request_may_start(self, toy: Toy):
         toy.add(25)
         toy.provider(requests_per_minute=40)
         toy.begin()
@@ -221,7 +221,7 @@ class TestNothing:
 class TestLeaseExpirations:
     """An expired lease stays charged: its calls may have been made."""
 
-    def test_it_is_claimed_again_by_a_new_token_and_pays_again(self, toy: Toy):
+    def test_an_expired_lease_is_claimed_again_by_a_new_token_and_pays_again(self, toy: Toy):
         (asset,) = toy.add(1)
         toy.begin()
         (dead,) = toy.claim("w1")
@@ -246,7 +246,7 @@ class TestLeaseExpirations:
         assert toy.step()["parked"] == 1
         assert toy.state(asset)["consecutive_failures"] == 0
 
-    def test_without_units_for_another_delivery_it_ends_deferred(self, toy: Toy):
+    def test_without_units_for_another_delivery_an_expired_lease_ends_deferred(self, toy: Toy):
         toy.provider(quota=5)
         toy.add(3)
         toy.begin()
@@ -260,7 +260,7 @@ class TestLeaseExpirations:
         }
         assert toy.step()["status"] == "succeeded"
 
-    def test_units_reserved_for_others_do_not_pay_for_it(self, toy: Toy):
+    def test_units_reserved_for_others_do_not_pay_for_an_expired_lease(self, toy: Toy):
         toy.provider(quota=25)
         toy.add(20)
         toy.begin()
@@ -280,7 +280,7 @@ class TestLeaseExpirations:
         assert again["asset_ids"] == chunk["asset_ids"][6:]
         assert toy.units() == (0, 14)
 
-    def test_two_expirations_split_it_into_single_jobs(self, toy: Toy):
+    def test_two_expirations_split_a_chunk_into_single_jobs(self, toy: Toy):
         toy.add(3)
         toy.begin()
         toy.expire(*toy.claim())

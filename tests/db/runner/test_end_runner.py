@@ -5,11 +5,11 @@ from __future__ import annotations
 from tests.db.toy import Toy
 
 
-def test_one_that_nobody_knows_is_forgotten_without_a_word(toy: Toy):
+def test_a_runner_that_nobody_knows_is_forgotten_without_a_word(toy: Toy):
     assert toy.value("end_runner", p_runner="nobody") == 0
 
 
-def test_one_that_still_holds_a_chunk_is_kept_however_old(toy: Toy):
+def test_a_runner_that_still_holds_a_chunk_is_kept_however_old(toy: Toy):
     toy.add(1)
     toy.begin()
     toy.claim("w1")

@@ -54,7 +54,7 @@ def ended(toy: Toy) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_an_answer_that_meets_them_is_a_plain_success(toy: Toy):
+def test_an_answer_that_meets_all_expectations_is_a_plain_success(toy: Toy):
     expect(toy, (HEALTHY, "failed", "ill"), ("$.duration_ms < 100", "degraded", "slow"))
     answered(toy, claimed(toy), {"state": "healthy"})
 
@@ -126,7 +126,7 @@ def test_the_first_that_does_not_hold_decides(toy: Toy):
     assert ended(toy) == [("success", "degraded", "first"), ("failed", "failed", "second")]
 
 
-def test_they_see_status_duration_headers_body_and_asset(toy: Toy):
+def test_expectations_see_status_duration_headers_body_and_asset(toy: Toy):
     expect(
         toy,
         (
@@ -188,7 +188,7 @@ def test_a_predicate_that_cannot_be_evaluated_is_an_internal_fault_of_its_job_al
     assert "cannot be evaluated" in toy.scalar("select message from headgate.v_alerts")
 
 
-def test_they_are_asked_of_good_answers_alone(toy: Toy):
+def test_expectations_are_asked_of_good_answers_alone(toy: Toy):
     expect(toy, (HEALTHY, "degraded", "ill"))
     answered(toy, claimed(toy), {"state": "ill"}, outcome="failed")
 
@@ -221,7 +221,7 @@ def test_a_job_that_runs_again_is_counted_once(toy: Toy):
     assert degraded(toy) == 1
 
 
-def test_an_operation_without_them_asks_runners_for_nothing(toy: Toy):
+def test_an_operation_without_expectations_asks_runners_for_nothing(toy: Toy):
     assert "answers" not in claimed(toy)["call"]
 
 

@@ -13,7 +13,7 @@ ADD = """
 """
 
 
-def test_it_has_all_that_a_runner_needs_to_fetch_them(toy: Toy):
+def test_an_artifact_is_found_with_all_that_a_runner_needs_to_fetch_it(toy: Toy):
     toy.sql("insert into headgate.stores (name, url) values ('a', 'file:///a')")
     one, given_up, three = (x["artifact_id"] for x in toy.sql(ADD))
 

@@ -52,7 +52,7 @@ def test_the_leases_of_a_runner_that_was_killed_end_at_once(killed: Toy):
     assert killed.chunks()[0]["lost_reason"] == "its runner w1 is gone"
 
 
-def test_its_token_is_worth_nothing_once_another_has_the_chunk(killed: Toy):
+def test_the_token_of_a_killed_runner_is_worth_nothing_once_another_has_the_chunk(killed: Toy):
     (old,) = killed.chunks("leased")
     beat(killed)
     killed.claim("w2")
@@ -62,7 +62,7 @@ def test_its_token_is_worth_nothing_once_another_has_the_chunk(killed: Toy):
 
 
 @pytest.mark.parametrize("seconds", [0, 3, 6])
-def test_one_that_was_heard_of_lately_is_not_gone(killed: Toy, seconds: int):
+def test_a_runner_that_was_heard_of_lately_is_not_gone(killed: Toy, seconds: int):
     killed.sql(
         "update headgate.runners set last_seen_at = clock_timestamp() - make_interval(secs => %(n)s)",
         n=seconds,
@@ -70,7 +70,7 @@ def test_one_that_was_heard_of_lately_is_not_gone(killed: Toy, seconds: int):
     assert beat(killed) == 0
 
 
-def test_one_whose_connection_is_there_is_not_gone_however_long_it_is_silent(toys: Toys):
+def test_a_runner_whose_connection_is_there_is_not_gone_however_long_it_is_silent(toys: Toys):
     one, stopped = toys.one, toys.another()
     stopped.sql("set application_name = 'headgate worker'")
     one.add(3)
@@ -98,7 +98,7 @@ def test_a_runner_is_seen_with_what_it_holds(toy: Toy):
     assert {(x["host"], x["pid"], x["version"]) for x in rows} == {("here", 7, "0.1.0")}
 
 
-def test_its_figures_are_those_it_sent_last(toy: Toy):
+def test_a_runner_s_figures_are_those_it_sent_last(toy: Toy):
     figures = {
         "calls": 12,
         "connections_opened": 2,
@@ -119,7 +119,7 @@ def test_its_figures_are_those_it_sent_last(toy: Toy):
     assert toy.scalar("select measured_at <= last_seen_at from headgate.runners")
 
 
-def test_those_that_are_gone_are_forgotten_with_old_history(toy: Toy):
+def test_runners_that_are_gone_are_forgotten_with_old_history(toy: Toy):
     beat(toy, "old")
     beat(toy, "w2")
     toy.sql(
@@ -131,7 +131,7 @@ def test_those_that_are_gone_are_forgotten_with_old_history(toy: Toy):
     assert [x["runner"] for x in toy.sql("select runner from headgate.v_runners")] == ["w2"]
 
 
-def test_one_that_ends_in_good_order_is_forgotten_with_those_of_days_ago(toy: Toy):
+def test_a_runner_that_ends_in_good_order_is_forgotten_with_those_of_days_ago(toy: Toy):
     for runner in ("w1", "w2", "old"):
         beat(toy, runner)
     toy.sql(

@@ -12,7 +12,9 @@ def lose(toy: Toy, chunk: Row, *, runner: str = "w1") -> None:
     toy.call("lose_lease", p_runner=runner, **token, p_reason="it hung")
 
 
-def test_it_is_tried_again_then_split_and_who_dies_alone_is_deferred_with_the_reason(toy: Toy):
+def test_a_lost_chunk_is_tried_again_then_split_and_who_dies_alone_is_deferred_with_the_reason(
+    toy: Toy,
+):
     toy.add(2)
     toy.begin()
 
@@ -32,7 +34,7 @@ def test_it_is_tried_again_then_split_and_who_dies_alone_is_deferred_with_the_re
     assert reasons[singles[1]["asset_ids"][0]] is None
 
 
-def test_only_the_holder_may_say_so(toy: Toy):
+def test_only_its_holder_may_give_a_lease_up(toy: Toy):
     toy.add(2)
     toy.begin()
     (chunk,) = toy.claim()

@@ -22,5 +22,5 @@ def test_columns_of_a_plan_s_own_types_are_texts(toy: Toy):
     assert told["position"] == toy.scalar("select pg_current_snapshot() || ' 0'")
 
 
-def test_of_an_operation_without_changes_it_tells_nothing(toy: Toy):
+def test_an_operation_without_changes_has_nothing_to_open(toy: Toy):
     assert toy.call("open_changes", p_operation="look", p_most=9) == []

@@ -19,7 +19,7 @@ def token(toy: Toy) -> dict[str, Any]:
     return {"p_runner": "w1", "p_chunk_id": chunk["chunk_id"], "p_lease_no": 1}
 
 
-def test_they_come_after_all_that_were_granted(toy: Toy, token: dict[str, Any]):
+def test_new_times_come_after_all_that_were_granted(toy: Toy, token: dict[str, Any]):
     first = toy.row("take_starts", **token, p_calls=4)
     assert first["start_in"] == pytest.approx(15.3)
     assert (first["every"], first["burst"]) == (pytest.approx(1.53), 1)
@@ -30,7 +30,7 @@ def test_they_come_after_all_that_were_granted(toy: Toy, token: dict[str, Any]):
     assert (first, second) == (0, pytest.approx(4 * 1.53))
 
 
-def test_no_more_are_granted_than_the_chunk_has_calls(toy: Toy, token: dict[str, Any]):
+def test_no_more_times_are_granted_than_the_chunk_has_calls(toy: Toy, token: dict[str, Any]):
     toy.later(minutes=1)
     toy.row("take_starts", **token, p_calls=1_000_000)
 

@@ -21,7 +21,7 @@ def test_each_store_is_given_out_once_a_day(toy: Toy):
     assert {"a", "b"} <= given()
 
 
-def test_it_says_where_the_store_is_and_names_its_secrets(toy: Toy):
+def test_a_store_comes_with_its_place_and_the_names_of_its_secrets(toy: Toy):
     toy.sql(
         "insert into headgate.stores (name, url, endpoint, region, key_id_name, secret_name)"
         " values ('a', 's3://bucket', 'http://s3', 'here', 'ID', 'SECRET')"

@@ -96,7 +96,7 @@ def test_an_ingest_function_that_is_not_fit_is_refused_and_nobodys_fault(
     assert says in wrong(toy)["function toy.keep"]["found"]
 
 
-def test_one_that_belongs_to_somebody_else_is_refused(toy: Toy):
+def test_a_function_that_belongs_to_somebody_else_is_refused(toy: Toy):
     toy.add(1)
     toy.begin("a")
     (chunk,) = toy.claim()

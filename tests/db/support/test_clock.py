@@ -25,13 +25,13 @@ def clock(toy: Toy) -> Toy:
     return toy
 
 
-def test_it_is_the_server_s_time(clock: Toy):
+def test_the_clock_shows_the_server_s_time(clock: Toy):
     before = real(clock)
 
     assert before <= clock.value("clock") <= real(clock)
 
 
-def test_it_can_be_moved_and_runs_on(clock: Toy):
+def test_the_clock_can_be_moved_and_runs_on(clock: Toy):
     clock.offset_clock("-3250 days")
 
     first = clock.value("clock")
@@ -39,7 +39,7 @@ def test_it_can_be_moved_and_runs_on(clock: Toy):
     assert clock.value("clock") > first
 
 
-def test_it_can_stand_still(clock: Toy):
+def test_the_clock_can_stand_still(clock: Toy):
     clock.freeze_clock(NOON)
 
     assert clock.value("clock") == clock.value("clock") == NOON
@@ -53,7 +53,7 @@ def test_standing_still_goes_before_moving(clock: Toy):
 
 
 @pytest.mark.parametrize("value", ["false", '"true"', "null", "1"])
-def test_it_cannot_be_moved_unless_the_owner_has_allowed_it(toy: Toy, value: str):
+def test_the_clock_cannot_be_moved_unless_the_owner_has_allowed_it(toy: Toy, value: str):
     toy.sql("update headgate.settings set value = %(v)s::jsonb where name = 'test_clock'", v=value)
     toy.offset_clock("-1 day")
     assert abs(real(toy) - toy.value("clock")) < MOMENT

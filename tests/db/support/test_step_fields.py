@@ -52,7 +52,7 @@ def test_a_step_s_name_alone_is_its_whole_output(toy: Toy):
     assert body_of(toy, {"deals": 89}, "{steps.x}") == {"deals": 89}
 
 
-def test_in_a_longer_string_it_is_text(toy: Toy):
+def test_in_a_longer_string_a_field_is_text(toy: Toy):
     assert body_of(toy, {"n": 7}, "{steps.x.n} of {asset.code}") == "7 of A0"
 
 
@@ -79,7 +79,7 @@ def test_a_value_that_is_missing_fails_the_job_alone(toy: Toy, said: Any, column
     assert chunk["urls"] == [None]
 
 
-def test_it_is_filled_into_path_query_and_headers(toy: Toy):
+def test_a_field_is_filled_into_path_query_and_headers(toy: Toy):
     chunk = claimed(
         toy, {"id": "a/b", "n": 3},
         path="/look/{steps.x.id}", query={"n": "{steps.x.n}"}, headers={"X-N": "{steps.x.n}"},

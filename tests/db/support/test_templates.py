@@ -51,7 +51,7 @@ def test_a_hostile_code_stays_a_string_in_a_body(toy: Toy, code: str):
     assert read == {"codes": [code, 1, None, {"x": f"<{code}>"}]}
 
 
-def test_every_field_there_is(toy: Toy):
+def test_every_field_becomes_its_value(toy: Toy):
     toy.upsert(
         [{"code": "X", "group_key": "A", "calendar": "XTOY", "attributes": {"isin": "US1", "n": 5}}]
     )
@@ -149,7 +149,7 @@ def test_dots_in_a_name_are_not_a_way_up(toy: Toy, path: str):
 class TestMissing:
     """A field without a value fails the job that lacks it, and no other."""
 
-    def test_that_job_is_refused_and_the_others_have_their_requests(self, toy: Toy):
+    def test_a_job_that_lacks_a_value_is_refused_and_the_others_have_their_requests(self, toy: Toy):
         toy.add(1, attributes={"isin": "US1"})
         (lacking,) = toy.add(1, first=1)
 
@@ -183,7 +183,7 @@ class TestMissing:
             refused = {str(asset): "a segment of its path is empty for A0"}
             assert chunk["call"]["refused"] == refused
 
-    def test_it_works_in_the_body_as_well(self, toy: Toy):
+    def test_a_job_that_lacks_a_value_of_its_body_is_refused_as_well(self, toy: Toy):
         toy.add(1)
 
         chunk = claimed(toy, method="POST", body={"m": "{asset.mood}"})
@@ -226,7 +226,7 @@ class TestBodies:
     def test_the_whole_body_may_be_one_field(self, toy: Toy):
         assert body_of(toy, '"{asset.object}"', self.VALUES) == {"a": {"b": 1}}
 
-    def test_within_a_longer_string_it_is_text(self, toy: Toy):
+    def test_within_a_longer_string_a_field_is_text(self, toy: Toy):
         body = {
             "x": "{asset.number} of {asset.part}",
             "y": " {asset.number}",
@@ -261,7 +261,7 @@ class TestRun:
 
     PATH = "/{run.id}/{run.pipeline}/{run.date}/{run.logical_date}/{run.started_at}"
 
-    def test_its_names_and_its_date(self, toy: Toy):
+    def test_a_run_s_names_and_its_date_are_fields(self, toy: Toy):
         toy.tune(path=self.PATH)
         toy.add(1)
         toy.start(p_logical_date="2024-03-01 21:30-05")
@@ -286,7 +286,7 @@ class TestRun:
 class TestHeaders:
     """A header with a field is rendered for each job; other headers belong to the call."""
 
-    def test_each_job_has_its_own(self, toy: Toy):
+    def test_each_job_has_headers_of_its_own(self, toy: Toy):
         toy.add(2, attributes={"lang": "de"})
         toy.add(1, first=2)
 
@@ -300,7 +300,7 @@ class TestHeaders:
         ]
         assert chunk["call"]["headers"] == {"X-A": "1"}
 
-    def test_those_of_the_provider_as_well_unless_the_operation_has_its_own(self, toy: Toy):
+    def test_headers_of_the_provider_are_rendered_unless_the_operation_has_its_own(self, toy: Toy):
         toy.sql(
             """update headgate.providers set headers = '{"X-Run": "{run.id}", "X-B": "{run.date}"}'"""
             " where name = 'shop'"
@@ -338,7 +338,7 @@ class TestHeaders:
 class TestJobKey:
     """{job.key} identifies a job to the outside: the same in every delivery of its round, and in no other round."""
 
-    def test_each_job_has_one_and_each_place_the_same(self, toy: Toy):
+    def test_each_job_has_one_key_and_each_place_the_same(self, toy: Toy):
         toy.add(2)
 
         chunk = claimed(
@@ -352,7 +352,7 @@ class TestJobKey:
             True
         ] * 2
 
-    def test_it_stays_in_every_delivery_of_the_job(self, toy: Toy):
+    def test_a_job_s_key_stays_in_every_delivery(self, toy: Toy):
         toy.add(1)
         first = claimed(toy, headers={"Idempotency-Key": "{job.key}"})
         toy.expire(first)
@@ -363,7 +363,7 @@ class TestJobKey:
 
         assert first["headers"] == second["headers"] == third["headers"] != [None]
 
-    def test_another_round_and_another_run_have_others(self, toy: Toy):
+    def test_another_round_and_another_run_have_other_keys(self, toy: Toy):
         toy.add(1)
         keys = [claimed(toy, headers={"Idempotency-Key": "{job.key}"})["headers"][0]]
         toy.expire(*toy.chunks("leased"))

@@ -37,7 +37,7 @@ def test_an_invalid_path_fails_only_its_own_job(toy: Toy, path: str):
     "request_line",
     ["GET {asset.code!}?x=1", "GET {param.x!}", "GET {asset.code}", "GET x{asset.code!}"],
 )
-def test_it_is_a_whole_request(toy: Toy, request_line: str):
+def test_a_malformed_request_is_a_mistake(toy: Toy, request_line: str):
     said = Shelf(toy).mistakes(
         "put_provider('site', 'http://site.test', auth => '{\"in\": \"none\"}')",
         f"put_operation('page', 'pages', due => 'run', provider => 'site', request => '{request_line}')",

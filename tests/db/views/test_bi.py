@@ -60,7 +60,7 @@ def test_the_reader_reads_every_view_and_no_more_than_views(db: Plan):
         db.sql("select * from headgate.job_hours")
 
 
-def test_they_say_what_the_views_of_the_core_say(evening: Toy):
+def test_analysts_views_say_what_the_views_of_the_core_say(evening: Toy):
     (run,) = evening.sql("select * from headgate_bi.runs")
     (core,) = evening.sql("select * from headgate.v_recent_executions")
     (window,) = evening.sql("select * from headgate.v_quota")
@@ -87,7 +87,7 @@ def test_they_say_what_the_views_of_the_core_say(evening: Toy):
     ]
 
 
-def test_they_say_what_failed_and_what_was_put_off(evening: Toy):
+def test_analysts_views_say_what_failed_and_what_was_put_off(evening: Toy):
     (failures,) = evening.sql("select * from headgate_bi.failures_by_reason")
     (deferral,) = evening.sql("select * from headgate_bi.deferrals")
     (waiting,) = evening.sql("select * from headgate_bi.waiting")

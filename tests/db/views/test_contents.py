@@ -104,7 +104,7 @@ def test_an_asset_is_due_until_it_is_held_or_put_aside(db: Plan, now: datetime):
     assert db.scalar(due) == 0
 
 
-def test_says_why_an_asset_is_due(db: Plan, now: datetime):
+def test_the_view_of_what_is_due_says_why(db: Plan, now: datetime):
     db.sql(
         """
         update headgate.asset_processing_state as s

@@ -25,7 +25,7 @@ def said(toy: Toy, number: int) -> tuple[str, str | None]:
     return row["status"], row["reason"]
 
 
-def test_it_says_what_keeps_an_order_waiting(toy: Toy):
+def test_the_view_says_what_keeps_an_order_waiting(toy: Toy):
     first, second = order(toy), order(toy)
     assert said(toy, first) == ("waiting", "no scheduler has reported a DAG for it")
 
@@ -40,7 +40,7 @@ def test_it_says_what_keeps_an_order_waiting(toy: Toy):
     assert said(toy, first)[1] == "no word from a scheduler since 2024-03-05 12:00:00+00"
 
 
-def test_it_names_the_run_that_is_in_the_way_and_the_pause(toy: Toy):
+def test_the_view_names_the_run_that_is_in_the_way_and_the_pause(toy: Toy):
     toy.start("r0")
     hear(toy, paused=False)
     number = order(toy)

@@ -29,18 +29,18 @@ def wanted(toy: Toy) -> tuple[int, bool]:
     return row["wanted"], row["is_limited"]
 
 
-def test_without_ready_work_none_is_wanted(toy: Toy):
+def test_without_ready_work_no_runner_is_wanted(toy: Toy):
     assert wanted(toy) == (0, False)
 
 
-def test_it_counts_the_runners_that_do_the_work_within_the_setting(busy: Toy):
+def test_as_many_runners_are_wanted_as_do_the_work_within_the_setting(busy: Toy):
     assert wanted(busy) == (5, False)
 
     busy.sql("update headgate.settings set value = '\"50 minutes\"' where name = 'work_off_within'")
     assert wanted(busy) == (1, False)
 
 
-def test_a_nearer_deadline_wants_more(busy: Toy):
+def test_a_nearer_deadline_wants_more_runners(busy: Toy):
     busy.sql(
         "update headgate.process_executions set deadline_at = headgate.clock() + interval '150 seconds'"
     )
@@ -57,21 +57,23 @@ def test_a_nearer_deadline_wants_more(busy: Toy):
         ("update headgate.process_executions set status = 'paused'", (0, False)),
     ],
 )
-def test_no_more_are_wanted_than_limits_let_work(busy: Toy, limit: str, found: tuple[Any, ...]):
+def test_no_more_runners_are_wanted_than_limits_let_work(
+    busy: Toy, limit: str, found: tuple[Any, ...]
+):
     busy.sql("insert into headgate.pools (name, slots) values ('desks', 8)")
     busy.sql(limit)
 
     assert wanted(busy) == found
 
 
-def test_behind_a_breaker_that_is_open_none_is_wanted(busy: Toy):
+def test_behind_a_breaker_that_is_open_no_runner_is_wanted(busy: Toy):
     (chunk,) = busy.claim()
     busy.complete(chunk, "retry", fault="provider")
 
     assert wanted(busy)[0] == 0
 
 
-def test_work_whose_time_is_unknown_wants_one(toy: Toy):
+def test_work_whose_time_is_unknown_wants_one_runner(toy: Toy):
     toy.add(1)
     toy.begin()
 

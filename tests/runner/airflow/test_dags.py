@@ -79,7 +79,7 @@ def test_a_value_that_the_plan_would_refuse_is_refused(name: str, good: list[Any
             params()[name].resolve(value)
 
 
-def test_where_no_file_knows_the_pipeline_there_are_none(
+def test_where_no_file_knows_the_pipeline_there_are_no_parameters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     assert params(folder=tmp_path) is None
@@ -364,7 +364,9 @@ def test_a_back_fill_of_a_plan_that_knows_no_dates_is_refused(path: str):
         ({"conf": {"ticker": 1}}, OURS | {"tags": [*OURS["tags"], {"name": "any parameter"}]}),
     ],
 )
-def test_all_else_is_handed_on_as_it_is(given: Any, dag: dict[str, Any] | None):
+def test_parameters_and_dates_that_fit_are_handed_on_as_they_are(
+    given: Any, dag: dict[str, Any] | None
+):
     status, _, passed = ask(RUNS, given, dag=dag)
 
     text = given if isinstance(given, bytes) else json.dumps(given).encode()

@@ -107,7 +107,7 @@ def test_a_stranger_who_has_a_recorded_number_is_left_alone(tmp_path: Path, star
     assert orphans(tmp_path, {stranger.pid: str(birth(stranger.pid))}) == {stranger.pid}
 
 
-def test_one_that_does_not_end_when_asked_is_killed(
+def test_an_orphan_that_does_not_end_when_asked_is_killed(
     tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("headgate.airflow.orphans.STOP_SECONDS", 0.3)

@@ -31,7 +31,7 @@ def test_the_shipped_file_is_what_the_shipped_plan_says(db: Plan):
     assert SHIPPED.read_text() == snapshot(db.connection), "run: headgate airflow params"
 
 
-def test_every_name_in_it_is_one_that_a_run_accepts(db: Plan):
+def test_every_name_in_the_file_is_one_that_a_run_accepts(db: Plan):
     names = exchanges(snapshot(db.connection))
     checked = db.value("check_run", p_pipeline=PIPELINE, p_params={"exchanges": names})
 
@@ -47,7 +47,7 @@ def test_a_new_exchange_is_in_the_next_snapshot(db: Plan):
     assert "NEWEX" in exchanges(snapshot(db.connection))
 
 
-def test_it_is_written_once_and_leaves_nothing_beside_it(db: Plan, tmp_path: Path):
+def test_the_file_is_written_once_and_leaves_nothing_beside_it(db: Plan, tmp_path: Path):
     path = tmp_path / SNAPSHOT
     assert write_snapshot(db.connection, path)
     os.utime(path, (1, 1))
@@ -76,7 +76,7 @@ def test_an_invalid_file_is_passed_over(tmp_path: Path, text: str | None):
     assert read_snapshot([tmp_path, tmp_path / "other"]) == {"p": {}}
 
 
-def test_migrate_writes_it_where_it_is_reported_and_fails_for_no_folder(
+def test_migrate_writes_the_file_beside_the_dags_and_does_not_fail_where_it_cannot(
     database: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -94,7 +94,7 @@ def test_migrate_writes_it_where_it_is_reported_and_fails_for_no_folder(
     assert "cannot be written" in caplog.text
 
 
-def test_the_folder_is_the_one_that_is_named_then_airflows_then_ours(tmp_path: Path):
+def test_the_folder_of_the_dags_is_the_one_that_is_named_then_airflows_then_ours(tmp_path: Path):
     airflows = {"AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "a")}
 
     assert Settings.from_env({}).dags == SHIPPED.parent

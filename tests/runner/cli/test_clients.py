@@ -34,14 +34,16 @@ def install(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("server", "chosen"), [(15, "15.18"), (16, "17.2"), (17, "17.2"), (18, "18.4")]
 )
-def test_that_of_the_server_s_own_version_or_else_the_next_newer_one(install, server, chosen):
+def test_the_program_of_the_server_s_own_version_is_taken_or_else_the_next_newer_one(
+    install, server, chosen
+):
     there = install("18.4", "15.18 (Debian 15.18-0+deb12u1)", "14.1", "17.2")
     (path,) = (x for version, x in there.items() if version.startswith(chosen))
 
     assert fitting_client("pg_dump", server) == path
 
 
-def test_without_one_it_says_what_there_is_and_what_to_install(install):
+def test_without_such_a_program_the_error_says_what_there_is_and_what_to_install(install):
     install("14.1", "15.2")
 
     with pytest.raises(ServerError) as error:

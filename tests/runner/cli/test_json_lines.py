@@ -48,7 +48,7 @@ def test_a_line_names_its_chunk_and_holds_no_secret():
     assert broken["message"].startswith("it broke\nTraceback")
 
 
-def test_another_value_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch):
+def test_a_value_other_than_json_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HEADGATE_LOG", "xml")
     with pytest.raises(InvalidValue, match="HEADGATE_LOG is 'xml'") as caught:
         is_json_wanted()

@@ -22,7 +22,7 @@ def dsn_at(database, **times):
     return make_conninfo(dsn_of(database), options=" ".join(settings))
 
 
-async def test_it_follows_the_clock_of_the_database(database):
+async def test_the_stand_in_s_clock_follows_that_of_the_database(database):
     dsn = dsn_at(database, clock_offset="-3250 days")
     async with serve(Options(dsn=dsn)) as standin:
         expected = datetime.now(UTC) - timedelta(days=3250)
@@ -39,7 +39,7 @@ async def test_a_database_s_frozen_clock_freezes_the_stand_in_s(database):
     assert clock.now() == NEW_YEAR
 
 
-async def test_without_a_database_it_is_the_time_of_the_machine():
+async def test_without_a_database_the_clock_is_the_machine_s():
     dsn = "postgresql://nobody@127.0.0.1:1/nowhere"
     async with serve(Options(dsn=dsn)) as standin:
         assert abs(standin.clock.now() - datetime.now(UTC)) < A_MOMENT

@@ -75,7 +75,7 @@ def test_the_stand_in_allows_what_it_is_reported(make_run):
     assert "55 by our ledger, 55 by the server's (equal)" in done.stdout
 
 
-def test_one_demonstration_at_a_time(make_run, tmp_path):
+def test_one_demonstration_runs_at_a_time(make_run, tmp_path):
     with (tmp_path / "demo.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = make_run()

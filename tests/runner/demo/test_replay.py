@@ -76,6 +76,6 @@ def test_actions_are_reported_that_were_known_on_their_day(replay: Replay):
     assert replay.actions("X.US", "2015-06-01", "2015-06-30") == []
 
 
-def test_its_symbols_are_what_the_exchange_lists(replay: Replay):
+def test_the_replay_s_symbols_are_what_the_exchange_lists(replay: Replay):
     assert [(x.code, x.group_key, x.symbol) for x in replay.listings()] == [("A-B.US", "US", "A-B")]
     assert (replay.knows("A-B.US"), replay.knows("A.US")) == (True, False)

@@ -102,7 +102,7 @@ async def test_the_token_may_come_as_a_bearer():
             assert answer.status == 200
 
 
-async def test_402_once_the_day_is_used_up_and_a_new_day_at_midnight():
+async def test_a_day_that_is_used_up_answers_402_until_midnight():
     async with running(quota=12) as (standin, get):
         await get("fundamentals/AAPL.US")
         refused, text = await get("fundamentals/MSFT.US")
@@ -116,7 +116,7 @@ async def test_402_once_the_day_is_used_up_and_a_new_day_at_midnight():
     assert standin.report()["by_day"] == {"2026-11-20": 12, "2026-11-21": 10}
 
 
-async def test_429_above_the_rate_with_html_and_retry_after():
+async def test_requests_above_the_rate_get_429_with_html_and_retry_after():
     async with running() as (standin, get):
         standin.rate = Rate(3, now=lambda: 1.0)
         answers = [(await get("eod/AAPL.US"))[0] for _ in range(5)]
@@ -175,7 +175,7 @@ async def test_bars_are_csv_unless_json_is_requested():
     assert [line[:10] for line in lines[1:]] == ["2026-11-19", "2026-11-20"]
 
 
-async def test_bars_in_a_range_and_in_both_orders():
+async def test_bars_come_in_a_range_and_in_both_orders():
     async with running() as (_, get):
         _, rows = await get("eod/AAPL.US", **{"from": "2026-11-13", "to": "2026-11-17"})
         _, turned = await get(

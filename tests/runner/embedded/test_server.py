@@ -45,7 +45,7 @@ def ask(server: Server, query: str) -> object:
     return row[0] if row else None
 
 
-def test_outlives_the_process_that_started_it(home):
+def test_the_server_outlives_the_process_that_started_it(home):
     Server(home).stop()
     code = "import sys, pathlib, headgate.embedded.server as s; s.Server(pathlib.Path(sys.argv[1])).start()"
     subprocess.run([sys.executable, "-c", code, str(home)], check=True)
@@ -53,7 +53,7 @@ def test_outlives_the_process_that_started_it(home):
     assert ask(Server(home), "select 1") == 1
 
 
-def test_is_postgresql_18_and_keeps_its_promises_to_the_disk(embedded):
+def test_the_server_is_postgresql_18_and_keeps_its_promises_to_the_disk(embedded):
     assert str(ask(embedded, "show server_version")).startswith("18")
     assert ask(embedded, "show fsync") == "on"
     assert ask(embedded, "show max_wal_size") == "4GB"
@@ -71,7 +71,7 @@ def test_of_starters_at_once_one_starts_it(embedded):
     assert len({x.pid for x in found}) == 1
 
 
-def test_comes_back_after_it_was_killed(embedded):
+def test_the_server_comes_back_after_it_was_killed(embedded):
     ask(embedded, "select pg_switch_wal()")
     killed = embedded.start().pid
     os.kill(killed, signal.SIGKILL)
@@ -95,7 +95,7 @@ def test_a_number_that_is_another_programs_by_now_does_not_hinder_it(embedded):
     assert ask(embedded, "select 1") == 1
 
 
-def test_waits_for_a_server_that_is_still_stopping(embedded):
+def test_a_start_waits_for_a_server_that_is_still_stopping(embedded):
     running = embedded.start()
     os.kill(running.pid, signal.SIGINT)
 
@@ -109,7 +109,7 @@ def test_a_server_that_has_stopped_is_not_stopped_again(embedded):
     assert embedded.running() is None
 
 
-def test_listens_on_a_port_where_a_password_is_asked(embedded):
+def test_the_server_listens_on_a_port_where_a_password_is_asked(embedded):
     port = free_port()
     running = embedded.start(port=port)
     password = embedded.password("postgres")
@@ -123,7 +123,7 @@ def test_listens_on_a_port_where_a_password_is_asked(embedded):
         psycopg.connect(running.dsn("postgres", password="wrong"))
 
 
-def test_keeps_passwords_where_nobody_else_reads_them(embedded):
+def test_passwords_are_kept_where_nobody_else_reads_them(embedded):
     first = embedded.password("headgate_reader")
 
     assert embedded.password("headgate_reader") == first
@@ -143,7 +143,7 @@ def test_a_port_that_is_taken_is_refused_and_the_server_runs_on(embedded):
     assert embedded.running() == running
 
 
-def test_only_its_user_may_open_the_socket(embedded):
+def test_only_the_server_s_user_may_open_its_socket(embedded):
     running = embedded.start()
     path = Path(running.socket_dir) / f".s.PGSQL.{running.port}"
 
@@ -169,7 +169,7 @@ def test_data_of_another_version_is_refused(tmp_path):
         Server(tmp_path).start()
 
 
-def test_says_why_it_did_not_start(embedded):
+def test_a_server_that_does_not_start_says_why(embedded):
     embedded.stop()
     with pytest.raises(ServerFailed, match=r"did not start: .* contains errors") as error:
         embedded.start(parameters={"shared_buffers": "nonsense"})
@@ -178,7 +178,7 @@ def test_says_why_it_did_not_start(embedded):
     embedded.start()
 
 
-def test_without_its_package_says_what_to_install(monkeypatch, tmp_path):
+def test_a_server_without_its_package_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.import_module", _no_package)
 
     with pytest.raises(ServerMissing) as error:
@@ -190,7 +190,7 @@ def test_without_its_package_says_what_to_install(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("gigabytes", "expected"), [(0.5, "128MB"), (2, "256MB"), (4, "512MB"), (64, "1024MB")]
 )
-def test_takes_an_eighth_of_the_memory_within_bounds(monkeypatch, gigabytes, expected):
+def test_the_server_takes_an_eighth_of_the_memory_within_bounds(monkeypatch, gigabytes, expected):
     monkeypatch.setattr("headgate.embedded.server_config._memory", lambda: int(gigabytes * 1024**3))
 
     assert f"shared_buffers = '{expected}'" in configuration("/tmp", None, {})

@@ -57,7 +57,7 @@ def test_an_unknown_calendar_is_named(capsys):
     assert "XNYS" in capsys.readouterr().err
 
 
-def test_without_the_package_it_says_how_to_get_it(monkeypatch):
+def test_without_the_package_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "exchange_calendars", None)
 
     with pytest.raises(HeadgateError, match="exchange-calendars") as caught:

@@ -10,7 +10,7 @@ from tests.docs import ROOT, blocks
 PAGE = ROOT / "docs" / "changes.md"
 
 
-def test_its_plan_has_no_mistake_and_logs_changes(db):
+def test_the_page_s_plan_has_no_mistake_and_logs_changes(db):
     db.sql("create schema shop; create table shop.orders (id bigint primary key, amount numeric)")
     adopt(db.connection, "shop")
     (block,) = (x for x in blocks(PAGE, "sql") if "needs" in x.marks)
@@ -20,7 +20,7 @@ def test_its_plan_has_no_mistake_and_logs_changes(db):
     assert db.scalar("select operation from headgate_changes.order_changes") == "insert"
 
 
-def test_it_tells_the_columns_that_files_have(db):
+def test_the_page_tells_the_columns_that_files_have(db):
     result = db.scalar(
         "select pg_get_function_result(p.oid) from pg_proc as p where p.proname = 'read_changes'"
     )

@@ -57,7 +57,7 @@ def content(row: Row) -> bytes:
     return Path(row["url"].removeprefix("file://")).read_bytes()
 
 
-async def test_they_are_in_the_store_under_their_hash_when_their_rows_are_there(plan, run, lake):
+async def test_files_are_in_the_store_under_their_hash_when_their_rows_are_there(plan, run, lake):
     writing(plan, lake, "writes_files", assets=2)
     await run()
 

@@ -28,7 +28,7 @@ INPUT = """
 """
 
 
-def test_its_plan_has_no_mistake(db):
+def test_the_page_s_plan_has_no_mistake(db):
     db.sql(INPUT)
     adopt(db.connection)
     statements = [x for x in blocks(PAGE, "sql") if "needs" in x.marks]
@@ -45,7 +45,7 @@ def test_its_plan_has_no_mistake(db):
     assert {x["store"] for x in db.sql(found)} == {"cloud", "lake", "minio"}
 
 
-def test_its_handler_writes_files(tmp_path):
+def test_the_page_s_handler_writes_files(tmp_path):
     (block,) = blocks(PAGE, "python")
     names: dict[str, object] = {}
     exec(block.text, names)
@@ -62,13 +62,13 @@ def test_its_handler_writes_files(tmp_path):
     assert (tmp_path / "7").read_text() == "the sheet of A"
 
 
-def test_it_has_each_option_of_convert_formats_and_process_data():
+def test_the_page_has_each_option_of_convert_formats_and_process_data():
     text = PAGE.read_text()
 
     assert [x for x in process.OPTIONS if f"`{x}`" not in text and f'"{x}"' not in text] == []
 
 
-def test_it_has_each_option_and_format():
+def test_the_page_has_each_option_and_format():
     rows = re.findall(
         r"^\| (`.*?) \|", PAGE.read_text().split("\n## Export\n")[1].split("\n## ")[0], re.MULTILINE
     )

@@ -13,7 +13,7 @@ NEWER = "from tests.runner.handlers.samples import mean as means"
 ALERT = "select message, resolved_at is not null as is_over from headgate.alerts"
 
 
-async def test_it_says_what_it_lacks_the_run_fails_and_a_newer_runner_does_the_jobs(
+async def test_an_old_runner_says_what_it_lacks_its_run_fails_and_a_newer_one_does_the_jobs(
     plan, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     write_plan(plan, HANDLER, chunk_size=4)

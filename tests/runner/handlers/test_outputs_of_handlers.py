@@ -17,7 +17,7 @@ def output(plan: Plan) -> Any:
     return plan.scalar("select headgate.step_output('compute', 'r1', 'all')")
 
 
-async def test_it_is_kept_by_asset_beside_the_rows(plan, run):
+async def test_an_output_is_kept_by_asset_beside_the_rows(plan, run):
     write_plan(plan, f"{SAMPLES}:puts_out", assets=2, bars=5)
     start(plan)
 
@@ -27,7 +27,7 @@ async def test_it_is_kept_by_asset_beside_the_rows(plan, run):
     assert plan.scalar("select count(*) from public.means") == 2
 
 
-async def test_one_asset_s_is_the_step_s(plan, run):
+async def test_the_output_of_a_single_asset_is_the_step_s(plan, run):
     write_plan(plan, f"{SAMPLES}:puts_out_alone", assets=1, **BARE)
     start(plan)
 
@@ -58,7 +58,7 @@ async def test_an_invalid_output_is_the_plans_fault(plan, run, handler, said):
     assert output(plan) is None
 
 
-async def test_one_that_is_too_large_fails_its_job(plan, run):
+async def test_an_output_that_is_too_large_fails_its_job(plan, run):
     write_plan(plan, f"{SAMPLES}:puts_out_too_much", assets=1, **BARE)
     start(plan)
 

@@ -23,7 +23,7 @@ def test_a_pattern_is_found_that_popularity_misses():
     assert figures["precision_at_10"] > figures["popularity_precision_at_10"]
 
 
-def test_without_a_pattern_it_is_not_better_than_popularity():
+def test_without_a_pattern_the_model_is_not_better_than_popularity():
     random = np.random.default_rng(3)
     users = np.repeat(np.arange(80), 6)
     items = random.zipf(1.6, len(users)) % 40

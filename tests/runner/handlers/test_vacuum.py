@@ -76,7 +76,9 @@ def test_a_role_without_the_right_fails_by_name_of_the_table(
     assert vacuumed(shop) == [0, 0]
 
 
-def test_without_its_variable_it_says_that_nothing_was_done(monkeypatch: pytest.MonkeyPatch):
+def test_without_its_variable_the_vacuum_says_that_nothing_was_done(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.delenv("TEST_OWNER_DSN", raising=False)
 
     said = run()

@@ -116,7 +116,7 @@ def wait_for(settings: Settings, query: str) -> None:
             time.sleep(0.01)
 
 
-def test_applies_everything_once_and_then_nothing(folder):
+def test_migrate_applies_everything_once_and_then_nothing(folder):
     folder.write(
         "functions/fruit/count.sql", "create or replace function headgate.c() returns int return 1;"
     )
@@ -137,7 +137,7 @@ def test_a_dry_run_lists_what_is_pending_and_does_nothing(folder):
     assert folder.sql("select to_regclass('headgate.schema_files')") == [(None,)]
 
 
-def test_creates_the_database_but_not_in_a_dry_run(folder):
+def test_migrate_creates_the_database_but_not_in_a_dry_run(folder):
     elsewhere = folder.settings.with_database(folder.settings.database + "_new")
 
     assert len(migrate(elsewhere, dry_run=True).files) == 2
@@ -398,7 +398,7 @@ def test_of_two_at_once_one_applies_and_the_other_finds_nothing(folder):
     assert sorted(found) == [0, 3]
 
 
-def test_does_not_wait_long_for_a_table_that_somebody_holds(folder):
+def test_migrate_does_not_wait_long_for_a_table_that_somebody_holds(folder):
     folder.migrate()
     folder.write("migrations/0003_more.sql", "alter table headgate.apples add column size int;")
     impatient = replace(folder.settings, lock_timeout="50ms")
@@ -411,7 +411,7 @@ def test_does_not_wait_long_for_a_table_that_somebody_holds(folder):
     assert "HEADGATE_LOCK_TIMEOUT" in (error.value.hint or "")
 
 
-def test_says_what_the_server_says(folder, caplog):
+def test_migrate_says_what_the_server_says(folder, caplog):
     folder.write("migrations/0003_talk.sql", "do $$ begin raise notice 'apples are red'; end $$;")
     with caplog.at_level(logging.INFO, logger="headgate"):
         folder.migrate()
@@ -536,7 +536,7 @@ def test_wrong_data_names_its_line(folder):
         folder.migrate()
 
 
-def test_ends_with_the_databases_own_check_of_the_plans(folder):
+def test_migrate_ends_with_the_databases_own_check_of_the_plans(folder):
     folder.write(
         "functions/check_plans.sql",
         """\
@@ -749,7 +749,7 @@ def test_an_extension_that_only_a_superuser_may_install_is_left_alone(tmp_path):
         assert len(folder.migrate()) == 3
 
 
-def test_says_when_the_database_is_not_in_the_state_of_the_folder(folder):
+def test_a_database_that_is_not_in_the_state_of_the_folder_is_reported(folder):
     folder.migrate()
     folder.write("functions/a.sql", "create or replace function headgate.a() returns int return 1;")
 

@@ -41,13 +41,13 @@ def test_a_file_of_comments_has_no_statement():
 
 
 @pytest.mark.parametrize("path", FILES, ids=[str(x.relative_to(DB)) for x in FILES])
-def test_agrees_with_postgresqls_own_parser(path: Path):
+def test_statements_are_split_where_postgresqls_own_parser_splits_them(path: Path):
     text = path.read_text()
 
     assert len(list(statements(text))) == len(pglast.split(text))
 
 
-def test_agrees_with_it_on_the_sql_of_pgmq():
+def test_the_sql_of_pgmq_is_split_where_postgresqls_own_parser_splits_it():
     text = get_embedded_install_sql()
 
     assert len(list(statements(text))) == len(pglast.split(text))

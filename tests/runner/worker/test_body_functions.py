@@ -65,7 +65,7 @@ async def test_a_body_of_every_shape_is_sent_as_it_was_written(plan, shop, run, 
     assert status(plan)["status"] == "succeeded"
 
 
-async def test_each_asset_gets_its_own(plan, shop, run):
+async def test_each_asset_gets_a_body_of_its_own(plan, shop, run):
     posted = write(plan, shop, "select id, to_jsonb(id) from unnest(p_asset_ids) as id", assets=5)
 
     await run()
@@ -74,7 +74,7 @@ async def test_each_asset_gets_its_own(plan, shop, run):
     assert sorted(json.loads(x) for x in posted) == ids
 
 
-async def test_one_that_raises_defers_its_jobs_and_makes_no_call(plan, shop, run):
+async def test_a_body_function_that_raises_defers_its_jobs_and_makes_no_call(plan, shop, run):
     write(plan, shop, "begin raise exception 'no more ink'; end", "plpgsql", assets=3)
 
     await run()

@@ -30,7 +30,7 @@ async def test_statements_share_so_many_connections(connections):
     assert len(set(pids)) == connections.size == 2
 
 
-async def test_one_after_the_other_needs_a_single_connection(connections):
+async def test_statements_one_after_the_other_need_a_single_connection(connections):
     assert await connections.run(backend) == await connections.run(backend)
 
 

@@ -33,7 +33,7 @@ def test_rows_come_in_blocks(source, monkeypatch):
     assert len(found) > 10
 
 
-def test_it_ends_when_nobody_wants_it_any_more(source, monkeypatch):
+def test_a_copy_ends_when_nobody_wants_it_any_more(source, monkeypatch):
     monkeypatch.setattr(copying, "BLOCK_BYTES", 100)
     monkeypatch.setattr(copying, "PIECE_BYTES", 10)
     is_unwanted = threading.Event()

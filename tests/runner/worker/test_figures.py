@@ -59,7 +59,7 @@ async def test_providers_with_the_same_address_share_connections(monkeypatch: py
     assert [x.count(b"-secret") for x in raw.heads] == [1, 1, 1]
 
 
-async def test_they_are_seen_with_the_runner(connections, core_plan):
+async def test_figures_are_seen_with_the_runner(connections, core_plan):
     beating = asyncio.create_task(heartbeat.beat(connections, Traffic(opened=4, reused=5)))
     await until(lambda: core_plan.sql("select runner from headgate.v_runners"))
     beating.cancel()

@@ -7,7 +7,7 @@ from headgate.worker.leases import SLICE_JOBS
 from tests.runner.worker.parts import GONE, chunk_of, lease_of, reply
 
 
-def test_it_is_extended_at_a_third_of_its_time_and_starts_nothing_near_its_end():
+def test_a_lease_is_extended_at_a_third_of_its_time_and_starts_nothing_near_its_end():
     held = lease_of(chunk_of(), at=100.0)
 
     assert (held.beat_at, held.lease_ends) == (120.0, 160.0)

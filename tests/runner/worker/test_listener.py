@@ -28,13 +28,13 @@ async def listening(settings, plan, queues=None):
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_notification_wakes_it(core_database, core_plan):
+async def test_a_notification_wakes_the_runner(core_database, core_plan):
     async with listening(core_database, core_plan) as wake:
         core_plan.sql("select pg_notify('headgate_jobs', 'anything')")
         await asyncio.wait_for(wake.wait(), PATIENCE)
 
 
-async def test_only_its_own_queues_do(core_database, core_plan):
+async def test_only_notifications_of_its_own_queues_wake_a_runner(core_database, core_plan):
     async with listening(core_database, core_plan, ["mine"]) as wake:
         core_plan.sql("select pg_notify('headgate_jobs', 'another')")
         await asyncio.sleep(0.1)
@@ -43,7 +43,7 @@ async def test_only_its_own_queues_do(core_database, core_plan):
         await asyncio.wait_for(wake.wait(), PATIENCE)
 
 
-async def test_it_listens_again_when_its_connection_was_ended(core_database, core_plan):
+async def test_a_listener_listens_again_when_its_connection_was_ended(core_database, core_plan):
     async with listening(core_database, core_plan) as wake:
         core_plan.sql(f"select pg_terminate_backend(pid) from ({LISTENS}) as l")
         await asyncio.wait_for(wake.wait(), PATIENCE)  # it may have missed something

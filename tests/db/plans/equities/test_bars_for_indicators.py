@@ -18,7 +18,7 @@ def read(db: Plan, *codes: str, now: str = NOW) -> list[Row]:
     )
 
 
-def test_gives_adjusted_bars_the_oldest_first(db: Plan):
+def test_bars_come_adjusted_the_oldest_first(db: Plan):
     later = bar("2026-06-16", high=14, low=9, close=10, adjusted_close=5, volume=7)
     ingest_prices(db, {"AAPL.US": [later, bar("2025-06-13", adjusted_close=11)]})
 

@@ -9,7 +9,7 @@ from tests.db.plans.equities.feed import bar, ingest_prices
 from tests.plan import Plan
 
 
-def test_gives_the_last_bars_adjusted_the_oldest_first(db: Plan):
+def test_a_chart_has_the_last_bars_adjusted_the_oldest_first(db: Plan):
     days = ("2026-06-12", "2026-06-15", "2026-06-16")
     ingest_prices(db, {"AAPL.US": [bar(x, adjusted_close=5.5) for x in days]})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.plan import Plan
 
 
-def test_counts_what_each_listing_has(db: Plan):
+def test_progress_counts_what_each_listing_has(db: Plan):
     total = db.row("equities.get_processing_progress")["total_assets"]
     db.sql(
         """

@@ -22,7 +22,7 @@ def stored(plan: Plan) -> list[Row]:
     return plan.sql("select * from equities.fundamentals order by asset_id, fetched_at")
 
 
-def test_keeps_the_first_answer(db: Plan):
+def test_the_first_answer_is_kept(db: Plan):
     result = take(db, {"AAPL.US": ANSWER})["AAPL.US"]
     (row,) = stored(db)
 

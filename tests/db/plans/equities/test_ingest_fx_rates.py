@@ -23,7 +23,7 @@ def ingest(db: Plan, *days: Row) -> Row:
     )
 
 
-def test_keeps_a_rate_for_each_day_and_writes_what_is_new_only(db: Plan):
+def test_a_rate_is_kept_for_each_day_and_only_what_is_new_is_written(db: Plan):
     first = ingest(db, {"date": "2026-06-15", "close": 1.1}, {"date": "2026-06-16", "close": 1.2})
     again = ingest(db, {"date": "2026-06-15", "close": 1.1}, {"date": "2026-06-16", "close": 1.3})
 

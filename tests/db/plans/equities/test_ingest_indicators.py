@@ -19,7 +19,7 @@ def test_a_row_takes_the_place_of_the_row_before(db: Plan):
     assert str(first[0]["watermark"]).startswith("2026-06-16")
 
 
-def test_other_listings_keep_theirs(db: Plan):
+def test_rows_of_other_listings_stay(db: Plan):
     ingest_indicators(db, {"AAPL.US": {"rsi_14": 40}, "MSFT.US": {"rsi_14": 50}})
     ingest_indicators(db, {"MSFT.US": {"rsi_14": 51}})
 

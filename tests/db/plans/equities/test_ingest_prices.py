@@ -20,7 +20,7 @@ from tests.plan import Plan
 MONDAY, TUESDAY, WEDNESDAY = "2026-06-15", "2026-06-16", "2026-06-17"
 
 
-def test_writes_the_bars_and_says_how_far_they_reach(db: Plan):
+def test_bars_are_written_and_the_watermark_says_how_far_they_reach(db: Plan):
     result = ingest_prices(db, {"AAPL.US": [bar(MONDAY), bar(TUESDAY, close=12)]})["AAPL.US"]
 
     assert (result["status"], result["records"], result["reason"]) == ("success", 2, None)
@@ -58,7 +58,7 @@ def test_writes_the_bars_and_says_how_far_they_reach(db: Plan):
         ({"close": "N/A", "adjusted_close": None}, "close not a number; adjusted_close missing"),
     ],
 )
-def test_says_all_that_is_wrong_with_a_bar(db: Plan, changes: dict[str, Any], reason: str):
+def test_all_that_is_wrong_with_a_bar_is_said(db: Plan, changes: dict[str, Any], reason: str):
     answers = {"AAPL.US": [bar(MONDAY, **changes), bar(TUESDAY)]}
     result = ingest_prices(db, answers)["AAPL.US"]
 

@@ -155,7 +155,7 @@ def test_a_new_listing_costs_eleven_units_and_an_update_one(db: Plan):
     }
 
 
-def test_ships_the_listings_and_their_sessions(db: Plan):
+def test_the_plan_ships_the_listings_and_their_sessions(db: Plan):
     listings = "select count(*) from headgate.v_assets where universe = 'equities'"
     unknown = """
         select count(*) from headgate.v_assets as a where a.universe = 'equities' and not exists (

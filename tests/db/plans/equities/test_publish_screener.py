@@ -29,7 +29,7 @@ def quote(db: Plan, code: str, currency: str) -> None:
     )
 
 
-def test_shows_indicators_fundamentals_listing_and_freshness(db: Plan):
+def test_the_screener_shows_indicators_fundamentals_listing_and_freshness(db: Plan):
     ingest_indicators(db, {"AAPL.US": FIGURE})
     facts = {"Highlights": {"MarketCapitalization": 3e12, "PERatio": "31.5", "EarningsShare": "NA"}}
     ingest(db, "ingest_fundamentals", {"AAPL.US": {"General": {}, **facts}})

@@ -31,7 +31,7 @@ DUE = """
         ),
     ],
 )
-def test_makes_what_the_scope_names_due(db: Plan, scope: str, operations: list[str]):
+def test_a_reset_makes_due_what_its_scope_names(db: Plan, scope: str, operations: list[str]):
     db.sql(
         "update headgate.asset_processing_state set next_due_at = null, succeeded_at = now() "
         "where asset_id = %(asset)s",

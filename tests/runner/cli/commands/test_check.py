@@ -119,7 +119,7 @@ def test_a_new_plan_is_tried_from_migration_to_step_and_nothing_of_it_stays(frui
     assert fruit.traces() == []
 
 
-def test_of_an_applied_plan_it_says_which_columns_change_and_what_is_retired(fruit: Fruit):
+def test_check_says_which_columns_of_an_applied_plan_change_and_what_is_retired(fruit: Fruit):
     fruit.migrate()
     assert "plan fruit: 5 unchanged\n" == fruit.check("fruit").out
     before = fruit.traces()
@@ -194,7 +194,7 @@ def test_an_unknown_plan_is_refused_with_similar_names(fruit: Fruit):
     )
 
 
-def test_without_the_core_it_says_what_to_run_first(run: Run, clone_for_test, core: Settings):
+def test_without_the_core_check_says_what_to_run_first(run: Run, clone_for_test, core: Settings):
     empty = replace(clone_for_test(None), db=core.db)
 
     result = run("check", settings=empty)

@@ -56,7 +56,7 @@ def nothing() -> None:
     """Let the first look pass: the second one follows as soon as it listens."""
 
 
-def test_it_is_followed_by_notifications_until_the_run_has_ended(
+def test_a_log_is_followed_by_notifications_until_the_run_has_ended(
     shown: Ask, monday: Plan, after_looks
 ):
     def end_it() -> None:
@@ -70,7 +70,9 @@ def test_it_is_followed_by_notifications_until_the_run_has_ended(
     assert any("ended as succeeded" in x for x in lines)
 
 
-def test_one_that_has_ended_is_followed_to_its_end_at_once(shown: Ask, monday: Plan, monkeypatch):
+def test_the_log_of_an_ended_run_is_followed_to_its_end_at_once(
+    shown: Ask, monday: Plan, monkeypatch
+):
     monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
     monkeypatch.setattr(logs, "SHORTEST_PAUSE", PATIENCE)
 
@@ -134,7 +136,7 @@ def test_an_unknown_run_is_refused_with_similar_names(refused: Ask, monday: Plan
     )
 
 
-def test_one_document_is_not_followed(refused: Ask, monday: Plan):
+def test_a_log_as_one_document_is_not_followed(refused: Ask, monday: Plan):
     assert "not with --follow" in refused("logs", "monday-1", "--follow", "--json", code=2)
 
 

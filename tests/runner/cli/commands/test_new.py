@@ -55,7 +55,7 @@ def port() -> Iterator[int]:
     yield free_port()
 
 
-def test_it_migrates_and_runs_at_once_by_the_commands_it_names(
+def test_a_new_plan_migrates_and_runs_at_once_by_the_commands_that_are_named(
     new, port, headgate, core: Settings, tmp_path: Path
 ):
     made = new("books", "--base-url", f"http://127.0.0.1:{port}", "--json")
@@ -108,14 +108,14 @@ def test_the_dag_has_the_plans_steps_and_is_named_after_it(new, tmp_path: Path):
     assert dag.splitlines()[2:9] == shipped.splitlines()[2:9]
 
 
-def test_without_a_folder_of_dags_there_is_none_and_it_says_so(run: Run, tmp_path: Path):
+def test_without_a_folder_of_dags_no_dag_is_written_and_that_is_said(run: Run, tmp_path: Path):
     result = run("new", "books", "--plans", str(tmp_path), HEADGATE_DB=str(DB))
 
     assert result.code == 0 and "no DAG was written: HEADGATE_DAGS or --dags" in result.err
     assert written(tmp_path) == [f"books/{x}" for x in FILES]
 
 
-def test_it_goes_where_plans_are(run: Run, tmp_path: Path):
+def test_a_new_plan_goes_where_plans_are(run: Run, tmp_path: Path):
     (tmp_path / "alone").mkdir()
     (tmp_path / "alone" / "plan.sql").touch()
     plans = f"{tmp_path / 'alone'}:{tmp_path / 'many'}"

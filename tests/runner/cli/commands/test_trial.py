@@ -240,7 +240,7 @@ def test_without_the_secret_or_the_units_nothing_is_sent(
     assert service.asked == []
 
 
-def test_it_says_what_to_give(tried, things: Plan, body):
+def test_a_trial_without_an_answer_or_a_call_says_what_to_give(tried, things: Plan, body):
     for arguments in ([], ["--answer", str(body), "--send"]):
         result = tried("look_shop", "T1", *arguments)
         assert (result.code, result.out) == (2, "")

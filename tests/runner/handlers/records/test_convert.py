@@ -78,7 +78,7 @@ async def test_a_dask_cluster_makes_the_same_files(plan, run, raw, cluster):
     assert len(made) == 5
 
 
-async def test_its_output_says_what_there_was_and_files_are_of_the_size_that_is_wanted(
+async def test_a_conversion_s_output_says_what_there_was_and_files_have_the_size_that_is_wanted(
     plan, run, raw
 ):
     raw.put("P0.json", "".join(f'{{"n": {n}}}\n' for n in range(10)))

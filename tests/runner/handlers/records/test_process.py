@@ -102,7 +102,7 @@ async def test_a_row_that_does_not_fit_the_stage_fails_its_job_on_a_dask_cluster
     assert plan.scalar("select count(*) from headgate_stage.mean") == 0
 
 
-async def test_its_output_has_the_figures(plan, run, raw):
+async def test_the_output_of_processing_has_the_figures(plan, run, raw):
     raw.put("P0.json", json.dumps(RECORDS))
     processing(plan, key=["id"], columns=COLUMNS)
     await run()

@@ -171,7 +171,7 @@ def evening(db: Plan, market: Market) -> Plan:
     return db
 
 
-def test_it_is_paid_from_the_windows_remaining_units(evening: Plan):
+def test_reading_again_is_paid_from_the_windows_remaining_units(evening: Plan):
     assert [[x for x, _ in decided(evening, NEEDED + left)] for left in (0, 99, 100, 199, 200)] == [
         ["defer"] * 2,
         ["defer"] * 2,
@@ -181,7 +181,7 @@ def test_it_is_paid_from_the_windows_remaining_units(evening: Plan):
     ]
 
 
-def test_it_waits_behind_what_is_due_later_in_the_window(evening: Plan):
+def test_reading_again_waits_behind_what_is_due_later_in_the_window(evening: Plan):
     evening.sql(
         "update headgate.assets set is_active = true where universe = 'equities' and group_key = 'SW'"
     )
