@@ -34,7 +34,7 @@ begin
                 'resume_pipeline',
                 'explain_plan', 'explain_steps', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast',
                 'why', 'explain_asset_day', 'asset_decisions', 'upsert_assets', 'notify',
-                'set_asset_active', 'set_provider', 'set_pool', 'set_store', 'cover_groups', 'reset_asset',
+                'set_asset_active', 'set_provider', 'set_pool', 'cover_groups', 'reset_asset',
                 'find_asset', 'find_assets', 'find_group',
                 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'hear_dags', 'start_obstacle', 'begin_step', 'report_step', 'step_errors',

@@ -37,7 +37,9 @@ create table headgate.stores (
         check (url ~ '^s3:' or num_nonnulls(endpoint, region, key_id_name, secret_name) = 0),
     constraint a_store_names_both_its_secrets check ((key_id_name is null) = (secret_name is null)),
     constraint store_secrets_are_names
-        check (key_id_name ~ '^[A-Za-z_][A-Za-z0-9_]*$' and secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$')
+        check (key_id_name ~ '^[A-Za-z_][A-Za-z0-9_]*$' and secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'),
+    constraint store_secrets_are_no_way_into_the_database
+        check (key_id_name !~* '^(PG|HEADGATE_)' and secret_name !~* '^(PG|HEADGATE_)')
 );
 
 comment on table headgate.stores is 'Where runners put files: a folder, or a bucket of S3 or a compatible server.';

@@ -21,6 +21,9 @@ TABLE = "select count(*) from headgate.asset_processing_state"
 WRITE = "delete from headgate.operator_actions"
 ADDRESS = "select headgate.set_provider('shop', '{\"base_url\": \"https://thief.test\"}')"
 SECRET = "select headgate.set_provider('shop', '{\"secret_name\": \"PGPASSWORD\"}')"
+STORE = (
+    "select headgate.set_store('lake', 's3://thief', 'https://thief.test', null, 'TOKEN', 'TOKEN')"
+)
 PAUSE = "select headgate.pause_pipeline('plain')"
 CLAIM = "select headgate.claim_jobs(p_runner => 'thief', p_max_chunks => 1)"
 CLOCK = "update headgate.settings set value = 'true' where name = 'test_clock'"
@@ -28,7 +31,7 @@ OWNER = "set role headgate_owner"
 PROGRAM = "copy (select 1) to program 'true'"
 FILE = "select pg_read_file('/etc/passwd')"
 PASSWORD = "alter role headgate_planner password 'mine'"
-FOR_NOBODY = (TABLE, WRITE, ADDRESS, SECRET, CLOCK, OWNER, PROGRAM, FILE)
+FOR_NOBODY = (TABLE, WRITE, ADDRESS, SECRET, STORE, CLOCK, OWNER, PROGRAM, FILE)
 MAY = {
     "headgate_planner": (LOOK, PAUSE, PASSWORD),
     "headgate_runner": (CLAIM,),

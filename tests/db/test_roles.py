@@ -135,7 +135,6 @@ WORK = {
         *(
             "set_provider",
             "set_pool",
-            "set_store",
             "set_check",
             "run_checks",
             "reset_asset",

@@ -1,4 +1,5 @@
--- An operator's change to where a store is. Artifacts keep their keys, so existing files must be copied first.
+-- An operator's change to where a store is. Artifacts keep their keys, so existing files must be copied first. Only the
+-- owner may call it: runners send the id of the key as plain text, and remove files there.
 
 create or replace function headgate.set_store(
     p_store text,
@@ -11,7 +12,6 @@ create or replace function headgate.set_store(
 returns table (store text, url text, endpoint text, region text)
 language plpgsql
 volatile
-security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
@@ -32,10 +32,16 @@ begin
         );
     end if;
     perform headgate._record_action(
-        'set_store', jsonb_build_object('store', p_store), jsonb_build_object('url', p_url, 'endpoint', p_endpoint)
+        'set_store', jsonb_build_object('store', p_store),
+        jsonb_build_object(
+            'url', p_url, 'endpoint', p_endpoint, 'key_id_name', p_key_id_name, 'secret_name', p_secret_name
+        )
     );
     return query
     select s.name, s.url, s.endpoint, s.region from headgate.stores as s where s.name = p_store;
+exception
+    when check_violation or not_null_violation then
+        perform headgate._raise('HG008', format('store %s: %s', p_store, sqlerrm), 'nothing was changed');
 end;
 $func$;
 

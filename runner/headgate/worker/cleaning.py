@@ -1,7 +1,8 @@
 """Cleans stores: removes expired artifacts, and keys of jobs that never committed.
 
 Every runner asks the database for work at intervals; the database assigns each store to one runner,
-once a day. A key without an artifact is removed once it is a day old by the store's own clock.
+once a day. A key without an artifact is removed once it is a day old by the store's own clock, but
+only if its name is one that runners give: files of others that are in the same place stay.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ async def clean(store: Store, connections: ConnectionPool) -> int:
     count = 0
     before = await stores.now(store) - AGE
     async for keys in stores.keys_before(store, before):
-        count += await remove_keys(store, keys, connections)
+        if ours := [x for x in keys if stores.is_ours(x)]:
+            count += await remove_keys(store, ours, connections)
     count += await remove_keys(store, [], connections)
     if store.url.startswith("file:"):
         await asyncio.to_thread(_remove_unfinished, Path(store.url[7:]), before)
@@ -61,6 +63,9 @@ async def clean(store: Store, connections: ConnectionPool) -> int:
 
 
 def _remove_unfinished(folder: Path, before: datetime) -> None:
+    from headgate.worker.stores import is_ours
+
     for path in folder.rglob("*#*"):
-        if UNFINISHED.search(path.name) and path.stat().st_mtime < before.timestamp():
+        of = UNFINISHED.sub("", path.name)
+        if of != path.name and is_ours(of) and path.stat().st_mtime < before.timestamp():
             path.unlink(missing_ok=True)

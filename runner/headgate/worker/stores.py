@@ -33,6 +33,8 @@ PART_BYTES: Final = 8 * 1024 * 1024
 """Files up to this size are put in one request, larger ones in parts."""
 PARTS_AT_ONCE: Final = 2
 HASH_DIGITS: Final = 16
+HASHED: Final = re.compile(rf"[^/.]*-[0-9a-f]{{{HASH_DIGITS}}}(\.[^/]*)?")
+"""The last part of a key."""
 KEYS_AT_ONCE: Final = 1000
 CLOCK: Final = ".headgate-clock"
 """The key of an object that is put to read the store's own clock."""
@@ -54,6 +56,11 @@ def key_of(name: str, sha256: str) -> str:
     folder, slash, base = name.rpartition("/")
     stem, dot, suffix = base.partition(".")
     return f"{folder}{slash}{stem}-{sha256[:HASH_DIGITS]}{dot}{suffix}"
+
+
+def is_ours(key: str) -> bool:
+    """Return whether `key_of` may have made a key."""
+    return HASHED.fullmatch(key.rpartition("/")[2]) is not None
 
 
 async def put(store: Store, key: str, path: Path, sha256: str) -> None:

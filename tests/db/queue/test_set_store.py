@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.db.toy import Toy
 from tests.plan import Row
 
@@ -32,3 +34,20 @@ def test_an_unknown_store_is_named_with_those_there_are(toy: Toy):
     toy.sql("insert into headgate.stores (name, url) values ('lake', 'file:///lake')")
     with toy.refused("HG008", "unknown store: 'lak'", "lake"):
         toy.call("set_store", p_store="lak", p_url="file:///x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"p_key_id_name": "HEADGATE_PASSWORD"}, "no_way_into_the_database"),
+        ({"p_secret_name": "pgpassword"}, "no_way_into_the_database"),
+        ({"p_endpoint": "ftp://here"}, "endpoint_is_http"),
+        ({"p_url": None}, "null value"),
+    ],
+    ids=str,
+)
+def test_a_wrong_place_is_refused_whole(toy: Toy, changes: Row, told: str):
+    toy.sql("insert into headgate.stores (name, url) values ('lake', 's3://lake')")
+    place = {"p_url": "s3://pond", "p_key_id_name": "KEY_ID", "p_secret_name": "KEY", **changes}
+    with toy.unchanged(), toy.refused("HG008", "store lake: ", told):
+        toy.call("set_store", p_store="lake", **place)
