@@ -34033,7 +34033,7 @@ COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS '
 --
 
 CREATE FUNCTION headgate.set_store(p_store text, p_url text, p_endpoint text DEFAULT NULL::text, p_region text DEFAULT NULL::text, p_key_id_name text DEFAULT NULL::text, p_secret_name text DEFAULT NULL::text) RETURNS TABLE(store text, url text, endpoint text, region text)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
@@ -34054,10 +34054,16 @@ begin
         );
     end if;
     perform headgate._record_action(
-        'set_store', jsonb_build_object('store', p_store), jsonb_build_object('url', p_url, 'endpoint', p_endpoint)
+        'set_store', jsonb_build_object('store', p_store),
+        jsonb_build_object(
+            'url', p_url, 'endpoint', p_endpoint, 'key_id_name', p_key_id_name, 'secret_name', p_secret_name
+        )
     );
     return query
     select s.name, s.url, s.endpoint, s.region from headgate.stores as s where s.name = p_store;
+exception
+    when check_violation or not_null_violation then
+        perform headgate._raise('HG008', format('store %s: %s', p_store, sqlerrm), 'nothing was changed');
 end;
 $$;
 
@@ -44677,6 +44683,7 @@ CREATE TABLE headgate.stores (
     CONSTRAINT endpoint_is_http CHECK ((endpoint ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
     CONSTRAINT store_name_is_plain CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
     CONSTRAINT store_secrets_are_names CHECK (((key_id_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text) AND (secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text))),
+    CONSTRAINT store_secrets_are_no_way_into_the_database CHECK (((key_id_name !~* '^(PG|HEADGATE_)'::text) AND (secret_name !~* '^(PG|HEADGATE_)'::text))),
     CONSTRAINT store_url_has_no_dot_segments CHECK ((substr(url, (strpos(url, '://'::text) + 3)) !~ '//|(^|/)[.]{1,2}(/|$)'::text)),
     CONSTRAINT store_url_is_a_folder_or_a_bucket CHECK (((url ~ '^file:///[^?#[:space:]]*[^?#/[:space:]]$'::text) OR (url ~ '^s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[^?#[:space:]]*[^?#/[:space:]])?$'::text)))
 );
@@ -61699,7 +61706,6 @@ GRANT ALL ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) TO
 --
 
 REVOKE ALL ON FUNCTION headgate.set_store(p_store text, p_url text, p_endpoint text, p_region text, p_key_id_name text, p_secret_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.set_store(p_store text, p_url text, p_endpoint text, p_region text, p_key_id_name text, p_secret_name text) TO headgate_planner;
 
 --
 -- Name: FUNCTION skip_step(p_pipeline text, p_run_id text, p_step text, p_behind boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
