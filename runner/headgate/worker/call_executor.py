@@ -38,7 +38,6 @@ class CallExecutor:
         look_up: Callable[[CallLease, Deliver], None],
     ) -> None:
         self.open = 0
-        self.started = 0
         self.buffered = 0
         self.clock = clock
         self.providers = providers
@@ -165,7 +164,6 @@ class CallExecutor:
             state.starts.take()
         held.next += 1
         self.open += 1
-        self.started += 1
         state.open += 1
         held.open[index] = self._loop.create_task(self._make(held, index))
 

@@ -35,8 +35,6 @@ MAX_FAILURES: Final = 5
 MAX_AT_ONCE: Final = 100
 MAX_REPORTS: Final = 8
 """The maximum number of chunks without calls that a completion claims."""
-MAX_AHEAD: Final = 8
-"""The maximum number of calls that wait in a runner for each one that may be open."""
 MOMENT: Final = 0.1
 """Seconds of work without calls that may wait in one runner while others are idle."""
 MISSING: Final = ("42883", "42P01", "3F000")
@@ -63,8 +61,8 @@ class Producer:
         self._providers = executor.providers
         self._completer = completer
         self._handler_executor = handler_executor
-        self._concurrency = concurrency
-        self._ahead = float(concurrency)
+        self._target = 2 * concurrency
+        """The number of calls to hold: as many wait as may be open."""
         self._chunk_calls = float(concurrency)
         self._room = asyncio.Event()
         self._without_secret: dict[str, Auth] = {}
@@ -86,11 +84,9 @@ class Producer:
                 continue
             self._may_advance |= self.wake.is_set()
             self.wake.clear()
-            started = self._executor.started
             claim = await self._claim(wanted)
             self.asked.set()
             if claim.chunks:
-                self._learn_pace(self._executor.started - started)
                 self.take(claim)
                 await self._breathe()
             elif not self._may_advance:
@@ -209,16 +205,6 @@ class Producer:
 
     def _learn_size(self, calls: float) -> None:
         self._chunk_calls += 0.3 * (max(1.0, calls) - self._chunk_calls)
-
-    def _learn_pace(self, starts: int) -> None:
-        """Learn how many calls start while a claim is under way: twice as many are to wait."""
-        self._ahead += 0.3 * (2 * starts - self._ahead)
-
-    @property
-    def _target(self) -> int:
-        """Return the number of calls to hold, open and waiting."""
-        ahead = min(self._ahead, MAX_AHEAD * self._concurrency)
-        return self._concurrency + max(self._concurrency, round(ahead))
 
     def _is_full(self, state: ProviderState) -> bool:
         is_busy = (

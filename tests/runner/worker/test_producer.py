@@ -30,22 +30,6 @@ async def test_a_claim_asks_for_the_room_that_is_left(producer):
     assert producer._wanted(0) == 0
 
 
-async def test_where_calls_are_quick_more_of_them_wait_for_the_next_claim(producer):
-    assert producer._target == 20
-
-    for _ in range(50):
-        producer._learn_pace(15)
-    assert producer._target == 10 + 2 * 15
-
-    for _ in range(50):
-        producer._learn_pace(1_000)
-    assert producer._target == 10 + 80, "however slow a claim is"
-
-    for _ in range(50):
-        producer._learn_pace(0)
-    assert producer._target == 20
-
-
 async def test_nothing_is_claimed_with_a_completion_once_it_stops(producer):
     chunk = chunk_of()
     assert producer.wanted_after(chunk) > 0
