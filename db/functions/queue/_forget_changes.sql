@@ -30,7 +30,7 @@ begin
     elsif to_regclass(format('headgate_changes.%I', p_operation.name)) is null then
         return;  -- it has a slot since
     end if;
-    execute format('delete from headgate_changes.%I as c where c.xid = any ($1)', p_operation.name)
-    using headgate._transactions_read(p_operation.name, p_position);
+    execute format('delete from headgate_changes.%I as c where pg_visible_in_snapshot(c.xid, $1)', p_operation.name)
+    using p_position::pg_snapshot;
 end;
 $func$;

@@ -18,10 +18,9 @@ begin
     return query execute format(
         'select $1, to_char(c.changed_at at time zone ''UTC'', ''"year="YYYY/"month="MM/"day="DD/"hour="HH24''), '
         'c.changed_at, c.operation, c.cdc_id, c.content from headgate_changes.%I as c '
-        'where c.xid = any ($2) order by 2, c.cdc_id', p_context ->> 'operation'
+        'where pg_visible_in_snapshot(c.xid, $2) order by 2, c.cdc_id', p_context ->> 'operation'
     )
-    using
-        p_asset_ids[1], headgate._transactions_read(p_context ->> 'operation', p_context ->> 'position');
+    using p_asset_ids[1], (p_context ->> 'position')::pg_snapshot;
 end;
 $func$;
 

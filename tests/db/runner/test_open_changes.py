@@ -19,7 +19,7 @@ def test_columns_of_a_plan_s_own_types_are_texts(toy: Toy):
 
     (told,) = toy.call("open_changes", p_operation="dust", p_most=9)
     assert told["columns"] == 'n integer, price text, size numeric(8,2), "Odd, one" text[]'
-    assert told["position"] == toy.scalar("select pg_current_snapshot() || ' 0'")
+    assert told["position"] == toy.scalar("select pg_current_snapshot()::text")
 
 
 def test_an_operation_without_changes_has_nothing_to_open(toy: Toy):
