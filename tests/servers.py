@@ -103,6 +103,15 @@ def primary_and_standby(
             primary.stop()
 
 
+def kill(server: Server) -> None:
+    """Kill a server at once, like a machine that loses power."""
+    running = server.running()
+    assert running is not None
+    process = psutil.Process(running.pid)
+    os.kill(running.pid, signal.SIGQUIT)
+    process.wait()
+
+
 @contextmanager
 def debian_server(
     version: str, *, seed: Path | None = None, keep: Path | None = None

@@ -178,11 +178,13 @@ class Completer:
             claim = await hand_in(self._connections, report, send)
         except LostLease as exc:
             logger.warning("dropped: %s", exc, extra=chunk.log_fields)
+            self._totals.unreported += report.request_count
             return None
         except ServerUnreachable as exc:
             logger.error(
                 "chunk %s is left to its lease: %s", chunk.chunk_id, exc, extra=chunk.log_fields
             )
+            self._totals.unreported += report.request_count
             return None
         finally:
             if block is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeVar
 
 import psycopg
@@ -41,8 +41,14 @@ class ConnectionPool:
         self._free: asyncio.LifoQueue[Queue | None] = asyncio.LifoQueue()
         for _ in range(size):
             self._free.put_nowait(None)
+        self._loop = asyncio.get_running_loop()
+        self.given_up = asyncio.Event()
+        """Set once a lost server has not come back in time; no statement is run after that."""
         self._lost_since: float | None = None
-        self._give_up_at: float | None = None
+        self._ending_since: float | None = None
+        self._patience = 0.0
+        self._waits: set[asyncio.Timeout] = set()
+        """Waits for the server: for connections, and between tries."""
 
     async def open(self) -> None:
         """Open the first connection. Raises at once if the server refuses it or is unreachable."""
@@ -50,8 +56,10 @@ class ConnectionPool:
         self._free.put_nowait(await self._connect())
 
     def give_up_after(self, seconds: float) -> None:
-        """From now on, wait at most `seconds` in all for a lost server."""
-        self._give_up_at = time.monotonic() + seconds
+        """Wait at most `seconds` for a server that is lost, from now or from its loss on."""
+        self._ending_since, self._patience = self._loop.time(), seconds
+        for wait in self._waits:
+            wait.reschedule(self._give_up_at())
 
     async def run(
         self,
@@ -69,6 +77,8 @@ class ConnectionPool:
         retries = 0
         pause = FIRST_PAUSE
         while True:
+            if self.given_up.is_set():
+                raise ServerUnreachable("the server did not come back in time")
             try:
                 result = await self._try(what)
             except (ServerUnreachable, TimeoutError) as exc:
@@ -94,7 +104,8 @@ class ConnectionPool:
         try:
             if queue is None or queue.connection.closed:
                 queue = None
-                queue = await self._connect()
+                async with self._bounded():
+                    queue = await self._connect()
             async with asyncio.timeout(STATEMENT_SECONDS):
                 result = await what(queue)
             is_good = True
@@ -120,29 +131,48 @@ class ConnectionPool:
 
     def _may_pass(self, exc: psycopg.Error, is_patient: bool, has_retries: bool) -> bool:
         state = exc.sqlstate or ""
-        if is_patient and self._give_up_at is None and state.startswith(PASSING):
+        if is_patient and self._ending_since is None and state.startswith(PASSING):
             return True
         worth = (*PASSING, *DOUBTFUL) if is_patient else (*PASSING, "57014")
         return has_retries and state.startswith(worth)
 
     async def _pause(self, seconds: float) -> None:
-        if self._give_up_at is not None:
-            left = self._give_up_at - time.monotonic()
-            if left <= 0:
-                raise ServerUnreachable("the server did not come back in time")
-            seconds = min(seconds, left)
-        await asyncio.sleep(seconds * random.uniform(0.8, 1.2))
+        with suppress(TimeoutError):
+            async with self._bounded():
+                await asyncio.sleep(seconds * random.uniform(0.8, 1.2))
+        give_up_at = self._give_up_at()
+        if give_up_at is not None and self._loop.time() >= give_up_at:
+            self.given_up.set()
+
+    @asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        """Raise TimeoutError when a wait for the server has taken too long for a runner's end."""
+        async with asyncio.timeout_at(self._give_up_at()) as wait:
+            self._waits.add(wait)
+            try:
+                yield
+            finally:
+                self._waits.discard(wait)
+
+    def _give_up_at(self) -> float | None:
+        """Return the time at which a server that is lost, or that goes now, is given up."""
+        if self._ending_since is None:
+            return None
+        lost_since = self._lost_since or self._loop.time()
+        return max(self._ending_since, lost_since) + self._patience
 
     def _note_lost(self, exc: Exception) -> None:
         if self._lost_since is None:
-            self._lost_since = time.monotonic()
+            self._lost_since = self._loop.time()
             logger.warning("lost the database, waiting for it: %s", str(exc) or "no answer")
         else:
             logger.debug("still waiting for the database: %s", str(exc) or "no answer")
 
     def _note_back(self) -> None:
         if self._lost_since is not None:
-            logger.warning("the database is back after %.1f s", time.monotonic() - self._lost_since)
+            logger.warning(
+                "the database is back after %.1f s", self._loop.time() - self._lost_since
+            )
             self._lost_since = None
 
 

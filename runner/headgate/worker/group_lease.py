@@ -47,6 +47,12 @@ class GroupLease(CallLease):
         return self.has_report or bool(self.open) or bool(self.replies)
 
     @property
+    def unreported(self) -> int:
+        """Return the number of requests whose answers have not been handed in."""
+        collected = sum(reply.requests for reply in self.replies.values())
+        return self.report.request_count + collected + len(self.open)
+
+    @property
     def is_slice_due(self) -> bool:
         """Return whether the results are enough for a completion."""
         return self.is_ended or self.report.size >= SLICE_BYTES

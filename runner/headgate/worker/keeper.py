@@ -91,6 +91,8 @@ class Keeper:
         """Drop a chunk whose lease is lost."""
         held.is_lost = True
         self._totals.lost += 1
+        if isinstance(held, CallLease):
+            self._totals.unreported += held.unreported
         if self.held.get(held.chunk.chunk_id) is held:
             del self.held[held.chunk.chunk_id]
         self._on_lost(held)

@@ -144,6 +144,11 @@ class CallLease(Leased):
         return self.has_report or bool(self.open)
 
     @property
+    def unreported(self) -> int:
+        """Return the number of requests whose answers have not been handed in."""
+        return self.report.request_count + len(self.open)
+
+    @property
     def is_slice_due(self) -> bool:
         """Return whether the results are enough for a completion."""
         return self.is_ended or len(self.report) >= SLICE_JOBS or self.report.size >= SLICE_BYTES

@@ -63,6 +63,11 @@ class Report:
     def __len__(self) -> int:
         return len(self.asset_ids)
 
+    @property
+    def request_count(self) -> int:
+        """Return the number of requests that were made for these jobs."""
+        return sum(self.requests)
+
     def add(
         self,
         asset_id: int,
@@ -136,6 +141,11 @@ class GroupReport:
         """Return 0 while there is nothing to hand in."""
         return len(self.asset_ids) if self.payloads or self.outcome != "success" else 0
 
+    @property
+    def request_count(self) -> int:
+        """Return the number of requests that were made for these jobs."""
+        return self.requests
+
     def columns(self) -> dict[str, Any]:
         """Return the arguments of `complete_jobs` that every report has."""
         others = [0] * (len(self.asset_ids) - 1)
@@ -155,6 +165,7 @@ class UniformReport:
     outcome: str
     fault: str | None = None
     error: str | None = None
+    request_count: Final = 0
 
     def __len__(self) -> int:
         return len(self.asset_ids)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from headgate.worker.reports import Report, Result, UniformReport
+from headgate.worker.reports import Report, Result
 
 
 @dataclass(slots=True)
@@ -16,6 +16,8 @@ class Totals:
     """Chunks whose last job has been handed in."""
     lost: int = 0
     """Chunks that another runner took over, or that could not be handed in."""
+    unreported: int = 0
+    """Requests whose answers could not be handed in."""
     released: int = 0
     """Jobs released without having been started."""
     requests: int = 0
@@ -26,9 +28,6 @@ class Totals:
         """Count the jobs of a report; those of a GroupLease count with its last report."""
         if isinstance(report, Report):
             self.jobs.update(report.outcomes)
-            self.requests += sum(report.requests)
-            return
-        if is_last:
+        elif is_last:
             self.jobs[report.outcome] += len(report.asset_ids)
-        if not isinstance(report, UniformReport):
-            self.requests += report.requests
+        self.requests += report.request_count

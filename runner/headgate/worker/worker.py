@@ -13,9 +13,11 @@ import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from headgate.database import aconnect, connect
+from headgate.errors import ServerUnreachable
 from headgate.handlers import DaskBackend, Pool
 from headgate.settings import Settings
 from headgate.worker import heartbeat
@@ -46,6 +48,8 @@ CONNECTIONS: Final = 2
 READERS: Final = 4
 """The most connections over which the input of handlers is read; opened when needed."""
 DRAIN_SECONDS: Final = 10.0
+LOST_SECONDS: Final = 4.0
+"""How long a worker that ends waits for a database that is lost."""
 ROLE: Final = "headgate_runner"
 
 Until: TypeAlias = asyncio.Event | Callable[[], Awaitable[bool]] | None
@@ -128,7 +132,10 @@ class Worker:
         )
 
     async def run(self, until: Until, stop: asyncio.Event | None) -> Totals:
-        """Work until told to end, then drain. Raises the error that ended a part, if any."""
+        """Work until told to end, then drain. Raises the error that ended a part, if any.
+
+        Raises ServerUnreachable if the database was given up meanwhile: it says what is lost.
+        """
         await self._backend.start()
         try:
             await self._connections.open()
@@ -157,7 +164,11 @@ class Worker:
         finally:
             await _cancel(others)
             health.heard(False)
+            before = replace(self._totals)
             await self._drain(feeding, keeping)
+        if self._connections.given_up.is_set():
+            chunks = self._totals.lost - before.lost + len(self._keeper.held)
+            raise _given_up(chunks, self._totals.unreported - before.unreported)
         for task in tasks:
             if task.done() and not task.cancelled():
                 task.result()
@@ -217,16 +228,17 @@ class Worker:
                 await asyncio.sleep(0.05)
 
     async def _drain(self, feeding: asyncio.Task[None], keeping: asyncio.Task[None]) -> None:
-        """Start nothing new, let open calls end, hand in their results, release the rest."""
+        """Start nothing new, let open calls end, hand in their results, release the rest.
+
+        Heartbeats go on meanwhile, so that a lost database is noticed at once.
+        """
         self._producer.stop()
-        self._connections.give_up_after(2 * DRAIN_SECONDS)
-        await asyncio.gather(
-            self._executor.finish(self._keeper.calling(), DRAIN_SECONDS),
-            self._handler_executor.finish(DRAIN_SECONDS),
-        )
+        self._connections.give_up_after(LOST_SECONDS)
+        beating = asyncio.create_task(heartbeat.beat(self._connections, self._caller.traffic))
+        await self._finish_work()
         await self._backend.aclose()
         await asyncio.wait([feeding], timeout=DRAIN_SECONDS)
-        await _cancel([feeding, keeping])
+        await _cancel([feeding, keeping, beating])
         await self._completer.finish()
         await heartbeat.end(self._connections)
         await self._caller.aclose()
@@ -234,9 +246,37 @@ class Worker:
         totals = self._totals
         logger.info("runner %s ends: %s chunks, %s", self._name, totals.chunks, dict(totals.jobs))
 
+    async def _finish_work(self) -> None:
+        """Let open calls and handlers end in time; cut them once the database is given up."""
+        calls = self._keeper.calling()
+        ending = asyncio.create_task(self._finish_within(DRAIN_SECONDS, calls))
+        hopeless = asyncio.create_task(self._connections.given_up.wait())
+        await asyncio.wait([ending, hopeless], return_when=asyncio.FIRST_COMPLETED)
+        if not ending.done():
+            await self._finish_within(0, calls)
+        await ending
+        await _cancel([hopeless])
+
+    async def _finish_within(self, seconds: float, calls: Sequence[CallLease]) -> None:
+        await asyncio.gather(
+            self._executor.finish(calls, seconds), self._handler_executor.finish(seconds)
+        )
+
     async def _connect(self) -> Queue:
         connection = await aconnect(self._settings, "worker", role=ROLE)
         return Queue(connection, self._name, self._queues)
+
+
+def _given_up(chunks: int, requests: int) -> ServerUnreachable:
+    """Return the error of a worker that ends without its database: what is lost by that."""
+    message = f"PostgreSQL did not come back within {LOST_SECONDS:g} seconds"
+    if not chunks:
+        return ServerUnreachable(f"{message}; no work is lost")
+    lost = f"chunks left to their leases: {chunks}; calls whose answers are lost: {requests}"
+    return ServerUnreachable(
+        f"{message}; {lost}",
+        hint="once the leases have expired, another worker takes the chunks and makes these calls",
+    )
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:

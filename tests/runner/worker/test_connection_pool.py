@@ -10,6 +10,7 @@ import pytest
 from headgate.errors import ServerUnreachable
 from headgate.worker import connection_pool
 from headgate.worker.connection_pool import ConnectionPool
+from tests.limits import PATIENCE
 
 END = "select pg_terminate_backend(%s)"
 
@@ -78,3 +79,41 @@ async def test_a_runner_that_ends_does_not_wait_for_ever(monkeypatch):
     pool.give_up_after(0.05)
     with pytest.raises(ServerUnreachable, match="did not come back in time"):
         await pool.run(backend)
+
+
+async def test_a_connection_that_hangs_is_given_up_with_the_runner(monkeypatch):
+    begun = asyncio.Event()
+
+    async def connect():
+        begun.set()
+        await asyncio.Event().wait()
+
+    pool = ConnectionPool(connect, 1)
+    running = asyncio.create_task(pool.run(backend))
+    await begun.wait()
+    pool.give_up_after(0)
+
+    with pytest.raises(ServerUnreachable, match="did not come back in time"):
+        await running
+    begun.clear()
+    with pytest.raises(ServerUnreachable, match="did not come back in time"):
+        await pool.run(backend)
+    assert not begun.is_set(), "it is not tried again"
+
+
+async def test_a_pause_between_tries_ends_with_the_runner(monkeypatch):
+    monkeypatch.setattr(connection_pool, "FIRST_PAUSE", PATIENCE)
+    tried = asyncio.Event()
+
+    async def connect():
+        tried.set()
+        raise ServerUnreachable("nobody is there")
+
+    pool = ConnectionPool(connect, 1)
+    running = asyncio.create_task(pool.run(backend))
+    await tried.wait()
+    pool.give_up_after(0)
+
+    with pytest.raises(ServerUnreachable, match="did not come back in time"):
+        await running
+    assert pool.given_up.is_set()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 from psycopg.conninfo import make_conninfo
 
@@ -23,7 +20,7 @@ from tests.plan import Plan
 from tests.runner.shop import open_shop, when
 from tests.runner.small_plan import start, status, write_plan
 from tests.runner.worker.running import endings, ledger, working
-from tests.servers import primary_and_standby
+from tests.servers import kill, primary_and_standby
 
 
 @pytest.fixture
@@ -83,15 +80,6 @@ def test_of_several_hosts_one_that_takes_writes_is_chosen_unless_told_otherwise(
         assert not may_stray(effective(conninfo))
     monkeypatch.setenv("PGTARGETSESSIONATTRS", "primary")
     assert not may_stray(effective("host=a,b"))
-
-
-def kill(server: Server) -> None:
-    """Kill a server at once, like a machine that loses power."""
-    running = server.running()
-    assert running is not None
-    process = psutil.Process(running.pid)
-    os.kill(running.pid, signal.SIGQUIT)
-    process.wait()
 
 
 def alone(settings: Settings, server: Server) -> Settings:
