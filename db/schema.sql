@@ -14291,8 +14291,8 @@ begin
     elsif to_regclass(format('headgate_changes.%I', p_operation.name)) is null then
         return;  -- it has a slot since
     end if;
-    execute format('delete from headgate_changes.%I as c where c.xid = any ($1)', p_operation.name)
-    using headgate._transactions_read(p_operation.name, p_position);
+    execute format('delete from headgate_changes.%I as c where pg_visible_in_snapshot(c.xid, $1)', p_operation.name)
+    using p_position::pg_snapshot;
 end;
 $_$;
 
@@ -21284,21 +21284,36 @@ ALTER FUNCTION headgate._pool_times(p_pipeline_id bigint) OWNER TO headgate_owne
 -- Name: _position_in_log(text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._position_in_log(p_operation text, p_most integer) RETURNS text
+CREATE FUNCTION headgate._position_in_log(p_operation text, p_most integer) RETURNS pg_snapshot
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-    v_last bigint;
+    v_now constant pg_snapshot := pg_current_snapshot();
+    v_end bigint;
+    v_left bigint[];
 begin
     execute format(
-        'select max(t.last) from (select max(c.cdc_id) as last, '
-        'sum(count(*)) over (order by max(c.cdc_id)) - count(*) as changes_before from headgate_changes.%I as c '
-        'where pg_visible_in_snapshot(c.xid, $1) group by c.xid) as t where t.changes_before < $2', p_operation
+        'select max(t.last) + 1, array_agg(t.xid) filter (where not t.is_read and t.xid < t.last) '
+        'from (select u.*, max(u.xid) filter (where u.is_read) over () as last '
+        'from (select c.xid::text::bigint as xid, '
+        'sum(count(*)) over (order by max(c.cdc_id)) - count(*) < $2 as is_read from headgate_changes.%I as c '
+        'where pg_visible_in_snapshot(c.xid, $1) group by c.xid) as u) as t', p_operation
     )
-    into v_last
-    using pg_current_snapshot(), p_most;
-    return format('%s %s', pg_current_snapshot(), coalesce(v_last, 0));
+    into v_end, v_left
+    using v_now, p_most;
+    if v_end is null then
+        return v_now;
+    end if;
+    return (
+        select format('%s:%s:%s', least(min(x.xid), v_end), v_end, string_agg(x.xid::text, ',' order by x.xid))
+        from (
+            select i.xid::text::bigint as xid from pg_snapshot_xip(v_now) as i (xid)
+            union all
+            select l.xid from unnest(v_left) as l (xid)
+        ) as x
+        where x.xid < v_end
+    );
 end;
 $_$;
 
@@ -27252,29 +27267,6 @@ $$;
 ALTER FUNCTION headgate._transaction_measures() OWNER TO headgate_owner;
 
 --
--- Name: _transactions_read(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._transactions_read(p_operation text, p_position text) RETURNS xid8[]
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-declare
-    v_xids xid8[];
-begin
-    execute format(
-        'select array_agg(t.xid) from (select c.xid from headgate_changes.%I as c '
-        'where pg_visible_in_snapshot(c.xid, $1) group by c.xid having max(c.cdc_id) <= $2) as t', p_operation
-    )
-    into v_xids
-    using split_part(p_position, ' ', 1)::pg_snapshot, split_part(p_position, ' ', 2)::bigint;
-    return v_xids;
-end;
-$_$;
-
-ALTER FUNCTION headgate._transactions_read(p_operation text, p_position text) OWNER TO headgate_owner;
-
---
 -- Name: _trial(text, bigint, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32011,7 +32003,7 @@ CREATE FUNCTION headgate.open_changes(p_operation text, p_most integer) RETURNS 
         ),
         case
             when count(c.operation) > 0 then pg_current_wal_flush_lsn()::text
-            else headgate._position_in_log(p_operation, p_most)
+            else headgate._position_in_log(p_operation, p_most)::text
         end,
         array_agg(a.attname::text) filter (where c.operation is not null and a.attnum = any (i.indkey))
     from headgate.operations as o
@@ -32816,10 +32808,9 @@ begin
     return query execute format(
         'select $1, to_char(c.changed_at at time zone ''UTC'', ''"year="YYYY/"month="MM/"day="DD/"hour="HH24''), '
         'c.changed_at, c.operation, c.cdc_id, c.content from headgate_changes.%I as c '
-        'where c.xid = any ($2) order by 2, c.cdc_id', p_context ->> 'operation'
+        'where pg_visible_in_snapshot(c.xid, $2) order by 2, c.cdc_id', p_context ->> 'operation'
     )
-    using
-        p_asset_ids[1], headgate._transactions_read(p_context ->> 'operation', p_context ->> 'position');
+    using p_asset_ids[1], (p_context ->> 'position')::pg_snapshot;
 end;
 $_$;
 
@@ -60452,12 +60443,6 @@ REVOKE ALL ON FUNCTION headgate._totals(p_execution_id bigint, OUT planned integ
 --
 
 REVOKE ALL ON FUNCTION headgate._transaction_measures() FROM PUBLIC;
-
---
--- Name: FUNCTION _transactions_read(p_operation text, p_position text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._transactions_read(p_operation text, p_position text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _trial(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb, OUT chunk headgate.chunks, OUT call headgate.operations, OUT provider headgate.providers, OUT pipeline text, OUT params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
