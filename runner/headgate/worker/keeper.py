@@ -139,10 +139,10 @@ class Keeper:
                 lambda queue: queue.take_starts(held.chunk, calls)
             )
         except LostLease as exc:
-            logger.warning("dropped: %s", exc)
-            starts.asking -= calls
-            self.lose(held)
-            return
+            # Calls may have started at times that other chunks had asked for, and the chunk ended.
+            if self.held.get(held.chunk.chunk_id) is held and not held.is_settling:
+                logger.warning("dropped: %s", exc, extra=held.chunk.log_fields)
+                self.lose(held)
         except (psycopg.Error, HeadgateError) as exc:
             logger.error("chunk %s has no time to start: %s", held.chunk.chunk_id, reason_of(exc))
             await asyncio.sleep(TICK_SECONDS)

@@ -10,7 +10,7 @@ import pytest
 from headgate.worker.background import Background
 from headgate.worker.keeper import Keeper
 from headgate.worker.leases import Leased
-from headgate.worker.pace import ServerClock
+from headgate.worker.pace import ServerClock, Starts
 from headgate.worker.totals import Totals
 from tests.runner.small_plan import start, write_plan
 from tests.runner.worker.parts import lease_of, reply
@@ -29,6 +29,7 @@ async def keeper(connections):
         lost=lost,
         background=background,
         hold=made.hold,
+        take_starts=made.take_starts,
         tick=made.tick,
         give_up=made.give_up,
         give_back_untouched=made.give_back_untouched,
@@ -77,6 +78,39 @@ async def test_a_lease_that_somebody_else_has_is_let_go_of(keeper, held, core_pl
 
     assert keeper.lost == [held] and held.is_lost
     assert keeper.held == {}
+
+
+async def test_a_lease_that_gets_no_times_to_start_is_let_go_of(keeper, held, core_plan):
+    core_plan.sql("update headgate.chunks set runner = 'another', lease_no = lease_no + 1")
+    keeper.hold(held)
+    starts = Starts(asking=3)
+
+    keeper.take_starts(held, starts, 3)
+    await keeper.background.wait()
+
+    assert keeper.lost == [held] and held.is_lost
+    assert keeper.held == {} and starts.asking == 0
+
+
+async def test_a_chunk_that_ends_before_it_gets_times_to_start_is_not_lost(
+    keeper, held, core_plan, caplog
+):
+    core_plan.sql("delete from headgate.chunks")
+    keeper.hold(held)
+    held.is_settling = True
+    starts = Starts(asking=3)
+
+    keeper.take_starts(held, starts, 3)
+    await keeper.background.wait()
+    assert keeper.held == {held.chunk.chunk_id: held}, "its completion finds out"
+
+    del keeper.held[held.chunk.chunk_id]
+    starts.asking = 3
+    keeper.take_starts(held, starts, 3)
+    await keeper.background.wait()
+
+    assert keeper.lost == [] and not held.is_lost and starts.asking == 0
+    assert caplog.messages == []
 
 
 async def test_unsent_chunks_are_released(keeper, held, core_plan):
