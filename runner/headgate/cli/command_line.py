@@ -6,6 +6,9 @@ takes longer than most commands.
 
 from __future__ import annotations
 
+import codecs
+import errno
+import io
 import logging
 import os
 import sys
@@ -20,6 +23,7 @@ from headgate import __version__
 from headgate.errors import HeadgateError, InvalidValue
 
 INTERRUPTED = 130
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CHUNK_BY_CHUNK = ("headgate.worker.completer", "headgate.worker.worker")
 """Loggers that report each chunk; silenced except for `headgate worker` and --verbose."""
 
@@ -302,14 +306,18 @@ def _on_terminal() -> logging.Handler:
 
 def main() -> None:
     """Run the command line; an error prints a message, a hint and a code, but no traceback."""
+    _print_in_any_encoding()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # else Python reports a failure at its exit, in words of its own
     except HeadgateError as exc:
         _fail(exc)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         sys.exit(1)
     except Exception as exc:
         error = _as_ours(exc)
@@ -318,14 +326,30 @@ def main() -> None:
         _fail(error)
 
 
+def _print_in_any_encoding() -> None:
+    """Escape characters that the encoding of stdout lacks, as Python itself does for stderr."""
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper) and codecs.lookup(out.encoding).name != "utf-8":
+        out.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """Let what stdout still holds go nowhere at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _as_ours(exc: Exception) -> HeadgateError | None:
-    """Return the HeadgateError for a psycopg error or a non-UTF-8 argument; None for others."""
+    """Return the HeadgateError for an error of psycopg, of a full disk or of an argument."""
     import psycopg
 
     from headgate.database import from_psycopg
 
     if isinstance(exc, psycopg.Error):
         return from_psycopg(exc)
+    if isinstance(exc, OSError) and exc.errno in NO_ROOM:
+        _discard_output()
+        where = exc.filename or "the output"
+        return HeadgateError(f"{where} cannot be written: {exc.strerror}", hint="make room for it")
     broken = [x for x in sys.argv[1:] if not _is_utf8(x)]
     if isinstance(exc, UnicodeEncodeError) and broken:
         shown = os.fsencode(broken[0]).decode(errors="backslashreplace")

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from headgate.cli import command_line
 from headgate.database import connect, dsn_of
@@ -228,6 +229,13 @@ def test_migrate_names_the_file_that_is_wrong(run, clone, tmp_path):
     )
 
 
+def test_a_backup_that_is_not_there_is_named(run, tmp_path):
+    result = run("restore", str(tmp_path / "no.dump"), HEADGATE_DSN=NOWHERE)
+
+    assert result.code == 1
+    assert f"error: {tmp_path / 'no.dump'} does not exist\nhint: name a file that" in result.err
+
+
 def test_up_and_down_leave_ones_own_server_alone(run):
     result = run("up", HEADGATE_DSN=NOWHERE)
 
@@ -248,6 +256,53 @@ def test_an_error_not_foreseen_is_one_line_as_well(run, database, monkeypatch):
     assert result.err == (
         'error: PostgreSQL reports: relation "nowhere" does not exist (SQLSTATE 42P01)\n'
     )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["dsn"], ["pipelines"], ["pipelines", "--json"]])
+def test_a_full_disk_is_reported_in_two_lines(database, arguments):
+    environ = {"HEADGATE_DSN": dsn_of(database), "HEADGATE_DB": str(database.db)}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "headgate", *arguments],
+            env={**os.environ, **environ},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "error: the output cannot be written: No space left on device\nhint: make room for it\n"
+    )
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["dsn"], ["pipelines"], ["pipelines", "--json"]])
+def test_a_reader_that_has_gone_ends_a_command_without_a_word(database, arguments):
+    environ = {"HEADGATE_DSN": dsn_of(database), "HEADGATE_DB": str(database.db)}
+    source, sink = os.pipe()
+    os.close(source)
+    done = subprocess.run(
+        [sys.executable, "-m", "headgate", *arguments],
+        env={**os.environ, **environ},
+        stdout=sink,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(sink)
+
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_characters_that_the_output_lacks_are_escaped(headgate, database, plan):
+    plan.call(
+        "upsert_assets", p_universe="things", p_assets=Jsonb([{"code": "Café", "group_key": "G"}])
+    )
+
+    shown = headgate("assets", "--group", "G", settings=database, PYTHONIOENCODING="ascii")
+
+    assert shown.returncode == 0, shown.stderr
+    assert "Caf\\xe9" in shown.stdout
 
 
 @pytest.mark.parametrize("command", ["run", "explain", "pause", "status", "show"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -29,7 +30,6 @@ LEFT_OUT = (
     "--exclude-table-data=headgate.(cached_answers|cache_size|fetches)",
 )
 """Rows that a restored database gets again: staged rows, and the answer cache."""
-"""Skips staged rows: they belong to leases that a restore ends, and jobs copy them again."""
 FORGET = "select * from headgate.forget_files()"
 OWN_CHANGES = "select * from headgate.own_changes()"
 HOLD = "select held from headgate.hold_notices()"
@@ -61,6 +61,11 @@ def backup(file: BackupFile) -> None:
 
 def restore(file: BackupFile) -> None:
     """Restore a backup into a new database, with its roles, and migrate it to the state of db/."""
+    if not os.access(file, os.R_OK):
+        raise ServerError(
+            f"{file} {'cannot be read' if file.exists() else 'does not exist'}",
+            hint="name a file that headgate backup has written",
+        )
     settings = console.ready_settings()
     with connect_server(settings, "restore") as connection:
         _require_session(connection)
