@@ -33,7 +33,11 @@ logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 10
 PASSWORD = "HEADGATE_PASSWORD"
 """The secret with the password of HEADGATE_DSN, if the string has none."""
-HINTS = {"25006": "a standby, a full disk, or default_transaction_read_only: nothing was written"}
+HINTS = {
+    "25006": "a standby, a full disk, or default_transaction_read_only: nothing was written",
+    "42501": "this login lacks the right: headgate_reader looks, headgate_planner plans and "
+    "operates, headgate_runner works, and who migrates may do the rest",
+}
 PLANNER, RUNNER, READER = "headgate_planner", "headgate_runner", "headgate_reader"
 TAKE_ON = """
 select pg_catalog.set_config('role', r.rolname, false)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import Any
@@ -18,8 +19,9 @@ from headgate.cli.commands.progress import Watch
 from headgate.cli.commands.signals import Stop, stop_on_signal
 from headgate.cli.commands.status import find_run
 from headgate.cli.commands.summary import print_summary
-from headgate.database import PLANNER, connect
+from headgate.database import PLANNER, RUNNER, connect
 from headgate.errors import HeadgateError
+from headgate.migrate import require_protocol
 from headgate.reports import facts_of
 from headgate.secret_files import require_secret
 from headgate.settings import Settings
@@ -31,6 +33,12 @@ where a.datname = pg_catalog.current_database() and a.application_name like 'hea
 limit 1
 """
 SECRETS = "select * from headgate.required_secrets(p_pipeline => %(pipeline)s)"
+
+
+def require_worker(connection: Connection[DictRow], settings: Settings, pipeline: str) -> None:
+    """Raise an error unless a worker can do the work here: with the secrets, as a runner."""
+    require_secrets(connection, pipeline)
+    console.open_database(settings, "check", role=RUNNER, require=require_protocol).close()
 
 
 def require_secrets(connection: Connection[DictRow], pipeline: str) -> None:
@@ -58,7 +66,10 @@ def work_off(
 ) -> None:
     """Work until the run has ended; exits if a signal comes first."""
     watch = Watch(settings, pipeline, run_id)
-    interrupted = asyncio.run(_work_until_ended(settings, watch, workers, concurrency))
+    try:
+        interrupted = asyncio.run(_work_until_ended(settings, watch, workers, concurrency))
+    except KeyboardInterrupt:  # before the worker listens for signals, or the second one
+        interrupted = 128 + signal.SIGINT
     if interrupted:
         console.say(f"{run_id} is not done; `headgate run {pipeline}` goes on with it")
         raise typer.Exit(interrupted)

@@ -52,6 +52,8 @@ STORES = """
 select s.store as name, s.url, s.endpoint, s.region, s.key_id_name, s.secret_name
 from headgate.v_stores as s
 """
+NOT_ALLOWED = "this role may not examine it"
+CONNECT_AS = "connect as headgate_planner or as a superuser"
 STORE_ADVICE = "runners may be elsewhere; headgate.set_store changes where it is"
 
 
@@ -116,6 +118,8 @@ def _examine(settings: Settings) -> Iterator[Finding]:
                 yield from _database(connection)
     except HeadgateError as exc:
         yield Finding("server", "fail", str(exc), exc.hint or "")
+    except psycopg.errors.InsufficientPrivilege:
+        yield Finding("plan", "warn", NOT_ALLOWED, CONNECT_AS)
 
 
 def _repair(settings: Settings, findings: list[Finding]) -> Iterator[Finding]:
@@ -143,9 +147,7 @@ def _database(connection: Connection[DictRow]) -> Iterator[Finding]:
     try:
         found = connection.execute(EXAMINE).fetchall()
     except psycopg.errors.InsufficientPrivilege:
-        found_out = "this role may not examine it"
-        yield Finding("plan", "warn", found_out, "connect as headgate_planner or as a superuser")
-        return
+        raise
     except psycopg.Error as exc:  # objects that headgate.examine needs are missing
         said, advice = str(from_psycopg(exc)), "headgate doctor --fix applies db/ again"
         yield Finding("schema", "fail", f"it cannot be examined: {said}", advice, is_fixable=True)

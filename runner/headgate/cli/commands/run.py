@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from headgate.cli.commands import console
-from headgate.cli.commands.carry import carry, conclude, require_secrets
+from headgate.cli.commands.carry import carry, conclude, require_worker
 from headgate.cli.commands.options import (
     AsJson,
     OfPipeline,
@@ -67,7 +67,7 @@ def begin(pipeline: str, param: list[str] | None, workers: int) -> tuple[Setting
     with console.open_database(settings, "run", role=PLANNER) as connection, mapped_errors():
         connection.execute(CHECK, {"pipeline": pipeline, "params": Jsonb(params)})
         if workers:
-            require_secrets(connection, pipeline)
+            require_worker(connection, settings, pipeline)
         return settings, _start(connection, pipeline, params)
 
 
@@ -90,7 +90,7 @@ def retry(
                 hint="clear its tasks there, or call headgate.retry_failed in psql",
             )
         if workers:
-            require_secrets(connection, pipeline)
+            require_worker(connection, settings, pipeline)
         names = {"pipeline": pipeline, "run_id": run_id, "step": step}
         opened = connection.execute(RETRY, names).fetchone() or {"planned": 0}
         row = find_run(connection, settings, pipeline, run_id)
@@ -98,7 +98,7 @@ def retry(
         console.say("nothing can be retried now")
         conclude(settings, pipeline, run_id, as_json)
     else:
-        console.say(f"{run_id} goes on with {opened['planned']:,} jobs")
+        console.say(f"{run_id} goes on with {console.counted(opened['planned'], 'job')}")
         carry(settings, pipeline, run_id, workers, concurrency, as_json)
 
 
@@ -116,10 +116,10 @@ def rerun(
         row = find_run(connection, settings, pipeline, run_id)
         pipeline = str(row["pipeline"])
         if workers:
-            require_secrets(connection, pipeline)
+            require_worker(connection, settings, pipeline)
         names = {"pipeline": pipeline, "run_id": run_id, "step": step}
         opened = connection.execute(RERUN, names).fetchone() or {"reopened": 0}
-    console.say(f"{run_id} goes on with {opened['reopened']:,} steps")
+    console.say(f"{run_id} goes on with {console.counted(opened['reopened'], 'step')}")
     carry(settings, pipeline, run_id, workers, concurrency, as_json)
 
 
