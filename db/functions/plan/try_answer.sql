@@ -29,7 +29,7 @@ begin
         if (v_trial.call).handler is not null then
             perform headgate._raise(
                 'HG008', format('operation %s has a handler, which computes its rows', (v_trial.call).name),
-                'a run of one asset shows what it does: headgate run PIPELINE --param'
+                'a run shows what it does; a parameter of the pipeline may limit it to one asset'
             );
         end if;
         v_before := headgate._rows_written();

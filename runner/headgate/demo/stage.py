@@ -7,7 +7,7 @@ partly used, as with the real provider.
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -72,12 +72,13 @@ class Stage:
             return {row["run_id"]: row["units"] for row in rows}
 
 
-def find_demo(plan: str) -> Demo:
-    """Return the demo of a plan. Raises InvalidValue."""
+def find_demo(plan: str, others: Iterable[str] = ()) -> Demo:
+    """Return the demo of a plan. Raises InvalidValue; its hint names `others` as well."""
     if plan not in DEMOS:
+        known = ", ".join(sorted({*DEMOS, *others}))
         raise InvalidValue(
             f"the plan {plan!r} has no demonstration",
-            hint=f"one of: {', '.join(DEMOS)}; headgate run runs the plans of your own",
+            hint=f"one of: {known}; headgate run runs the plans of your own",
         )
     return DEMOS[plan]
 

@@ -89,6 +89,6 @@ def test_a_plan_without_a_demonstration_is_named_with_those_that_have_one(headga
 
     assert done.returncode == 1
     assert (
-        "error: the plan 'maintenance' has no demonstration [HG008]\nhint: one of: equities"
-        in done.stderr
+        "error: the plan 'maintenance' has no demonstration [HG008]\n"
+        "hint: one of: equities, freshpoc, onpoint, recommender, viral; " in done.stderr
     )

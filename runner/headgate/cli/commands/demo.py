@@ -28,6 +28,7 @@ NEXT = """\
 The bars were made up, and are kept apart in the database {database}. Run it again: nothing is asked
 for twice. With {token} set, headgate run {pipeline} asks the real service.
 """
+PLANS = "equities, freshpoc, onpoint, recommender or viral"
 SHOWN = 10
 """Maximum rows shown of a query."""
 Quota = Annotated[
@@ -36,7 +37,7 @@ Quota = Annotated[
 
 
 def demo(
-    plan: Annotated[str, typer.Argument(help="A shipped plan.")] = "equities",
+    plan: Annotated[str, typer.Argument(help=f"{PLANS}.")] = "equities",
     param: Params = None,
     quota: Quota = QUOTA,
 ) -> None:
@@ -46,7 +47,7 @@ def demo(
     if plan in SERVICE_DEMOS:
         run_with_services(SERVICE_DEMOS[plan], param)
         return
-    with on_stage(find_demo(plan), quota) as stage:
+    with on_stage(find_demo(plan, SERVICE_DEMOS), quota) as stage:
         before, served = stage.booked_units(), stage.served_units()
         settings, run_id = begin(stage.demo.pipeline, param, workers=1)
         work_off(settings, stage.demo.pipeline, run_id)

@@ -63,7 +63,7 @@ def migrate(
     if dry_run:
         for path in report.files:
             print(path)
-    what = f"{len(report.files)} files" if report.files else "nothing"
+    what = console.counted(len(report.files), "file") if report.files else "nothing"
     seconds = f" in {time.monotonic() - began:.1f} s" if report.files and not dry_run else ""
     verb = "pending" if dry_run else "applied"
     console.say(f"database {settings.database}: {what} {verb}{seconds}")

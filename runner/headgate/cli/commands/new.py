@@ -61,7 +61,6 @@ def _next_steps(settings: Settings, made: Scaffold) -> list[str]:
         steps.append(f"export HEADGATE_PLANS={shlex.quote(plans)}")
     example = _shown(folder / "example")
     steps += [
-        f"headgate check {made.plan}",
         "headgate migrate",
         f"headgate request {made.plan}_item 1",
         f"headgate try {made.plan}_item 1 --answer {example}/items/1.json",
@@ -69,8 +68,8 @@ def _next_steps(settings: Settings, made: Scaffold) -> list[str]:
     where = urlsplit(made.base_url)
     if where.hostname in LOOPBACK and where.scheme == "http":
         bound = f"{where.port or 80} --bind 127.0.0.1"
-        steps.append(f"python -m http.server {bound} --directory {example} &")
-    return [*steps, f"headgate run {made.plan}"]
+        steps.append(f"python3 -m http.server {bound} --directory {example} &")
+    return [*steps, f"headgate run {made.plan}", f"headgate check {made.plan}"]
 
 
 def _shown(path: Path) -> str:

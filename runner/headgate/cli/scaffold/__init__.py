@@ -13,7 +13,7 @@ from typing import Final
 from headgate.errors import HeadgateError, InvalidValue
 from headgate.files import replacing
 from headgate.migrate import PLAN, plan_folders
-from headgate.settings import PACKAGE, Settings
+from headgate.settings import PACKAGE, Settings, shipped
 
 HERE: Final = Path(__file__).resolve().parent
 LONGEST_NAME: Final = 40
@@ -108,11 +108,17 @@ def scaffold(
         )
     folder = plans or _usual_folder(settings, known)
     dag_folder = dags or settings.dags
-    if dag_folder is not None and dags is None and PACKAGE in dag_folder.parents:
-        dag_folder = None  # inside the installed package
+    if dags is None and dag_folder == shipped("dags") and not _is_shipped(settings, folder):
+        dag_folder = None  # the shipped folder is for plans beside the shipped ones
     return Scaffold(
         name, folder / name, dag_folder / f"{name}.py" if dag_folder else None, base_url
     )
+
+
+def _is_shipped(settings: Settings, folder: Path) -> bool:
+    """Return whether a plan's folder is one for shipped plans, of a checkout."""
+    plans = shipped("db") / "plans"
+    return settings.db / "plans" == plans == folder.resolve() and PACKAGE not in plans.parents
 
 
 def _check_name(name: str) -> None:

@@ -1,7 +1,7 @@
 -- What the plan __plan__ has. `headgate check __plan__` tries this file, `headgate migrate` applies what is edited in it.
 select headgate.begin_plan('__plan__');
 
--- The service. At 127.0.0.1 it is the folder example/ beside this file, served by `python -m http.server`.
+-- The service. At 127.0.0.1 it is the folder example/ beside this file, served by `python3 -m http.server`.
 select headgate.put_provider('__plan__', '__base_url__', quota => 1000,
     requests_per_minute => 600, max_in_flight => 4);
 select headgate.put_rule('__plan__', '200', 'success', 'answered', content_type => 'json');
