@@ -21,6 +21,9 @@ select
         when s.consecutive_failures >= 5 and s.next_due_at is null then 'left out'
         when s.next_due_at <= (select headgate.clock()) then 'due'
         when s.next_due_at is not null then 'waiting'
+        when s.succeeded_at is null
+            and s.watermark is null
+            and (o.due_rule = 'after' or o.follows_operation_id is not null) then 'waiting'
         else 'done'
     end as status,
     s.last_error,
@@ -44,7 +47,7 @@ comment on column headgate.v_asset_states.is_held is 'True: a chunk holds it.';
 comment on column headgate.v_asset_states.bulk_misses is
     'Consecutive bulk answers that did not contain it; after two it is requested alone.';
 comment on column headgate.v_asset_states.status is
-    'due; held (a chunk has it); waiting for next_due_at; done; left out after 5 failures in a row, until it is reset; '
-    'inactive.';
+    'due; held (a chunk has it); waiting for next_due_at, or for the operations before it; done; left out after 5 '
+    'failures in a row, until it is reset; inactive.';
 comment on column headgate.v_asset_states.last_error is 'What went wrong last; null after a success.';
 comment on column headgate.v_asset_states.last_failed_at is 'When it last failed by its own fault.';

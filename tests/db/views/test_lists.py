@@ -20,9 +20,11 @@ def pipeline(toy: Toy, name: str = "plain") -> Row:
     return row
 
 
-def statuses(toy: Toy) -> dict[str, str]:
-    """Return the state of each asset's need `look`."""
-    rows = toy.sql("select * from headgate.v_asset_states where operation = 'look'")
+def statuses(toy: Toy, operation: str = "look") -> dict[str, str]:
+    """Return the state of each asset's need of an operation."""
+    rows = toy.sql(
+        "select * from headgate.v_asset_states where operation = %(operation)s", operation=operation
+    )
     return {x["asset"]: x["status"] for x in rows}
 
 
@@ -101,3 +103,14 @@ def test_a_need_is_due_held_done_waiting_left_out_or_inactive(toy: Toy):
     }
     toy.later(hours=2)
     assert statuses(toy)["A2"] == "due"
+
+
+def test_a_need_that_was_never_due_waits_for_the_operations_before_it(toy: Toy):
+    toy.add(1, universe="books")
+
+    assert statuses(toy, "sum") == statuses(toy, "update") == {"A0": "waiting"}
+    toy.sql(
+        "update headgate.asset_processing_state as s set succeeded_at = headgate.clock()"
+        " from headgate.operations as o where o.operation_id = s.operation_id and o.name = 'sum'"
+    )
+    assert statuses(toy, "sum") == {"A0": "done"}
