@@ -212,7 +212,8 @@ class CallExecutor:
         """Stop calls at once where an outcome requires it; the database learns of it later."""
         is_answered = outcome.is_success or outcome.fault == "item"
         if outcome.block is not None:
-            logger.warning("%s is blocked: %s", state.provider, outcome.reason)
+            if held.block is None:  # not said before
+                logger.warning("%s is blocked: %s", state.provider, outcome.reason)
             for other in state.stop(held, outcome.block, self._loop.time()):
                 self.give_up(other, outcome.block.reason)
         if held.is_probing and is_answered:

@@ -15,7 +15,8 @@ from headgate.worker.leases import CallLease
 from headgate.worker.pace import Pace, ServerClock, Starts
 from headgate.worker.provider_state import Providers
 from tests.limits import until
-from tests.runner.shop import Shop, json_of, never, when
+from tests.runner.shop import Shop, json_of, never, text_of, when
+from tests.runner.small_plan import OK, REFUSED
 from tests.runner.worker.parts import chunk_of, lease_of
 
 SCHEDULE = {"asked_at": 0.0, "start_in": 0.0, "every": 1.0, "burst": 1, "starts": 0}
@@ -101,6 +102,15 @@ async def test_a_chunk_that_is_given_up_ends_the_calls_that_are_open_and_starts_
     await until(lambda: held.is_ended)
     assert len(shop.asked) == 2
     assert sorted(held.take_report().outcomes) == ["success"] * 2 + ["unsent"] * 3
+
+
+async def test_a_block_is_reported_once_for_all_calls_of_a_chunk(executor, shop, caplog):
+    shop.answer = shop.together(3, text_of("", status=401))
+    held = lease(shop, 3, rules=[OK, REFUSED])
+    executor.take(held)
+
+    await until(lambda: held.is_ended)
+    assert [x for x in caplog.messages if "blocked" in x] == ["shop is blocked: refused (401)"]
 
 
 async def test_a_chunk_that_is_lost_is_forgotten(executor, shop):
