@@ -34487,7 +34487,7 @@ begin
         if (v_trial.call).handler is not null then
             perform headgate._raise(
                 'HG008', format('operation %s has a handler, which computes its rows', (v_trial.call).name),
-                'a run of one asset shows what it does: headgate run PIPELINE --param'
+                'a run shows what it does; a parameter of the pipeline may limit it to one asset'
             );
         end if;
         v_before := headgate._rows_written();
@@ -47442,6 +47442,7 @@ CREATE VIEW headgate.v_asset_states AS
             WHEN ((s.consecutive_failures >= 5) AND (s.next_due_at IS NULL)) THEN 'left out'::text
             WHEN (s.next_due_at <= ( SELECT headgate.clock() AS clock)) THEN 'due'::text
             WHEN (s.next_due_at IS NOT NULL) THEN 'waiting'::text
+            WHEN ((s.succeeded_at IS NULL) AND (s.watermark IS NULL) AND ((o.due_rule = 'after'::text) OR (o.follows_operation_id IS NOT NULL))) THEN 'waiting'::text
             ELSE 'done'::text
         END AS status,
     s.last_error,
@@ -47528,7 +47529,7 @@ COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Consecutive bulk answe
 -- Name: COLUMN v_asset_states.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_asset_states.status IS 'due; held (a chunk has it); waiting for next_due_at; done; left out after 5 failures in a row, until it is reset; inactive.';
+COMMENT ON COLUMN headgate.v_asset_states.status IS 'due; held (a chunk has it); waiting for next_due_at, or for the operations before it; done; left out after 5 failures in a row, until it is reset; inactive.';
 
 --
 -- Name: COLUMN v_asset_states.last_error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
