@@ -12,6 +12,7 @@ HeadgateError
 ├── MigrateError
 │   ├── MigrationEdited     an applied migration differs from its file
 │   ├── MigrationNumbering  a gap, a duplicate or a name without a number
+│   ├── DatabaseNewer       an applied migration is not among the files
 │   ├── MigrationFailed     a file of db/ raised; `path:line: message`
 │   └── NotMigrated         the database lacks files of db/
 │       └── NeverMigrated   the database has nothing of db/
@@ -223,6 +224,15 @@ class MigrationEdited(MigrateError):
 
 class MigrationNumbering(MigrateError):
     """Migrations are not numbered 0001, 0002, 0003, ..."""
+
+
+class DatabaseNewer(MigrateError):
+    """A newer version has migrated the database."""
+
+    default_hint = (
+        "use the version that migrated it; an older one needs a backup from before "
+        "(docs/operations.md)"
+    )
 
 
 class MigrationFailed(MigrateError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +12,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from headgate.database import connect, dsn_of
+from headgate.worker import name_prefix
+from headgate.worker.worker import new_name
 from tests.db.conftest import Toys
 from tests.db.toy import Toy
 
@@ -61,6 +64,13 @@ def test_a_stolen_password_allows_what_is_written_and_nothing_else(toys: Toys, r
             except REFUSED:
                 allowed = False
             assert allowed == (statement in MAY[role]), statement
+
+
+def test_nobody_guesses_a_runner_s_name_who_knows_its_machine_and_process():
+    names = {new_name() for _ in range(100)}
+
+    assert len(names) == 100
+    assert {len(x) - len(name_prefix(os.getpid())) for x in names} == {16}
 
 
 def test_a_stolen_runner_hands_in_nothing_that_another_holds_without_its_name(toys: Toys):

@@ -5,20 +5,22 @@ The chart and its schema are in no package registry, so KEYS are those of its re
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
+from psycopg.conninfo import conninfo_to_dict
 
 import headgate
-from tests.deploy.manifests import NEEDS_KUBECTL, ROOT, built, one_of
+from tests.deploy.manifests import NEEDS_KUBECTL, ROOT, built, data_of, one_of, with_secrets
 
 FOLDER = ROOT / "deploy/airflow"
 VALUES = ("values.yaml", "kubernetes-executor.yaml", "celery-executor.yaml")
 FREE = {
-    *("config", "env", "secret"),
+    *("config", "env", "secret", "volumes", "volumeMounts"),
     *(f"apiServer.extra{x}" for x in ("InitContainers", "Volumes", "VolumeMounts")),
     *("securityContexts.pod", "securityContexts.containers"),
     *("workers.celery.resources", "workers.kubernetes.resources"),
@@ -103,7 +105,25 @@ def test_every_secret_that_is_named_comes_from_the_vault_with_the_keys_that_are_
         for secret, key in references(values(name)):
             read.setdefault(secret, set()).add(key)
 
+    read["headgate-postgres-ca"] = {"ca.crt"}  # a volume
     assert read == made
+
+
+@NEEDS_KUBECTL
+def test_every_login_verifies_that_postgresql_is_the_cluster_s_own():
+    secrets = with_secrets(built(FOLDER), "word")
+    stored = data_of(secrets, "Secret", "airflow-metadata")
+    addresses = [conninfo_to_dict(x.replace("+psycopg_async", "")) for x in stored.values()]
+    headgate = json.loads(
+        data_of(secrets, "Secret", "airflow-connections")["AIRFLOW_CONN_HEADGATE"]
+    )
+    (mount,) = values("values.yaml")["volumeMounts"]
+    file = f"{mount['mountPath']}/ca.crt"
+
+    for given in (*addresses, headgate["extra"]):
+        assert (given["sslmode"], given["sslrootcert"]) == ("verify-full", file)
+    for container in values("values.yaml")["apiServer"]["extraInitContainers"]:
+        assert mount in container["volumeMounts"]
 
 
 def test_no_secret_is_written_down():

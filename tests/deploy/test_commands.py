@@ -37,7 +37,7 @@ from tests.limits import PATIENCE, wait_until
 from tests.servers import NEEDS_POOLER, embedded_server, free_port, pooler_over_tcp
 from tests.tls import Authority
 
-pytestmark = [NEEDS_KUBECTL, NEEDS_POOLER]
+pytestmark = NEEDS_KUBECTL
 PASSWORD = "demo"
 ROLES = ("headgate_planner", "headgate_reader", "headgate_runner")
 SERVERS = ("headgate-standin", "headgate-web", "headgate-runner")
@@ -121,6 +121,7 @@ def _prepare(postgres: Settings, *, is_migrated: bool) -> None:
             connection.execute(clock.moved("headgate"))
 
 
+@NEEDS_POOLER
 def test_each_command_does_its_work_and_a_run_outlives_its_runner(cluster: Cluster):
     demo, cloudnative = cluster.demo, cluster.cloudnative
     autoscaler = one_of(cloudnative.objects, "ScaledObject")["spec"]

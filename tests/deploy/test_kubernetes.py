@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.deploy.manifests import (
     data_of,
     is_ours,
     one_of,
+    pod_of,
     pods_of,
     secret_files,
     secrets_read,
@@ -151,6 +153,7 @@ def test_secrets_that_change_are_files_where_the_program_looks_for_them(
 def test_no_pod_has_more_rights_than_it_needs(pods: dict[str, Object]):
     for name, pod in pods.items():
         assert pod["automountServiceAccountToken"] is False, name
+        assert pod["enableServiceLinks"] is False, name  # a Service is no variable of ours
         assert pod["securityContext"]["runAsNonRoot"] is True, name
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         for container in pod["containers"]:
@@ -188,6 +191,65 @@ def test_a_runner_has_the_time_that_it_takes_to_end_in_good_order(pods: dict[str
     assert pods["headgate-runner"]["terminationGracePeriodSeconds"] > 4 * DRAIN_SECONDS
 
 
+def test_no_drain_takes_all_pods_of_a_deployment(objects: list[Object]):
+    ours = {x["metadata"]["name"]: x for x in objects if x["kind"] == "Deployment"}
+    ours.pop("headgate-standin", None)
+    budgets = [x for x in objects if x["kind"] == "PodDisruptionBudget"]
+
+    assert {x["metadata"]["name"] for x in budgets} == set(ours)
+    for found in budgets:
+        assert found["spec"]["maxUnavailable"] == 1
+        assert found["spec"]["selector"] == ours[found["metadata"]["name"]]["spec"]["selector"]
+
+
+def test_pods_are_spread_over_zones_that_can_take_them_and_not_with_those_of_the_last_version():
+    for overlay, strict in (("small", "ScheduleAnyway"), ("production", "DoNotSchedule")):
+        for found in (x for x in built(OVERLAYS / overlay) if x["kind"] == "Deployment"):
+            zones, hosts = pod_of(found)["topologySpreadConstraints"]
+            is_runner = found["metadata"]["name"] == "headgate-runner"
+            assert zones["whenUnsatisfiable"] == (strict if is_runner else "ScheduleAnyway")
+            for rule in (zones, hosts):
+                assert rule["labelSelector"] == found["spec"]["selector"]
+                assert rule["nodeTaintsPolicy"] == "Honor"
+                assert rule["matchLabelKeys"] == ["pod-template-hash"]
+            assert [x["topologyKey"] for x in (zones, hosts)] == [
+                "topology.kubernetes.io/zone", "kubernetes.io/hostname",
+            ]  # fmt: skip
+
+
+def test_a_drained_node_fails_neither_the_migration_nor_a_run(objects: list[Object]):
+    jobs = [x["spec"] for x in objects if x["kind"] == "Job"]
+    jobs += [x["spec"]["jobTemplate"]["spec"] for x in objects if x["kind"] == "CronJob"]
+    drained = {
+        "action": "Ignore",
+        "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+    }
+
+    assert jobs
+    for job in jobs:
+        assert job["podFailurePolicy"]["rules"] == [drained]
+        assert job["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_runners_reach_providers_and_nothing_private(objects: list[Object]):
+    policies = [x for x in objects if x["kind"] == "NetworkPolicy"]
+    (policy,) = (x for x in policies if x["metadata"]["name"] == "headgate-providers")
+    allowed = [y for x in policy["spec"]["egress"] for y in x["to"]]
+
+    def reached(address: str) -> bool:
+        found = ip_address(address)
+        return any(
+            found in ip_network(x["ipBlock"]["cidr"])
+            and not any(found in ip_network(y) for y in x["ipBlock"].get("except", ()))
+            for x in allowed
+        )
+
+    inside = "10.0.0.1 100.64.0.1 172.31.0.1 192.168.1.1 169.254.169.254 fd00:ec2::254 fe80::1"
+    assert [x for x in inside.split() if reached(x)] == []
+    assert reached("93.184.215.14") and reached("2606:4700::1111")
+    assert reached("169.254.170.23") and reached("fd00:ec2::23")
+
+
 def test_pages_answer_for_a_while_after_their_end_is_decided(pods: dict[str, Object]):
     (container,) = pods["headgate-web"]["containers"]
     program, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
@@ -204,6 +266,7 @@ def test_the_autoscaler_asks_for_one_number_as_the_reader(db: Any):
 
     assert list(row.values()) == [0]
     assert (scaler["minReplicaCount"], scaler["maxReplicaCount"]) == (2, 20)
+    assert scaler["fallback"]["behavior"] == "currentReplicasIfHigher"
     (authentication,) = (x for x in built(OVERLAYS / "production") if x["kind"] == AUTHENTICATION)
     assert trigger["authenticationRef"]["name"] == authentication["metadata"]["name"]
     (connection,) = authentication["spec"]["secretTargetRef"]
@@ -230,22 +293,52 @@ def cloudnative(tmp_path: Path) -> list[Object]:
 def test_every_login_verifies_that_the_server_is_the_cluster_s_own(cloudnative: list[Object]):
     (cluster,) = clusters(cloudnative)
     name = cluster["metadata"]["name"]
-    names = {f"{name}-rw", *cluster["spec"]["certificates"]["serverAltDNSNames"]}
+    names = {f"{name}-rw", f"{name}-rw.headgate"}
+    names |= set(cluster["spec"]["certificates"]["serverAltDNSNames"])
     seen = set()
     for found in with_secrets(cloudnative, "word"):
         for variable, dsn in found.get("data", {}).items():
-            if found["kind"] == "Secret" and variable.endswith("DSN"):
+            if found["kind"] == "Secret" and variable.endswith(("DSN", "connection")):
                 role = found["metadata"]["name"]
                 parts = conninfo_to_dict(data_of([found], "Secret", role)[variable])
                 assert parts["sslmode"] == "verify-full" and parts["host"] in names, (role, dsn)
                 seen.add((parts["host"], str(parts["sslrootcert"])))
 
-    assert {host for host, _ in seen} == {"headgate-postgres-rw", "headgate-pooler"}
+    hosts = {"headgate-postgres-rw", "headgate-postgres-rw.headgate", "headgate-pooler"}
+    assert {host for host, _ in seen} == hosts
     (file,) = {Path(file) for _, file in seen}
     for workload, pod in pods_of(cloudnative).items():
         assert secret_files(pod)[str(file.parent)] == {f"{name}-ca": {file.name: "ca.crt"}}, (
             workload
         )
+
+
+@pytest.mark.parametrize("folder", ["airflow", "keda"])
+def test_other_namespaces_have_the_cluster_s_authority_where_their_logins_look_for_it(folder: str):
+    (push,) = (x for x in built(OVERLAYS / "cloudnative-pg") if x["kind"] == "PushSecret")
+    (given,) = push["spec"]["data"]
+    (made,) = (
+        x["spec"]
+        for x in built(ROOT / "deploy" / folder)
+        if x["metadata"]["name"] == "headgate-postgres-ca"
+    )
+    values = yaml.safe_load((ROOT / "deploy" / folder / "values.yaml").read_text())
+    volumes = values if folder == "airflow" else values["volumes"]["keda"]
+    prefix = "volume" if folder == "airflow" else "extraVolume"
+    (volume,), (mount,) = volumes[f"{prefix}s"], volumes[f"{prefix}Mounts"]
+
+    assert push["spec"]["selector"]["secret"]["name"] == "headgate-postgres-ca"
+    assert made["data"] == [
+        {
+            "secretKey": given["match"]["secretKey"],
+            "remoteRef": {
+                "key": given["match"]["remoteRef"]["remoteKey"],
+                "property": given["match"]["remoteRef"]["property"],
+            },
+        }
+    ]
+    assert volume["secret"]["secretName"] == made["target"]["name"]
+    assert mount == {"name": volume["name"], "mountPath": "/run/secrets/postgres", "readOnly": True}
 
 
 def test_who_is_not_named_reaches_neither_postgresql_nor_its_pooler(cloudnative: list[Object]):

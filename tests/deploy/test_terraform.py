@@ -92,7 +92,8 @@ def test_the_secrets_are_those_that_the_cluster_reads():
     made = {f"{variables['prefix']['default']}/{x}" for x in variables["names"]["default"]}
     read = {
         x["remoteRef"]["key"]
-        for found in built(OVERLAYS / "production")
+        for folder in (OVERLAYS / "production", ROOT / "deploy/airflow", ROOT / "deploy/keda")
+        for found in built(folder)
         if found["kind"] == "ExternalSecret"
         for x in found["spec"]["data"]
     }

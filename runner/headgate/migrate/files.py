@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from headgate.errors import MigrateError, MigrationEdited, MigrationNumbering
+from headgate.errors import DatabaseNewer, MigrateError, MigrationEdited, MigrationNumbering
 
 OWNER = "headgate_owner"
 OF_THE_SERVER = ("role", "limit")
@@ -189,7 +189,7 @@ class _Root(NamedTuple):
 def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:
     """Return the files to apply, given the hashes of applied files by path.
 
-    Raises MigrationEdited or MigrationNumbering.
+    Raises MigrationEdited, MigrationNumbering or DatabaseNewer.
     """
     _check_frozen(files, applied)
     changed = {x.path for x in files if applied.get(x.path) != x.sha256}
@@ -231,7 +231,7 @@ def _check_numbers(migrations: list[File]) -> None:
 
 
 def _check_frozen(files: list[File], applied: Mapping[str, str]) -> None:
-    """Raise if an applied migration was edited, or a new one precedes an applied one."""
+    """Raise if an applied migration was edited or is gone, or a new one precedes an applied one."""
     for file in (x for x in files if x.kind == "migration"):
         known = applied.get(file.path)
         if known is not None and known != file.sha256:
@@ -250,6 +250,11 @@ def _check_frozen(files: list[File], applied: Mapping[str, str]) -> None:
                 f"{file.path} is new, but {later[0]} was applied before it",
                 hint="give the new migration the next free number",
             )
+    kept, plans = {x.path for x in files}, {None, *(x.plan for x in files)}
+    for path in sorted(applied.keys() - kept):
+        file = file_at(path)
+        if file.kind == "migration" and file.plan in plans:
+            raise DatabaseNewer(f"{path} was applied to this database, and this version lacks it")
 
 
 def _in_its_place(file: File, files: list[File], applied: Mapping[str, str]) -> str | None:

@@ -86,10 +86,10 @@ def gone_files(
 ) -> list[str]:
     """Return the applied files that are missing now, and with `forget` delete some from the ledger.
 
-    A missing migration is reported every time, a function or view while the database has it, other
-    files once. A file counts as moved, not missing, if another file has its name or defines its
-    function. A file of private helpers counts as split up if no function has its name. Files of a
-    plan that is missing as a whole stay in the ledger: the plan may return.
+    A function or view is reported while the database has it, other files once. A file counts as
+    moved, not missing, if another file has its name or defines its function. A file of private
+    helpers counts as split up if no function has its name. Files of a plan that is missing as a
+    whole stay in the ledger: the plan may return.
     """
     kept = {x.path for x in files}
     plans = {None, *(x.plan for x in files)}
@@ -106,7 +106,7 @@ def gone_files(
         )
         if not is_moved:
             gone.append(path)
-        is_known = file.kind == "migration" or file.plan not in plans
+        is_known = file.plan not in plans
         if forget and not is_known and (is_moved or not is_there):
             connection.execute("delete from headgate.schema_files where path = %s", (path,))
     return gone

@@ -1,4 +1,9 @@
-"""What every answer carries, and which names of this server are answered at all."""
+"""What every answer carries, and which names of this server are answered at all.
+
+A page of somebody else's reaches this server by a name of its own that it lets point here (DNS
+rebinding). A name has to be allowed, therefore. An address is nobody's name: Prometheus and the
+kubelet ask by it.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +46,7 @@ def guard(hosts: frozenset[str]) -> Any:
     @web.middleware
     async def refuse_others(request: web.Request, handler: Handler) -> web.StreamResponse:
         name = _name(request.headers.get("Host", ""))
-        if name not in hosts:
+        if name not in hosts and not _is_address(name):
             return web.Response(status=421, text=REFUSED.format(name=name[:100]))
         return await handler(request)
 
@@ -60,6 +65,14 @@ def is_private(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host in LOOPBACK
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _name(host: str) -> str:

@@ -60,6 +60,11 @@ def name_prefix(pid: int) -> str:
     return f"{socket.gethostname()}-{pid}-"
 
 
+def new_name() -> str:
+    """Return a name that nobody guesses: who knows it may hand in what the runner holds."""
+    return f"{name_prefix(os.getpid())}{secrets.token_hex(8)}"
+
+
 async def work(
     settings: Settings,
     *,
@@ -75,7 +80,7 @@ async def work(
 
     Handlers run in `processes` local processes (default: one per core), or on a Dask cluster.
     """
-    name = runner or f"{name_prefix(os.getpid())}{secrets.token_hex(2)}"
+    name = runner or new_name()
     backend = DaskBackend(dask) if dask else Pool(processes or len(os.sched_getaffinity(0)))
     return await Worker(settings, concurrency, queues, name, backend).run(until, stop)
 

@@ -107,7 +107,7 @@ run "an_open_cluster" {
     kubernetes_version  = "latest"
     subnet_ids          = ["subnet-1", "subnet-2"]
     key_arn             = "arn:aws:kms:eu-central-1:123456789012:key/1"
-    public_access_cidrs = ["0.0.0.0/0"]
+    public_access_cidrs = ["0.0.0.0/1", "128.0.0.0/1"]
     admin_arns          = []
     nodes               = { min = 2, max = 1 }
   }
@@ -178,8 +178,9 @@ run "a_store_that_s3_refuses" {
     key_arn               = "arn:aws:kms:eu-central-1:123456789012:key/1"
     bucket                = "My.Bucket"
     infrequent_after_days = 1
+    deleted_kept_days     = 0
   }
-  expect_failures = [var.bucket, var.infrequent_after_days]
+  expect_failures = [var.bucket, var.infrequent_after_days, var.deleted_kept_days]
 }
 
 run "an_archive_too_early" {

@@ -64,7 +64,7 @@ resource "aws_cloudwatch_log_group" "control" {
 }
 
 resource "aws_eks_cluster" "this" {
-  #checkov:skip=CKV_AWS_38:public_access_cidrs refuses 0.0.0.0/0 and is empty unless it is set
+  #checkov:skip=CKV_AWS_38:public_access_cidrs refuses large ranges and is empty unless it is set
   #checkov:skip=CKV_AWS_39:the public address is off unless public_access_cidrs is set
   name                      = var.name
   version                   = var.kubernetes_version

@@ -39,8 +39,8 @@ variable "public_access_cidrs" {
   default     = []
 
   validation {
-    condition     = !contains(var.public_access_cidrs, "0.0.0.0/0")
-    error_message = "Name the addresses of your own networks, not the whole internet."
+    condition     = alltrue([for cidr in var.public_access_cidrs : can(cidrnetmask(cidr)) && try(tonumber(split("/", cidr)[1]), 0) >= 16])
+    error_message = "Name the addresses of your own networks, /16 or smaller, not the whole internet or half of it."
   }
 }
 

@@ -20,6 +20,8 @@ locals {
     "ssl_min_protocol_version"            = "TLSv1.2"
     "track_io_timing"                     = "1"
   }
+  logs     = ["postgresql", "upgrade"]
+  replicas = [for number in range(var.replicas) : "${var.name}-bi-${number + 1}"]
   # docs/bi.md says why.
   replica_settings = {
     "hot_standby_feedback"        = "0"
@@ -34,8 +36,16 @@ data "aws_iam_policy_document" "monitoring_trust" {
       type        = "Service"
       identifiers = ["monitoring.rds.amazonaws.com"]
     }
+    # Only for this account's own databases.
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
   }
 }
+
+data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
 
@@ -47,6 +57,14 @@ resource "aws_iam_role" "monitoring" {
 resource "aws_iam_role_policy_attachment" "monitoring" {
   role       = aws_iam_role.monitoring.name
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+}
+
+# Made here, or the service makes logs that are kept for ever and that only its own key encrypts. They quote slow statements.
+resource "aws_cloudwatch_log_group" "this" {
+  for_each          = toset([for pair in setproduct(concat([var.name], local.replicas), local.logs) : join("/", pair)])
+  name              = "/aws/rds/instance/${each.key}"
+  kms_key_id        = var.key_arn
+  retention_in_days = 365
 }
 
 resource "aws_db_subnet_group" "this" {
@@ -127,11 +145,13 @@ resource "aws_db_instance" "primary" {
   final_snapshot_identifier = "${var.name}-last"
 
   auto_minor_version_upgrade      = true
-  enabled_cloudwatch_logs_exports = ["postgresql", "upgrade"]
+  enabled_cloudwatch_logs_exports = local.logs
   monitoring_interval             = 60
   monitoring_role_arn             = aws_iam_role.monitoring.arn
   performance_insights_enabled    = true
   performance_insights_kms_key_id = var.key_arn
+
+  depends_on = [aws_cloudwatch_log_group.this]
 }
 
 resource "aws_db_instance" "replica" {
@@ -139,7 +159,7 @@ resource "aws_db_instance" "replica" {
   #checkov:skip=CKV_AWS_161:as for the primary
   #checkov:skip=CKV_AWS_293:it holds nothing that the primary does not have
   count               = var.replicas
-  identifier          = "${var.name}-bi-${count.index + 1}"
+  identifier          = local.replicas[count.index]
   replicate_source_db = aws_db_instance.primary.identifier
   instance_class      = var.instance_class
 
@@ -155,9 +175,11 @@ resource "aws_db_instance" "replica" {
   skip_final_snapshot   = true
 
   auto_minor_version_upgrade      = true
-  enabled_cloudwatch_logs_exports = ["postgresql", "upgrade"]
+  enabled_cloudwatch_logs_exports = local.logs
   monitoring_interval             = 60
   monitoring_role_arn             = aws_iam_role.monitoring.arn
   performance_insights_enabled    = true
   performance_insights_kms_key_id = var.key_arn
+
+  depends_on = [aws_cloudwatch_log_group.this]
 }

@@ -21,6 +21,8 @@ locals {
   }
 }
 
+data "aws_caller_identity" "current" {}
+
 data "aws_region" "current" {}
 
 resource "aws_vpc" "this" {
@@ -154,6 +156,12 @@ data "aws_iam_policy_document" "flow_trust" {
     principals {
       type        = "Service"
       identifiers = ["vpc-flow-logs.amazonaws.com"]
+    }
+    # Only for this account's own logs.
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
     }
   }
 }

@@ -16,6 +16,8 @@ locals {
   }
 }
 
+data "aws_region" "current" {}
+
 data "aws_iam_policy_document" "runner" {
   statement {
     sid       = "Files"
@@ -32,6 +34,11 @@ data "aws_iam_policy_document" "runner" {
     sid       = "Encryption"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [var.bucket_key_arn]
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${data.aws_region.current.region}.amazonaws.com"]
+    }
   }
 }
 
@@ -45,6 +52,11 @@ data "aws_iam_policy_document" "secrets" {
     sid       = "Encryption"
     actions   = ["kms:Decrypt"]
     resources = [var.secrets_key_arn]
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["secretsmanager.${data.aws_region.current.region}.amazonaws.com"]
+    }
   }
 }
 

@@ -13,6 +13,6 @@ resource "aws_secretsmanager_secret" "this" {
   #checkov:skip=CKV2_AWS_57:docs/operations.md rotates passwords; a provider's token is changed by its provider
   for_each    = var.names
   name        = "${var.prefix}/${each.key}"
-  description = "deploy/kubernetes/components/external-secrets reads it"
+  description = "External Secrets reads it: deploy/kubernetes, deploy/airflow, deploy/keda"
   kms_key_id  = var.key_arn
 }

@@ -7,7 +7,7 @@ variable "prefix" {
 variable "names" {
   description = "The secrets that deploy/kubernetes reads."
   type        = set(string)
-  default     = ["keda", "migrate", "planner", "providers", "reader", "runner"]
+  default     = ["airflow", "keda", "migrate", "planner", "postgres", "providers", "reader", "runner"]
 }
 
 variable "key_arn" {

@@ -56,4 +56,9 @@ variable "deleted_kept_days" {
   description = "For how many days what is deleted or replaced can be brought back."
   type        = number
   default     = 30
+
+  validation {
+    condition     = var.deleted_kept_days >= 1
+    error_message = "One day is the least."
+  }
 }
