@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,23 @@ KUBECTL = shutil.which("kubectl") or (str(OF_CHECK) if OF_CHECK.exists() else No
 NEEDS_KUBECTL = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed here")
 POD = "10.42.0.7:8600"
 """What the Host of a request for a pod is."""
+UNSHARE = shutil.which("unshare")
+LOCK = """
+while [ "$1" != -- ]; do mount --bind "$1" "$1"; shift; done; shift
+mount -o remount,bind,ro / && exec "$@"
+"""
+
+
+def _locked(*command: str, writable: Sequence[str] = ()) -> list[str]:
+    """Return a command with a root that is read-only but for these folders."""
+    return [UNSHARE or "", "-m", "sh", "-c", LOCK, "lock", *writable, "--", *command]
+
+
+LOCKS = UNSHARE is not None and not subprocess.run(_locked("true"), capture_output=True).returncode
+"""Whether a process can have such a root here: only root may make one, and not in every container."""
 WORKLOADS = ("CronJob", "Deployment", "Job", "StatefulSet")
+
+SCRATCH = "/tmp"
 
 Object = dict[str, Any]
 
@@ -92,6 +108,13 @@ def secret_files(pod: Object) -> dict[str, dict[str, dict[str, str]]]:
     return found
 
 
+def writable_folders(pod: Object) -> list[str]:
+    """Return where a pod's container may write."""
+    empty = {x["name"] for x in pod.get("volumes", ()) if "emptyDir" in x}
+    (container,) = pod["containers"]
+    return [x["mountPath"] for x in container.get("volumeMounts", ()) if x["name"] in empty]
+
+
 def is_ours(container: Object) -> bool:
     """Return whether a container is of the image of this repository."""
     return str(container["image"]).partition(":")[0] == "headgate"
@@ -148,7 +171,7 @@ class Processes:
         name = f"{workload}-{number}"
         with self._log(name).open("wb") as log:
             process = subprocess.Popen(
-                [self._local(workload, x) for x in self.container(workload)["args"]],
+                self._command(workload),
                 cwd="/",
                 env=self.environ(workload),
                 stdin=subprocess.DEVNULL,
@@ -185,7 +208,10 @@ class Processes:
         for variable in container.get("env", ()):
             if (value := self._value(variable)) is not None:
                 found[variable["name"]] = value
-        return {name: self._local(workload, value) for name, value in found.items()}
+        local = {name: self._local(workload, value) for name, value in found.items()}
+        for folder in self._scratch(workload):
+            local["TMPDIR"] = str(folder)
+        return local
 
     def passes(self, workload: str, probe: str) -> bool:
         """Return whether a probe of the container passes."""
@@ -231,6 +257,22 @@ class Processes:
         for process in self._running.values():
             process.kill()
             process.wait()
+
+    def _command(self, workload: str) -> list[str]:
+        """Return a container's command; only the folders that its pod may write to are writable."""
+        command = [self._local(workload, x) for x in self.container(workload)["args"]]
+        if not LOCKS:
+            return command
+        folders = writable_folders(pods_of(self.objects)[workload])
+        writable = [self._local(workload, x) for x in folders if x != SCRATCH]
+        return _locked(*command, writable=[*writable, *map(str, self._scratch(workload))])
+
+    def _scratch(self, workload: str) -> Iterator[Path]:
+        """Yield the folder that stands for the pod's /tmp, if it has one."""
+        if SCRATCH in writable_folders(pods_of(self.objects)[workload]):
+            folder = self.folder / workload / "scratch"
+            folder.mkdir(parents=True, exist_ok=True)
+            yield folder
 
     def _value(self, variable: Object) -> str | None:
         if "value" in variable:

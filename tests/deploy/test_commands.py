@@ -1,7 +1,8 @@
 """What the manifests start runs: each command as a process, in their order, with their own environment and role.
 
 PostgreSQL asks every role for its password. All but the migration go through PgBouncer, which may give each transaction
-another of its sessions; with CloudNativePG's addresses only those do that may.
+another of its sessions; with CloudNativePG's addresses only those do that may. Where the tests run as root, a process
+writes where its pod may write, and nowhere else.
 """
 
 from __future__ import annotations
