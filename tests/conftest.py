@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import itertools
 import os
 import shutil
@@ -90,6 +91,14 @@ def pytest_configure(config: pytest.Config) -> None:
         stack = ExitStack()
         config.stash[SHARED] = stack.enter_context(scratch_folder(in_memory=True))
         config.add_cleanup(stack.close)
+    else:
+        gc.disable()  # until all tests are collected: nearly all that is made until then stays
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look at what the tests make, not at the tests themselves."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
