@@ -18,6 +18,7 @@ from headgate.cli import command_line
 from headgate.cli.commands.carry import require_secrets
 from headgate.cli.commands.status import find_run
 from headgate.cli.commands.summary import print_summary
+from headgate.cli.panels import ENTRIES
 from headgate.database import connect, from_psycopg
 from headgate.reports import facts_of
 from headgate.settings import Settings
@@ -32,7 +33,7 @@ SQL = [x for x in BLOCKS if x.language == "sql" and "needs" not in x.marks and n
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 INLINE = re.compile(r"`((?:headgate|make) [^`]+)`")
 SUM = re.compile(r"(\d[\d,.]*(?: [*/] \d[\d,.]*)+) = (\d[\d,]*(?:\.\d+)?)( million)?")
-COMMANDS: dict[str, Any] = {name: command_line.command(name) for name in command_line.ENTRIES}
+COMMANDS: dict[str, Any] = {name: command_line.command(name) for name in ENTRIES}
 OPTIONS = {x for option in typer.main.get_command(command_line.app).params for x in option.opts}
 MAKEFILE = (ROOT / "Makefile").read_text()
 

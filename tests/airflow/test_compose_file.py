@@ -106,8 +106,9 @@ def test_every_environment_name_is_one_that_somebody_reads(services: dict[str, A
 @pytest.mark.filterwarnings("default")  # typer's own, of click
 def test_every_command_and_check_exists(services: dict[str, Any]):
     from headgate.cli import command_line
+    from headgate.cli.panels import ENTRIES
 
-    groups = command_line.ENTRIES
+    groups = ENTRIES
     nested: dict[str, Any] = vars(command_line.command("airflow"))["commands"]
     for name, service in services.items():
         for command in (service.get("command"), service.get("healthcheck", {}).get("test", [])[1:]):

@@ -18,6 +18,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from headgate.cli import command_line
+from headgate.cli.panels import ENTRIES, PANELS
 from headgate.database import connect, dsn_of
 from headgate.settings import Settings
 from tests.adopt import adopt
@@ -45,12 +46,13 @@ HEAVY = ("httpx", "httpx2", "aiohttp", "numpy", "pandas", "matplotlib")
 WHAT_IS_IMPORTED = f"""
 import sys
 from headgate.cli import command_line
+from headgate.cli.panels import ENTRIES
 sys.argv = ["headgate", "--help"]
 try:
     command_line.main()
 except SystemExit:
     print("psycopg" in sys.modules, file=sys.stderr)
-for name in command_line.ENTRIES:
+for name in ENTRIES:
     command_line.command(name)
 print([x for x in {HEAVY} if x in sys.modules], file=sys.stderr)
 """
@@ -68,20 +70,17 @@ print([x for x in sys.modules if x.startswith("rich")])
 def test_help_names_every_command_in_its_panel(run):
     shown = run("--help").out
 
-    places = [shown.index(f"─ {panel} ─") for panel in command_line.PANELS]
+    places = [shown.index(f"─ {panel} ─") for panel in PANELS]
     assert places == sorted(places)
-    assert all(f" {name} " in shown for name in command_line.ENTRIES)
+    assert all(f" {name} " in shown for name in ENTRIES)
 
 
-@pytest.mark.parametrize("name", command_line.ENTRIES)
+@pytest.mark.parametrize("name", ENTRIES)
 def test_a_command_s_line_in_the_help_is_the_first_of_its_docstring(name):
     command = command_line.command(name)
 
     assert command.name == name
-    assert (
-        inspect.cleandoc(command.help or "").partition("\n")[0]
-        == command_line.ENTRIES[name].summary
-    )
+    assert inspect.cleandoc(command.help or "").partition("\n")[0] == ENTRIES[name].summary
 
 
 def test_nothing_is_imported_that_a_command_does_not_need():

@@ -18,7 +18,7 @@ from headgate.database import mapped_errors
 from headgate.demo import DATABASE
 from headgate.errors import HeadgateError
 from headgate.files import name_of
-from headgate.reports import command_of, facts_of, failures_of, program_of, quota_of, skipped_of
+from headgate.reports import command_of, facts_of, program_of, quota_of, reasons_of
 from headgate.settings import Settings
 
 BUCKETS = """
@@ -87,8 +87,7 @@ def _page(
             {**row, "jobs": int(row["jobs"]), "units": int(row["units"])}
             for row in connection.execute(BUCKETS, names).fetchall()
         ],
-        "failures": failures_of(connection, run),
-        "skipped": skipped_of(connection, run),
+        **reasons_of(connection, run),
         "quota": quota_of(connection, run),
         "width": width,
         "seconds": max(run["duration"].total_seconds(), 0.001),
