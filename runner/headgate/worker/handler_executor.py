@@ -20,7 +20,6 @@ from typing import Any, Final, Protocol
 import psycopg
 from psycopg import Connection
 
-from headgate.database import from_psycopg
 from headgate.errors import HeadgateError, WrongPlan
 from headgate.handlers import Done, Input, Job, Parsing, Spooled, Target, Task, WorkLost
 from headgate.worker import loading, streams
@@ -35,17 +34,15 @@ from headgate.worker.chunks import Chunk, Handling, Stage
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.copying import Unwanted
+from headgate.worker.handler_reports import blamed, ended, refused, report_of, task_of
 from headgate.worker.leases import HandlerLease
-from headgate.worker.payloads import Unstorable
 from headgate.worker.provider_state import Providers, ProviderState
-from headgate.worker.reports import Report, Rows
+from headgate.worker.reports import Report
 
 logger = logging.getLogger(__name__)
 
 PER_PROCESS: Final = 2
 """Chunks held per process: while one is computed, the input of the next is read."""
-OF_THE_DATA: Final = ("22", "23", "P0", "HG")
-"""SQLSTATE classes of input function errors that a single asset's data may cause."""
 
 
 class ExecutorBackend(Protocol):
@@ -130,7 +127,7 @@ class HandlerExecutor:
         """Return a chunk's report; its jobs are deferred if this runner cannot compute them."""
         if (obstacle := self._obstacle(held.handling)) is not None:
             jobs = [Job(x, "deferred", obstacle) for x in held.chunk.asset_ids]
-            return _report(Done(jobs), None)
+            return report_of(Done(jobs), None)
         with spool_of(held.handling) as folder:
             return await self._compute(held, folder)
 
@@ -144,7 +141,7 @@ class HandlerExecutor:
 
     async def _compute(self, held: HandlerLease, folder: Path | None) -> Report:
         chunk, handling = held.chunk, held.handling
-        faults = _refused(held)
+        faults = refused(held)
         wanted = [x for x in chunk.asset_ids if x not in faults]
         given, files = Input(), list[Spooled]()
         if wanted and handling.input_format is None:
@@ -155,7 +152,7 @@ class HandlerExecutor:
         put: list[dict[str, Any]] = []
         position: str | None = None
         if sound:
-            task = _task(held, given, files, sound, folder)
+            task = task_of(held, given, files, sound, folder)
             done, position = await self._run(held, task, folder)
             logger.debug(
                 "chunk %s: %s took %.3f s, %s MB",
@@ -167,7 +164,7 @@ class HandlerExecutor:
             put, unsent = await put_files(handling.store, folder, done)
             done.jobs = await remove_files(handling.store, done, self._connections)
             done.jobs = [unsent.get(job.asset_id, job) for job in done.jobs]
-        report = _report(done, handling)
+        report = report_of(done, handling)
         report.files = put
         report.position = position
         for job in faults.values():
@@ -207,7 +204,7 @@ class HandlerExecutor:
             ends = await asyncio.gather(*works, return_exceptions=True)
         for end in ends:
             if isinstance(end, BaseException) and not isinstance(end, Unwanted):
-                return Done(_ended(end, handling.input_function, task.asset_ids)), None
+                return Done(ended(end, handling.input_function, task.asset_ids)), None
         return done, next((x for x in ends if isinstance(x, str)), None)
 
     def _to_stage(
@@ -253,7 +250,7 @@ class HandlerExecutor:
                 {},
             )
         except (psycopg.Error, HeadgateError) as exc:
-            jobs = _blamed(function, exc, asset_ids)
+            jobs = blamed(function, exc, asset_ids)
         if len(asset_ids) == 1 or jobs[0].outcome == "deferred":
             return Input(), {job.asset_id: job for job in jobs}
         half = len(asset_ids) // 2
@@ -261,86 +258,3 @@ class HandlerExecutor:
         right, more = await self._read(held, asset_ids[half:])
         given = Input(left.columns or right.columns, left.cells + right.cells)
         return given, faults | more
-
-
-def _blamed(function: str, exc: psycopg.Error | HeadgateError, asset_ids: list[int]) -> list[Job]:
-    """Return the jobs of assets whose input cannot be read: failed for bad data, else deferred."""
-    if isinstance(exc, psycopg.Error):
-        told, state = str(from_psycopg(exc)), exc.sqlstate or ""
-    else:
-        told, state = str(exc), exc.code or ""
-    outcome = "failed" if state.startswith(OF_THE_DATA) else "deferred"
-    return [Job(x, outcome, f"{function}: {told}") for x in asset_ids]
-
-
-def _ended(exc: BaseException, function: str | None, asset_ids: list[int]) -> list[Job]:
-    """Return the jobs of assets whose stream or stage failed."""
-    if isinstance(exc, Unstorable):
-        return [Job(x, "failed", str(exc)) for x in asset_ids]
-    if isinstance(exc, psycopg.Error | HeadgateError):
-        return _blamed(function or "its stage", exc, asset_ids)
-    raise exc
-
-
-def _refused(held: HandlerLease) -> dict[int, Job]:
-    """Return the failed jobs of assets whose file cannot be named."""
-    refused = held.handling.refused
-    return {
-        asset_id: Job(asset_id, "failed", refused[code])
-        for asset_id, code in zip(held.chunk.asset_ids, held.handling.codes, strict=True)
-        if code in refused
-    }
-
-
-def _task(
-    held: HandlerLease,
-    given: Input,
-    files: list[Spooled],
-    asset_ids: list[int],
-    folder: Path | None,
-) -> Task:
-    chunk, handling = held.chunk, held.handling
-    places = {asset_id: nth for nth, asset_id in enumerate(chunk.asset_ids)}
-    return Task(
-        handler=chunk.handler or "",
-        operation=chunk.operation,
-        context=handling.context,
-        asset_ids=asset_ids,
-        codes=[handling.codes[places[x]] for x in asset_ids],
-        watermarks=[handling.watermarks[places[x]] for x in asset_ids],
-        input=given,
-        row_type=handling.row_type,
-        timeout_seconds=handling.timeout_seconds,
-        max_memory=handling.max_memory,
-        environment=handling.environment,
-        options=handling.options,
-        names=[handling.names[places[x]] for x in asset_ids] if handling.names else [],
-        folder=None if folder is None else str(folder),
-        files=files,
-    )
-
-
-def _report(done: Done, handling: Handling | None) -> Report:
-    report = Report()
-    share = int(1000 * done.seconds / len(done.jobs)) if done.jobs else 0
-    is_staged = handling is not None and handling.stage is not None
-    for nth, job in enumerate(done.jobs):
-        report.add(
-            job.asset_id,
-            "retry" if job.outcome == "unknown" else job.outcome,
-            fault=job.fault,
-            error=job.error,
-            requests=int(job.outcome == "unknown"),
-            charged=int(job.outcome == "unknown"),
-            payload=b'{"rows": %d}' % done.row_counts[nth]
-            if is_staged and job.outcome == "success"
-            else None,
-            duration_ms=share,
-            answer=job.output,
-        )
-    if done.peak_memory and done.jobs:
-        report.peak_memory = done.peak_memory
-        report.cpu_ms = round(1000 * done.cpu_seconds / len(done.jobs))
-    if done.rows and handling is not None and handling.row_type is not None:
-        report.rows = Rows(done.rows, handling.row_type, done.row_counts)
-    return report
