@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import threading
@@ -10,10 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rich.console import Console
 
 from headgate.cli.commands import console, progress
 from headgate.database import connect
@@ -309,27 +306,6 @@ def test_the_report_of_an_outage_says_what_waits(
     assert "no runner is connected" in text
     assert "what waits is below" in text
     assert "None." not in text
-
-
-def test_bars_show_below_them_what_waits(monkeypatch: pytest.MonkeyPatch):
-    screen = io.StringIO()
-    terminal = Console(file=screen, force_terminal=True, width=120)
-    monkeypatch.setattr(console, "err", lambda: terminal)
-    step: Any = {
-        "step": "all",
-        "planned": 3,
-        "succeeded": 1,
-        "failed": 0,
-        "deferred": 0,
-        "skipped": 0,
-    }
-
-    with progress._Bars() as bars:
-        bars.update([step], ["2 jobs of look_shop: they moved, next try 13:45:00"])
-        bars._live.refresh()
-
-    assert "1/3" in screen.getvalue()
-    assert "2 jobs of look_shop: they moved, next try 13:45:00" in screen.getvalue()
 
 
 def test_a_time_on_another_day_is_shown_with_its_date():
