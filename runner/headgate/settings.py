@@ -157,5 +157,5 @@ def _dags_folder(env: Mapping[str, str]) -> Path | None:
     if told := env.get("AIRFLOW__CORE__DAGS_FOLDER"):
         return _absolute(told)
     folder = shipped("dags")
-    is_ours = not env.get("HEADGATE_DB") and folder.is_dir()
+    is_ours = not env.get("HEADGATE_DB") and not env.get("HEADGATE_PLANS") and folder.is_dir()
     return folder if is_ours and os.access(folder, os.W_OK) else None

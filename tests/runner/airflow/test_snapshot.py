@@ -99,5 +99,6 @@ def test_the_folder_of_the_dags_is_the_one_that_is_named_then_airflows_then_ours
 
     assert Settings.from_env({}).dags == SHIPPED.parent
     assert Settings.from_env({"HEADGATE_DB": str(DB)}).dags is None
+    assert Settings.from_env({"HEADGATE_PLANS": str(tmp_path)}).dags is None
     assert Settings.from_env(airflows).dags == tmp_path / "a"
     assert Settings.from_env(airflows | {"HEADGATE_DAGS": str(tmp_path)}).dags == tmp_path
