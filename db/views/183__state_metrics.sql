@@ -8,7 +8,7 @@ with runner as materialized (
         count(*) as runners, coalesce(sum(r.leases), 0) as leases,
         coalesce(sum(r.connections_opened), 0) as opened, coalesce(sum(r.connections_reused), 0) as reused,
         coalesce(sum(r.memory), 0) as memory, coalesce(max(r.peak_memory), 0) as peak_memory,
-        coalesce(max(r.disk_percent), 0) / 100 as disk_used
+        max(r.disk_percent) / 100 as disk_used
     from headgate.v_runners as r
     where r.last_seen_at > clock_timestamp() - interval '15 seconds'
 ),
@@ -81,6 +81,7 @@ cross join lateral (values
     ('headgate_runner_peak_memory_bytes', '{}', r.peak_memory),
     ('headgate_runner_disk_used_ratio', '{}', r.disk_used)
 ) as t (metric, labels, value)
+where t.value is not null  -- without a runner there is no disk
 union all
 select 'headgate_alerts_open', '', jsonb_build_object('severity', t.severity), count(a.subject)
 from (values ('warning'), ('error')) as t (severity)

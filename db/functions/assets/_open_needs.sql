@@ -1,7 +1,7 @@
 -- Create the state rows that assets lack, one per operation of their universe, and update priorities. One caller at a
 -- time, so that new rows are a plain insert: `on conflict` doubles its cost.
 
-create or replace function headgate._open_needs(p_universe text default null)
+create or replace function headgate._open_needs(p_universes text[] default null)
 returns void
 language plpgsql
 volatile
@@ -16,7 +16,7 @@ begin
     for v_operation in
         select *
         from headgate.operations as o
-        where (p_universe is null or o.universe = p_universe)
+        where (p_universes is null or o.universe = any (p_universes))
             and o.bulk_call_of_operation_id is null  -- a bulk or batch call is not a need of its own
             and not o.is_retired
         order by o.operation_id

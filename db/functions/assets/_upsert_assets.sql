@@ -50,7 +50,7 @@ begin
     into inserted, updated, unchanged
     from written as w;
 
-    perform headgate._open_needs(p_universe);
+    perform headgate._open_needs(array[p_universe]);
     return next;
 end;
 $func$;

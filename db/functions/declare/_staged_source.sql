@@ -22,27 +22,29 @@ as $func$
 declare
     v_first record;
     v_last record;
-    v_is_new boolean;
+    v_is_new boolean := false;
     v_is_sorted boolean;
     v_written integer;
 begin
-    v_is_new := cardinality(p_asset_ids) = 1 and not exists (select from %7$s);
-    if cardinality(p_asset_ids) = 1 and not v_is_new then
-        select %1$s into v_first
-            %4$s
-        order by %1$s
-        limit 1;
-        select %1$s into v_last
-            %4$s
-        order by %2$s
-        limit 1;
-        v_is_new := coalesce((
-            select (%3$s) > (%6$s)
-            from %7$s as t
-            where (%3$s) >= (%5$s)
-            order by %3$s
-            limit 1
-        ), true);
+    if cardinality(p_asset_ids) = 1 then
+        v_is_new := not exists (select from %7$s);
+        if not v_is_new then
+            select %1$s into v_first
+                %4$s
+            order by %1$s
+            limit 1;
+            select %1$s into v_last
+                %4$s
+            order by %2$s
+            limit 1;
+            v_is_new := coalesce((
+                select (%3$s) > (%6$s)
+                from %7$s as t
+                where (%3$s) >= (%5$s)
+                order by %3$s
+                limit 1
+            ), true);
+        end if;
     end if;
     if v_is_new then
         begin

@@ -17,17 +17,14 @@ begin
     perform headgate._add_step_groups();
     perform headgate._note_plan_mistakes(v_plan);
     perform headgate._raise_mistakes(v_plan);
-    perform headgate._note_ingest_kinds();
-    perform headgate._open_implied();
-    perform headgate._open_needs(u.universe)
-    from (
+    perform headgate._open_implied(array(
         select distinct o.universe
         from headgate.declarations as d
         join headgate.operations as o using (name)
         where d.plan = v_plan
             and d.kind = 'operation'
             and d.is_declared
-    ) as u;
+    ));
     perform set_config('headgate.plan', '', true);
     return coalesce('retired: ' || v_retired, 'unchanged');
 end;

@@ -134,6 +134,17 @@ def test_a_running_pipeline_shows_its_queue_quota_freshness_and_age(toy: Toy):
     assert value(toy, "headgate_assets", operation="look", group="A", freshness="fresh") == 3
 
 
+def test_without_a_runner_there_is_no_disk_to_be_full(toy: Toy):
+    assert value(toy, "headgate_runners") == 0
+    assert value(toy, "headgate_runner_disk_used_ratio") is None
+
+    beat = {"p_runner": "w1", "p_host": "h", "p_pid": 1, "p_version": "1"}
+    toy.call("heartbeat", **beat, p_figures={"disk_percent": 0})
+    assert value(toy, "headgate_runner_disk_used_ratio") == 0
+    toy.call("heartbeat", **beat, p_figures={"disk_percent": 80.5})
+    assert value(toy, "headgate_runner_disk_used_ratio") == 0.805
+
+
 def test_every_sample_is_unique_and_has_the_type_and_help_of_its_metric(toy: Toy):
     toy.add(2)
     toy.begin()
