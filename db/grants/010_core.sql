@@ -36,11 +36,11 @@ begin
                 'why', 'explain_asset_day', 'asset_decisions', 'upsert_assets', 'notify',
                 'set_asset_active', 'set_provider', 'set_pool', 'cover_groups', 'reset_asset',
                 'find_asset', 'find_assets', 'find_group',
-                'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
+                'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'in_words', 'trigger_pipeline',
                 'announce_order', 'hear_dags', 'start_obstacle', 'begin_step', 'report_step', 'step_errors',
                 'maintain_history', 'maintain_statistics',
                 'check_health', 'database_health', 'plan_metrics', 'examine', 'repair', 'check_run', 'next_actions',
-                'run_log', 'waiting_changes',
+                'run_log', 'run_reasons', 'waiting_changes',
                 'run_parameters', 'dated_pipelines', 'execution_groups', 'execution_id', 'execution_counts',
                 'alert_run', 'require_fit',
                 'preview_request', 'try_answer', 'charge_call', 'step_output', 'run_checks', 'set_check',
@@ -51,14 +51,14 @@ begin
                 'take_starts', 'look_up_answers', 'heartbeat', 'keep_counts', 'read_notices', 'take_store',
                 'remove_keys', 'forget_keys', 'find_artifacts', 'expire_artifacts',
                 'end_runner', 'check_queues', 'require_protocol', 'require_fit', 'open_changes', 'read_changes',
-                'prepare_changes', 'read_slot', 'applied_files', 'clock'
+                'prepare_changes', 'read_slot', 'applied_files', 'clock', 'in_words'
             ]),
             ('headgate_reader', array[
                 'explain_plan', 'explain_steps', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast',
                 'why',
                 'explain_asset_day', 'asset_decisions', 'find_asset', 'find_assets',
-                'find_group', 'database_health', 'plan_metrics', 'applied_files', 'clock', 'check_run',
-                'next_actions', 'run_log',
+                'find_group', 'database_health', 'plan_metrics', 'applied_files', 'clock', 'in_words',
+                'check_run', 'next_actions', 'run_log', 'run_reasons',
                 'run_parameters', 'dated_pipelines', 'execution_counts', 'step_output', 'is_allowed',
                 'waiting_changes'
             ])

@@ -14,7 +14,7 @@ declare
         'public, headgate_planner, headgate_runner, headgate_reader, headgate_nobody, headgate_owner';
     v_callable constant text :=
         'headgate.ask_again, headgate.clock, headgate.cover_groups, headgate.database_health, headgate.find_asset, '
-        'headgate.plan_metrics, '
+        'headgate.in_words, headgate.plan_metrics, '
         'headgate.is_allowed, headgate.published_at, headgate.raise_alert, headgate.reconcile_quota, '
         'headgate.rename_asset, headgate.notify, headgate.reset_asset, headgate.resolve_alert, headgate.run_checks, '
         'headgate.set_asset_active, headgate.step_output, headgate.take_pages, headgate.trust_bulk, '

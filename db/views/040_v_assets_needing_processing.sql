@@ -1,4 +1,4 @@
--- What is due now. The clock is read once: a plain call would run for every row.
+-- What is due now. The clock is read once, and a rule is put into words once: a plain call would run for every row.
 
 drop view if exists headgate.v_assets_needing_processing cascade;
 
@@ -12,17 +12,28 @@ select
         when s.reprocess_requested_at > coalesce(s.succeeded_at, '-infinity') then 'reset'
         when o.due_rule = 'run' then 'every run does it'
         when s.succeeded_at is null and s.watermark is null then 'new'
-        when o.due_rule = 'session' then 'a session has closed'
-        when o.due_rule = 'every' then format('every %s', o.due_every)
-        when o.due_rule = 'after' then 'its input has changed'
-        when o.due_rule = 'function' then format('due by %s', o.due_function)
-        else o.due_rule
+        else o.rule
     end as reason,
     s.next_due_at as due_since,
     s.watermark,
     o.units
 from headgate.asset_processing_state as s
-join headgate.operations as o using (operation_id)
+join (
+    select
+        r.operation_id,
+        r.name,
+        r.units,
+        r.due_rule,
+        case r.due_rule
+            when 'session' then 'a session has closed'
+            when 'every' then 'every ' || headgate.in_words(r.due_every)
+            when 'after' then 'its input has changed'
+            when 'function' then format('due by %s', r.due_function)
+            else r.due_rule
+        end as rule
+    from headgate.operations as r
+    offset 0
+) as o using (operation_id)
 join headgate.assets as a using (asset_id)
 where s.next_due_at <= (select headgate.clock())
     and s.chunk_id is null

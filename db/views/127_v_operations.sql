@@ -15,7 +15,7 @@ select
         else 'sql'
     end as kind,
     case o.due_rule
-        when 'every' then format('every %s', o.due_every)
+        when 'every' then 'every ' || headgate.in_words(o.due_every)
         when 'after' then format('after %s', (
             select string_agg(i.name, ', ' order by i.name)
             from headgate.operation_inputs as n

@@ -43,9 +43,10 @@ FUNCTIONS = f"""
     where n.nspname in ({SCHEMAS}) and p.prokind = 'f' and p.prorettype <> 'trigger'::regtype
     order by 1, 2
 """
-EVERYBODY = {"applied_files", "clock"}
+EVERYBODY = {"applied_files", "clock", "in_words"}
 PLANS_WORK = {
-    *("ask_again", "clock", "cover_groups", "database_health", "find_asset", "plan_metrics"),
+    *("ask_again", "clock", "cover_groups", "database_health", "find_asset", "in_words"),
+    "plan_metrics",
     "published_at",
     *("notify", "raise_alert"),
     *("reconcile_quota", "rename_asset", "reset_asset", "resolve_alert", "set_asset_active"),
@@ -85,7 +86,7 @@ WORK = {
         "why",
         *("asset_decisions", "find_asset", "find_assets"),
         "find_group",
-        "run_log",
+        *("run_log", "run_reasons"),
         *("database_health", "plan_metrics"),
         "waiting_changes",
         "check_run",
@@ -127,7 +128,7 @@ WORK = {
             "end_run",
             *("asset_decisions", "find_asset", "find_assets"),
             "find_group",
-            "run_log",
+            *("run_log", "run_reasons"),
             "upsert_assets",
             "set_asset_active",
             "cover_groups",

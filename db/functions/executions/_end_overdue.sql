@@ -55,7 +55,9 @@ declare
 begin
     update headgate.process_steps as s
     set is_late = true,
-        output = jsonb_build_object('error', format('the step was not over after its timeout of %s', s.timeout))
+        output = jsonb_build_object(
+            'error', format('the step was not over after its timeout of %s', headgate.in_words(s.timeout))
+        )
     where s.execution_id = p_execution_id
         and s.step = p_step
         and s.status = 'running'
@@ -66,7 +68,7 @@ begin
     end if;
     perform headgate._end_held(
         array(select c from unnest(v_chunks) as c where c.step = p_step), 'deferred',
-        format('timeout: the step was not over after %s', v_step.timeout), p_now
+        format('timeout: the step was not over after %s', headgate.in_words(v_step.timeout)), p_now
     );
     select * into v_step
     from headgate.process_steps as s
@@ -96,7 +98,7 @@ begin
     if v_execution.status <> 'running' or not coalesce(v_execution.deadline_at <= p_now, false) then
         return;
     end if;
-    v_said := format('the run was not over after its timeout of %s', v_pipeline.timeout);
+    v_said := format('the run was not over after its timeout of %s', headgate.in_words(v_pipeline.timeout));
     update headgate.process_steps as s
     set is_late = true, output = jsonb_build_object('error', v_said)
     where s.execution_id = p_execution_id

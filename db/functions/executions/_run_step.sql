@@ -38,7 +38,8 @@ begin
         end if;
         v_rows := headgate._call_step(v_step.function, v_pipeline, p_execution.run_id);
         perform headgate._raise(
-            'HG020', format('step %s took longer than its timeout of %s', p_step, v_step.timeout),
+            'HG020',
+            format('step %s took longer than its timeout of %s', p_step, headgate.in_words(v_step.timeout)),
             'what it wrote was undone; make it faster, or give it a longer timeout'
         )
         where clock_timestamp() > v_began + v_step.timeout;

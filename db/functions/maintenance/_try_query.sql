@@ -34,9 +34,9 @@ exception
         -- The limit counts from a moment before statement_timestamp().
         is_out_of_time := coalesce(clock_timestamp() >= statement_timestamp() + 0.9 * v_limit, false);
         if clock_timestamp() >= v_began + p_timeout then
-            error := format('it took longer than its timeout of %s', p_timeout);
+            error := format('it took longer than its timeout of %s', headgate.in_words(p_timeout));
         elsif is_out_of_time then
-            error := format('it took longer than the statement_timeout of %s', v_limit);
+            error := format('it took longer than the statement_timeout of %s', headgate.in_words(v_limit));
         else
             raise;
         end if;

@@ -13,7 +13,7 @@ as $func$
         when p_operation.due_rule = 'run' then 'every run does it'
         when p_state.succeeded_at is null and p_operation.follows_operation_id is null then 'never done'
         when p_operation.due_rule = 'session' then 'a session has closed since'
-        when p_operation.due_rule = 'every' then 'older than ' || p_operation.due_every
+        when p_operation.due_rule = 'every' then 'older than ' || headgate.in_words(p_operation.due_every)
         when p_operation.due_rule = 'after' then 'its inputs have changed'
         else 'due by its rule'
     end;

@@ -222,7 +222,7 @@ as $func$
             'not due: %s had been published, but a later due time was set', l.session
         )
         when o.due_rule = 'every' then format(
-            'not due: done on %s, and due every %s', p_done_at at time zone 'UTC', o.due_every
+            'not due: done on %s, and due every %s', p_done_at at time zone 'UTC', headgate.in_words(o.due_every)
         )
         when o.due_rule = 'after' then format(
             'not due: its inputs had not changed since %s', p_done_at at time zone 'UTC'

@@ -52,33 +52,7 @@ group by l.runner
 order by l.runner
 """
 NEXT = "select * from headgate.next_actions(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s)"
-MAX_FAILURES = 25
-FAILURES = """
-select h.operation, h.status, h.error, count(*) as jobs, min(h.asset) as example
-from headgate.v_asset_processing_history as h
-where h.run_id = %(run_id)s
-    and h.ended_at >= %(started_at)s
-    and h.status in ('failed', 'deferred')
-group by h.operation, h.status, h.error
-order by jobs desc
-limit %(limit)s
-"""
-MAX_SKIPPED = 1_000
-"""Skipped jobs whose reasons are counted: no index finds them, and a run may have many."""
-SKIPPED = """
-select s.operation, s.error, count(*) as jobs, min(s.asset) as example
-from (
-    select h.operation, h.error, h.asset
-    from headgate.v_asset_processing_history as h
-    where h.run_id = %(run_id)s
-        and h.ended_at >= %(started_at)s
-        and h.status = 'skipped'
-    limit %(skipped)s
-) as s
-group by s.operation, s.error
-order by jobs desc
-limit %(limit)s
-"""
+REASONS = "select * from headgate.run_reasons(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s)"
 QUOTA = """
 select q.*
 from headgate.v_quota as q
@@ -145,17 +119,12 @@ def next_of(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:
     return connection.execute(NEXT, _names(run)).fetchall()
 
 
-def failures_of(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:
-    """Return how many jobs of a run ended in failure for which reason, each with an example."""
-    return connection.execute(FAILURES, {**run, "limit": MAX_FAILURES}).fetchall()
-
-
-def skipped_of(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:
-    """Return how many jobs of a run were skipped for which reason, each with an example."""
-    if not run["skipped"]:
-        return []
-    named = {**run, "limit": MAX_FAILURES, "skipped": MAX_SKIPPED}
-    return connection.execute(SKIPPED, named).fetchall()
+def reasons_of(connection: Connection[DictRow], run: DictRow) -> dict[str, list[DictRow]]:
+    """Return how many jobs failed or were deferred, and were skipped, for which reason."""
+    found: dict[str, list[DictRow]] = {"failures": [], "skipped": []}
+    for row in connection.execute(REASONS, _names(run)):
+        found["skipped" if row["status"] == "skipped" else "failures"].append(row)
+    return found
 
 
 def quota_of(connection: Connection[DictRow], run: DictRow) -> list[DictRow]:

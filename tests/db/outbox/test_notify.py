@@ -115,7 +115,7 @@ def test_a_run_that_is_over_its_deadline_says_so(site: Toy):
     (notice,) = [x for x in site.sql(NOTICES) if x["subject"].startswith("plain")]
     assert notice["subject"] == "plain failed: run r1"
     assert "Status: failed, over its deadline, at 2024-03-05 14:00 UTC" in notice["body"]
-    assert "UTC: the run was not over after its timeout of 01:00:00" in notice["body"]
+    assert "UTC: the run was not over after its timeout of 1 hour" in notice["body"]
 
 
 def test_the_suggested_command_can_be_pasted_whatever_the_runs_name(site: Toy):

@@ -35,7 +35,7 @@ RUNNERS = {
         "keep_counts",
         "end_runner",
     ),
-    "clock",
+    *("clock", "in_words"),
 }
 RUNNERS |= {
     "applied_files",
@@ -110,7 +110,9 @@ def test_a_role_may_call_its_functions_and_no_others(db: Plan):
     inputs = {x["name"] for x in db.sql(HANDLERS_INPUTS)}
     assert plain["headgate_runner"] == RUNNERS | inputs
     assert plain["headgate_planner"] >= PLANNING
-    assert not plain["headgate_planner"] & (RUNNERS - {"applied_files", "clock", "require_fit"})
+    assert not plain["headgate_planner"] & (
+        RUNNERS - {"applied_files", "clock", "in_words", "require_fit"}
+    )
     assert {"explain_plan", "get_processing_progress"} <= plain["headgate_reader"]
     assert all(by_name[x]["provolatile"] != "v" for x in allowed["headgate_reader"])
     assert not any(x.startswith(("_", "ingest_")) for y in plain.values() for x in y)

@@ -9,7 +9,7 @@ from aiohttp import web
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from headgate.reports import bars_of, facts_of, failures_of, quota_of, run_of, skipped_of
+from headgate.reports import bars_of, facts_of, quota_of, reasons_of, run_of
 from headgate.web.graph import draw
 from headgate.web.page import Page
 
@@ -40,8 +40,7 @@ def load(connection: Connection[DictRow], request: web.Request) -> dict[str, Any
         "graph": draw(
             {x["step"]: x["depends_on"] for x in steps}, {x["step"]: x["status"] for x in steps}
         ),
-        "failures": failures_of(connection, run),
-        "skipped": skipped_of(connection, run),
+        **reasons_of(connection, run),
         "quota": quota_of(connection, run),
         "outputs": [_as_text(x) for x in connection.execute(OUTPUTS, run)],
         "artifacts": connection.execute(ARTIFACTS, {**run, "limit": MAX_ARTIFACTS}).fetchall(),
