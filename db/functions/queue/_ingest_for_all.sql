@@ -27,9 +27,9 @@ begin
             );
         exception
             when others then
-                if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
+                if headgate._fault_of(sqlstate) = 'server' then
                     raise;
-                elsif left(sqlstate, 2) not in ('21', '22', '23', '44', '54', 'P0', 'HG') then
+                elsif headgate._fault_of(sqlstate) = 'internal' then
                     return array(
                         select row(
                             u.asset_id, 'deferred', 0, null, format('%s: %s', v_function, left(sqlerrm, 400))

@@ -26,14 +26,7 @@ begin
         from unnest(array['_high', '_normal', '_low']) with ordinality as u (urgency, nth)
         cross join lateral (select p_provider.name || u.urgency as queue) as q
         where (p_queues is null or q.queue = any (p_queues))
-            and (  -- its first chunk, by index
-                select c.msg_id
-                from headgate.chunks as c
-                where c.queue = q.queue
-                    and c.msg_id is not null
-                order by c.msg_id
-                limit 1
-            ) is not null
+            and exists (select from headgate._first_message(q.queue))
         order by u.nth
     loop
         exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;

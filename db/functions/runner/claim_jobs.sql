@@ -35,14 +35,7 @@ begin
             and exists (  -- most providers have nothing in their queues
                 select
                 from unnest(array['_high', '_normal', '_low']) as u (urgency)
-                where (
-                    select c.msg_id
-                    from headgate.chunks as c
-                    where c.queue = p.name || u.urgency
-                        and c.msg_id is not null
-                    order by c.msg_id
-                    limit 1
-                ) is not null
+                where exists (select from headgate._first_message(p.name || u.urgency))
             )
         order by random()
     loop

@@ -12,8 +12,8 @@ import json
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import httpx2
@@ -21,31 +21,28 @@ import httpx2
 from headgate.errors import SecretMissing, WrongPlan
 from headgate.escapes import Bytes
 from headgate.handlers import Document, Done, Parsing, WorkLost
-from headgate.redaction import Redactor, Uncleared
+from headgate.redaction import Redactor
 from headgate.shown import learn, redacted
 from headgate.worker.auth import Auth
 from headgate.worker.bodies import BROKEN, Body, NoRoom, Reader
 from headgate.worker.buffer import Buffer, Share
 from headgate.worker.chunks import PER_ASSET, Call
 from headgate.worker.http_requests import request_of
+from headgate.worker.judgements import (
+    Head,
+    Judged,
+    cleared,
+    head_of,
+    headers_of,
+    no_answer,
+    spoilt,
+    start_of,
+    text_of,
+)
 from headgate.worker.patterns import LONGEST_HEAD
-from headgate.worker.payloads import (
-    BadPayload,
-    Unstorable,
-    check_json,
-    excerpt,
-    read_text,
-)
+from headgate.worker.payloads import BadPayload, Unstorable, excerpt
 from headgate.worker.rules import Answer, Outcome
-from headgate.worker.wire import (
-    LARGEST_HEAD,
-    NEVER_SENT,
-    Traffic,
-    Wire,
-    is_head_too_large,
-    is_no_http,
-    open_session,
-)
+from headgate.worker.wire import Traffic, Wire, open_session
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -81,10 +78,6 @@ class NoParser(BadPayload):
 
     outcome = "deferred"
     fault = "internal"
-
-
-Judged: TypeAlias = tuple[Outcome, int, Bytes | None]
-Head: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +174,11 @@ class Caller:
                 finally:
                     await response.aclose()
             judged = await self._judge(call, response, answered, client.redactor)
-            head = _head_of(call, response, client.redactor)
+            head = head_of(call, response, client.redactor)
             if head is not None and call.keeps_refused and not judged[0].is_success:
-                head["body"] = _start_of(answered, client.redactor)
+                head["body"] = start_of(answered, client.redactor)
         except BROKEN as exc:
-            judged, head = _no_answer(call, exc), None
+            judged, head = no_answer(call, exc), None
         finally:
             share.close()
         outcome, requests, payload = judged
@@ -213,7 +206,7 @@ class Caller:
     async def _judge(
         self, call: Call, response: httpx2.Response, body: Body, redactor: Redactor
     ) -> Judged:
-        headers = _headers_of(response)
+        headers = headers_of(response)
         head, is_readable = bytes(body.data[:LONGEST_HEAD]), body.problem is None
         answer = Answer(str(response.status_code), headers, head, is_readable)
         outcome = call.rules.judge(answer)
@@ -223,18 +216,18 @@ class Caller:
             detail = f"{answer.status}: {seen}" if seen else answer.status
             return outcome.detailed(detail), 1, None
         if body.problem is not None:
-            return _spoilt(outcome, body.problem), 1, None
+            return spoilt(outcome, body.problem), 1, None
         try:
             if call.parser is not None:
                 document = Document(bytes(body.data), str(response.request.url), headers)
                 text = await self._parsed(call, document, redactor)
             elif len(body.data) <= SMALL:
-                text = _text(answer, body.data, redactor)
+                text = text_of(answer, body.data, redactor)
             else:
                 async with self._one_at_a_time:
-                    text = await asyncio.to_thread(_text, answer, body.data, redactor)
+                    text = await asyncio.to_thread(text_of, answer, body.data, redactor)
         except BadPayload as exc:
-            return _spoilt(outcome, exc), 1, None
+            return spoilt(outcome, exc), 1, None
         # A bulk call's answers are handed in in order: a kept one could block the one before it.
         return outcome, 1, text if call.serves_all else self._buffer.keep(text)
 
@@ -251,7 +244,7 @@ class Caller:
             raise NoParser(job.error)
         if job.outcome != "success":
             raise Unstorable(job.error)
-        return _cleared(done.rows, redactor)
+        return cleared(done.rows, redactor)
 
     def _secret(self, auth: Auth) -> str:
         """Return the secret of now; the last one while its file is gone. Raises SecretMissing."""
@@ -276,79 +269,3 @@ class Caller:
         if self._session is None:
             self._session = open_session(self._concurrency, IDLE_CONNECTION_SECONDS, self.traffic)
         return Wire(auth, secret, self._session, self._tls)
-
-
-def _headers_of(response: httpx2.Response) -> dict[str, str]:
-    return {
-        name.lower().decode("latin-1"): value.decode("latin-1")
-        for name, value in response.headers.raw
-    }
-
-
-def _head_of(call: Call, response: httpx2.Response, redactor: Redactor) -> Head | None:
-    """Return the status and headers that the call asks for, without the secret, or None."""
-    if not call.answers:
-        return None
-    head: Head = {"status": response.status_code}
-    if call.answers == "headers":
-        text = json.dumps(_headers_of(response), ensure_ascii=False).replace("\\u0000", "")
-        try:
-            head["headers"] = json.loads(bytes(redactor.clear(text.encode())))
-        except (Uncleared, ValueError):
-            head["headers"] = {}
-    return head
-
-
-def _start_of(body: Body, redactor: Redactor) -> str:
-    """Return the part of a body that rules may see, as text without the secret."""
-    start = bytes(body.data[:LONGEST_HEAD])
-    is_cut = len(start) < len(body.data) or body.problem is not None
-    try:
-        cleared = redactor.clear(start, cut_after=is_cut)
-    except Uncleared as exc:
-        return str(exc)
-    return bytes(cleared).decode("utf-8", "replace").replace("\0", "")
-
-
-def _no_answer(call: Call, exc: Exception) -> Judged:
-    """Judge a call without an answer by its cause, as the transport's own exceptions mislead."""
-    cause = exc.__cause__ if isinstance(exc, httpx2.HTTPError) and exc.__cause__ else exc
-    if is_head_too_large(cause):
-        reason = f"the answer's headers are larger than {LARGEST_HEAD} bytes, or too many"
-        return Outcome("failed", "item", reason), 1, None
-    status, detail, requests = "error:cut", "the connection broke", 1
-    if isinstance(cause, NEVER_SENT):
-        status, detail, requests = "error:connect", "could not connect", 0
-        if isinstance(cause, aiohttp.ClientConnectorCertificateError):
-            why = getattr(cause.certificate_error, "verify_message", "") or cause.strerror
-            detail = f"its certificate is not trusted: {why}; SSL_CERT_FILE names whom to trust"
-        elif isinstance(cause, aiohttp.ClientConnectorError) and cause.strerror:
-            detail = f"could not connect: {cause.strerror}"
-    elif isinstance(cause, TimeoutError):
-        status, detail = "error:timeout", f"no answer within {call.timeout_seconds:g} seconds"
-    elif isinstance(cause, aiohttp.ClientPayloadError):
-        detail = "the connection broke within the answer"
-    elif is_no_http(cause):
-        detail = "what came is not valid HTTP"
-    return call.rules.judge(Answer(status)).detailed(detail), requests, None
-
-
-def _text(answer: Answer, data: bytearray, redactor: Redactor) -> Bytes:
-    """Return the text of a good answer, without the secret. Raises BadPayload."""
-    text = read_text(data, answer.content_type)
-    if answer.status == "200" and "json" in answer.content_type.lower():
-        check_json(text)
-    return _cleared(text, redactor)
-
-
-def _cleared(text: Bytes, redactor: Redactor) -> Bytes:
-    try:
-        return redactor.clear(text)
-    except Uncleared as exc:
-        raise Unstorable(f"the answer is {exc}") from None
-
-
-def _spoilt(outcome: Outcome, problem: BadPayload) -> Outcome:
-    """Return the outcome of a job whose answer has a good status and a bad body."""
-    reason = redacted(str(problem))
-    return replace(outcome, outcome=problem.outcome, fault=problem.fault, reason=reason)

@@ -11,7 +11,7 @@ import zlib
 import httpx2
 import pytest
 
-from headgate.worker import calls, payloads
+from headgate.worker import calls, judgements, payloads
 from headgate.worker.bodies import Reader
 from headgate.worker.buffer import Buffer, Share
 from headgate.worker.calls import Caller
@@ -168,13 +168,13 @@ async def test_a_large_answer_is_decoded_where_nobody_waits_for_it(
     shop, caller, monkeypatch, size, has_thread
 ):
     threads = []
-    decode = calls._text
+    decode = judgements.text_of
 
     def watched(*given):
         threads.append(threading.current_thread() is not threading.main_thread())
         return decode(*given)
 
-    monkeypatch.setattr(calls, "_text", watched)
+    monkeypatch.setattr(calls, "text_of", watched)
     text = "é漢" * (size // 4)  # two bytes each
     shop.answer = body_of(text.encode("gb18030"), "text/plain; charset=gb18030")
 

@@ -92,7 +92,7 @@ async def test_no_trouble_of_the_server_throws_answers_away(
 async def test_an_answer_that_cannot_be_sent_to_the_database_is_its_items_fault(
     core_plan, core_database, shop, monkeypatch
 ):
-    monkeypatch.setattr(calls, "_text", lambda _, body, __: body.replace(b"?", b"\xed\xa0\x80"))
+    monkeypatch.setattr(calls, "text_of", lambda _, body, __: body.replace(b"?", b"\xed\xa0\x80"))
     write_plan(core_plan, base_url=shop.url, assets=20, **BY_QUOTA)
     shop.special["/api/things/T7"] = json_of('"?"')
     start(core_plan)
