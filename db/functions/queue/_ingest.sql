@@ -159,9 +159,9 @@ begin
         return coalesce(headgate._call_ingest(p_function, p_context, p_asset_ids, p_answers), '{}');
     exception
         when others then
-            if headgate._fault_of(sqlstate) = 'server' then
+            if headgate._fault_of_error(sqlstate) = 'server' then
                 raise;
-            elsif headgate._fault_of(sqlstate) = 'internal' then
+            elsif headgate._fault_of_error(sqlstate) = 'internal' then
                 return array(
                     select row(
                         u.asset_id, 'deferred', 0, null, format('%s: %s', p_function, left(sqlerrm, 400))

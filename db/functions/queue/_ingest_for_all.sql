@@ -27,9 +27,9 @@ begin
             );
         exception
             when others then
-                if headgate._fault_of(sqlstate) = 'server' then
+                if headgate._fault_of_error(sqlstate) = 'server' then
                     raise;
-                elsif headgate._fault_of(sqlstate) = 'internal' then
+                elsif headgate._fault_of_error(sqlstate) = 'internal' then
                     return array(
                         select row(
                             u.asset_id, 'deferred', 0, null, format('%s: %s', v_function, left(sqlerrm, 400))

@@ -33,7 +33,7 @@ begin
     ) as r using (asset_id);
 exception
     when others then
-        if headgate._fault_of(sqlstate) = 'server' then
+        if headgate._fault_of_error(sqlstate) = 'server' then
             raise;
         end if;
         fault := format('body function %s: %s', p_operation.body_function, left(sqlerrm, 400));

@@ -34,7 +34,7 @@ from headgate.worker.chunks import Chunk, Handling, Stage
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.copying import Unwanted
-from headgate.worker.handler_reports import blamed, ended, refused, report_of, task_of
+from headgate.worker.handler_reports import ended, failed_by, refused, report_of, task_of
 from headgate.worker.leases import HandlerLease
 from headgate.worker.provider_state import Providers, ProviderState
 from headgate.worker.reports import Report
@@ -250,7 +250,7 @@ class HandlerExecutor:
                 {},
             )
         except (psycopg.Error, HeadgateError) as exc:
-            jobs = blamed(function, exc, asset_ids)
+            jobs = failed_by(function, exc, asset_ids)
         if len(asset_ids) == 1 or jobs[0].outcome == "deferred":
             return Input(), {job.asset_id: job for job in jobs}
         half = len(asset_ids) // 2

@@ -19,7 +19,7 @@ OF_THE_DATA: Final = ("22", "23", "P0", "HG")
 """SQLSTATE classes of input function errors that a single asset's data may cause."""
 
 
-def blamed(function: str, exc: psycopg.Error | HeadgateError, asset_ids: list[int]) -> list[Job]:
+def failed_by(function: str, exc: psycopg.Error | HeadgateError, asset_ids: list[int]) -> list[Job]:
     """Return the jobs of assets whose input cannot be read: failed for bad data, else deferred."""
     if isinstance(exc, psycopg.Error):
         told, state = str(from_psycopg(exc)), exc.sqlstate or ""
@@ -34,7 +34,7 @@ def ended(exc: BaseException, function: str | None, asset_ids: list[int]) -> lis
     if isinstance(exc, Unstorable):
         return [Job(x, "failed", str(exc)) for x in asset_ids]
     if isinstance(exc, psycopg.Error | HeadgateError):
-        return blamed(function or "its stage", exc, asset_ids)
+        return failed_by(function or "its stage", exc, asset_ids)
     raise exc
 
 

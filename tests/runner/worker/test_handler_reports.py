@@ -7,7 +7,7 @@ import pytest
 
 from headgate.handlers.pool_messages import Done, Job
 from headgate.worker.chunks import Handling
-from headgate.worker.handler_reports import blamed, ended, report_of
+from headgate.worker.handler_reports import ended, failed_by, report_of
 from headgate.worker.payloads import Unstorable
 
 
@@ -47,7 +47,7 @@ def test_rows_without_a_type_go_nowhere():
 def test_input_that_cannot_be_read_fails_its_assets_for_bad_data_and_else_defers_them(
     error: psycopg.Error, outcome: str
 ):
-    jobs = blamed("toy.input", error, [1, 2])
+    jobs = failed_by("toy.input", error, [1, 2])
 
     assert [(x.asset_id, x.outcome) for x in jobs] == [(1, outcome), (2, outcome)]
     assert all(x.error is not None and x.error.startswith("toy.input: ") for x in jobs)

@@ -1,7 +1,7 @@
 -- Whose fault an error of a plan's function is. server: it passes, and the whole transaction is repeated; item: the
 -- answer's own; internal: the function's, as is any other. Inlined (no pinned path).
 
-create or replace function headgate._fault_of(p_sqlstate text)
+create or replace function headgate._fault_of_error(p_sqlstate text)
 returns text
 language sql
 immutable
