@@ -20,7 +20,7 @@ INVOKERS = {
     "begin_plan", "end_plan", "note_mistake", "put_provider", "put_rule", "put_operation",
     "put_pipeline", "put_step", "put_parameter", "put_pool", "put_store", "put_check", "put_metric",
     "run_checks",
-    "put_channel", "put_route", "notify", "set_channel", "set_store", "hold_notices",
+    "put_channel", "put_route", "notify", "set_channel", "set_store", "hold_notices", "in_words",
 }  # fmt: skip
 # Private, but not with the caller's rights: a trigger of the owner, queues that belong to the owner whoever declares
 # a plan, and calls without rights.
