@@ -9022,7 +9022,7 @@ begin
     ) as r using (asset_id);
 exception
     when others then
-        if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
+        if headgate._fault_of_error(sqlstate) = 'server' then
             raise;
         end if;
         fault := format('body function %s: %s', p_operation.body_function, left(sqlerrm, 400));
@@ -11601,7 +11601,7 @@ CREATE FUNCTION headgate._due_because(p_operation headgate.operations, p_state h
         when p_operation.due_rule = 'run' then 'every run does it'
         when p_state.succeeded_at is null and p_operation.follows_operation_id is null then 'never done'
         when p_operation.due_rule = 'session' then 'a session has closed since'
-        when p_operation.due_rule = 'every' then 'older than ' || p_operation.due_every
+        when p_operation.due_rule = 'every' then 'older than ' || headgate.in_words(p_operation.due_every)
         when p_operation.due_rule = 'after' then 'its inputs have changed'
         else 'due by its rule'
     end;
@@ -11788,7 +11788,7 @@ begin
     if v_execution.status <> 'running' or not coalesce(v_execution.deadline_at <= p_now, false) then
         return;
     end if;
-    v_said := format('the run was not over after its timeout of %s', v_pipeline.timeout);
+    v_said := format('the run was not over after its timeout of %s', headgate.in_words(v_pipeline.timeout));
     update headgate.process_steps as s
     set is_late = true, output = jsonb_build_object('error', v_said)
     where s.execution_id = p_execution_id
@@ -11851,7 +11851,9 @@ declare
 begin
     update headgate.process_steps as s
     set is_late = true,
-        output = jsonb_build_object('error', format('the step was not over after its timeout of %s', s.timeout))
+        output = jsonb_build_object(
+            'error', format('the step was not over after its timeout of %s', headgate.in_words(s.timeout))
+        )
     where s.execution_id = p_execution_id
         and s.step = p_step
         and s.status = 'running'
@@ -11862,7 +11864,7 @@ begin
     end if;
     perform headgate._end_held(
         array(select c from unnest(v_chunks) as c where c.step = p_step), 'deferred',
-        format('timeout: the step was not over after %s', v_step.timeout), p_now
+        format('timeout: the step was not over after %s', headgate.in_words(v_step.timeout)), p_now
     );
     select * into v_step
     from headgate.process_steps as s
@@ -13413,6 +13415,22 @@ $$;
 ALTER FUNCTION headgate._fault_of(p_value jsonb, p_predicate jsonpath) OWNER TO headgate_owner;
 
 --
+-- Name: _fault_of_error(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._fault_of_error(p_sqlstate text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case
+        when pg_catalog."left"(p_sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then 'server'
+        when pg_catalog."left"(p_sqlstate, 2) in ('21', '22', '23', '44', '54', 'P0', 'HG') then 'item'
+        else 'internal'
+    end;
+$$;
+
+ALTER FUNCTION headgate._fault_of_error(p_sqlstate text) OWNER TO headgate_owner;
+
+--
 -- Name: _field(text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13737,6 +13755,23 @@ end;
 $$;
 
 ALTER FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _first_message(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._first_message(p_queue text) RETURNS SETOF bigint
+    LANGUAGE sql STABLE
+    AS $$
+    select c.msg_id
+    from headgate.chunks as c
+    where c.queue = p_queue
+        and c.msg_id is not null
+    order by c.msg_id
+    limit 1;
+$$;
+
+ALTER FUNCTION headgate._first_message(p_queue text) OWNER TO headgate_owner;
 
 --
 -- Name: _first_start(headgate.providers, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15409,9 +15444,9 @@ begin
             );
         exception
             when others then
-                if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
+                if headgate._fault_of_error(sqlstate) = 'server' then
                     raise;
-                elsif left(sqlstate, 2) not in ('21', '22', '23', '44', '54', 'P0', 'HG') then
+                elsif headgate._fault_of_error(sqlstate) = 'internal' then
                     return array(
                         select row(
                             u.asset_id, 'deferred', 0, null, format('%s: %s', v_function, left(sqlerrm, 400))
@@ -15583,9 +15618,9 @@ begin
         return coalesce(headgate._call_ingest(p_function, p_context, p_asset_ids, p_answers), '{}');
     exception
         when others then
-            if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
+            if headgate._fault_of_error(sqlstate) = 'server' then
                 raise;
-            elsif left(sqlstate, 2) not in ('21', '22', '23', '44', '54', 'P0', 'HG') then
+            elsif headgate._fault_of_error(sqlstate) = 'internal' then
                 return array(
                     select row(
                         u.asset_id, 'deferred', 0, null, format('%s: %s', p_function, left(sqlerrm, 400))
@@ -19427,24 +19462,26 @@ $$;
 ALTER FUNCTION headgate._open_changes(p_operation text, p_table text, p_by text, p_universe text, p_artifact_name text) OWNER TO headgate_owner;
 
 --
--- Name: _open_implied(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _open_implied(text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._open_implied() RETURNS void
+CREATE FUNCTION headgate._open_implied(p_universes text[] DEFAULT NULL::text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+    perform headgate._note_ingest_kinds();
     perform headgate._open_breakers();
     perform pgmq.create(q.queue)
     from headgate.providers as p
     cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue)
     where not exists (select from pgmq.meta as m where m.queue_name = q.queue);
     perform headgate._tune_queues();
+    perform headgate._open_needs(p_universes);
 end;
 $$;
 
-ALTER FUNCTION headgate._open_implied() OWNER TO headgate_owner;
+ALTER FUNCTION headgate._open_implied(p_universes text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _open_log(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19544,10 +19581,10 @@ $$;
 ALTER FUNCTION headgate._open_months(p_months integer) OWNER TO headgate_owner;
 
 --
--- Name: _open_needs(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _open_needs(text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._open_needs(p_universe text DEFAULT NULL::text) RETURNS void
+CREATE FUNCTION headgate._open_needs(p_universes text[] DEFAULT NULL::text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -19560,7 +19597,7 @@ begin
     for v_operation in
         select *
         from headgate.operations as o
-        where (p_universe is null or o.universe = p_universe)
+        where (p_universes is null or o.universe = any (p_universes))
             and o.bulk_call_of_operation_id is null  -- a bulk or batch call is not a need of its own
             and not o.is_retired
         order by o.operation_id
@@ -19597,7 +19634,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._open_needs(p_universe text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._open_needs(p_universes text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _open_plan(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24298,7 +24335,8 @@ begin
         end if;
         v_rows := headgate._call_step(v_step.function, v_pipeline, p_execution.run_id);
         perform headgate._raise(
-            'HG020', format('step %s took longer than its timeout of %s', p_step, v_step.timeout),
+            'HG020',
+            format('step %s took longer than its timeout of %s', p_step, headgate.in_words(v_step.timeout)),
             'what it wrote was undone; make it faster, or give it a longer timeout'
         )
         where clock_timestamp() > v_began + v_step.timeout;
@@ -25576,27 +25614,29 @@ CREATE FUNCTION headgate._staged_source(p_table regclass, p_operation text, p_ke
 declare
     v_first record;
     v_last record;
-    v_is_new boolean;
+    v_is_new boolean := false;
     v_is_sorted boolean;
     v_written integer;
 begin
-    v_is_new := cardinality(p_asset_ids) = 1 and not exists (select from %7$s);
-    if cardinality(p_asset_ids) = 1 and not v_is_new then
-        select %1$s into v_first
-            %4$s
-        order by %1$s
-        limit 1;
-        select %1$s into v_last
-            %4$s
-        order by %2$s
-        limit 1;
-        v_is_new := coalesce((
-            select (%3$s) > (%6$s)
-            from %7$s as t
-            where (%3$s) >= (%5$s)
-            order by %3$s
-            limit 1
-        ), true);
+    if cardinality(p_asset_ids) = 1 then
+        v_is_new := not exists (select from %7$s);
+        if not v_is_new then
+            select %1$s into v_first
+                %4$s
+            order by %1$s
+            limit 1;
+            select %1$s into v_last
+                %4$s
+            order by %2$s
+            limit 1;
+            v_is_new := coalesce((
+                select (%3$s) > (%6$s)
+                from %7$s as t
+                where (%3$s) >= (%5$s)
+                order by %3$s
+                limit 1
+            ), true);
+        end if;
     end if;
     if v_is_new then
         begin
@@ -26819,14 +26859,7 @@ begin
         from unnest(array['_high', '_normal', '_low']) with ordinality as u (urgency, nth)
         cross join lateral (select p_provider.name || u.urgency as queue) as q
         where (p_queues is null or q.queue = any (p_queues))
-            and (  -- its first chunk, by index
-                select c.msg_id
-                from headgate.chunks as c
-                where c.queue = q.queue
-                    and c.msg_id is not null
-                order by c.msg_id
-                limit 1
-            ) is not null
+            and exists (select from headgate._first_message(q.queue))
         order by u.nth
     loop
         exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;
@@ -27512,9 +27545,9 @@ exception
         -- The limit counts from a moment before statement_timestamp().
         is_out_of_time := coalesce(clock_timestamp() >= statement_timestamp() + 0.9 * v_limit, false);
         if clock_timestamp() >= v_began + p_timeout then
-            error := format('it took longer than its timeout of %s', p_timeout);
+            error := format('it took longer than its timeout of %s', headgate.in_words(p_timeout));
         elsif is_out_of_time then
-            error := format('it took longer than the statement_timeout of %s', v_limit);
+            error := format('it took longer than the statement_timeout of %s', headgate.in_words(v_limit));
         else
             raise;
         end if;
@@ -28071,7 +28104,7 @@ begin
     into inserted, updated, unchanged
     from written as w;
 
-    perform headgate._open_needs(p_universe);
+    perform headgate._open_needs(array[p_universe]);
     return next;
 end;
 $$;
@@ -28624,7 +28657,7 @@ CREATE FUNCTION headgate._why_not_due(p_operation_id bigint, p_asset_id bigint, 
             'not due: %s had been published, but a later due time was set', l.session
         )
         when o.due_rule = 'every' then format(
-            'not due: done on %s, and due every %s', p_done_at at time zone 'UTC', o.due_every
+            'not due: done on %s, and due every %s', p_done_at at time zone 'UTC', headgate.in_words(o.due_every)
         )
         when o.due_rule = 'after' then format(
             'not due: its inputs had not changed since %s', p_done_at at time zone 'UTC'
@@ -29693,12 +29726,10 @@ CREATE FUNCTION headgate.check_plans() RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    perform headgate._note_ingest_kinds();
-    perform headgate._open_implied();
     perform headgate._add_step_groups();
     perform headgate._check_rows();
     perform headgate._drop_needs();
-    perform headgate._open_needs();
+    perform headgate._open_implied();
     perform headgate._open_months(3);
 end;
 $$;
@@ -29827,14 +29858,7 @@ begin
             and exists (  -- most providers have nothing in their queues
                 select
                 from unnest(array['_high', '_normal', '_low']) as u (urgency)
-                where (
-                    select c.msg_id
-                    from headgate.chunks as c
-                    where c.queue = p.name || u.urgency
-                        and c.msg_id is not null
-                    order by c.msg_id
-                    limit 1
-                ) is not null
+                where exists (select from headgate._first_message(p.name || u.urgency))
             )
         order by random()
     loop
@@ -30223,17 +30247,14 @@ begin
     perform headgate._add_step_groups();
     perform headgate._note_plan_mistakes(v_plan);
     perform headgate._raise_mistakes(v_plan);
-    perform headgate._note_ingest_kinds();
-    perform headgate._open_implied();
-    perform headgate._open_needs(u.universe)
-    from (
+    perform headgate._open_implied(array(
         select distinct o.universe
         from headgate.declarations as d
         join headgate.operations as o using (name)
         where d.plan = v_plan
             and d.kind = 'operation'
             and d.is_declared
-    ) as u;
+    ));
     perform set_config('headgate.plan', '', true);
     return coalesce('retired: ' || v_retired, 'unchanged');
 end;
@@ -31383,6 +31404,37 @@ ALTER FUNCTION headgate.hold_notices() OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.hold_notices() IS 'After a restore: hold back waiting notices that may have been sent since; returns how many.';
+
+--
+-- Name: in_words(interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.in_words(p_interval interval) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(
+        string_agg(format('%s %s%s', p.count, p.unit, case when p.count = 1 then '' else 's' end), ' ' order by p.nth),
+        '0 seconds'
+    )
+    from (values
+        (1, extract(year from p_interval), 'year'),
+        (2, extract(month from p_interval), 'month'),
+        (3, extract(day from p_interval), 'day'),
+        (4, extract(hour from p_interval), 'hour'),
+        (5, extract(minute from p_interval), 'minute'),
+        (6, trim_scale(extract(second from p_interval)), 'second')
+    ) as p (nth, count, unit)
+    where p.count <> 0;
+$$;
+
+ALTER FUNCTION headgate.in_words(p_interval interval) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION in_words(p_interval interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.in_words(p_interval interval) IS 'An interval in words: 20 hours, 1 minute 15 seconds.';
 
 --
 -- Name: ingest_robots(jsonb, bigint[], headgate.answer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -33745,6 +33797,64 @@ ALTER FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run_id t
 COMMENT ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run_id text) IS 'Start a pipeline that headgate''s own runners advance, step by step; returns its run id.';
 
 --
+-- Name: run_reasons(text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.run_reasons(p_pipeline text, p_run_id text, p_limit integer DEFAULT 25) RETURNS TABLE(operation text, status text, error text, jobs bigint, example text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+begin
+    return query
+    select o.name, r.status, r.error, r.jobs, r.example
+    from (
+        select
+            j.operation_id, j.status, j.error, count(*) as jobs, min(a.code) as example,
+            row_number() over (partition by j.status = 'skipped' order by count(*) desc, min(a.code)) as nth
+        from (
+            select d.operation_id, d.asset_id, d.status, coalesce(d.error, d.reason) as error
+            from headgate.asset_processing_details as d
+            where d.execution_id = v_execution.execution_id
+                and d.ended_at >= v_execution.started_at
+                and d.status in ('failed', 'deferred')
+            union all
+            select s.operation_id, s.asset_id, 'skipped', s.error
+            from (
+                select d.operation_id, d.asset_id, coalesce(d.error, d.reason) as error
+                from headgate.asset_processing_details as d
+                where d.execution_id = v_execution.execution_id
+                    and d.ended_at >= v_execution.started_at
+                    and d.status = 'skipped'
+                    and exists (  -- most runs have none
+                        select
+                        from headgate.v_execution_steps as t
+                        where t.pipeline = p_pipeline
+                            and t.run_id = p_run_id
+                            and t.skipped > 0
+                    )
+                limit 1000
+            ) as s
+        ) as j
+        join headgate.assets as a using (asset_id)
+        group by j.operation_id, j.status, j.error
+    ) as r
+    join headgate.operations as o using (operation_id)
+    where r.nth <= p_limit
+    order by r.status = 'skipped', r.nth;
+end;
+$$;
+
+ALTER FUNCTION headgate.run_reasons(p_pipeline text, p_run_id text, p_limit integer) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION run_reasons(p_pipeline text, p_run_id text, p_limit integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.run_reasons(p_pipeline text, p_run_id text, p_limit integer) IS 'Why jobs of a run failed, were deferred or skipped: how many for which reason, each with an example; at most p_limit reasons of failures and deferrals, and as many of skips.';
+
+--
 -- Name: set_asset_active(bigint, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -35363,33 +35473,35 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_comments(p_context jsonb, p_asset_id
 declare
     v_first record;
     v_last record;
-    v_is_new boolean;
+    v_is_new boolean := false;
     v_is_sorted boolean;
     v_written integer;
 begin
-    v_is_new := cardinality(p_asset_ids) = 1 and not exists (select from onpoint.comments);
-    if cardinality(p_asset_ids) = 1 and not v_is_new then
-        select a.id into v_first
-            from headgate_stage.onpoint_load_comments as a
+    if cardinality(p_asset_ids) = 1 then
+        v_is_new := not exists (select from onpoint.comments);
+        if not v_is_new then
+            select a.id into v_first
+                from headgate_stage.onpoint_load_comments as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-        order by a.id
-        limit 1;
-        select a.id into v_last
-            from headgate_stage.onpoint_load_comments as a
+            order by a.id
+            limit 1;
+            select a.id into v_last
+                from headgate_stage.onpoint_load_comments as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-        order by a.id desc
-        limit 1;
-        v_is_new := coalesce((
-            select (t.id) > (v_last.id)
-            from onpoint.comments as t
-            where (t.id) >= (v_first.id)
-            order by t.id
-            limit 1
-        ), true);
+            order by a.id desc
+            limit 1;
+            v_is_new := coalesce((
+                select (t.id) > (v_last.id)
+                from onpoint.comments as t
+                where (t.id) >= (v_first.id)
+                order by t.id
+                limit 1
+            ), true);
+        end if;
     end if;
     if v_is_new then
         begin
@@ -35488,33 +35600,35 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_posts(p_context jsonb, p_asset_ids b
 declare
     v_first record;
     v_last record;
-    v_is_new boolean;
+    v_is_new boolean := false;
     v_is_sorted boolean;
     v_written integer;
 begin
-    v_is_new := cardinality(p_asset_ids) = 1 and not exists (select from onpoint.posts);
-    if cardinality(p_asset_ids) = 1 and not v_is_new then
-        select a.id into v_first
-            from headgate_stage.onpoint_load_posts as a
+    if cardinality(p_asset_ids) = 1 then
+        v_is_new := not exists (select from onpoint.posts);
+        if not v_is_new then
+            select a.id into v_first
+                from headgate_stage.onpoint_load_posts as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-        order by a.id
-        limit 1;
-        select a.id into v_last
-            from headgate_stage.onpoint_load_posts as a
+            order by a.id
+            limit 1;
+            select a.id into v_last
+                from headgate_stage.onpoint_load_posts as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-        order by a.id desc
-        limit 1;
-        v_is_new := coalesce((
-            select (t.id) > (v_last.id)
-            from onpoint.posts as t
-            where (t.id) >= (v_first.id)
-            order by t.id
-            limit 1
-        ), true);
+            order by a.id desc
+            limit 1;
+            v_is_new := coalesce((
+                select (t.id) > (v_last.id)
+                from onpoint.posts as t
+                where (t.id) >= (v_first.id)
+                order by t.id
+                limit 1
+            ), true);
+        end if;
     end if;
     if v_is_new then
         begin
@@ -35611,33 +35725,35 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_stories(p_context jsonb, p_asset_ids
 declare
     v_first record;
     v_last record;
-    v_is_new boolean;
+    v_is_new boolean := false;
     v_is_sorted boolean;
     v_written integer;
 begin
-    v_is_new := cardinality(p_asset_ids) = 1 and not exists (select from onpoint.stories);
-    if cardinality(p_asset_ids) = 1 and not v_is_new then
-        select a.id into v_first
-            from headgate_stage.onpoint_load_stories as a
+    if cardinality(p_asset_ids) = 1 then
+        v_is_new := not exists (select from onpoint.stories);
+        if not v_is_new then
+            select a.id into v_first
+                from headgate_stage.onpoint_load_stories as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-        order by a.id
-        limit 1;
-        select a.id into v_last
-            from headgate_stage.onpoint_load_stories as a
+            order by a.id
+            limit 1;
+            select a.id into v_last
+                from headgate_stage.onpoint_load_stories as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-        order by a.id desc
-        limit 1;
-        v_is_new := coalesce((
-            select (t.id) > (v_last.id)
-            from onpoint.stories as t
-            where (t.id) >= (v_first.id)
-            order by t.id
-            limit 1
-        ), true);
+            order by a.id desc
+            limit 1;
+            v_is_new := coalesce((
+                select (t.id) > (v_last.id)
+                from onpoint.stories as t
+                where (t.id) >= (v_first.id)
+                order by t.id
+                limit 1
+            ), true);
+        end if;
     end if;
     if v_is_new then
         begin
@@ -35742,33 +35858,35 @@ CREATE FUNCTION onpoint.ingest_onpoint_load_users(p_context jsonb, p_asset_ids b
 declare
     v_first record;
     v_last record;
-    v_is_new boolean;
+    v_is_new boolean := false;
     v_is_sorted boolean;
     v_written integer;
 begin
-    v_is_new := cardinality(p_asset_ids) = 1 and not exists (select from onpoint.users);
-    if cardinality(p_asset_ids) = 1 and not v_is_new then
-        select a.id into v_first
-            from headgate_stage.onpoint_load_users as a
+    if cardinality(p_asset_ids) = 1 then
+        v_is_new := not exists (select from onpoint.users);
+        if not v_is_new then
+            select a.id into v_first
+                from headgate_stage.onpoint_load_users as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-        order by a.id
-        limit 1;
-        select a.id into v_last
-            from headgate_stage.onpoint_load_users as a
+            order by a.id
+            limit 1;
+            select a.id into v_last
+                from headgate_stage.onpoint_load_users as a
         where a.chunk_id = (p_context ->> 'chunk_id')::bigint
             and a.lease_no = (p_context ->> 'lease_no')::integer
             and a.asset_id = any (p_asset_ids)
-        order by a.id desc
-        limit 1;
-        v_is_new := coalesce((
-            select (t.id) > (v_last.id)
-            from onpoint.users as t
-            where (t.id) >= (v_first.id)
-            order by t.id
-            limit 1
-        ), true);
+            order by a.id desc
+            limit 1;
+            v_is_new := coalesce((
+                select (t.id) > (v_last.id)
+                from onpoint.users as t
+                where (t.id) >= (v_first.id)
+                order by t.id
+                limit 1
+            ), true);
+        end if;
     end if;
     if v_is_new then
         begin
@@ -40401,17 +40519,25 @@ CREATE VIEW headgate.v_assets_needing_processing AS
             WHEN (s.reprocess_requested_at > COALESCE(s.succeeded_at, '-infinity'::timestamp with time zone)) THEN 'reset'::text
             WHEN (o.due_rule = 'run'::text) THEN 'every run does it'::text
             WHEN ((s.succeeded_at IS NULL) AND (s.watermark IS NULL)) THEN 'new'::text
-            WHEN (o.due_rule = 'session'::text) THEN 'a session has closed'::text
-            WHEN (o.due_rule = 'every'::text) THEN format('every %s'::text, o.due_every)
-            WHEN (o.due_rule = 'after'::text) THEN 'its input has changed'::text
-            WHEN (o.due_rule = 'function'::text) THEN format('due by %s'::text, o.due_function)
-            ELSE o.due_rule
+            ELSE o.rule
         END AS reason,
     s.next_due_at AS due_since,
     s.watermark,
     o.units
    FROM ((headgate.asset_processing_state s
-     JOIN headgate.operations o USING (operation_id))
+     JOIN ( SELECT r.operation_id,
+            r.name,
+            r.units,
+            r.due_rule,
+                CASE r.due_rule
+                    WHEN 'session'::text THEN 'a session has closed'::text
+                    WHEN 'every'::text THEN ('every '::text || headgate.in_words(r.due_every))
+                    WHEN 'after'::text THEN 'its input has changed'::text
+                    WHEN 'function'::text THEN format('due by %s'::text, r.due_function)
+                    ELSE r.due_rule
+                END AS rule
+           FROM headgate.operations r
+         OFFSET 0) o USING (operation_id))
      JOIN headgate.assets a USING (asset_id))
   WHERE ((s.next_due_at <= ( SELECT headgate.clock() AS clock)) AND (s.chunk_id IS NULL) AND a.is_active);
 
@@ -45267,7 +45393,7 @@ CREATE VIEW headgate._state_metrics AS
             COALESCE(sum(r.connections_reused), (0)::numeric) AS reused,
             COALESCE(sum(r.memory), (0)::numeric) AS memory,
             COALESCE(max(r.peak_memory), (0)::bigint) AS peak_memory,
-            (COALESCE(max(r.disk_percent), (0)::double precision) / (100)::double precision) AS disk_used
+            (max(r.disk_percent) / (100)::double precision) AS disk_used
            FROM headgate.v_runners r
           WHERE (r.last_seen_at > (clock_timestamp() - '00:00:15'::interval))
         ), quota AS MATERIALIZED (
@@ -45370,6 +45496,7 @@ UNION ALL
     t.value
    FROM (runner r
      CROSS JOIN LATERAL ( VALUES ('headgate_runners'::text,'{}'::text,r.runners), ('headgate_runner_leases'::text,'{}'::text,r.leases), ('headgate_runner_connections'::text,'{"kind": "opened"}'::text,r.opened), ('headgate_runner_connections'::text,'{"kind": "reused"}'::text,r.reused), ('headgate_runner_memory_bytes'::text,'{}'::text,r.memory), ('headgate_runner_peak_memory_bytes'::text,'{}'::text,r.peak_memory), ('headgate_runner_disk_used_ratio'::text,'{}'::text,r.disk_used)) t(metric, labels, value))
+  WHERE (t.value IS NOT NULL)
 UNION ALL
  SELECT 'headgate_alerts_open'::text AS metric,
     ''::text AS suffix,
@@ -48964,7 +49091,7 @@ CREATE VIEW headgate.v_operations AS
             ELSE 'sql'::text
         END AS kind,
         CASE o.due_rule
-            WHEN 'every'::text THEN format('every %s'::text, o.due_every)
+            WHEN 'every'::text THEN ('every '::text || headgate.in_words(o.due_every))
             WHEN 'after'::text THEN format('after %s'::text, ( SELECT string_agg(i.name, ', '::text ORDER BY i.name) AS string_agg
                FROM (headgate.operation_inputs n_1
                  JOIN headgate.operations i ON ((i.operation_id = n_1.input_operation_id)))
@@ -58082,6 +58209,12 @@ REVOKE ALL ON FUNCTION headgate._false_conditions(p_pipeline headgate.pipelines,
 REVOKE ALL ON FUNCTION headgate._fault_of(p_value jsonb, p_predicate jsonpath) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _fault_of_error(p_sqlstate text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._fault_of_error(p_sqlstate text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -58134,6 +58267,12 @@ REVOKE ALL ON FUNCTION headgate._find_violations(p_kind text, p_name text, p_set
 --
 
 REVOKE ALL ON FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _first_message(p_queue text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._first_message(p_queue text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _first_start(p_provider headgate.providers, p_next_start_at timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -59162,10 +59301,10 @@ REVOKE ALL ON FUNCTION headgate._open_breakers() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._open_changes(p_operation text, p_table text, p_by text, p_universe text, p_artifact_name text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _open_implied(); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _open_implied(p_universes text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._open_implied() FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._open_implied(p_universes text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_log(p_operation text, p_table text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -59180,10 +59319,10 @@ REVOKE ALL ON FUNCTION headgate._open_log(p_operation text, p_table text) FROM P
 REVOKE ALL ON FUNCTION headgate._open_months(p_months integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _open_needs(p_universe text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _open_needs(p_universes text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._open_needs(p_universe text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._open_needs(p_universes text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_plan(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -61188,6 +61327,22 @@ GRANT ALL ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integ
 REVOKE ALL ON FUNCTION headgate.hold_notices() FROM PUBLIC;
 
 --
+-- Name: FUNCTION in_words(p_interval interval); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.in_words(p_interval interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.in_words(p_interval interval) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.in_words(p_interval interval) TO headgate_runner;
+GRANT ALL ON FUNCTION headgate.in_words(p_interval interval) TO headgate_reader;
+GRANT ALL ON FUNCTION headgate.in_words(p_interval interval) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.in_words(p_interval interval) TO headgate_plan_freshpoc;
+GRANT ALL ON FUNCTION headgate.in_words(p_interval interval) TO headgate_plan_maintenance;
+GRANT ALL ON FUNCTION headgate.in_words(p_interval interval) TO headgate_plan_notify;
+GRANT ALL ON FUNCTION headgate.in_words(p_interval interval) TO headgate_plan_onpoint;
+GRANT ALL ON FUNCTION headgate.in_words(p_interval interval) TO headgate_plan_recommender;
+GRANT ALL ON FUNCTION headgate.in_words(p_interval interval) TO headgate_plan_viral;
+
+--
 -- Name: FUNCTION ingest_robots(p_context jsonb, p_asset_ids bigint[], p_answers headgate.answer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -61645,6 +61800,14 @@ GRANT ALL ON FUNCTION headgate.run_parameters(p_counted boolean) TO headgate_rea
 
 REVOKE ALL ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION run_reasons(p_pipeline text, p_run_id text, p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.run_reasons(p_pipeline text, p_run_id text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.run_reasons(p_pipeline text, p_run_id text, p_limit integer) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.run_reasons(p_pipeline text, p_run_id text, p_limit integer) TO headgate_reader;
 
 --
 -- Name: FUNCTION set_asset_active(p_asset_id bigint, p_is_active boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
