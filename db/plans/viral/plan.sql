@@ -205,17 +205,16 @@ select headgate.put_metric('airflow_operator_memory_usage_bytes', 'gauge',
     'Memory: of the runners, and the peak of the last job of each handler.', $query$
         select 'runner' as operator, max(r.memory) as value from headgate.v_runners as r
         union all
-        select o.operation, h.peak_memory
-        from headgate.v_operations as o
-        join headgate.v_assets as a using (universe)
+        select h.operation, h.peak_memory
+        from headgate.v_assets as a
         cross join lateral (
-            select d.peak_memory
+            select d.operation, d.peak_memory
             from headgate.v_asset_processing_history as d
-            where d.asset_id = a.asset_id and d.operation = o.operation and d.peak_memory is not null
+            where d.asset_id = a.asset_id and d.peak_memory is not null
             order by d.ended_at desc
             limit 1
         ) as h
-        where o.operation in ('viral_decision', 'viral_archive')
+        where a.universe in ('_viral_decision', '_viral_archive')  -- each is the one asset of the operation so named
     $query$);
 select headgate.put_metric('airflow_connection_pool_utilization', 'gauge', 'Share of the database''s connections used.',
     $query$

@@ -57,9 +57,10 @@ GROWING: Final = {
     SUMMING_UP,
     MAINTENANCE,
     "`headgate.v_data_freshness`",
+    "`headgate_bi.jobs_by_hour`",
     "`headgate_bi.failures_by_reason`",
 }
-"""These look at all listings or jobs, so their time grows with them."""
+"""These look at all listings, or at all jobs of a time (of the last hours: jobs_by_hour), so their time grows with them."""
 ANSWERS: Final = {"fundamentals_bulk": '{"General": {}}', "prices_historical": "[]"}
 
 MORE_ASSETS: LiteralString = """
