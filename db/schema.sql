@@ -38752,17 +38752,16 @@ CREATE FUNCTION viral.metric_airflow_operator_memory_usage_bytes() RETURNS TABLE
     from (
         select 'runner' as operator, max(r.memory) as value from headgate.v_runners as r
         union all
-        select o.operation, h.peak_memory
-        from headgate.v_operations as o
-        join headgate.v_assets as a using (universe)
+        select h.operation, h.peak_memory
+        from headgate.v_assets as a
         cross join lateral (
-            select d.peak_memory
+            select d.operation, d.peak_memory
             from headgate.v_asset_processing_history as d
-            where d.asset_id = a.asset_id and d.operation = o.operation and d.peak_memory is not null
+            where d.asset_id = a.asset_id and d.peak_memory is not null
             order by d.ended_at desc
             limit 1
         ) as h
-        where o.operation in ('viral_decision', 'viral_archive')
+        where a.universe in ('_viral_decision', '_viral_archive')  -- each is the one asset of the operation so named
     ) as q
     cross join lateral (
         select coalesce(jsonb_object_agg(c.key, c.value), '{}') as labels
