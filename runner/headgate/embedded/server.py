@@ -18,7 +18,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,8 +113,15 @@ class Server:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Let one process at a time start or stop the server; a crash frees the lock."""
-        self._close_home()
-        with files.locked(self.home / "server.lock"):
+        with ExitStack() as stack:
+            try:
+                self._close_home()
+                stack.enter_context(files.locked(self.home / "server.lock"))
+            except OSError as exc:
+                raise ServerFailed(
+                    f"the folder {self.home} cannot be used: {exc.strerror}",
+                    hint="make it yours, or set HEADGATE_HOME to another one",
+                ) from exc
             yield
 
     def _close_home(self) -> None:

@@ -28,6 +28,7 @@ DECLARED: LiteralString = "select * from headgate.declared_objects(p_plan => %s)
 PLACED: Final = re.compile(r"(?P<place>\S+:\d+): (?P<what>.*)", re.DOTALL)
 HINT: Final = "    hint: "
 FRAME: Final = "a plan's file begins with headgate.begin_plan and ends with headgate.end_plan"
+PLAN_IS: Final = "a plan is a folder with a file plan.sql"
 AT_ONCE: Final = ("migration", "function", "view", "data", "plan", "load")
 """Kinds of a plan's files, in the order in which they are applied."""
 ONLY_CHANGED: Final = ("migration", "data", "load")
@@ -78,6 +79,9 @@ def check_plans(settings: Settings, plan: str | None = None) -> list[Checked]:
         if not applied or lacking:
             raise NotMigrated(f"database {settings.database} lacks {(lacking or ['the core'])[0]}")
         names = [plan] if plan else sorted({x.plan for x in files if x.plan})
+        if not names:
+            where = " and ".join(map(str, settings.plans or [settings.db / "plans"]))
+            raise InvalidValue(f"there is no plan in {where}", hint=PLAN_IS)
         run = Run(connection, settings, names_of(files))
         return [_Check(connection, run, x, files, applied).made() for x in names]
 
@@ -86,9 +90,9 @@ def _named(settings: Settings, plan: str) -> tuple[Settings, str]:
     """Return settings and name of a plan that is given by name or folder. Raises InvalidValue."""
     folder = Path(plan).expanduser().resolve()
     if "/" in plan and folder.is_dir():
-        (found,) = plan_folders(settings.db, [folder]) or [None]
-        if found is None or found != folder.name:
-            raise InvalidValue(f"{plan} is not a plan's folder", hint="it has a file plan.sql")
+        found = folder.name
+        if list(plan_folders(settings.db, [folder]).values()) != [folder]:
+            raise InvalidValue(f"{plan} is not a plan's folder", hint=PLAN_IS)
         return replace(settings, plans=(folder,)), found
     known = plan_folders(settings.db, settings.plans)
     if plan not in known:

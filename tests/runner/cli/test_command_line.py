@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -226,6 +227,23 @@ def test_migrate_names_the_file_that_is_wrong(run, clone, tmp_path):
     assert result.err.endswith(
         'error: db/migrations/0001_wrong.sql:3: column "oops" does not exist\n'
     )
+
+
+def test_a_port_that_is_taken_is_named(run, database):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        result = run("web", "--port", str(port), settings=database)
+
+    assert result.code == 1
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use\n" in result.err
+
+
+def test_a_chart_needs_the_plan_with_listings(run, core):
+    result = run("chart", "AAPL.US", settings=core)
+
+    assert result.code == 1
+    assert f"database {core.database} does not have the plan equities [HG008]" in result.err
 
 
 def test_a_backup_that_is_not_there_is_named(run, tmp_path):

@@ -169,6 +169,14 @@ def test_data_of_another_version_is_refused(tmp_path):
         Server(tmp_path).start()
 
 
+def test_a_folder_that_cannot_be_used_is_named(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ServerFailed, match=r"file/home cannot be used: Not a directory") as error:
+        Server(tmp_path / "file" / "home").start()
+    assert "HEADGATE_HOME" in (error.value.hint or "")
+
+
 def test_a_server_that_does_not_start_says_why(embedded):
     embedded.stop()
     with pytest.raises(ServerFailed, match=r"did not start: .* contains errors") as error:

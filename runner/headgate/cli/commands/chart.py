@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from psycopg.errors import InvalidSchemaName
 from psycopg.rows import DictRow
 
 from headgate.cli.commands import console
@@ -30,8 +31,14 @@ def chart(
 ) -> None:
     """Draw a listing's prices, volume, averages, RSI and MACD as a PNG."""
     settings = console.ready_settings()
-    with console.open_database(settings, "chart") as connection, mapped_errors():
-        rows = connection.execute(BARS, {"ticker": code, "bars": bars + RUN_UP}).fetchall()
+    try:
+        with console.open_database(settings, "chart") as connection, mapped_errors():
+            rows = connection.execute(BARS, {"ticker": code, "bars": bars + RUN_UP}).fetchall()
+    except InvalidSchemaName as exc:
+        raise InvalidValue(
+            f"database {settings.database} does not have the plan equities",
+            hint="a chart shows its listings: name its folder in HEADGATE_PLANS, and migrate",
+        ) from exc
     if len(rows) < 2:
         raise InvalidValue(f"{code} has fewer than two bars", hint="load its prices first")
     path = output or Path(f"{name_of(rows[0]['ticker'])}.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Annotated
 
 import typer
@@ -46,5 +47,10 @@ def web(
         asyncio.run(run())
     except OSError as exc:
         raise HeadgateError(
-            f"cannot listen on {host}, port {port}: {exc.strerror}", hint="choose another: --port"
+            f"cannot listen on {host}, port {port}: {_reason(exc)}", hint="choose another: --port"
         ) from exc
+
+
+def _reason(exc: OSError) -> str:
+    """Return the error's usual words: asyncio wraps them in its own."""
+    return os.strerror(exc.errno) if exc.errno and exc.errno > 0 else str(exc.strerror or exc)

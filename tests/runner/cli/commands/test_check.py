@@ -201,3 +201,26 @@ def test_without_the_core_check_says_what_to_run_first(run: Run, clone_for_test,
 
     assert (result.code, result.out) == (1, "")
     assert "hint: run: headgate migrate" in result.err
+
+
+def test_a_folder_of_several_plans_is_not_taken_for_one(fruit: Fruit):
+    other = fruit.folder.parent / "nuts" / "plan.sql"
+    other.parent.mkdir()
+    other.touch()
+
+    result = fruit.check(f"{fruit.folder.parent}/")
+
+    assert result.code == 1
+    assert "is not a plan's folder [HG008]\nhint: a plan is a folder with a file" in result.err
+
+
+def test_folders_without_a_plan_are_named(fruit: Fruit):
+    for path in fruit.folder.rglob("*.sql"):
+        path.unlink()
+    for folder in ("migrations", "functions"):
+        (fruit.folder / folder).rmdir()
+
+    result = fruit.check()
+
+    assert result.code == 1
+    assert f"error: there is no plan in {fruit.folder.parent} [HG008]\nhint: " in result.err
