@@ -34,7 +34,7 @@ begin
             perform headgate._note_mistake(
                 v_object.kind, v_object.name,
                 format('%s is no longer declared, but %s', headgate._object(v_object.kind, v_object.name), v_obstacle),
-                'wait until that has ended, end it by headgate.cancel_execution, or declare the object again'
+                'wait until that has ended, declare the object again, or end it in psql by headgate.cancel_execution'
             );
             continue;
         end if;

@@ -88,6 +88,7 @@ def test_an_operation_with_chunks_in_flight_is_not_retired_and_says_which(runnin
     said = running.mistakes(WAX, PIPELINE, BOTH.replace("dust,", ""))
 
     assert "operation dust is no longer declared, but 1 chunk is in flight, of shelves/r1" in said
+    assert "or end it in psql by headgate.cancel_execution" in said
     assert not running.row("operations", "dust")["is_retired"]
 
 
