@@ -75,7 +75,7 @@ endif
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9\/]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9\/-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ------------------------------------------------------------------ the job
 
@@ -143,7 +143,7 @@ backup: $(DEMO) ## Write the database to a file, also while runners work (FILE=h
 	@$(BIN)/headgate backup '$(or $(FILE),headgate.dump)'
 
 .PHONY: restore
-restore: $(DEMO) ## Make the database anew from such a file (FILE=headgate.dump)
+restore: $(DEMO) ## Create the database from such a file (FILE=headgate.dump)
 	@$(BIN)/headgate restore '$(or $(FILE),headgate.dump)'
 
 .PHONY: db/reset
@@ -152,7 +152,7 @@ db/reset: $(DEMO) ## Throw the embedded database away, with all its data
 	@cd "$${HEADGATE_HOME:-.headgate}" && rm -rf postgres passwords.json standin.json
 
 .PHONY: schema
-schema: $(DEMO) ## Write db/schema.sql anew from a fresh install
+schema: $(DEMO) ## Write db/schema.sql from a fresh install
 	@$(BIN)/python -m tests.schema db/schema.sql
 
 .PHONY: freeze

@@ -127,3 +127,14 @@ def test_what_cannot_be_installed_from_debian_is_named_and_stops_nothing(tmp_pat
     said = re.fullmatch(r"not installed: (.+); the tests that need them are skipped\n", done.stdout)
     assert said
     assert set(said[1].split()) == {"chromium", "faketime", "prometheus", "prometheus-alertmanager"}
+
+
+def test_make_alone_lists_every_target_in_two_columns():
+    makefile = (ROOT / "Makefile").read_text()
+
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = [re.fullmatch(r"  make (\S+ +)(\S.*)", line) for line in listed.splitlines()]
+    assert all(found)
+    names = [x[1].rstrip() for x in found if x]
+    assert sorted(names) == sorted(re.findall(r"^\.PHONY: (\S+)$", makefile, re.MULTILINE))
+    assert len({len(x[1]) for x in found if x}) == 1, "columns are aligned"
