@@ -1,3 +1,5 @@
+-- An asset whose document does not say is_active keeps what an operator has set; a new one is active.
+
 create or replace function headgate._upsert_assets(
     p_universe text,
     p_assets jsonb
@@ -20,18 +22,19 @@ begin
             r.calendar,
             coalesce(r.attributes, '{}') as attributes,
             coalesce(r.weight, 1) as weight,
-            coalesce(r.is_active, true) as is_active
+            r.is_active
         from jsonb_to_recordset(p_assets) as r (
             code text, group_key text, calendar text, attributes jsonb, weight double precision, is_active boolean
         )
     ),
     changed as (
-        select g.*
+        select g.code, g.group_key, g.calendar, g.attributes, g.weight, k.is_active
         from given as g
         left join headgate.assets as a on a.universe = p_universe and a.code = g.code
+        cross join lateral (select coalesce(g.is_active, a.is_active, true) as is_active) as k
         where a.asset_id is null
             or (a.group_key, a.calendar, a.attributes, a.weight, a.is_active)
-                is distinct from (g.group_key, g.calendar, g.attributes, g.weight, g.is_active)
+                is distinct from (g.group_key, g.calendar, g.attributes, g.weight, k.is_active)
         order by g.code
     ),
     written as (

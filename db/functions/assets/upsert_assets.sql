@@ -23,4 +23,4 @@ $func$;
 
 comment on function headgate.upsert_assets(text, jsonb) is
     'Add or change assets of a universe: an array of {code, group_key, calendar, attributes, weight, is_active}; '
-    'returns counts.';
+    'without is_active an asset keeps it, and a new one is active; returns counts.';

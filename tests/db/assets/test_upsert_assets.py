@@ -30,6 +30,16 @@ def test_the_same_document_again_writes_no_row(toy: Toy):
         toy.add(5)
 
 
+def test_an_asset_that_an_operator_has_put_aside_stays_aside_unless_the_document_says_so(toy: Toy):
+    (asset,) = toy.add(1)
+    toy.call("set_asset_active", p_asset_id=asset, p_is_active=False)
+
+    assert toy.upsert([{"code": "A0", "group_key": "B"}])["updated"] == 1
+    assert not toy.sql("select is_active from headgate.v_assets where code = 'A0'")[0]["is_active"]
+    toy.upsert([{"code": "A0", "group_key": "B", "is_active": True}])
+    assert toy.sql("select is_active from headgate.v_assets where code = 'A0'")[0]["is_active"]
+
+
 def test_each_asset_gets_a_state_per_operation_and_opens_by_its_rule(toy: Toy):
     (book,) = toy.add(1, "W", "books")
 

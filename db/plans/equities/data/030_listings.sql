@@ -17,7 +17,6 @@ from headgate.upsert_assets(
                 when 'Nano Cap' then 2
                 else 1
             end,
-            'is_active', coalesce(a.is_active, true),
             'attributes', jsonb_strip_nulls(jsonb_build_object(
                 'exchange', l.exchange,
                 'symbol', l.symbol,
@@ -30,7 +29,6 @@ from headgate.upsert_assets(
             ))
         )), '[]')
         from equities.shipped_listings as l
-        left join headgate.assets as a on a.universe = 'equities' and a.code = l.code
         where not exists (
             select from equities.listings as v where v.code = l.code and v.valid <> daterange(null, null)
         )

@@ -165,7 +165,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
     select headgate.upsert_assets('equities', jsonb_build_array(jsonb_build_object(
-        'code', p_listed -> 'code', 'group_key', a.group_key, 'calendar', a.calendar,
+        'code', p_listed -> 'code', 'group_key', a.group_key, 'calendar', a.calendar, 'is_active', true,
         'attributes', a.attributes - array['name', 'isin', 'sector', 'country'] || jsonb_strip_nulls(jsonb_build_object(
             'name', p_listed -> 'name', 'isin', p_listed -> 'isin', 'type', p_listed -> 'type',
             'currency', p_listed -> 'currency'
