@@ -9,6 +9,7 @@ handler leaves processes behind, the process ends.
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import resource
@@ -28,6 +29,8 @@ def main() -> None:
     go_on_kept(int(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # else prints wait for the end, which is a kill
     tasks = os.fdopen(os.dup(0), "rb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 

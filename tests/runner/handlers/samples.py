@@ -91,6 +91,11 @@ def infinite(chunk: Chunk) -> Result:
     return Result(rows)
 
 
+def greets(chunk: Chunk) -> Result:
+    print("good morning")
+    raise ValueError("it rains")
+
+
 def prints(chunk: Chunk) -> Result:
     print("x" * 5_000_000)
     sys.stderr.write("y" * 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 import sys
 from contextlib import suppress
@@ -73,6 +74,19 @@ async def test_a_process_serves_one_set_of_variables(monkeypatch: pytest.MonkeyP
 
     assert [said for said, _ in seen] == ["keys: MODEL_KEY"] * 2 + ["keys: OTHER_KEY", "keys:"]
     assert len({process for _, process in seen}) == 3
+
+
+async def test_what_a_handler_prints_is_logged_at_once(monkeypatch, caplog):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    caplog.set_level(logging.INFO)
+    pool = Pool(1)
+
+    greets = "tests.runner.handlers.samples:greets"
+    done = await pool.run(replace(HANGS, handler=greets, timeout_seconds=PATIENCE))
+
+    assert (done.jobs[0].error or "").startswith("ValueError: it rains")
+    await until(lambda: "a handler says: good morning" in caplog.messages)
+    await pool.aclose()
 
 
 def test_a_process_whose_runner_was_killed_while_it_started_ends():
