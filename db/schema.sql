@@ -894,7 +894,7 @@ CREATE FUNCTION equities._begin_listing(p_listed jsonb, p_after_id bigint, p_tod
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select headgate.upsert_assets('equities', jsonb_build_array(jsonb_build_object(
-        'code', p_listed -> 'code', 'group_key', a.group_key, 'calendar', a.calendar,
+        'code', p_listed -> 'code', 'group_key', a.group_key, 'calendar', a.calendar, 'is_active', true,
         'attributes', a.attributes - array['name', 'isin', 'sector', 'country'] || jsonb_strip_nulls(jsonb_build_object(
             'name', p_listed -> 'name', 'isin', p_listed -> 'isin', 'type', p_listed -> 'type',
             'currency', p_listed -> 'currency'
@@ -23587,7 +23587,7 @@ begin
             perform headgate._note_mistake(
                 v_object.kind, v_object.name,
                 format('%s is no longer declared, but %s', headgate._object(v_object.kind, v_object.name), v_obstacle),
-                'wait until that has ended, end it by headgate.cancel_execution, or declare the object again'
+                'wait until that has ended, declare the object again, or end it in psql by headgate.cancel_execution'
             );
             continue;
         end if;
@@ -28074,18 +28074,19 @@ begin
             r.calendar,
             coalesce(r.attributes, '{}') as attributes,
             coalesce(r.weight, 1) as weight,
-            coalesce(r.is_active, true) as is_active
+            r.is_active
         from jsonb_to_recordset(p_assets) as r (
             code text, group_key text, calendar text, attributes jsonb, weight double precision, is_active boolean
         )
     ),
     changed as (
-        select g.*
+        select g.code, g.group_key, g.calendar, g.attributes, g.weight, k.is_active
         from given as g
         left join headgate.assets as a on a.universe = p_universe and a.code = g.code
+        cross join lateral (select coalesce(g.is_active, a.is_active, true) as is_active) as k
         where a.asset_id is null
             or (a.group_key, a.calendar, a.attributes, a.weight, a.is_active)
-                is distinct from (g.group_key, g.calendar, g.attributes, g.weight, g.is_active)
+                is distinct from (g.group_key, g.calendar, g.attributes, g.weight, k.is_active)
         order by g.code
     ),
     written as (
@@ -34675,7 +34676,7 @@ ALTER FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) OWNER TO 
 -- Name: FUNCTION upsert_assets(p_universe text, p_assets jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) IS 'Add or change assets of a universe: an array of {code, group_key, calendar, attributes, weight, is_active}; returns counts.';
+COMMENT ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) IS 'Add or change assets of a universe: an array of {code, group_key, calendar, attributes, weight, is_active}; without is_active an asset keeps it, and a new one is active; returns counts.';
 
 --
 -- Name: waiting_changes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
