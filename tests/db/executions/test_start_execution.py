@@ -175,6 +175,12 @@ def test_a_run_needs_a_name(toy: Toy, run: str):
         toy.start(run)
 
 
+@pytest.mark.parametrize("run", ["a\n2024 ERROR forged", "\x1b[2J", "a\tb", "a\x7f"])
+def test_no_name_writes_lines_of_its_own_into_a_log(toy: Toy, run: str):
+    with toy.unchanged(), toy.refused("HG008", "control character"):
+        toy.start(run)
+
+
 @pytest.mark.parametrize(
     "run", ["x" * 250, "scheduled__2024-03-05T21:30:00+00:00", "a'; drop table x--", "ü 🐟"]
 )
