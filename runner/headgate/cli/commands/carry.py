@@ -27,11 +27,13 @@ from headgate.secret_files import require_secret
 from headgate.settings import Settings
 
 SERVED = """
-select substring(a.application_name from '^headgate web (http.*)$') as address
+select substring(a.application_name from 14) as address
 from pg_catalog.pg_stat_activity as a
-where a.datname = pg_catalog.current_database() and a.application_name like 'headgate web http%'
+where a.datname = pg_catalog.current_database() and a.application_name ~ %(ours)s
 limit 1
 """
+OURS = r"^headgate web http://(127\.0\.0\.1|localhost|\[::1\]):\d+/$"
+"""Of this machine alone: any login may say that it serves pages elsewhere."""
 SECRETS = "select * from headgate.required_secrets(p_pipeline => %(pipeline)s)"
 
 
@@ -100,9 +102,9 @@ def require_success(run: DictRow) -> None:
 
 
 def print_page(settings: Settings, run: DictRow) -> None:
-    """Print the address of the run's page if `headgate web` serves this database."""
+    """Print the address of the run's page if `headgate web` serves this database here."""
     with connect(settings, "run") as connection:
-        row = connection.execute(SERVED).fetchone()
+        row = connection.execute(SERVED, {"ours": OURS}).fetchone()
     if row is not None:
         path = "/".join(quote(run[x], safe="") for x in ("pipeline", "run_id"))
         print(f"in the browser: {row['address']}runs/{path}")
