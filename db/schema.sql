@@ -34225,6 +34225,10 @@ declare
 begin
     if coalesce(length(p_run_id), 0) not between 1 and 250 then
         perform headgate._raise('HG008', 'run_id must have 1 to 250 characters', 'e.g. manual-2026-01-31');
+    elsif p_run_id ~ '[[:cntrl:]]' then  -- it is shown in logs, terminals and subjects of mails
+        perform headgate._raise(
+            'HG008', format('run_id %s has a control character', to_json(p_run_id)), 'e.g. manual-2026-01-31'
+        );
     elsif coalesce(p_driver, '') not in ('airflow', 'headgate') then
         perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
     elsif p_is_backfill and p_logical_date is null then
