@@ -200,8 +200,7 @@ def test_freshness_and_backlog_of_a_day_are_kept_as_they_were(evening: Toy):
 def test_what_is_kept_goes_with_the_history(evening: Toy):
     evening.later(days=1)
     evening.call("maintain_history", **MAINTENANCE)
-    evening.sql("update headgate.settings set value = '\"10 days\"' where name = 'keep_history'")
-    evening.later(days=50)
+    evening.later(days=440)
     evening.call("maintain_history", **MAINTENANCE)
 
     days = evening.sql("select distinct day from headgate.state_days")
