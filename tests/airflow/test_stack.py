@@ -524,7 +524,7 @@ def test_a_second_start_and_a_taken_port_are_refused_with_advice(stack: Scene, t
 
     elsewhere = stack.environ | {"HEADGATE_HOME": str(tmp_path)}
     taken = subprocess.run(
-        [*HEADGATE, "start", f"--port={stack.port}"],
+        [*HEADGATE, "demo", f"--port={stack.port}"],
         env=elsewhere,
         capture_output=True,
         text=True,
@@ -532,6 +532,7 @@ def test_a_second_start_and_a_taken_port_are_refused_with_advice(stack: Scene, t
     )
     assert taken.returncode == 1
     assert f"port {stack.port} cannot be had" in taken.stderr and "--port" in taken.stderr
+    assert not (tmp_path / "postgres").exists(), "nothing is prepared for what cannot start"
 
 
 def test_a_command_of_airflows_own_finds_the_database_of_what_runs(stack: Scene):

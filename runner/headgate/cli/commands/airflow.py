@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -31,15 +33,15 @@ from headgate.airflow import (
 )
 from headgate.cli.commands import console
 from headgate.cli.commands.demo import on_stage
-from headgate.cli.commands.migrate import tell_dags
+from headgate.cli.commands.migrate import migrate
 from headgate.cli.commands.signals import stop_on_signal
 from headgate.database import PLANNER
 from headgate.demo import QUOTA, find_demo
 from headgate.errors import HeadgateError
-from headgate.migrate import migrate as apply_files
 from headgate.settings import Settings
 
 PORT = 8080
+RUNNERS = 2
 STOP_SECONDS = 180
 
 app = typer.Typer(
@@ -53,31 +55,18 @@ Port = Annotated[int, typer.Option(min=1024, max=65535, help="Of the pages, on 1
 @app.command()
 def start(
     port: Port = PORT,
-    runners: Annotated[int, typer.Option(min=0, max=64, help="Runner processes.")] = 2,
+    runners: Annotated[int, typer.Option(min=0, max=64, help="Runner processes.")] = RUNNERS,
 ) -> None:
     """Run Airflow and runners until Ctrl-C, SIGTERM or `headgate airflow stop`."""
-    _require_airflow()
-    home = AirflowHome(Settings.from_env(), port)
-    with alone(home.folder) as is_ours:
-        if not is_ours:
-            url = read_state(home.folder).get("url", "somewhere")
-            raise HeadgateError(
-                f"Airflow is already running at {url}", hint="run: headgate airflow stop"
-            )
-        if left := end_orphans(home.folder):
-            console.say(f"ended {left} processes that an earlier start had left behind")
-        _require_free(port)
-        code = asyncio.run(_run(home, runners))
-    console.say("Airflow and the runners have stopped")
-    if code == 128 + signal.SIGINT:
-        raise typer.Exit(code)
+    with _the_only_one(port):
+        _serve(port, runners)
 
 
 @app.command()
 def demo(port: Port = PORT) -> None:
     """Run Airflow and runners on the stand-in of `headgate demo`, until stopped."""
-    with on_stage(find_demo("equities"), QUOTA):
-        start(port=port)
+    with _the_only_one(port), on_stage(find_demo("equities"), QUOTA):
+        _serve(port, RUNNERS, is_migrated=True)
 
 
 @app.command()
@@ -163,20 +152,48 @@ def healthy(
     console.say(f"{part} is healthy")
 
 
-async def _run(home: AirflowHome, runners: int) -> int:
+@contextmanager
+def _the_only_one(port: int) -> Iterator[None]:
+    """Let nobody else run Airflow in this folder in the block; end what a killed start has left.
+
+    Raises HeadgateError if it runs already, or if the port is in use.
+    """
+    _require_airflow()
+    folder = AirflowHome(Settings.from_env(), port).folder
+    with alone(folder) as is_ours:
+        if not is_ours:
+            url = read_state(folder).get("url", "somewhere")
+            raise HeadgateError(
+                f"Airflow is already running at {url}", hint="run: headgate airflow stop"
+            )
+        if left := end_orphans(folder):
+            console.say(f"ended {left} processes that an earlier start had left behind")
+        _require_free(port)
+        yield
+
+
+def _serve(port: int, runners: int, *, is_migrated: bool = False) -> None:
+    """Migrate and run it all until a signal; `is_migrated`: our own database is ready."""
+    code = asyncio.run(_run(AirflowHome(Settings.from_env(), port), runners, is_migrated))
+    console.say("Airflow and the runners have stopped")
+    if code == 128 + signal.SIGINT:
+        raise typer.Exit(code)
+
+
+async def _run(home: AirflowHome, runners: int, is_migrated: bool) -> int:
     from headgate.airflow import Stack  # brings the HTTP client
 
     with stop_on_signal() as stop:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
-        await asyncio.to_thread(_prepare, home)
+        await asyncio.to_thread(_prepare, home, is_migrated)
         if not stop.is_set():
             await Stack(home, runners).run(stop, lambda: _say_where(home))
         return stop.exit_code
 
 
-def _prepare(home: AirflowHome) -> None:
-    """Migrate Airflow's database and ours, at the same time."""
-    settings = console.ready_settings()
+def _prepare(home: AirflowHome, is_migrated: bool) -> None:
+    """Migrate Airflow's database, and ours at the same time."""
+    console.ready_settings()
     began = time.monotonic()
     home.create_database()
     environ = home.environ()
@@ -193,9 +210,8 @@ def _prepare(home: AirflowHome) -> None:
             start_new_session=True,  # Ctrl-C reaches only this process
         )
     try:
-        report = apply_files(settings)
-        console.say(f"database {settings.database}: {len(report.files)} files applied")
-        tell_dags(settings)
+        if not is_migrated:
+            migrate()
     finally:
         code = process.wait()
     if code:
