@@ -13,6 +13,7 @@ import pytest
 NEEDS_AIRFLOW = pytest.mark.skipif(
     find_spec("airflow") is None, reason="needs Airflow: make test/airflow"
 )
+DATABASE = "airflow.db"
 
 
 def environ(home: Path) -> dict[str, str]:
@@ -22,16 +23,20 @@ def environ(home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).resolve().parents[1] / "dags"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / DATABASE}",
     }
 
 
-def migrate(home: Path) -> None:
-    """Create Airflow's database."""
-    done = subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"],
-        env=os.environ | environ(home),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+def migrated(home: Path) -> Path:
+    """Return Airflow's database in a folder; create it if it is missing."""
+    database, done = home / DATABASE, home / "migrated"
+    if not done.exists():
+        process = subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            env=os.environ | environ(home),
+            capture_output=True,
+            text=True,
+        )
+        assert process.returncode == 0, process.stderr
+        done.touch()
+    return database

@@ -108,15 +108,21 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def seed_data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of db/, and of a stopped server's data with both templates if test workers share it."""
+def shared_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that the test workers share; without them, one of this process."""
     shared = getattr(request.config, "workerinput", {}).get("shared")
-    seed = Path(shared or tmp_path_factory.mktemp("seed"))
+    return Path(shared or tmp_path_factory.mktemp("seed"))
+
+
+@pytest.fixture(scope="session")
+def seed_data(request: pytest.FixtureRequest, shared_folder: Path) -> Path:
+    """Return the folder of db/, and of a stopped server's data with both templates if test workers share it."""
+    is_shared, seed = hasattr(request.config, "workerinput"), shared_folder
     with _alone(seed):
         if not (seed / "db").exists():
             shutil.copytree(DB, seed / "db")  # edits during the tests have no effect
             shutil.copytree(DB, seed / CORE / "db", ignore=shutil.ignore_patterns("plans"))
-        if shared and not DSN and not (seed / "postgres").exists():
+        if is_shared and not DSN and not (seed / "postgres").exists():
             with _server(keep=seed / "postgres") as settings:
                 migrated(replace(settings, database=TEMPLATE, db=seed / "db"))
                 if not DEBIAN:  # Debian's server only runs the SQL's tests
@@ -389,9 +395,18 @@ def airflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def airflow_home(airflow_folder: Path) -> Path:
-    """Create Airflow's temporary folder and database, before it is imported."""
-    airflow_home_module.migrate(airflow_folder)
+def airflow_database(shared_folder: Path) -> Path:
+    """Return Airflow's database, migrated once for all test workers: Airflow's start alone takes seconds."""
+    folder = shared_folder / "airflow"
+    folder.mkdir(exist_ok=True)
+    with _alone(folder):
+        return airflow_home_module.migrated(folder)
+
+
+@pytest.fixture(scope="session")
+def airflow_home(airflow_folder: Path, airflow_database: Path) -> Path:
+    """Create Airflow's temporary folder with a database of its own, before it is imported."""
+    shutil.copy(airflow_database, airflow_folder)
     return airflow_folder
 
 

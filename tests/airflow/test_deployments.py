@@ -90,17 +90,13 @@ def connection(system: System, deployment: str, authority: Authority) -> Row:
 
 
 def dag_run(
-    system: System, authority: Authority, deployment: str, dag: str, at: datetime
+    system: System, authority: Authority, home: Path, dag: str, at: datetime
 ) -> tuple[str, str]:
-    """Let an Airflow run a DAG for a date; return the run's name and its state."""
-    given = connection(system, deployment, authority)
-    home = authority.folder / deployment
+    """Let the Airflow of a folder, which has its name, run a DAG for a date; return the run's name and its state."""
+    given = connection(system, home.name, authority)
     dags = authority.folder / "dags"
     dags.mkdir(exist_ok=True)
     shutil.copy(DAGS / "renamed.py", dags)
-    if not home.exists():
-        home.mkdir()
-        airflow_home.migrate(home)
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(dags), at.isoformat()],
         env=os.environ
@@ -117,13 +113,23 @@ def dag_run(
     return run, state
 
 
+@pytest.fixture
+def homes(authority: Authority, airflow_database: Path) -> list[Path]:
+    """Return the folders of two Airflows, each with a database of its own."""
+    folders = [authority.folder / name for name in ("blue", "green")]
+    for folder in folders:
+        folder.mkdir()
+        shutil.copy(airflow_database, folder)
+    return folders
+
+
 def test_the_same_run_of_two_airflows_is_two_and_a_dag_may_change_its_name(
-    system: System, authority: Authority
+    system: System, authority: Authority, homes: list[Path]
 ):
     at, later = (datetime.now(UTC) - timedelta(minutes=x) for x in (2, 1))
-    blue = dag_run(system, authority, "blue", "calendars_by_night", at)
-    green = dag_run(system, authority, "green", "calendars_by_night", at)
-    renamed = dag_run(system, authority, "blue", "calendars_by_day", later)
+    blue = dag_run(system, authority, homes[0], "calendars_by_night", at)
+    green = dag_run(system, authority, homes[1], "calendars_by_night", at)
+    renamed = dag_run(system, authority, homes[0], "calendars_by_day", later)
 
     assert blue == green and blue[1] == renamed[1] == "success"
     rows = system.plan.sql(
