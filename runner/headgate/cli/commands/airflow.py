@@ -32,7 +32,7 @@ from headgate.airflow import (
     write_snapshot,
 )
 from headgate.cli.commands import console
-from headgate.cli.commands.demo import on_stage
+from headgate.cli.commands.demo import on_stage, others_played
 from headgate.cli.commands.migrate import migrate
 from headgate.cli.commands.signals import stop_on_signal
 from headgate.database import PLANNER
@@ -64,8 +64,8 @@ def start(
 
 @app.command()
 def demo(port: Port = PORT) -> None:
-    """Run Airflow and runners on the stand-in of `headgate demo`, until stopped."""
-    with _the_only_one(port), on_stage(find_demo("equities"), QUOTA):
+    """Run Airflow and runners on the stand-ins of `headgate demo`, until stopped."""
+    with _the_only_one(port), on_stage(find_demo("equities"), QUOTA), others_played():
         _serve(port, RUNNERS, is_migrated=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, LiteralString
 
 import typer
 from psycopg.rows import DictRow
@@ -29,6 +29,7 @@ The bars were made up, and are kept apart in the database {database}. Run it aga
 for twice. With {token} set, headgate run {pipeline} asks the real service.
 """
 PLANS = "equities, freshpoc, onpoint, recommender or viral"
+PIPELINES: LiteralString = "select pipeline from headgate.v_pipelines"
 SHOWN = 10
 """Maximum rows shown of a query."""
 Quota = Annotated[
@@ -126,3 +127,24 @@ def on_stage(demo: Demo, quota: int) -> Iterator[Stage]:
             f"a stand-in plays {demo.provider} at {stage.standin.api} ({quota:,} units a day)"
         )
         yield stage
+
+
+@contextmanager
+def others_played() -> Iterator[None]:
+    """Play what the other shipped plans of the demo database call, and where they send notices."""
+    from headgate.demo import SERVICE_DEMOS, inbox_of, played
+
+    settings = Settings.from_env()
+    with connect(settings, "demo") as connection:
+        there = {x["pipeline"] for x in connection.execute(PIPELINES)}
+    with ExitStack() as stack:
+        demos = [x for x in SERVICE_DEMOS.values() if there.issuperset(x.pipelines)]
+        for demo in demos:
+            if demo.source:
+                stack.enter_context(demo.source(settings))
+            stack.enter_context(played(demo, settings))
+            if demo.has_channels:
+                stack.enter_context(inbox_of(demo.plan, settings))
+        if demos:
+            console.say(f"further ones play what these call: {', '.join(x.plan for x in demos)}")
+        yield

@@ -17,7 +17,7 @@ from headgate.demo.services.slack import HOOK, slack, texts
 from headgate.demo.services.stand_in import StandIn
 from headgate.settings import Settings
 
-HOOK_SECRET: Final = "DEMO_SLACK_URL"
+HOOK_SECRET: Final = "DEMO_{}_SLACK_URL"
 """Variable with the hook's address; not the plan's own, whose file may lead to a real Slack."""
 SET_CHANNEL: Final = """
 select * from headgate.set_channel(p_channel => %(channel)s, p_changes => %(changes)s)
@@ -40,16 +40,17 @@ class Inbox:
 @contextmanager
 def inbox_of(plan: str, settings: Settings) -> Iterator[Inbox]:
     """Lead the channels `<plan>_slack` and `<plan>_mail` to stand-ins within the block."""
+    secret = HOOK_SECRET.format(plan.upper())
     with running([slack()]) as started, mail_server() as mail:
         changes: dict[str, dict[str, str | int]] = {
-            f"{plan}_slack": {"secret_name": HOOK_SECRET},
+            f"{plan}_slack": {"secret_name": secret},
             f"{plan}_mail": {"host": "127.0.0.1", "port": mail.port},
         }
         with connect(settings, "demo") as connection, mapped_errors():
             for channel, values in changes.items():
                 connection.execute(SET_CHANNEL, {"channel": channel, "changes": Jsonb(values)})
-        os.environ[HOOK_SECRET] = started["slack"].url + HOOK
+        os.environ[secret] = started["slack"].url + HOOK
         try:
             yield Inbox(started["slack"], mail)
         finally:
-            del os.environ[HOOK_SECRET]
+            del os.environ[secret]
