@@ -183,7 +183,7 @@ def _serve(port: int, runners: int, *, is_migrated: bool = False) -> None:
 async def _run(home: AirflowHome, runners: int, is_migrated: bool) -> int:
     from headgate.airflow import Stack  # brings the HTTP client
 
-    with stop_on_signal() as stop:
+    with stop_on_signal("Airflow's processes and the runners end, one by one") as stop:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
         await asyncio.to_thread(_prepare, home, is_migrated)
         if not stop.is_set():
