@@ -49,9 +49,9 @@ begin
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'advance_executions', 'extend_leases', 'release_jobs', 'lose_lease',
-                'take_starts', 'look_up_answers', 'heartbeat', 'keep_counts', 'read_notices', 'take_store',
-                'remove_keys', 'forget_keys', 'find_artifacts', 'expire_artifacts',
-                'end_runner', 'check_queues', 'require_protocol', 'require_fit', 'open_changes', 'read_changes',
+                'take_starts', 'look_up_answers', 'heartbeat', 'keep_counts', 'keep_history', 'read_notices',
+                'take_store', 'remove_keys', 'forget_keys', 'find_artifacts', 'expire_artifacts', 'end_runner',
+                'check_queues', 'require_protocol', 'require_fit', 'open_changes', 'read_changes',
                 'prepare_changes', 'read_slot', 'applied_files', 'clock', 'in_words'
             ]),
             ('headgate_reader', array[

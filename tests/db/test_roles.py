@@ -68,6 +68,7 @@ WORK = {
         "look_up_answers",
         "heartbeat",
         "keep_counts",
+        "keep_history",
         "end_runner",
         "require_fit",
         "read_notices",

@@ -113,6 +113,21 @@ class Toy(Plan):
         """Return an execution's status."""
         return self.row("execution_status", p_pipeline=pipeline, p_run_id=run)
 
+    def runs(self, count: int, pipeline: str = "plain", started: datetime | str = "") -> None:
+        """Insert runs that have succeeded, each with a step; they started at that time, or now."""
+        self.sql(
+            "with run as ("
+            " insert into headgate.process_executions (pipeline_id, run_id, driver, status, started_at, finished_at)"
+            " select p.pipeline_id, 'old-' || n, 'headgate', 'succeeded', %(at)s, %(at)s"
+            " from headgate.pipelines as p cross join generate_series(1, %(count)s) as n"
+            " where p.name = %(pipeline)s returning execution_id)"
+            " insert into headgate.process_steps (execution_id, step, position, kind, status, finished_at)"
+            " select r.execution_id, 'a', 1, 'fan_out', 'succeeded', %(at)s from run as r",
+            at=str(started or self.now),
+            count=count,
+            pipeline=pipeline,
+        )
+
     # ----------------------------------------------------------------- a runner
 
     def ask(self, runner: str = "w1", chunks: int = 1, **arguments: Any) -> list[Row]:

@@ -1,8 +1,8 @@
 -- Old history is dropped by monthly partition, never deleted row by row; of executions, which are fewer, at most
--- 20,000 are deleted at once, the oldest first.
+-- 200,000 are deleted at once, the oldest first: headgate.keep_history deletes them all day long.
 
 create or replace function headgate.retain(p_keep interval)
-returns table (dropped_partitions integer, deleted_executions integer)
+returns table (dropped_partitions integer, deleted_executions integer, left_executions integer)
 language plpgsql
 volatile
 security definer
@@ -11,7 +11,6 @@ as $func$
 declare
     v_before constant timestamptz := headgate.clock() - p_keep;
     v_partition record;
-    v_old bigint[];
 begin
     if p_keep is null or p_keep < interval '1 day' then
         perform headgate._raise('HG008', 'p_keep must be at least 1 day', 'e.g. 400 days');
@@ -33,47 +32,9 @@ begin
     end loop;
     delete from headgate.asset_processing_details_default as d where d.ended_at < v_before;
 
-    v_old := array(
-        select e.execution_id
-        from headgate.process_executions as e
-        where e.finished_at < v_before
-            and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id)
-        order by e.execution_id
-        limit 20000
-    );
-    deleted_executions := cardinality(v_old);
-    with old as (
-        select u.execution_id from unnest(v_old) as u (execution_id)
-    ),
-    old_steps as (
-        delete from headgate.process_steps as s using old as o where s.execution_id = o.execution_id
-    ),
-    old_deferrals as (
-        delete from headgate.planner_deferrals as d using old as o where d.execution_id = o.execution_id
-    ),
-    old_results as (
-        delete from headgate.check_results as r
-        where r.checked_at < v_before
-            or r.execution_id in (select o.execution_id from old as o)
-    ),
-    old_pages as (
-        delete from headgate.job_pages as g using old as o where g.execution_id = o.execution_id
-    ),
-    old_cache_counts as (
-        insert into headgate.kept_counts as k (name, labels, value)
-        select
-            'headgate_cache_requests_total', jsonb_build_object('operation', p.name, 'result', r.result), sum(r.value)
-        from headgate.cache_counts as c
-        join old as o using (execution_id)
-        join headgate.operations as p on p.operation_id = c.operation_id
-        cross join lateral (
-            values ('hit', c.hits - c.coalesced), ('miss', c.misses), ('coalesced', c.coalesced)
-        ) as r (result, value)
-        group by p.name, r.result
-        on conflict (name, labels) do update set value = k.value + excluded.value
-    )
-    delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id;
-    delete from headgate.process_executions as e where e.execution_id = any (v_old);
+    deleted_executions := headgate._forget_runs(v_before, 200000);
+    left_executions := headgate._left_runs(v_before);
+    delete from headgate.check_results as r where r.checked_at < v_before;
     delete from headgate.quota_windows as w where w.closes_at < v_before;
     delete from headgate.job_hours as h where h.hour < v_before;
     delete from headgate.state_days as s where s.day < (v_before at time zone 'UTC')::date;
@@ -96,5 +57,5 @@ $func$;
 
 comment on function headgate.retain(interval) is
     'Delete history older than p_keep: whole months of details, ended executions, results of checks, closed windows, '
-    'notices; and runners that are gone. At most 20,000 executions: call it again while it returns as many. Who keeps '
+    'notices; and runners that are gone. At most 200,000 executions: call it again while it leaves some. Who keeps '
     'less than the setting keep_history is recorded. Returns counts.';

@@ -65,6 +65,10 @@ as $func$
         count(*) > 0 and not headgate._may_end_sessions()
     from headgate._late_sessions() as s
     union all
+    select 'warning', 'old history', format('%s: %s', f.found, f.advice), f.subject is not null
+    from (select) as one
+    left join headgate._examine_history() as f on true
+    union all
     select 'error', 'address of ' || p.name, s.found, s.provider is not null
     from headgate.providers as p
     left join headgate._strange_addresses() as s on s.provider = p.name

@@ -34,6 +34,8 @@ as $func$
     union all
     select f.* from headgate._examine_days() as f
     union all
+    select f.* from headgate._examine_history() as f
+    union all
     select f.* from headgate._examine_sessions() as f
     union all
     select f.* from headgate._examine_functions() as f

@@ -2,7 +2,7 @@ create or replace function headgate.maintain_history(
     p_pipeline text,
     p_run_id text
 )
-returns table (dropped_partitions integer, deleted_executions integer)
+returns table (dropped_partitions integer, deleted_executions integer, left_executions integer)
 language sql
 volatile
 security definer
@@ -20,4 +20,5 @@ $func$;
 
 comment on function headgate.maintain_history(text, text) is
     'Step of the maintenance: keep the figures of the day and of hours that are over, delete history older than the '
-    'setting keep_history, staged rows of lost leases, and cached answers that have expired.';
+    'setting keep_history, staged rows of lost leases, and cached answers that have expired. left_executions: old '
+    'executions for the next call, where there are very many.';

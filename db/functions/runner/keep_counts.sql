@@ -19,7 +19,6 @@ begin
         update headgate.count_times as t
         set counted_at = v_at,
             next_at = v_at + greatest(interval '1 minute', 20 * (clock_timestamp() - v_began));
-        perform headgate._keep_hours(1000000);
     end if;
     return next;
 end;

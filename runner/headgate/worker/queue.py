@@ -88,6 +88,7 @@ HEARTBEAT: Final = """
         p_version => %(version)s, p_figures => %(figures)s::jsonb)
 """
 COUNT: Final = "select has_counted from headgate.keep_counts()"
+KEEP_HISTORY: Final = "select forgotten_runs from headgate.keep_history()"
 END: Final = "select forgotten from headgate.end_runner(p_runner => %(runner)s)"
 FIT: Final = "select headgate.require_fit(p_function => %(function)s)"
 STORE: Final = """
@@ -236,9 +237,15 @@ class Queue:
         (row,) = await self._call(HEARTBEAT, identity)
         return Heard(*row)
 
-    async def keep_counts(self) -> None:
-        """Count what pages and metrics show, if that is due."""
-        await self._call(COUNT, {})
+    async def keep_counts(self) -> bool:
+        """Count what pages and metrics show, if that is due; return whether it was."""
+        ((has_counted,),) = await self._call(COUNT, {})
+        return bool(has_counted)
+
+    async def keep_history(self) -> int:
+        """Sum up hours that are over, and forget some of the oldest runs; return how many."""
+        ((forgotten,),) = await self._call(KEEP_HISTORY, {})
+        return int(forgotten)
 
     async def end_runner(self) -> None:
         """Report that this runner ends normally."""

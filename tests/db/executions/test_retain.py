@@ -47,18 +47,30 @@ def test_whole_months_and_ended_executions_are_dropped(old: Toy):
     assert len(old.sql("select * from headgate.quota_windows")) == 1
 
 
-def test_of_more_than_twenty_thousand_executions_the_oldest_go_first(old: Toy):
-    old.sql(
-        "insert into headgate.process_executions (pipeline_id, run_id, driver, status, started_at, finished_at)"
-        " select e.pipeline_id, 'n' || n, e.driver, 'succeeded', e.started_at, e.finished_at"
-        " from headgate.process_executions as e cross join generate_series(1, 20000) as n"
-        " where e.run_id = 'r0'"
-    )
-    assert retain(old, "30 days") == (1, 20_000)
-    assert old.execution("n20000")["status"] == "succeeded", "it is left to the next call"
-    assert retain(old, "30 days") == (0, 1)
-    with old.refused("HG002"):
-        old.execution("n20000")
+def test_the_oldest_go_first_and_it_says_how_many_are_left(old: Toy):
+    old.runs(4, started="2024-01-09 12:00+00:00")
+    before = "'2024-02-01 00:00+00'"
+
+    assert old.sql(f"select headgate._forget_runs({before}, 4) as runs") == [{"runs": 4}]
+    assert old.execution("r0")["status"] == "succeeded", "it started last"
+    assert old.sql(f"select headgate._left_runs({before}) as runs") == [{"runs": 1}]
+    assert old.row("retain", p_keep="30 days") == {
+        "dropped_partitions": 1,
+        "deleted_executions": 1,
+        "left_executions": 0,
+    }
+
+
+def test_two_that_forget_at_once_do_not_wait_for_each_other(toys: Toys):
+    toys.one.runs(5)
+    toys.one.later(days=400)
+    first, second = toys.another(autocommit=False), toys.another()
+    forget = "select headgate._forget_runs((select headgate.clock()), 3)"
+
+    assert first.scalar(forget) == 3
+    assert second.scalar(forget) == 2, "those that the first has not taken"
+    first.connection.commit()
+    assert toys.one.scalar("select count(*) from headgate.process_executions") == 0
 
 
 def test_what_is_young_enough_is_kept(old: Toy):
@@ -126,7 +138,7 @@ def test_two_that_make_the_same_month_at_once_both_succeed(toys: Toys):
         assert waits(two, toys.one, answers), "it waits for the partition"
         one.connection.commit()
 
-    assert answers == [[{"dropped_partitions": 0, "deleted_executions": 0}]]
+    assert answers == [[{"dropped_partitions": 0, "deleted_executions": 0, "left_executions": 0}]]
 
 
 def test_other_tables_that_end_in_six_digits_are_none_of_its_months(toy: Toy):

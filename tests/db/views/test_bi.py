@@ -148,7 +148,7 @@ def test_a_runner_adds_what_has_ended_since_until_so_many_jobs_are_counted(eveni
 
     evening.sql("select headgate._keep_hours(6)")
     assert kept() == 10, "the hour that was begun is kept whole"
-    evening.call("keep_counts")
+    evening.call("keep_history")
     assert kept() == sum(x["jobs"] for x in before) == 15
     assert evening.sql(HOURS) == before
 

@@ -33,6 +33,7 @@ RUNNERS = {
         "look_up_answers",
         "heartbeat",
         "keep_counts",
+        "keep_history",
         "end_runner",
     ),
     *("clock", "in_words"),
