@@ -12574,6 +12574,31 @@ $$;
 ALTER FUNCTION headgate._examine_groups() OWNER TO headgate_owner;
 
 --
+-- Name: _examine_history(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_history() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'old history', 'warn',
+        format('%s runs are kept longer than %s', l.runs, k.history),
+        format(
+            'a maintenance of each day deletes the last of them on %s: have a runner alive, which deletes 20,000 each '
+            'time that it counts, or call headgate.retain(''%s'') until it leaves none',
+            (headgate.clock() at time zone 'UTC')::date + l.runs / 200000 + 1, k.history
+        ), false
+    from (
+        select (s.value #>> '{}')::interval as history from headgate.settings as s where s.name = 'keep_history'
+    ) as k
+    cross join lateral headgate._left_runs(headgate.clock() - k.history - interval '2 days') as l (runs)
+    where l.runs > 0;
+$$;
+
+ALTER FUNCTION headgate._examine_history() OWNER TO headgate_owner;
+
+--
 -- Name: _examine_ledger(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14391,6 +14416,68 @@ $$;
 ALTER FUNCTION headgate._forget_runners() OWNER TO headgate_owner;
 
 --
+-- Name: _forget_runs(timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._forget_runs(p_before timestamp with time zone, p_runs integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_old constant bigint[] := array(
+        select e.execution_id
+        from headgate.process_executions as e
+        where e.started_at < p_before
+            and e.finished_at < p_before
+            and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id)
+        order by e.started_at, e.execution_id
+        limit p_runs
+        for update skip locked
+    );
+begin
+    if v_old = '{}' then
+        return 0;
+    end if;
+
+    with old as (
+        select u.execution_id from unnest(v_old) as u (execution_id)
+    ),
+    old_steps as (
+        delete from headgate.process_steps as s using old as o where s.execution_id = o.execution_id
+    ),
+    old_deferrals as (
+        delete from headgate.planner_deferrals as d using old as o where d.execution_id = o.execution_id
+    ),
+    old_results as (
+        delete from headgate.check_results as r using old as o where r.execution_id = o.execution_id
+    ),
+    old_pages as (
+        delete from headgate.job_pages as g using old as o where g.execution_id = o.execution_id
+    ),
+    old_cache_counts as (
+        insert into headgate.kept_counts as k (name, labels, value)
+        select
+            'headgate_cache_requests_total', jsonb_build_object('operation', p.name, 'result', r.result) as labels,
+            sum(r.value)
+        from headgate.cache_counts as c
+        join old as o using (execution_id)
+        join headgate.operations as p on p.operation_id = c.operation_id
+        cross join lateral (
+            values ('hit', c.hits - c.coalesced), ('miss', c.misses), ('coalesced', c.coalesced)
+        ) as r (result, value)
+        group by labels
+        order by labels  -- as every session takes them
+        on conflict (name, labels) do update set value = k.value + excluded.value
+    )
+    delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id;
+    delete from headgate.process_executions as e where e.execution_id = any (v_old);
+    return cardinality(v_old);
+end;
+$$;
+
+ALTER FUNCTION headgate._forget_runs(p_before timestamp with time zone, p_runs integer) OWNER TO headgate_owner;
+
+--
 -- Name: _function_mistakes(text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15149,6 +15236,10 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
         format('%s exceed their limits and cannot be ended: grant pg_signal_backend to headgate_owner', count(*)),
         count(*) > 0 and not headgate._may_end_sessions()
     from headgate._late_sessions() as s
+    union all
+    select 'warning', 'old history', format('%s: %s', f.found, f.advice), f.subject is not null
+    from (select) as one
+    left join headgate._examine_history() as f on true
     union all
     select 'error', 'address of ' || p.name, s.found, s.provider is not null
     from headgate.providers as p
@@ -17925,6 +18016,23 @@ CREATE FUNCTION headgate._left_over_chunks() RETURNS TABLE(chunk_id bigint)
 $$;
 
 ALTER FUNCTION headgate._left_over_chunks() OWNER TO headgate_owner;
+
+--
+-- Name: _left_runs(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._left_runs(p_before timestamp with time zone) RETURNS integer
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select count(*)::integer
+    from headgate.process_executions as e
+    where e.started_at < p_before
+        and e.finished_at < p_before
+        and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
+$$;
+
+ALTER FUNCTION headgate._left_runs(p_before timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _line_up(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30453,6 +30561,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     union all
     select f.* from headgate._examine_days() as f
     union all
+    select f.* from headgate._examine_history() as f
+    union all
     select f.* from headgate._examine_sessions() as f
     union all
     select f.* from headgate._examine_functions() as f
@@ -31590,7 +31700,6 @@ begin
         update headgate.count_times as t
         set counted_at = v_at,
             next_at = v_at + greatest(interval '1 minute', 20 * (clock_timestamp() - v_began));
-        perform headgate._keep_hours(1000000);
     end if;
     return next;
 end;
@@ -31603,6 +31712,31 @@ ALTER FUNCTION headgate.keep_counts() OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.keep_counts() IS 'Count what pages and metrics show, if it is time to; the heartbeat tells a runner when.';
+
+--
+-- Name: keep_history(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.keep_history() RETURNS TABLE(forgotten_runs integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform headgate._keep_hours(1000000);
+    return query
+    select headgate._forget_runs(headgate.clock() - (s.value #>> '{}')::interval, 20000)
+    from headgate.settings as s
+    where s.name = 'keep_history';
+end;
+$$;
+
+ALTER FUNCTION headgate.keep_history() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION keep_history(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.keep_history() IS 'Sum up hours that are over, up to a million jobs, and delete up to 20,000 runs older than the setting keep_history, the oldest first; returns how many.';
 
 --
 -- Name: keep_slots(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -31769,7 +31903,7 @@ COMMENT ON FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_leas
 -- Name: maintain_history(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) RETURNS TABLE(dropped_partitions integer, deleted_executions integer)
+CREATE FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) RETURNS TABLE(dropped_partitions integer, deleted_executions integer, left_executions integer)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -31789,7 +31923,7 @@ ALTER FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION maintain_history(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: keep the figures of the day and of hours that are over, delete history older than the setting keep_history, staged rows of lost leases, and cached answers that have expired.';
+COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: keep the figures of the day and of hours that are over, delete history older than the setting keep_history, staged rows of lost leases, and cached answers that have expired. left_executions: old executions for the next call, where there are very many.';
 
 --
 -- Name: maintain_statistics(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -33524,14 +33658,13 @@ COMMENT ON FUNCTION headgate.resume_pipeline(p_pipeline text) IS 'Resume a pause
 -- Name: retain(interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.retain(p_keep interval) RETURNS TABLE(dropped_partitions integer, deleted_executions integer)
+CREATE FUNCTION headgate.retain(p_keep interval) RETURNS TABLE(dropped_partitions integer, deleted_executions integer, left_executions integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
     v_before constant timestamptz := headgate.clock() - p_keep;
     v_partition record;
-    v_old bigint[];
 begin
     if p_keep is null or p_keep < interval '1 day' then
         perform headgate._raise('HG008', 'p_keep must be at least 1 day', 'e.g. 400 days');
@@ -33553,47 +33686,9 @@ begin
     end loop;
     delete from headgate.asset_processing_details_default as d where d.ended_at < v_before;
 
-    v_old := array(
-        select e.execution_id
-        from headgate.process_executions as e
-        where e.finished_at < v_before
-            and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id)
-        order by e.execution_id
-        limit 20000
-    );
-    deleted_executions := cardinality(v_old);
-    with old as (
-        select u.execution_id from unnest(v_old) as u (execution_id)
-    ),
-    old_steps as (
-        delete from headgate.process_steps as s using old as o where s.execution_id = o.execution_id
-    ),
-    old_deferrals as (
-        delete from headgate.planner_deferrals as d using old as o where d.execution_id = o.execution_id
-    ),
-    old_results as (
-        delete from headgate.check_results as r
-        where r.checked_at < v_before
-            or r.execution_id in (select o.execution_id from old as o)
-    ),
-    old_pages as (
-        delete from headgate.job_pages as g using old as o where g.execution_id = o.execution_id
-    ),
-    old_cache_counts as (
-        insert into headgate.kept_counts as k (name, labels, value)
-        select
-            'headgate_cache_requests_total', jsonb_build_object('operation', p.name, 'result', r.result), sum(r.value)
-        from headgate.cache_counts as c
-        join old as o using (execution_id)
-        join headgate.operations as p on p.operation_id = c.operation_id
-        cross join lateral (
-            values ('hit', c.hits - c.coalesced), ('miss', c.misses), ('coalesced', c.coalesced)
-        ) as r (result, value)
-        group by p.name, r.result
-        on conflict (name, labels) do update set value = k.value + excluded.value
-    )
-    delete from headgate.job_outputs as j using old as o where j.execution_id = o.execution_id;
-    delete from headgate.process_executions as e where e.execution_id = any (v_old);
+    deleted_executions := headgate._forget_runs(v_before, 200000);
+    left_executions := headgate._left_runs(v_before);
+    delete from headgate.check_results as r where r.checked_at < v_before;
     delete from headgate.quota_windows as w where w.closes_at < v_before;
     delete from headgate.job_hours as h where h.hour < v_before;
     delete from headgate.state_days as s where s.day < (v_before at time zone 'UTC')::date;
@@ -33620,7 +33715,7 @@ ALTER FUNCTION headgate.retain(p_keep interval) OWNER TO headgate_owner;
 -- Name: FUNCTION retain(p_keep interval); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Delete history older than p_keep: whole months of details, ended executions, results of checks, closed windows, notices; and runners that are gone. At most 20,000 executions: call it again while it returns as many. Who keeps less than the setting keep_history is recorded. Returns counts.';
+COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Delete history older than p_keep: whole months of details, ended executions, results of checks, closed windows, notices; and runners that are gone. At most 200,000 executions: call it again while it leaves some. Who keeps less than the setting keep_history is recorded. Returns counts.';
 
 --
 -- Name: retry_failed(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -58106,6 +58201,12 @@ REVOKE ALL ON FUNCTION headgate._examine_functions() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._examine_groups() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _examine_history(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_history() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _examine_ledger(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -58356,6 +58457,12 @@ REVOKE ALL ON FUNCTION headgate._forget_notices(p_before timestamp with time zon
 --
 
 REVOKE ALL ON FUNCTION headgate._forget_runners() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _forget_runs(p_before timestamp with time zone, p_runs integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._forget_runs(p_before timestamp with time zone, p_runs integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -58980,6 +59087,12 @@ REVOKE ALL ON FUNCTION headgate._left_out_steps(p_execution headgate.process_exe
 --
 
 REVOKE ALL ON FUNCTION headgate._left_over_chunks() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _left_runs(p_before timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._left_runs(p_before timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _line_up(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -61386,6 +61499,13 @@ GRANT ALL ON FUNCTION headgate.is_allowed(p_provider text, p_path text) TO headg
 
 REVOKE ALL ON FUNCTION headgate.keep_counts() FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.keep_counts() TO headgate_runner;
+
+--
+-- Name: FUNCTION keep_history(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.keep_history() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.keep_history() TO headgate_runner;
 
 --
 -- Name: FUNCTION keep_slots(); Type: ACL; Schema: headgate; Owner: headgate_owner
