@@ -37,7 +37,15 @@ begin
     from headgate.pipeline_parameters as p
     where p.pipeline_id = p_pipeline.pipeline_id;
 
-    perform headgate._check_selection(p_pipeline, headgate._bare_options(v_params));
+    if exists (
+        select
+        from headgate.pipeline_parameters as p
+        where p.pipeline_id = p_pipeline.pipeline_id
+            and p.effect in ('groups', 'assets')
+            and v_params -> p.name <> 'null'
+    ) then
+        perform headgate._check_selection(p_pipeline, headgate._bare_options(v_params));
+    end if;
     return v_params;
 end;
 $func$;

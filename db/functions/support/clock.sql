@@ -1,10 +1,11 @@
 -- The only source of time. If the owner allows it (settings.test_clock), a session may shift it: headgate.clock_offset
--- runs on from a shifted time, headgate.clock_frozen stands still.
+-- runs on from a shifted time, headgate.clock_frozen stands still. Safe in parallel, or no view that reads it would be.
 
 create or replace function headgate.clock()
 returns timestamptz
 language plpgsql
 stable
+parallel safe
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$

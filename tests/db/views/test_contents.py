@@ -156,6 +156,15 @@ def test_freshness_adds_up_by_group(db: Plan, now: datetime):
     assert row["oldest_watermark"] == now - timedelta(days=4)
 
 
+def test_freshness_can_be_counted_in_parallel(plan: Plan):
+    plan.sql("set local parallel_setup_cost = 0")
+    plan.sql("set local parallel_tuple_cost = 0")
+    plan.sql("set local min_parallel_table_scan_size = 0")
+    lines = plan.sql("explain (costs off) select * from headgate.v_data_freshness")
+
+    assert any("Workers Planned" in x["QUERY PLAN"] for x in lines)
+
+
 def test_a_run_shows_up_everywhere(plan: Plan):
     plan.freeze_clock(NOW)
     plan.call(
