@@ -156,11 +156,11 @@ def test_freshness_adds_up_by_group(db: Plan, now: datetime):
     assert row["oldest_watermark"] == now - timedelta(days=4)
 
 
-def test_freshness_can_be_counted_in_parallel(plan: Plan):
-    plan.sql("set local parallel_setup_cost = 0")
-    plan.sql("set local parallel_tuple_cost = 0")
-    plan.sql("set local min_parallel_table_scan_size = 0")
-    lines = plan.sql("explain (costs off) select * from headgate.v_data_freshness")
+def test_freshness_can_be_counted_in_parallel(db: Plan):
+    db.sql("set local parallel_setup_cost = 0")
+    db.sql("set local parallel_tuple_cost = 0")
+    db.sql("set local min_parallel_table_scan_size = 0")
+    lines = db.sql("explain (costs off) select * from headgate.v_data_freshness")
 
     assert any("Workers Planned" in x["QUERY PLAN"] for x in lines)
 
