@@ -23416,7 +23416,15 @@ begin
     from headgate.pipeline_parameters as p
     where p.pipeline_id = p_pipeline.pipeline_id;
 
-    perform headgate._check_selection(p_pipeline, headgate._bare_options(v_params));
+    if exists (
+        select
+        from headgate.pipeline_parameters as p
+        where p.pipeline_id = p_pipeline.pipeline_id
+            and p.effect in ('groups', 'assets')
+            and v_params -> p.name <> 'null'
+    ) then
+        perform headgate._check_selection(p_pipeline, headgate._bare_options(v_params));
+    end if;
     return v_params;
 end;
 $$;
@@ -30002,7 +30010,7 @@ COMMENT ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_ch
 --
 
 CREATE FUNCTION headgate.clock() RETURNS timestamp with time zone
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
