@@ -169,12 +169,13 @@ class Caller:
             async with asyncio.timeout(call.timeout_seconds) as deadline:
                 response = await client.transport.handle_async_request(request)
                 try:
-                    reader = self._reader(call, response, share, deadline)
+                    headers = headers_of(response)
+                    reader = self._reader(call, response.status_code, headers, share, deadline)
                     answered = await reader.read(response)
                 finally:
                     await response.aclose()
-            judged = await self._judge(call, response, answered, client.redactor)
-            head = head_of(call, response, client.redactor)
+            judged = await self._judge(call, response, headers, answered, client.redactor)
+            head = head_of(call, response.status_code, headers, client.redactor)
             if head is not None and call.keeps_refused and not judged[0].is_success:
                 head["body"] = start_of(answered, client.redactor)
         except BROKEN as exc:
@@ -187,7 +188,12 @@ class Caller:
         return (outcome, requests, payload), head
 
     def _reader(
-        self, call: Call, response: httpx2.Response, share: Share, deadline: asyncio.Timeout
+        self,
+        call: Call,
+        status: int,
+        headers: Mapping[str, str],
+        share: Share,
+        deadline: asyncio.Timeout,
     ) -> Reader:
         """Return a reader; an answer that cannot be a payload is read only as far as rules look."""
         limit = min(call.max_bytes, self._buffer.most)
@@ -196,17 +202,21 @@ class Caller:
             too_large = NoRoom(
                 f"the answer is larger than {limit} bytes, half of HEADGATE_MAX_BUFFER"
             )
-        said = response.headers.get("content-length", "")
-        if not call.rules.may_succeed(str(response.status_code)):
+        said = headers.get("content-length", "")
+        if not call.rules.may_succeed(str(status)):
             limit = LONGEST_HEAD
         elif said.isdecimal() and len(said) < 20 and int(said) > limit:
             limit = min(limit, LONGEST_HEAD)
         return Reader(share, deadline, limit, too_large)
 
     async def _judge(
-        self, call: Call, response: httpx2.Response, body: Body, redactor: Redactor
+        self,
+        call: Call,
+        response: httpx2.Response,
+        headers: dict[str, str],
+        body: Body,
+        redactor: Redactor,
     ) -> Judged:
-        headers = headers_of(response)
         head, is_readable = bytes(body.data[:LONGEST_HEAD]), body.problem is None
         answer = Answer(str(response.status_code), headers, head, is_readable)
         outcome = call.rules.judge(answer)

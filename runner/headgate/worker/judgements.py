@@ -6,6 +6,7 @@ All that leaves here is without the secret.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -34,13 +35,13 @@ def headers_of(response: httpx2.Response) -> dict[str, str]:
     }
 
 
-def head_of(call: Call, response: httpx2.Response, redactor: Redactor) -> Head | None:
+def head_of(call: Call, status: int, headers: Mapping[str, str], redactor: Redactor) -> Head | None:
     """Return the status and headers that the call asks for, without the secret, or None."""
     if not call.answers:
         return None
-    head: Head = {"status": response.status_code}
+    head: Head = {"status": status}
     if call.answers == "headers":
-        text = json.dumps(headers_of(response), ensure_ascii=False).replace("\\u0000", "")
+        text = json.dumps(headers, ensure_ascii=False).replace("\\u0000", "")
         try:
             head["headers"] = json.loads(bytes(redactor.clear(text.encode())))
         except (Uncleared, ValueError):

@@ -11,7 +11,7 @@ import pytest
 from headgate.redaction import REDACTED, Redactor
 from headgate.worker.bodies import Body
 from headgate.worker.chunks import Call
-from headgate.worker.judgements import head_of, no_answer, spoilt, start_of
+from headgate.worker.judgements import head_of, headers_of, no_answer, spoilt, start_of
 from headgate.worker.payloads import BadPayload, Unstorable
 from headgate.worker.rules import Outcome
 from tests.limits import PATIENCE
@@ -71,7 +71,8 @@ def test_of_an_answer_s_head_is_told_what_the_call_asks_for(
 ):
     response = httpx2.Response(404, headers={"X-Key": SECRET, "ETag": '"7"'})
 
-    head = head_of(call_of(answers=answers), response, Redactor(SECRET))
+    headers = headers_of(response)
+    head = head_of(call_of(answers=answers), response.status_code, headers, Redactor(SECRET))
 
     assert head == told
     assert SECRET not in json.dumps(head)
