@@ -217,6 +217,39 @@ create index process_steps_deadline_idx
     on headgate.process_steps (deadline_at) where deadline_at is not null and status = 'running';
 comment on index headgate.process_steps_deadline_idx is 'Finds the few running steps that have a deadline.';
 
+create table headgate.step_counts (
+    execution_id bigint not null,
+    step text not null,
+    count_id bigint generated always as identity,
+    succeeded integer not null,
+    degraded integer not null,
+    failed integer not null,
+    deferred integer not null,
+    deferred_by_fault integer not null,
+    deferred_by_internal_fault integer not null,
+    skipped integer not null,
+    units integer not null,
+    constraint step_counts_pkey primary key (execution_id, step, count_id)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
+comment on table headgate.step_counts is
+    'Jobs that ended while another session held their step''s row: a completion adds a row instead of waiting, and the '
+    'next session that holds the step takes it into the step''s counters. headgate._step_counters has the sums.';
+comment on column headgate.step_counts.execution_id is
+    'The execution; no reference, which each completion would check.';
+comment on column headgate.step_counts.step is 'The step.';
+comment on column headgate.step_counts.count_id is 'Surrogate key.';
+comment on column headgate.step_counts.succeeded is 'To be added to the step''s counter of this name, as are all.';
+comment on column headgate.step_counts.degraded is 'Of the succeeded, those whose answer did not meet an expectation.';
+comment on column headgate.step_counts.failed is 'Jobs that failed.';
+comment on column headgate.step_counts.deferred is 'Jobs deferred to the next execution.';
+comment on column headgate.step_counts.deferred_by_fault is
+    'Of the deferred, those deferred by the provider''s or an internal fault.';
+comment on column headgate.step_counts.deferred_by_internal_fault is
+    'Of those, the ones deferred by an internal fault.';
+comment on column headgate.step_counts.skipped is 'Jobs skipped or cancelled.';
+comment on column headgate.step_counts.units is 'Units their calls cost.';
+
 create table headgate.planner_deferrals (
     execution_id bigint not null references headgate.process_executions,
     operation_id bigint not null references headgate.operations,

@@ -9,13 +9,13 @@ select
     s.step,
     s.status,
     s.planned,
-    s.succeeded,
-    s.failed,
-    s.deferred,
-    s.skipped,
+    n.succeeded,
+    n.failed,
+    n.deferred,
+    n.skipped,
     s.started_at,
     s.finished_at,
-    (s.units + coalesce(c.units, 0))::integer as units,
+    (n.units + coalesce(c.units, 0))::integer as units,
     s.skip_reason,
     s.may_fail,
     s.output,
@@ -23,12 +23,13 @@ select
     s.retried,
     s.retry_at,
     case when s.status = 'running' then s.deadline_at end as deadline_at,
-    s.degraded,
+    n.degraded,
     s.wave,
     s.kind,
     s.depends_on,
     s.group_keys
 from headgate.process_steps as s
+join headgate._step_counters as n using (execution_id, step)
 join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
 left join lateral (

@@ -22,7 +22,7 @@ select
                 ),
                 'output', o.output
             ))
-            from headgate.process_steps as s
+            from headgate._step_counters as s
             join headgate._step_outputs as o using (execution_id, step)
             where s.execution_id = e.execution_id
         )

@@ -31,6 +31,7 @@ FORGOTTEN: tuple[LiteralString, ...] = (
     "asset_processing_details",
     "planner_deferrals",
     "orders",
+    "step_counts",
     "process_steps",
     "process_executions",
     "quota_windows",

@@ -69,15 +69,19 @@ RULES: dict[str, LiteralString] = {
             )
     """,
     "a step has planned what has ended and what is in flight": """
-        select s.execution_id, s.step, s.status, s.planned, s.succeeded, s.failed, s.deferred, s.skipped,
-            f.jobs as in_flight
-        from headgate.process_steps as s
+        select n.*, f.jobs as in_flight
+        from headgate._step_counters as n
+        join headgate.process_steps as s using (execution_id, step)
         cross join lateral (
             select coalesce(sum(cardinality(c.asset_ids)), 0) as jobs
             from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step
         ) as f
-        where s.planned <> s.succeeded + s.failed + s.deferred + s.skipped + f.jobs
-            or s.status = 'running' and f.jobs = 0 and s.planned_at is not null  -- else it is planned next
+        where n.planned <> n.ended + f.jobs
+            or s.status = 'running' and f.jobs = 0
+            and s.planned_at is not null  -- else it is planned next
+            and not exists (
+                select from headgate.step_counts as c where c.execution_id = s.execution_id and c.step = s.step
+            )  -- else the next session that advances it ends it
     """,
     "a step's counters are those of its jobs' latest rounds": """
         with latest as (
@@ -96,9 +100,10 @@ RULES: dict[str, LiteralString] = {
             )
         )
         select s.execution_id, s.step, s.succeeded, s.failed, s.deferred, s.skipped
-        from headgate.process_steps as s
+        from headgate._step_counters as s
         left join settled as l using (execution_id, step)
-        group by s.execution_id, s.step
+        group by s.execution_id, s.step, s.succeeded, s.failed, s.deferred, s.skipped, s.deferred_by_fault,
+            s.deferred_by_internal_fault, s.degraded
         having (
             s.succeeded, s.failed, s.deferred, s.skipped, s.deferred_by_fault, s.deferred_by_internal_fault, s.degraded
         ) is distinct from (
@@ -113,9 +118,9 @@ RULES: dict[str, LiteralString] = {
     """,
     "a step's units are those of its jobs' details": """
         select s.execution_id, s.step, s.units, sum(d.units) as ended
-        from headgate.process_steps as s
+        from headgate._step_counters as s
         left join headgate.asset_processing_details as d using (execution_id, step)
-        group by s.execution_id, s.step
+        group by s.execution_id, s.step, s.units
         having s.units <> coalesce(sum(d.units), 0)
     """,
     "an execution that has ended says what its steps say": """

@@ -70,10 +70,7 @@ begin
         array(select c from unnest(v_chunks) as c where c.step = p_step), 'deferred',
         format('timeout: the step was not over after %s', headgate.in_words(v_step.timeout)), p_now
     );
-    select * into v_step
-    from headgate.process_steps as s
-    where s.execution_id = p_execution_id
-        and s.step = p_step;
+    v_step := headgate._hold_step(p_execution_id, p_step);
     perform headgate._close_step(v_step, p_now);  -- it has no jobs
 end;
 $func$;

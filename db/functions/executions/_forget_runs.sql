@@ -33,6 +33,9 @@ begin
     old_steps as (
         delete from headgate.process_steps as s using old as o where s.execution_id = o.execution_id
     ),
+    old_counts as (
+        delete from headgate.step_counts as c using old as o where c.execution_id = o.execution_id
+    ),
     old_deferrals as (
         delete from headgate.planner_deferrals as d using old as o where d.execution_id = o.execution_id
     ),

@@ -12,7 +12,7 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_execution headgate.process_executions;
 begin
-    if headgate._end_overdue(v_now) then
+    if exists (select from headgate.step_counts) and headgate._settle_steps(v_now) or headgate._end_overdue(v_now) then
         return true;
     end if;
     for v_execution in select * from headgate._advanceable(v_now) loop

@@ -23,6 +23,7 @@ begin
     cancelled := 0;
     if v_execution.status in ('running', 'paused') then
         cancelled := headgate._cancel_waiting(v_execution.execution_id, null, 'the execution was cancelled', v_now);
+        perform headgate._take_counts(v_execution.execution_id);
         update headgate.process_steps as s
         set status = 'cancelled', reopened_from = null, retry_at = null, is_rerun = false,
             started_at = coalesce(s.started_at, v_now), finished_at = v_now

@@ -203,7 +203,7 @@ as $func$
             and d.ended_at >= p_execution.started_at
             and exists (
                 select
-                from headgate.process_steps as s
+                from headgate._step_counters as s
                 where s.execution_id = p_execution.execution_id
                     and s.failed + s.deferred + s.skipped > 0
             )

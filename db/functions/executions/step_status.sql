@@ -22,7 +22,7 @@ begin
     select
         s.step, s.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped,
         f.next_wake_at
-    from headgate.process_steps as s
+    from headgate._step_counters as s
     cross join lateral headgate._in_flight(s.execution_id, s.step) as f
     where s.execution_id = v_execution.execution_id
         and s.step = v_step.step;

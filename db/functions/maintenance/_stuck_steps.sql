@@ -10,8 +10,9 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select
         s.execution_id, s.step, e.run_id, s.round, s.operations, s.planned,
-        s.succeeded + s.failed + s.deferred + s.skipped
+        n.ended
     from headgate.process_steps as s
+    join headgate._step_counters as n using (execution_id, step)
     join headgate.process_executions as e using (execution_id)
     where s.kind = 'fan_out'
         and s.status = 'running'

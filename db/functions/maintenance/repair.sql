@@ -202,6 +202,7 @@ begin
         group by e.operation_id;
 
         perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
+        perform headgate._hold_step(v_stuck.execution_id, v_stuck.step);
         update headgate.process_steps as s
         set deferred = s.deferred + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
             deferred_by_fault = s.deferred_by_fault + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),

@@ -31,8 +31,9 @@ begin
         reopened_from = case when p_execution.driver = 'airflow' then s.status end
     from headgate._behind(p_execution.execution_id, p_steps) as b
     join headgate.process_steps as o on o.execution_id = p_execution.execution_id and o.step = b.step
+    join headgate._step_counters as n on n.execution_id = o.execution_id and n.step = o.step
     cross join lateral (  -- it was to run again as a whole, and was skipped instead
-        select o.status = 'skipped' and o.planned_at is not null and o.succeeded > 0 as is_rerun
+        select o.status = 'skipped' and o.planned_at is not null and n.succeeded > 0 as is_rerun
     ) as w
     where s.execution_id = p_execution.execution_id
         and s.step = b.step

@@ -40,11 +40,7 @@ begin
         and (s.status = 'pending' or s.status = 'running' and s.attempt < p_attempt);
     v_sent := headgate._send_chunks(v_chunk_ids, p_now);
 
-    select * into v_step
-    from headgate.process_steps as s
-    where s.execution_id = p_execution.execution_id
-        and s.step = p_step
-    for update;
+    v_step := headgate._hold_step(p_execution.execution_id, p_step);
     perform headgate._close_step(v_step, p_now);
     return v_sent;
 end;

@@ -75,6 +75,7 @@ begin
     if v_steps is null then
         return;  -- nothing was planned for them before
     end if;
+    perform headgate._hold_step(p_execution.execution_id, u.step) from unnest(v_steps) as u (step);
     update headgate.process_steps as s
     set planned = s.planned - n.jobs,
         succeeded = s.succeeded - n.succeeded,

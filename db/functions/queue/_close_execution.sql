@@ -14,6 +14,7 @@ declare
     v_step headgate.process_steps;
     v_status text;
 begin
+    perform headgate._take_counts(p_execution_id);
     for v_step in  -- no further wave
         update headgate.process_steps as s
         set max_waves = s.wave, planned_at = p_now

@@ -14,6 +14,6 @@ as $func$
     select
         coalesce(sum(s.planned), 0), coalesce(sum(s.succeeded), 0), coalesce(sum(s.failed), 0),
         coalesce(sum(s.deferred), 0), coalesce(sum(s.skipped), 0), coalesce(sum(s.units), 0)
-    from headgate.process_steps as s
+    from headgate._step_counters as s
     where s.execution_id = p_execution_id;
 $func$;

@@ -59,11 +59,12 @@ as $func$
         where c.provider_id = p_provider_id
             and c.window_opened_at = p_opened_at
         union all
-        select s.execution_id, s.units
+        select s.execution_id, n.units
         from headgate.process_steps as s
+        join headgate._step_counters as n using (execution_id, step)
         join headgate.process_executions as e using (execution_id)
         where e.started_at >= p_opened_at
-            and s.units > 0
+            and n.units > 0
             and exists (
                 select
                 from headgate.operations as o

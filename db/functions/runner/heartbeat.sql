@@ -47,6 +47,8 @@ begin
     ended_leases := headgate._end_leases_of_the_dead(100);
     perform headgate._wake_pools(array(select l.name from headgate.pools as l), headgate.clock());
     perform headgate._fold_counts();
+    -- A runner that wakes settles them: a heartbeat must not lock steps behind pools.
+    perform pg_notify('headgate_jobs', '') where exists (select from headgate._unsettled_steps());
     counts_due := headgate._are_counts_due();
     return next;
 end;
