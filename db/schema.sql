@@ -10303,6 +10303,7 @@ declare
     v_step headgate.process_steps;
     v_status text;
 begin
+    perform headgate._take_counts(p_execution_id);
     for v_step in  -- no further wave
         update headgate.process_steps as s
         set max_waves = s.wave, planned_at = p_now
@@ -11015,21 +11016,23 @@ begin
             units = e.units + p_tally.units
         where e.execution_id = p_execution_id;
     end if;
-    update headgate.process_steps as s
-    set succeeded = s.succeeded + p_tally.succeeded,
-        degraded = s.degraded + p_tally.degraded,
-        failed = s.failed + p_tally.failed,
-        deferred = s.deferred + p_tally.deferred,
-        deferred_by_fault = s.deferred_by_fault + p_tally.deferred_by_fault,
-        deferred_by_internal_fault = s.deferred_by_internal_fault + p_tally.deferred_by_internal_fault,
-        skipped = s.skipped + p_tally.skipped + p_tally.cancelled,
-        units = s.units + p_tally.units
+
+    perform
+    from headgate.process_steps as s
     where s.execution_id = p_execution_id
         and s.step = p_step
-    returning s.* into v_step;
-
+    for no key update skip locked;
+    if not found
+        and not (v_execution.is_over or v_execution.is_reopened)
+        and headgate._is_noted(p_execution_id, p_step, p_tally)
+    then
+        return;
+    end if;
+    v_step := headgate._hold_step(p_execution_id, p_step, p_tally);
     if p_tally.cancelled = 0 then  -- the canceller also sets the status of the step
-        perform headgate._close_step(v_step, p_now);
+        if v_step.planned <= v_step.succeeded + v_step.failed + v_step.deferred + v_step.skipped then
+            perform headgate._close_step(v_step, p_now);
+        end if;
         if v_execution.is_reopened then
             perform headgate._end_reopened(p_execution_id, p_now);
         end if;
@@ -11866,10 +11869,7 @@ begin
         array(select c from unnest(v_chunks) as c where c.step = p_step), 'deferred',
         format('timeout: the step was not over after %s', headgate.in_words(v_step.timeout)), p_now
     );
-    select * into v_step
-    from headgate.process_steps as s
-    where s.execution_id = p_execution_id
-        and s.step = p_step;
+    v_step := headgate._hold_step(p_execution_id, p_step);
     perform headgate._close_step(v_step, p_now);  -- it has no jobs
 end;
 $$;
@@ -14445,6 +14445,9 @@ begin
     old_steps as (
         delete from headgate.process_steps as s using old as o where s.execution_id = o.execution_id
     ),
+    old_counts as (
+        delete from headgate.step_counts as c using old as o where c.execution_id = o.execution_id
+    ),
     old_deferrals as (
         delete from headgate.planner_deferrals as d using old as o where d.execution_id = o.execution_id
     ),
@@ -15356,6 +15359,61 @@ $$;
 ALTER FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _hold_step(bigint, text, headgate.job_tally); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._hold_step(p_execution_id bigint, p_step text, p_tally headgate.job_tally DEFAULT ROW(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)::headgate.job_tally) RETURNS headgate.process_steps
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_step headgate.process_steps;
+begin
+    -- First, so that the next statement sees what those have noted who held it before.
+    perform
+    from headgate.process_steps as s
+    where s.execution_id = p_execution_id
+        and s.step = p_step
+    for no key update;
+    with noted as (
+        delete from headgate.step_counts as c
+        where c.execution_id = p_execution_id
+            and c.step = p_step
+        returning c.*
+    ),
+    total as (
+        select
+            coalesce(sum(n.succeeded), 0)::integer as succeeded,
+            coalesce(sum(n.degraded), 0)::integer as degraded,
+            coalesce(sum(n.failed), 0)::integer as failed,
+            coalesce(sum(n.deferred), 0)::integer as deferred,
+            coalesce(sum(n.deferred_by_fault), 0)::integer as deferred_by_fault,
+            coalesce(sum(n.deferred_by_internal_fault), 0)::integer as deferred_by_internal_fault,
+            coalesce(sum(n.skipped), 0)::integer as skipped,
+            coalesce(sum(n.units), 0)::integer as units
+        from noted as n
+    )
+    update headgate.process_steps as s
+    set succeeded = s.succeeded + p_tally.succeeded + t.succeeded,
+        degraded = s.degraded + p_tally.degraded + t.degraded,
+        failed = s.failed + p_tally.failed + t.failed,
+        deferred = s.deferred + p_tally.deferred + t.deferred,
+        deferred_by_fault = s.deferred_by_fault + p_tally.deferred_by_fault + t.deferred_by_fault,
+        deferred_by_internal_fault = s.deferred_by_internal_fault + p_tally.deferred_by_internal_fault
+            + t.deferred_by_internal_fault,
+        skipped = s.skipped + p_tally.skipped + p_tally.cancelled + t.skipped,
+        units = s.units + p_tally.units + t.units
+    from total as t
+    where s.execution_id = p_execution_id
+        and s.step = p_step
+    returning s.* into v_step;
+    return v_step;
+end;
+$$;
+
+ALTER FUNCTION headgate._hold_step(p_execution_id bigint, p_step text, p_tally headgate.job_tally) OWNER TO headgate_owner;
+
+--
 -- Name: _id_of(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16121,6 +16179,35 @@ CREATE FUNCTION headgate._is_new(p_field text, p_parameter text) RETURNS text
 $_$;
 
 ALTER FUNCTION headgate._is_new(p_field text, p_parameter text) OWNER TO headgate_owner;
+
+--
+-- Name: _is_noted(bigint, text, headgate.job_tally); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_noted(p_execution_id bigint, p_step text, p_tally headgate.job_tally) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    insert into headgate.step_counts (
+        execution_id, step, succeeded, degraded, failed, deferred, deferred_by_fault, deferred_by_internal_fault,
+        skipped, units
+    )
+    select
+        p_execution_id, p_step, p_tally.succeeded, p_tally.degraded, p_tally.failed, p_tally.deferred,
+        p_tally.deferred_by_fault, p_tally.deferred_by_internal_fault, p_tally.skipped + p_tally.cancelled,
+        p_tally.units
+    from headgate._step_counters as s
+    where s.execution_id = p_execution_id
+        and s.step = p_step
+        and s.planned - s.ended > 16 * (
+            p_tally.succeeded + p_tally.failed + p_tally.deferred + p_tally.skipped + p_tally.cancelled
+        );
+    return found;
+end;
+$$;
+
+ALTER FUNCTION headgate._is_noted(p_execution_id bigint, p_step text, p_tally headgate.job_tally) OWNER TO headgate_owner;
 
 --
 -- Name: _is_of_the_outbox(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18324,6 +18411,7 @@ begin
     if v_steps is null then
         return;  -- nothing was planned for them before
     end if;
+    perform headgate._hold_step(p_execution.execution_id, u.step) from unnest(v_steps) as u (step);
     update headgate.process_steps as s
     set planned = s.planned - n.jobs,
         succeeded = s.succeeded - n.succeeded,
@@ -22232,8 +22320,9 @@ begin
         reopened_from = case when p_execution.driver = 'airflow' then s.status end
     from headgate._behind(p_execution.execution_id, p_steps) as b
     join headgate.process_steps as o on o.execution_id = p_execution.execution_id and o.step = b.step
+    join headgate._step_counters as n on n.execution_id = o.execution_id and n.step = o.step
     cross join lateral (  -- it was to run again as a whole, and was skipped instead
-        select o.status = 'skipped' and o.planned_at is not null and o.succeeded > 0 as is_rerun
+        select o.status = 'skipped' and o.planned_at is not null and n.succeeded > 0 as is_rerun
     ) as w
     where s.execution_id = p_execution.execution_id
         and s.step = b.step
@@ -22515,6 +22604,7 @@ begin
         group by e.operation_id;
 
         perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
+        perform headgate._hold_step(v_stuck.execution_id, v_stuck.step);
         update headgate.process_steps as s
         set deferred = s.deferred + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
             deferred_by_fault = s.deferred_by_fault + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
@@ -24809,11 +24899,7 @@ begin
         and (s.status = 'pending' or s.status = 'running' and s.attempt < p_attempt);
     v_sent := headgate._send_chunks(v_chunk_ids, p_now);
 
-    select * into v_step
-    from headgate.process_steps as s
-    where s.execution_id = p_execution.execution_id
-        and s.step = p_step
-    for update;
+    v_step := headgate._hold_step(p_execution.execution_id, p_step);
     perform headgate._close_step(v_step, p_now);
     return v_sent;
 end;
@@ -25131,6 +25217,30 @@ end;
 $$;
 
 ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _settle_steps(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._settle_steps(p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_step record;
+    v_is_settled boolean := false;
+begin
+    for v_step in select u.execution_id, u.step from headgate._unsettled_steps() as u loop
+        perform headgate._count_jobs(
+            v_step.execution_id, v_step.step, row(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)::headgate.job_tally, p_now
+        );
+        v_is_settled := true;
+    end loop;
+    return v_is_settled;
+end;
+$$;
+
+ALTER FUNCTION headgate._settle_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _share_left(bigint, bigint, timestamp with time zone, integer, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26723,8 +26833,9 @@ CREATE FUNCTION headgate._stuck_steps() RETURNS TABLE(execution_id bigint, step 
     AS $$
     select
         s.execution_id, s.step, e.run_id, s.round, s.operations, s.planned,
-        s.succeeded + s.failed + s.deferred + s.skipped
+        n.ended
     from headgate.process_steps as s
+    join headgate._step_counters as n using (execution_id, step)
     join headgate.process_executions as e using (execution_id)
     where s.kind = 'fan_out'
         and s.status = 'running'
@@ -26960,6 +27071,24 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._take_chunks(p_queue text, p_max_chunks integer) OWNER TO headgate_owner;
+
+--
+-- Name: _take_counts(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._take_counts(p_execution_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform headgate._hold_step(p_execution_id, n.step)
+    from (
+        select distinct c.step from headgate.step_counts as c where c.execution_id = p_execution_id order by c.step
+    ) as n;
+end;
+$$;
+
+ALTER FUNCTION headgate._take_counts(p_execution_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _take_messages(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27314,7 +27443,7 @@ CREATE FUNCTION headgate._totals(p_execution_id bigint, OUT planned integer, OUT
     select
         coalesce(sum(s.planned), 0), coalesce(sum(s.succeeded), 0), coalesce(sum(s.failed), 0),
         coalesce(sum(s.deferred), 0), coalesce(sum(s.skipped), 0), coalesce(sum(s.units), 0)
-    from headgate.process_steps as s
+    from headgate._step_counters as s
     where s.execution_id = p_execution_id;
 $$;
 
@@ -27911,7 +28040,7 @@ CREATE FUNCTION headgate._undone_jobs(p_execution headgate.process_executions) R
             and d.ended_at >= p_execution.started_at
             and exists (
                 select
-                from headgate.process_steps as s
+                from headgate._step_counters as s
                 where s.execution_id = p_execution.execution_id
                     and s.failed + s.deferred + s.skipped > 0
             )
@@ -28127,6 +28256,24 @@ CREATE FUNCTION headgate._unsent_chunks() RETURNS TABLE(chunk_id bigint)
 $$;
 
 ALTER FUNCTION headgate._unsent_chunks() OWNER TO headgate_owner;
+
+--
+-- Name: _unsettled_steps(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._unsettled_steps() RETURNS TABLE(execution_id bigint, step text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.execution_id, s.step
+    from (select distinct c.execution_id, c.step from headgate.step_counts as c) as n
+    join headgate._step_counters as s using (execution_id, step)
+    where s.status <> 'running'
+        or s.planned <= s.ended
+    order by s.execution_id, s.step;
+$$;
+
+ALTER FUNCTION headgate._unsettled_steps() OWNER TO headgate_owner;
 
 --
 -- Name: _upcoming(bigint, headgate.plan_options, headgate.plan_need[], timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28873,11 +29020,12 @@ CREATE FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at timestamp
         where c.provider_id = p_provider_id
             and c.window_opened_at = p_opened_at
         union all
-        select s.execution_id, s.units
+        select s.execution_id, n.units
         from headgate.process_steps as s
+        join headgate._step_counters as n using (execution_id, step)
         join headgate.process_executions as e using (execution_id)
         where e.started_at >= p_opened_at
-            and s.units > 0
+            and n.units > 0
             and exists (
                 select
                 from headgate.operations as o
@@ -29317,7 +29465,7 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_execution headgate.process_executions;
 begin
-    if headgate._end_overdue(v_now) then
+    if exists (select from headgate.step_counts) and headgate._settle_steps(v_now) or headgate._end_overdue(v_now) then
         return true;
     end if;
     for v_execution in select * from headgate._advanceable(v_now) loop
@@ -29726,6 +29874,7 @@ begin
     cancelled := 0;
     if v_execution.status in ('running', 'paused') then
         cancelled := headgate._cancel_waiting(v_execution.execution_id, null, 'the execution was cancelled', v_now);
+        perform headgate._take_counts(v_execution.execution_id);
         update headgate.process_steps as s
         set status = 'cancelled', reopened_from = null, retry_at = null, is_rerun = false,
             started_at = coalesce(s.started_at, v_now), finished_at = v_now
@@ -31483,6 +31632,8 @@ begin
     ended_leases := headgate._end_leases_of_the_dead(100);
     perform headgate._wake_pools(array(select l.name from headgate.pools as l), headgate.clock());
     perform headgate._fold_counts();
+    -- A runner that wakes settles them: a heartbeat must not lock steps behind pools.
+    perform pg_notify('headgate_jobs', '') where exists (select from headgate._unsettled_steps());
     counts_due := headgate._are_counts_due();
     return next;
 end;
@@ -34517,7 +34668,7 @@ begin
     select
         s.step, s.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped,
         f.next_wake_at
-    from headgate.process_steps as s
+    from headgate._step_counters as s
     cross join lateral headgate._in_flight(s.execution_id, s.step) as f
     where s.execution_id = v_execution.execution_id
         and s.step = v_step.step;
@@ -45678,6 +45829,218 @@ COMMENT ON COLUMN headgate._state_metrics.labels IS 'The sample''s labels.';
 COMMENT ON COLUMN headgate._state_metrics.value IS 'Its value.';
 
 --
+-- Name: step_counts; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.step_counts (
+    execution_id bigint NOT NULL,
+    step text NOT NULL,
+    count_id bigint NOT NULL,
+    succeeded integer NOT NULL,
+    degraded integer NOT NULL,
+    failed integer NOT NULL,
+    deferred integer NOT NULL,
+    deferred_by_fault integer NOT NULL,
+    deferred_by_internal_fault integer NOT NULL,
+    skipped integer NOT NULL,
+    units integer NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.step_counts OWNER TO headgate_owner;
+
+--
+-- Name: TABLE step_counts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.step_counts IS 'Jobs that ended while another session held their step''s row: a completion adds a row instead of waiting, and the next session that holds the step takes it into the step''s counters. headgate._step_counters has the sums.';
+
+--
+-- Name: COLUMN step_counts.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_counts.execution_id IS 'The execution; no reference, which each completion would check.';
+
+--
+-- Name: COLUMN step_counts.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_counts.step IS 'The step.';
+
+--
+-- Name: COLUMN step_counts.count_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_counts.count_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN step_counts.succeeded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_counts.succeeded IS 'To be added to the step''s counter of this name, as are all.';
+
+--
+-- Name: COLUMN step_counts.degraded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_counts.degraded IS 'Of the succeeded, those whose answer did not meet an expectation.';
+
+--
+-- Name: COLUMN step_counts.failed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_counts.failed IS 'Jobs that failed.';
+
+--
+-- Name: COLUMN step_counts.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_counts.deferred IS 'Jobs deferred to the next execution.';
+
+--
+-- Name: COLUMN step_counts.deferred_by_fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_counts.deferred_by_fault IS 'Of the deferred, those deferred by the provider''s or an internal fault.';
+
+--
+-- Name: COLUMN step_counts.deferred_by_internal_fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_counts.deferred_by_internal_fault IS 'Of those, the ones deferred by an internal fault.';
+
+--
+-- Name: COLUMN step_counts.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_counts.skipped IS 'Jobs skipped or cancelled.';
+
+--
+-- Name: COLUMN step_counts.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_counts.units IS 'Units their calls cost.';
+
+--
+-- Name: _step_counters; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._step_counters AS
+ SELECT s.execution_id,
+    s.step,
+    s.status,
+    s.planned,
+    ((((s.succeeded + s.failed) + s.deferred) + s.skipped) + COALESCE(n.ended, 0)) AS ended,
+    (s.succeeded + COALESCE(n.succeeded, 0)) AS succeeded,
+    (s.degraded + COALESCE(n.degraded, 0)) AS degraded,
+    (s.failed + COALESCE(n.failed, 0)) AS failed,
+    (s.deferred + COALESCE(n.deferred, 0)) AS deferred,
+    (s.deferred_by_fault + COALESCE(n.deferred_by_fault, 0)) AS deferred_by_fault,
+    (s.deferred_by_internal_fault + COALESCE(n.deferred_by_internal_fault, 0)) AS deferred_by_internal_fault,
+    (s.skipped + COALESCE(n.skipped, 0)) AS skipped,
+    (s.units + COALESCE(n.units, 0)) AS units
+   FROM (headgate.process_steps s
+     LEFT JOIN ( SELECT c.execution_id,
+            c.step,
+            (sum((((c.succeeded + c.failed) + c.deferred) + c.skipped)))::integer AS ended,
+            (sum(c.succeeded))::integer AS succeeded,
+            (sum(c.degraded))::integer AS degraded,
+            (sum(c.failed))::integer AS failed,
+            (sum(c.deferred))::integer AS deferred,
+            (sum(c.deferred_by_fault))::integer AS deferred_by_fault,
+            (sum(c.deferred_by_internal_fault))::integer AS deferred_by_internal_fault,
+            (sum(c.skipped))::integer AS skipped,
+            (sum(c.units))::integer AS units
+           FROM headgate.step_counts c
+          GROUP BY c.execution_id, c.step) n USING (execution_id, step));
+
+ALTER VIEW headgate._step_counters OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _step_counters; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._step_counters IS 'The counters of steps, with what headgate.step_counts has noted and their rows do not have yet.';
+
+--
+-- Name: COLUMN _step_counters.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.execution_id IS 'The execution.';
+
+--
+-- Name: COLUMN _step_counters.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.step IS 'The step.';
+
+--
+-- Name: COLUMN _step_counters.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.status IS 'pending, running, succeeded, failed, skipped or cancelled.';
+
+--
+-- Name: COLUMN _step_counters.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.planned IS 'Jobs of the step, each counted once, by its latest round.';
+
+--
+-- Name: COLUMN _step_counters.ended; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.ended IS 'Jobs that have ended.';
+
+--
+-- Name: COLUMN _step_counters.succeeded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.succeeded IS 'Jobs that succeeded.';
+
+--
+-- Name: COLUMN _step_counters.degraded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.degraded IS 'Of the succeeded, those whose answer did not meet an expectation.';
+
+--
+-- Name: COLUMN _step_counters.failed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.failed IS 'Jobs that failed.';
+
+--
+-- Name: COLUMN _step_counters.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.deferred IS 'Jobs deferred to the next execution.';
+
+--
+-- Name: COLUMN _step_counters.deferred_by_fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.deferred_by_fault IS 'Of the deferred, those deferred by the provider''s or an internal fault.';
+
+--
+-- Name: COLUMN _step_counters.deferred_by_internal_fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.deferred_by_internal_fault IS 'Of those, the ones deferred by an internal fault.';
+
+--
+-- Name: COLUMN _step_counters.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.skipped IS 'Jobs skipped or cancelled.';
+
+--
+-- Name: COLUMN _step_counters.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._step_counters.units IS 'Units its calls cost.';
+
+--
 -- Name: job_outputs; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -47426,6 +47789,19 @@ COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headg
 COMMENT ON COLUMN headgate.settings.value IS 'Its value.';
 
 --
+-- Name: step_counts_count_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.step_counts ALTER COLUMN count_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.step_counts_count_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: step_groups; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -48621,13 +48997,13 @@ CREATE VIEW headgate.v_execution_steps AS
     s.step,
     s.status,
     s.planned,
-    s.succeeded,
-    s.failed,
-    s.deferred,
-    s.skipped,
+    n.succeeded,
+    n.failed,
+    n.deferred,
+    n.skipped,
     s.started_at,
     s.finished_at,
-    ((s.units + COALESCE(c.units, (0)::bigint)))::integer AS units,
+    ((n.units + COALESCE(c.units, (0)::bigint)))::integer AS units,
     s.skip_reason,
     s.may_fail,
     s.output,
@@ -48638,12 +49014,13 @@ CREATE VIEW headgate.v_execution_steps AS
             WHEN (s.status = 'running'::text) THEN s.deadline_at
             ELSE NULL::timestamp with time zone
         END AS deadline_at,
-    s.degraded,
+    n.degraded,
     s.wave,
     s.kind,
     s.depends_on,
     s.group_keys
-   FROM (((headgate.process_steps s
+   FROM ((((headgate.process_steps s
+     JOIN headgate._step_counters n USING (execution_id, step))
      JOIN headgate.process_executions e USING (execution_id))
      JOIN headgate.pipelines p USING (pipeline_id))
      LEFT JOIN LATERAL ( SELECT sum(((
@@ -50086,7 +50463,7 @@ CREATE VIEW headgate.v_run_documents AS
     e.run_id,
     r.run,
     jsonb_build_object('run', (r.run || jsonb_build_object('now', to_char((headgate.clock() AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'::text))), 'params', e.params, 'steps', ( SELECT jsonb_object_agg(s.step, jsonb_build_object('status', s.status, 'counts', jsonb_build_object('planned', s.planned, 'succeeded', s.succeeded, 'failed', s.failed, 'deferred', s.deferred, 'skipped', s.skipped, 'degraded', s.degraded, 'units', s.units), 'output', o.output)) AS jsonb_object_agg
-           FROM (headgate.process_steps s
+           FROM (headgate._step_counters s
              JOIN headgate._step_outputs o USING (execution_id, step))
           WHERE (s.execution_id = e.execution_id))) AS document
    FROM ((headgate.process_executions e
@@ -54952,6 +55329,13 @@ ALTER TABLE ONLY headgate.state_days
     ADD CONSTRAINT state_days_pkey PRIMARY KEY (day, operation_id, group_key);
 
 --
+-- Name: step_counts step_counts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.step_counts
+    ADD CONSTRAINT step_counts_pkey PRIMARY KEY (execution_id, step, count_id);
+
+--
 -- Name: step_groups step_groups_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -58641,6 +59025,12 @@ REVOKE ALL ON FUNCTION headgate._hold_execution(p_execution_id bigint) FROM PUBL
 REVOKE ALL ON FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _hold_step(p_execution_id bigint, p_step text, p_tally headgate.job_tally); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._hold_step(p_execution_id bigint, p_step text, p_tally headgate.job_tally) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _id_of(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -58795,6 +59185,12 @@ REVOKE ALL ON FUNCTION headgate._is_mistaken(p_kind text, p_name text) FROM PUBL
 --
 
 REVOKE ALL ON FUNCTION headgate._is_new(p_field text, p_parameter text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_noted(p_execution_id bigint, p_step text, p_tally headgate.job_tally); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_noted(p_execution_id bigint, p_step text, p_tally headgate.job_tally) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_of_the_outbox(p_pipeline_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -60339,6 +60735,12 @@ REVOKE ALL ON FUNCTION headgate._settle_implied_asset(p_operation text) FROM PUB
 REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _settle_steps(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._settle_steps(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -60639,6 +61041,12 @@ REVOKE ALL ON FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_mes
 REVOKE ALL ON FUNCTION headgate._take_chunks(p_queue text, p_max_chunks integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _take_counts(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._take_counts(p_execution_id bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -60847,6 +61255,12 @@ REVOKE ALL ON FUNCTION headgate._unknown(p_reason text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._unsent_chunks() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _unsettled_steps(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._unsettled_steps() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _upcoming(p_pipeline_id bigint, p_options headgate.plan_options, p_needs headgate.plan_need[], p_at timestamp with time zone, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
