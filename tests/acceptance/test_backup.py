@@ -81,15 +81,21 @@ def wrong(system: System) -> set[str]:
     return {x["subject"] for x in system.plan.call("examine") if x["verdict"] == "fail"}
 
 
-@pytest.mark.parametrize("what", ["nothing", "text"])
-def test_a_file_that_is_not_a_backup_is_refused_and_creates_no_database(system: System, what: str):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "x.dump does not exist"), ("select 1", "pg_restore ended with 1")],
+    ids=["nothing", "text"],
+)
+def test_a_file_that_is_not_a_backup_is_refused_and_creates_no_database(
+    system: System, content: str | None, message: str
+):
     file = system.folder / "x.dump"
-    if what == "text":
-        file.write_text("select 1")
+    if content is not None:
+        file.write_text(content)
     done = headgate(system, "restore", str(file), HEADGATE_DATABASE="headgate_never")
 
     assert done.returncode == 1
-    assert "pg_restore ended with 1" in done.stderr and "Traceback" not in done.stderr
+    assert message in done.stderr and "Traceback" not in done.stderr
     assert system.plan.sql("select 1 from pg_database where datname = 'headgate_never'") == []
 
 
