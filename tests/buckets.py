@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.limits import wait_until
 from tests.servers import free_port
 
-KEY_ID, SECRET = "HEADGATE_TEST_KEY_ID", "HEADGATE_TEST_SECRET"
+KEY_ID, SECRET = "BUCKET_KEY_ID", "BUCKET_SECRET"
 """The environment variables that stores name; the server takes any value."""
 COUNTER = itertools.count(1)
 

@@ -132,7 +132,9 @@ def test_what_cannot_be_installed_from_debian_is_named_and_stops_nothing(tmp_pat
 def test_make_alone_lists_every_target_in_two_columns():
     makefile = (ROOT / "Makefile").read_text()
 
-    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     found = [re.fullmatch(r"  make (\S+ +)(\S.*)", line) for line in listed.splitlines()]
     assert all(found)
     names = [x[1].rstrip() for x in found if x]

@@ -42,10 +42,12 @@ def _answer_nonsense_once(world: World) -> None:
 
 
 def _leave_work(plan: Plan) -> None:
-    """Queue what a small quota allows, and block the provider until long after."""
+    """Queue what a small quota allows, block the provider until long after, and have a runner look on."""
     changes = {"quota": 500, "buffer": 0}
     plan.call("set_provider", p_provider="eodhd", p_changes=changes)
     plan.call("run_pipeline", p_pipeline=EQUITIES)
     plan.advance()
     blocked = {"blocked_until": "2099-01-01T00:00:00Z", "reason": "their maintenance"}
     plan.call("set_provider", p_provider="eodhd", p_changes=blocked)
+    runner = {"p_runner": "idle", "p_host": "here", "p_pid": 0, "p_version": ""}
+    plan.call("heartbeat", **runner, p_figures={"disk_percent": 40})

@@ -63,7 +63,7 @@ def test_the_docstring_is_the_default_message(error):
 def test_the_tree_in_the_docstring_is_complete():
     drawn = set(
         re.findall(
-            r"\b[A-Z]\w+(?:Error|Missing|Failed|Unreachable|Old|Unsuitable|Edited|Numbering|Migrated|Full)\b",
+            r"\b[A-Z]\w+(?:Error|Missing|Failed|Unreachable|Old|Newer|Unsuitable|Edited|Numbering|Migrated|Full)\b",
             errors.__doc__ or "",
         )
     )

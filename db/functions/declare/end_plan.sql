@@ -17,6 +17,7 @@ begin
     perform headgate._add_step_groups();
     perform headgate._note_plan_mistakes(v_plan);
     perform headgate._raise_mistakes(v_plan);
+    perform headgate._note_ingest_kinds();  -- reads the plan's schema, so not as the owner
     perform headgate._open_implied(array(
         select distinct o.universe
         from headgate.declarations as d

@@ -13,7 +13,9 @@ as $func$
             nullif(count(*) filter (where n.status = 'waiting'), 0) || ' notices wait',
             nullif(count(*) filter (where n.status = 'failed'), 0) || ' failed',
             nullif(count(*) filter (where n.status = 'unknown'), 0) || ' may not have got there'
-        ) || coalesce('; last: ' || left((array_agg(n.error order by n.tried_at desc nulls last))[1], 300), ''),
+        ) || coalesce(
+            '; last: ' || left((array_agg(n.error order by n.tried_at desc nulls last, n.asset_id desc))[1], 300), ''
+        ),
         'headgate.v_notices shows them; once the channel works, headgate.reset_asset(p_asset_id) has one sent again',
         false
     from headgate.v_notices as n

@@ -1,5 +1,4 @@
--- What declared rows imply: which ingest functions take answers, breakers, queues per provider, and a state for each
--- need of these universes; null: of all.
+-- What declared rows imply: breakers, queues per provider, and a state for each need of these universes; null: of all.
 
 create or replace function headgate._open_implied(p_universes text[] default null)
 returns void
@@ -9,7 +8,6 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    perform headgate._note_ingest_kinds();
     perform headgate._open_breakers();
     perform pgmq.create(q.queue)
     from headgate.providers as p

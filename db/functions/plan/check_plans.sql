@@ -9,6 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
+    perform headgate._note_ingest_kinds();
     perform headgate._add_step_groups();
     perform headgate._check_rows();
     perform headgate._drop_needs();
