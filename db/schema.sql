@@ -12453,7 +12453,9 @@ CREATE FUNCTION headgate._examine_channels() RETURNS TABLE(subject text, verdict
             nullif(count(*) filter (where n.status = 'waiting'), 0) || ' notices wait',
             nullif(count(*) filter (where n.status = 'failed'), 0) || ' failed',
             nullif(count(*) filter (where n.status = 'unknown'), 0) || ' may not have got there'
-        ) || coalesce('; last: ' || left((array_agg(n.error order by n.tried_at desc nulls last))[1], 300), ''),
+        ) || coalesce(
+            '; last: ' || left((array_agg(n.error order by n.tried_at desc nulls last, n.asset_id desc))[1], 300), ''
+        ),
         'headgate.v_notices shows them; once the channel works, headgate.reset_asset(p_asset_id) has one sent again',
         false
     from headgate.v_notices as n
@@ -19673,7 +19675,6 @@ CREATE FUNCTION headgate._open_implied(p_universes text[] DEFAULT NULL::text[]) 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    perform headgate._note_ingest_kinds();
     perform headgate._open_breakers();
     perform pgmq.create(q.queue)
     from headgate.providers as p
@@ -29999,6 +30000,7 @@ CREATE FUNCTION headgate.check_plans() RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+    perform headgate._note_ingest_kinds();
     perform headgate._add_step_groups();
     perform headgate._check_rows();
     perform headgate._drop_needs();
@@ -30520,6 +30522,7 @@ begin
     perform headgate._add_step_groups();
     perform headgate._note_plan_mistakes(v_plan);
     perform headgate._raise_mistakes(v_plan);
+    perform headgate._note_ingest_kinds();  -- reads the plan's schema, so not as the owner
     perform headgate._open_implied(array(
         select distinct o.universe
         from headgate.declarations as d
