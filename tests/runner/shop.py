@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import psutil
 from aiohttp import web
 
-from tests.limits import PATIENCE
+from tests.limits import PATIENCE, until
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -69,6 +70,12 @@ async def open_shop(tls: ssl.SSLContext | None = None) -> AsyncIterator[Shop]:
         yield shop
     finally:
         await runner.cleanup()
+        # The runner does not know connections whose handshake has failed; the loop closes them once it sees that.
+        await until(lambda: not _has_connections(port))
+
+
+def _has_connections(port: int) -> bool:
+    return any(x.laddr.port == port for x in psutil.Process().net_connections("tcp"))
 
 
 def json_of(text: str, *, status: int = 200, **headers: str) -> Handler:
