@@ -12585,11 +12585,12 @@ CREATE FUNCTION headgate._examine_history() RETURNS TABLE(subject text, verdict 
     AS $$
     select
         'old history', 'warn',
-        format('%s runs are kept longer than %s', l.runs, k.history),
+        format('%s runs are kept longer than %s', l.runs, headgate.in_words(k.history)),
         format(
             'a maintenance of each day deletes the last of them on %s: have a runner alive, which deletes 20,000 each '
             'time that it counts, or call headgate.retain(''%s'') until it leaves none',
-            (headgate.clock() at time zone 'UTC')::date + l.runs / 200000 + 1, k.history
+            (headgate.clock() at time zone 'UTC')::date + l.runs / 200000 + 1,
+            headgate.in_words(k.history)
         ), false
     from (
         select (s.value #>> '{}')::interval as history from headgate.settings as s where s.name = 'keep_history'
@@ -25232,9 +25233,7 @@ declare
     v_is_settled boolean := false;
 begin
     for v_step in select u.execution_id, u.step from headgate._unsettled_steps() as u loop
-        perform headgate._count_jobs(
-            v_step.execution_id, v_step.step, row(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)::headgate.job_tally, p_now
-        );
+        perform headgate._count_jobs(v_step.execution_id, v_step.step, headgate._tally('{}'), p_now);
         v_is_settled := true;
     end loop;
     return v_is_settled;

@@ -8,11 +8,12 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select
         'old history', 'warn',
-        format('%s runs are kept longer than %s', l.runs, k.history),
+        format('%s runs are kept longer than %s', l.runs, headgate.in_words(k.history)),
         format(
             'a maintenance of each day deletes the last of them on %s: have a runner alive, which deletes 20,000 each '
             'time that it counts, or call headgate.retain(''%s'') until it leaves none',
-            (headgate.clock() at time zone 'UTC')::date + l.runs / 200000 + 1, k.history
+            (headgate.clock() at time zone 'UTC')::date + l.runs / 200000 + 1,
+            headgate.in_words(k.history)
         ), false
     from (
         select (s.value #>> '{}')::interval as history from headgate.settings as s where s.name = 'keep_history'

@@ -12,9 +12,7 @@ declare
     v_is_settled boolean := false;
 begin
     for v_step in select u.execution_id, u.step from headgate._unsettled_steps() as u loop
-        perform headgate._count_jobs(
-            v_step.execution_id, v_step.step, row(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)::headgate.job_tally, p_now
-        );
+        perform headgate._count_jobs(v_step.execution_id, v_step.step, headgate._tally('{}'), p_now);
         v_is_settled := true;
     end loop;
     return v_is_settled;
