@@ -7083,10 +7083,10 @@ $$;
 ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) OWNER TO headgate_owner;
 
 --
--- Name: _apply_results(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, bigint, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _apply_results(headgate.chunks, headgate.chunks[], headgate.operations, headgate.job_result[], headgate.job_tally, bigint, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_parts headgate.chunks[], p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -7094,8 +7094,14 @@ CREATE FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation hea
 declare
     v_left bigint[];
     v_gone integer := cardinality(p_job_results);
+    v_chunk_ids bigint[] := array[p_chunk.chunk_id];
 begin
-    if v_gone = cardinality(p_chunk.asset_ids) then
+    if p_parts is not null then
+        v_chunk_ids := array(select c.chunk_id from unnest(p_parts) as c);
+        perform pgmq.delete(q.queue, q.msg_ids)
+        from (select c.queue, array_agg(c.msg_id) as msg_ids from unnest(p_parts) as c group by c.queue) as q;
+        delete from headgate.chunks as c where c.chunk_id = any (v_chunk_ids);
+    elsif v_gone = cardinality(p_chunk.asset_ids) then
         perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
         delete from headgate.chunks as c where c.chunk_id = p_chunk.chunk_id;
     else
@@ -7113,18 +7119,23 @@ begin
     end if;
 
     if p_tally.parked = 0 then
-        perform headgate._end_jobs(p_chunk, p_operation, p_job_results, p_tally, p_peak_memory, p_cpu_ms, p_now);
-    else
-        perform headgate._park_jobs(p_chunk, p_job_results);
         perform headgate._end_jobs(
-            p_chunk, p_operation, array(select f from unnest(p_job_results) as f where f.result <> 'park'), p_tally,
-            p_peak_memory, p_cpu_ms, p_now
+            p_chunk, v_chunk_ids, p_operation, p_job_results, p_tally, p_peak_memory, p_cpu_ms, p_now
+        );
+    else
+        perform headgate._park_jobs(
+            c, array(select f from unnest(p_job_results) as f where f.asset_id = any (c.asset_ids))
+        )
+        from unnest(coalesce(p_parts, array[p_chunk])) as c;
+        perform headgate._end_jobs(
+            p_chunk, v_chunk_ids, p_operation, array(select f from unnest(p_job_results) as f where f.result <> 'park'),
+            p_tally, p_peak_memory, p_cpu_ms, p_now
         );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_parts headgate.chunks[], p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _are_counts_due(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11709,10 +11720,10 @@ $$;
 ALTER FUNCTION headgate._end_held(p_chunks headgate.chunks[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, bigint, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _end_jobs(headgate.chunks, bigint[], headgate.operations, headgate.job_result[], headgate.job_tally, bigint, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -11726,10 +11737,10 @@ begin
     if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_chunk.execution_id)
         and headgate._is_dated(p_operation)
     then
-        perform headgate._leave_state(p_chunk, p_jobs);
+        perform headgate._leave_state(p_chunk, p_chunk_ids, p_jobs);
         perform headgate._wake_computed(p_operation, p_jobs, p_now);
     else
-        perform headgate._settle_state(p_chunk, p_operation, p_jobs, p_now);
+        perform headgate._settle_state(p_chunk, p_chunk_ids, p_operation, p_jobs, p_now);
         if p_tally.succeeded > 0 then
             perform headgate._wake_dependents(p_operation, p_jobs, p_now);
         end if;
@@ -11770,7 +11781,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _end_late_execution(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13845,6 +13856,47 @@ $$;
 ALTER FUNCTION headgate._fold_counts() OWNER TO headgate_owner;
 
 --
+-- Name: _folded(headgate.chunks[], bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._folded(p_parts headgate.chunks[], p_asset_ids bigint[]) RETURNS headgate.chunks
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunk headgate.chunks := p_parts[1];
+    v_part headgate.chunks;
+begin
+    foreach v_part in array p_parts[2 :] loop
+        if (v_part.execution_id, v_part.step, v_part.round, v_part.operation_id, v_part.attempt)
+            is distinct from (v_chunk.execution_id, v_chunk.step, v_chunk.round, v_chunk.operation_id, v_chunk.attempt)
+            or v_part.calls > 0
+            or v_part.pool is distinct from v_chunk.pool
+        then
+            perform headgate._raise(
+                'HG008', 'malformed report: its chunks cannot be handed in together',
+                'hand in together only chunks without calls of one step, operation and attempt; nothing was changed'
+            );
+        end if;
+        v_chunk.asset_ids := v_chunk.asset_ids || v_part.asset_ids;
+        v_chunk.leased_until := least(v_chunk.leased_until, v_part.leased_until);
+        v_chunk.planned_at := least(v_chunk.planned_at, v_part.planned_at);
+        v_chunk.park_until := least(v_chunk.park_until, v_part.park_until);
+        v_chunk.retry_count := greatest(v_chunk.retry_count, v_part.retry_count);
+    end loop;
+    if p_asset_ids is distinct from v_chunk.asset_ids then
+        perform headgate._raise(
+            'HG008', 'malformed report: several chunks have not the jobs that are reported',
+            'report each job of the chunks once, chunk after chunk, or each chunk alone; nothing was changed'
+        );
+    end if;
+    return v_chunk;
+end;
+$$;
+
+ALTER FUNCTION headgate._folded(p_parts headgate.chunks[], p_asset_ids bigint[]) OWNER TO headgate_owner;
+
+--
 -- Name: _follow_pause(bigint, boolean, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15282,6 +15334,49 @@ $$;
 ALTER FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) OWNER TO headgate_owner;
 
 --
+-- Name: _held_chunks(text, bigint[], integer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) RETURNS headgate.chunks[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+    v_locked constant headgate.chunks[] := array(
+        select c
+        from headgate.chunks as c
+        where c.chunk_id = any (p_chunk_ids)
+        order by c.chunk_id
+        for update
+    );
+    v_held constant headgate.chunks[] := array(
+        select c
+        from unnest(p_chunk_ids, p_lease_nos) with ordinality as u (chunk_id, lease_no, nth)
+        join unnest(v_locked) as c using (chunk_id)
+        where c.state = 'leased'
+            and c.lease_no = u.lease_no
+            and c.runner = p_runner
+        order by u.nth
+    );
+begin
+    if cardinality(v_held) < cardinality(p_chunk_ids) then
+        perform headgate._raise(
+            'HG012',
+            format(
+                '%s of %s leases are no longer held by %s', cardinality(p_chunk_ids) - cardinality(v_held),
+                cardinality(p_chunk_ids), p_runner
+            ),
+            'hand in each chunk alone, and drop those that another runner has, or that have ended'
+        );
+    end if;
+    return v_held;
+end;
+$$;
+
+ALTER FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) OWNER TO headgate_owner;
+
+--
 -- Name: _hit_ratios(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15467,10 +15562,10 @@ $$;
 ALTER FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _ingest(headgate.chunks, headgate.operations, boolean, bigint[], text[], text[], headgate.answer[], integer[], anyarray, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _ingest(headgate.chunks, headgate.operations, boolean, bigint[], text[], text[], headgate.answer[], integer[], anyarray, timestamp with time zone, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_is_whole boolean, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) RETURNS headgate.ingest_result[]
+CREATE FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_is_whole boolean, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone, p_context jsonb DEFAULT NULL::jsonb) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -15480,6 +15575,7 @@ declare
     v_counts integer[];
     v_places integer[];
     v_rows p_rows%type := p_rows;
+    v_context jsonb;
 begin
     if p_operation.ingest_function is null then
         return '{}';
@@ -15507,15 +15603,14 @@ begin
     if v_taken = '{}' then
         return '{}';
     end if;
+    v_context := coalesce(p_context, headgate._context(p_chunk, p_operation, p_now));
 
     if p_answers is not null then
         if cardinality(v_taken) < cardinality(p_asset_ids) then
             v_asset_ids := array(select p_asset_ids[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
             p_answers := array(select p_answers[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
         end if;
-        return headgate._ingest_set(
-            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, p_answers
-        );
+        return headgate._ingest_set(p_operation.ingest_function, v_context, v_asset_ids, null, p_answers);
     elsif p_row_counts is null then
         -- Usually this is the whole report. It is not copied then, because payloads are large.
         if cardinality(v_taken) < cardinality(p_asset_ids) or p_payloads is null then
@@ -15523,11 +15618,9 @@ begin
             p_payloads := array(select p_payloads[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
         end if;
         if p_operation.stage is not null then
-            return headgate._ingest_staged(p_chunk, p_operation, v_asset_ids, p_payloads, p_now);
+            return headgate._ingest_staged(p_chunk, p_operation, v_context, v_asset_ids, p_payloads);
         end if;
-        return headgate._ingest_set(
-            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, p_payloads
-        );
+        return headgate._ingest_set(p_operation.ingest_function, v_context, v_asset_ids, null, p_payloads);
     end if;
     select
         array_agg(u.asset_id order by u.nth),
@@ -15547,13 +15640,11 @@ begin
             order by u.nth, i
         );
     end if;
-    return headgate._ingest_set(
-        p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, v_counts, v_rows
-    );
+    return headgate._ingest_set(p_operation.ingest_function, v_context, v_asset_ids, v_counts, v_rows);
 end;
 $$;
 
-ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_is_whole boolean, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_is_whole boolean, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone, p_context jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _ingest_as_nobody(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
@@ -15754,6 +15845,41 @@ $_$;
 ALTER FUNCTION headgate._ingest_mistakes(p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text, p_stage text) OWNER TO headgate_owner;
 
 --
+-- Name: _ingest_parts(headgate.chunks[], headgate.operations, text[], headgate.answer[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._ingest_parts(p_parts headgate.chunks[], p_operation headgate.operations, p_outcomes text[], p_answers headgate.answer[], p_now timestamp with time zone) RETURNS headgate.ingest_result[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_part headgate.chunks;
+    v_first integer := 1;
+    v_last integer;
+    v_context jsonb;
+    v_results headgate.ingest_result[] := '{}';
+begin
+    if p_operation.ingest_function is null then
+        return '{}';
+    end if;
+    foreach v_part in array p_parts loop
+        if v_context is null or v_context ->> 'group_key' is distinct from v_part.group_key then
+            v_context := headgate._context(v_part, p_operation, p_now);
+        end if;
+        v_last := v_first + cardinality(v_part.asset_ids) - 1;
+        v_results := v_results || headgate._ingest(
+            v_part, p_operation, true, v_part.asset_ids, p_outcomes[v_first : v_last], null,
+            p_answers[v_first : v_last], null, null::text[], p_now, v_context
+        );
+        v_first := v_last + 1;
+    end loop;
+    return v_results;
+end;
+$$;
+
+ALTER FUNCTION headgate._ingest_parts(p_parts headgate.chunks[], p_operation headgate.operations, p_outcomes text[], p_answers headgate.answer[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _ingest_set(text, jsonb, bigint[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15879,10 +16005,10 @@ $_$;
 ALTER FUNCTION headgate._ingest_source(p_table regclass, p_given text, p_is_staged boolean, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text) OWNER TO headgate_owner;
 
 --
--- Name: _ingest_staged(headgate.chunks, headgate.operations, bigint[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _ingest_staged(headgate.chunks, headgate.operations, jsonb, bigint[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone) RETURNS headgate.ingest_result[]
+CREATE FUNCTION headgate._ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -15906,12 +16032,12 @@ begin
         return v_lost;
     end if;
     return coalesce(v_lost, '{}') || headgate._ingest_set(
-        p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
+        p_operation.ingest_function, p_context, v_asset_ids, null, v_payloads
     );
 end;
 $_$;
 
-ALTER FUNCTION headgate._ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _is_about_the_outbox(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17919,10 +18045,10 @@ $$;
 ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_starts integer[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _leave_state(headgate.chunks, headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _leave_state(headgate.chunks, bigint[], headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]) RETURNS void
+CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_result[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -17933,10 +18059,10 @@ CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.j
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = p_chunk.chunk_id;
+        and s.chunk_id = any (p_chunk_ids);
 $$;
 
-ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _leave_step(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21589,7 +21715,7 @@ ALTER FUNCTION headgate._predicate_fault(p_predicate text) OWNER TO headgate_own
 CREATE FUNCTION headgate._protocols() RETURNS int4range
     LANGUAGE sql IMMUTABLE
     AS $$
-    select int4range(1, 2, '[]');
+    select int4range(1, 3, '[]');
 $$;
 
 ALTER FUNCTION headgate._protocols() OWNER TO headgate_owner;
@@ -25119,10 +25245,10 @@ $$;
 ALTER FUNCTION headgate._settle_implied_asset(p_operation text) OWNER TO headgate_owner;
 
 --
--- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _settle_state(headgate.chunks, bigint[], headgate.operations, headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -25214,11 +25340,11 @@ begin
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = p_chunk.chunk_id;
+        and s.chunk_id = any (p_chunk_ids);
 end;
 $$;
 
-ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _settle_steps(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30186,21 +30312,29 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.clock() IS 'The current time for planning; read once per function. Leases use real time instead.';
 
 --
--- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[], jsonb, bigint, integer, text, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray, text[], jsonb, bigint, integer, text, integer, integer, bigint[], integer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[], p_files jsonb DEFAULT NULL::jsonb, p_peak_memory bigint DEFAULT NULL::bigint, p_cpu_ms integer DEFAULT NULL::integer, p_position text DEFAULT NULL::text, p_protocol integer DEFAULT 1, p_room integer DEFAULT NULL::integer) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[], p_answers text[] DEFAULT NULL::text[], p_files jsonb DEFAULT NULL::jsonb, p_peak_memory bigint DEFAULT NULL::bigint, p_cpu_ms integer DEFAULT NULL::integer, p_position text DEFAULT NULL::text, p_protocol integer DEFAULT 1, p_room integer DEFAULT NULL::integer, p_more_chunk_ids bigint[] DEFAULT NULL::bigint[], p_more_lease_nos integer[] DEFAULT NULL::integer[]) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
+    v_parts constant headgate.chunks[] := case
+        when p_more_chunk_ids is not null
+            then headgate._held_chunks(p_runner, p_chunk_id || p_more_chunk_ids, p_lease_no || p_more_lease_nos)
+    end;
+    v_chunk constant headgate.chunks := case
+        when v_parts is null then headgate._held_chunk(p_runner, p_chunk_id, p_lease_no)
+        else headgate._folded(v_parts, p_asset_ids)
+    end;
     v_is_whole constant boolean := p_asset_ids = v_chunk.asset_ids;  -- each job of the chunk once
     v_operation headgate.operations;
     v_call headgate.operations;
     v_provider headgate.providers;
+    v_answers headgate.answer[];
     v_results headgate.ingest_result[];
     v_block jsonb;
     v_stop_reason text;
@@ -30250,14 +30384,16 @@ begin
             v_chunk, v_call, p_asset_ids, p_payloads, p_durations_ms, p_answers, p_outcomes, p_faults, p_errors
         ) as j;
     end if;
-    v_results := headgate._ingest(
-        v_chunk, v_call, v_is_whole, p_asset_ids, v_outcomes, p_payloads,
-        case
-            when v_call.is_ingest_of_answers
-                then headgate._answers(p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers)
-        end,
-        p_row_counts, p_rows, v_now
-    );
+    if v_call.is_ingest_of_answers then
+        v_answers := headgate._answers(p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers);
+    end if;
+    if v_parts is null then
+        v_results := headgate._ingest(
+            v_chunk, v_call, v_is_whole, p_asset_ids, v_outcomes, p_payloads, v_answers, p_row_counts, p_rows, v_now
+        );
+    else
+        v_results := headgate._ingest_parts(v_parts, v_call, v_outcomes, v_answers, v_now);
+    end if;
     if v_call.stage is not null then
         perform headgate._clear_stage(v_call, v_chunk, p_asset_ids);
     end if;
@@ -30299,7 +30435,7 @@ begin
     end if;
     v_tally := headgate._tally(v_job_results);
     perform headgate._apply_results(
-        v_chunk, v_operation, v_job_results, v_tally, p_peak_memory, p_cpu_ms, v_now
+        v_chunk, v_parts, v_operation, v_job_results, v_tally, p_peak_memory, p_cpu_ms, v_now
     );
     if v_outputs is not null then
         perform headgate._keep_outputs(v_chunk, p_asset_ids, v_outputs, v_job_results);
@@ -30362,13 +30498,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer, p_more_chunk_ids bigint[], p_more_lease_nos integer[]) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer, p_more_chunk_ids bigint[], p_more_lease_nos integer[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer, p_more_chunk_ids bigint[], p_more_lease_nos integer[]) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -57677,10 +57813,10 @@ REVOKE ALL ON FUNCTION headgate._answers(p_asset_ids bigint[], p_payloads text[]
 REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _apply_results(p_chunk headgate.chunks, p_parts headgate.chunks[], p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_parts headgate.chunks[], p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _are_counts_due(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -58451,10 +58587,10 @@ REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text,
 REVOKE ALL ON FUNCTION headgate._end_held(p_chunks headgate.chunks[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_peak_memory bigint, p_cpu_ms integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_late_execution(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -58793,6 +58929,12 @@ REVOKE ALL ON FUNCTION headgate._first_start(p_provider headgate.providers, p_ne
 REVOKE ALL ON FUNCTION headgate._fold_counts() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _folded(p_parts headgate.chunks[], p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._folded(p_parts headgate.chunks[], p_asset_ids bigint[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -59009,6 +59151,12 @@ REVOKE ALL ON FUNCTION headgate._health(p_now timestamp with time zone) FROM PUB
 REVOKE ALL ON FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _hit_ratios(p_pipeline_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -59051,10 +59199,10 @@ REVOKE ALL ON FUNCTION headgate._implied_universe(p_operation text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_is_whole boolean, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_is_whole boolean, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone, p_context jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_is_whole boolean, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_is_whole boolean, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_answers headgate.answer[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone, p_context jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
@@ -59081,6 +59229,12 @@ REVOKE ALL ON FUNCTION headgate._ingest_last(p_chunk headgate.chunks, p_operatio
 REVOKE ALL ON FUNCTION headgate._ingest_mistakes(p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text, p_stage text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _ingest_parts(p_parts headgate.chunks[], p_operation headgate.operations, p_outcomes text[], p_answers headgate.answer[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ingest_parts(p_parts headgate.chunks[], p_operation headgate.operations, p_outcomes text[], p_answers headgate.answer[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -59093,10 +59247,10 @@ REVOKE ALL ON FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_
 REVOKE ALL ON FUNCTION headgate._ingest_source(p_table regclass, p_given text, p_is_staged boolean, p_key text[], p_columns jsonb, p_watermark text, p_sequence_by text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ingest_staged(p_chunk headgate.chunks, p_operation headgate.operations, p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_about_the_outbox(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -59453,10 +59607,10 @@ REVOKE ALL ON FUNCTION headgate._latest_outputs(p_pipeline_id bigint, p_steps te
 REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_starts integer[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _leave_step(p_execution_id bigint, p_step text, p_skip_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -60731,10 +60885,10 @@ REVOKE ALL ON FUNCTION headgate._setting_of(p_column text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._settle_implied_asset(p_operation text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _settle_steps(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -61600,11 +61754,11 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_recommender;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_viral;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer, p_more_chunk_ids bigint[], p_more_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer, p_more_chunk_ids bigint[], p_more_lease_nos integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray, p_answers text[], p_files jsonb, p_peak_memory bigint, p_cpu_ms integer, p_position text, p_protocol integer, p_room integer, p_more_chunk_ids bigint[], p_more_lease_nos integer[]) TO headgate_runner;
 
 --
 -- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -1,8 +1,9 @@
 -- Apply the results: parked jobs move to chunks of their own, ended ones are recorded; jobs not reported stay in the
--- chunk.
+-- chunk. p_parts: the chunks that p_chunk stands for, handed in together; null: it stands for itself.
 
 create or replace function headgate._apply_results(
     p_chunk headgate.chunks,
+    p_parts headgate.chunks[],
     p_operation headgate.operations,
     p_job_results headgate.job_result[],
     p_tally headgate.job_tally,
@@ -19,8 +20,14 @@ as $func$
 declare
     v_left bigint[];
     v_gone integer := cardinality(p_job_results);
+    v_chunk_ids bigint[] := array[p_chunk.chunk_id];
 begin
-    if v_gone = cardinality(p_chunk.asset_ids) then
+    if p_parts is not null then
+        v_chunk_ids := array(select c.chunk_id from unnest(p_parts) as c);
+        perform pgmq.delete(q.queue, q.msg_ids)
+        from (select c.queue, array_agg(c.msg_id) as msg_ids from unnest(p_parts) as c group by c.queue) as q;
+        delete from headgate.chunks as c where c.chunk_id = any (v_chunk_ids);
+    elsif v_gone = cardinality(p_chunk.asset_ids) then
         perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
         delete from headgate.chunks as c where c.chunk_id = p_chunk.chunk_id;
     else
@@ -38,12 +45,17 @@ begin
     end if;
 
     if p_tally.parked = 0 then
-        perform headgate._end_jobs(p_chunk, p_operation, p_job_results, p_tally, p_peak_memory, p_cpu_ms, p_now);
-    else
-        perform headgate._park_jobs(p_chunk, p_job_results);
         perform headgate._end_jobs(
-            p_chunk, p_operation, array(select f from unnest(p_job_results) as f where f.result <> 'park'), p_tally,
-            p_peak_memory, p_cpu_ms, p_now
+            p_chunk, v_chunk_ids, p_operation, p_job_results, p_tally, p_peak_memory, p_cpu_ms, p_now
+        );
+    else
+        perform headgate._park_jobs(
+            c, array(select f from unnest(p_job_results) as f where f.asset_id = any (c.asset_ids))
+        )
+        from unnest(coalesce(p_parts, array[p_chunk])) as c;
+        perform headgate._end_jobs(
+            p_chunk, v_chunk_ids, p_operation, array(select f from unnest(p_job_results) as f where f.result <> 'park'),
+            p_tally, p_peak_memory, p_cpu_ms, p_now
         );
     end if;
 end;

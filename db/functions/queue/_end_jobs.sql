@@ -2,6 +2,7 @@
 
 create or replace function headgate._end_jobs(
     p_chunk headgate.chunks,
+    p_chunk_ids bigint[],
     p_operation headgate.operations,
     p_jobs headgate.job_result[],
     p_tally headgate.job_tally,
@@ -24,10 +25,10 @@ begin
     if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_chunk.execution_id)
         and headgate._is_dated(p_operation)
     then
-        perform headgate._leave_state(p_chunk, p_jobs);
+        perform headgate._leave_state(p_chunk, p_chunk_ids, p_jobs);
         perform headgate._wake_computed(p_operation, p_jobs, p_now);
     else
-        perform headgate._settle_state(p_chunk, p_operation, p_jobs, p_now);
+        perform headgate._settle_state(p_chunk, p_chunk_ids, p_operation, p_jobs, p_now);
         if p_tally.succeeded > 0 then
             perform headgate._wake_dependents(p_operation, p_jobs, p_now);
         end if;
@@ -70,6 +71,7 @@ $func$;
 
 create or replace function headgate._leave_state(
     p_chunk headgate.chunks,
+    p_chunk_ids bigint[],
     p_jobs headgate.job_result[]
 )
 returns void
@@ -84,12 +86,13 @@ as $func$
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = p_chunk.chunk_id;
+        and s.chunk_id = any (p_chunk_ids);
 $func$;
 
 -- A success or a skip clears the due time, unless the pair was requested again since it was planned.
 create or replace function headgate._settle_state(
     p_chunk headgate.chunks,
+    p_chunk_ids bigint[],
     p_operation headgate.operations,
     p_jobs headgate.job_result[],
     p_now timestamptz
@@ -187,6 +190,6 @@ begin
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = p_chunk.chunk_id;
+        and s.chunk_id = any (p_chunk_ids);
 end;
 $func$;

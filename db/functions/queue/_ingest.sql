@@ -13,7 +13,8 @@ create or replace function headgate._ingest(
     p_answers headgate.answer[],
     p_row_counts integer[],
     p_rows anyarray,
-    p_now timestamptz
+    p_now timestamptz,
+    p_context jsonb default null
 )
 returns headgate.ingest_result[]
 language plpgsql
@@ -26,6 +27,7 @@ declare
     v_counts integer[];
     v_places integer[];
     v_rows p_rows%type := p_rows;
+    v_context jsonb;
 begin
     if p_operation.ingest_function is null then
         return '{}';
@@ -53,15 +55,14 @@ begin
     if v_taken = '{}' then
         return '{}';
     end if;
+    v_context := coalesce(p_context, headgate._context(p_chunk, p_operation, p_now));
 
     if p_answers is not null then
         if cardinality(v_taken) < cardinality(p_asset_ids) then
             v_asset_ids := array(select p_asset_ids[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
             p_answers := array(select p_answers[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
         end if;
-        return headgate._ingest_set(
-            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, p_answers
-        );
+        return headgate._ingest_set(p_operation.ingest_function, v_context, v_asset_ids, null, p_answers);
     elsif p_row_counts is null then
         -- Usually this is the whole report. It is not copied then, because payloads are large.
         if cardinality(v_taken) < cardinality(p_asset_ids) or p_payloads is null then
@@ -69,11 +70,9 @@ begin
             p_payloads := array(select p_payloads[t.nth] from unnest(v_taken) as t (nth) order by t.nth);
         end if;
         if p_operation.stage is not null then
-            return headgate._ingest_staged(p_chunk, p_operation, v_asset_ids, p_payloads, p_now);
+            return headgate._ingest_staged(p_chunk, p_operation, v_context, v_asset_ids, p_payloads);
         end if;
-        return headgate._ingest_set(
-            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, p_payloads
-        );
+        return headgate._ingest_set(p_operation.ingest_function, v_context, v_asset_ids, null, p_payloads);
     end if;
     select
         array_agg(u.asset_id order by u.nth),
@@ -93,9 +92,45 @@ begin
             order by u.nth, i
         );
     end if;
-    return headgate._ingest_set(
-        p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, v_counts, v_rows
-    );
+    return headgate._ingest_set(p_operation.ingest_function, v_context, v_asset_ids, v_counts, v_rows);
+end;
+$func$;
+
+-- Each of several chunks without calls by itself: an ingest function never gets more jobs at once than a chunk has.
+create or replace function headgate._ingest_parts(
+    p_parts headgate.chunks[],
+    p_operation headgate.operations,
+    p_outcomes text[],
+    p_answers headgate.answer[],
+    p_now timestamptz
+)
+returns headgate.ingest_result[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_part headgate.chunks;
+    v_first integer := 1;
+    v_last integer;
+    v_context jsonb;
+    v_results headgate.ingest_result[] := '{}';
+begin
+    if p_operation.ingest_function is null then
+        return '{}';
+    end if;
+    foreach v_part in array p_parts loop
+        if v_context is null or v_context ->> 'group_key' is distinct from v_part.group_key then
+            v_context := headgate._context(v_part, p_operation, p_now);
+        end if;
+        v_last := v_first + cardinality(v_part.asset_ids) - 1;
+        v_results := v_results || headgate._ingest(
+            v_part, p_operation, true, v_part.asset_ids, p_outcomes[v_first : v_last], null,
+            p_answers[v_first : v_last], null, null::text[], p_now, v_context
+        );
+        v_first := v_last + 1;
+    end loop;
+    return v_results;
 end;
 $func$;
 
@@ -103,9 +138,9 @@ $func$;
 create or replace function headgate._ingest_staged(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
+    p_context jsonb,
     p_asset_ids bigint[],
-    p_payloads text[],
-    p_now timestamptz
+    p_payloads text[]
 )
 returns headgate.ingest_result[]
 language plpgsql
@@ -132,7 +167,7 @@ begin
         return v_lost;
     end if;
     return coalesce(v_lost, '{}') || headgate._ingest_set(
-        p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
+        p_operation.ingest_function, p_context, v_asset_ids, null, v_payloads
     );
 end;
 $func$;

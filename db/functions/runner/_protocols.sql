@@ -5,5 +5,5 @@ returns int4range
 language sql
 immutable
 as $func$
-    select int4range(1, 2, '[]');
+    select int4range(1, 3, '[]');
 $func$;

@@ -32,7 +32,9 @@ create or replace function headgate.complete_jobs(
     p_cpu_ms integer default null,
     p_position text default null,
     p_protocol integer default 1,
-    p_room integer default null
+    p_room integer default null,
+    p_more_chunk_ids bigint[] default null,
+    p_more_lease_nos integer[] default null
 )
 returns setof headgate.claimed_chunk
 language plpgsql
@@ -43,11 +45,19 @@ set plan_cache_mode = force_generic_plan
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
+    v_parts constant headgate.chunks[] := case
+        when p_more_chunk_ids is not null
+            then headgate._held_chunks(p_runner, p_chunk_id || p_more_chunk_ids, p_lease_no || p_more_lease_nos)
+    end;
+    v_chunk constant headgate.chunks := case
+        when v_parts is null then headgate._held_chunk(p_runner, p_chunk_id, p_lease_no)
+        else headgate._folded(v_parts, p_asset_ids)
+    end;
     v_is_whole constant boolean := p_asset_ids = v_chunk.asset_ids;  -- each job of the chunk once
     v_operation headgate.operations;
     v_call headgate.operations;
     v_provider headgate.providers;
+    v_answers headgate.answer[];
     v_results headgate.ingest_result[];
     v_block jsonb;
     v_stop_reason text;
@@ -97,14 +107,16 @@ begin
             v_chunk, v_call, p_asset_ids, p_payloads, p_durations_ms, p_answers, p_outcomes, p_faults, p_errors
         ) as j;
     end if;
-    v_results := headgate._ingest(
-        v_chunk, v_call, v_is_whole, p_asset_ids, v_outcomes, p_payloads,
-        case
-            when v_call.is_ingest_of_answers
-                then headgate._answers(p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers)
-        end,
-        p_row_counts, p_rows, v_now
-    );
+    if v_call.is_ingest_of_answers then
+        v_answers := headgate._answers(p_asset_ids, p_payloads, p_request_counts, p_durations_ms, p_answers);
+    end if;
+    if v_parts is null then
+        v_results := headgate._ingest(
+            v_chunk, v_call, v_is_whole, p_asset_ids, v_outcomes, p_payloads, v_answers, p_row_counts, p_rows, v_now
+        );
+    else
+        v_results := headgate._ingest_parts(v_parts, v_call, v_outcomes, v_answers, v_now);
+    end if;
     if v_call.stage is not null then
         perform headgate._clear_stage(v_call, v_chunk, p_asset_ids);
     end if;
@@ -146,7 +158,7 @@ begin
     end if;
     v_tally := headgate._tally(v_job_results);
     perform headgate._apply_results(
-        v_chunk, v_operation, v_job_results, v_tally, p_peak_memory, p_cpu_ms, v_now
+        v_chunk, v_parts, v_operation, v_job_results, v_tally, p_peak_memory, p_cpu_ms, v_now
     );
     if v_outputs is not null then
         perform headgate._keep_outputs(v_chunk, p_asset_ids, v_outputs, v_job_results);

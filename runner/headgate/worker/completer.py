@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from headgate.errors import LostLease, ServerUnreachable
@@ -12,6 +13,7 @@ from headgate.worker.background import Background
 from headgate.worker.chunks import Chunk, Claim
 from headgate.worker.completion import Unwritable, hand_in
 from headgate.worker.connection_pool import ConnectionPool
+from headgate.worker.endings import Ending, Endings
 from headgate.worker.group_lease import GroupLease
 from headgate.worker.keeper import Keeper
 from headgate.worker.leases import SLICE_SECONDS, CallLease, HandlerLease, Leased
@@ -66,8 +68,7 @@ class Completer:
         self._providers = providers
         self._upstream = upstream
         self._loop = asyncio.get_running_loop()
-        self.report_seconds = 1.0
-        """Recent average of the seconds from a chunk's claim to its completion, without calls."""
+        self.endings = Endings(connections.size)
 
     def on_result(self, held: CallLease) -> None:
         """Hand in a chunk's results if they are enough for a slice."""
@@ -77,7 +78,8 @@ class Completer:
     def end(self, chunk: Chunk, report: UniformReport) -> None:
         """Complete a chunk that needs no call; its jobs all end alike."""
         self._providers.of(chunk.provider).uniform_reports += 1
-        self._background.begin(self._end(chunk, report))
+        self.endings.add(chunk, report)
+        self._background.begin(self._end_next())
 
     async def keep(self) -> None:
         """Run for ever: keep the leases, and hand in results that have waited a second."""
@@ -147,22 +149,46 @@ class Completer:
         self._upstream.give_up(held, reason)
         return True
 
-    async def _end(self, chunk: Chunk, report: UniformReport) -> None:
-        held = Leased(chunk, self._loop.time())
-        try:
-            claim = await self._hand_in(held, report, is_last=True)
-        except Unwritable as exc:
-            await self.keeper.give_up(held, str(exc))
-            return
-        finally:
-            self._providers.of(chunk.provider).uniform_reports -= 1
-        self.report_seconds += 0.3 * (self._loop.time() - held.claimed_at - self.report_seconds)
-        if claim is None:
-            self._totals.lost += 1
-        self._ended(chunk, claim, was_fruitless=False)
+    async def _end_next(self) -> None:
+        """Hand in chunks without calls as long as some wait and a connection is free for them."""
+        while self.endings.may_begin:
+            group = self.endings.begin()
+            started = self._loop.time()
+            try:
+                await self._end_together(group)
+            finally:
+                self.endings.done(group, self._loop.time() - started)
 
-    async def _hand_in(self, held: Leased, report: Result, *, is_last: bool) -> Claim | None:
-        """Complete a slice; return None if the chunk is lost. Raises Unwritable."""
+    async def _end_together(self, group: list[Ending]) -> None:
+        """Complete chunks in one commit; if that cannot be, each alone."""
+        (chunk, *more), report = [x.chunk for x in group], group[0].report
+        if more:
+            report = replace(report, asset_ids=[y for x in group for y in x.report.asset_ids])
+        held = Leased(chunk, self._loop.time())
+        state = self._providers.of(chunk.provider)
+        try:
+            claim = await self._hand_in(held, report, is_last=True, more=more)
+        except (LostLease, Unwritable) as exc:
+            if more:
+                logger.warning("%s chunks are handed in one by one: %s", len(group), exc)
+                for ending in group:
+                    await self._end_together([ending])
+            else:
+                state.uniform_reports -= 1
+                await self.keeper.give_up(held, str(exc))
+            return
+        state.uniform_reports -= len(group)
+        if claim is None:
+            self._totals.lost += len(group)
+        self._ended([chunk, *more], claim, was_fruitless=False)
+
+    async def _hand_in(
+        self, held: Leased, report: Result, *, is_last: bool, more: Sequence[Chunk] = ()
+    ) -> Claim | None:
+        """Complete a slice; return None if the chunk is lost. Raises Unwritable.
+
+        With more chunks, whose jobs the report has too, it raises LostLease if one of them is lost.
+        """
         chunk = held.chunk
         block: Block | None = None
 
@@ -172,17 +198,23 @@ class Completer:
             may_claim = is_last and is_last_part and block is None
             wanted = self._upstream.wanted_after(chunk) if may_claim else 0
             room = self._upstream.room
-            return queue.complete(chunk, part, block=block, claim=wanted, room=room)
+            return queue.complete(chunk, part, more=more, block=block, claim=wanted, room=room)
 
         try:
             claim = await hand_in(self._connections, report, send)
         except LostLease as exc:
+            if more:
+                raise
             logger.warning("dropped: %s", exc, extra=chunk.log_fields)
             self._totals.unreported += report.request_count
             return None
         except ServerUnreachable as exc:
             logger.error(
-                "chunk %s is left to its lease: %s", chunk.chunk_id, exc, extra=chunk.log_fields
+                "%s left to %s: %s",
+                f"{1 + len(more)} chunks are" if more else f"chunk {chunk.chunk_id} is",
+                "their leases" if more else "its lease",
+                exc,
+                extra=chunk.log_fields,
             )
             self._totals.unreported += report.request_count
             return None
@@ -198,13 +230,16 @@ class Completer:
             self.keeper.lose(held)
             return
         del self.keeper.held[held.chunk.chunk_id]
-        self._ended(held.chunk, claim, was_fruitless=was_fruitless)
+        self._ended([held.chunk], claim, was_fruitless=was_fruitless)
 
-    def _ended(self, chunk: Chunk, claim: Claim | None, *, was_fruitless: bool) -> None:
+    def _ended(self, chunks: Sequence[Chunk], claim: Claim | None, *, was_fruitless: bool) -> None:
         if claim is not None:
-            self._note_end(chunk)
+            for chunk in chunks:
+                self._note_end(chunk)
             self._upstream.take(claim)
-        is_followed = self._providers.of(chunk.provider).uniform_reports >= self._connections.size
+        is_followed = (
+            self._providers.of(chunks[0].provider).uniform_reports >= self._connections.size
+        )
         self._upstream.chunk_ended(
             was_fruitless=was_fruitless,
             has_next=is_followed or bool(claim is not None and claim.chunks),

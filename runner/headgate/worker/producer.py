@@ -33,10 +33,6 @@ LONGEST_WAIT: Final = 30.0
 MAX_FRUITLESS: Final = 3
 MAX_FAILURES: Final = 5
 MAX_AT_ONCE: Final = 100
-MAX_REPORTS: Final = 8
-"""The maximum number of chunks without calls that a completion claims."""
-MOMENT: Final = 0.1
-"""Seconds of work without calls that may wait in one runner while others are idle."""
 MISSING: Final = ("42883", "42P01", "3F000")
 
 
@@ -107,7 +103,7 @@ class Producer:
         if chunk.handler is not None:
             return self._handler_executor.room(state)
         if chunk.urls is None:
-            return self._wanted_reports(state)
+            return self._wanted_reports(state, chunk)
         return self._wanted(
             min(self._target - self._providers.load, self._target_of(state) - state.load)
         )
@@ -188,14 +184,13 @@ class Producer:
             self._completer.keeper.hold(held)
             self._executor.take(held)
 
-    def _wanted_reports(self, state: ProviderState) -> int:
-        """Return the number of chunks without calls to take: as many as complete in a MOMENT.
+    def _wanted_reports(self, state: ProviderState, chunk: Chunk) -> int:
+        """Return the number of chunks without calls to claim with the completion of some.
 
-        A claim costs about as much as a completion, so quick chunks share one claim.
+        Each connection hands in some while as many wait for the next that is free.
         """
-        if state.uniform_reports > self._connections.size:
-            return 0
-        return max(1, min(MAX_REPORTS, int(MOMENT / self._completer.report_seconds)))
+        most = self._completer.endings.most_together(chunk)
+        return max(0, min(most, most * (self._connections.size + 1) - state.uniform_reports))
 
     def _defer(self, chunk: Chunk, reason: str) -> None:
         self._completer.end(chunk, UniformReport(chunk.asset_ids, "deferred", "internal", reason))

@@ -27,7 +27,7 @@ class ProviderState:
     load: int = 0
     """Calls that wait or are open."""
     uniform_reports: int = 0
-    """Completions under way of chunks without calls."""
+    """Chunks without calls that are handed in, or wait for that."""
     handlings: int = 0
     """Chunks whose handlers run, or wait for a process."""
     faults: int = 0

@@ -53,6 +53,8 @@ COMPLETION: Final = (
 )
 ROWS: Final = ", p_row_counts => %(row_counts)s, p_rows => %(rows)s"
 ANSWERS: Final = ", p_answers => %(answers)s"
+MORE: Final = """, p_more_chunk_ids => %(more_chunk_ids)s,
+        p_more_lease_nos => %(more_lease_nos)s"""
 FILES: Final = ", p_files => %(files)s"
 POSITION: Final = ", p_position => %(position)s"
 USAGE: Final = ", p_peak_memory => %(peak_memory)s::bigint, p_cpu_ms => %(cpu_ms)s::integer"
@@ -179,13 +181,15 @@ class Queue:
         chunk: Chunk,
         report: Result,
         *,
+        more: Sequence[Chunk] = (),
         block: Block | None = None,
         claim: int = 0,
         room: int = 0,
     ) -> Claim:
         """Hand in results of a chunk and claim the provider's next chunks, in one commit.
 
-        Raises LostLease, with nothing written, if the lease is lost.
+        `more` are chunks without calls, whose jobs follow in the report. Raises LostLease, with
+        nothing written, if a lease is lost.
         """
         arguments = {
             **report.columns(),
@@ -198,6 +202,10 @@ class Queue:
             "room": room,
         }
         statement: LiteralString = COMPLETION
+        if more:
+            statement += MORE
+            arguments["more_chunk_ids"] = arrays.bigints([x.chunk_id for x in more])
+            arguments["more_lease_nos"] = arrays.integers([x.lease_no for x in more])
         if isinstance(report, Report) and report.rows is not None:
             statement += ROWS
             arguments["row_counts"] = arrays.integers(report.rows.counts)
