@@ -19,6 +19,12 @@ RUNS = "select count(*) from headgate.v_recent_executions"
 
 
 @pytest.fixture
+def database(core: Settings) -> Settings:
+    """Clone the core: beside the shipped plans a test's own takes three times as long to check."""
+    return core
+
+
+@pytest.fixture
 def shop(plan: Plan) -> Plan:
     """Write a plan whose provider needs a secret that is not set."""
     auth = {"in": "query", "name": "token"}
@@ -76,10 +82,12 @@ def test_with_all_names_right_the_missing_secret_is_reported(
 
 @pytest.fixture
 def other(
-    clone_for_test: Callable[[Settings | None], Settings], template: Settings, database: Settings
+    clone_for_test: Callable[[Settings | None], Settings],
+    core_template: Settings,
+    database: Settings,
 ) -> Settings:
     """Create a second database with a run in it; the first one has none."""
-    settings = clone_for_test(template)
+    settings = clone_for_test(core_template)
     with connect(settings, "test") as connection:
         plan = Plan(connection)
         write_plan(plan, assets=1)
