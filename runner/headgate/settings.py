@@ -66,7 +66,7 @@ class Settings:
             database=env.get("HEADGATE_DATABASE") or _database_of(dsn),
             home=_absolute(env.get("HEADGATE_HOME")) or _root() / ".headgate",
             db=_absolute(env.get("HEADGATE_DB")) or shipped("db"),
-            lock_timeout=env.get("HEADGATE_LOCK_TIMEOUT") or "5s",
+            lock_timeout=_duration(env, "HEADGATE_LOCK_TIMEOUT") or "5s",
             max_buffer=bytes_of(buffer) if buffer else DEFAULT_BUFFER,
             listen_dsn=_dsn(env, "HEADGATE_LISTEN_DSN"),
             plans=tuple(_folders(env.get("HEADGATE_PLANS"))),
@@ -91,6 +91,17 @@ def bytes_of(size: str) -> int:
             f"{size!r} is not a size of a buffer", hint="a number and its unit, from 1MB on: 256MB"
         )
     return count
+
+
+def _duration(env: Mapping[str, str], name: str) -> str | None:
+    """Return a time in PostgreSQL's notation, such as 5s. Raises InvalidValue for another."""
+    text = (env.get(name) or "").strip()
+    if text and not re.fullmatch(r"[0-9]{1,9}\s*(ms|s|min|h)?", text):
+        raise InvalidValue(
+            f"{name} is {text!r}, which is not a time",
+            hint="a number and its unit: 5s, 500ms or 1min",
+        )
+    return text or None
 
 
 def _require_there(env: Mapping[str, str]) -> None:

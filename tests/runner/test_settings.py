@@ -86,6 +86,17 @@ def test_a_worker_holds_256_mb_of_answers_unless_set():
     assert Settings.from_env({"HEADGATE_MAX_BUFFER": ""}).max_buffer == 256 * 1024**2
 
 
+@pytest.mark.parametrize("time", ["5s", "500ms", "1 min", "0", "5000"])
+def test_a_wait_for_locks_is_written_as_postgres_writes_times(time):
+    assert Settings.from_env({"HEADGATE_LOCK_TIMEOUT": time}).lock_timeout == time
+
+
+@pytest.mark.parametrize("time", ["soon", "-5s", "5 parsecs", "5s; drop table x"])
+def test_an_invalid_wait_for_locks_is_refused_whether_or_not_anything_waits(time):
+    with pytest.raises(InvalidValue, match=r"HEADGATE_LOCK_TIMEOUT is .* not a time"):
+        Settings.from_env({"HEADGATE_LOCK_TIMEOUT": time})
+
+
 @pytest.mark.parametrize("size", ["256", "0MB", "1023kB", "-5MB", "1.5GB", "5TB", "lots", "MB"])
 def test_an_invalid_buffer_is_refused(size):
     with pytest.raises(InvalidValue, match="not a size of a buffer"):

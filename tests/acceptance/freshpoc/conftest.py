@@ -123,8 +123,17 @@ class Poc:
         return [self.services[x].served for x in CALLED]
 
     def wait(self, condition: Any, what: str) -> None:
-        """Wait until a condition is true."""
-        wait_until(condition, what)
+        """Wait until a condition is true, as long as no process has failed."""
+        wait_until(lambda: condition() or self.failed(), what)
+        assert not self.failed(), self.failed()
+
+    def failed(self) -> list[str]:
+        """Return the logs of processes that have failed; those that were killed have not."""
+        return [
+            (self.folder / f"{number}.log").read_text()
+            for number, process in enumerate(self.processes)
+            if (process.poll() or 0) > 0
+        ]
 
 
 @pytest.fixture
