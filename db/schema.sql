@@ -9121,14 +9121,19 @@ $$;
 ALTER FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _candidates(bigint, headgate.plan_options, timestamp with time zone, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _candidates(bigint, headgate.plan_options, timestamp with time zone, text, boolean, headgate.plan_need[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, calendar text, priority smallint, due_since timestamp with time zone, weight double precision, missing_from date)
-    LANGUAGE plpgsql STABLE ROWS 10000
+CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false, p_needs headgate.plan_need[] DEFAULT '{}'::headgate.plan_need[]) RETURNS TABLE(operation_id bigint, asset_ids bigint[], step text, group_key text, calendar text, priority smallint, due_since timestamp with time zone, weight double precision, missing_from date, oldest_due_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'auto'
     SET enable_nestloop TO 'on'
+    SET enable_hashjoin TO 'on'
+    SET enable_mergejoin TO 'on'
+    SET enable_bitmapscan TO 'on'
+    SET enable_memoize TO 'on'
+    SET enable_sort TO 'on'
     SET jit TO 'off'
     AS $$
 declare
@@ -9154,27 +9159,50 @@ declare
             and s.step = p_step
             and s.wave > 1
     );
-    v_few integer;  -- how many pairs are due; null: many
+    v_bulk_ids constant bigint[] := array(
+        select n.operation_id
+        from unnest(p_needs) as n
+        where n.call_operation_id is not null
+            and n.batch_size is null
+    );
+    v_batch_ids constant bigint[] := array(  -- for batch calls it makes no difference how much is missing
+        select n.operation_id from unnest(p_needs) as n where n.batch_size is not null
+    );
+    v_looks_back constant boolean := v_past_ids <> '{}' or v_began_at is not null or p_options.is_daily;
+    v_plans constant text := case when v_looks_back then 'custom' else 'generic' end;
 begin
     if p_is_round then
         return query
         select
-            f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight,
-            null::date
-        from headgate._failed_pairs(p_options.execution_id, p_step) as f;
+            f.operation_id, array_agg(f.asset_id), p_step, f.group_key, f.calendar, f.priority,
+            headgate._minute(f.due_since), f.weight, null::date, min(f.due_since)
+        from headgate._failed_pairs(p_options.execution_id, p_step) as f
+        group by f.operation_id, f.group_key, f.calendar, f.priority, headgate._minute(f.due_since), f.weight;
         return;
     end if;
 
-    select case when count(*) <= 5000 and v_past_ids = '{}' then count(*) end into v_few
-    from headgate._due_pairs(v_operation_ids, p_at, 5001);
+    -- What is due is read from its index, and its assets one by one from theirs, however many there are: that plan is
+    -- good for few and for many, and kept. What was done before is joined as a whole.
     perform
-        set_config('enable_nestloop', case when v_few is null then 'off' else 'on' end, true),
-        set_config('plan_cache_mode', case when v_few is null then 'force_custom_plan' else 'auto' end, true);
+        set_config('plan_cache_mode', format('force_%s_plan', v_plans), true),
+        set_config('enable_nestloop', case when v_looks_back then 'off' else 'on' end, true),
+        set_config(u.name, case when v_looks_back then 'on' else 'off' end, true)
+    from unnest(
+        array['enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan', 'enable_memoize', 'enable_sort']
+    ) as u (name);
     return query
-    with due as materialized (
-        select d.*, a.group_key, a.calendar, a.weight
+    with alike as materialized (
+        select
+            d.operation_id, a.universe, a.group_key, a.calendar, d.priority, headgate._minute(d.due_since) as due_since,
+            a.weight,
+            case
+                when d.operation_id = any (v_bulk_ids) then d.missing_from
+                when d.operation_id = any (v_batch_ids) and d.missing_from is not null then '-infinity'
+            end as missing_from,
+            array_agg(d.asset_id) as asset_ids,
+            min(d.due_since) as oldest_due_at
         from (
-            (select * from headgate._due_pairs(v_operation_ids, p_at) limit v_few)
+            select * from headgate._due_pairs(v_operation_ids, p_at)
             union all
             select * from headgate._due_daily(v_operation_ids, p_at) where p_options.is_daily
             union all
@@ -9182,8 +9210,7 @@ begin
             from headgate._undone_pairs(v_past_ids, p_options.execution_id, p_at) as u
             where v_past_ids <> '{}'
         ) as d
-        join headgate.operations as o using (operation_id)
-        join headgate.assets as a on a.asset_id = d.asset_id and a.universe = o.universe
+        join headgate.assets as a using (asset_id)
         where a.is_active
             and (
                 v_began_at is null
@@ -9197,23 +9224,25 @@ begin
                 )
             )
             and (v_asset_ids is null or d.asset_id in (select u.asset_id from unnest(v_asset_ids) as u (asset_id)))
+        group by 1, 2, 3, 4, 5, 6, 7, 8
     ),
     step_of as materialized (
         select
-            k.operation_id, k.group_key,
+            k.operation_id, k.universe, k.group_key,
             headgate._step_of(p_pipeline_id, p_options, k.operation_id, k.group_key, p_step) as step
-        from (select distinct d.operation_id, d.group_key from due as d) as k
+        from (select distinct l.operation_id, l.universe, l.group_key from alike as l) as k
+        join headgate.operations as o using (operation_id, universe)
     )
     select
-        d.operation_id, d.asset_id, s.step, d.group_key, d.calendar, d.priority, d.due_since, d.weight,
-        d.missing_from
-    from due as d
-    join step_of as s using (operation_id, group_key)
+        l.operation_id, l.asset_ids, s.step, l.group_key, l.calendar, l.priority, l.due_since, l.weight, l.missing_from,
+        l.oldest_due_at
+    from alike as l
+    join step_of as s using (operation_id, universe, group_key)
     where s.step is not null;
 end;
 $$;
 
-ALTER FUNCTION headgate._candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text, p_is_round boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text, p_is_round boolean, p_needs headgate.plan_need[]) OWNER TO headgate_owner;
 
 --
 -- Name: _changes_fault(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11649,7 +11678,6 @@ ALTER FUNCTION headgate._due_daily(p_operation_ids bigint[], p_at timestamp with
 
 CREATE FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timestamp with time zone, p_limit bigint DEFAULT NULL::bigint) RETURNS TABLE(operation_id bigint, asset_id bigint, priority smallint, due_since timestamp with time zone, missing_from date)
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- Keys come in order, so a limit stops as soon as it is reached.
     select d.operation_id, d.asset_id, d.priority, d.next_due_at, d.missing_from
@@ -13321,9 +13349,10 @@ CREATE FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_options headgate
         and (g.group_keys is null or a.group_key = any (g.group_keys))
         and s.asset_id = any (p_assets)
         and (s.operation_id, s.asset_id) not in (
-            select d.operation_id, d.asset_id
+            select d.operation_id, u.asset_id
             from headgate._candidates(p_pipeline_id, p_options, p_at) as d
-            where d.asset_id = any (p_assets)
+            cross join unnest(d.asset_ids) as u (asset_id)
+            where u.asset_id = any (p_assets)
             union all
             select l.operation_id, l.asset_id
             from headgate._left_out(p_pipeline_id, p_options) as l
@@ -15457,6 +15486,62 @@ $$;
 ALTER FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _hold_pairs(bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._hold_pairs(p_chunk_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_memoize TO 'off'
+    AS $$
+declare
+    v_in_order bigint[];
+    v_are_apart boolean;
+begin
+    select array_agg(c.chunk_id order by c.operation_id, c.first_id), bool_and(c.first_id > c.last_before)
+    into v_in_order, v_are_apart
+    from (
+        select
+            c.chunk_id, c.operation_id, a.first_id,
+            coalesce(lag(a.last_id) over (partition by c.operation_id order by a.first_id), 0) as last_before
+        from headgate.chunks as c
+        cross join lateral (
+            select min(u.asset_id) as first_id, max(u.asset_id) as last_id from unnest(c.asset_ids) as u (asset_id)
+        ) as a
+        where c.chunk_id = any (p_chunk_ids)
+    ) as c;
+    if v_are_apart then
+        update headgate.asset_processing_state as s
+        set chunk_id = c.chunk_id
+        from unnest(v_in_order) as o (chunk_id)
+        join headgate.chunks as c using (chunk_id)
+        where s.operation_id = c.operation_id
+            and s.asset_id = any (c.asset_ids);
+        return;
+    end if;
+
+    update headgate.asset_processing_state as s
+    set chunk_id = c.chunk_id
+    from (
+        select c.chunk_id, c.operation_id, u.asset_id
+        from headgate.chunks as c
+        cross join unnest(c.asset_ids) as u (asset_id)
+        where c.chunk_id = any (p_chunk_ids)
+        order by c.operation_id, u.asset_id
+    ) as c
+    where s.operation_id = c.operation_id
+        and s.asset_id = c.asset_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._hold_pairs(p_chunk_ids bigint[]) OWNER TO headgate_owner;
+
+--
 -- Name: _hold_step(bigint, text, headgate.job_tally); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16088,7 +16173,7 @@ CREATE FUNCTION headgate._is_any_due(p_pipeline_id bigint, p_options headgate.pl
     select exists (
         select
         from headgate._candidates(p_pipeline_id, p_options, p_at) as d
-        where d.asset_id = any (p_assets)
+        where d.asset_ids && p_assets
     ) or exists (
         select
         from headgate._left_out(p_pipeline_id, p_options) as l
@@ -18723,6 +18808,18 @@ $$;
 ALTER FUNCTION headgate._merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _minute(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._minute(p_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select date_bin('1 minute', p_at, 'epoch');
+$$;
+
+ALTER FUNCTION headgate._minute(p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _misfit(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21239,143 +21336,38 @@ $$;
 ALTER FUNCTION headgate._pipeline_mistakes() OWNER TO headgate_owner;
 
 --
--- Name: _plan(bigint, headgate.plan_options, timestamp with time zone, integer, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _plan(bigint, headgate.plan_options, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, call_no integer, "position" bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
-    LANGUAGE plpgsql STABLE ROWS 10000
+CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, call_no integer, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
+    LANGUAGE sql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'auto'
-    SET enable_nestloop TO 'off'
-    SET enable_hashjoin TO 'on'
-    SET enable_mergejoin TO 'on'
-    SET jit TO 'off'
     AS $$
-declare
-    v_needs constant headgate.plan_need[] := array(
-        select n from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
-    );
-begin
-    -- Planning each statement again pays off if much is due; if little is due, it takes most of the time.
-    perform set_config('plan_cache_mode', 'force_custom_plan', true)
-    where p_is_round
-        or p_options.is_backfill
-        or p_options.is_daily
-        or (
-            select count(*) > 1000
-            from headgate._due_pairs(array(
-                select o.operation_id from headgate._planned_operations(p_pipeline_id, p_options, p_step) as o
-            ), p_at, 1001)
-        );
-    return query
-    with need as materialized (
-        select n.* from unnest(v_needs) as n
-    ),
-    pair as materialized (
-        -- Waiting is measured in whole minutes, so that pairs that became due together are equal.
-        select
-            c.operation_id, c.asset_id, c.step, c.group_key, c.calendar, c.priority,
-            date_trunc('minute', c.due_since) as due_since, c.weight, n.bundle, n.is_alone, n.is_tied,
-            case  -- for batch calls it makes no difference how much is missing
-                when n.batch_size is null and n.call_operation_id is not null then c.missing_from
-                when n.batch_size is not null and c.missing_from is not null then '-infinity'
-            end as missing_from
-        from headgate._candidates(p_pipeline_id, p_options, p_at, p_step, p_is_round) as c
-        join need as n using (operation_id)
-    ),
-    bundled as (
-        -- Granted together: an asset's due operations of one bundle.
-        select
-            p.asset_id, p.bundle, array_agg(p.operation_id order by p.operation_id) as operation_ids,
-            min(p.group_key) as group_key, min(p.calendar) as calendar, min(p.priority) as priority,
-            min(p.due_since) as due_since, max(p.weight) as weight, min(p.missing_from) as missing_from
-        from pair as p
-        where not p.is_alone
-        group by p.asset_id, p.bundle, case when p.is_tied then p.due_since end
-    ),
-    class as materialized (
-        select row_number() over () as class_no, c.*
-        from (
-            select
-                array[p.operation_id] as operation_ids, p.group_key, p.calendar, p.priority, p.due_since, p.weight,
-                p.missing_from, array_agg(p.asset_id) as asset_ids
-            from pair as p
-            where p.is_alone
-            group by p.operation_id, p.group_key, p.calendar, p.priority, p.due_since, p.weight, p.missing_from
-            union all
-            select
-                b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from,
-                array_agg(b.asset_id)
-            from bundled as b
-            group by
-                b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from, b.bundle
-        ) as c
-    ),
-    slice as materialized (
-        select c.operation_ids, c.asset_ids, c.group_key, c.due_since, d.*
-        from headgate._decide(
-            p_pipeline_id, p_options, p_at, p_quota, v_needs,
-            (
-                select array_agg(row(
-                    c.class_no, c.operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight,
-                    cardinality(c.asset_ids), c.missing_from
-                )::headgate.plan_class)
-                from class as c
-            ) || headgate._upcoming(p_pipeline_id, p_options, v_needs, p_at, p_step)
-        ) as d
-        join class as c using (class_no)
-    ),
-    step_of as materialized (
-        select p.operation_id, p.group_key, min(p.step) as step from pair as p group by p.operation_id, p.group_key
-    )
     select
-        s.rank + case when s.call_no is null then a.nth - s.first_nth else 0 end,
-        n.operation_id,
+        s.rank + (a.nth - 1) * s.ranks_each,
+        s.operation_id,
         a.asset_id,
-        t.step,
+        s.step,
         s.group_key,
-        case when c.is_in_call then n.call_provider_id else n.provider_id end,
-        n.chunk_size,
-        case
-            when not c.is_in_call then n.units
-            when s.position_in_call + a.nth - s.first_nth = 0 then s.call_units::integer
-            else 0
-        end,
+        s.provider_id,
+        case when a.nth = 1 then s.first_units else s.units end,
         s.due_since,
         s.is_granted,
         s.reason,
-        s.units_before + case when s.call_no is null then (a.nth - s.first_nth) * s.units_each else 0 end,
-        s.units_each,
+        s.units_before + (a.nth - 1) * s.ranks_each * s.units_together,
+        s.units_together,
         s.units_left,
         s.run_at,
-        case when c.is_in_call then s.call_no end,
-        s.position_in_call + a.nth - s.first_nth + 1,
-        case when n.call_operation_id = s.call_operation_id then s.call_operation_id end,
+        s.call_no,
+        s.call_operation_id,
         s.sessions,
         s.cost,
         s.other_cost
-    from slice as s
-    cross join lateral (
-        select u.asset_id, u.nth
-        from unnest(array(select i.asset_id from unnest(s.asset_ids) as i (asset_id) order by i.asset_id))
-            with ordinality as u (asset_id, nth)
-        where u.nth between s.first_nth and s.last_nth
-    ) as a
-    cross join unnest(s.operation_ids) as o (operation_id)
-    join need as n using (operation_id)
-    cross join lateral (select s.served_operation_id is not distinct from n.operation_id as is_in_call) as c
-    join step_of as t using (operation_id, group_key)
-    union all
-    select
-        null, l.operation_id, l.asset_id, l.step, l.group_key, n.provider_id, n.chunk_size, n.units, l.failed_at,
-        false, 'failures', null, null, null, null, null, null, null, null, null, null
-    from headgate._left_out(p_pipeline_id, p_options, p_step) as l
-    join need as n using (operation_id)
-    where not p_is_round;
-end;
+    from headgate._plan_slices(p_pipeline_id, p_options, p_at, p_quota) as s
+    cross join unnest(s.asset_ids) with ordinality as a (asset_id, nth);
 $$;
 
-ALTER FUNCTION headgate._plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer) OWNER TO headgate_owner;
 
 --
 -- Name: _plan_mistakes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21417,6 +21409,129 @@ CREATE FUNCTION headgate._plan_options(p_execution headgate.process_executions) 
 $$;
 
 ALTER FUNCTION headgate._plan_options(p_execution headgate.process_executions) OWNER TO headgate_owner;
+
+--
+-- Name: _plan_slices(bigint, headgate.plan_options, timestamp with time zone, integer, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._plan_slices(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(rank bigint, ranks_each integer, operation_id bigint, asset_ids bigint[], step text, group_key text, provider_id bigint, chunk_size integer, first_units integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, call_no integer, "position" bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_nestloop TO 'off'
+    SET enable_hashjoin TO 'on'
+    SET enable_mergejoin TO 'on'
+    SET jit TO 'off'
+    AS $$
+declare
+    v_needs constant headgate.plan_need[] := array(
+        select n from headgate._needs(p_pipeline_id, p_options, p_step, p_at) as n
+    );
+begin
+    return query
+    with need as materialized (
+        select n.* from unnest(v_needs) as n
+    ),
+    candidate as materialized (
+        select c.*, n.bundle, n.is_alone, n.is_tied
+        from headgate._candidates(p_pipeline_id, p_options, p_at, p_step, p_is_round, v_needs) as c
+        join need as n using (operation_id)
+    ),
+    bundled as (
+        -- Granted together: an asset's due operations of one bundle.
+        select
+            u.asset_id, c.bundle, array_agg(c.operation_id order by c.operation_id) as operation_ids,
+            min(c.group_key) as group_key, min(c.calendar) as calendar, min(c.priority) as priority,
+            min(c.due_since) as due_since, max(c.weight) as weight, min(c.missing_from) as missing_from
+        from candidate as c
+        cross join unnest(c.asset_ids) as u (asset_id)
+        where not c.is_alone
+        group by u.asset_id, c.bundle, case when c.is_tied then c.due_since end
+    ),
+    class as materialized (
+        select row_number() over () as class_no, c.*
+        from (
+            select
+                array[c.operation_id] as operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight,
+                c.missing_from, c.asset_ids
+            from candidate as c
+            where c.is_alone
+            union all
+            select
+                b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from,
+                array_agg(b.asset_id)
+            from bundled as b
+            group by
+                b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from, b.bundle
+        ) as c
+    ),
+    in_order as materialized (
+        select c.*, array(select u.asset_id from unnest(c.asset_ids) as u (asset_id) order by u.asset_id) as in_order
+        from class as c
+    ),
+    slice as materialized (
+        select c.operation_ids, c.in_order, c.group_key, c.due_since, d.*
+        from headgate._decide(
+            p_pipeline_id, p_options, p_at, p_quota, v_needs,
+            (
+                select array_agg(row(
+                    c.class_no, c.operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight,
+                    cardinality(c.asset_ids), c.missing_from
+                )::headgate.plan_class)
+                from class as c
+            ) || headgate._upcoming(p_pipeline_id, p_options, v_needs, p_at, p_step)
+        ) as d
+        join in_order as c using (class_no)
+    ),
+    step_of as materialized (
+        select c.operation_id, c.group_key, min(c.step) as step
+        from candidate as c
+        group by c.operation_id, c.group_key
+    )
+    select
+        s.rank,
+        case when s.call_no is null then 1 else 0 end,
+        n.operation_id,
+        s.in_order[s.first_nth::integer : s.last_nth::integer],
+        t.step,
+        s.group_key,
+        case when c.is_in_call then n.call_provider_id else n.provider_id end,
+        n.chunk_size,
+        case
+            when not c.is_in_call then n.units
+            when s.position_in_call = 0 then s.call_units::integer
+            else 0
+        end,
+        case when c.is_in_call then 0 else n.units end,
+        s.due_since,
+        s.is_granted,
+        s.reason,
+        s.units_before,
+        s.units_each,
+        s.units_left,
+        s.run_at,
+        case when c.is_in_call then s.call_no end,
+        s.position_in_call,
+        case when n.call_operation_id = s.call_operation_id then s.call_operation_id end,
+        s.sessions,
+        s.cost,
+        s.other_cost
+    from slice as s
+    cross join unnest(s.operation_ids) as o (operation_id)
+    join need as n using (operation_id)
+    cross join lateral (select s.served_operation_id is not distinct from n.operation_id as is_in_call) as c
+    join step_of as t using (operation_id, group_key)
+    union all
+    select
+        null, null, l.operation_id, array[l.asset_id], l.step, l.group_key, n.provider_id, n.chunk_size, n.units,
+        n.units, l.failed_at, false, 'failures', null, null, null, null, null, null, null, null, null, null
+    from headgate._left_out(p_pipeline_id, p_options, p_step) as l
+    join need as n using (operation_id)
+    where not p_is_round;
+end;
+$$;
+
+ALTER FUNCTION headgate._plan_slices(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _plan_summary(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -29208,13 +29323,19 @@ ALTER FUNCTION headgate._write_check(p_function text, p_query text, p_calc text,
 --
 
 CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone) RETURNS integer
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_nestloop TO 'off'
     SET enable_memoize TO 'off'
     AS $$
+declare
+    v_chunk_ids bigint[];
+    v_planned integer;
+begin
     with plan as materialized (
-        select p.*
-        from headgate._plan(
+        select p.*, cardinality(p.asset_ids) as jobs
+        from headgate._plan_slices(
             p_execution.pipeline_id, headgate._plan_options(p_execution), p_now, null, p_step, p_is_round
         ) as p
         join headgate.process_steps as s
@@ -29226,35 +29347,47 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         -- Jobs that may share a chunk. Numbered, because numbers sort many times faster than names.
         select
             p.step, p.operation_id, p.group_key, p.call_no, row_number() over () as line,
-            case when p.call_no is null then p.chunk_size else count(*)::integer end as chunk_size,
+            case when p.call_no is null then p.chunk_size else sum(p.jobs)::integer end as chunk_size,
             case when p.call_no is not null then p.call_operation_id else p.operation_id end as call_operation_id,
             case when p.call_no is not null then p.sessions end as sessions,
             p.call_no is not null as is_bulk,
-            max(p.units) as units
+            max(p.first_units) as units
         from plan as p
         where p.is_granted
         group by p.step, p.operation_id, p.group_key, p.call_no, p.chunk_size, 7, 8
     ),
-    lined_up as (
+    part as materialized (
+        -- Each line's slices, with how many of its jobs are in slices before.
         select
-            l.line,
-            array_agg(p.asset_id order by p.rank, p."position") as asset_ids,
-            array_agg(p.rank order by p.rank, p."position") as ranks
+            l.line, l.chunk_size, p.asset_ids, p.rank, p.ranks_each, p.jobs,
+            sum(p.jobs) over (partition by l.line order by p.rank, p."position")::integer - p.jobs as before
         from plan as p
         join line as l
             on l.step = p.step and l.operation_id = p.operation_id and l.group_key = p.group_key
             and coalesce(l.call_no, 0) = coalesce(p.call_no, 0)
         where p.is_granted
-        group by l.line
+    ),
+    lined_up as (
+        select p.line, array_agg(u.asset_id order by p.before, u.nth) as asset_ids
+        from part as p
+        cross join unnest(p.asset_ids) with ordinality as u (asset_id, nth)
+        group by p.line
+    ),
+    start as materialized (
+        -- Where chunks start in their line. A chunk has the rank of its first job.
+        select p.line, n.first, p.rank + (n.first - p.before) * p.ranks_each as rank
+        from part as p
+        cross join generate_series(
+            (p.before + p.chunk_size - 1) / p.chunk_size * p.chunk_size, p.before + p.jobs - 1, p.chunk_size
+        ) as n (first)
     ),
     cut as (
         select
-            l.step, l.operation_id, l.group_key, l.call_operation_id, l.sessions, l.is_bulk, l.units,
-            u.asset_ids[n.first : n.first + l.chunk_size - 1] as asset_ids,
-            u.ranks[n.first] as rank
-        from lined_up as u
+            l.step, l.operation_id, l.group_key, l.call_operation_id, l.sessions, l.is_bulk, l.units, n.rank,
+            u.asset_ids[n.first + 1 : n.first + l.chunk_size] as asset_ids
+        from start as n
         join line as l using (line)
-        cross join generate_series(1, cardinality(u.asset_ids), l.chunk_size) as n (first)
+        join lined_up as u using (line)
     ),
     new_chunks as (
         insert into headgate.chunks (
@@ -29274,19 +29407,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         join headgate.providers as r on r.provider_id = k.provider_id
         join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = c.step
         order by c.rank, c.operation_id
-        returning chunk_id, step, operation_id, asset_ids
-    ),
-    held as (
-        update headgate.asset_processing_state as s
-        set chunk_id = c.chunk_id
-        from (
-            select c.chunk_id, c.operation_id, u.asset_id
-            from new_chunks as c
-            cross join unnest(c.asset_ids) as u (asset_id)
-            order by c.operation_id, u.asset_id
-        ) as c
-        where s.operation_id = c.operation_id
-            and s.asset_id = c.asset_id
+        returning chunk_id, step, cardinality(asset_ids) as jobs
     ),
     put_off as (
         insert into headgate.planner_deferrals as d (
@@ -29294,11 +29415,13 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         )
         select
             p_execution.execution_id, p.operation_id, p.group_key, p.reason,
-            array_agg(p.asset_id order by p.rank, p."position"), sum(p.units), p_now,
+            array_agg(u.asset_id order by p.rank, p."position", u.nth),
+            sum(case when u.nth = 1 then p.first_units else p.units end), p_now,
             jsonb_strip_nulls(jsonb_build_object(
                 'units_left', min(p.units_left), 'units_ranked_before', min(p.units_before), 'earliest', min(p.run_at)
             ))
         from plan as p
+        cross join unnest(p.asset_ids) with ordinality as u (asset_id, nth)
         where not p.is_granted
         group by p.operation_id, p.group_key, p.reason
         on conflict (execution_id, operation_id, group_key, reason) do update
@@ -29312,11 +29435,16 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
     counted as (
         update headgate.process_steps as s
         set planned = s.planned + c.jobs
-        from (select n.step, sum(cardinality(n.asset_ids))::integer as jobs from new_chunks as n group by n.step) as c
+        from (select n.step, sum(n.jobs)::integer as jobs from new_chunks as n group by n.step) as c
         where s.execution_id = p_execution.execution_id
             and s.step = c.step
     )
-    select coalesce(sum(cardinality(c.asset_ids)), 0)::integer from new_chunks as c;
+    select coalesce(array_agg(c.chunk_id), '{}'), coalesce(sum(c.jobs), 0)::integer
+    into v_chunk_ids, v_planned
+    from new_chunks as c;
+    perform headgate._hold_pairs(v_chunk_ids);
+    return v_planned;
+end;
 $$;
 
 ALTER FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_waiting text[], p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -30621,7 +30749,9 @@ declare
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
 begin
     return query
-    select o.name, c.group_key, count(*), sum(o.units)::bigint, min(c.due_since)
+    select
+        o.name, c.group_key, sum(cardinality(c.asset_ids))::bigint, sum(cardinality(c.asset_ids) * o.units)::bigint,
+        min(c.oldest_due_at)
     from headgate._candidates(
         v_execution.pipeline_id, headgate._plan_options(v_execution), headgate.clock()
     ) as c
@@ -58131,10 +58261,10 @@ REVOKE ALL ON FUNCTION headgate._cancel_late_checks() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text, p_is_round boolean, p_needs headgate.plan_need[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text, p_is_round boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_step text, p_is_round boolean, p_needs headgate.plan_need[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _changes_fault(p_operation text, p_table text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -59175,6 +59305,12 @@ REVOKE ALL ON FUNCTION headgate._hold_execution(p_execution_id bigint) FROM PUBL
 REVOKE ALL ON FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _hold_pairs(p_chunk_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._hold_pairs(p_chunk_ids bigint[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _hold_step(p_execution_id bigint, p_step text, p_tally headgate.job_tally); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -59763,6 +59899,12 @@ REVOKE ALL ON FUNCTION headgate._meets_condition(p_step headgate.process_steps) 
 REVOKE ALL ON FUNCTION headgate._merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _minute(p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._minute(p_at timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _misfit(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -60219,10 +60361,10 @@ REVOKE ALL ON FUNCTION headgate._pipeline(p_pipeline text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._pipeline_mistakes() FROM PUBLIC;
 
 --
--- Name: FUNCTION _plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._plan(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _plan_mistakes(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -60235,6 +60377,12 @@ REVOKE ALL ON FUNCTION headgate._plan_mistakes() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._plan_options(p_execution headgate.process_executions) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _plan_slices(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._plan_slices(p_pipeline_id bigint, p_options headgate.plan_options, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _plan_summary(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner

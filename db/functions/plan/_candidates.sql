@@ -34,27 +34,33 @@ as $func$
         );
 $func$;
 
--- Due pairs of a pipeline with their step and ranking data. A round uses the given pairs instead, a run of a past date
--- what was not done for it, and a further wave of a step only what its run has not done: nothing is done twice there. A
--- few pairs look up their assets one by one, to which their number as a limit leads the optimizer; many are joined with
--- all assets.
+-- Due pairs of a pipeline with their step and ranking data, in sets of alike assets. Waiting is measured in whole
+-- minutes, so that pairs that became due together are equal; where data is missing from only matters if a call of
+-- p_needs may bring it. A round uses the given pairs instead, a run of a past date what was not done for it, and a
+-- further wave of a step only what its run has not done: nothing is done twice there.
 create or replace function headgate._candidates(
     p_pipeline_id bigint,
     p_options headgate.plan_options,
     p_at timestamptz,
     p_step text default null,
-    p_is_round boolean default false
+    p_is_round boolean default false,
+    p_needs headgate.plan_need[] default '{}'
 )
 returns table (
-    operation_id bigint, asset_id bigint, step text, group_key text, calendar text, priority smallint,
-    due_since timestamptz, weight double precision, missing_from date
+    operation_id bigint, asset_ids bigint[], step text, group_key text, calendar text, priority smallint,
+    due_since timestamptz, weight double precision, missing_from date, oldest_due_at timestamptz
 )
 language plpgsql
 stable
-rows 10000
+rows 1000
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = auto
+set plan_cache_mode = auto  -- what the body sets ends with it only if it is also set here
 set enable_nestloop = on
+set enable_hashjoin = on
+set enable_mergejoin = on
+set enable_bitmapscan = on
+set enable_memoize = on
+set enable_sort = on
 set jit = off
 as $func$
 declare
@@ -80,27 +86,50 @@ declare
             and s.step = p_step
             and s.wave > 1
     );
-    v_few integer;  -- how many pairs are due; null: many
+    v_bulk_ids constant bigint[] := array(
+        select n.operation_id
+        from unnest(p_needs) as n
+        where n.call_operation_id is not null
+            and n.batch_size is null
+    );
+    v_batch_ids constant bigint[] := array(  -- for batch calls it makes no difference how much is missing
+        select n.operation_id from unnest(p_needs) as n where n.batch_size is not null
+    );
+    v_looks_back constant boolean := v_past_ids <> '{}' or v_began_at is not null or p_options.is_daily;
+    v_plans constant text := case when v_looks_back then 'custom' else 'generic' end;
 begin
     if p_is_round then
         return query
         select
-            f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight,
-            null::date
-        from headgate._failed_pairs(p_options.execution_id, p_step) as f;
+            f.operation_id, array_agg(f.asset_id), p_step, f.group_key, f.calendar, f.priority,
+            headgate._minute(f.due_since), f.weight, null::date, min(f.due_since)
+        from headgate._failed_pairs(p_options.execution_id, p_step) as f
+        group by f.operation_id, f.group_key, f.calendar, f.priority, headgate._minute(f.due_since), f.weight;
         return;
     end if;
 
-    select case when count(*) <= 5000 and v_past_ids = '{}' then count(*) end into v_few
-    from headgate._due_pairs(v_operation_ids, p_at, 5001);
+    -- What is due is read from its index, and its assets one by one from theirs, however many there are: that plan is
+    -- good for few and for many, and kept. What was done before is joined as a whole.
     perform
-        set_config('enable_nestloop', case when v_few is null then 'off' else 'on' end, true),
-        set_config('plan_cache_mode', case when v_few is null then 'force_custom_plan' else 'auto' end, true);
+        set_config('plan_cache_mode', format('force_%s_plan', v_plans), true),
+        set_config('enable_nestloop', case when v_looks_back then 'off' else 'on' end, true),
+        set_config(u.name, case when v_looks_back then 'on' else 'off' end, true)
+    from unnest(
+        array['enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan', 'enable_memoize', 'enable_sort']
+    ) as u (name);
     return query
-    with due as materialized (
-        select d.*, a.group_key, a.calendar, a.weight
+    with alike as materialized (
+        select
+            d.operation_id, a.universe, a.group_key, a.calendar, d.priority, headgate._minute(d.due_since) as due_since,
+            a.weight,
+            case
+                when d.operation_id = any (v_bulk_ids) then d.missing_from
+                when d.operation_id = any (v_batch_ids) and d.missing_from is not null then '-infinity'
+            end as missing_from,
+            array_agg(d.asset_id) as asset_ids,
+            min(d.due_since) as oldest_due_at
         from (
-            (select * from headgate._due_pairs(v_operation_ids, p_at) limit v_few)
+            select * from headgate._due_pairs(v_operation_ids, p_at)
             union all
             select * from headgate._due_daily(v_operation_ids, p_at) where p_options.is_daily
             union all
@@ -108,8 +137,7 @@ begin
             from headgate._undone_pairs(v_past_ids, p_options.execution_id, p_at) as u
             where v_past_ids <> '{}'
         ) as d
-        join headgate.operations as o using (operation_id)
-        join headgate.assets as a on a.asset_id = d.asset_id and a.universe = o.universe
+        join headgate.assets as a using (asset_id)
         where a.is_active
             and (
                 v_began_at is null
@@ -123,20 +151,31 @@ begin
                 )
             )
             and (v_asset_ids is null or d.asset_id in (select u.asset_id from unnest(v_asset_ids) as u (asset_id)))
+        group by 1, 2, 3, 4, 5, 6, 7, 8
     ),
     step_of as materialized (
         select
-            k.operation_id, k.group_key,
+            k.operation_id, k.universe, k.group_key,
             headgate._step_of(p_pipeline_id, p_options, k.operation_id, k.group_key, p_step) as step
-        from (select distinct d.operation_id, d.group_key from due as d) as k
+        from (select distinct l.operation_id, l.universe, l.group_key from alike as l) as k
+        join headgate.operations as o using (operation_id, universe)
     )
     select
-        d.operation_id, d.asset_id, s.step, d.group_key, d.calendar, d.priority, d.due_since, d.weight,
-        d.missing_from
-    from due as d
-    join step_of as s using (operation_id, group_key)
+        l.operation_id, l.asset_ids, s.step, l.group_key, l.calendar, l.priority, l.due_since, l.weight, l.missing_from,
+        l.oldest_due_at
+    from alike as l
+    join step_of as s using (operation_id, universe, group_key)
     where s.step is not null;
 end;
+$func$;
+
+-- Inlined (no pinned path), because it runs once per pair.
+create or replace function headgate._minute(p_at timestamptz)
+returns timestamptz
+language sql
+immutable
+as $func$
+    select date_bin('1 minute', p_at, 'epoch');
 $func$;
 
 -- Pairs that would also be due if every day were a session of every calendar.

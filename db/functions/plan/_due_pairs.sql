@@ -1,3 +1,5 @@
+-- What is due, most urgent first, from its index. Inlined (no pinned path), because its rows are many.
+
 create or replace function headgate._due_pairs(
     p_operation_ids bigint[],
     p_at timestamptz,
@@ -9,7 +11,6 @@ returns table (
 language sql
 stable
 rows 1000
-set search_path = pg_catalog, pg_temp
 as $func$
     -- Keys come in order, so a limit stops as soon as it is reached.
     select d.operation_id, d.asset_id, d.priority, d.next_due_at, d.missing_from

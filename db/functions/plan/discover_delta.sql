@@ -12,7 +12,9 @@ declare
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
 begin
     return query
-    select o.name, c.group_key, count(*), sum(o.units)::bigint, min(c.due_since)
+    select
+        o.name, c.group_key, sum(cardinality(c.asset_ids))::bigint, sum(cardinality(c.asset_ids) * o.units)::bigint,
+        min(c.oldest_due_at)
     from headgate._candidates(
         v_execution.pipeline_id, headgate._plan_options(v_execution), headgate.clock()
     ) as c

@@ -60,7 +60,7 @@ as $func$
     select exists (
         select
         from headgate._candidates(p_pipeline_id, p_options, p_at) as d
-        where d.asset_id = any (p_assets)
+        where d.asset_ids && p_assets
     ) or exists (
         select
         from headgate._left_out(p_pipeline_id, p_options) as l
@@ -240,9 +240,10 @@ as $func$
         and (g.group_keys is null or a.group_key = any (g.group_keys))
         and s.asset_id = any (p_assets)
         and (s.operation_id, s.asset_id) not in (
-            select d.operation_id, d.asset_id
+            select d.operation_id, u.asset_id
             from headgate._candidates(p_pipeline_id, p_options, p_at) as d
-            where d.asset_id = any (p_assets)
+            cross join unnest(d.asset_ids) as u (asset_id)
+            where u.asset_id = any (p_assets)
             union all
             select l.operation_id, l.asset_id
             from headgate._left_out(p_pipeline_id, p_options) as l
