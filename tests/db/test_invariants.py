@@ -455,7 +455,7 @@ class TestShortTransactions:
     def test_a_week_s_traffic_at_once_meets_no_deadlock(self, toys: Toys):
         one = toys.one
         one.provider(quota=100_000, breaker_failures=1000)
-        for operation in ("look", "open", "history", "update"):
+        for operation in ("look", "open", "history", "update", "sum"):
             one.tune(operation, chunk_size=3)
         for group, universe in (("A", "things"), ("B", "things"), ("W", "books"), ("E", "books")):
             one.add(40, group, universe)
@@ -466,6 +466,11 @@ class TestShortTransactions:
         system.end()
         assert one.chunks() == []
         assert one.endings()["success"] > 0  # how many depends on the machine
+
+
+def is_like(chunk: Row, other: Row) -> bool:
+    """Return whether two chunks may be handed in together."""
+    return all(chunk[x] == other[x] for x in ("pipeline", "run_id", "step", "operation", "attempt"))
 
 
 class System:
@@ -479,6 +484,7 @@ class System:
         self.sessions = [toys.another() for _ in range(5)]
         self.surprises: list[str] = []
         self.has_success = False
+        self.together = 0
         self.ends = time.monotonic() + self.SECONDS
 
     def goes_on(self) -> bool:
@@ -502,7 +508,11 @@ class System:
             toy.at(self.now)
             chunks = chunks or self.attempt(toy.ask, name, 3) or []
             chunks = [x for x in chunks if x["chunk_id"] is not None]
-            if chunks:
+            alike = [x for x in chunks if x["urls"] is None and is_like(x, chunks[0])]
+            if len(alike) > 1:
+                chunks = [x for x in chunks if x not in alike]
+                chunks += self.attempt(self.work_together, toy, dice, name, alike) or []
+            elif chunks:
                 chunks += self.attempt(self.work, toy, dice, name, chunks.pop()) or []
 
     def work(self, toy: Toy, dice: random.Random, name: str, chunk: Row) -> list[Row]:
@@ -518,6 +528,14 @@ class System:
         told = toy.complete(chunk, outcome, half, fault=fault, says=says, runner=name, p_claim=1)
         self.has_success |= outcome == "success"
         return told
+
+    def work_together(
+        self, toy: Toy, dice: random.Random, name: str, chunks: list[Row]
+    ) -> list[Row]:
+        """Report several chunks at once, not always in their order; return what is claimed with it."""
+        dice.shuffle(chunks)
+        self.together += 1
+        return toy.complete_together(chunks, dice.choice(["success", "deferred"]), name, p_claim=3)
 
     def planner(self) -> None:
         """Start, plan, send and end runs of both pipelines."""

@@ -37,29 +37,10 @@ def chunks(toy: Toy) -> list[Row]:
     return sorted(toy.claim(chunks=5), key=lambda x: x["chunk_id"])
 
 
-def together(toy: Toy, chunks: list[Row], outcome: str = "success", **more: Any) -> list[Row]:
-    """Hand in all jobs of some chunks."""
-    asset_ids = [x for chunk in chunks for x in chunk["asset_ids"]]
-    arguments: dict[str, Any] = {
-        "p_asset_ids": asset_ids,
-        "p_outcomes": [outcome] * len(asset_ids),
-        "p_more_chunk_ids": [x["chunk_id"] for x in chunks[1:]],
-        "p_more_lease_nos": [x["lease_no"] for x in chunks[1:]],
-        "p_protocol": 3,
-    }
-    return toy.call(
-        "complete_jobs",
-        p_runner="w1",
-        p_chunk_id=chunks[0]["chunk_id"],
-        p_lease_no=chunks[0]["lease_no"],
-        **arguments | more,
-    )
-
-
 def test_all_of_their_jobs_end_as_if_each_chunk_were_handed_in_alone(toy: Toy, chunks: list[Row]):
     assert [len(x["asset_ids"]) for x in chunks] == [10, 10, 5]
 
-    assert together(toy, chunks) == []
+    assert toy.complete_together(chunks) == []
 
     assert (toy.endings(), toy.chunks()) == ({"success": 25}, [])
     assert toy.scalar("select count(*) from pgmq.q_local_normal") == 0
@@ -75,7 +56,7 @@ def test_all_of_their_jobs_end_as_if_each_chunk_were_handed_in_alone(toy: Toy, c
 def test_the_ingest_function_gets_each_chunk_by_itself(toy: Toy, chunks: list[Row]):
     toy.sql(COUNT_CALLS.format(bad="'{}'", status="success"))
 
-    together(toy, chunks)
+    toy.complete_together(chunks)
 
     assert [tuple(x.values()) for x in toy.sql(CALLS)] == [(5, "B", 1), (10, "A", 2)]
 
@@ -84,7 +65,7 @@ def test_poison_harms_only_its_own_job(toy: Toy, chunks: list[Row]):
     bad = chunks[1]["asset_ids"][3]
     toy.sql(COUNT_CALLS.format(bad=f"array[{bad}]", status="success"))
 
-    together(toy, chunks)
+    toy.complete_together(chunks)
 
     assert toy.endings() == {"success": 24, "failed": 1}
     (row,) = toy.details(bad)
@@ -94,7 +75,7 @@ def test_poison_harms_only_its_own_job(toy: Toy, chunks: list[Row]):
 def test_jobs_that_are_tried_again_stay_with_their_group(toy: Toy, chunks: list[Row]):
     toy.sql(COUNT_CALLS.format(bad="'{}'", status="retry"))
 
-    together(toy, chunks)
+    toy.complete_together(chunks)
 
     parked = toy.chunks("parked")
     assert sorted((x["group_key"], len(x["asset_ids"])) for x in parked) == [
@@ -109,7 +90,7 @@ def test_the_next_chunks_are_claimed_in_the_same_breath(toy: Toy):
     toy.add(45, universe="inners")
     toy.begin("all", pipeline="within")
 
-    claimed = together(toy, toy.claim(chunks=2), p_claim=5)
+    claimed = toy.complete_together(toy.claim(chunks=2), p_claim=5)
 
     assert sorted(len(x["asset_ids"]) for x in claimed) == [5, 10, 10]
 
@@ -127,7 +108,7 @@ def test_if_one_lease_is_lost_nothing_is_changed(toy: Toy, chunks: list[Row], ch
         **change,
     )
     with toy.unchanged(), toy.refused("HG012", "1 of 3 leases", "each chunk alone"):
-        together(toy, chunks)
+        toy.complete_together(chunks)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +122,9 @@ def test_if_one_lease_is_lost_nothing_is_changed(toy: Toy, chunks: list[Row], ch
 def test_a_report_that_has_not_each_job_once_is_refused(toy: Toy, chunks: list[Row], given: Any):
     asset_ids = given([x for chunk in chunks for x in chunk["asset_ids"]])
     with toy.unchanged(), toy.refused("HG008", "several chunks"):
-        together(toy, chunks, p_asset_ids=asset_ids, p_outcomes=["success"] * len(asset_ids))
+        toy.complete_together(
+            chunks, p_asset_ids=asset_ids, p_outcomes=["success"] * len(asset_ids)
+        )
 
 
 def test_chunks_with_calls_are_handed_in_alone(toy: Toy):
@@ -149,7 +132,7 @@ def test_chunks_with_calls_are_handed_in_alone(toy: Toy):
     toy.begin()
     chunks = toy.claim(chunks=2)
     with toy.unchanged(), toy.refused("HG008", "cannot be handed in together"):
-        together(toy, chunks)
+        toy.complete_together(chunks)
 
 
 def test_chunks_of_different_attempts_are_not_handed_in_together(toy: Toy, chunks: list[Row]):
@@ -157,4 +140,4 @@ def test_chunks_of_different_attempts_are_not_handed_in_together(toy: Toy, chunk
         "update headgate.chunks set attempt = 2 where chunk_id = %(id)s", id=chunks[2]["chunk_id"]
     )
     with toy.unchanged(), toy.refused("HG008", "of one step, operation and attempt"):
-        together(toy, chunks)
+        toy.complete_together(chunks)
