@@ -58,7 +58,7 @@ AIRFLOW_LONG_TESTS := tests/airflow/test_compose_stack.py
 SUPERSET_TESTS := tests/bi/test_superset.py
 WITHOUT_AIRFLOW := $(addprefix --ignore=,$(AIRFLOW_TESTS) $(AIRFLOW_LONG_TESTS) $(SUPERSET_TESTS))
 SQL_TESTS := tests/db tests/acceptance/test_backup.py
-# The files that look at a stack: three have one each (tests/airflow/conftest.py); who is done first runs the rest.
+# Two processes have a stack each (tests/airflow/conftest.py), the third one runs what needs none.
 BESIDE := -n 3 --dist loadfile --no-loadscope-reorder
 
 # Real data for the acceptance test, where this checkout has it beside it.

@@ -1,8 +1,8 @@
 """One stack for the test files of a test process that look at one: it takes half a minute to start.
 
-Their tests mostly wait, so that several processes with a stack each finish sooner than one. A stack that nobody
-looks at takes a tenth of a core, so it is stopped before the first test that needs none. The last tests of
-test_stack.py stop theirs; a file that comes after them gets another one.
+Their tests mostly wait, so that two processes with a stack each finish sooner than one: one runs test_stack.py, whose
+last tests stop their stack, and the other one the files of ON_ONE_STACK. A stack that nobody looks at takes a tenth of a
+core, so it is stopped before the first test that needs none.
 """
 
 from __future__ import annotations
@@ -10,12 +10,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from tests.airflow.scene import Scene
+
+
+ON_ONE_STACK = ("test_clicks.py", "test_freshpoc.py", "test_recommender.py", "test_onpoint.py")
+"""Files whose tests leave each other's pipelines alone."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """Let one test process run all files that share a stack, where each file goes to one process."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "one stack" if Path(file).name in ON_ONE_STACK else file
+
+    return Scheduling(config, log)
 
 
 class Kept:

@@ -66,7 +66,7 @@ def wait_for_step(stack: Scene, order: int) -> str:
 
 def wait_for_run(stack: Scene, dag: str, run: str) -> None:
     """Wait until a run has ended in Airflow."""
-    wait_until(lambda: stack.runs(dag).get(run) in ("success", "failed"), f"{dag} {run}")
+    wait_until(lambda: stack.states(dag).get(run) in ("success", "failed"), f"{dag} {run}")
 
 
 def assert_both_windows_agree(stack: Scene, dag: str, run: str) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def assert_both_windows_agree(stack: Scene, dag: str, run: str) -> dict[str, Any
 
 def wait_for_task(stack: Scene, run: str, task: str, state: str) -> None:
     """Wait until a task of a run is in this state in Airflow."""
-    wait_until(lambda: stack.tasks(PIPELINE, run)[task]["state"] == state, f"{task}: {state}")
+    wait_until(lambda: stack.task_states(PIPELINE, run)[task] == state, f"{task}: {state}")
 
 
 def wait_for_end(stack: Scene, run: str, dag: str = PIPELINE) -> str:
@@ -112,7 +112,7 @@ def xcom_of(stack: Scene, run: str, task: str, key: str) -> Any:
 
 def first_run(stack: Scene, dag: str, kind: str) -> str | None:
     """Return a run whose id begins with this kind, if any."""
-    return next((x for x in stack.runs(dag) if x.startswith(kind)), None)
+    return next((x for x in stack.states(dag) if x.startswith(kind)), None)
 
 
 def scheduled(stack: Scene, dag: str) -> str:
@@ -125,9 +125,7 @@ def scheduled(stack: Scene, dag: str) -> str:
 
 def wait_for_retry(stack: Scene, dag: str, run: str, task: str) -> None:
     """Wait until a task has failed and waits for its retry."""
-    wait_until(
-        lambda: stack.tasks(dag, run)[task]["state"] == "up_for_retry", f"a failure of {task}"
-    )
+    wait_until(lambda: stack.task_states(dag, run)[task] == "up_for_retry", f"a failure of {task}")
 
 
 def let_pass(stack: Scene, run: str, task: str, time: timedelta) -> None:
@@ -175,12 +173,12 @@ def wait_past_retries(stack: Scene, dag: str, run: str) -> None:
     passed: set[tuple[str, int]] = set()
 
     def has_ended() -> bool:
-        for name, task in stack.tasks(dag, run).items():
-            attempt = name, task["try_number"]
-            if task["state"] == "up_for_retry" and attempt not in passed:
+        for name, state in stack.task_states(dag, run).items():
+            attempt = name, stack.tries(dag, run, name) if state == "up_for_retry" else 0
+            if state == "up_for_retry" and attempt not in passed:
                 let_pass(stack, run, name, timedelta(hours=1))
                 passed.add(attempt)
-        return stack.runs(dag).get(run) in ("success", "failed")
+        return stack.states(dag).get(run) in ("success", "failed")
 
     wait_until(has_ended, f"{dag} {run}")
 

@@ -176,7 +176,7 @@ class Desk:
             return
 
         def has_come() -> bool:
-            states = self.runs()
+            states = self.stack.states(CLICKS)
             if states.get(run, "success") in ENDED:
                 return True
             current = next((x for x, state in states.items() if state == "running"), run)
@@ -202,13 +202,14 @@ class Desk:
     def is_over(self, run: str) -> bool:
         """Return whether a run has ended in Airflow or in the plan."""
         return (
-            self.runs().get(run) in ENDED or self.executions().get(run, "running") not in UNDER_WAY
+            self.stack.states(CLICKS).get(run) in ENDED
+            or self.executions().get(run, "running") not in UNDER_WAY
         )
 
     def is_quiet(self) -> bool:
         """Return whether nothing runs and no order waits."""
         return (
-            set(self.runs().values()) <= set(ENDED)
+            set(self.stack.states(CLICKS).values()) <= set(ENDED)
             and not set(UNDER_WAY) & set(self.executions().values())
             and not self.stack.rows(
                 "select from headgate.v_orders where pipeline = 'clicks' and status = 'waiting'"
@@ -372,7 +373,7 @@ class Desk:
         make_clicks_due(self.stack.plan)
         run = self.stack.trigger(CLICKS)
         try:
-            wait_until(lambda: self.runs().get(run) in ENDED, "the next run")
+            wait_until(lambda: self.stack.states(CLICKS).get(run) in ENDED, "the next run")
         except AssertionError:
             raise AssertionError(f"the next run does not end:\n{self.whole()}") from None
         execution: Row = self.stack.execution(CLICKS, run)

@@ -185,7 +185,10 @@ def test_marking_a_step_as_failed_when_all_is_done_fails_the_run_in_both_windows
         with its_end_unheard(desk, run, "second"):
             plan.sql("lock table headgate.pipeline_parameters")  # which that task reads
         looking = ("running", "up_for_retry")
-        wait_until(lambda: desk.states_of(run)["look_back"] in looking, "what comes behind it")
+        wait_until(
+            lambda: desk.stack.task_states(CLICKS, run)["look_back"] in looking,
+            "what comes behind it",
+        )
         assert desk.mark_the_task(run, "second", "failed") == "done"
         assert desk.states_of(run)["look_back"] in looking
 
@@ -198,7 +201,7 @@ def test_marking_a_step_as_failed_when_all_is_done_fails_the_run_in_both_windows
 @contextmanager
 def its_end_unheard(desk: Desk, run: str, step: str) -> Iterator[None]:
     """Let a step end whose calls the provider holds, while no trigger waits for it."""
-    wait_until(lambda: desk.states_of(run)[step] == "deferred", "the step's task")
+    wait_until(lambda: desk.stack.task_states(CLICKS, run)[step] == "deferred", "the step's task")
     wait_until(lambda: desk.steps(run).get(step) == "running", "the step")
     with stopped(desk.stack.pid("triggerer")):
         desk.the_provider("answers")

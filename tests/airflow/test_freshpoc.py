@@ -32,9 +32,7 @@ class Window:
 
     def wait_for_task(self, run: str, task: str, state: str) -> None:
         """Wait until Airflow reports this state of a task."""
-        wait_until(
-            lambda: self.stack.tasks(PIPELINE, run)[task]["state"] == state, f"{task}: {state}"
-        )
+        wait_until(lambda: self.stack.task_states(PIPELINE, run)[task] == state, f"{task}: {state}")
 
     def clear(self, run: str, task: str) -> None:
         """Clear a task and its downstream tasks."""
@@ -93,7 +91,7 @@ def test_clearing_a_run_that_has_succeeded_doubles_nothing(window: Window):
     window.wait(run)
     window.clear(run, "ingestion_trigger")
     wait_until(
-        lambda: window.stack.tasks(PIPELINE, run)["finalize_execution"]["try_number"] > 1,
+        lambda: window.stack.tries(PIPELINE, run, "finalize_execution") > 1,
         "the end of it, again",
     )
     window.wait(run)
@@ -130,9 +128,7 @@ def test_a_writer_that_may_have_been_called_is_not_called_by_airflows_retries_ei
     run = window.stack.trigger(PIPELINE)
     window.wait_for_task(run, "writer_apply", "up_for_retry")
     window.clear(run, "writer_apply")
-    wait_until(
-        lambda: window.stack.tasks(PIPELINE, run)["writer_apply"]["try_number"] > 1, "another try"
-    )
+    wait_until(lambda: window.stack.tries(PIPELINE, run, "writer_apply") > 1, "another try")
     window.wait_for_task(run, "writer_apply", "up_for_retry")
     assert writer.arrived == 1
 

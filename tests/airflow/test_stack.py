@@ -165,7 +165,7 @@ def test_a_step_of_2000_jobs_holds_no_worker_and_one_dead_ticker_of_1000_fails_a
         run = run_of(stack, orders[0])
         if run is None:
             return False
-        states.add(stack.tasks(PIPELINE, run)[STEP]["state"])
+        states.add(stack.task_states(PIPELINE, run)[STEP])
         return stack.steps(PIPELINE, run)[STEP] == "succeeded"
 
     wait_until(has_ended, "the step")
@@ -362,7 +362,7 @@ def under_way(stack: Scene, codes: list[str], silence: None) -> str:
     wait_until(
         lambda: (
             stack.steps(PIPELINE, run).get(STEP) == "running"
-            and stack.tasks(PIPELINE, run)[STEP]["state"] == "deferred"
+            and stack.task_states(PIPELINE, run)[STEP] == "deferred"
         ),
         "the step",
     )
