@@ -8,6 +8,7 @@ import itertools
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -45,6 +46,7 @@ hypothesis_settings.register_profile("every day the same", derandomize=True, dat
 if not IS_LONG:  # only the long form draws new examples
     hypothesis_settings.load_profile("every day the same")
 
+END_OF_CERTIFICATE = "-----END CERTIFICATE-----\n"
 COUNTER = itertools.count(1)
 DEBIAN = os.environ.get("HEADGATE_TEST_POSTGRES", "")
 DSN = os.environ.get("HEADGATE_TEST_DSN") or os.environ.get("HEADGATE_DSN")
@@ -72,11 +74,21 @@ UNWANTED = (
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_settings_from_outside() -> Iterator[None]:
-    """Hide the user's own settings and token from all tests, and let servers start slowly."""
+def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hide the user's own settings and token from all tests, and let servers start slowly.
+
+    Of the authorities that the machine trusts one is left: aiohttp reads all of them when it is imported, which is a
+    seventh of a runner's start.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name in UNWANTED:
             patch.delenv(name, raising=False)
+        trusted = ssl.get_default_verify_paths().cafile
+        if trusted is not None:
+            first, end, _ = Path(trusted).read_text().partition(END_OF_CERTIFICATE)
+            one = tmp_path_factory.mktemp("trusted") / "one.pem"
+            one.write_text(first + end)
+            patch.setenv("SSL_CERT_FILE", str(one))
         patch.setattr("headgate.embedded.server.START_SECONDS", PATIENCE)
         yield
 
