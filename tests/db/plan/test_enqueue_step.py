@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.db.toy import Toy
+
+LOG_OF_HOLDS = """
+    create temporary table held (nth bigint generated always as identity, asset_id bigint);
+    create function pg_temp.log() returns trigger language plpgsql security definer
+    set search_path = pg_catalog, pg_temp as $func$
+    begin
+        insert into held (asset_id) values (new.asset_id);
+        return new;
+    end;
+    $func$;
+    create trigger log before update of chunk_id on headgate.asset_processing_state
+    for each row execute function pg_temp.log();
+"""
+"""Writes down in which order pairs are taken."""
 
 
 def test_a_step_sends_what_was_planned(toy: Toy):
@@ -35,6 +51,32 @@ def test_a_step_with_nothing_to_do_ends_as_succeeded(toy: Toy):
     toy.check()
 
     assert toy.enqueue("b") == {"step": "b", "status": "succeeded", "planned": 0, "sent": 0}
+
+
+@pytest.mark.parametrize("kinds", [1, 2], ids=["assets in a row", "assets that take turns"])
+def test_pairs_are_taken_in_order_of_their_assets_and_held_by_the_chunk_that_names_them(
+    toy: Toy, kinds: int
+):
+    toy.add(40)
+    toy.sql(
+        "update headgate.assets as a set weight = 1 + a.asset_id %% %(kinds)s where a.universe = 'things'",
+        kinds=kinds,
+    )
+    toy.sql(LOG_OF_HOLDS)
+
+    toy.begin()
+
+    taken = [x["asset_id"] for x in toy.sql("select h.asset_id from held as h order by h.nth")]
+    assert len(taken) == 40
+    assert taken == sorted(taken)
+    chunks = toy.chunks()
+    assert len(chunks) == 4
+    assert {toy.state(n)["chunk_id"] == x["chunk_id"] for x in chunks for n in x["asset_ids"]} == {
+        True
+    }
+    ranges = [(min(x["asset_ids"]), max(x["asset_ids"])) for x in chunks]
+    are_apart = all(one[1] < two[0] for one, two in pairwise(sorted(ranges)))
+    assert are_apart == (kinds == 1)
 
 
 def test_a_second_call_changes_nothing(toy: Toy):
