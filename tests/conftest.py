@@ -137,8 +137,7 @@ def seed_data(request: pytest.FixtureRequest, shared_folder: Path) -> Path:
         if is_shared and not DSN and not (seed / "postgres").exists():
             with _server(keep=seed / "postgres") as settings:
                 migrated(replace(settings, database=TEMPLATE, db=seed / "db"))
-                if not DEBIAN:  # Debian's server only runs the SQL's tests
-                    migrated(replace(settings, database=CORE, db=seed / CORE / "db"))
+                migrated(replace(settings, database=CORE, db=seed / CORE / "db"))
     return seed
 
 

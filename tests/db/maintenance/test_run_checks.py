@@ -345,8 +345,8 @@ def test_a_plan_makes_the_checks_of_its_own_pipelines_only(checks: Checks, toy: 
         return found["status"]
 
     assert asked("checked") == "succeeded"
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="of pipeline calculate_ind"):
-        asked("calculate_indicators")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="of pipeline headgate_main"):
+        asked("headgate_maintenance")
     with pytest.raises(psycopg.Error, match="plan toy names no pipeline"):
         asked(None)
 
