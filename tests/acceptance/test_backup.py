@@ -6,11 +6,16 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from psycopg.types.json import Jsonb
 
 from headgate.database import connect
+from headgate.demo.eodhd import Process
+from headgate.settings import Settings
 from tests.acceptance.ledger import check_bars, check_settled, jobs
 from tests.acceptance.system import System, end, killed_at_the_end
 from tests.servers import DB
@@ -19,6 +24,19 @@ COUNT = 60
 LEASED = (
     "select coalesce(sum(cardinality(asset_ids)), 0) from headgate.chunks where state = 'leased'"
 )
+
+
+@pytest.fixture
+def core(
+    clone_for_test: Callable[[Settings], Settings],
+    core_template: Settings,
+    standin: Process,
+    tmp_path: Path,
+) -> Iterator[System]:
+    """Return a system without plans, which is quickly saved and restored."""
+    settings = replace(clone_for_test(core_template), db=core_template.db)
+    with killed_at_the_end(System(settings, standin, tmp_path)) as system:
+        yield system
 
 
 def headgate(system: System, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -87,42 +105,42 @@ def wrong(system: System) -> set[str]:
     ids=["nothing", "text"],
 )
 def test_a_file_that_is_not_a_backup_is_refused_and_creates_no_database(
-    system: System, content: str | None, message: str
+    core: System, content: str | None, message: str
 ):
-    file = system.folder / "x.dump"
+    file = core.folder / "x.dump"
     if content is not None:
         file.write_text(content)
-    done = headgate(system, "restore", str(file), HEADGATE_DATABASE="headgate_never")
+    done = headgate(core, "restore", str(file), HEADGATE_DATABASE="headgate_never")
 
     assert done.returncode == 1
     assert message in done.stderr and "Traceback" not in done.stderr
-    assert system.plan.sql("select 1 from pg_database where datname = 'headgate_never'") == []
+    assert core.plan.sql("select 1 from pg_database where datname = 'headgate_never'") == []
 
 
-def test_a_database_that_is_there_is_not_touched(system: System):
-    file = system.folder / "x.dump"
-    assert headgate(system, "backup", str(file)).returncode == 0
-    done = headgate(system, "restore", str(file))
+def test_a_database_that_is_there_is_not_touched(core: System):
+    file = core.folder / "x.dump"
+    assert headgate(core, "backup", str(file)).returncode == 0
+    done = headgate(core, "restore", str(file))
 
     assert done.returncode == 1
     assert "is there already: nothing was restored" in done.stderr
     assert "hint: set HEADGATE_DATABASE to another database, or drop this one first" in done.stderr
 
 
-def test_text_comes_back_as_it_was_whatever_the_environment_says(system: System):
+def test_text_comes_back_as_it_was_whatever_the_environment_says(core: System):
     name, latin = "Zürich, 東京 €", {"PGCLIENTENCODING": "LATIN1"}
     asset = [{"code": name, "group_key": "G"}]
-    system.plan.call("upsert_assets", p_universe="towns", p_assets=Jsonb(asset))
-    dump, database = system.folder / "towns.dump", system.settings.database + "_towns"
+    core.plan.call("upsert_assets", p_universe="towns", p_assets=Jsonb(asset))
+    dump, database = core.folder / "towns.dump", core.settings.database + "_towns"
 
-    done = headgate(system, "backup", str(dump), **latin)
+    done = headgate(core, "backup", str(dump), **latin)
     assert done.returncode == 0, done.stderr
-    done = headgate(system, "restore", str(dump), HEADGATE_DATABASE=database, **latin)
+    done = headgate(core, "restore", str(dump), HEADGATE_DATABASE=database, **latin)
     assert done.returncode == 0, done.stderr
-    with connect(system.settings.with_database(database), "test") as connection:
+    with connect(core.settings.with_database(database), "test") as connection:
         query = "select code from headgate.v_assets where universe = 'towns'"
         assert connection.execute(query).fetchall() == [{"code": name}]
-    with connect(system.settings, "test") as connection:
+    with connect(core.settings, "test") as connection:
         connection.execute(f'drop database "{database}" with (force)'.encode())
 
 
