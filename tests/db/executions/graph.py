@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from tests.adopt import adopt
 from tests.db.toy import Toy
 from tests.plan import Row
@@ -15,43 +17,36 @@ create or replace function toy.badly(p_pipeline text, p_run_id text) returns jso
 as 'begin raise exception ''no ground'' using hint = ''look down'', detail = ''three metres''; end';
 """
 
+STEPS = """
+insert into headgate.pipeline_steps (
+    pipeline_id, step, position, kind, depends_on, trigger_rule, function, operations, group_keys, may_fail, condition,
+    retries, retry_delay, retry_backoff, timeout
+)
+select
+    p.pipeline_id, s.step, s.nth - 1, case when s.function is null then 'fan_out' else 'function' end,
+    coalesce(s.depends_on, '{}'), coalesce(s.trigger_rule, 'all_success'),
+    case when s.function like '%%.%%' then s.function else 'toy.' || s.function end, s.operations, s.group_keys,
+    coalesce(s.may_fail, false), s.condition::jsonpath, coalesce(s.retries, 0),
+    coalesce(s.retry_delay, interval '5 minutes'), coalesce(s.retry_backoff, 1), s.timeout
+from rows from (
+    jsonb_to_recordset(%(steps)s) as (
+        step text, function text, operations text[], group_keys text[], depends_on text[], trigger_rule text,
+        may_fail boolean, condition text, retries integer, retry_delay interval, retry_backoff real, timeout interval
+    )
+) with ordinality as s (
+    step, function, operations, group_keys, depends_on, trigger_rule, may_fail, condition, retries, retry_delay,
+    retry_backoff, timeout, nth
+)
+cross join headgate.pipelines as p
+where p.name = 'graph'
+"""
+
 
 def graph(toy: Toy, **steps: dict[str, Any]) -> None:
     """Insert the pipeline; a step has a `function` of schema toy or `operations`, and further columns."""
     toy.sql(FUNCTIONS)
     toy.sql("insert into headgate.pipelines (name) values ('graph')")
-    for position, (name, given) in enumerate(steps.items()):
-        function: str | None = given.get("function")
-        toy.sql(
-            "insert into headgate.pipeline_steps (pipeline_id, step, position, kind, depends_on,"
-            " trigger_rule, function, operations, group_keys, may_fail, condition) select pipeline_id,"
-            " %(name)s, %(position)s, case when %(function)s::text is null then 'fan_out'"
-            " else 'function' end, %(depends_on)s::text[], %(rule)s, %(function)s,"
-            " %(operations)s::text[], %(group_keys)s::text[], %(may_fail)s, %(condition)s::text::jsonpath"
-            " from headgate.pipelines where name = 'graph'",
-            name=name,
-            position=position,
-            function=function if function is None or "." in function else f"toy.{function}",
-            depends_on=given.get("depends_on", []),
-            rule=given.get("trigger_rule", "all_success"),
-            operations=given.get("operations"),
-            group_keys=given.get("group_keys"),
-            may_fail=given.get("may_fail", False),
-            condition=given.get("condition"),
-        )
-        toy.sql(
-            "update headgate.pipeline_steps as s set retries = g.retries,"
-            " retry_delay = coalesce(g.retry_delay, s.retry_delay), timeout = g.timeout,"
-            " retry_backoff = coalesce(g.retry_backoff, 1)"
-            " from (select %(retries)s::int, %(delay)s::interval, %(backoff)s::real, %(timeout)s::interval)"
-            " as g (retries, retry_delay, retry_backoff, timeout) where s.step = %(name)s"
-            " and s.pipeline_id = (select pipeline_id from headgate.pipelines where name = 'graph')",
-            name=name,
-            retries=given.get("retries", 0),
-            delay=given.get("retry_delay"),
-            backoff=given.get("retry_backoff"),
-            timeout=given.get("timeout"),
-        )
+    toy.sql(STEPS, steps=Jsonb([{"step": name, **given} for name, given in steps.items()]))
     adopt(toy.connection, "toy")
     toy.sql("select headgate.check_plans()")
 

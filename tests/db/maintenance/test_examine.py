@@ -74,10 +74,10 @@ def test_nothing_is_wrong_with_a_run_that_has_ended(busy: Toy):
         ("drop view headgate.v_trading_sessions", "view headgate.v_trading_sessions is gone"),
     ],
 )
-def test_changes_by_hand_are_named(db: Plan, change: str, named: str | None):
-    db.connection.execute(change.encode())
+def test_changes_by_hand_are_named(toy: Toy, change: str, named: str | None):
+    toy.connection.execute(change.encode())
 
-    found = wrong(db)
+    found = wrong(toy)
     assert ("schema" in found) == (named is not None)
     if named is not None:
         assert named in found["schema"]["found"]
@@ -126,10 +126,10 @@ def test_changes_by_hand_are_named(db: Plan, change: str, named: str | None):
         ("alter role headgate_reader rename to headgate_gone", "reader", "is missing"),
     ],
 )
-def test_a_role_that_is_not_as_it_should_be_is_named(db: Plan, change: str, role: str, named: str):
-    db.connection.execute(change.replace(":db", db.connection.info.dbname).encode())
+def test_a_role_that_is_not_as_it_should_be_is_named(toy: Toy, change: str, role: str, named: str):
+    toy.connection.execute(change.replace(":db", toy.connection.info.dbname).encode())
 
-    found = wrong(db)[f"role headgate_{role}"]
+    found = wrong(toy)[f"role headgate_{role}"]
     assert named in found["found"]
     assert found["verdict"] == "fail"
 

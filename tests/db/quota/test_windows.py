@@ -23,22 +23,20 @@ where p.name = 'shop'
 """
 WALK = """
 with recursive zone as (
-    select z.name from pg_timezone_names as z where z.name = any (%(zones)s)
+    select z.name, jsonb_populate_record(p, jsonb_build_object('quota_zone', z.name)) as provider
+    from pg_timezone_names as z
+    cross join headgate.providers as p
+    where z.name = any (%(zones)s)
+        and p.name = 'shop'
 ),
-walk (name, opened_at, closes_at, day) as (
-    select z.name, w.opened_at, w.closes_at, 1
+walk (name, provider, opened_at, closes_at, day) as (
+    select z.name, z.provider, w.opened_at, w.closes_at, 1
     from zone as z
-    cross join lateral headgate._calendar_window(
-        (select jsonb_populate_record(p, jsonb_build_object('quota_zone', z.name)) from headgate.providers as p where p.name = 'shop'),
-        %(start)s
-    ) as w
+    cross join lateral headgate._calendar_window(z.provider, %(start)s) as w
     union all
-    select k.name, w.opened_at, w.closes_at, k.day + 1
+    select k.name, k.provider, w.opened_at, w.closes_at, k.day + 1
     from walk as k
-    cross join lateral headgate._calendar_window(
-        (select jsonb_populate_record(p, jsonb_build_object('quota_zone', k.name)) from headgate.providers as p where p.name = 'shop'),
-        k.closes_at
-    ) as w
+    cross join lateral headgate._calendar_window(k.provider, k.closes_at) as w
     where k.day < %(days)s
 )
 select k.name, k.opened_at, k.closes_at, n.opened_at as next_opened_at
