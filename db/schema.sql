@@ -8860,10 +8860,12 @@ ALTER FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at tim
 --
 
 CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_in_flight integer, p_stop_before integer, p_schedule jsonb) RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-    select jsonb_strip_nulls(jsonb_build_object(
+begin
+    return jsonb_strip_nulls(jsonb_build_object(
         'kind', nullif(p_provider.kind, 'http'),
         'base_url', p_provider.base_url,
         'hosts', p_provider.hosts,
@@ -8911,6 +8913,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
             where r.provider_id = p_provider.provider_id
         )
     ));
+end;
 $$;
 
 ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_fault text, p_has_own_headers boolean, p_is_probe boolean, p_in_flight integer, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
@@ -23081,9 +23084,12 @@ ALTER FUNCTION headgate._request_time(p_at timestamp with time zone) OWNER TO he
 --
 
 CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_headers jsonb, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, code text, url text, headers jsonb, request_error text)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
+#variable_conflict use_column
+begin
+    return query
     with piece as materialized (
         select t.is_whole, t.kind, t.part, t.name, p.nth, p.literal, p.field, p.is_optional
         from (
@@ -23180,6 +23186,7 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
         end
     from job as j
     join request as r using (nth);
+end;
 $_$;
 
 ALTER FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_headers jsonb, p_params jsonb) OWNER TO headgate_owner;

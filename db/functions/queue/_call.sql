@@ -1,4 +1,5 @@
--- How an operation's requests are made: what they have in common, and how answers are classified.
+-- How an operation's requests are made: what they have in common, and how answers are classified. In PL/pgSQL its plan
+-- is kept for the session, also before PostgreSQL 18.
 
 create or replace function headgate._call(
     p_operation headgate.operations,
@@ -12,11 +13,13 @@ create or replace function headgate._call(
     p_schedule jsonb
 )
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $func$
-    select jsonb_strip_nulls(jsonb_build_object(
+begin
+    return jsonb_strip_nulls(jsonb_build_object(
         'kind', nullif(p_provider.kind, 'http'),
         'base_url', p_provider.base_url,
         'hosts', p_provider.hosts,
@@ -64,4 +67,5 @@ as $func$
             where r.provider_id = p_provider.provider_id
         )
     ));
+end;
 $func$;

@@ -122,7 +122,7 @@ $func$;
 -- all jobs; a parameter or header with an optional field without a value is left out, any other missing value is an
 -- error of its job. So is a path segment that becomes empty, because it would lead to another path. A whole path, as
 -- {asset.code!}, is inserted unchanged, unless robots.txt disallows it; the runner sends nothing that leaves the
--- provider's host.
+-- provider's host. In PL/pgSQL its plan is kept for the session, also before PostgreSQL 18.
 create or replace function headgate._request_urls(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
@@ -130,10 +130,13 @@ create or replace function headgate._request_urls(
     p_params jsonb
 )
 returns table (nth bigint, asset_id bigint, code text, url text, headers jsonb, request_error text)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
+#variable_conflict use_column
+begin
+    return query
     with piece as materialized (
         select t.is_whole, t.kind, t.part, t.name, p.nth, p.literal, p.field, p.is_optional
         from (
@@ -230,6 +233,7 @@ as $func$
         end
     from job as j
     join request as r using (nth);
+end;
 $func$;
 
 -- The base URL of each asset's calls, or why it is rejected. The runner checks the host again.
