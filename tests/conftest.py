@@ -35,6 +35,7 @@ from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.servers import (
     DB,
+    core_with,
     debian_server,
     embedded_server,
     has_debian,
@@ -133,7 +134,7 @@ def seed_data(request: pytest.FixtureRequest, shared_folder: Path) -> Path:
     with _alone(seed):
         if not (seed / "db").exists():
             shutil.copytree(DB, seed / "db")  # edits during the tests have no effect
-            shutil.copytree(DB, seed / CORE / "db", ignore=shutil.ignore_patterns("plans"))
+            core_with(seed / CORE / "db", seed / "db")
         if is_shared and not DSN and not (seed / "postgres").exists():
             with _server(keep=seed / "postgres") as settings:
                 migrated(replace(settings, database=TEMPLATE, db=seed / "db"))

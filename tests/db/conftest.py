@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from headgate.settings import Settings
 from tests.adopt import adopt
 from tests.conftest import Warm
 from tests.db.toy import Toy
-from tests.servers import DB
+from tests.servers import core_with
 
 PLANS = ("maintenance", "notify")
 TOY = Path(__file__).with_name("toy.sql")
@@ -27,6 +26,7 @@ TOY = Path(__file__).with_name("toy.sql")
 def toy_template(
     clone: Callable[[Settings | None], Settings],
     core_template: Settings,
+    seed_data: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Settings:
     """Load the toy world into a clone of the core, with the plans that other plans use.
@@ -34,10 +34,7 @@ def toy_template(
     Without the other shipped ones, checks of all plans and of the schema, and clones, take half the time.
     """
     settings = clone(core_template)
-    folder = tmp_path_factory.mktemp("toy") / "db"
-    shutil.copytree(core_template.db, folder)
-    for name in PLANS:
-        shutil.copytree(DB / "plans" / name, folder / "plans" / name)
+    folder = core_with(tmp_path_factory.mktemp("toy") / "db", seed_data / "db", *PLANS)
     migrate(replace(settings, db=folder))
     with connect(settings, "test") as connection:
         connection.execute(TOY.read_text().encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from headgate.database import connect
 from headgate.migrate.run import migrate
 from headgate.settings import Settings
-from tests.servers import DB
+from tests.servers import DB, core_with
 
 PLANS = sorted(x.name for x in (DB / "plans").iterdir())
 
@@ -21,13 +20,12 @@ PLANS = sorted(x.name for x in (DB / "plans").iterdir())
 def test_a_plan_is_installed_without_any_other(
     clone_for_test: Callable[[Settings | None], Settings],
     core_template: Settings,
+    seed_data: Path,
     tmp_path: Path,
     plan: str,
 ):
-    shutil.copytree(DB, tmp_path / "db")
-    for other in (x for x in PLANS if x != plan):
-        shutil.rmtree(tmp_path / "db" / "plans" / other)
-    settings = replace(clone_for_test(core_template), db=tmp_path / "db")
+    db = core_with(tmp_path / "db", seed_data / "db", plan)
+    settings = replace(clone_for_test(core_template), db=db)
 
     migrate(settings)
     with connect(settings, "test") as connection:
