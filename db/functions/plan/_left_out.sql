@@ -13,6 +13,7 @@ stable
 rows 10
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set enable_nestloop = on  -- they are few, assets many
 as $func$
     with chosen as materialized (
         select headgate._selected_assets(p_pipeline_id, p_options) as asset_ids
