@@ -18253,6 +18253,7 @@ CREATE FUNCTION headgate._left_out(p_pipeline_id bigint, p_options headgate.plan
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
+    SET enable_nestloop TO 'on'
     AS $$
     with chosen as materialized (
         select headgate._selected_assets(p_pipeline_id, p_options) as asset_ids
@@ -29358,7 +29359,8 @@ begin
             case when p.call_no is not null then p.call_operation_id else p.operation_id end as call_operation_id,
             case when p.call_no is not null then p.sessions end as sessions,
             p.call_no is not null as is_bulk,
-            max(p.first_units) as units
+            max(p.first_units) as units,
+            sum(p.jobs) as jobs
         from plan as p
         where p.is_granted
         group by p.step, p.operation_id, p.group_key, p.call_no, p.chunk_size, 7, 8
@@ -29366,7 +29368,7 @@ begin
     part as materialized (
         -- Each line's slices, with how many of its jobs are in slices before.
         select
-            l.line, l.chunk_size, p.asset_ids, p.rank, p.ranks_each, p.jobs,
+            l.line, l.chunk_size, p.asset_ids, p.rank, p.ranks_each, p.jobs, p.jobs = l.jobs as is_whole,
             sum(p.jobs) over (partition by l.line order by p.rank, p."position")::integer - p.jobs as before
         from plan as p
         join line as l
@@ -29375,9 +29377,12 @@ begin
         where p.is_granted
     ),
     lined_up as (
-        select p.line, array_agg(u.asset_id order by p.before, u.nth) as asset_ids
+        select p.line, p.asset_ids from part as p where p.is_whole
+        union all
+        select p.line, array_agg(u.asset_id order by p.before, u.nth)
         from part as p
         cross join unnest(p.asset_ids) with ordinality as u (asset_id, nth)
+        where not p.is_whole
         group by p.line
     ),
     start as materialized (
