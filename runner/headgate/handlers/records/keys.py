@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final
@@ -12,15 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pandas import util
 
 from headgate.errors import InvalidValue
 
 PARTS: Final = 64
 ENTRY: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u8")])
 """A record's entry: 128 bits that stand for its key, and its position."""
-HASH: Final[Any] = util.hash_array  # pandas exports it without a type
-SALTS: Final = {"high": "0123456789abcdef", "low": "fedcba9876543210"}  # pragma: allowlist secret
+HASH_BYTES: Final = 16
 BETWEEN: Final = "\x1f"
 
 
@@ -38,10 +37,10 @@ class Keys:
         """Add the keys of a batch of records. Raises InvalidValue."""
         keys = self._texts(batch)
         has_key = keys.is_valid().to_numpy(zero_copy_only=False)
-        texts = keys.to_numpy(zero_copy_only=False)[has_key]
+        texts = keys.drop_null().cast(pa.binary()).to_pylist()
+        hashes = b"".join([blake2b(x, digest_size=HASH_BYTES).digest() for x in texts])
         entries = np.empty(len(texts), ENTRY)
-        for half, salt in SALTS.items():
-            entries[half] = HASH(texts, hash_key=salt)
+        entries["high"], entries["low"] = np.frombuffer(hashes, "<u8").reshape(-1, 2).T
         entries["row"] = self.count + np.flatnonzero(has_key)
         part = entries["high"] % PARTS
         entries = entries[np.argsort(part, kind="stable")]
