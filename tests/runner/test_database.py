@@ -21,6 +21,12 @@ def elsewhere(tmp_path, dsn: str | None) -> Settings:
     return Settings(dsn=dsn, database="plans", home=tmp_path, db=tmp_path)
 
 
+@pytest.fixture
+def database(core: Settings) -> Settings:
+    """Clone the core, which is smaller than a database with the shipped plans."""
+    return core
+
+
 def test_a_connection_carries_our_name(database):
     with connect(database, "test") as connection:
         row = connection.execute("select current_setting('application_name') as name").fetchone()

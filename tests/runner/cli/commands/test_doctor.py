@@ -56,17 +56,17 @@ $$
 """
 
 
-def test_a_snapshot_that_pins_the_horizon_is_reported_until_it_is_gone(headgate, database):
+def test_a_snapshot_that_pins_the_horizon_is_reported_until_it_is_gone(headgate, core):
     with (
-        connect(database, "somebody's notebook", autocommit=False) as forgotten,
-        connect(database, "test") as connection,
+        connect(core, "somebody's notebook", autocommit=False) as forgotten,
+        connect(core, "test") as connection,
     ):
         forgotten.execute("set transaction isolation level repeatable read")
         forgotten.execute("select 1")
         connection.execute(HUNDRED_THOUSAND_TRANSACTIONS)
-        during = told(headgate("doctor", "--json", settings=database).stdout)
+        during = told(headgate("doctor", "--json", settings=core).stdout)
         forgotten.rollback()
-        after = told(headgate("doctor", "--json", settings=database).stdout)
+        after = told(headgate("doctor", "--json", settings=core).stdout)
 
     assert during["database oldest_xmin_transactions"]["verdict"] == "warn"
     assert "pg_stat_activity" in during["database oldest_xmin_transactions"]["advice"]
@@ -79,25 +79,25 @@ def told(printed: str) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize(("ahead", "verdict"), [(0, "ok"), (60, "warn"), (-60, "warn")])
-def test_a_clock_that_differs_from_the_server_s_is_reported(database, monkeypatch, ahead, verdict):
+def test_a_clock_that_differs_from_the_server_s_is_reported(core, monkeypatch, ahead, verdict):
     monkeypatch.setattr(
         "headgate.cli.commands.doctor.time.time", lambda now=time.time: now() + ahead
     )
-    with connect(database, "test") as connection:
+    with connect(core, "test") as connection:
         finding = doctor._clock(connection)
 
     assert finding.verdict == verdict
     assert ("behind" if ahead > 0 else "ahead of") in finding.found or not ahead
 
 
-def test_stores_are_looked_into(headgate, database, tmp_path):
-    with connect(database, "test") as connection:
+def test_stores_are_looked_into(headgate, core, tmp_path):
+    with connect(core, "test") as connection:
         connection.execute(
             "insert into headgate.stores (name, url, key_id_name, secret_name) values"
             f" ('here', 'file://{tmp_path}', null, null), ('gone', 'file://{tmp_path}/gone', null, null),"
             " ('shut', 's3://bucket', 'NO_SUCH_ID', 'NO_SUCH_SECRET')"
         )
-    said = json.loads(headgate("doctor", "--json", settings=database).stdout)
+    said = json.loads(headgate("doctor", "--json", settings=core).stdout)
 
     found = {
         x["check"]: (x["verdict"], x["found"]) for x in said if x["check"].startswith("store ")
