@@ -15,6 +15,7 @@ from headgate.migrate.run import migrate
 from headgate.settings import Settings
 from tests.adopt import adopt
 from tests.conftest import Warm
+from tests.db.ledger import KEPT
 from tests.db.toy import Toy
 from tests.servers import core_with
 
@@ -38,6 +39,7 @@ def toy_template(
     migrate(replace(settings, db=folder))
     with connect(settings, "test") as connection:
         connection.execute(TOY.read_text().encode())
+        connection.execute(KEPT.encode())
         adopt(connection, "toy")
         Toy(connection).call(
             "check_plans"

@@ -341,4 +341,4 @@ class Toy(Plan):
 
     def assert_ledger_balances(self) -> None:
         """Check the invariants of tests/db/ledger.py."""
-        assert_ledger_balances(self)
+        assert_ledger_balances(self, "select * from ledger.wrong()")
