@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,14 @@ from headgate.database import connect, dsn_of
 from headgate.demo.services import StandIn, running
 from headgate.demo.services.mail import MailServer, mail_server, make_certificate
 from headgate.demo.services.slack import HOOK, slack, texts
+from headgate.migrate.run import migrate
 from headgate.settings import Settings
 from headgate.worker.worker import work
+from tests import clock
 from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.runner.small_plan import write_plan
+from tests.servers import core_with
 
 ALERT = {"p_severity": "error", "p_subject": "disk", "p_message": "It is full."}
 WAITING = "select count(*) from headgate.v_notices where status = 'waiting'"
@@ -30,6 +35,28 @@ OPEN = "select count(*) from headgate.v_recent_executions where finished_at is n
 FAILED = "select last_error from headgate.v_failed_assets where operation like 'send%'"
 SHOWN = "select channel, status, error from headgate.v_notices order by channel"
 Services = dict[str, StandIn]
+
+
+@pytest.fixture(scope="module")
+def notify_template(
+    clone: Callable[[Settings], Settings],
+    core_template: Settings,
+    seed_data: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Settings:
+    """Add the plan that sends to the core, the day before: beside all plans a site's own takes three times as long."""
+    db = core_with(tmp_path_factory.mktemp("notify") / "db", seed_data / "db", "notify")
+    settings = replace(clone(core_template), db=db)
+    with connect(settings, "test") as connection:
+        connection.execute(clock.moved(settings.database, clock.NOW - timedelta(days=1)))
+    migrate(settings)
+    return settings
+
+
+@pytest.fixture
+def database(clone_for_test: Callable[[Settings], Settings], notify_template: Settings) -> Settings:
+    """Clone the database with that plan."""
+    return replace(clone_for_test(notify_template), db=notify_template.db)
 
 
 @pytest.fixture
