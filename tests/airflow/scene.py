@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from tests.plan import Plan, Row
 from tests.servers import DB, PARAMETERS, copy_data, free_port, migrated, scratch_folder
 
 DATABASE = "headgate_stack"
+SITE = Path(__file__).parent / "site"
 DAGS = (DB.parent / "dags", Path(__file__).parent / "dags", airflow.DAGS)
 
 
@@ -71,6 +73,8 @@ def running(folder: Path, seed: Path) -> Iterator[Scene]:
             copy_data(seed, server.data)
         with served(server) as postgres, source_database(settings):
             more = BRISK | bad_connections(postgres) | {"EODHD_API_TOKEN": standin.token}
+            known = filter(None, (str(SITE), os.environ.get("PYTHONPATH")))
+            more |= {"PYTHONPATH": os.pathsep.join(known)}
             hook = services["slack"].url + HOOK
             more |= {"RECOMMENDER_SLACK_URL": hook, "ONPOINT_SLACK_URL": hook}
             statsd.bind(("127.0.0.1", 0))
