@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,18 +122,16 @@ class Poc:
         """Return the number of calls that each service in the chain has served."""
         return [self.services[x].served for x in CALLED]
 
-    def wait(self, condition: Any, what: str) -> None:
-        """Wait until a condition is true, as long as no process has failed."""
-        wait_until(lambda: condition() or self.failed(), what)
-        assert not self.failed(), self.failed()
+    def wait(self, condition: Callable[[], object], what: str) -> None:
+        """Wait until a condition is true; fail once no process runs that could make it true."""
 
-    def failed(self) -> list[str]:
-        """Return the logs of processes that have failed; those that were killed have not."""
-        return [
-            (self.folder / f"{number}.log").read_text()
-            for number, process in enumerate(self.processes)
-            if (process.poll() or 0) > 0
-        ]
+        def is_so() -> bool:
+            are_at_work = any(process.poll() is None for process in self.processes)
+            return bool(condition()) or not are_at_work
+
+        wait_until(is_so, what)
+        last = len(self.processes) - 1
+        assert condition(), f"no {what}; {(self.folder / f'{last}.log').read_text()}"
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 
 from tests.acceptance.freshpoc.conftest import CALLED, PIPELINE, STEPS, Poc
 from tests.attacks.form import either
+from tests.limits import wait_until
 
 WRITER = CALLED.index("writer")
 EACH = pytest.mark.parametrize("at", range(5), ids=STEPS)
@@ -32,7 +33,7 @@ def killed(poc: Poc, at: int) -> Poc:
     runner.send_signal(signal.SIGKILL)
     runner.wait()
     service.release()
-    poc.wait(lambda: service.served, f"{service.name} at work for nobody")
+    wait_until(lambda: service.served, f"{service.name} at work for nobody")
     return poc
 
 
