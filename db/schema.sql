@@ -17204,6 +17204,9 @@ ALTER FUNCTION headgate._keep_days() OWNER TO headgate_owner;
 CREATE FUNCTION headgate._keep_hours(p_jobs bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_indexscan TO 'off'
+    SET enable_indexonlyscan TO 'off'
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();

@@ -7,6 +7,9 @@ returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off  -- an hour's rows lie together: any other scan would read all those before it
+set enable_indexscan = off
+set enable_indexonlyscan = off
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
