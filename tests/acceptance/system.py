@@ -20,7 +20,7 @@ from headgate.database import connect, dsn_of
 from headgate.demo.eodhd import Process
 from headgate.settings import Settings
 from tests import clock
-from tests.limits import PATIENCE, wait_until
+from tests.limits import PATIENCE, wait_while_at_work
 from tests.plan import Plan, Row
 from tests.servers import DB
 
@@ -188,13 +188,7 @@ class System:
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
         """Wait until a condition is true; fail once no process runs that could make it true."""
-
-        def is_so() -> bool:
-            are_at_work = any(process.poll() is None for process in self.processes)
-            return bool(condition()) or not are_at_work
-
-        wait_until(is_so, what)
-        assert condition(), f"no {what}; {self.said(self.processes[-1])}"
+        wait_while_at_work(condition, what, self.processes, lambda: self.said(self.processes[-1]))
 
     def execution(self, run_id: str) -> Row:
         """Return the run's row; an unfinished one if the server is away."""

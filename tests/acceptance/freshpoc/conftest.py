@@ -16,7 +16,7 @@ from headgate.database import connect, dsn_of
 from headgate.demo.services import StandIn, freshpoc, running
 from headgate.demo.services.stage import locate
 from headgate.settings import Settings
-from tests.limits import PATIENCE, wait_until
+from tests.limits import PATIENCE, wait_while_at_work
 from tests.plan import Plan, Row
 from tests.servers import DB
 
@@ -124,14 +124,8 @@ class Poc:
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
         """Wait until a condition is true; fail once no process runs that could make it true."""
-
-        def is_so() -> bool:
-            are_at_work = any(process.poll() is None for process in self.processes)
-            return bool(condition()) or not are_at_work
-
-        wait_until(is_so, what)
-        last = len(self.processes) - 1
-        assert condition(), f"no {what}; {(self.folder / f'{last}.log').read_text()}"
+        last = self.folder / f"{len(self.processes) - 1}.log"
+        wait_while_at_work(condition, what, self.processes, last.read_text)
 
 
 @pytest.fixture
