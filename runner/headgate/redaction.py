@@ -135,25 +135,29 @@ class Redactor:
         """Return the offset of a possible beginning of the secret, or of an escape, at the end."""
         half = HALF_ESCAPE.search(data, max(0, len(data) - WIDEST_ESCAPE))
         end = half.start() if half else len(data)
-        return min(
-            end - size
-            for needle in self._needles
-            for size in range(min(len(needle) - 1, end) + 1)
-            if data.endswith(needle[:size], 0, end)
-        )
+        begun, last = end, data[max(0, end - 1) : end]
+        for needle in self._needles if last else ():
+            place = needle.rfind(last, 0, min(len(needle) - 1, end))
+            while place >= end - begun:  # else an earlier beginning is known
+                if data.endswith(needle[: place + 1], 0, end):
+                    begun = end - place - 1
+                    break
+                place = needle.rfind(last, 0, place)
+        return begun
 
     def _ending(self, data: Bytes) -> int:
         """Return where a possible end of the secret at the text's start stops; 0 if none."""
-        return max(
-            (
-                skipped + size
-                for needle in self._needles
-                for size in range(len(needle) - 1, 0, -1)
-                for skipped in range(WIDEST_ESCAPE)
-                if data.startswith(needle[-size:], skipped)
-            ),
-            default=0,
-        )
+        ended = 0
+        for skipped in range(min(WIDEST_ESCAPE, len(data))):
+            first = data[skipped : skipped + 1]
+            for needle in self._needles:
+                place = needle.find(first, 1)
+                while 0 <= place < skipped + len(needle) - ended:  # else a later end is known
+                    if data.startswith(needle[place:], skipped):
+                        ended = skipped + len(needle) - place
+                        break
+                    place = needle.find(first, place + 1)
+        return ended
 
     def _checked(self, data: Bytes) -> Bytes:
         """Return the data; raises Uncleared if white space hides the secret in a short text."""
