@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from headgate.database import connect
 from headgate.migrate.pgmq import install_pgmq
-from headgate.migrate.run import migrate
+from headgate.migrate.run import Report, migrate
 from headgate.settings import Settings
 from tests.db.test_catalogue import OURS, catalogue
 
@@ -46,10 +46,12 @@ def with_pgmq(clone: Callable[[Settings | None], Settings]) -> Settings:
     return settings
 
 
-@pytest.fixture
-def with_added(template: Settings, tmp_path: Path) -> tuple[Path, list[str]]:
+@pytest.fixture(scope="module")
+def with_added(
+    template: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str]]:
     """All of db/, plus the next migration of the core and of a plan."""
-    db = tmp_path / "more" / "db"
+    db = tmp_path_factory.mktemp("more") / "db"
     shutil.copytree(template.db, db)
     added = []
     for folder, text in ADDED.items():
@@ -59,15 +61,30 @@ def with_added(template: Settings, tmp_path: Path) -> tuple[Path, list[str]]:
     return db, added
 
 
-@pytest.fixture
-def in_use(clone_for_test: Callable[[Settings | None], Settings], template: Settings) -> Settings:
-    """A database with everything shipped, a run that has planned its work, and an order."""
-    settings = clone_for_test(template)
-    with connect(settings, "test") as connection:
+@dataclass(frozen=True)
+class Upgraded:
+    """A database after the added migrations, the report of that, and its rows before."""
+
+    settings: Settings
+    report: Report
+    before: dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def upgraded(
+    clone: Callable[[Settings | None], Settings],
+    small_template: Settings,
+    with_added: tuple[Path, list[str]],
+) -> Upgraded:
+    """A database with everything shipped, a run that has planned its work, and an order; then upgraded."""
+    in_use = clone(small_template)
+    with connect(in_use, "test") as connection:
         connection.execute("select headgate.start_execution('data_collection_equities', 'one')")
         connection.execute("select headgate.check_quota('data_collection_equities', 'one')")
         connection.execute("select headgate.trigger_pipeline('data_collection_equities')")
-    return settings
+    before = rows(in_use)
+    settings = replace(in_use, db=with_added[0])
+    return Upgraded(settings, migrate(settings), before)
 
 
 def test_the_released_migrations_are_there(template: Settings):
@@ -102,25 +119,23 @@ def test_from_what_was_released_the_others_lead_to_a_fresh_install(
 
 
 def test_a_migration_that_is_added_runs_alone_and_leaves_all_rows_as_they_are(
-    in_use: Settings, with_added: tuple[Path, list[str]]
+    upgraded: Upgraded, with_added: tuple[Path, list[str]]
 ):
-    db, added = with_added
-    before = rows(in_use)
+    _, added = with_added
+    before, report = upgraded.before, upgraded.report
     assert before["headgate.chunks"] and before["headgate.orders"]
 
-    report = migrate(replace(in_use, db=db))
-
-    after = rows(in_use)
+    after = rows(upgraded.settings)
     listings = len(after.pop("equities.notes"))
     assert report.gone == []
     assert [x for x in report.files if not AGAIN & {*x.split("/")}] == added
     assert after == before
     assert listings == len(before["equities.listings"])
-    assert migrate(replace(in_use, db=db)).files == []
+    assert migrate(upgraded.settings).files == []
 
 
 def test_an_upgrade_equals_a_fresh_install(
-    in_use: Settings,
+    upgraded: Upgraded,
     clone_for_test: Callable[[Settings | None], Settings],
     with_pgmq: Settings,
     with_added: tuple[Path, list[str]],
@@ -130,9 +145,8 @@ def test_an_upgrade_equals_a_fresh_install(
     fresh = replace(clone_for_test(with_pgmq), db=without_rows(db, tmp_path))
 
     migrate(fresh)
-    migrate(replace(in_use, db=db))
 
-    assert differences(catalogue(fresh), catalogue(in_use)) == {}
+    assert differences(catalogue(fresh), catalogue(upgraded.settings)) == {}
 
 
 def migrations(db: Path) -> list[str]:
